@@ -1,0 +1,112 @@
+package spawn
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// Config says how one child is made and what it is told. It is plain data but for Handler and Files, and it knows nothing of OCI.
+type Config struct {
+	// Container is the body of CONFIG. Start fills in what only it can know: Namespaces, Root.FD, GateFD and Loopback.
+	Container container.Config
+
+	// Namespaces are those the child shall not share with the parent; a kind may stand once.
+	Namespaces []Namespace
+
+	// UIDMappings and GIDMappings are those of a new user namespace, user_namespaces(7); empty without one.
+	UIDMappings []IDMap
+	GIDMappings []IDMap
+
+	// TimeOffsets are those of a new time namespace, time_namespaces(7), by clock: "monotonic" and "boottime".
+	TimeOffsets map[string]TimeOffset
+
+	// OOMScoreAdj is written to /proc/PID/oom_score_adj before the child learns its configuration; nil leaves it alone.
+	OOMScoreAdj *int
+
+	// Files are the child's standard input, output and error; nil entries are /dev/null. Start borrows them.
+	Files [3]*os.File
+
+	// PreserveFDs is how many of the caller's own descriptors, from 3 on, the program shall have under the same numbers. Start borrows them.
+	PreserveFDs int
+
+	// Cgroup, where not nil, takes the child in before it is told anything.
+	Cgroup Cgroup
+
+	// Gate makes the child stop before execve(2) until OpenGate lets it go on. It is an absolute path for the gate's socket; empty: no gate.
+	Gate string
+
+	// Handler answers what the child asks; nil refuses consoles and has nothing to do for the rest.
+	Handler Handler
+
+	// Deadlines bound the phases; zero fields take the defaults.
+	Deadlines Deadlines
+
+	// Codec is the name of the codec for all but HELLO and a first ERROR: "json" or "msgpack"; empty is "msgpack".
+	Codec string
+
+	// Trace, where not nil, is told of every frame that passes, in order, from one goroutine at a time.
+	Trace func(TraceEvent)
+}
+
+// Namespace is one namespace of the child: a new one, or with Path the one to join.
+type Namespace struct {
+	Kind string // one of container.NS*
+	Path string // a file under /proc/PID/ns or a bind mount of one; empty: a new namespace
+}
+
+// IDMap is one line of uid_map or gid_map.
+type IDMap struct {
+	ContainerID, HostID, Size uint32
+}
+
+// TimeOffset is added to a clock inside a time namespace.
+type TimeOffset struct {
+	Secs  int64
+	Nanos uint32
+}
+
+// Cgroup is what spawn needs of a control group; cgroupfs.Group fits.
+type Cgroup interface {
+	// Add moves the process into the group.
+	Add(pid int) error
+	// FD returns a descriptor of the cgroup2 directory for CLONE_INTO_CGROUP (clone3, clone(2)), or -1. The group keeps it.
+	FD() int
+}
+
+// Handler is the embedder's part of the handshake. Every method runs on the goroutine that called Start, while frames go on being read beside it;
+// an error ends the start: the child is told, then killed, and Start returns the error.
+type Handler interface {
+	// Started runs when the child exists and is in its cgroup, before it is sent anything.
+	Started(ctx context.Context, pid int) error
+	// Hooks runs when the child's namespaces exist and its root is not yet changed.
+	Hooks(ctx context.Context, pid int) error
+	// Console takes the master of the container's terminal; the handler owns master from here on.
+	Console(ctx context.Context, master *os.File, path string) error
+	// Ready runs when the child waits for "run": what must be stored before the container may live is stored here.
+	Ready(ctx context.Context, pid int) error
+}
+
+// Deadlines bound what Start waits for; zero is the default, negative is no limit.
+type Deadlines struct {
+	Hello  time.Duration // clone to HELLO_ACK; default 5 s
+	Config time.Duration // CONFIG to CONFIG_OK; default 10 s
+	Idle   time.Duration // between two frames of the child; default 30 s
+	Exec   time.Duration // EXEC to end of file; default 5 s
+	Kill   time.Duration // grace between telling the child to stop and SIGKILL; default 1 s
+}
+
+// TraceEvent is one frame as it passed.
+type TraceEvent struct {
+	Since time.Duration // since Start was called
+	Sent  bool          // by the parent
+	Kind  string        // HELLO, CONFIG and so on
+	Name  string        // the request's or reply's name
+	Phase string        // the phase after the frame
+	Seq   uint16
+	Re    uint16 // the frame that this one answers; zero: none
+	Size  int    // bytes, header included
+	FDs   int    // descriptors that rode with it
+}

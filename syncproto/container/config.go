@@ -1,0 +1,160 @@
+package container
+
+// Config is the body of CONFIG in the profile "init": everything the child needs to become the container's first process.
+// It is a value of the protocol, not of OCI: paths are absolute and resolved, names are numbers, defaults are already applied by the parent.
+//
+// Fields named *FD hold a descriptor's place among those that ride with CONFIG, counted from one; zero means none.
+// The child owns every descriptor that it received with CONFIG.
+type Config struct {
+	ID         string      `sync:"id"`
+	Hostname   string      `sync:"hostname,omitempty"`
+	Domainname string      `sync:"domainname,omitempty"`
+	Namespaces []Namespace `sync:"namespaces,omitempty"`
+	Root       Root        `sync:"root"`
+	Mounts     []Mount     `sync:"mounts,omitempty"`
+	Devices    []Device    `sync:"devices,omitempty"`
+	Masked     []string    `sync:"masked,omitempty"`
+	Readonly   []string    `sync:"readonly,omitempty"`
+	Sysctl     []KeyValue  `sync:"sysctl,omitempty"`
+	Loopback   bool        `sync:"loopback,omitempty"` // bring lo up: the network namespace is new
+	Process    Process     `sync:"process"`
+	Hooks      Hooks       `sync:"hooks"`
+	GateFD     int         `sync:"gateFD,omitempty"` // listening socket of the start gate; zero: execute at once
+	State      string      `sync:"state,omitempty"`  // the OCI state as JSON, for the hooks that the child runs (status is filled in by the child)
+}
+
+// Namespace kinds, in the words of runtime-spec config-linux.md and namespaces(7).
+const (
+	NSPid     = "pid"
+	NSNetwork = "network"
+	NSMount   = "mount"
+	NSIPC     = "ipc"
+	NSUTS     = "uts"
+	NSUser    = "user"
+	NSCgroup  = "cgroup"
+	NSTime    = "time"
+)
+
+// Namespace is one namespace of the container as the child finds it.
+type Namespace struct {
+	Kind string `sync:"kind"`
+	How  string `sync:"how"`          // NSInherited, NSCreated, NSUnshare or NSJoin
+	FD   int    `sync:"fd,omitempty"` // NSJoin: the namespace to enter with setns(2)
+}
+
+// Values of Namespace.How.
+const (
+	NSCreated = "created" // clone(2) already made it, or the parent's thread had entered it before the clone
+	NSUnshare = "unshare" // the child makes it with unshare(2): a cgroup namespace must be made after the move into the cgroup
+	NSJoin    = "join"    // the child enters it with setns(2)
+)
+
+// Root is the container's root file system.
+type Root struct {
+	Path        string `sync:"path"`                  // absolute path in the parent's mount namespace
+	FD          int    `sync:"fd,omitempty"`          // a detached mount of Path (open_tree(2), OPEN_TREE_CLONE) when the child could not reach Path itself
+	Readonly    bool   `sync:"readonly,omitempty"`    // remounted read-only after every mount is made
+	Propagation uint64 `sync:"propagation,omitempty"` // MS_SLAVE|MS_REC and so on for the old root; zero: MS_PRIVATE|MS_REC
+	NoPivot     bool   `sync:"noPivot,omitempty"`     // MS_MOVE and chroot(2) in place of pivot_root(2)
+}
+
+// Mount is one mount, in order, below the root.
+type Mount struct {
+	Destination string   `sync:"destination"`         // absolute inside the container
+	Type        string   `sync:"type,omitempty"`      // file system type; empty for a bind mount
+	Source      string   `sync:"source,omitempty"`    // bind: absolute host path; otherwise the name shown in mountinfo
+	Bind        bool     `sync:"bind,omitempty"`      // a bind mount of Source
+	Recursive   bool     `sync:"recursive,omitempty"` // with Bind: the whole tree (rbind)
+	Set         uint64   `sync:"set,omitempty"`       // MOUNT_ATTR_* bits to set, mount_setattr(2)
+	Clear       uint64   `sync:"clear,omitempty"`     // MOUNT_ATTR_* bits to clear
+	RecSet      uint64   `sync:"recSet,omitempty"`    // the same for the whole tree (rro, rnosuid and so on)
+	RecClear    uint64   `sync:"recClear,omitempty"`
+	Propagation uint64   `sync:"propagation,omitempty"` // MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, each with MS_REC
+	FSFlags     []string `sync:"fsFlags,omitempty"`     // superblock flags by their fsconfig(2) names: ro, sync, dirsync, lazytime, iversion, mand, silent
+	Data        []string `sync:"data,omitempty"`        // options of the file system itself, key or key=value
+	CopyUp      bool     `sync:"copyUp,omitempty"`      // tmpcopyup: the directory's content is copied into the tmpfs
+	Cgroup      *Cgroup  `sync:"cgroup,omitempty"`      // Type is cgroup: what to show
+}
+
+// Cgroup is what a mount of type cgroup shows: the whole hierarchy where the container has a cgroup namespace, else its own groups bound in place.
+type Cgroup struct {
+	Version     int         `sync:"version"` // 1 (v1 or hybrid: a tmpfs with one entry a hierarchy) or 2 (one cgroup2 tree)
+	Hierarchies []Hierarchy `sync:"hierarchies,omitempty"`
+}
+
+// Hierarchy is one v1 hierarchy, or the only one of v2.
+type Hierarchy struct {
+	Name    string   `sync:"name"`            // directory below the mount, such as "cpu,cpuacct" or "unified"; empty for v2
+	Options string   `sync:"options"`         // data for mounting it anew in a cgroup namespace, such as "cpu,cpuacct" or "none,name=systemd"
+	Path    string   `sync:"path"`            // the container's own group as an absolute path on the host, for binding
+	Links   []string `sync:"links,omitempty"` // symbolic links beside it that name it, such as "cpu"
+	V2      bool     `sync:"v2,omitempty"`    // of type cgroup2
+}
+
+// Device is one device node below the root.
+type Device struct {
+	Path  string `sync:"path"` // absolute inside the container
+	Type  string `sync:"type"` // "c", "b" or "p"
+	Major uint32 `sync:"major,omitempty"`
+	Minor uint32 `sync:"minor,omitempty"`
+	Mode  uint32 `sync:"mode"` // permission bits
+	UID   uint32 `sync:"uid,omitempty"`
+	GID   uint32 `sync:"gid,omitempty"`
+}
+
+// KeyValue is one kernel parameter, its key with dots.
+type KeyValue struct {
+	Key   string `sync:"key"`
+	Value string `sync:"value"`
+}
+
+// Process is what the child turns into.
+type Process struct {
+	Args           []string     `sync:"args"`
+	Env            []string     `sync:"env,omitempty"`
+	Cwd            string       `sync:"cwd"`
+	UID            uint32       `sync:"uid,omitempty"`
+	GID            uint32       `sync:"gid,omitempty"`
+	AdditionalGIDs []uint32     `sync:"additionalGids,omitempty"`
+	SetGroups      bool         `sync:"setGroups,omitempty"` // setgroups(2) is allowed: false in a user namespace that denies it
+	Umask          uint32       `sync:"umask,omitempty"`
+	Capabilities   Capabilities `sync:"capabilities"`
+	NoNewPrivs     bool         `sync:"noNewPrivs,omitempty"`
+	Rlimits        []Rlimit     `sync:"rlimits,omitempty"`
+	Terminal       bool         `sync:"terminal,omitempty"`
+	Rows           uint16       `sync:"rows,omitempty"` // size of the terminal; zero: the kernel's default
+	Columns        uint16       `sync:"columns,omitempty"`
+	KeepFDs        int          `sync:"keepFDs,omitempty"` // descriptors 3 to 2+KeepFDs reach the program; all others are closed
+}
+
+// Capabilities are the five sets of capabilities(7) as bit masks, bit n for capability number n.
+type Capabilities struct {
+	Bounding    uint64 `sync:"bounding,omitempty"`
+	Effective   uint64 `sync:"effective,omitempty"`
+	Permitted   uint64 `sync:"permitted,omitempty"`
+	Inheritable uint64 `sync:"inheritable,omitempty"`
+	Ambient     uint64 `sync:"ambient,omitempty"`
+}
+
+// Rlimit is one resource limit, its number as in <asm-generic/resource.h>.
+type Rlimit struct {
+	Resource int    `sync:"resource"`
+	Soft     uint64 `sync:"soft"`
+	Hard     uint64 `sync:"hard"`
+}
+
+// Hooks are the hooks that concern the child: CreateContainer and StartContainer it runs itself, Runtime says that the parent has some,
+// so the request "hooks" must be made once the namespaces exist and before the root is changed.
+type Hooks struct {
+	Runtime         bool   `sync:"runtime,omitempty"`
+	CreateContainer []Hook `sync:"createContainer,omitempty"`
+	StartContainer  []Hook `sync:"startContainer,omitempty"`
+}
+
+// Hook is one program to run with the state on its standard input.
+type Hook struct {
+	Path    string   `sync:"path"`
+	Args    []string `sync:"args,omitempty"` // args[0] included; empty: the path alone
+	Env     []string `sync:"env,omitempty"`
+	Timeout int64    `sync:"timeout,omitempty"` // seconds; zero: none
+}

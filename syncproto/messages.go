@@ -1,0 +1,119 @@
+package syncproto
+
+import (
+	"hash/fnv"
+	"strconv"
+)
+
+// Hello is the parent's greeting, the body of HELLO.
+type Hello struct {
+	MinVersion int      `sync:"min"`
+	MaxVersion int      `sync:"max"`
+	Codecs     []string `sync:"codecs"` // in order of preference; with one alone CONFIG may follow without waiting
+	Profile    string   `sync:"profile"`
+	Hash       string   `sync:"hash"` // Profile.Hash in 16 hexadecimal digits
+	Limits     Limits   `sync:"limits"`
+	Session    string   `sync:"session,omitempty"` // an identifier for logs, the parent's choice
+}
+
+// HelloAck is what the child chose, the body of HELLO_ACK.
+type HelloAck struct {
+	Version int    `sync:"version"`
+	Codec   string `sync:"codec"`
+	Limits  Limits `sync:"limits"`
+	PID     int    `sync:"pid"` // as the child sees it
+}
+
+// ConfigOK says that CONFIG arrived whole: its size and FNV-1a fingerprint, the body of CONFIG_OK.
+type ConfigOK struct {
+	Size   uint32 `sync:"size"`
+	Digest string `sync:"digest"` // Digest of all the fragments' bytes in 16 hexadecimal digits
+}
+
+// Call is the body of REQUEST and REPLY.
+type Call struct {
+	Name string `sync:"name"`
+	Arg  Value  `sync:"arg"` // null where there is nothing to say
+}
+
+// Note is a line for the log, the body of NOTE.
+type Note struct {
+	Level string `sync:"level"` // "debug", "info", "warning" or "error"
+	Text  string `sync:"text"`
+}
+
+// Cancel asks the child to stop: it answers with ERROR and ends, the body of CANCEL.
+type Cancel struct {
+	Reason string `sync:"reason"`
+}
+
+// Digest is the fingerprint that CONFIG_OK carries. It finds a mistake, not a forger.
+func Digest(config []byte) string {
+	h := fnv.New64a()
+	_, _ = h.Write(config)
+	return hex16(h.Sum64())
+}
+
+// Greeting is the Hello for a profile.
+func Greeting(p *Profile, codecs []string, l Limits, session string) Hello {
+	return Hello{MinVersion: Version, MaxVersion: Version, Codecs: codecs, Profile: p.Name, Hash: hex16(p.Hash()), Limits: l.WithDefaults(), Session: session}
+}
+
+// Answer is the child's answer to a greeting, given the profile, the codecs and the limits that it has itself. It refuses, with words for both sides, where there is
+// no common version or codec, or the profile is another one.
+func (h Hello) Answer(p *Profile, codecs []string, l Limits, pid int) (HelloAck, error) {
+	if h.MinVersion > Version || h.MaxVersion < Version {
+		return HelloAck{}, &ProtocolError{Code: CodeVersion, Sender: Parent, Kind: KindHello,
+			Text: "versions " + strconv.Itoa(h.MinVersion) + " to " + strconv.Itoa(h.MaxVersion) + " do not hold " + strconv.Itoa(Version)}
+	}
+	if h.Profile != p.Name || h.Hash != hex16(p.Hash()) {
+		return HelloAck{}, &ProtocolError{Code: CodeProfile, Sender: Parent, Kind: KindHello,
+			Text: "profile " + strconv.Quote(h.Profile) + " " + h.Hash + " is not " + strconv.Quote(p.Name) + " " + hex16(p.Hash()) + ": parent and child are of different versions"}
+	}
+	for _, want := range h.Codecs {
+		for _, have := range codecs {
+			if want == have {
+				return HelloAck{Version: Version, Codec: have, Limits: l.Meet(h.Limits), PID: pid}, nil
+			}
+		}
+	}
+	return HelloAck{}, &ProtocolError{Code: CodeVersion, Sender: Parent, Kind: KindHello,
+		Text: "no codec of " + quoteAll(h.Codecs) + " is among " + quoteAll(codecs)}
+}
+
+// Check refuses a HelloAck that does not follow from the Hello it answers.
+func (h Hello) Check(a HelloAck) error {
+	offered := false
+	for _, c := range h.Codecs {
+		offered = offered || c == a.Codec
+	}
+	if a.Version < h.MinVersion || a.Version > h.MaxVersion || !offered || a.Limits.Meet(h.Limits) != a.Limits {
+		return &ProtocolError{Code: CodeVersion, Sender: Child, Kind: KindHelloAck,
+			Text: "version " + strconv.Itoa(a.Version) + ", codec " + strconv.Quote(a.Codec) + " and its limits do not follow from the greeting"}
+	}
+	return nil
+}
+
+func hex16(n uint64) string {
+	const digits = "0123456789abcdef"
+	var b [16]byte
+	for i := range b {
+		b[i] = digits[n>>(60-4*i)&15]
+	}
+	return string(b[:])
+}
+
+func quoteAll(names []string) string {
+	s := "["
+	for i, n := range names {
+		if i > 0 {
+			s += " "
+		}
+		if i == 8 {
+			s += "..."
+			break
+		}
+		s += strconv.Quote(cutText(n, 32))
+	}
+	return s + "]"
+}

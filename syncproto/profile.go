@@ -1,0 +1,242 @@
+package syncproto
+
+import (
+	"hash/fnv"
+	"strconv"
+)
+
+// Role is a side of the conversation.
+type Role uint8
+
+// The two roles. The parent made the child, and speaks first.
+const (
+	Parent Role = iota
+	Child
+)
+
+// String is "parent" or "child".
+func (r Role) String() string {
+	if r == Parent {
+		return "parent"
+	}
+	return "child"
+}
+
+// Peer is the other role.
+func (r Role) Peer() Role { return r ^ 1 }
+
+// Profile declares a conversation: what may be said after CONFIG, by whom, when, how often, with how many descriptors, and what the answer is called.
+// Both roles run it, docs/protocol.md is drawn from it, and a hash of it stands in HELLO so that two programs with different tables find out at once.
+// A Profile is data; it is not changed once a conversation uses it.
+type Profile struct {
+	Name      string  // names of profiles, phases, requests and replies: 1 to 32 of a-z A-Z 0-9 . _ -
+	Doc       string  // one sentence for people; not part of the hash
+	ConfigFDs FDCount // descriptors that ride with the first fragment of CONFIG
+	Phases    []Phase // the first one is entered with CONFIG_OK
+}
+
+// Phase is a stretch of the conversation in which one side asks and the other answers. That exactly one side may speak first is why no two requests can
+// cross, and why there is no deadlock to find.
+type Phase struct {
+	Name   string
+	Asker  Role
+	Commit bool  // the child may say EXEC here
+	Rows   []Row // the requests that are legal here
+}
+
+// Row is one request and its answer.
+type Row struct {
+	Request    string
+	Reply      string
+	Min, Max   uint16  // how often: Min is checked when the phase is left, Max when the request is made; Max zero is no limit but that of frames
+	RequestFDs FDCount // descriptors that ride with the request
+	ReplyFDs   FDCount // and with the reply
+	Next       string  // the phase entered with the reply; empty: the same
+	Doc        string  // one sentence for people; not part of the hash
+}
+
+// FDCount is how many descriptors ride with a message.
+type FDCount struct{ Min, Max uint8 }
+
+// String is "0", "1" or "0..16".
+func (c FDCount) String() string {
+	if c.Min == c.Max {
+		return strconv.Itoa(int(c.Min))
+	}
+	return strconv.Itoa(int(c.Min)) + ".." + strconv.Itoa(int(c.Max))
+}
+
+func (c FDCount) holds(n int) bool { return n >= int(c.Min) && n <= int(c.Max) }
+
+// Hash is a fingerprint of everything in the profile but its Docs: FNV-1a, 64 bits, over the rows as text. It finds skew between two versions of a program;
+// it is no defence against a peer that lies.
+func (p *Profile) Hash() uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(p.canonical())
+	return h.Sum64()
+}
+
+// canonical is the profile as text, one line a phase and a row, the form that Hash is taken of (docs/protocol.md, "Profile hash").
+func (p *Profile) canonical() []byte {
+	b := append([]byte("profile "), p.Name...)
+	b = append(append(append(b, ' '), p.ConfigFDs.String()...), '\n')
+	for _, ph := range p.Phases {
+		b = append(append(append(append(b, "phase "...), ph.Name...), ' '), ph.Asker.String()...)
+		if ph.Commit {
+			b = append(b, " commit"...)
+		}
+		b = append(b, '\n')
+		for _, r := range ph.Rows {
+			for i, s := range [...]string{"row", r.Request, r.Reply, strconv.Itoa(int(r.Min)), strconv.Itoa(int(r.Max)), r.RequestFDs.String(), r.ReplyFDs.String(), r.Next} {
+				if i > 0 {
+					b = append(b, ' ')
+				}
+				b = append(b, s...)
+			}
+			b = append(b, '\n')
+		}
+	}
+	return b
+}
+
+func (p *Profile) phase(name string) int {
+	for i := range p.Phases {
+		if p.Phases[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func (ph *Phase) row(request string) int {
+	for i := range ph.Rows {
+		if ph.Rows[i].Request == request {
+			return i
+		}
+	}
+	return -1
+}
+
+// Validate refuses a profile that cannot be run, and says which phase and row is wrong: names that are missing, malformed or used twice, a Next that does
+// not exist, a Min above its Max, more descriptors than a message can carry, a phase that cannot be reached, and a phase from which EXEC cannot be reached.
+func (p *Profile) Validate() error {
+	if !validName(p.Name) {
+		return p.wrong("", "", "name "+strconv.Quote(p.Name)+" is not 1 to 32 of a-z A-Z 0-9 . _ -")
+	}
+	if len(p.Phases) == 0 || len(p.Phases) > 32 {
+		return p.wrong("", "", "wants 1 to 32 phases, has "+strconv.Itoa(len(p.Phases)))
+	}
+	if c := p.ConfigFDs; c.Min > c.Max || c.Max > MaxFDs {
+		return p.wrong("", "", "CONFIG with "+c.String()+" descriptors")
+	}
+	for i := range p.Phases {
+		if err := p.validatePhase(i); err != nil {
+			return err
+		}
+	}
+	return p.validatePaths()
+}
+
+func (p *Profile) validatePhase(i int) error {
+	ph := &p.Phases[i]
+	if !validName(ph.Name) || p.phase(ph.Name) != i {
+		return p.wrong(ph.Name, "", "its name is malformed or used twice")
+	}
+	if len(ph.Rows) > maxRows {
+		return p.wrong(ph.Name, "", "more than "+strconv.Itoa(maxRows)+" rows")
+	}
+	for j := range ph.Rows {
+		r := &ph.Rows[j]
+		switch {
+		case !validName(r.Request) || ph.row(r.Request) != j:
+			return p.wrong(ph.Name, r.Request, "the request's name is malformed or used twice in this phase")
+		case !validName(r.Reply):
+			return p.wrong(ph.Name, r.Request, "the reply's name "+strconv.Quote(r.Reply)+" is malformed")
+		case r.Max != 0 && r.Min > r.Max:
+			return p.wrong(ph.Name, r.Request, "at least "+strconv.Itoa(int(r.Min))+" times, at most "+strconv.Itoa(int(r.Max)))
+		case r.RequestFDs.Min > r.RequestFDs.Max || r.ReplyFDs.Min > r.ReplyFDs.Max || max(r.RequestFDs.Max, r.ReplyFDs.Max) > MaxFDs:
+			return p.wrong(ph.Name, r.Request, "descriptors: "+r.RequestFDs.String()+" and "+r.ReplyFDs.String())
+		case r.Next != "" && p.phase(r.Next) < 0:
+			return p.wrong(ph.Name, r.Request, "leads to the phase "+strconv.Quote(r.Next)+", which does not exist")
+		case r.Next != "" && (r.Min > 1 || r.Max != 1):
+			return p.wrong(ph.Name, r.Request, "leaves the phase, so it is made at most once")
+		}
+	}
+	return nil
+}
+
+// validatePaths walks the phases: all must be reachable from the first, and EXEC from all.
+func (p *Profile) validatePaths() error {
+	reached, ends := uint64(1), uint64(0)
+	for range p.Phases {
+		for i := range p.Phases {
+			ph := &p.Phases[i]
+			if ph.Commit {
+				ends |= 1 << i
+			}
+			for _, r := range ph.Rows {
+				next := p.phase(r.Next)
+				if next < 0 {
+					continue
+				}
+				if reached&(1<<i) != 0 {
+					reached |= 1 << next
+				}
+				if ends&(1<<next) != 0 {
+					ends |= 1 << i
+				}
+			}
+		}
+	}
+	for i := range p.Phases {
+		if reached&(1<<i) == 0 {
+			return p.wrong(p.Phases[i].Name, "", "cannot be reached")
+		}
+		if ends&(1<<i) == 0 {
+			return p.wrong(p.Phases[i].Name, "", "EXEC cannot be reached from it")
+		}
+		if err := p.validateExits(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateExits refuses two required rows that both leave the phase: only one of them can ever be made.
+func (p *Profile) validateExits(i int) error {
+	required := ""
+	for _, r := range p.Phases[i].Rows {
+		if r.Next == "" || r.Min == 0 {
+			continue
+		}
+		if required != "" {
+			return p.wrong(p.Phases[i].Name, r.Request, "and "+strconv.Quote(required)+" are both required and both leave the phase")
+		}
+		required = r.Request
+	}
+	if required != "" && p.Phases[i].Commit {
+		return p.wrong(p.Phases[i].Name, required, "is required and leaves the phase, so EXEC can never be said in it")
+	}
+	return nil
+}
+
+func (p *Profile) wrong(phase, request, why string) error {
+	where := "profile " + strconv.Quote(p.Name)
+	if phase != "" {
+		where += ", phase " + strconv.Quote(phase)
+	}
+	if request != "" {
+		where += ", request " + strconv.Quote(request)
+	}
+	return &ProtocolError{Code: CodeProfile, Text: where + ": " + why}
+}
+
+func validName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	return len(s) >= 1 && len(s) <= 32
+}

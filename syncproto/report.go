@@ -1,0 +1,92 @@
+package syncproto
+
+import "unicode/utf8"
+
+// Report is the body of ERROR: an error of one side in a form that the other can judge, print and search with errors.Is, whatever language each is written in.
+// Package remote makes one of a Go error and a Go error of one.
+type Report struct {
+	Code     Code         `sync:"code"`
+	Role     string       `sync:"role"`               // "parent" or "child"
+	PID      int          `sync:"pid,omitempty"`      // the reporter's, as it sees it
+	State    string       `sync:"state,omitempty"`    // of the reporter's machine
+	Phase    string       `sync:"phase,omitempty"`    // of the profile
+	Request  string       `sync:"request,omitempty"`  // the request that was unanswered
+	Nodes    []ReportNode `sync:"nodes"`              // the cause tree, each node after its parent; the first is the root
+	Dropped  int          `sync:"dropped,omitempty"`  // nodes left out because they did not fit
+	Redacted bool         `sync:"redacted,omitempty"` // paths or texts were taken out on purpose
+}
+
+// ReportNode is one error of the tree.
+type ReportNode struct {
+	Parent    int    `sync:"parent,omitempty"`    // number of the node that wraps this one, counted from one; zero for the root
+	Type      string `sync:"type"`                // NodeText and so on; a reader treats a type that it does not know as NodeText
+	Text      string `sync:"text,omitempty"`      // the node's own words, without those of the nodes below it
+	Whole     bool   `sync:"whole,omitempty"`     // Text holds the words of the nodes below as well
+	Stage     string `sync:"stage,omitempty"`     // NodeStep: the step of the set-up, such as "mount"
+	Op        string `sync:"op,omitempty"`        // the operation, such as "open" or "mount_setattr"
+	Path      string `sync:"path,omitempty"`      // what it was done to
+	Errno     string `sync:"errno,omitempty"`     // NodeErrno: its name, such as "ENOENT": numbers differ between architectures, names do not
+	Sentinel  string `sync:"sentinel,omitempty"`  // NodeSentinel: a name that both sides have registered
+	Truncated bool   `sync:"truncated,omitempty"` // Text or Path was cut
+}
+
+// Types of a ReportNode.
+const (
+	NodeText     = "text"     // nothing but words
+	NodeErrno    = "errno"    // an error of the kernel
+	NodePath     = "path"     // Op on Path, as fs.PathError
+	NodeSyscall  = "syscall"  // Op alone, as os.SyscallError
+	NodeExec     = "exec"     // a program that cannot be found, as exec.Error; its name is Path
+	NodeStep     = "step"     // Stage, Op and Path of a set-up
+	NodeSentinel = "sentinel" // a registered error
+	NodeJoin     = "join"     // several errors, as errors.Join
+	NodeRemote   = "remote"   // an error that the reporter had itself received
+)
+
+// Fit cuts the report until its encoding is surely within most bytes of payload: long texts first, at a rune and with the mark Truncated, then nodes from the end,
+// counted in Dropped. The root stays.
+func (r Report) Fit(most uint32) Report {
+	const perNode, fixed = 192, 512
+	text := 4096
+	r.Nodes = append([]ReportNode(nil), r.Nodes...)
+	for {
+		size := fixed
+		for i := range r.Nodes {
+			n := &r.Nodes[i]
+			n.cut(text)
+			// Six bytes a byte is the worst that a codec makes of text: \u00XX in JSON.
+			size += perNode + 6*(len(n.Text)+len(n.Stage)+len(n.Op)+len(n.Path)+len(n.Errno)+len(n.Sentinel)+len(n.Type))
+		}
+		switch {
+		case size <= int(most):
+			return r
+		case text > 64:
+			text /= 2
+		case len(r.Nodes) > 1:
+			r.Nodes = r.Nodes[:len(r.Nodes)-1]
+			r.Dropped++
+		default:
+			return r
+		}
+	}
+}
+
+func (n *ReportNode) cut(most int) {
+	for _, s := range [...]*string{&n.Text, &n.Stage, &n.Op, &n.Path, &n.Errno, &n.Sentinel, &n.Type} {
+		if len(*s) > most {
+			*s = cutText(*s, most)
+			n.Truncated = true
+		}
+	}
+}
+
+// cutText is s, cut to at most n bytes at a rune.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
