@@ -1,0 +1,85 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// buildDir is where built programs live, in the process's temporary directory, until all tests have ended.
+const buildDir = "built"
+
+// built is a program that is compiled at most once in a test process.
+type built struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+var (
+	buildsMu sync.Mutex
+	builds   map[string]*built // by package
+)
+
+// Binary builds cmd/handfast the way the Makefile does (static, stripped), once in a test process, and returns its
+// absolute path. The file goes away when the process's tests end.
+func Binary(t testing.TB) string {
+	t.Helper()
+	return goBuild(t, "./cmd/handfast")
+}
+
+// GoPayload builds the Go program in dir (relative to the module's root, such as "internal/demo/payload") as a static
+// binary that runs in an empty root filesystem, once in a test process, and returns its absolute path.
+func GoPayload(t testing.TB, dir string) string {
+	t.Helper()
+	return goBuild(t, "./"+strings.TrimPrefix(dir, "./"))
+}
+
+func goBuild(t testing.TB, pkg string) string {
+	t.Helper()
+	if workDir == "" {
+		path, err := compile(pkg, t.TempDir()) // TestMain does not use Main: nobody would clean up later.
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	buildsMu.Lock()
+	if builds == nil {
+		builds = map[string]*built{}
+	}
+	b := builds[pkg]
+	if b == nil {
+		b = &built{}
+		builds[pkg] = b
+	}
+	buildsMu.Unlock()
+	b.once.Do(func() { b.path, b.err = compile(pkg, filepath.Join(workDir, buildDir)) })
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	return b.path
+}
+
+// compile builds the package into dir and returns the program's path.
+func compile(pkg, dir string) (string, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, pkg)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s in %s: %w\n%s", pkg, root, err, out)
+	}
+	return path, nil
+}
