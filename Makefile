@@ -1,0 +1,19 @@
+# Each target is one line with one meaning. What needs more than a line is a program of its own.
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+PREFIX   ?= /usr/local
+BINDIR   ?= $(PREFIX)/bin
+FUZZTIME ?= 30s
+ROUNDS   ?= 50
+export CGO_ENABLED = 0
+
+.DEFAULT_GOAL = build
+.PHONY: build demo test check fuzz bench install clean
+
+build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/handfast ./cmd/handfast
+demo:    ; test/demo.sh
+test:    ; test/setup.sh test && go test -buildvcs=false $(TESTFLAGS) ./...
+check:   ; go run -buildvcs=false ./internal/tools/check
+fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
+bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS)
+install: build ; install -D -m 0755 bin/handfast $(DESTDIR)$(BINDIR)/handfast
+clean:   ; rm -rf bin

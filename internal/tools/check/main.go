@@ -1,0 +1,90 @@
+// Command check runs every check that needs no container: formatting, vet, staticcheck, the import arrows, module
+// tidiness, generated files, and known vulnerabilities. It runs them all, prints one line for each, and exits with
+// status 1 if one of them failed. Run it from the module's root.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// tools pins the versions of the tools apart from go.mod, so that who imports the product does not inherit them.
+const tools = "-modfile=internal/tools/tools.mod"
+
+// A check is one line of the output.
+type check struct {
+	name string
+	run  func() (verdict, string)
+}
+
+type verdict string
+
+const (
+	passed  verdict = "ok"
+	failed  verdict = "FAIL"
+	skipped verdict = "skipped"
+)
+
+func checks() []check {
+	return []check{
+		{"gofmt", silent("gofmt", "-l", ".")},
+		{"go vet", command("go", "vet", "./...")},
+		{"staticcheck", command("go", "tool", tools, "staticcheck", "./...")},
+		{"import arrows", command("go", "test", "./internal/arrows")},
+		{"go.mod tidy", command("go", "mod", "tidy", "-diff")},
+		{"generated files", generated},
+		{"govulncheck", vulnerabilities},
+	}
+}
+
+func main() {
+	code := 0
+	for _, c := range checks() {
+		begin := time.Now()
+		v, text := c.run()
+		fmt.Printf("%-8s %-16s %5.1fs", v, c.name, time.Since(begin).Seconds())
+		switch text = strings.TrimSpace(text); {
+		case v == failed:
+			code = 1
+			fmt.Printf("\n\t%s", strings.ReplaceAll(text, "\n", "\n\t"))
+		case v == skipped:
+			fmt.Printf("  %s", text)
+		}
+		fmt.Println()
+	}
+	os.Exit(code)
+}
+
+// command passes when the program exits with status 0.
+func command(name string, args ...string) func() (verdict, string) {
+	return func() (verdict, string) {
+		out, err := run(name, args...)
+		if err != nil {
+			return failed, fmt.Sprintf("%s: %v\n%s", strings.Join(append([]string{name}, args...), " "), err, out)
+		}
+		return passed, ""
+	}
+}
+
+// silent passes when the program also prints nothing.
+func silent(name string, args ...string) func() (verdict, string) {
+	return func() (verdict, string) {
+		out, err := run(name, args...)
+		if err != nil || len(out) > 0 {
+			return failed, fmt.Sprintf("%s:\n%s", strings.Join(append([]string{name}, args...), " "), out)
+		}
+		return passed, ""
+	}
+}
+
+func run(name string, args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), err
+}

@@ -1,0 +1,73 @@
+// Command fuzz runs every fuzz target of the module for the given time each, one after the other, because "go test"
+// takes only one at a time. Its argument is the time, such as 30s. Run it from the module's root. It stops at the
+// first target that fails; go test has then saved the input below that package's testdata/fuzz.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fail("usage: fuzz TIME (such as 30s)")
+	}
+	if _, err := time.ParseDuration(os.Args[1]); err != nil {
+		fail(err.Error())
+	}
+	targets, err := find()
+	if err != nil {
+		fail(err.Error())
+	}
+	if len(targets) == 0 {
+		fail("no fuzz target found: run this from the module's root")
+	}
+	for i, t := range targets {
+		fmt.Printf("fuzz %d/%d: %s in %s for %s\n", i+1, len(targets), t.name, t.pkg, os.Args[1])
+		cmd := exec.Command("go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", os.Args[1], t.pkg)
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Run(); err != nil {
+			fail(fmt.Sprintf("%s in %s: %v", t.name, t.pkg, err))
+		}
+	}
+}
+
+type target struct{ pkg, name string }
+
+// find asks the compiled tests for their targets, so that build constraints and generated tests count.
+func find() ([]target, error) {
+	cmd := exec.Command("go", "test", "-list", "^Fuzz", "./...")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
+	}
+	return parse(string(out)), nil
+}
+
+// parse reads the output of "go test -list": the names of a package's targets, then "ok", the package and a time.
+func parse(list string) []target {
+	var targets []target
+	var names []string
+	for line := range strings.Lines(list) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 1 && strings.HasPrefix(fields[0], "Fuzz"):
+			names = append(names, fields[0])
+		case len(fields) > 1 && fields[0] == "ok":
+			for _, n := range names {
+				targets = append(targets, target{fields[1], n})
+			}
+			names = nil
+		}
+	}
+	return targets
+}
+
+func fail(text string) {
+	fmt.Fprintln(os.Stderr, "fuzz:", text)
+	os.Exit(1)
+}

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Runs the demonstration with Go caches that this user can write: a plain user may have no home directory, or one whose
+# cache belongs to root.
+set -eu
+cd "$(dirname "$0")/.."
+
+if ! command -v go >/dev/null; then
+	echo "demo: there is no go on the PATH: install Go 1.26 or newer from https://go.dev/dl" >&2
+	exit 1
+fi
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/handfast-demo-XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+
+# usable DIR: whether this user can make files in it, made if need be.
+usable() {
+	[ -n "$1" ] && mkdir -p "$1" 2>/dev/null && [ -w "$1" ]
+}
+
+export HOME="${HOME:-$scratch}"
+usable "$(go env GOCACHE 2>/dev/null)" || export GOCACHE="$scratch/build"
+usable "$(go env GOMODCACHE 2>/dev/null)" || export GOMODCACHE="$scratch/modules" GOFLAGS="${GOFLAGS:-} -modcacherw"
+export TMPDIR="$scratch" CGO_ENABLED=0
+
+go run -buildvcs=false ./internal/demo "$@"

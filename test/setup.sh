@@ -1,0 +1,42 @@
+#!/bin/sh
+# Makes a Debian machine ready for "make test" or "make bench": installs with apt what is lacking, or says what is
+# missing and how to get it. Usage: test/setup.sh test|bench
+#
+# Only programs are installed. No service is installed or started on the host: what the tests serve with (redis-server)
+# goes into a tree of its own.
+set -eu
+
+case "${1:-}" in
+test)  wanted="busybox-static mmdebstrap redis-tools util-linux" ;;
+bench) wanted="busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
+*)     echo "usage: test/setup.sh test|bench" >&2; exit 2 ;;
+esac
+
+if ! command -v go >/dev/null; then
+	echo "setup: there is no go on the PATH: install Go 1.26 or newer from https://go.dev/dl" >&2
+	exit 1
+fi
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "setup: not a Debian machine, so nothing is installed; the tests need what Debian has in: $wanted" >&2
+	exit 0
+fi
+
+lacking=""
+for package in $wanted; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$status" = installed ] || lacking="$lacking $package"
+done
+[ -n "$lacking" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "setup: missing:$lacking" >&2
+	echo "setup: as root: apt-get update && apt-get install --no-install-recommends$lacking" >&2
+	exit 1
+fi
+
+echo "setup: installing$lacking"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # A list of package names.
+apt-get install -qq -y --no-install-recommends $lacking
