@@ -18,7 +18,8 @@ type Limits struct {
 // Bounds that no negotiation moves.
 const (
 	MaxConfig = 64 << 20
-	MaxFDs    = 253 // SCM_MAX_FD, <net/scm.h>
+	MaxFrame  = 64 << 10 // payload of any one frame: it fits a packet of any socket buffer
+	MaxFDs    = 253      // SCM_MAX_FD, <net/scm.h>
 )
 
 // DefaultLimits are the limits of a zero Limits.
@@ -35,7 +36,8 @@ func floorLimits() Limits {
 func (l Limits) WithDefaults() Limits {
 	d := DefaultLimits()
 	return Limits{
-		Control: or(l.Control, d.Control), Error: or(l.Error, d.Error), Fragment: or(l.Fragment, d.Fragment), Message: or(l.Message, d.Message),
+		Control: min(or(l.Control, d.Control), MaxFrame), Error: min(or(l.Error, d.Error), MaxFrame),
+		Fragment: min(or(l.Fragment, d.Fragment), MaxFrame), Message: min(or(l.Message, d.Message), MaxFrame),
 		Config: min(or(l.Config, d.Config), MaxConfig), Notes: or(l.Notes, d.Notes), Frames: or(l.Frames, d.Frames), Depth: or(l.Depth, d.Depth),
 	}
 }

@@ -70,6 +70,9 @@ func (m *Machine) Send(f Frame) (Header, error) {
 	if err := h.check(0); err != nil {
 		return Header{}, err
 	}
+	if m.state == Failed || m.state == Closed {
+		return Header{}, m.refuse(CodeState, m.role, f.Kind, "the conversation is over")
+	}
 	next := *m
 	if err := next.admit(m.role, h); err != nil {
 		return Header{}, err
@@ -128,8 +131,8 @@ func (m *Machine) admit(sender Role, h Header) error {
 	if err := m.limits.Check(h); err != nil {
 		return err
 	}
-	if !h.Kind.known() {
-		return nil // skippable: Header.check lets no other through
+	if !h.Kind.known() || m.state == Failed {
+		return nil // skippable (Header.check lets no other through), or over: what still comes is taken off the queue for the sake of an ERROR behind it
 	}
 	if _, ok := rule(m.state, sender, h.Kind); !ok {
 		return m.refuse(CodeState, sender, h.Kind, "not in this state")
@@ -164,6 +167,10 @@ func (m *Machine) row() *Row { return &m.profile.Phases[m.phase].Rows[m.pending]
 
 // step carries a frame out. It does not know which role it runs in.
 func (m *Machine) step(sender Role, h Header, name string) error {
+	if m.state == Failed || !h.Kind.known() {
+		m.seq[sender]++
+		return nil
+	}
 	to, _ := rule(m.state, sender, h.Kind)
 	var err error
 	switch h.Kind {

@@ -93,6 +93,14 @@ func (m *Machine) Limits() Limits { return m.limits }
 // Pending is the name of the request that waits for an answer; empty for none.
 func (m *Machine) Pending() string { return m.Verdict().Request }
 
+// Answer is the name that the reply to the pending request must have; empty where none is pending.
+func (m *Machine) Answer() string {
+	if m.state != Configured || m.pending < 0 {
+		return ""
+	}
+	return m.row().Reply
+}
+
 // Cancelled reports whether CANCEL has passed.
 func (m *Machine) Cancelled() bool { return m.cancelled }
 

@@ -1,0 +1,12 @@
+// Package spawn starts a child in namespaces of its own and holds the parent's side of the handshake with it.
+//
+// A Config becomes a Plan, which is a value and prints: argv, environment, clone flags, what is joined before and what the child joins itself. Start
+// carries it out: one clone(2) makes the child with all its new namespaces, the program itself executed anew, without any process in between; the child, which is
+// package nsinit on the other end of one inherited socket, gets its configuration, asks for what it cannot do itself, says that it is ready, and becomes the
+// program that was asked for. If anything fails on the way, the child is told, killed and reaped, and nothing is left.
+//
+// Start returns when the child says EXEC and the end of file proves the execution, or, with a Gate, when it waits behind it; OpenGate lets it go on, and reports the
+// execution's own error, from any process that may reach the gate's socket.
+//
+// The package knows no OCI and does not import nsinit: the two share the protocol alone (packages syncproto and syncproto/container).
+package spawn

@@ -1,0 +1,95 @@
+package spawn
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// openNamespace opens the namespace file at path and checks that it is of the kind that was asked for, so that a mistake is named here and not by a bare
+// EINVAL of setns(2) later. The caller owns the file.
+func openNamespace(kind, path string) (*os.File, error) {
+	// O_NONBLOCK: whatever else stands at the path, a FIFO say, must not keep us.
+	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("namespace %q: %w", kind, err)
+	}
+	if err := checkNamespace(f, kind, path); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func checkNamespace(f *os.File, kind, path string) error {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return &os.PathError{Op: "fstatfs", Path: path, Err: err}
+	}
+	if st.Type != unix.NSFS_MAGIC {
+		return fmt.Errorf("namespace %q: %s is not a namespace file: %w", kind, path, unix.EINVAL)
+	}
+	got, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)
+	if err != nil {
+		return &os.PathError{Op: "ioctl NS_GET_NSTYPE", Path: path, Err: err}
+	}
+	if uintptr(got) != cloneFlag(kind) {
+		return fmt.Errorf("namespace %q: %s is a namespace of kind %s: %w", kind, path, kindOf(uintptr(got)), unix.EINVAL)
+	}
+	return nil
+}
+
+func kindOf(flag uintptr) string {
+	for _, k := range [...]string{"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"} {
+		if cloneFlag(k) == flag {
+			return k
+		}
+	}
+	return fmt.Sprintf("%#x", flag)
+}
+
+// onThread runs f on a thread that has carried out the steps. Where there are any, the thread ends with f: a thread whose namespaces were changed must
+// never run anything else.
+func onThread(steps []ThreadStep, f func() error) error {
+	if len(steps) == 0 {
+		return f()
+	}
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the runtime ends the thread with the goroutine
+		for _, s := range steps {
+			if err := s.run(); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
+func (s ThreadStep) run() error {
+	if s.Path == "" {
+		if err := unix.Unshare(int(cloneFlag(s.Kind))); err != nil {
+			return fmt.Errorf("namespace %q: %w", s.Kind, os.NewSyscallError("unshare", err))
+		}
+		if s.Offsets == "" {
+			return nil
+		}
+		if err := os.WriteFile("/proc/thread-self/timens_offsets", []byte(s.Offsets), 0); err != nil {
+			return fmt.Errorf("time offsets %q: %w", s.Offsets, err)
+		}
+		return nil
+	}
+	ns, err := openNamespace(s.Kind, s.Path)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	if err := unix.Setns(int(ns.Fd()), int(cloneFlag(s.Kind))); err != nil {
+		return fmt.Errorf("namespace %q: setns %s: %w", s.Kind, s.Path, err)
+	}
+	return nil
+}

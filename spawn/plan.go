@@ -1,0 +1,197 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// SocketVariable is the environment variable that tells the child the number of its handshake socket.
+const SocketVariable = "HANDFAST_SOCKET"
+
+// Plan is how a child is made, as a value: what Start hands to clone(2) and execve(2), and what happens on the thread before.
+type Plan struct {
+	Argv       []string     // of the program itself, executed anew
+	Env        []string     // nothing of the caller's environment reaches the child
+	SocketFD   int          // number of the handshake socket in the child
+	Cloneflags uintptr      // the new namespaces that clone(2) makes
+	Thread     []ThreadStep // what the cloning thread does first; if there is any, the thread is not used again
+	UIDMap     []syscall.SysProcIDMap
+	GIDMap     []syscall.SysProcIDMap
+	SetGroups  bool                  // setgroups(2) stays allowed in the new user namespace
+	Namespaces []container.Namespace // as the child is told
+	Loopback   bool
+}
+
+// ThreadStep is one thing that the cloning thread does to itself so that the child inherits it.
+type ThreadStep struct {
+	Kind    string // of the namespace
+	Path    string // setns(2) into this one; empty: unshare(2) a new one
+	Offsets string // time: what is written to /proc/thread-self/timens_offsets
+}
+
+// cloneFlag is the CLONE_NEW* bit of a namespace kind, zero for an unknown kind.
+func cloneFlag(kind string) uintptr {
+	switch kind {
+	case container.NSPid:
+		return unix.CLONE_NEWPID
+	case container.NSNetwork:
+		return unix.CLONE_NEWNET
+	case container.NSMount:
+		return unix.CLONE_NEWNS
+	case container.NSIPC:
+		return unix.CLONE_NEWIPC
+	case container.NSUTS:
+		return unix.CLONE_NEWUTS
+	case container.NSUser:
+		return unix.CLONE_NEWUSER
+	case container.NSCgroup:
+		return unix.CLONE_NEWCGROUP
+	case container.NSTime:
+		return unix.CLONE_NEWTIME
+	}
+	return 0
+}
+
+// MakePlan decides how the child of cfg is made. It touches nothing; privileged says whether the caller may write any id mapping (CAP_SETUID and CAP_SETGID), which
+// decides whether setgroups(2) can stay allowed.
+func MakePlan(cfg *Config, privileged bool) (*Plan, error) {
+	if cfg.PreserveFDs < 0 {
+		return nil, fmt.Errorf("preserve %d descriptors: the number is negative", cfg.PreserveFDs)
+	}
+	p := &Plan{SocketFD: 3 + cfg.PreserveFDs, Argv: []string{"handfast", "init"}}
+	// One processor is what the child's few milliseconds need; the variable spares the runtime the rest.
+	p.Env = []string{SocketVariable + "=" + strconv.Itoa(p.SocketFD), "GOMAXPROCS=1"}
+	for i, ns := range cfg.Namespaces {
+		if err := p.namespace(cfg, ns); err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(cfg.Namespaces[:i], func(o Namespace) bool { return o.Kind == ns.Kind }) {
+			return nil, fmt.Errorf("namespace %q stands twice", ns.Kind)
+		}
+	}
+	return p, p.mappings(cfg, privileged)
+}
+
+// namespace puts one namespace where it is made or joined: by clone(2), by the cloning thread, or by the child.
+func (p *Plan) namespace(cfg *Config, ns Namespace) error {
+	flag := cloneFlag(ns.Kind)
+	told := container.Namespace{Kind: ns.Kind, How: container.NSCreated}
+	switch {
+	case flag == 0:
+		return fmt.Errorf("namespace %q is of no kind that Linux has", ns.Kind)
+	case ns.Path == "" && ns.Kind == container.NSCgroup:
+		// Its root is the cgroup at the moment of its making, so it is made after the move.
+		told.How = container.NSUnshare
+	case ns.Path == "" && ns.Kind == container.NSTime:
+		// clone(2) itself would freeze the offsets before they can be written, time_namespaces(7).
+		p.Thread = append(p.Thread, ThreadStep{Kind: ns.Kind, Offsets: offsets(cfg.TimeOffsets)})
+	case ns.Path == "":
+		p.Cloneflags |= flag
+		p.Loopback = p.Loopback || ns.Kind == container.NSNetwork
+	case ns.Kind == container.NSUser || ns.Kind == container.NSTime:
+		return fmt.Errorf("namespace %q: joining the one at %s is not carried out by this version", ns.Kind, ns.Path)
+	case ns.Kind == container.NSMount:
+		told.How = container.NSJoin // after the execution: the program is still found in the parent's mounts
+	default:
+		p.Thread = append(p.Thread, ThreadStep{Kind: ns.Kind, Path: ns.Path})
+	}
+	p.Namespaces = append(p.Namespaces, told)
+	return nil
+}
+
+func (p *Plan) mappings(cfg *Config, privileged bool) error {
+	userns := p.Cloneflags&unix.CLONE_NEWUSER != 0
+	if !userns {
+		if len(cfg.UIDMappings)+len(cfg.GIDMappings) > 0 {
+			return errors.New("id mappings without a new user namespace")
+		}
+		return nil
+	}
+	if len(cfg.UIDMappings) == 0 || len(cfg.GIDMappings) == 0 {
+		return errors.New("a new user namespace needs uid and gid mappings")
+	}
+	p.UIDMap, p.GIDMap = sysIDMap(cfg.UIDMappings), sysIDMap(cfg.GIDMappings)
+	p.SetGroups = privileged
+	return nil
+}
+
+func sysIDMap(m []IDMap) []syscall.SysProcIDMap {
+	out := make([]syscall.SysProcIDMap, len(m))
+	for i, e := range m {
+		out[i] = syscall.SysProcIDMap{ContainerID: int(e.ContainerID), HostID: int(e.HostID), Size: int(e.Size)}
+	}
+	return out
+}
+
+// offsets is the text of timens_offsets, one clock a line, in a fixed order.
+func offsets(m map[string]TimeOffset) string {
+	var b strings.Builder
+	for _, clock := range [...]string{"monotonic", "boottime"} {
+		if o, ok := m[clock]; ok {
+			fmt.Fprintf(&b, "%s %d %d\n", clock, o.Secs, o.Nanos)
+		}
+	}
+	return b.String()
+}
+
+// SysProcAttr is the plan in the form that clone(2) is called with. pidfd receives the child's descriptor; cgroup is a cgroup2 directory to be cloned into, or -1.
+func (p *Plan) SysProcAttr(pidfd *int, cgroup int) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Cloneflags: p.Cloneflags, PidFD: pidfd, UidMappings: p.UIDMap, GidMappings: p.GIDMap, GidMappingsEnableSetgroups: p.SetGroups}
+	if cgroup >= 0 {
+		a.UseCgroupFD, a.CgroupFD = true, cgroup
+	}
+	if len(p.UIDMap) > 0 {
+		// Root of the new namespace before the execution, so that the capabilities survive it.
+		a.Credential = &syscall.Credential{NoSetGroups: !p.SetGroups}
+	}
+	return a
+}
+
+// String prints the plan, a line a decision.
+func (p *Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "argv %q\nenv %q\nsocket %d\n", p.Argv, p.Env, p.SocketFD)
+	for _, s := range p.Thread {
+		switch {
+		case s.Path != "":
+			fmt.Fprintf(&b, "thread setns %s %s\n", s.Kind, s.Path)
+		default:
+			fmt.Fprintf(&b, "thread unshare %s offsets %q\n", s.Kind, s.Offsets)
+		}
+	}
+	fmt.Fprintf(&b, "clone %s\n", flagNames(p.Cloneflags))
+	for _, m := range p.UIDMap {
+		fmt.Fprintf(&b, "uid_map %d %d %d\n", m.ContainerID, m.HostID, m.Size)
+	}
+	for _, m := range p.GIDMap {
+		fmt.Fprintf(&b, "gid_map %d %d %d (setgroups %t)\n", m.ContainerID, m.HostID, m.Size, p.SetGroups)
+	}
+	for _, n := range p.Namespaces {
+		fmt.Fprintf(&b, "child %s %s\n", n.Kind, n.How)
+	}
+	if p.Loopback {
+		b.WriteString("child loopback\n")
+	}
+	return b.String()
+}
+
+func flagNames(f uintptr) string {
+	var names []string
+	for _, k := range [...]string{container.NSUser, container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS} {
+		if f&cloneFlag(k) != 0 {
+			names = append(names, k)
+		}
+	}
+	if len(names) == 0 {
+		return "nothing"
+	}
+	return strings.Join(names, " ")
+}

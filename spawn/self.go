@@ -1,0 +1,85 @@
+package spawn
+
+import (
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// openSelf opens the program itself in a form that a container cannot write to. For a moment before the execution the child runs this program with the container
+// around it, and whoever can open /proc/PID/exe then could write to the file of the host (CVE-2019-5736). So the child executes
+//
+//   - a private read-only clone of the mount that the program stands on (open_tree(2), mount_setattr(2)): nothing is copied and no mount namespace sees it; a write
+//     meets EROFS, and once the last descriptor is closed the clone is in no namespace and mount_setattr(2) on it is refused;
+//   - or the file as it is, where the user that runs us could not write to it anyway;
+//   - or a sealed copy in memory (memfd_create(2)), made once, where neither can be had.
+//
+// The caller owns the file and closes it as soon as the child has executed it.
+func openSelf() (*os.File, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, selfExe, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err == nil {
+		attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID}
+		if err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err == nil {
+			return os.NewFile(uintptr(fd), selfExe), nil
+		}
+		_ = unix.Close(fd)
+	}
+	if writable, err := selfWritable(); err == nil && !writable {
+		return os.OpenFile(selfExe, unix.O_PATH|unix.O_CLOEXEC, 0)
+	}
+	sealed.once.Do(func() { sealed.file, sealed.err = sealedSelf() })
+	if sealed.err != nil {
+		return nil, sealed.err
+	}
+	dup, err := unix.FcntlInt(sealed.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(dup), "memfd:handfast"), nil
+}
+
+// sealed is the copy in memory; the process keeps it.
+var sealed struct {
+	once sync.Once
+	file *os.File
+	err  error
+}
+
+const selfExe = "/proc/self/exe"
+
+// selfWritable reports whether this user could write to the program's file, or make it so.
+func selfWritable() (bool, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(selfExe, &st); err != nil {
+		return true, err
+	}
+	return int(st.Uid) == unix.Geteuid() || unix.Geteuid() == 0 || unix.Faccessat(unix.AT_FDCWD, selfExe, unix.W_OK, unix.AT_EACCESS) == nil, nil
+}
+
+func sealedSelf() (*os.File, error) {
+	in, err := os.Open(selfExe)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	fd, err := unix.MemfdCreate("handfast", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	if err == unix.EINVAL {
+		fd, err = unix.MemfdCreate("handfast", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING) // before Linux 6.3
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	out := os.NewFile(uintptr(fd), "memfd:handfast")
+	if _, err := out.ReadFrom(in); err != nil {
+		_ = out.Close()
+		return nil, fmt.Errorf("copy %s: %w", selfExe, err)
+	}
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	if _, err := unix.FcntlInt(out.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+		_ = out.Close()
+		return nil, os.NewSyscallError("fcntl F_ADD_SEALS", err)
+	}
+	return out, nil
+}

@@ -1,0 +1,300 @@
+package spawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// Start makes the child and leads it through the handshake. It returns when the child has executed the program, or waits behind the gate. The caller owns the Process.
+//
+// After an error there is no child any more: it was told, killed and reaped, and what Start had made is gone. The error is a *StartError.
+// Start never waits without a bound for a child that is dead, half dead or stopped, or whose socket somebody else keeps open (Deadlines).
+func Start(ctx context.Context, cfg Config) (*Process, error) {
+	s := &starter{cfg: &cfg, begun: time.Now()}
+	defer s.cleanup()
+	if err := s.start(ctx); err != nil {
+		return nil, s.undo(err)
+	}
+	return s.process, nil
+}
+
+// starter is one start in the making: what must be undone if it fails.
+type starter struct {
+	cfg     *Config
+	begun   time.Time
+	plan    *Plan
+	process *Process
+	peer    *transport.Peer
+	gate    *gate
+	close   []func() // what only the start itself needs, whatever becomes of it
+}
+
+func (s *starter) start(ctx context.Context) error {
+	var err error
+	if s.plan, err = MakePlan(s.cfg, os.Geteuid() == 0); err != nil {
+		return &StartError{Stage: "plan", Err: err}
+	}
+	if s.cfg.Gate != "" {
+		if s.gate, err = listen(s.cfg.Gate); err != nil {
+			return &StartError{Stage: "gate", Err: err}
+		}
+	}
+	conn, err := s.clone()
+	if err != nil {
+		return &StartError{Stage: "clone", Err: err}
+	}
+	if s.peer, err = s.newPeer(conn); err != nil {
+		_ = conn.Close()
+		return &StartError{Stage: "plan", Err: err}
+	}
+	s.later(func() { _ = s.peer.Close() })
+	stop, err := s.process.exited(s.peer.Exited)
+	if err != nil {
+		return &StartError{Stage: "clone", Err: err}
+	}
+	s.later(stop)
+	if err := s.place(ctx); err != nil {
+		return err
+	}
+	return s.converse(ctx)
+}
+
+func (s *starter) later(f func()) { s.close = append(s.close, f) }
+
+func (s *starter) cleanup() {
+	for i := len(s.close) - 1; i >= 0; i-- {
+		s.close[i]()
+	}
+	if s.gate != nil {
+		_ = s.gate.file.Close()
+	}
+}
+
+// clone makes the child, with the other end of the connection as its only handshake socket.
+func (s *starter) clone() (*transport.Conn, error) {
+	conn, theirs, err := transport.SocketPair(transport.SeqPacket)
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	exe, err := openSelf()
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("open the program itself: %w", err)
+	}
+	defer exe.Close()
+	if err := s.fork(theirs, exe); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (s *starter) fork(socket, exe *os.File) error {
+	files, done, err := s.files(socket, exe)
+	if err != nil {
+		return err
+	}
+	defer done()
+	cgroup := -1
+	if s.cfg.Cgroup != nil {
+		cgroup = s.cfg.Cgroup.FD()
+	}
+	pidfd := -1
+	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}
+	var pid int
+	err = onThread(s.plan.Thread, func() (err error) {
+		pid, err = forkExec("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
+		return err
+	})
+	if err != nil {
+		return explainClone(err, s.plan)
+	}
+	if pidfd < 0 {
+		_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		return errors.New("clone gave no pidfd: Linux 5.4 or later is needed")
+	}
+	s.process = newProcess(pid, pidfd)
+	return nil
+}
+
+func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
+	pid, _, err := syscall.StartProcess(path, argv, attr)
+	return pid, err
+}
+
+// explainClone adds to a bare errno of clone(2) what it usually means here.
+func explainClone(err error, p *Plan) error {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err
+	}
+	hint := ""
+	switch {
+	case errno == unix.EPERM && p.Cloneflags&unix.CLONE_NEWUSER != 0:
+		hint = " (a user namespace is not allowed here: see kernel.unprivileged_userns_clone, user.max_user_namespaces, and that the mappings are the caller's to give)"
+	case errno == unix.EPERM:
+		hint = " (new namespaces need CAP_SYS_ADMIN, or a user namespace)"
+	case errno == unix.ENOSPC || errno == unix.EUSERS:
+		hint = " (a limit under /proc/sys/user or of nested namespaces is reached)"
+	case errno == unix.EINVAL:
+		hint = " (the kernel lacks one of the namespaces)"
+	case errno == unix.EAGAIN:
+		hint = " (RLIMIT_NPROC or pids.max is reached)"
+	}
+	return fmt.Errorf("clone with new namespaces [%s]: %w%s", flagNames(p.Cloneflags), err, hint)
+}
+
+// files is the child's descriptor table: standard streams, those to preserve, the socket, the program.
+func (s *starter) files(socket, exe *os.File) (fds []uintptr, done func(), err error) {
+	var null *os.File
+	done = func() {
+		if null != nil {
+			_ = null.Close()
+		}
+	}
+	for _, f := range s.cfg.Files {
+		if f == nil && null == nil {
+			if null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+				return nil, done, err
+			}
+		}
+		if f == nil {
+			f = null
+		}
+		fds = append(fds, f.Fd())
+	}
+	for fd := 3; fd < 3+s.cfg.PreserveFDs; fd++ {
+		if err := checkPreserved(fd); err != nil {
+			done()
+			return nil, func() {}, err
+		}
+		fds = append(fds, uintptr(fd))
+	}
+	return append(fds, socket.Fd(), exe.Fd()), done, nil
+}
+
+// checkPreserved refuses what no caller can have meant to pass on: a descriptor that is not open, or one that is marked to end with an execution, as all of this
+// process's own are. So no descriptor of the runtime itself can reach a container.
+func checkPreserved(fd int) error {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	if err != nil {
+		return fmt.Errorf("preserve descriptor %d: it is not open: %w", fd, err)
+	}
+	if flags&unix.FD_CLOEXEC != 0 {
+		return fmt.Errorf("preserve descriptor %d: it has FD_CLOEXEC, so it was not passed to be inherited: %w", fd, unix.EBADF)
+	}
+	return nil
+}
+
+// place puts the child where it belongs before it is told anything.
+func (s *starter) place(ctx context.Context) error {
+	if g := s.cfg.Cgroup; g != nil && g.FD() < 0 {
+		if err := g.Add(s.process.pid); err != nil {
+			return &StartError{Stage: "cgroup", Err: err}
+		}
+	}
+	if adj := s.cfg.OOMScoreAdj; adj != nil {
+		path := "/proc/" + strconv.Itoa(s.process.pid) + "/oom_score_adj"
+		if err := os.WriteFile(path, []byte(strconv.Itoa(*adj)), 0); err != nil {
+			return &StartError{Stage: "oom_score_adj", Err: fmt.Errorf("oom_score_adj %d: %w", *adj, err)}
+		}
+	}
+	if s.cfg.Handler != nil {
+		if err := s.cfg.Handler.Started(ctx, s.process.pid); err != nil {
+			return &StartError{Stage: "started", Err: err}
+		}
+	}
+	return nil
+}
+
+func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
+	name := s.cfg.Codec
+	if name == "" {
+		name = "msgpack"
+	}
+	c, ok := codec.ByName(name)
+	if !ok {
+		return nil, fmt.Errorf("codec %q is not registered", name)
+	}
+	p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{
+		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks), Trace: tracer(s.cfg.Trace, s.begun),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Narrow(s.cfg.Container.Narrow(syncproto.Init()))
+}
+
+// undo ends what there is of the child and gives the error all that is known of its end.
+func (s *starter) undo(err error) error {
+	if s.gate != nil {
+		s.gate.remove()
+	}
+	e := asStartError(err)
+	if s.process == nil {
+		return e
+	}
+	if s.peer != nil && e.Stage != stageHandshake {
+		_ = s.peer.Abort(context.Background(), err)
+	}
+	status, werr := s.process.kill()
+	_ = s.process.Release()
+	if werr != nil {
+		e.Cleanup = fmt.Errorf("kill and reap pid %d: %w", s.process.pid, werr)
+		return e
+	}
+	e.Status, e.Reaped = status, true
+	return e
+}
+
+// config is the body of CONFIG and the descriptors that ride with it.
+func (s *starter) config() (syncproto.Value, []int, error) {
+	c := s.cfg.Container
+	c.Namespaces = append([]container.Namespace(nil), s.plan.Namespaces...)
+	c.Loopback = s.plan.Loopback
+	c.Process.KeepFDs = s.cfg.PreserveFDs
+	if len(s.plan.UIDMap) > 0 && !s.plan.SetGroups {
+		c.Process.SetGroups = false
+	}
+	var fds []int
+	for i, n := range c.Namespaces {
+		if n.How != container.NSJoin {
+			continue
+		}
+		f, err := openNamespace(n.Kind, s.joinPath(n.Kind))
+		if err != nil {
+			return syncproto.Value{}, nil, err
+		}
+		s.later(func() { _ = f.Close() })
+		fds = append(fds, int(f.Fd()))
+		c.Namespaces[i].FD = len(fds)
+	}
+	if s.gate != nil {
+		fds = append(fds, int(s.gate.file.Fd()))
+		c.GateFD = len(fds)
+	}
+	v, err := syncproto.ToValue(c)
+	return v, fds, err
+}
+
+func (s *starter) joinPath(kind string) string {
+	for _, n := range s.cfg.Namespaces {
+		if n.Kind == kind {
+			return n.Path
+		}
+	}
+	return ""
+}

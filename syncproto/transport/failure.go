@@ -1,0 +1,83 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/handfast/handfast/syncproto"
+)
+
+// Failure is the end of a conversation that was not success: the machine's verdict, what was waited for and how long, and every cause that is known, the first
+// one first. errors.Is and errors.As reach them all, those of the other process included (package remote).
+type Failure struct {
+	syncproto.Verdict
+	Role   syncproto.Role // whose failure report this is
+	Wait   syncproto.Wait // what was waited for
+	Waited time.Duration  // and for how long
+	Err    error          // the first cause; nil where the verdict is all that is known
+	Also   []error        // what came of it, or came later
+}
+
+// Error is one line: what happened, where in the conversation, and the cause.
+func (f *Failure) Error() string {
+	peer := f.Role.Peer().String()
+	var s string
+	switch f.Outcome {
+	case syncproto.PeerError, syncproto.LocalError:
+		if f.Err != nil {
+			return f.Err.Error()
+		}
+		s = "the " + peer + " reported an error"
+	case syncproto.Died:
+		s = "the " + peer + " ended without a word " + f.where()
+	case syncproto.TimedOut:
+		s = "the " + peer + " did not answer within " + f.Waited.Round(time.Millisecond).String() + ": waited for " + f.Wait.String() + " " + f.where()
+	case syncproto.Cancelled:
+		s = "cancelled " + f.where()
+	case syncproto.Violated:
+		s = "the " + peer + " broke the protocol"
+	default:
+		s = "the connection to the " + peer + " broke " + f.where()
+	}
+	if f.Err != nil && f.Outcome != syncproto.TimedOut {
+		s += ": " + f.Err.Error()
+	}
+	return s
+}
+
+func (f *Failure) where() string {
+	s := "(state " + f.State.String()
+	if f.Phase != "" {
+		s += ", phase " + strconv.Quote(f.Phase)
+	}
+	if f.Request != "" {
+		s += ", request " + strconv.Quote(f.Request)
+	}
+	return s + ")"
+}
+
+// Unwrap gives every cause.
+func (f *Failure) Unwrap() []error {
+	all := append([]error(nil), f.Also...)
+	if f.Err != nil {
+		all = append([]error{f.Err}, all...)
+	}
+	if f.Outcome == syncproto.TimedOut {
+		all = append(all, context.DeadlineExceeded)
+	}
+	return all
+}
+
+// outcomeOf classifies a local error of reading, writing or waiting.
+func outcomeOf(err error) syncproto.Outcome {
+	var violation *syncproto.ProtocolError
+	switch {
+	case errors.As(err, &violation):
+		return syncproto.Violated
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return syncproto.Cancelled
+	}
+	return syncproto.Broken
+}

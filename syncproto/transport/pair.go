@@ -1,0 +1,99 @@
+package transport
+
+import (
+	"errors"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Type is the kind of Unix socket that carries the frames; the bytes of a frame are the same on both.
+type Type int
+
+// The types. A packet socket keeps frames apart by itself and takes one system call for each; a stream is for peers and tunnels that have nothing else.
+const (
+	SeqPacket Type = unix.SOCK_SEQPACKET
+	Stream    Type = unix.SOCK_STREAM
+)
+
+// SocketPair makes a connected pair: the parent's end as a Conn, the child's as a file to pass on by inheritance (exec.Cmd.ExtraFiles, os.ProcAttr.Files).
+// Both are CLOEXEC; the child's end is blocking, for nonblocking is a property of the description that both would share otherwise.
+// The caller owns both, and closes the child's end as soon as the child exists: while a copy of it is open, the parent never sees end of file.
+func SocketPair(t Type) (*Conn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, int(t)|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	c, err := Take(fds[0])
+	if err != nil {
+		CloseAll(fds[:])
+		return nil, nil, err
+	}
+	return c, os.NewFile(uintptr(fds[1]), "child's handshake socket"), nil
+}
+
+// Take makes a Conn of a connected Unix socket and owns fd from then on; on an error it stays the caller's. The socket is put on the runtime's poller, so other goroutines run
+// while one waits: the parent's way.
+func Take(fd int) (*Conn, error) {
+	packet, err := inspect(fd)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newPolled(fd)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{s: s, packet: packet}, nil
+}
+
+// TakeBlocking is Take for a process with nothing else to do: a blocking socket, waited for with ppoll(2), without the runtime's poller. The child's way.
+func TakeBlocking(fd int) (*Conn, error) {
+	packet, err := inspect(fd)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, false); err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return &Conn{s: &blocking{fd: fd}, packet: packet}, nil
+}
+
+// Adopt takes over the one socket that a child inherits: the environment variable name holds its number. The variable is unset, FD_CLOEXEC set (the socket must end with the
+// execution: that end of file is the parent's proof), and what is no connected Unix socket of a type that carries frames is refused with what it is.
+// ok is false, without an error, where the variable is not set: this process is not such a child.
+func Adopt(name string) (c *Conn, ok bool, err error) {
+	text, ok := os.LookupEnv(name)
+	if !ok {
+		return nil, false, nil
+	}
+	_ = os.Unsetenv(name)
+	fd, err := strconv.Atoi(text)
+	if err != nil || fd < 0 {
+		return nil, true, errors.New(name + "=" + strconv.Quote(text) + " is not the number of a descriptor")
+	}
+	c, err = TakeBlocking(fd)
+	if err != nil {
+		return nil, true, &os.PathError{Op: "adopt", Path: name + "=" + text, Err: err}
+	}
+	return c, true, nil
+}
+
+// inspect checks that fd can carry frames, and sets FD_CLOEXEC.
+func inspect(fd int) (packet bool, err error) {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+		return false, os.NewSyscallError("fcntl", err)
+	}
+	t, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return false, os.NewSyscallError("getsockopt SO_TYPE", err)
+	}
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return false, os.NewSyscallError("getsockopt SO_DOMAIN", err)
+	}
+	if domain != unix.AF_UNIX || t != unix.SOCK_SEQPACKET && t != unix.SOCK_STREAM {
+		return false, errors.New("socket of domain " + strconv.Itoa(domain) + " and type " + strconv.Itoa(t) + ", want AF_UNIX and SOCK_SEQPACKET or SOCK_STREAM")
+	}
+	return t == unix.SOCK_SEQPACKET, nil
+}

@@ -1,0 +1,196 @@
+package transport
+
+import (
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+)
+
+// control is room for the control message of MaxFDs descriptors, the most that the kernel puts into one (SCM_MAX_FD), and for nothing else: a buffer that has
+// room for less would have the kernel drop descriptors, cmsg(3).
+const controlSize = unix.SizeofCmsghdr + (4*syncproto.MaxFDs+7)&^7
+
+// messenger is the part of both kernel sockets that is the same: recvmsg(2) and sendmsg(2) with SCM_RIGHTS, unix(7).
+type messenger struct {
+	oob [controlSize]byte
+}
+
+// recvmsg reads once. Descriptors are parsed out before anything else is looked at: a packet without bytes may carry some.
+func (m *messenger) recvmsg(fd int, p []byte, fds []int) (int, []int, cut, error) {
+	n, oobn, flags, err := recvmsgRaw(fd, p, m.oob[:], unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return 0, fds, cut{}, err
+	}
+	fds = appendRights(fds, m.oob[:oobn])
+	return n, fds, cut{data: flags&unix.MSG_TRUNC != 0, fds: flags&unix.MSG_CTRUNC != 0}, nil
+}
+
+// recvmsgRaw is recvmsg(2) without a name and without the dummy byte that unix.Recvmsg adds.
+func recvmsgRaw(fd int, p, oob []byte, flags int) (n, oobn, recvflags int, err error) {
+	var msg unix.Msghdr
+	iov := unix.Iovec{Base: unsafe.SliceData(p)}
+	iov.SetLen(len(p))
+	msg.Iov = &iov
+	msg.SetIovlen(1)
+	msg.Control = unsafe.SliceData(oob)
+	msg.SetControllen(len(oob))
+	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
+	if errno != 0 {
+		return 0, 0, 0, errno
+	}
+	return int(r), int(msg.Controllen), int(msg.Flags), nil
+}
+
+// sendmsg writes once, with MSG_NOSIGNAL: a peer that is gone is an error here, not a SIGPIPE.
+func (m *messenger) sendmsg(fd int, p []byte, fds []int) (int, error) {
+	var oob []byte
+	if len(fds) > 0 {
+		oob = unix.UnixRights(fds...)
+	}
+	return unix.SendmsgN(fd, p, oob, nil, unix.MSG_NOSIGNAL)
+}
+
+// appendRights appends the descriptors of every SCM_RIGHTS message in oob. What the kernel wrote is trusted in form, and checked all the same.
+func appendRights(fds []int, oob []byte) []int {
+	for len(oob) >= unix.SizeofCmsghdr {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(oob)))
+		size := int(h.Len)
+		if size < unix.SizeofCmsghdr || size > len(oob) {
+			break
+		}
+		if h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_RIGHTS {
+			for data := oob[unix.SizeofCmsghdr:size]; len(data) >= 4; data = data[4:] {
+				fds = append(fds, int(*(*int32)(unsafe.Pointer(unsafe.SliceData(data)))))
+			}
+		}
+		oob = oob[min(len(oob), (size+7)&^7):]
+	}
+	return fds
+}
+
+// polled is a nonblocking socket on the runtime's poller: the parent's end.
+type polled struct {
+	messenger
+	f  *os.File
+	rc syscall.RawConn
+}
+
+// newPolled takes fd, makes it nonblocking and gives it to the poller.
+func newPolled(fd int) (*polled, error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	f := os.NewFile(uintptr(fd), "handshake socket")
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return &polled{f: f, rc: rc}, nil
+}
+
+func (s *polled) recv(p []byte, fds []int) (n int, got []int, c cut, err error) {
+	got = fds
+	e := s.rc.Read(func(fd uintptr) bool {
+		n, got, c, err = s.recvmsg(int(fd), p, got)
+		for err == unix.EINTR {
+			n, got, c, err = s.recvmsg(int(fd), p, got)
+		}
+		return err != unix.EAGAIN
+	})
+	if e != nil {
+		return 0, got, c, e
+	}
+	return n, got, c, err
+}
+
+func (s *polled) send(p []byte, fds []int) (n int, err error) {
+	e := s.rc.Write(func(fd uintptr) bool {
+		n, err = s.sendmsg(int(fd), p, fds)
+		for err == unix.EINTR {
+			n, err = s.sendmsg(int(fd), p, fds)
+		}
+		return err != unix.EAGAIN
+	})
+	if e != nil {
+		return 0, e
+	}
+	return n, err
+}
+
+func (s *polled) setReadDeadline(t time.Time) error  { return s.f.SetReadDeadline(t) }
+func (s *polled) setWriteDeadline(t time.Time) error { return s.f.SetWriteDeadline(t) }
+func (s *polled) close() error                       { return s.f.Close() }
+
+func (s *polled) shutdownWrite() (err error) {
+	if e := s.rc.Control(func(fd uintptr) { err = unix.Shutdown(int(fd), unix.SHUT_WR) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// blocking is a blocking socket without the runtime's poller: the child's end. The child is single-minded, lives for a millisecond, and must not
+// leave an epoll descriptor behind; its deadlines are ppoll(2).
+type blocking struct {
+	messenger
+	fd          int
+	read, write time.Time
+}
+
+func (s *blocking) wait(events int16, deadline time.Time) error {
+	if deadline.IsZero() {
+		return nil
+	}
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return os.ErrDeadlineExceeded
+		}
+		ts := unix.NsecToTimespec(left.Nanoseconds())
+		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(s.fd), Events: events}}, &ts, nil)
+		if n > 0 || err != nil && err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+func (s *blocking) recv(p []byte, fds []int) (n int, got []int, c cut, err error) {
+	if err := s.wait(unix.POLLIN, s.read); err != nil {
+		return 0, fds, cut{}, err
+	}
+	for {
+		n, got, c, err = s.recvmsg(s.fd, p, fds)
+		if err != unix.EINTR {
+			return n, got, c, err
+		}
+	}
+}
+
+func (s *blocking) send(p []byte, fds []int) (int, error) {
+	for {
+		if err := s.wait(unix.POLLOUT, s.write); err != nil {
+			return 0, err
+		}
+		n, err := s.sendmsg(s.fd, p, fds)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+func (s *blocking) setReadDeadline(t time.Time) error  { s.read = t; return nil }
+func (s *blocking) setWriteDeadline(t time.Time) error { s.write = t; return nil }
+func (s *blocking) shutdownWrite() error               { return unix.Shutdown(s.fd, unix.SHUT_WR) }
+
+func (s *blocking) close() error {
+	if s.fd < 0 {
+		return os.ErrClosed
+	}
+	fd := s.fd
+	s.fd = -1
+	return unix.Close(fd)
+}
