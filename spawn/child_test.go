@@ -1,0 +1,256 @@
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv"
+	"github.com/handfast/handfast/spawn"
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+func TestMain(m *testing.M) {
+	testenv.Main(m, testenv.Options{First: child})
+}
+
+// child is the other end of these tests: this test binary, executed anew by Start. What it does is the hostname of its configuration, for that travels; what it
+// must do before there is a configuration stands in the file that its parent names by its own environment, which does not travel.
+func child() {
+	conn, ok, err := transport.Adopt(spawn.SocketVariable)
+	if !ok {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	if early := os.Args[len(os.Args)-1]; early == "init" {
+		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard input.
+		var b [16]byte
+		n, _ := os.Stdin.Read(b[:])
+		before(string(b[:n]))
+	}
+	p, err := transport.NewChild(conn, syncproto.Init(), transport.Options{})
+	if err != nil {
+		os.Exit(4)
+	}
+	if err := play(p, conn); err != nil {
+		_ = p.Fail(context.Background(), err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func before(how string) {
+	switch how {
+	case "exit":
+		os.Exit(7)
+	case "kill":
+		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+	case "stop":
+		_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
+	case "leak":
+		leak()
+		os.Exit(7)
+	}
+}
+
+// leak leaves a process behind that holds a copy of the handshake socket: end of file never comes.
+func leak() {
+	fd := -1
+	for i := 3; i < 32; i++ {
+		if t, err := unix.GetsockoptInt(i, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && t == unix.SOCK_SEQPACKET {
+			fd = i
+		}
+	}
+	cmd := exec.Command("/bin/sleep", leakSeconds)
+	cmd.ExtraFiles = []*os.File{os.NewFile(uintptr(fd), "leak")}
+	if err := cmd.Start(); err != nil {
+		os.Exit(9)
+	}
+}
+
+const leakSeconds = "3"
+
+func play(p *transport.Peer, conn *transport.Conn) error {
+	ctx := context.Background()
+	v, fds, err := p.Accept(ctx)
+	if err != nil {
+		return err
+	}
+	var cfg container.Config
+	if err := syncproto.FromValue(v, &cfg, true); err != nil {
+		return err
+	}
+	if err := p.Narrow(cfg.Narrow(syncproto.Init())); err != nil {
+		return err
+	}
+	if cfg.Hostname == "unconfirmed" {
+		time.Sleep(time.Hour)
+	}
+	if err := p.Confirm(ctx); err != nil {
+		return err
+	}
+	if err := act(ctx, p, &cfg); err != nil {
+		return err
+	}
+	if _, _, err := p.Call(ctx, container.ReqReady, syncproto.Value{}); err != nil {
+		return err
+	}
+	return finish(ctx, p, conn, &cfg, fds)
+}
+
+// act is what happens between CONFIG_OK and "ready".
+func act(ctx context.Context, p *transport.Peer, cfg *container.Config) error {
+	switch cfg.Hostname {
+	case "fail":
+		return fmt.Errorf("mount /proc: %w", &os.PathError{Op: "open", Path: "/no/such", Err: unix.ENOENT})
+	case "exit-configured":
+		os.Exit(7)
+	case "hang":
+		time.Sleep(time.Hour)
+	case "leak-configured":
+		leak()
+		os.Exit(7)
+	case "reach":
+		_, fds, err := p.Call(ctx, container.ReqMount, syncproto.MapValue(syncproto.Field{Name: "source", Value: syncproto.StringValue(cfg.Domainname)}))
+		transport.CloseAll(fds)
+		return err
+	case "console":
+		return console(ctx, p)
+	}
+	if cfg.Hooks.Runtime {
+		_, _, err := p.Call(ctx, container.ReqHooks, syncproto.Value{})
+		return err
+	}
+	return nil
+}
+
+func console(ctx context.Context, p *transport.Peer) error {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	arg, err := syncproto.ToValue(container.ConsoleArg{Path: "/dev/pts/0"})
+	if err != nil {
+		return err
+	}
+	_, _, err = p.Call(ctx, container.ReqConsole, arg, int(master.Fd()))
+	return err
+}
+
+func finish(ctx context.Context, p *transport.Peer, conn *transport.Conn, cfg *container.Config, fds []int) error {
+	switch cfg.Hostname {
+	case "no-exec":
+		os.Exit(7)
+	case "leak-exec":
+		leak()
+	}
+	if err := p.Exec(ctx); err != nil {
+		return err
+	}
+	if cfg.GateFD > 0 {
+		return gated(ctx, conn, cfg, fds[cfg.GateFD-1])
+	}
+	return unix.Exec(cfg.Process.Args[0], cfg.Process.Args, cfg.Process.Env)
+}
+
+func gated(ctx context.Context, conn *transport.Conn, cfg *container.Config, listener int) error {
+	_ = conn.Close()
+	fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+	if err != nil {
+		os.Exit(5)
+	}
+	c, err := transport.TakeBlocking(fd)
+	if err != nil {
+		os.Exit(5)
+	}
+	p, err := transport.NewChild(c, syncproto.Start(), transport.Options{})
+	if err != nil {
+		os.Exit(5)
+	}
+	if _, _, err := p.Accept(ctx); err != nil {
+		os.Exit(5)
+	}
+	_ = p.Confirm(ctx)
+	_ = p.Exec(ctx)
+	if err := unix.Exec(cfg.Process.Args[0], cfg.Process.Args, cfg.Process.Env); err != nil {
+		_ = p.Fail(ctx, &os.PathError{Op: "execve", Path: cfg.Process.Args[0], Err: err})
+	}
+	os.Exit(1)
+	return nil
+}
+
+// config is one for the child above: short deadlines, no namespaces, /bin/sh as the program.
+func config(how string, script string) spawn.Config {
+	cfg := spawn.Config{Deadlines: spawn.Deadlines{Hello: 2 * time.Second, Config: 2 * time.Second, Idle: 2 * time.Second, Exec: 500 * time.Millisecond, Kill: 200 * time.Millisecond}}
+	cfg.Container.ID = "test"
+	cfg.Container.Hostname = how
+	cfg.Container.Process.Args = []string{"/bin/sh", "-c", script}
+	return cfg
+}
+
+// outputs collects what the program writes.
+func output(t *testing.T, cfg *spawn.Config) func() string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Files[1] = w
+	return func() string {
+		_ = w.Close()
+		defer r.Close()
+		var b strings.Builder
+		buf := make([]byte, 4096)
+		for {
+			n, err := r.Read(buf)
+			b.Write(buf[:n])
+			if err != nil {
+				return b.String()
+			}
+		}
+	}
+}
+
+// recorder is a Handler that notes its calls and fails where told.
+type recorder struct {
+	calls []string
+	fail  string
+	fds   []int
+}
+
+var errHandler = errors.New("the handler says no")
+
+func (r *recorder) call(name string) error {
+	r.calls = append(r.calls, name)
+	if name == r.fail {
+		return errHandler
+	}
+	return nil
+}
+
+func (r *recorder) Started(_ context.Context, pid int) error {
+	if err := unix.Kill(pid, 0); err != nil {
+		return err
+	}
+	return r.call("started")
+}
+func (r *recorder) Hooks(context.Context, int) error { return r.call("hooks") }
+func (r *recorder) Ready(context.Context, int) error { return r.call("ready") }
+func (r *recorder) Console(_ context.Context, master *os.File, path string) error {
+	defer master.Close()
+	r.calls = append(r.calls, path+" "+strconv.FormatBool(master.Fd() > 2))
+	return r.call("console")
+}
