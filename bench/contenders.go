@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A contender is one program that runs the bundle's payload.
+type contender struct {
+	name    string
+	view    view
+	argv    []string // the program first, as an absolute path
+	version string   // one line
+}
+
+// A view is what a contender sees mounted at /sys/fs/cgroup.
+type view string
+
+const (
+	hostView  view = "host"
+	plainView view = "v2" // cgroup version 2 and nothing else, in a private mount namespace
+)
+
+// inView returns the command that runs argv with the view. It runs once, for the meter, before the first sample; no
+// sample pays for it.
+func (v view) inView(argv []string) []string {
+	if v == hostView {
+		return argv
+	}
+	script := `umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"`
+	return append([]string{"unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"}, argv...)
+}
+
+// contenders lists what this machine can measure, and says in a note what it lacks.
+func (w *workshop) contenders() []contender {
+	var all []contender
+	add := func(name string, v view, argv ...string) {
+		path, err := exec.LookPath(argv[0])
+		if err != nil {
+			w.note("%s: left out, not installed", name)
+			return
+		}
+		argv[0] = path
+		all = append(all, contender{name: name, view: v, argv: argv, version: version(path)})
+	}
+	oci := func(name string, v view, program string, global ...string) {
+		argv := append([]string{program, "--root", w.path("state-" + name)}, global...)
+		add(name, v, append(argv, "run", "--bundle", w.bundle, "bench-"+filepath.Base(w.dir))...)
+	}
+
+	floor := append([]string{}, w.floor...)
+	add("floor", hostView, append(floor, w.rootfs, "/bin/true")...)
+	grouped := append([]string{}, w.floor...)
+	for _, g := range w.groups {
+		grouped = append(grouped, "-g", g+"/container")
+	}
+	add("floor+cgroup", hostView, append(grouped, w.rootfs, "/bin/true")...)
+	add("bubblewrap", hostView, append([]string{"bwrap"}, bubblewrap(w.rootfs)...)...)
+	oci("crun (v2)", plainView, "crun", "--cgroup-manager=disabled")
+	if w.handfast != "" {
+		oci("handfast (v2)", plainView, w.handfast)
+		oci("handfast", hostView, w.handfast)
+	}
+	oci("runc", hostView, "runc")
+	return all
+}
+
+// bubblewrap returns the flags that come closest to the bundle. It mounts no sysfs, so the host's is bound; its --proc
+// and --dev bring the read-only paths, the device nodes, the links, devpts and shm with them.
+func bubblewrap(rootfs string) []string {
+	flags := []string{
+		"--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--hostname", "handfast-bench",
+		"--bind", rootfs, "/", "--proc", "/proc", "--dev", "/dev", "--mqueue", "/dev/mqueue", "--ro-bind", "/sys", "/sys",
+		"--cap-drop", "ALL", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--chdir", "/",
+	}
+	// It fails on a path that this kernel does not have, where the others leave it out.
+	for _, path := range []string{"/proc/kcore", "/proc/keys"} {
+		if _, err := os.Stat(path); err == nil {
+			flags = append(flags, "--ro-bind", "/dev/null", path)
+		}
+	}
+	if _, err := os.Stat("/sys/firmware"); err == nil {
+		flags = append(flags, "--tmpfs", "/sys/firmware")
+	}
+	return append(flags, "/bin/true")
+}
+
+// version asks the program, which may not know the question.
+func version(path string) string {
+	out, err := exec.Command(path, "--version").Output()
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return strings.TrimSpace(line)
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// A sample is one whole run of one contender.
+type sample struct {
+	WallNS     int64 `json:"wall_ns"`    // from just before fork until wait4 has returned
+	UserUS     int64 `json:"user_us"`    // of the process tree
+	SystemUS   int64 `json:"system_us"`  // of the process tree
+	PeakKB     int64 `json:"peak_kb"`    // ru_maxrss: the largest process of the tree, in KiB
+	Stragglers int   `json:"stragglers"` // processes that outlived the program
+}
+
+// A bench is a contender with its meter, a process that has been waiting in the contender's view since the start.
+type bench struct {
+	contender
+	cmd     *exec.Cmd
+	ask     io.WriteCloser
+	answers *bufio.Reader
+	stderr  bytes.Buffer
+	samples []sample
+}
+
+type benches []*bench
+
+// start starts a meter for each contender. What has been started is returned even with an error.
+func (w *workshop) start() (benches, error) {
+	var all benches
+	for _, c := range w.contenders() {
+		b := &bench{contender: c}
+		argv := c.view.inView(append(append([]string{}, w.meter...), c.argv...))
+		b.cmd = exec.Command(argv[0], argv[1:]...)
+		// The same short environment for all: a runtime may read its own settings from it.
+		b.cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
+		b.cmd.Stderr = &b.stderr
+		b.cmd.WaitDelay = 5 * time.Second
+		ask, err1 := b.cmd.StdinPipe()
+		answers, err2 := b.cmd.StdoutPipe()
+		if err := errors.Join(err1, err2, b.cmd.Start()); err != nil {
+			return all, fmt.Errorf("%s: %w", c.name, err)
+		}
+		b.ask, b.answers = ask, bufio.NewReader(answers)
+		all = append(all, b)
+	}
+	return all, nil
+}
+
+func (all benches) stop() {
+	for _, b := range all {
+		b.ask.Close()
+		b.cmd.Wait()
+	}
+}
+
+// measure runs the warm-up and then the rounds. In each round every contender runs once; the order turns by one place
+// from round to round, so that nobody always runs after the same neighbour.
+func (all benches) measure(warmup, rounds int, interrupt <-chan os.Signal) error {
+	for round := range warmup + rounds {
+		for i := range all {
+			select {
+			case s := <-interrupt:
+				return fmt.Errorf("stopped by %v", s)
+			default:
+			}
+			b := all[(i+round)%len(all)]
+			s, err := b.once()
+			if err != nil {
+				return err
+			}
+			if round >= warmup {
+				b.samples = append(b.samples, s)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) once() (sample, error) {
+	if _, err := b.ask.Write([]byte{'x'}); err != nil {
+		return sample{}, b.failed(err)
+	}
+	line, err := b.answers.ReadString('\n')
+	if err != nil {
+		return sample{}, b.failed(fmt.Errorf("the meter ended: %w", err))
+	}
+	s, status, err := parseSample(line)
+	switch {
+	case err != nil:
+		return sample{}, b.failed(err)
+	case status != 0:
+		return sample{}, b.failed(fmt.Errorf("wait status %#x from %s", status, strings.Join(b.argv, " ")))
+	}
+	return s, nil
+}
+
+func (b *bench) failed(err error) error {
+	b.ask.Close()
+	b.cmd.Wait() // Its copy of standard error is complete only after this.
+	return fmt.Errorf("%s: %w\n%s", b.name, err, strings.TrimSpace(b.stderr.String()))
+}
+
+// parseSample reads a line of the meter; bench/meter/meter.c says what its fields are.
+func parseSample(line string) (s sample, status int, err error) {
+	_, err = fmt.Sscan(line, &s.WallNS, &s.UserUS, &s.SystemUS, &s.PeakKB, &status, &s.Stragglers)
+	if err != nil {
+		err = fmt.Errorf("the meter said %q: %w", line, err)
+	}
+	return s, status, err
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// A workshop is the temporary directory of one run: the bundle, the programs built for it, and the control groups.
+type workshop struct {
+	dir      string
+	rootfs   string
+	bundle   string
+	handfast string // empty when there is none
+	meter    []string
+	floor    []string
+	groups   []string // this run's own group in each mounted hierarchy
+	notes    []string // what the reader of the numbers must know
+}
+
+func newWorkshop(handfast string) (*workshop, error) {
+	dir, err := os.MkdirTemp("", "handfast-bench-")
+	if err != nil {
+		return nil, err
+	}
+	w := &workshop{dir: dir, rootfs: filepath.Join(dir, "rootfs"), bundle: filepath.Join(dir, "bundle")}
+	if err := errors.Join(w.build(handfast), w.makeBundle(), w.makeGroups()); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+func (w *workshop) note(format string, args ...any) {
+	w.notes = append(w.notes, fmt.Sprintf(format, args...))
+}
+
+// build makes the payload, the meter, the floor and handfast. Without a C compiler Go programs stand in, which is
+// worth a note: a floor in Go is a higher floor.
+func (w *workshop) build(handfast string) error {
+	payload := w.path("true")
+	if gcc, err := exec.LookPath("gcc"); err == nil {
+		for source, program := range map[string]string{
+			"bench/payload/true.c": payload, "bench/meter/meter.c": w.path("meter"), "bench/floor/floor.c": w.path("floor"),
+		} {
+			if out, err := exec.Command(gcc, "-O2", "-static", "-o", program, source).CombinedOutput(); err != nil {
+				return fmt.Errorf("compiling %s (run this from the module's root; gcc needs libc6-dev): %w\n%s", source, err, out)
+			}
+		}
+		w.meter, w.floor = []string{w.path("meter")}, []string{w.path("floor")}
+		w.note("floor: C, gcc -O2 -static; payload: a static C program that returns 0")
+	} else {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		busybox, err := exec.LookPath("busybox")
+		if err != nil {
+			return errors.New("neither gcc nor busybox: apt-get install busybox-static, or gcc and libc6-dev")
+		}
+		if err := copyFile(busybox, payload); err != nil {
+			return err
+		}
+		if err := goBuild(w.path("floor"), "./bench/gofloor"); err != nil {
+			return err
+		}
+		w.meter, w.floor = []string{self, meterCommand}, []string{w.path("floor")}
+		w.note("no gcc: the floor and the meter are Go programs, the payload is busybox; a peak below the meter's own is hidden")
+	}
+	switch handfast {
+	case "none":
+		w.note("handfast: left out, as asked")
+		return nil
+	case "":
+		handfast = w.path("handfast")
+		if err := goBuild(handfast, "./cmd/handfast"); err != nil {
+			return err
+		}
+	}
+	path, err := filepath.Abs(handfast)
+	w.handfast = path
+	return err
+}
+
+func (w *workshop) path(name string) string { return filepath.Join(w.dir, name) }
+
+// makeBundle makes the one bundle that all contenders run.
+func (w *workshop) makeBundle() error {
+	for _, d := range []string{"rootfs/bin", "rootfs/proc", "rootfs/dev", "rootfs/sys", "bundle"} {
+		if err := os.MkdirAll(w.path(d), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := copyFile(w.path("true"), filepath.Join(w.rootfs, "bin/true")); err != nil {
+		return err
+	}
+	config := testenv.Config(w.rootfs, "bench")
+	config["ociVersion"] = "1.0.2" // The newest that Debian 12's crun takes.
+	config["hostname"] = "handfast-bench"
+	config["linux"].(map[string]any)["cgroupsPath"] = groupName() + "/container"
+	data, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(w.bundle, "config.json"), data, 0o644)
+}
+
+// groupName is the absolute control group path of this run.
+func groupName() string { return fmt.Sprintf("/handfast-bench-%d", os.Getpid()) }
+
+// makeGroups makes this run's group in every hierarchy once, so that no contender pays for it or leaves it.
+func (w *workshop) makeGroups() error {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	for _, root := range hierarchies(string(data)) {
+		group := root + groupName()
+		if err := os.Mkdir(group, 0o755); err != nil {
+			w.note("no control group in %s: %v", root, err)
+			continue
+		}
+		w.groups = append(w.groups, group)
+		// A cpuset of version 1 takes no process until it has cpus and memory nodes; this makes it inherit them.
+		clone := filepath.Join(group, "cgroup.clone_children")
+		if _, err := os.Stat(filepath.Join(group, "cpuset.cpus")); err == nil {
+			if err := errors.Join(inherit(root, group, "cpuset.cpus"), inherit(root, group, "cpuset.mems"),
+				os.WriteFile(clone, []byte("1"), 0o644)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func inherit(root, group, file string) error {
+	data, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		return nil // Version 2 has only the effective file at its root, and inherits by itself.
+	}
+	return os.WriteFile(filepath.Join(group, file), data, 0o644)
+}
+
+// hierarchies returns the mount point of each control group hierarchy in the text of a mountinfo file.
+func hierarchies(mountinfo string) []string {
+	var roots []string
+	for line := range strings.Lines(mountinfo) {
+		left, right, found := strings.Cut(line, " - ")
+		fields := strings.Fields(left)
+		if found && len(fields) > 4 && (strings.HasPrefix(right, "cgroup ") || strings.HasPrefix(right, "cgroup2 ")) {
+			roots = append(roots, fields[4])
+		}
+	}
+	return roots
+}
+
+// close removes everything that the run made.
+func (w *workshop) close() error {
+	var errs []error
+	for _, g := range w.groups {
+		// What a contender left inside must go first; a leftover process makes the removal fail, which is worth saying.
+		inner, _ := filepath.Glob(g + "/*/cgroup.procs")
+		for _, procs := range inner {
+			errs = append(errs, os.Remove(filepath.Dir(procs)))
+		}
+		errs = append(errs, os.Remove(g))
+	}
+	return errors.Join(append(errs, os.RemoveAll(w.dir))...)
+}
+
+func goBuild(program, pkg string) error {
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", program, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o755)
+}
