@@ -17,6 +17,7 @@ import (
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/remote"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -199,7 +200,8 @@ func TestConsole(t *testing.T) {
 	// A console that the configuration does not ask for breaks the profile.
 	cfg.Container.Process.Terminal = false
 	_, err := spawn.Start(context.Background(), cfg)
-	if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeDescriptors}) {
+	var r *remote.Error
+	if !errors.As(err, &r) || r.Report.Code != syncproto.CodeDescriptors {
 		t.Errorf("an unwanted console: %v", err)
 	}
 }
