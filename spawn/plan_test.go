@@ -1,0 +1,122 @@
+package spawn
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func all(kinds ...string) []Namespace {
+	var ns []Namespace
+	for _, k := range kinds {
+		ns = append(ns, Namespace{Kind: k})
+	}
+	return ns
+}
+
+func TestPlanGolden(t *testing.T) {
+	mapped := []IDMap{{HostID: 100000, Size: 65536}}
+	for name, c := range map[string]struct {
+		cfg        Config
+		privileged bool
+	}{
+		"nothing":   {privileged: true},
+		"container": {Config{Namespaces: all(container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS, container.NSCgroup)}, true},
+		"preserve":  {Config{PreserveFDs: 2, Namespaces: all(container.NSPid)}, true},
+		"user":      {Config{Namespaces: all(container.NSUser, container.NSMount), UIDMappings: mapped, GIDMappings: mapped}, true},
+		"rootless":  {Config{Namespaces: all(container.NSUser, container.NSMount), UIDMappings: []IDMap{{0, 1000, 1}}, GIDMappings: []IDMap{{0, 1000, 1}}}, false},
+		"joined": {Config{Namespaces: []Namespace{
+			{container.NSPid, "/proc/7/ns/pid"}, {container.NSNetwork, "/run/netns/a"}, {container.NSMount, "/proc/7/ns/mnt"}, {Kind: container.NSUTS},
+		}}, true},
+		"time": {Config{Namespaces: all(container.NSTime), TimeOffsets: map[string]TimeOffset{"boottime": {5, 7}, "monotonic": {-3, 0}}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := MakePlan(&c.cfg, c.privileged)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join("testdata", "plan", name+".txt"), p.String())
+		})
+	}
+}
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (rewrite with -update):\n%s", path, diff)
+	}
+}
+
+func TestPlanRefusals(t *testing.T) {
+	for want, cfg := range map[string]Config{
+		`"pid" stands twice`:                   {Namespaces: all(container.NSPid, container.NSPid)},
+		`"net" is of no kind`:                  {Namespaces: all("net")},
+		"number is negative":                   {PreserveFDs: -1},
+		"without a new user namespace":         {UIDMappings: []IDMap{{0, 0, 1}}},
+		"needs uid and gid mappings":           {Namespaces: all(container.NSUser)},
+		`joining the one at /proc/1/ns/user`:   {Namespaces: []Namespace{{container.NSUser, "/proc/1/ns/user"}}},
+		`"time": joining the one at /x is not`: {Namespaces: []Namespace{{container.NSTime, "/x"}}},
+	} {
+		if _, err := MakePlan(&cfg, true); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", cfg.Namespaces, err, want)
+		}
+	}
+}
+
+func TestSysProcAttr(t *testing.T) {
+	cfg := Config{Namespaces: all(container.NSUser, container.NSPid), UIDMappings: []IDMap{{0, 1000, 1}}, GIDMappings: []IDMap{{0, 1000, 1}}}
+	p, err := MakePlan(&cfg, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pidfd int
+	a := p.SysProcAttr(&pidfd, 9)
+	if a.PidFD != &pidfd || !a.UseCgroupFD || a.CgroupFD != 9 || a.GidMappingsEnableSetgroups || a.Credential == nil || !a.Credential.NoSetGroups {
+		t.Errorf("%+v", a)
+	}
+	if a.Cloneflags != syscall.CLONE_NEWUSER|syscall.CLONE_NEWPID {
+		t.Errorf("clone flags %#x", a.Cloneflags)
+	}
+	if a := (&Plan{}).SysProcAttr(&pidfd, -1); a.UseCgroupFD || a.Credential != nil {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestIdleCountsHooks(t *testing.T) {
+	for _, c := range []struct {
+		idle  time.Duration
+		hooks []container.Hook
+		want  time.Duration
+	}{
+		{0, nil, 30 * time.Second},
+		{time.Second, []container.Hook{{Timeout: 2}, {Timeout: 3}}, 6 * time.Second},
+		{0, []container.Hook{{Timeout: 2}, {}}, -1},
+		{-1, []container.Hook{{Timeout: 2}}, -1},
+	} {
+		if got := (Deadlines{Idle: c.idle}).transport(container.Hooks{CreateContainer: c.hooks}).Idle; got != c.want {
+			t.Errorf("idle %v with %v: %v, want %v", c.idle, c.hooks, got, c.want)
+		}
+	}
+}
