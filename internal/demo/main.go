@@ -1,0 +1,143 @@
+// Command demo shows handfast at work: it builds the runtime, makes a bundle on the spot, runs it as a container, and
+// prints what the container saw of itself and the timeline of the handshake that started it. It needs Go and root, or a
+// plain user whose system lets them make user namespaces; it downloads nothing of its own and leaves bin/handfast.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/handfast/handfast/internal/demo/view"
+)
+
+func main() {
+	// An interrupt reaches handfast too, which ends the container; this program waits for that and then cleans up.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM)
+	if err := demo(); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func demo() (err error) {
+	dir, err := os.MkdirTemp("", "handfast-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	fmt.Println("1. Build")
+	handfast, err := buildRuntime(dir)
+	if err != nil {
+		return err
+	}
+	payload := filepath.Join(dir, "payload")
+	if err := build(payload, "", "./internal/demo/payload"); err != nil {
+		return err
+	}
+	bundle := filepath.Join(dir, "bundle")
+	if err := makeBundle(bundle, payload, os.Getuid(), os.Getgid()); err != nil {
+		return err
+	}
+
+	fmt.Println("\n2. Run")
+	trace := filepath.Join(dir, "trace.json")
+	args := []string{"--root", filepath.Join(dir, "state"), "run", "--trace", trace, "--bundle", bundle,
+		fmt.Sprintf("demo-%d", os.Getpid())}
+	fmt.Printf("  $ %s \\\n      %s\n", shorten(handfast, columns-6), strings.Join(args[:4], " "))
+	fmt.Printf("      %s\n", strings.Join(args[4:], " "))
+	run := exec.Command(handfast, args...)
+	run.Stderr = os.Stderr
+	out, err := run.Output()
+	if err != nil {
+		return fmt.Errorf("handfast run: %w%s", err, namespaceHint())
+	}
+	var inside view.View
+	if err := json.Unmarshal(out, &inside); err != nil {
+		return fmt.Errorf("the container said %q: %w", out, err)
+	}
+
+	fmt.Println("\n3. What it saw")
+	fmt.Print(compare(inside, view.Look()))
+
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		return err
+	}
+	events, err := parseTrace(string(text))
+	if err != nil {
+		return err
+	}
+	fmt.Println("\n4. The handshake that started it")
+	fmt.Print(timeline(events))
+	return nil
+}
+
+// buildRuntime builds bin/handfast, or into dir where the checkout belongs to somebody else.
+func buildRuntime(dir string) (string, error) {
+	version := "unknown"
+	if out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output(); err == nil {
+		version = strings.TrimSpace(string(out))
+	}
+	program, shown := "bin/handfast", "bin/handfast"
+	if !writable("bin") {
+		program = filepath.Join(dir, "handfast")
+		shown = program + " (bin/ is not writable)"
+	}
+	if err := build(program, "-X main.version="+version, "./cmd/handfast"); err != nil {
+		return "", err
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		return "", err
+	}
+	fmt.Printf("  %s: version %s, %.1f MiB\n", shown, version, float64(info.Size())/(1<<20))
+	return program, nil
+}
+
+// writable says whether a file in dir can be replaced by this user; dir is made if it is not there.
+func writable(dir string) bool {
+	if os.MkdirAll(dir, 0o755) != nil {
+		return false
+	}
+	probe, err := os.CreateTemp(dir, ".probe-")
+	if err != nil {
+		return false
+	}
+	probe.Close()
+	return os.Remove(probe.Name()) == nil
+}
+
+func build(program, ldflags, pkg string) error {
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w "+ldflags, "-o", program, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)
+	}
+	return nil
+}
+
+// namespaceHint explains a failure that is the system's decision: whether a plain user may make user namespaces.
+func namespaceHint() string {
+	if os.Geteuid() == 0 {
+		return ""
+	}
+	for _, knob := range []struct{ path, refuses string }{
+		{"/proc/sys/user/max_user_namespaces", "0"},
+		{"/proc/sys/kernel/unprivileged_userns_clone", "0"},
+		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"},
+	} {
+		data, err := os.ReadFile(knob.path)
+		if err == nil && strings.TrimSpace(string(data)) == knob.refuses {
+			return fmt.Sprintf("\nThis system refuses user namespaces to plain users (%s is %s): run it as root.", knob.path, knob.refuses)
+		}
+	}
+	return ""
+}
