@@ -4,10 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-if ! command -v go >/dev/null; then
-	echo "demo: there is no go on the PATH: install Go 1.26 or newer from https://go.dev/dl" >&2
-	exit 1
-fi
+test/setup.sh demo
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/handfast-demo-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
