@@ -1,9 +1,11 @@
 package testenv
 
 import (
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,6 +39,9 @@ func Rootfs(t testing.TB, programs ...string) string {
 func Busybox(t testing.TB) string {
 	t.Helper()
 	program := Tool(t, "busybox", "busybox-static")
+	if !static(program) {
+		t.Fatalf("%s needs shared libraries and would not start in a tree of its own: apt-get install busybox-static", program)
+	}
 	list, err := exec.Command(program, "--list-full").Output()
 	if err != nil {
 		t.Fatalf("%s --list-full: %v", program, err)
@@ -55,6 +60,16 @@ func Busybox(t testing.TB) string {
 		}
 	}
 	return dir
+}
+
+// static says whether the ELF file names no dynamic linker.
+func static(program string) bool {
+	file, err := elf.Open(program)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return !slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
 // Dir returns a fresh directory that a container of any user may walk through, and that goes away with the test.
