@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"encoding/base64"
 	"strconv"
 
 	"github.com/handfast/handfast/syncproto"
@@ -49,7 +48,7 @@ func appendJSON(b []byte, v syncproto.Value) []byte {
 	case syncproto.Bytes:
 		s, _ := v.RawBytes()
 		b = append(b, `{"`+bytesName+`":"`...)
-		b = base64.StdEncoding.AppendEncode(b, []byte(s))
+		b = appendBase64(b, s)
 		return append(b, `"}`...)
 	case syncproto.List:
 		b = append(b, '[')

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"encoding/base64"
 	"math"
 	"strconv"
 
@@ -136,6 +135,7 @@ func (p *jsonParser) object(depth int) (syncproto.Value, error) {
 		if done {
 			break
 		}
+		at := p.i
 		name, err := p.name()
 		if err != nil {
 			return syncproto.Value{}, err
@@ -144,7 +144,7 @@ func (p *jsonParser) object(depth int) (syncproto.Value, error) {
 			return p.bytes()
 		}
 		if why := badName(name); why != "" {
-			return syncproto.Value{}, p.wrong(why)
+			return syncproto.Value{}, refuse(place(nameJSON, at), why)
 		}
 		if depth == 0 {
 			break
@@ -182,8 +182,7 @@ func (p *jsonParser) name() (string, error) {
 	return name, nil
 }
 
-// bytes reads the rest of {"$bytes": "..."} after the colon. To compare with the encoding is the shortest proof that it is the only one of these bytes:
-// package base64 skips line breaks.
+// bytes reads the rest of {"$bytes": "..."} after the colon.
 func (p *jsonParser) bytes() (syncproto.Value, error) {
 	if p.peek() != '"' {
 		return syncproto.Value{}, p.wrong("want a string after " + strconv.Quote(bytesName))
@@ -193,8 +192,8 @@ func (p *jsonParser) bytes() (syncproto.Value, error) {
 	if err != nil {
 		return syncproto.Value{}, err
 	}
-	raw, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || base64.StdEncoding.EncodeToString(raw) != text {
+	raw, ok := decodeBase64(text)
+	if !ok {
 		return syncproto.Value{}, refuse(place(nameJSON, start), "not standard base64 with padding: "+quote(text))
 	}
 	if p.peek() != '}' {

@@ -139,7 +139,7 @@ func (w *walker) length(at int, of lengths, least uint64) (n uint64, err error) 
 		short = of.maxFixed < 0 || n > uint64(of.maxFixed)
 	case c == of.code16:
 		n, err = w.number(at, 2)
-		short = n > uint64(of.maxFixed) && (of.code8 == 0 || n > math.MaxUint8)
+		short = of.code8 != 0 && n > math.MaxUint8 || of.code8 == 0 && n > uint64(of.maxFixed)
 	case c == of.code32:
 		n, err = w.number(at, 4)
 		short = n > math.MaxUint16

@@ -1,0 +1,181 @@
+package codec_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/codec/codectest"
+)
+
+// third is a codec that another package might bring: it turns every byte of MessagePack around. It stands here for what Register has to take.
+type third struct{ name string }
+
+func (c third) Name() string { return c.name }
+
+func (c third) Append(dst []byte, v syncproto.Value) ([]byte, error) {
+	n := len(dst)
+	dst, err := codec.MessagePack().Append(dst, v)
+	for i := n; err == nil && i < len(dst); i++ {
+		dst[i] ^= 0xff
+	}
+	return dst, err
+}
+
+func (c third) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
+	b = slices.Clone(b)
+	for i := range b {
+		b[i] ^= 0xff
+	}
+	return codec.MessagePack().Decode(b, l)
+}
+
+func TestRegister(t *testing.T) {
+	c := third{"test-register"}
+	if err := codec.Register(c); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := codec.ByName(c.name); !ok || got != codec.Codec(c) {
+		t.Errorf("ByName(%q) = %v, %v, want the codec that was registered", c.name, got, ok)
+	}
+	for _, bad := range []codec.Codec{c, nil, third{""}, third{"json"}, third{"msgpack"}, third{strings.Repeat("x", codec.MaxName+1)}} {
+		if err := codec.Register(bad); err == nil {
+			t.Errorf("Register(%v) succeeded, want an error", bad)
+		}
+	}
+	if got, want := codec.Names(), []string{"msgpack", "json", c.name}; !slices.Equal(got[:2], want[:2]) || !slices.Contains(got, c.name) {
+		t.Errorf("Names() = %q, want %q", got, want)
+	}
+	codectest.Run(t, c)
+}
+
+func TestByName(t *testing.T) {
+	for _, c := range []codec.Codec{codec.JSON(), codec.MessagePack()} {
+		if got, ok := codec.ByName(c.Name()); !ok || got != c {
+			t.Errorf("ByName(%q) = %v, %v", c.Name(), got, ok)
+		}
+	}
+	for _, name := range []string{"", "JSON", "cbor"} {
+		if c, ok := codec.ByName(name); ok {
+			t.Errorf("ByName(%q) = %v, want none", name, c)
+		}
+	}
+}
+
+// Names that collide cost no more than names that do not: a map of 100000 equal names is refused at once, not after their square.
+func TestManyEqualNames(t *testing.T) {
+	const n = 100000
+	b := binary.BigEndian.AppendUint32([]byte{0xdf}, n)
+	b = append(b, strings.Repeat("\xa1a\x01", n)...)
+	if _, err := codec.MessagePack().Decode(b, syncproto.Limits{}); err == nil {
+		t.Error("msgpack decoded a map of equal names")
+	}
+	s := "{" + strings.Repeat(`"a":1,`, n) + `"a":1}`
+	if _, err := codec.JSON().Decode([]byte(s), syncproto.Limits{}); err == nil {
+		t.Error("json decoded a map of equal names")
+	}
+}
+
+func TestCheckDepth(t *testing.T) {
+	v := syncproto.ListValue(syncproto.MapValue(syncproto.Field{Name: "a", Value: syncproto.BytesValue(nil)}))
+	if err := codec.Check(v, 2); err != nil {
+		t.Error(err)
+	}
+	if err := codec.Check(v, 1); err == nil {
+		t.Error("Check let a value of two levels pass with a depth of one")
+	}
+}
+
+func ExampleCodec() {
+	v := syncproto.MapValue(
+		syncproto.Field{Name: "name", Value: syncproto.StringValue("chown")},
+		syncproto.Field{Name: "arg", Value: syncproto.BytesValue([]byte{0xff, 0x00})},
+	)
+	for _, name := range []string{"json", "msgpack"} {
+		c, _ := codec.ByName(name)
+		b, err := c.Append(nil, v)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		back, err := c.Decode(b, syncproto.DefaultLimits())
+		fmt.Printf("%s: %q\n%v %v\n", c.Name(), b, back.Equal(v), err)
+	}
+	// Output:
+	// json: "{\"name\":\"chown\",\"arg\":{\"$bytes\":\"/wA=\"}}"
+	// true <nil>
+	// msgpack: "\x82\xa4name\xa5chown\xa3arg\xc4\x02\xff\x00"
+	// true <nil>
+}
+
+func ExampleJSON() {
+	_, err := codec.JSON().Decode([]byte(`{"type": 1, "type": 2}`), syncproto.DefaultLimits())
+	fmt.Println(err)
+	// Output: syncproto: json at byte 0: name "type" stands twice in a map
+}
+
+func ExampleMessagePack() {
+	// Five bytes that claim four thousand million elements.
+	_, err := codec.MessagePack().Decode([]byte("\xdd\xff\xff\xff\x0f"), syncproto.DefaultLimits())
+	fmt.Println(err)
+	// Output: syncproto: msgpack at byte 0: a length of 4294967055 needs more than the 0 bytes that remain
+}
+
+// call is a request as a conversation has many of.
+func call(b *testing.B) syncproto.Value {
+	v, err := syncproto.ToValue(syncproto.Call{Name: "write-id-maps", Arg: syncproto.MapValue(
+		syncproto.Field{Name: "pid", Value: syncproto.IntValue(4711)},
+		syncproto.Field{Name: "uid", Value: syncproto.ListValue(syncproto.IntValue(0), syncproto.IntValue(100000), syncproto.IntValue(65536))},
+		syncproto.Field{Name: "gid", Value: syncproto.ListValue(syncproto.IntValue(0), syncproto.IntValue(100000), syncproto.IntValue(65536))},
+	)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return v
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, c := range []codec.Codec{codec.JSON(), codec.MessagePack()} {
+		b.Run(c.Name(), func(b *testing.B) {
+			v, buf := call(b), make([]byte, 0, 4096)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.Append(buf, v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	for _, c := range []codec.Codec{codec.JSON(), codec.MessagePack()} {
+		b.Run(c.Name(), func(b *testing.B) {
+			in, err := c.Append(nil, call(b))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			b.SetBytes(int64(len(in)))
+			for b.Loop() {
+				if _, err := c.Decode(in, syncproto.Limits{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkDecodeBomb(b *testing.B) {
+	in := []byte("\xdd\xff\xff\xff\x0f")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := codec.MessagePack().Decode(in, syncproto.Limits{}); err == nil {
+			b.Fatal("the bomb was decoded")
+		}
+	}
+}

@@ -1,0 +1,291 @@
+// Package codectest holds the tests that every codec of the protocol passes, whoever wrote it:
+//
+//	func TestConformance(t *testing.T) { codectest.Run(t, mycodec.Codec{}) }
+//
+// It is a package of tests: programs do not import it.
+package codectest
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+)
+
+// Run runs every test of the suite on c. A codec that passes means the same by every value as those built in, and refuses what they refuse.
+func Run(t *testing.T, c codec.Codec) {
+	t.Helper()
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, codec.Codec)
+	}{
+		{"Name", testName},
+		{"RoundTrip", testRoundTrip},
+		{"Lengths", testLengths},
+		{"Integers", testIntegers},
+		{"Depth", testDepth},
+		{"RefusesToEncode", testRefusesToEncode},
+		{"Truncated", testTruncated},
+		{"Trailing", testTrailing},
+		{"Corrupted", testCorrupted},
+		{"Owned", testOwned},
+		{"Memory", testMemory},
+		{"Concurrent", testConcurrent},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
+	}
+}
+
+func testName(t *testing.T, c codec.Codec) {
+	if n := c.Name(); n == "" || len(n) > codec.MaxName || n != c.Name() {
+		t.Errorf("Name() = %q, want 1 to %d bytes, always the same", n, codec.MaxName)
+	}
+}
+
+// encode fails the test where v cannot be encoded.
+func encode(t rapid.TB, c codec.Codec, v syncproto.Value) []byte {
+	t.Helper()
+	b, err := c.Append(nil, v)
+	if err != nil {
+		t.Fatalf("Append of %.200v: %v", v, err)
+	}
+	return b
+}
+
+// roundTrip checks that v survives, and that its encoding is the same when made again.
+func roundTrip(t rapid.TB, c codec.Codec, v syncproto.Value, l syncproto.Limits) {
+	t.Helper()
+	b := encode(t, c, v)
+	got, err := c.Decode(b, l)
+	if err != nil {
+		t.Fatalf("Decode of what Append made of %.200v: %v", v, err)
+	}
+	if !equal(got, v) {
+		t.Fatalf("decoded %.200v, want %.200v", got, v)
+	}
+	if again := encode(t, c, got); !bytes.Equal(again, b) {
+		t.Fatalf("encoded again %.200q, want %.200q", again, b)
+	}
+}
+
+func testRoundTrip(t *testing.T, c codec.Codec) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := Values().Draw(t, "value")
+		roundTrip(t, c, v, syncproto.Limits{})
+		b, err := c.Append([]byte("before"), v)
+		if err != nil || string(b) != "before"+string(encode(t, c, v)) {
+			t.Fatalf("Append changed what stood before: %.200q, %v", b, err)
+		}
+	})
+}
+
+func testLengths(t *testing.T, c codec.Codec) {
+	for _, n := range lengths() {
+		s := strings.Repeat("x", n)
+		roundTrip(t, c, syncproto.StringValue(s), syncproto.Limits{})
+		roundTrip(t, c, syncproto.BytesValue([]byte(s)), syncproto.Limits{})
+		roundTrip(t, c, syncproto.ListValue(make([]syncproto.Value, n)...), syncproto.Limits{})
+		roundTrip(t, c, wide(n), syncproto.Limits{})
+		roundTrip(t, c, syncproto.MapValue(syncproto.Field{Name: s}), syncproto.Limits{})
+	}
+}
+
+func testIntegers(t *testing.T, c codec.Codec) {
+	for _, n := range edges() {
+		roundTrip(t, c, syncproto.IntValue(n), syncproto.Limits{})
+	}
+	for _, n := range []uint64{math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64 - 1, math.MaxUint64} {
+		roundTrip(t, c, syncproto.UintValue(n), syncproto.Limits{})
+	}
+}
+
+// testDepth holds both ends of the limit: as deep as it says, and one deeper. Bytes are no nesting, whatever the encoding makes of them.
+func testDepth(t *testing.T, c codec.Codec) {
+	const depth = 7
+	l := syncproto.Limits{Depth: depth}
+	leaf := syncproto.BytesValue([]byte("leaf"))
+	for _, nested := range []func(syncproto.Value, int) syncproto.Value{nest, nestMap} {
+		roundTrip(t, c, nested(leaf, depth), l)
+		_, err := c.Decode(encode(t, c, nested(leaf, depth+1)), l)
+		wantCode(t, err, syncproto.CodeLimit)
+		roundTrip(t, c, nested(leaf, codec.MaxDepth), syncproto.Limits{Depth: codec.MaxDepth})
+	}
+	// Zero is the default, not none and not no limit.
+	roundTrip(t, c, nest(leaf, int(syncproto.DefaultLimits().Depth)), syncproto.Limits{})
+	_, err := c.Decode(encode(t, c, nest(leaf, int(syncproto.DefaultLimits().Depth)+1)), syncproto.Limits{})
+	wantCode(t, err, syncproto.CodeLimit)
+}
+
+func testRefusesToEncode(t *testing.T, c codec.Codec) {
+	field := func(name string) syncproto.Field { return syncproto.Field{Name: name, Value: syncproto.IntValue(1)} }
+	last := wide(100).Fields()
+	for _, test := range []struct {
+		name string
+		v    syncproto.Value
+		code syncproto.Code
+	}{
+		{"equal names", syncproto.MapValue(field("a"), field("b"), field("a")), syncproto.CodeDecode},
+		{"equal names among many", syncproto.MapValue(append(last[:100:100], last[0])...), syncproto.CodeDecode},
+		{"equal names inside", nest(syncproto.MapValue(field("a"), field("a")), 3), syncproto.CodeDecode},
+		{"a reserved name", syncproto.MapValue(field("$bytes")), syncproto.CodeDecode},
+		{"another reserved name", syncproto.MapValue(field("a"), field("$")), syncproto.CodeDecode},
+		{"a name that is not UTF-8", syncproto.MapValue(field("a\xff")), syncproto.CodeDecode},
+		{"a list too deep", nest(syncproto.Value{}, codec.MaxDepth+1), syncproto.CodeLimit},
+		{"a map too deep", nestMap(syncproto.Value{}, codec.MaxDepth+1), syncproto.CodeLimit},
+	} {
+		dst, err := c.Append([]byte("before"), test.v)
+		if string(dst) != "before" {
+			t.Errorf("%s: Append returned %.100q with its error, want what it was given", test.name, dst)
+		}
+		if !errors.Is(err, &syncproto.ProtocolError{Code: test.code}) {
+			t.Errorf("%s: Append error %v, want one of code %s", test.name, err, test.code)
+		}
+	}
+}
+
+// sample has every kind in it, nested, and encodes to a few hundred bytes.
+func sample() syncproto.Value {
+	return syncproto.MapValue(
+		syncproto.Field{Name: "null"},
+		syncproto.Field{Name: "bools", Value: syncproto.ListValue(syncproto.BoolValue(true), syncproto.BoolValue(false))},
+		syncproto.Field{Name: "ints", Value: syncproto.ListValue(syncproto.IntValue(-1), syncproto.IntValue(math.MinInt64), syncproto.UintValue(math.MaxUint64), syncproto.IntValue(70000))},
+		syncproto.Field{Name: "text \u00e9\n", Value: syncproto.StringValue("\U0001f91d \"quoted\" " + strings.Repeat("long", 10))},
+		syncproto.Field{Name: "bytes", Value: syncproto.BytesValue([]byte{0, 1, 2, 0xff})},
+		syncproto.Field{Name: "", Value: syncproto.MapValue(syncproto.Field{Name: "inner", Value: syncproto.ListValue()})},
+	)
+}
+
+// testTruncated cuts an encoding at every byte. A list at the top leaves no prefix that is a value by itself.
+func testTruncated(t *testing.T, c codec.Codec) {
+	b := encode(t, c, syncproto.ListValue(sample()))
+	for n := range b {
+		if v, err := c.Decode(b[:n], syncproto.Limits{}); err == nil {
+			t.Errorf("the first %d of %d bytes decoded to %v", n, len(b), v)
+		} else {
+			wantCode(t, err, syncproto.CodeDecode)
+		}
+	}
+}
+
+func testTrailing(t *testing.T, c codec.Codec) {
+	for _, v := range []syncproto.Value{sample(), syncproto.ListValue(), syncproto.StringValue("x")} {
+		b := encode(t, c, v)
+		_, err := c.Decode(append(b[:len(b):len(b)], b...), syncproto.Limits{})
+		wantCode(t, err, syncproto.CodeDecode)
+	}
+}
+
+// testCorrupted sets every byte of an encoding to every value. Whatever is accepted is a value of the model: another codec takes it, and this one again.
+func testCorrupted(t *testing.T, c codec.Codec) {
+	whole := encode(t, c, sample())
+	b := make([]byte, len(whole))
+	for i := range whole {
+		for x := range 256 {
+			copy(b, whole)
+			b[i] = byte(x)
+			CheckDecoded(t, c, b)
+		}
+	}
+}
+
+// CheckDecoded decodes any bytes and checks what holds for every outcome: an error has one of two codes; a value can be encoded by this codec and by those built in, and
+// comes back from each as it was. It is the body of a codec's fuzz test. It reports whether b was accepted.
+func CheckDecoded(t testing.TB, c codec.Codec, b []byte) (v syncproto.Value, accepted bool) {
+	t.Helper()
+	v, err := c.Decode(b, syncproto.Limits{})
+	if err != nil {
+		if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeDecode}) && !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeLimit}) {
+			t.Fatalf("Decode of %.200q: error %v has neither code decode nor limit", b, err)
+		}
+		return v, false
+	}
+	for _, d := range []codec.Codec{c, codec.JSON(), codec.MessagePack()} {
+		e, err := d.Append(nil, v)
+		if err != nil {
+			t.Fatalf("%s decoded %.200q to what %s cannot encode: %v", c.Name(), b, d.Name(), err)
+		}
+		w, err := d.Decode(e, syncproto.Limits{})
+		if err != nil || !w.Equal(v) {
+			t.Fatalf("%s decoded %.200q to %.200v, of which %s made %.200v, %v", c.Name(), b, v, d.Name(), w, err)
+		}
+	}
+	return v, true
+}
+
+// testOwned overwrites the bytes after decoding: a frame's buffer is used again.
+func testOwned(t *testing.T, c codec.Codec) {
+	b := encode(t, c, sample())
+	v, err := c.Decode(b, syncproto.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range b {
+		b[i] = 'x'
+	}
+	if !v.Equal(sample()) {
+		t.Errorf("the value changed with the bytes it was decoded from: %v", v)
+	}
+}
+
+// memoryPerByte is how much a decoder may allocate for a byte of input, in bytes: an element of a list costs one byte at the least, and some 80 as a Value,
+// twice where slices grow.
+const memoryPerByte = 512
+
+// testMemory decodes what costs the most for its size.
+func testMemory(t *testing.T, c codec.Codec) {
+	const n = 20000
+	for _, v := range []syncproto.Value{
+		syncproto.ListValue(make([]syncproto.Value, n)...), wide(n),
+		nest(syncproto.ListValue(make([]syncproto.Value, n)...), 20),
+		syncproto.StringValue(strings.Repeat("\n", n)), syncproto.BytesValue(make([]byte, n)),
+	} {
+		b := encode(t, c, v)
+		if used, most := allocated(func() { _, _ = c.Decode(b, syncproto.Limits{}) }), uint64(len(b))*memoryPerByte; used > most {
+			t.Errorf("decoding %d bytes of %.40v allocated %d bytes, want at most %d", len(b), v, used, most)
+		}
+	}
+}
+
+// allocated is how many bytes f takes from the heap.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func testConcurrent(t *testing.T, c codec.Codec) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				b, err := c.Append(nil, sample())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if v, err := c.Decode(b, syncproto.Limits{}); err != nil || !v.Equal(sample()) {
+					t.Errorf("decoded %v, %v", v, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func wantCode(t testing.TB, err error, code syncproto.Code) {
+	t.Helper()
+	if !errors.Is(err, &syncproto.ProtocolError{Code: code}) {
+		t.Errorf("error %v, want one of code %s", err, code)
+	}
+}
