@@ -1,0 +1,158 @@
+package sys
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// NewFS makes a file system that is mounted nowhere yet: fsopen(2), its options by fsconfig(2), fsmount(2). flags are superblock flags by name ("ro", "lazytime"), data
+// the file system's own options, "key" or "key=value"; attr are MOUNT_ATTR_* bits of the mount. The caller owns the descriptor.
+// An error of one option names it, and carries the kernel's own words.
+func NewFS(kind, source string, flags, data []string, attr uint64) (int, error) {
+	var fs int
+	err := retry(func() (err error) {
+		fs, err = unix.Fsopen(kind, unix.FSOPEN_CLOEXEC)
+		return err
+	})
+	if err != nil {
+		return -1, fail("fsopen", kind, err)
+	}
+	defer Close(fs)
+	if source != "" {
+		if err := unix.FsconfigSetString(fs, "source", source); err != nil {
+			return -1, &Error{Op: "fsconfig source=" + source, Path: kind, Err: err, Log: fsLog(fs)}
+		}
+	}
+	for _, f := range flags {
+		if err := unix.FsconfigSetFlag(fs, f); err != nil {
+			return -1, &Error{Op: "option \"" + f + "\" of", Path: kind, Err: err, Log: fsLog(fs)}
+		}
+	}
+	for _, d := range data {
+		if err := setOption(fs, d); err != nil {
+			return -1, &Error{Op: "option \"" + d + "\" of", Path: kind, Err: err, Log: fsLog(fs)}
+		}
+	}
+	if err := retry(func() error { return unix.FsconfigCreate(fs) }); err != nil {
+		return -1, &Error{Op: "create", Path: kind, Err: err, Log: fsLog(fs)}
+	}
+	var m int
+	err = retry(func() (err error) {
+		m, err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, int(attr))
+		return err
+	})
+	if err != nil {
+		return -1, &Error{Op: "fsmount", Path: kind, Err: err, Log: fsLog(fs)}
+	}
+	return m, nil
+}
+
+// setOption gives one option the form that its text has. A key that some file systems take with a value and others without is tried as it stands only.
+func setOption(fs int, option string) error {
+	key, value, ok := strings.Cut(option, "=")
+	if !ok {
+		return unix.FsconfigSetFlag(fs, key)
+	}
+	return unix.FsconfigSetString(fs, key, value)
+}
+
+// fsLog is what the kernel has to say of a file system that could not be made: lines of one letter and a text, fsopen(2). They become one line.
+func fsLog(fs int) string {
+	var lines []string
+	buf := make([]byte, 1024)
+	for len(lines) < 8 {
+		n, err := unix.Read(fs, buf)
+		if err != nil || n <= 0 {
+			break
+		}
+		line := strings.TrimSpace(string(buf[:n]))
+		if len(line) > 2 && line[1] == ' ' {
+			line = line[2:]
+		}
+		lines = append(lines, strings.ReplaceAll(line, "\n", " "))
+	}
+	return strings.Join(lines, "; ")
+}
+
+// CloneTree is a detached copy of the mount at fd, or of all the mounts below it, as open_tree(2) makes it. The caller owns the descriptor.
+func CloneTree(fd int, name string, recursive bool) (int, error) {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	tree := -1
+	err := retry(func() (err error) {
+		tree, err = unix.OpenTree(fd, "", flags)
+		return err
+	})
+	if err != nil {
+		return -1, fail("open_tree", name, err)
+	}
+	return tree, nil
+}
+
+// ClonePath is CloneTree of a path in the caller's own root.
+func ClonePath(p string, recursive bool) (int, error) {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	tree := -1
+	err := retry(func() (err error) {
+		tree, err = unix.OpenTree(unix.AT_FDCWD, p, flags)
+		return err
+	})
+	if err != nil {
+		return -1, fail("open_tree", p, err)
+	}
+	return tree, nil
+}
+
+// Attach mounts the detached mount tree on target. Both stay the caller's; tree now is the mount that is attached, and opens what is on it.
+func Attach(tree, target int, name string) error {
+	return fail("move_mount", name, retry(func() error {
+		return unix.MoveMount(tree, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+	}))
+}
+
+// SetAttr changes the attributes of the mount that fd is on: those of this mount, or of all below it.
+func SetAttr(fd int, name string, recursive bool, set, clear, propagation uint64) error {
+	flags := uint(unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	// Times are one field of several bits: to set one, the whole field must be cleared, mount_setattr(2).
+	if (set|clear)&unix.MOUNT_ATTR__ATIME != 0 || set&unix.MOUNT_ATTR_STRICTATIME != 0 {
+		clear |= unix.MOUNT_ATTR__ATIME
+	}
+	attr := unix.MountAttr{Attr_set: set, Attr_clr: clear, Propagation: propagation}
+	return fail("mount_setattr", name, retry(func() error { return unix.MountSetattr(fd, "", flags, &attr) }))
+}
+
+// Attrs are the MOUNT_ATTR_* bits of the mount that fd is on, from statfs(2).
+func Attrs(fd int) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return 0, fail("fstatfs", "", err)
+	}
+	var attr uint64
+	for _, m := range [...]struct{ st, attr uint64 }{
+		{unix.ST_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.ST_NOSUID, unix.MOUNT_ATTR_NOSUID}, {unix.ST_NODEV, unix.MOUNT_ATTR_NODEV},
+		{unix.ST_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.ST_NOATIME, unix.MOUNT_ATTR_NOATIME}, {unix.ST_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
+	} {
+		if uint64(st.Flags)&m.st != 0 {
+			attr |= m.attr
+		}
+	}
+	return attr, nil
+}
+
+// FSType is the magic number of the file system that fd is on, statfs(2).
+func FSType(fd int) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return 0, fail("fstatfs", "", err)
+	}
+	return int64(st.Type), nil
+}
