@@ -1,0 +1,44 @@
+package console
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Send passes the master of a container's terminal over the Unix stream socket at path: one message whose data is the terminal's name and whose
+// SCM_RIGHTS is the one descriptor, as runc's --console-socket. It borrows master; the receiver gets a duplicate of its own.
+func Send(path string, master *os.File, name string) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("--console-socket %s: %w", path, os.NewSyscallError("socket", err))
+	}
+	defer unix.Close(fd)
+	if err := connect(fd, path); err != nil {
+		return fmt.Errorf("--console-socket: %w", &os.PathError{Op: "connect", Path: path, Err: err})
+	}
+	rc, err := master.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if e := rc.Control(func(m uintptr) { err = unix.Sendmsg(fd, []byte(name), unix.UnixRights(int(m)), nil, unix.MSG_NOSIGNAL) }); e != nil {
+		return e
+	}
+	if err != nil {
+		return fmt.Errorf("--console-socket: %w", &os.PathError{Op: "sendmsg", Path: path, Err: err})
+	}
+	return nil
+}
+
+// connect reaches the socket through its directory's descriptor, because a path of more than 107 bytes does not fit a socket address (unix(7)).
+func connect(fd int, path string) error {
+	dir, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	return unix.Connect(fd, &unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(dir) + "/" + filepath.Base(path)})
+}

@@ -1,0 +1,132 @@
+// Package log writes the runtime's log in the two formats that container managers read: one line of text, or one JSON object a line with level, msg and time.
+//
+// The rules for where a line goes come from how a runtime is called. Its standard error is often the container's own, and what a successful command prints there
+// is parsed as its answer: so a warning goes to the log file or nowhere, and only the one error that ends a command is always shown.
+package log
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Level is how grave a line is, in the words that container managers look for.
+type Level string
+
+// The levels that the runtime writes.
+const (
+	Debug   Level = "debug"
+	Warning Level = "warning"
+	Error   Level = "error"
+)
+
+// Logger writes log lines. The zero value writes errors as text to standard error.
+type Logger struct {
+	json  bool
+	debug bool
+	file  *os.File
+}
+
+// Options say how and where to log.
+type Options struct {
+	Path   string // file to append to; empty: standard error
+	Format string // "text", "json", or empty for text
+	Debug  bool   // write lines of level debug too
+}
+
+// Open makes a Logger. The file is created with mode 0644 where it is missing and written with O_SYNC, because whoever reads it does so as soon as the runtime has ended.
+// On an error the Logger is still usable, for telling of the error itself: it writes to standard error.
+func Open(o Options) (*Logger, error) {
+	l := &Logger{debug: o.Debug}
+	switch o.Format {
+	case "", "text":
+	case "json":
+		l.json = true
+	default:
+		return l, fmt.Errorf("--log-format %q: want text or json", o.Format)
+	}
+	if o.Path == "" {
+		return l, nil
+	}
+	f, err := os.OpenFile(o.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|os.O_SYNC, 0o644)
+	if err != nil {
+		return l, fmt.Errorf("--log: %w", err)
+	}
+	l.file = f
+	return l, nil
+}
+
+// Debugf writes a line of level debug if they were asked for.
+func (l *Logger) Debugf(format string, args ...any) {
+	if l.debug {
+		l.write(l.out(), Debug, fmt.Sprintf(format, args...))
+	}
+}
+
+// Warnf writes a warning to the log file; without one, and without debug, it is dropped: standard error may be the container's own.
+func (l *Logger) Warnf(format string, args ...any) {
+	if l.file != nil || l.debug {
+		l.write(l.out(), Warning, fmt.Sprintf(format, args...))
+	}
+}
+
+// Fail writes the error that ends a command. With a log file it is in there and, for people, bare on standard error as well.
+func (l *Logger) Fail(err error) {
+	l.write(l.out(), Error, err.Error())
+	if l.file != nil {
+		_, _ = os.Stderr.WriteString("handfast: " + oneLine(err.Error()) + "\n")
+	}
+}
+
+// Close closes the log file.
+func (l *Logger) Close() error {
+	if l.file == nil {
+		return nil
+	}
+	err := l.file.Close()
+	l.file = nil
+	return err
+}
+
+func (l *Logger) out() *os.File {
+	if l.file != nil {
+		return l.file
+	}
+	return os.Stderr
+}
+
+func (l *Logger) write(f *os.File, level Level, msg string) {
+	// One write(2) a line: with O_APPEND lines of several processes do not mix. There is nowhere to report a failing log to.
+	_, _ = f.Write(Line(l.json, level, msg, time.Now()))
+}
+
+// Line is one log line with its newline. Times are in RFC 3339, seconds, UTC.
+func Line(asJSON bool, level Level, msg string, at time.Time) []byte {
+	stamp := at.UTC().Format(time.RFC3339)
+	if !asJSON {
+		return []byte("time=" + strconv.Quote(stamp) + " level=" + string(level) + " msg=" + strconv.Quote(msg) + "\n")
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(struct { // strings always encode
+		Level Level  `json:"level"`
+		Msg   string `json:"msg"`
+		Time  string `json:"time"`
+	}{level, msg, stamp})
+	return b.Bytes()
+}
+
+// oneLine keeps what a peer or a file put into a message from breaking the promise of one line.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.TrimRight(s, "\n"))
+}
