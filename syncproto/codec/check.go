@@ -69,7 +69,7 @@ func duplicate(fields []syncproto.Field) (name string, twice bool) {
 		}
 		return "", false
 	}
-	seen := make(map[string]struct{}, len(fields))
+	seen := make(map[string]struct{}, min(len(fields), 1024))
 	for i := range fields {
 		seen[fields[i].Name] = struct{}{}
 		if len(seen) == i {
