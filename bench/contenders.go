@@ -57,6 +57,9 @@ func (w *workshop) contenders() []contender {
 		grouped = append(grouped, "-g", g+"/container")
 	}
 	add("floor+cgroup", hostView, append(grouped, w.rootfs, "/bin/true")...)
+	if goFloor := w.path("gofloor"); goFloor != w.floor[0] {
+		add("floor (Go)", hostView, goFloor, w.rootfs, "/bin/true")
+	}
 	add("bubblewrap", hostView, append([]string{"bwrap"}, bubblewrap(w.rootfs)...)...)
 	oci("crun (v2)", plainView, "crun", "--cgroup-manager=disabled")
 	if w.handfast != "" {

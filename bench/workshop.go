@@ -44,6 +44,9 @@ func (w *workshop) note(format string, args ...any) {
 // worth a note: a floor in Go is a higher floor.
 func (w *workshop) build(handfast string) error {
 	payload := w.path("true")
+	if err := goBuild(w.path("gofloor"), "./bench/gofloor"); err != nil {
+		return err
+	}
 	if gcc, err := exec.LookPath("gcc"); err == nil {
 		for source, program := range map[string]string{
 			"bench/payload/true.c": payload, "bench/meter/meter.c": w.path("meter"), "bench/floor/floor.c": w.path("floor"),
@@ -66,10 +69,7 @@ func (w *workshop) build(handfast string) error {
 		if err := copyFile(busybox, payload); err != nil {
 			return err
 		}
-		if err := goBuild(w.path("floor"), "./bench/gofloor"); err != nil {
-			return err
-		}
-		w.meter, w.floor = []string{self, meterCommand}, []string{w.path("floor")}
+		w.meter, w.floor = []string{self, meterCommand}, []string{w.path("gofloor")}
 		w.note("no gcc: the floor and the meter are Go programs, the payload is busybox; a peak below the meter's own is hidden")
 	}
 	switch handfast {
