@@ -16,7 +16,8 @@ type Codec interface {
 	// Append appends the encoding of v to dst. It refuses what Check refuses, and returns dst as it was with the error.
 	Append(dst []byte, v syncproto.Value) ([]byte, error)
 
-	// Decode reads b, all of which is one value, nested at most l.Depth deep (zero: the default). The value shares no memory with b.
+	// Decode reads b, all of which is one value, nested at most l.Depth deep (zero: the default). The value shares no memory with b, and takes memory only
+	// for elements that are there: one of a list may be a single byte of b and is a Value of some 80, so about a hundred times len(b) is the worst.
 	// An error is a *syncproto.ProtocolError: CodeLimit for what is too deep, CodeDecode for anything else that is wrong with b.
 	Decode(b []byte, l syncproto.Limits) (syncproto.Value, error)
 }
@@ -70,7 +71,7 @@ func Register(c Codec) error {
 	return nil
 }
 
-// Names lists all codecs: those built in, MessagePack first since it is the faster one, then the added ones in their order.
+// Names lists all codecs: those built in, MessagePack first since it is the shorter one, then the added ones in their order.
 func Names() []string {
 	added.Lock()
 	defer added.Unlock()

@@ -1,7 +1,7 @@
 // Package codec turns values of the protocol's data model into bytes and back.
 //
 // Two codecs are built in, JSON and MessagePack. Both carry exactly what syncproto.Value can hold, refuse the same things, and decode what the other encoded to
-// the same value, so the choice between them is one of speed and of legibility, never of meaning. A third one is added with Register; package codectest holds
+// the same value, so the choice between them is one of size and of legibility, never of meaning. A third one is added with Register; package codectest holds
 // the tests that it must pass.
 //
 // What both refuse, in either direction: two fields of a map with the same name, names that are not UTF-8, names that start with "$" (reserved: JSON writes
