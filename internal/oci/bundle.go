@@ -1,0 +1,80 @@
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// configLimit bounds what is read of a configuration. The largest that clients write are below 100 KiB.
+const configLimit = 16 << 20
+
+// LoadBundle reads config.json in a bundle's directory. The second result is the bundle's absolute path.
+// Errors say which file; errors.Is reaches the errno of a file that cannot be read.
+func LoadBundle(dir string) (*Spec, string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, "", fmt.Errorf("bundle %s: %w", dir, err)
+	}
+	if err := directory("bundle", abs); err != nil {
+		return nil, "", err
+	}
+	file := filepath.Join(abs, "config.json")
+	data, err := readRegular(file)
+	if err != nil {
+		return nil, "", fmt.Errorf("bundle: %w", err)
+	}
+	spec, err := Decode(data, file)
+	return spec, abs, err
+}
+
+// LoadProcess reads a file that holds only a process.
+func LoadProcess(file string) (*Process, error) {
+	data, err := readRegular(file)
+	if err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	return DecodeProcess(data, file)
+}
+
+// CheckRootfs says whether the root file system is there, so that the user reads a path and not a stage of the child's.
+func CheckRootfs(path string) error { return directory("root.path", path) }
+
+func directory(what, path string) error {
+	st, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if !st.IsDir() {
+		return fmt.Errorf("%s: %w", what, &os.PathError{Op: "stat", Path: path, Err: unix.ENOTDIR})
+	}
+	return nil
+}
+
+// readRegular reads a file of bounded size. A FIFO or a device would keep the runtime waiting, or never end.
+func readRegular(file string) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case st.IsDir():
+		return nil, &os.PathError{Op: "read", Path: file, Err: unix.EISDIR}
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", file)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, configLimit+1))
+	if err == nil && len(data) > configLimit {
+		err = errors.New(file + " is larger than 16 MiB")
+	}
+	return data, err
+}

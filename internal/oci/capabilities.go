@@ -1,0 +1,58 @@
+package oci
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// capabilityNames are those of <linux/capability.h>, each at its number.
+var capabilityNames = [...]string{
+	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "LINUX_IMMUTABLE",
+	"NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE",
+	"SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE",
+	"AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+}
+
+// capabilities turns the five sets into masks. A process without the property has none. An unknown name is warned about and left out: it can only take a right away.
+func (c *conversion) capabilities(in *Capabilities) {
+	if in == nil {
+		return
+	}
+	out := &c.cfg.Process.Capabilities
+	*out = container.Capabilities{
+		Bounding:    c.mask("bounding", in.Bounding),
+		Effective:   c.mask("effective", in.Effective),
+		Permitted:   c.mask("permitted", in.Permitted),
+		Inheritable: c.mask("inheritable", in.Inheritable),
+		Ambient:     c.mask("ambient", in.Ambient),
+	}
+}
+
+func (c *conversion) mask(set string, names []string) uint64 {
+	var m uint64
+	for i, name := range names {
+		n := capabilityNumber(name)
+		if n < 0 {
+			c.warn(fmt.Sprintf("process.capabilities.%s[%d]: %q is not known and left out", set, i, name))
+			continue
+		}
+		m |= 1 << n
+	}
+	return m
+}
+
+// capabilityNumber is the number of a name such as CAP_KILL, -1 for an unknown one.
+func capabilityNumber(name string) int {
+	short, found := strings.CutPrefix(name, "CAP_")
+	if !found {
+		return -1
+	}
+	for i, n := range capabilityNames {
+		if n == short {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,64 @@
+package oci
+
+import (
+	"path"
+	"strings"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// CgroupHost is the host's cgroup layout as a mount of type cgroup needs it. The zero value is a host without any.
+type CgroupHost struct {
+	Version     int // 1 (v1 or hybrid) or 2
+	Hierarchies []CgroupHierarchy
+}
+
+// CgroupHierarchy is one mounted hierarchy of the host.
+type CgroupHierarchy struct {
+	Name       string   // directory below the mount, such as "cpu,cpuacct"; empty for v2
+	Options    string   // data for mounting it anew, such as "cpu,cpuacct"
+	Mountpoint string   // absolute path of its root on the host
+	Links      []string // symbolic links beside it, such as "cpu"
+	V2         bool
+	Fixed      string // where the container cannot have a group of its own in this hierarchy: the group it stays in; empty otherwise
+}
+
+// view is what a mount of type cgroup shows of the host to a container whose group is at the absolute path group.
+func (h CgroupHost) view(group string) *container.Cgroup {
+	out := &container.Cgroup{Version: h.Version}
+	for _, one := range h.Hierarchies {
+		own := group
+		if one.Fixed != "" {
+			own = one.Fixed
+		}
+		out.Hierarchies = append(out.Hierarchies, container.Hierarchy{
+			Name: one.Name, Options: one.Options, Path: path.Join(one.Mountpoint, own), Links: one.Links, V2: one.V2,
+		})
+	}
+	return out
+}
+
+// groupPath is the container's group below the root of every hierarchy. Without a path it is /handfast/ID, and never below the caller's own group: whoever starts a
+// container from a limited place does not mean the limit for it. A relative one counts from the root, as with runc's cgroupfs driver.
+func (c *conversion) groupPath() string {
+	if p := c.linux.CgroupsPath; p != "" {
+		return path.Join("/", p)
+	}
+	return "/handfast/" + c.opt.ID
+}
+
+func (c *conversion) cgroup() error {
+	p := c.linux.CgroupsPath
+	if !strings.HasPrefix(p, "/") && strings.Count(p, ":") == 2 {
+		c.refuse("linux.cgroupsPath in systemd's form slice:prefix:name")
+	}
+	for name := range strings.SplitSeq(p, "/") {
+		if name == ".." {
+			return wrong("linux.cgroupsPath", "%q; .. is not allowed", p)
+		}
+	}
+	if c.out.CgroupPath = c.groupPath(); c.out.CgroupPath == "/" {
+		return wrong("linux.cgroupsPath", "%q is the root of the hierarchy; want a group below it", p)
+	}
+	return c.resources()
+}

@@ -1,0 +1,137 @@
+package oci
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// testHost is root on a host with plain cgroup v2.
+func testHost() Host {
+	return Host{Cgroup: CgroupHost{Version: 2, Hierarchies: []CgroupHierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}}
+}
+
+// TestClients converts what real clients wrote: each configuration is accepted or refused by names, and what else it means is printed with the refused properties taken out.
+func TestClients(t *testing.T) {
+	files, err := filepath.Glob("testdata/clients/*.config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 36 {
+		t.Fatalf("%d configurations, want 36", len(files))
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".config.json")
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec, err := Decode(data, "config.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "testdata/golden/"+name+".txt", describe(t, spec))
+		})
+	}
+}
+
+func describe(t *testing.T, spec *Spec) []byte {
+	t.Helper()
+	opt := Options{Bundle: "/bundle", ID: "ctr", Host: testHost()}
+	var b bytes.Buffer
+	out, err := Convert(spec, opt)
+	var unsupported *UnsupportedError
+	switch {
+	case errors.As(err, &unsupported):
+		fmt.Fprintf(&b, "refused: %v\n", err)
+		strip(spec)
+		if out, err = Convert(spec, opt); err != nil {
+			t.Fatalf("without the refused properties: %v", err)
+		}
+	case err != nil:
+		t.Fatal(err)
+	default:
+		b.WriteString("accepted\n")
+	}
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	if err := e.Encode(struct {
+		Namespaces, UIDMappings, GIDMappings, OOMScoreAdj any
+		Container, Resources                              any
+		CgroupPath                                        string
+		Hooks, Annotations, Warnings                      any
+	}{
+		out.Spawn.Namespaces, out.Spawn.UIDMappings, out.Spawn.GIDMappings, out.Spawn.OOMScoreAdj,
+		out.Spawn.Container, out.Resources, out.CgroupPath, out.Hooks, out.Annotations, out.Warnings,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// strip takes out what the clients ask for and this version refuses.
+func strip(s *Spec) {
+	s.Process.ApparmorProfile = ""
+	s.Linux.Seccomp = nil
+	for i := range s.Mounts {
+		s.Mounts[i].UIDMappings, s.Mounts[i].GIDMappings = nil, nil
+	}
+	kept := s.Linux.Namespaces[:0]
+	for _, n := range s.Linux.Namespaces {
+		if n.Type != "user" || n.Path == "" {
+			kept = append(kept, n)
+		}
+	}
+	if len(kept) != len(s.Linux.Namespaces) {
+		s.Linux.UIDMappings, s.Linux.GIDMappings = nil, nil
+	}
+	s.Linux.Namespaces = kept
+}
+
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s differs (-want +got); see go test -update\n%s", file, diff)
+	}
+}
+
+// TestClientProcesses decodes the process files that clients hand to exec.
+func TestClientProcesses(t *testing.T) {
+	files, err := filepath.Glob("testdata/clients/*.process.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 7 {
+		t.Fatalf("%d process files, want 7", len(files))
+	}
+	for _, file := range files {
+		p, err := LoadProcess(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Args) == 0 || p.Cwd == "" || len(p.Env) == 0 {
+			t.Errorf("%s: process %+v misses args, cwd or env", file, p)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package oci
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/handfast/handfast/spawn"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// Options are what a conversion needs beside the configuration.
+type Options struct {
+	Bundle      string // absolute path of the bundle's directory
+	ID          string // the container's id, already checked
+	NoPivot     bool   // --no-pivot
+	PreserveFDs int    // --preserve-fds
+	Host        Host
+}
+
+// Host is what the conversion must know of the host and of the caller.
+type Host struct {
+	UID             uint32 // effective ids of the caller
+	GID             uint32
+	SetGroupsDenied bool // /proc/self/setgroups of the caller says deny
+	Cgroup          CgroupHost
+}
+
+// Converted is a configuration as the rest of the runtime takes it.
+type Converted struct {
+	Spawn       spawn.Config
+	Resources   Limits
+	CgroupPath  string // absolute, below the root of every hierarchy
+	Hooks       ParentHooks
+	Annotations map[string]string
+	Rootfs      string   // absolute path of the root file system
+	Warnings    []string // what was asked for and has no effect, one line each
+}
+
+// ParentHooks are the hooks that run in the runtime's namespaces; the others travel to the child in Spawn.Container.Hooks.
+type ParentHooks struct {
+	Prestart, CreateRuntime, Poststart, Poststop []container.Hook
+}
+
+// conversion is one call of Convert under way.
+type conversion struct {
+	spec        *Spec
+	linux       *Linux // never nil
+	opt         Options
+	out         *Converted
+	cfg         *container.Config
+	unsupported []string
+}
+
+// Convert decides what a configuration means. It is pure: the same arguments give the same value, and nothing is read or changed.
+// The error is a *PropertyError for the first wrong value, else an *UnsupportedError with every property that is not carried out.
+// A configuration without a process is accepted, as the specification allows; Spawn.Container.Process.Args is then empty and the container cannot be started.
+func Convert(spec *Spec, opt Options) (*Converted, error) {
+	c := &conversion{spec: spec, linux: spec.Linux, opt: opt, out: &Converted{Annotations: spec.Annotations}}
+	if c.linux == nil {
+		c.linux = &Linux{}
+	}
+	c.cfg = &c.out.Spawn.Container
+	c.cfg.ID = opt.ID
+	c.out.Spawn.PreserveFDs = opt.PreserveFDs
+	for _, part := range []func() error{
+		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.paths, c.devices, c.sysctls, c.process, c.hooks, c.cgroup,
+	} {
+		if err := part(); err != nil {
+			return nil, err
+		}
+	}
+	c.refusals()
+	if len(c.unsupported) > 0 {
+		return nil, &UnsupportedError{Properties: c.unsupported}
+	}
+	return c.out, nil
+}
+
+func (c *conversion) refuse(property string) { c.unsupported = append(c.unsupported, property) }
+
+func (c *conversion) warn(line string) { c.out.Warnings = append(c.out.Warnings, line) }
+
+// has says whether the container has a namespace of its own of this kind, new or joined.
+func (c *conversion) has(kind string) bool {
+	return slices.ContainsFunc(c.linux.Namespaces, func(n Namespace) bool { return n.Type == kind })
+}
+
+// creates says whether the container gets a new namespace of this kind.
+func (c *conversion) creates(kind string) bool {
+	return slices.ContainsFunc(c.linux.Namespaces, func(n Namespace) bool { return n.Type == kind && n.Path == "" })
+}
+
+// refusals names what is known and not carried out, beside what the single parts have named.
+func (c *conversion) refusals() {
+	if p := c.spec.Process; p != nil {
+		c.refuseUnless(p.ApparmorProfile == "" || p.ApparmorProfile == "unconfined", "process.apparmorProfile")
+		c.refuseUnless(p.SelinuxLabel == "", "process.selinuxLabel")
+		c.refuseUnless(nothing(p.Scheduler), "process.scheduler")
+		c.refuseUnless(nothing(p.IOPriority), "process.ioPriority")
+		c.refuseUnless(nothing(p.ExecCPUAffinity), "process.execCPUAffinity")
+	}
+	c.refuseUnless(nothing(c.linux.Seccomp), "linux.seccomp")
+	c.refuseUnless(c.linux.MountLabel == "", "linux.mountLabel")
+	c.refuseUnless(nothing(c.linux.IntelRdt), "linux.intelRdt")
+	c.refuseUnless(nothing(c.linux.Personality), "linux.personality")
+	c.refuseUnless(nothing(c.linux.MemoryPolicy), "linux.memoryPolicy")
+	c.refuseUnless(nothing(c.linux.NetDevices), "linux.netDevices")
+}
+
+func (c *conversion) refuseUnless(carriedOut bool, property string) {
+	if !carriedOut {
+		c.refuse(property)
+	}
+}
+
+// version accepts every 1.x.y, with any suffix: minor versions add properties, and unknown ones are ignored.
+func (c *conversion) version() error {
+	v := c.spec.Version
+	if v == "" {
+		return wrong("ociVersion", "missing; want a version of the specification such as %q", Version)
+	}
+	numbers, _, _ := strings.Cut(v, "+")
+	numbers, _, _ = strings.Cut(numbers, "-")
+	parts := strings.Split(numbers, ".")
+	ok := len(parts) == 3 && parts[0] == "1"
+	for _, p := range parts {
+		ok = ok && p != "" && strings.Trim(p, "0123456789") == ""
+	}
+	if !ok {
+		return wrong("ociVersion", "%q is not known; want 1.x.y, such as %q", v, Version)
+	}
+	return nil
+}

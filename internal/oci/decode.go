@@ -1,0 +1,202 @@
+package oci
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// DecodeError says where a document is wrong. Line and Column count from one, Column in bytes; Property is empty where the JSON itself is broken.
+type DecodeError struct {
+	File         string
+	Line, Column int
+	Property     string // such as process.args[2]
+	Problem      string
+}
+
+// Error is one line: file:line:column: property: problem.
+func (e *DecodeError) Error() string {
+	where := fmt.Sprintf("%s:%d:%d: ", e.File, e.Line, e.Column)
+	if e.Property != "" {
+		where += e.Property + ": "
+	}
+	return where + e.Problem
+}
+
+// Decode reads a configuration. file is what errors call it, such as config.json. Every error is a *DecodeError.
+func Decode(data []byte, file string) (*Spec, error) {
+	s := new(Spec)
+	if err := decodeInto(data, file, s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// DecodeProcess reads a document that is only the configuration's process, as clients hand to "exec --process". Every error is a *DecodeError.
+func DecodeProcess(data []byte, file string) (*Process, error) {
+	p := new(Process)
+	if err := decodeInto(data, file, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func decodeInto(data []byte, file string, into any) error {
+	if !utf8.Valid(data) {
+		at := 0
+		for at < len(data) {
+			r, n := utf8.DecodeRune(data[at:])
+			if r == utf8.RuneError && n == 1 {
+				break
+			}
+			at += n
+		}
+		return decodeError(data, file, at, "", "the text is not UTF-8")
+	}
+	err := json.Unmarshal(data, into)
+	var syntax *json.SyntaxError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		at := max(int(syntax.Offset)-1, 0)
+		if strings.HasPrefix(syntax.Error(), "unexpected end") {
+			at = len(data)
+		}
+		return decodeError(data, file, at, "", "broken JSON: "+syntax.Error())
+	case errors.As(err, &wrongType):
+		at, property, _ := find(data, func(end int64, _ json.Token) bool { return end >= wrongType.Offset })
+		got := wrongType.Value
+		if strings.HasPrefix(got, "number ") && wantsNumber(wrongType.Type) {
+			got = strings.TrimPrefix(got, "number ")
+		}
+		return decodeError(data, file, at, property, "want "+want(wrongType.Type)+", got "+got)
+	case err != nil:
+		return decodeError(data, file, 0, "", err.Error())
+	}
+	// Nothing that the kernel is handed can hold a NUL: it would end the string early, and mean another file than was written.
+	if bytes.Contains(data, []byte(`\u0000`)) {
+		at, property, found := find(data, func(_ int64, t json.Token) bool {
+			s, ok := t.(string)
+			return ok && strings.ContainsRune(s, 0)
+		})
+		if found {
+			return decodeError(data, file, at, property, "the string holds a NUL character")
+		}
+	}
+	return nil
+}
+
+func decodeError(data []byte, file string, at int, property, problem string) error {
+	at = min(at, len(data))
+	before := data[:at]
+	return &DecodeError{
+		File: file, Line: 1 + bytes.Count(before, []byte{'\n'}), Column: at - bytes.LastIndexByte(before, '\n'), Property: property, Problem: problem,
+	}
+}
+
+// want says in the user's words what a Go type takes.
+func want(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		switch t.Elem().Kind() {
+		case reflect.String:
+			return "a list of strings"
+		case reflect.Struct:
+			return "a list of objects"
+		}
+		return "a list of numbers"
+	case reflect.Uint32:
+		return "a whole number from 0 to 4294967295"
+	case reflect.Uint64:
+		return "a whole number from 0 to 18446744073709551615"
+	case reflect.Int64, reflect.Int:
+		return "a whole number"
+	}
+	return "an object"
+}
+
+func wantsNumber(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Uint32, reflect.Uint64, reflect.Int64, reflect.Int:
+		return true
+	}
+	return false
+}
+
+// find returns the offset and the path of the first value token for which is holds; end is the offset behind the token. encoding/json reports only the end of what it
+// could not store, and no place in a list.
+func find(data []byte, is func(end int64, t json.Token) bool) (at int, property string, found bool) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var path []step
+	for {
+		start := int(d.InputOffset())
+		t, err := d.Token()
+		if errors.Is(err, io.EOF) || err != nil {
+			return 0, "", false
+		}
+		start += len(data[start:]) - len(bytes.TrimLeft(data[start:], " \t\r\n,:"))
+		delim, _ := t.(json.Delim)
+		if delim == '}' || delim == ']' {
+			path = path[:len(path)-1]
+			continue
+		}
+		if len(path) > 0 && path[len(path)-1].take(t) {
+			continue // a key
+		}
+		if is(d.InputOffset(), t) {
+			return start, pathText(path), true
+		}
+		if delim != 0 {
+			path = append(path, step{list: delim == '[', index: -1})
+		}
+	}
+}
+
+// step is where a walk stands inside one object or list.
+type step struct {
+	list  bool
+	index int
+	key   string
+	value bool // the key has been read, its value is next
+}
+
+// take moves on by one token and says whether it was a key.
+func (s *step) take(t json.Token) bool {
+	if s.list {
+		s.index++
+		return false
+	}
+	if s.value {
+		s.value = false
+		return false
+	}
+	s.key, _ = t.(string)
+	s.value = true
+	return true
+}
+
+func pathText(path []step) string {
+	var b strings.Builder
+	for _, s := range path {
+		switch {
+		case s.list:
+			b.WriteString("[" + strconv.Itoa(s.index) + "]")
+		case b.Len() > 0:
+			b.WriteString("." + s.key)
+		default:
+			b.WriteString(s.key)
+		}
+	}
+	return b.String()
+}

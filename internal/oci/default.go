@@ -1,0 +1,81 @@
+package oci
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Version is the version of the specification that this package follows.
+const Version = "1.3.0"
+
+// DefaultSpec is the configuration that the command spec writes: a shell in ./rootfs with new namespaces and few capabilities, the same as runc's.
+func DefaultSpec() *Spec {
+	caps := []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
+	return &Spec{
+		Version: Version,
+		Process: &Process{
+			Terminal: true,
+			Args:     []string{"sh"},
+			Env:      []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"},
+			Cwd:      "/", NoNewPrivileges: true,
+			Capabilities: &Capabilities{Bounding: caps, Effective: caps, Permitted: caps},
+			Rlimits:      []Rlimit{{Type: "RLIMIT_NOFILE", Hard: 1024, Soft: 1024}},
+		},
+		Root:     &Root{Path: "rootfs", Readonly: true},
+		Hostname: "handfast",
+		Mounts: []Mount{
+			{Destination: "/proc", Type: "proc", Source: "proc"},
+			{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
+			{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+			{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+			{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
+			{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", "ro"}},
+			{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", "ro"}},
+		},
+		Linux: &Linux{
+			Resources:  &Resources{Devices: []DeviceRule{{Access: "rwm"}}},
+			Namespaces: []Namespace{{Type: "pid"}, {Type: "network"}, {Type: "ipc"}, {Type: "uts"}, {Type: "mount"}, {Type: "cgroup"}},
+			MaskedPaths: []string{
+				"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+				"/sys/firmware", "/proc/scsi",
+			},
+			ReadonlyPaths: []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
+		},
+	}
+}
+
+// RootlessSpec is DefaultSpec for a caller that is not root: a user namespace in which uid and gid are root and nobody else exists, the host's network (a new one would have
+// no way out) and its /sys, no groups and no limits.
+func RootlessSpec(uid, gid uint32) *Spec {
+	s := DefaultSpec()
+	l := s.Linux
+	l.Resources = nil
+	l.Namespaces = []Namespace{{Type: "pid"}, {Type: "ipc"}, {Type: "uts"}, {Type: "mount"}, {Type: "cgroup"}, {Type: "user"}}
+	l.UIDMappings = []IDMapping{{ContainerID: 0, HostID: uid, Size: 1}}
+	l.GIDMappings = []IDMapping{{ContainerID: 0, HostID: gid, Size: 1}}
+	mounts := s.Mounts[:0]
+	for _, m := range s.Mounts {
+		switch m.Destination {
+		case "/dev/pts":
+			m.Options = m.Options[:len(m.Options)-1] // gid=5, the group tty, has no id there
+		case "/sys":
+			// Without a network namespace of its own a user namespace may not mount sysfs, but it may bind the host's.
+			m = Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "nosuid", "noexec", "nodev", "ro"}}
+		case "/sys/fs/cgroup":
+			continue // part of /sys
+		}
+		mounts = append(mounts, m)
+	}
+	s.Mounts = mounts
+	return s
+}
+
+// Marshal is the configuration as config.json is written: indented by tabs, a newline at the end.
+func (s *Spec) Marshal() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "\t")
+	err := e.Encode(s)
+	return b.Bytes(), err
+}

@@ -1,0 +1,198 @@
+package oci
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+func (c *conversion) root() error {
+	r := c.spec.Root
+	if r == nil {
+		return wrong("root", "missing; want an object with the path of the root file system")
+	}
+	if r.Path == "" {
+		return wrong("root.path", "missing or empty; want the path of the root file system")
+	}
+	c.out.Rootfs = c.fromBundle(r.Path)
+	c.cfg.Root = container.Root{Path: c.out.Rootfs, Readonly: r.Readonly, NoPivot: c.opt.NoPivot}
+	if p := c.linux.RootfsPropagation; p != "" {
+		if c.cfg.Root.Propagation = propagation(p); c.cfg.Root.Propagation == 0 {
+			return wrong("linux.rootfsPropagation", "%q is not known; want shared, slave, private or unbindable, each also with an r before it", p)
+		}
+	}
+	if r.Readonly {
+		return c.needsMounts("root.readonly")
+	}
+	return nil
+}
+
+// fromBundle makes a path absolute: config.md lets root.path and the sources of bind mounts be relative to the bundle.
+func (c *conversion) fromBundle(p string) string {
+	if strings.HasPrefix(p, "/") {
+		return path.Clean(p)
+	}
+	return path.Join(c.opt.Bundle, p)
+}
+
+// needsMounts is the error of a property that would change the host's own mounts.
+func (c *conversion) needsMounts(property string) error {
+	if c.has(container.NSMount) {
+		return nil
+	}
+	return wrong(property, "needs a mount namespace in linux.namespaces")
+}
+
+func (c *conversion) mounts() error {
+	if len(c.spec.Mounts) > 0 {
+		if err := c.needsMounts("mounts"); err != nil {
+			return err
+		}
+	}
+	for i := range c.spec.Mounts {
+		m, err := c.mount(fmt.Sprintf("mounts[%d]", i), &c.spec.Mounts[i])
+		if err != nil {
+			return err
+		}
+		c.cfg.Mounts = append(c.cfg.Mounts, m)
+	}
+	return nil
+}
+
+func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
+	m := container.Mount{Destination: in.Destination, Type: in.Type, Source: in.Source}
+	if in.Destination == "" {
+		return m, wrong(at+".destination", "missing; want an absolute path in the container")
+	}
+	if !strings.HasPrefix(in.Destination, "/") {
+		c.warn(fmt.Sprintf("%s.destination: %q is not absolute and is taken from the container's root", at, in.Destination))
+	}
+	m.Destination = path.Join("/", in.Destination)
+	c.refuseUnless(nothing(in.UIDMappings), at+".uidMappings")
+	c.refuseUnless(nothing(in.GIDMappings), at+".gidMappings")
+	for i, o := range in.Options {
+		if err := c.option(&m, fmt.Sprintf("%s.options[%d]", at, i), o); err != nil {
+			return m, err
+		}
+	}
+	switch {
+	case m.Bind:
+		return m, c.bind(at, &m)
+	case in.Type == "bind":
+		return m, wrong(at+".options", "neither bind nor rbind, which make a bind mount; the type %q alone does not", in.Type)
+	case in.Type == "":
+		return m, wrong(at+".type", "missing; want a file system's name, or the option bind or rbind")
+	case m.CopyUp && in.Type != "tmpfs":
+		return m, wrong(at+".options", "tmpcopyup is for the type tmpfs, not %q", in.Type)
+	}
+	if m.Set&unix.MOUNT_ATTR_RDONLY != 0 && !virtual(m.Type) {
+		m.FSFlags = append(m.FSFlags, "ro")
+	}
+	if m.Type == "cgroup" {
+		m.Cgroup = c.opt.Host.Cgroup.view(c.groupPath())
+	}
+	return m, c.mountIDs(at, m.Data)
+}
+
+func (c *conversion) option(m *container.Mount, at, o string) error {
+	if a, recursive, found := findAttr(o); found {
+		if recursive {
+			a.apply(&m.RecSet, &m.RecClear)
+		} else {
+			a.apply(&m.Set, &m.Clear)
+		}
+		return nil
+	}
+	if p := propagation(o); p != 0 {
+		m.Propagation = p
+		return nil
+	}
+	if name, set, found := superblockFlag(o); found {
+		m.FSFlags = slices.DeleteFunc(m.FSFlags, func(f string) bool { return f == name })
+		if set {
+			m.FSFlags = append(m.FSFlags, name)
+		}
+		return nil
+	}
+	switch o {
+	case "":
+		return wrong(at, "empty")
+	case "defaults":
+	case "bind":
+		m.Bind = true
+	case "rbind":
+		m.Bind, m.Recursive = true, true
+	case "tmpcopyup":
+		m.CopyUp = true
+	case "remount", "idmap", "ridmap":
+		c.refuse(at + " " + o)
+	default:
+		m.Data = append(m.Data, o)
+	}
+	return nil
+}
+
+func (c *conversion) bind(at string, m *container.Mount) error {
+	switch {
+	case m.Source == "":
+		return wrong(at+".source", "missing; a bind mount needs the path on the host")
+	case len(m.Data) > 0:
+		return wrong(at+".options", "%q is an option of a file system and cannot be given to a bind mount", m.Data[0])
+	case m.CopyUp:
+		return wrong(at+".options", "tmpcopyup cannot be given to a bind mount")
+	case len(m.FSFlags) > 0:
+		c.warn(fmt.Sprintf("%s.options: %s belongs to the file system and has no effect on a bind mount", at, strings.Join(m.FSFlags, ", ")))
+	}
+	m.Source, m.Type, m.FSFlags = c.fromBundle(m.Source), "", nil
+	return nil
+}
+
+// mountIDs checks the owners that a file system is asked to use: unmapped ones would be an EINVAL without a word.
+func (c *conversion) mountIDs(at string, data []string) error {
+	for _, d := range data {
+		key, value, _ := strings.Cut(d, "=")
+		id, err := strconv.ParseUint(value, 10, 32)
+		if err != nil {
+			continue // The file system has its own opinion.
+		}
+		switch key {
+		case "uid":
+			err = c.checkMapped(at+".options uid", "linux.uidMappings", c.linux.UIDMappings, uint32(id))
+		case "gid":
+			err = c.checkMapped(at+".options gid", "linux.gidMappings", c.linux.GIDMappings, uint32(id))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// paths takes over what is hidden or read-only in the container.
+func (c *conversion) paths() error {
+	for _, list := range [...]struct {
+		at    string
+		paths []string
+		into  *[]string
+	}{{"linux.maskedPaths", c.linux.MaskedPaths, &c.cfg.Masked}, {"linux.readonlyPaths", c.linux.ReadonlyPaths, &c.cfg.Readonly}} {
+		if len(list.paths) == 0 {
+			continue
+		}
+		if err := c.needsMounts(list.at); err != nil {
+			return err
+		}
+		for i, p := range list.paths {
+			if !strings.HasPrefix(p, "/") {
+				return wrong(fmt.Sprintf("%s[%d]", list.at, i), "%q is not absolute", p)
+			}
+			*list.into = append(*list.into, path.Clean(p))
+		}
+	}
+	return nil
+}

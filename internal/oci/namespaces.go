@@ -1,0 +1,128 @@
+package oci
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/handfast/handfast/spawn"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// nameLimit is __NEW_UTS_LEN of <linux/utsname.h>.
+const nameLimit = 64
+
+func (c *conversion) namespaces() error {
+	for i, ns := range c.linux.Namespaces {
+		at := fmt.Sprintf("linux.namespaces[%d]", i)
+		switch ns.Type {
+		case container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS, container.NSUser, container.NSCgroup, container.NSTime:
+		default:
+			return wrong(at+".type", "%q is not known; want pid, network, mount, ipc, uts, user, cgroup or time", ns.Type)
+		}
+		for _, before := range c.linux.Namespaces[:i] {
+			if before.Type == ns.Type {
+				return wrong(at+".type", "%q stands twice; each type may stand once", ns.Type)
+			}
+		}
+		if ns.Path != "" && !strings.HasPrefix(ns.Path, "/") {
+			return wrong(at+".path", "%q is not absolute", ns.Path)
+		}
+		if ns.Path != "" && (ns.Type == container.NSUser || ns.Type == container.NSTime) {
+			c.refuse(at + ".path (joining a " + ns.Type + " namespace)")
+		}
+		c.out.Spawn.Namespaces = append(c.out.Spawn.Namespaces, spawn.Namespace{Kind: ns.Type, Path: ns.Path})
+	}
+	if !c.has(container.NSUser) && c.opt.Host.UID != 0 {
+		return wrong("linux.namespaces", "no user namespace; a caller that is not root needs a new one")
+	}
+	return nil
+}
+
+func (c *conversion) mappings() error {
+	uids, gids := c.linux.UIDMappings, c.linux.GIDMappings
+	if !c.creates(container.NSUser) {
+		if len(uids)+len(gids) > 0 && !c.has(container.NSUser) {
+			return wrong("linux.uidMappings, linux.gidMappings", "given without a user namespace in linux.namespaces")
+		}
+		return nil // A joined one has its own.
+	}
+	var err error
+	if c.out.Spawn.UIDMappings, err = c.mapping("linux.uidMappings", uids, c.opt.Host.UID); err != nil {
+		return err
+	}
+	c.out.Spawn.GIDMappings, err = c.mapping("linux.gidMappings", gids, c.opt.Host.GID)
+	return err
+}
+
+func (c *conversion) mapping(at string, in []IDMapping, own uint32) ([]spawn.IDMap, error) {
+	if len(in) == 0 {
+		return nil, wrong(at, "missing; a new user namespace needs it")
+	}
+	if !mapped(in, 0) {
+		// The child sets up the container as root of its namespace.
+		return nil, wrong(at, "container id 0 is not mapped; the container's root must be")
+	}
+	out := make([]spawn.IDMap, len(in))
+	for i, m := range in {
+		if m.Size == 0 {
+			return nil, wrong(fmt.Sprintf("%s[%d].size", at, i), "0; want at least 1")
+		}
+		out[i] = spawn.IDMap(m)
+	}
+	if c.opt.Host.UID != 0 && (len(in) > 1 || in[0].Size > 1 || in[0].HostID != own) {
+		// user_namespaces(7): without CAP_SETUID only the writer's own id can be mapped; newuidmap(1) would be the way round.
+		c.refuse(fmt.Sprintf("%s of other ids than the caller's own %d", at, own))
+	}
+	return out, nil
+}
+
+// mapped says whether a container's id has a meaning on the host.
+func mapped(in []IDMapping, id uint32) bool {
+	for _, m := range in {
+		if id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkMapped is the error of an id that has no meaning in the new user namespace.
+func (c *conversion) checkMapped(at, mappings string, in []IDMapping, id uint32) error {
+	if c.creates(container.NSUser) && !mapped(in, id) {
+		return wrong(at, "%d is not mapped by %s", id, mappings)
+	}
+	return nil
+}
+
+func (c *conversion) timeOffsets() error {
+	for clock, o := range c.linux.TimeOffsets {
+		at := "linux.timeOffsets." + clock
+		switch {
+		case clock != "monotonic" && clock != "boottime":
+			return wrong(at, "no such clock; want monotonic or boottime")
+		case o.Nanosecs > 999_999_999:
+			return wrong(at+".nanosecs", "%d; want at most 999999999", o.Nanosecs)
+		case !c.creates(container.NSTime):
+			return wrong("linux.timeOffsets", "given without a new time namespace in linux.namespaces")
+		}
+		if c.out.Spawn.TimeOffsets == nil {
+			c.out.Spawn.TimeOffsets = make(map[string]spawn.TimeOffset, 2)
+		}
+		c.out.Spawn.TimeOffsets[clock] = spawn.TimeOffset{Secs: o.Secs, Nanos: o.Nanosecs}
+	}
+	return nil
+}
+
+func (c *conversion) names() error {
+	for _, n := range [...]struct{ at, value string }{{"hostname", c.spec.Hostname}, {"domainname", c.spec.Domainname}} {
+		switch {
+		case n.value == "":
+		case !c.has(container.NSUTS):
+			return wrong(n.at, "%q needs a uts namespace in linux.namespaces", n.value)
+		case len(n.value) > nameLimit:
+			return wrong(n.at, "%d bytes; want at most %d", len(n.value), nameLimit)
+		}
+	}
+	c.cfg.Hostname, c.cfg.Domainname = c.spec.Hostname, c.spec.Domainname
+	return nil
+}

@@ -1,0 +1,103 @@
+package oci
+
+import "golang.org/x/sys/unix"
+
+// attr is a mount option that the kernel keeps per mount, mount_setattr(2). Its name with an "r" before it is the same for the whole tree.
+type attr struct {
+	name       string
+	set, clear uint64
+}
+
+// attrs are the options of runtime-spec config.md "Linux mount options" that are attributes of a mount. The access-time ones are one field of the kernel, not bits:
+// whoever sets it must clear it whole, and its zero is relatime.
+var attrs = [...]attr{
+	{"ro", unix.MOUNT_ATTR_RDONLY, 0},
+	{"rw", 0, unix.MOUNT_ATTR_RDONLY},
+	{"nosuid", unix.MOUNT_ATTR_NOSUID, 0},
+	{"suid", 0, unix.MOUNT_ATTR_NOSUID},
+	{"nodev", unix.MOUNT_ATTR_NODEV, 0},
+	{"dev", 0, unix.MOUNT_ATTR_NODEV},
+	{"noexec", unix.MOUNT_ATTR_NOEXEC, 0},
+	{"exec", 0, unix.MOUNT_ATTR_NOEXEC},
+	{"nodiratime", unix.MOUNT_ATTR_NODIRATIME, 0},
+	{"diratime", 0, unix.MOUNT_ATTR_NODIRATIME},
+	{"noatime", unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR__ATIME},
+	{"atime", unix.MOUNT_ATTR_RELATIME, unix.MOUNT_ATTR__ATIME},
+	{"relatime", unix.MOUNT_ATTR_RELATIME, unix.MOUNT_ATTR__ATIME},
+	{"norelatime", 0, 0}, // mount(2): what is neither noatime nor strictatime is relatime
+	{"strictatime", unix.MOUNT_ATTR_STRICTATIME, unix.MOUNT_ATTR__ATIME},
+	{"nostrictatime", unix.MOUNT_ATTR_RELATIME, unix.MOUNT_ATTR__ATIME},
+	{"nosymfollow", unix.MOUNT_ATTR_NOSYMFOLLOW, 0},
+	{"symfollow", 0, unix.MOUNT_ATTR_NOSYMFOLLOW},
+}
+
+// findAttr returns the attribute of an option, and whether it is meant for the whole tree.
+func findAttr(option string) (a attr, recursive, found bool) {
+	for _, a := range attrs {
+		if option == a.name {
+			return a, false, true
+		}
+		if len(option) > 1 && option[0] == 'r' && option[1:] == a.name {
+			return a, true, true
+		}
+	}
+	return attr{}, false, false
+}
+
+// apply lets the option win over those before it.
+func (a attr) apply(set, clear *uint64) {
+	*set = *set&^a.clear | a.set
+	*clear = *clear&^a.set | a.clear
+}
+
+// propagation is the MS_* value of a propagation option, zero for any other.
+func propagation(option string) uint64 {
+	switch option {
+	case "private":
+		return unix.MS_PRIVATE
+	case "rprivate":
+		return unix.MS_PRIVATE | unix.MS_REC
+	case "shared":
+		return unix.MS_SHARED
+	case "rshared":
+		return unix.MS_SHARED | unix.MS_REC
+	case "slave":
+		return unix.MS_SLAVE
+	case "rslave":
+		return unix.MS_SLAVE | unix.MS_REC
+	case "unbindable":
+		return unix.MS_UNBINDABLE
+	case "runbindable":
+		return unix.MS_UNBINDABLE | unix.MS_REC
+	}
+	return 0
+}
+
+// superblockFlag is the fsconfig(2) name of an option that the kernel keeps per file system, and whether the option sets or clears it.
+func superblockFlag(option string) (name string, set, found bool) {
+	switch option {
+	case "sync", "dirsync", "lazytime", "iversion", "mand", "silent":
+		return option, true, true
+	case "async":
+		return "sync", false, true
+	case "nolazytime":
+		return "lazytime", false, true
+	case "noiversion":
+		return "iversion", false, true
+	case "nomand":
+		return "mand", false, true
+	case "loud":
+		return "silent", false, true
+	}
+	return "", false, false
+}
+
+// virtual says whether a file system has no device behind it that "ro" should keep from being written: for these the attribute of the mount is all there is to ask for, and a
+// read-only superblock would reach further than the container (sysfs and mqueue have one for each namespace) or keep mount points from being made below it (tmpfs).
+func virtual(fstype string) bool {
+	switch fstype {
+	case "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2":
+		return true
+	}
+	return false
+}

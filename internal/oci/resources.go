@@ -1,0 +1,5 @@
+package oci
+
+type Limits struct{}
+
+func (c *conversion) resources() error { return nil }

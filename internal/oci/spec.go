@@ -1,0 +1,100 @@
+package oci
+
+import "encoding/json"
+
+// Spec is config.json, as much of it as matters on Linux: the sections of other platforms and whatever the specification does not know are dropped while decoding.
+// Properties of type json.RawMessage are those that are only looked at to be refused by name.
+type Spec struct {
+	Version     string            `json:"ociVersion"`
+	Process     *Process          `json:"process,omitempty"`
+	Root        *Root             `json:"root,omitempty"`
+	Hostname    string            `json:"hostname,omitempty"`
+	Domainname  string            `json:"domainname,omitempty"`
+	Mounts      []Mount           `json:"mounts,omitempty"`
+	Hooks       *Hooks            `json:"hooks,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Linux       *Linux            `json:"linux,omitempty"`
+}
+
+// Process is config.md's process.
+type Process struct {
+	Terminal        bool            `json:"terminal,omitempty"`
+	ConsoleSize     *ConsoleSize    `json:"consoleSize,omitempty"`
+	User            User            `json:"user"`
+	Args            []string        `json:"args,omitempty"`
+	Env             []string        `json:"env,omitempty"`
+	Cwd             string          `json:"cwd"`
+	Capabilities    *Capabilities   `json:"capabilities,omitempty"`
+	Rlimits         []Rlimit        `json:"rlimits,omitempty"`
+	NoNewPrivileges bool            `json:"noNewPrivileges,omitempty"`
+	OOMScoreAdj     *int            `json:"oomScoreAdj,omitempty"`
+	ApparmorProfile string          `json:"apparmorProfile,omitempty"`
+	SelinuxLabel    string          `json:"selinuxLabel,omitempty"`
+	Scheduler       json.RawMessage `json:"scheduler,omitempty"`
+	IOPriority      json.RawMessage `json:"ioPriority,omitempty"`
+	ExecCPUAffinity json.RawMessage `json:"execCPUAffinity,omitempty"`
+}
+
+// ConsoleSize is a terminal's size in characters.
+type ConsoleSize struct {
+	Height uint64 `json:"height"`
+	Width  uint64 `json:"width"`
+}
+
+// User is who the process runs as, in the container's ids. Umask is nil where nothing is said.
+type User struct {
+	UID            uint32   `json:"uid"`
+	GID            uint32   `json:"gid"`
+	Umask          *uint32  `json:"umask,omitempty"`
+	AdditionalGIDs []uint32 `json:"additionalGids,omitempty"`
+}
+
+// Capabilities are the five sets, by name, such as CAP_KILL.
+type Capabilities struct {
+	Bounding    []string `json:"bounding,omitempty"`
+	Effective   []string `json:"effective,omitempty"`
+	Inheritable []string `json:"inheritable,omitempty"`
+	Permitted   []string `json:"permitted,omitempty"`
+	Ambient     []string `json:"ambient,omitempty"`
+}
+
+// Rlimit is one resource limit, its type by name, such as RLIMIT_NOFILE.
+type Rlimit struct {
+	Type string `json:"type"`
+	Hard uint64 `json:"hard"`
+	Soft uint64 `json:"soft"`
+}
+
+// Root is the root file system; a relative path is relative to the bundle.
+type Root struct {
+	Path     string `json:"path"`
+	Readonly bool   `json:"readonly,omitempty"`
+}
+
+// Mount is one mount, in the order in which they are made.
+type Mount struct {
+	Destination string          `json:"destination"`
+	Type        string          `json:"type,omitempty"`
+	Source      string          `json:"source,omitempty"`
+	Options     []string        `json:"options,omitempty"`
+	UIDMappings json.RawMessage `json:"uidMappings,omitempty"`
+	GIDMappings json.RawMessage `json:"gidMappings,omitempty"`
+}
+
+// Hooks are the programs to run at the points of the life cycle that runtime.md names.
+type Hooks struct {
+	Prestart        []Hook `json:"prestart,omitempty"`
+	CreateRuntime   []Hook `json:"createRuntime,omitempty"`
+	CreateContainer []Hook `json:"createContainer,omitempty"`
+	StartContainer  []Hook `json:"startContainer,omitempty"`
+	Poststart       []Hook `json:"poststart,omitempty"`
+	Poststop        []Hook `json:"poststop,omitempty"`
+}
+
+// Hook is one program; Timeout is in seconds.
+type Hook struct {
+	Path    string   `json:"path"`
+	Args    []string `json:"args,omitempty"`
+	Env     []string `json:"env,omitempty"`
+	Timeout *int64   `json:"timeout,omitempty"`
+}

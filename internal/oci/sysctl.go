@@ -1,0 +1,78 @@
+package oci
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// sysctls takes over the kernel parameters that belong to a namespace of the container; any other would change the host.
+func (c *conversion) sysctls() error {
+	for key, value := range c.linux.Sysctl {
+		dotted, err := c.sysctlKey(key)
+		if err != nil {
+			return err
+		}
+		c.cfg.Sysctl = append(c.cfg.Sysctl, container.KeyValue{Key: dotted, Value: value})
+	}
+	slices.SortFunc(c.cfg.Sysctl, func(a, b container.KeyValue) int { return strings.Compare(a.Key, b.Key) })
+	return nil
+}
+
+func (c *conversion) sysctlKey(key string) (string, error) {
+	at := "linux.sysctl"
+	dotted := dots(key)
+	for name := range strings.SplitSeq(dotted, ".") {
+		// A slash here is a dot of the file's name: "..", for one, must not come out of it.
+		if strings.Trim(name, "/") == "" {
+			return "", wrong(at, "%q is not the name of a parameter", key)
+		}
+	}
+	switch {
+	case dotted == "kernel.hostname":
+		return "", wrong(at, "%q is not allowed; use the property hostname", key)
+	case dotted == "kernel.domainname":
+		return dotted, c.sysctlNeeds(key, container.NSUTS)
+	case ipcSysctl(dotted):
+		return dotted, c.sysctlNeeds(key, container.NSIPC)
+	case strings.HasPrefix(dotted, "net."):
+		return dotted, c.sysctlNeeds(key, container.NSNetwork)
+	case strings.HasPrefix(dotted, "user."):
+		return dotted, c.sysctlNeeds(key, container.NSUser)
+	}
+	return "", wrong(at, "%q belongs to no namespace and would change the host; want net.*, user.*, fs.mqueue.*, kernel.domainname or one of the ipc namespace", key)
+}
+
+func (c *conversion) sysctlNeeds(key, kind string) error {
+	if c.has(kind) {
+		return nil
+	}
+	return wrong("linux.sysctl", "%q needs a namespace of type %s in linux.namespaces", key, kind)
+}
+
+// ipcSysctl names the parameters that ipc_namespaces(7) lists.
+func ipcSysctl(key string) bool {
+	switch key {
+	case "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced":
+		return true
+	}
+	return strings.HasPrefix(key, "fs.mqueue.")
+}
+
+// dots brings a key to its form with dots. As in sysctl(8) the first separator decides: after a slash, slashes separate and dots belong to names, and the
+// other way round, so that net/ipv4/conf/eth0.1/forwarding and net.ipv4.conf.eth0/1.forwarding are one parameter.
+func dots(key string) string {
+	if i := strings.IndexAny(key, "./"); i < 0 || key[i] == '.' {
+		return key
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '/':
+			return '.'
+		case '.':
+			return '/'
+		}
+		return r
+	}, key)
+}
