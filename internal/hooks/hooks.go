@@ -1,0 +1,128 @@
+// Package hooks runs the hooks that belong to the runtime's side: prestart, createRuntime, poststart and poststop (runtime-spec config.md "POSIX-platform Hooks").
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// linger is how long a hook's output is waited for once the hook itself has ended: what it left running in the background may keep the pipe open for ever.
+const linger = 100 * time.Millisecond
+
+// Error is a hook that could not be run, failed, or was killed. errors.Is reaches the errno of one that could not be started.
+type Error struct {
+	Name   string // such as prestart[0]
+	Path   string
+	Err    error
+	Output string // the end of what it wrote, standard output and error together
+}
+
+// Error is one line, the output quoted.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("hook %s: %s: %v", e.Name, e.Path, e.Err)
+	if e.Output != "" {
+		text += fmt.Sprintf(": it wrote %q", e.Output)
+	}
+	return text
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Run runs the hooks of one point of the life cycle in order and stops at the first that fails. name is that point, such as createRuntime; state is the JSON that each gets on its
+// standard input. The error is an *Error.
+func Run(ctx context.Context, name string, list []container.Hook, state []byte) error {
+	for i := range list {
+		if err := run(ctx, fmt.Sprintf("%s[%d]", name, i), &list[i], state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RunAll runs every hook whatever the others do, as poststop hooks are run, and returns the errors of those that failed.
+func RunAll(ctx context.Context, name string, list []container.Hook, state []byte) []error {
+	var failed []error
+	for i := range list {
+		if err := run(ctx, fmt.Sprintf("%s[%d]", name, i), &list[i], state); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return failed
+}
+
+func run(ctx context.Context, name string, h *container.Hook, state []byte) error {
+	var out tail
+	fail := func(err error) error { return &Error{Name: name, Path: h.Path, Err: err, Output: out.String()} }
+	if !strings.HasPrefix(h.Path, "/") {
+		return fail(errors.New("the path is not absolute"))
+	}
+	if h.Timeout > 0 {
+		limit := time.Duration(min(h.Timeout, int64(time.Duration(1<<63-1)/time.Second))) * time.Second
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("killed after its timeout of %d s", h.Timeout))
+		defer cancel()
+	}
+	cmd := exec.CommandContext(ctx, h.Path)
+	cmd.Args = h.Args
+	if len(cmd.Args) == 0 {
+		cmd.Args = []string{h.Path}
+	}
+	cmd.Env = append([]string{}, h.Env...) // never nil, which would be the runtime's own environment
+	cmd.Stdin = bytes.NewReader(state)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = linger
+	// A group of its own: what the hook has started dies with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	err := cmd.Run()
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fail(context.Cause(ctx))
+	}
+	var start interface{ Unwrap() error }
+	if errors.As(err, &start) && cmd.Process == nil {
+		// "fork/exec PATH: errno": the path is said already.
+		err = start.Unwrap()
+	}
+	return fail(err)
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	b   []byte
+	cut bool
+}
+
+// tailLimit is enough for the one or two lines in which programs say why they fail.
+const tailLimit = 1024
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p[max(0, len(p)-tailLimit):]...)
+	if over := len(t.b) - tailLimit; over > 0 || len(p) > tailLimit {
+		t.b = append(t.b[:0], t.b[max(0, over):]...)
+		t.cut = true
+	}
+	return len(p), nil
+}
+
+// String is the text without the white space at its ends.
+func (t *tail) String() string {
+	text := strings.TrimSpace(string(t.b))
+	if t.cut && text != "" {
+		return "..." + text
+	}
+	return text
+}

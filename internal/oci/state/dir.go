@@ -1,0 +1,157 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dir is the directory of one container, held by a descriptor. Create and Lock return it locked; Close lets the lock go.
+// It is used by one goroutine at a time.
+type Dir struct {
+	id   string
+	path string
+	fd   int // owned; close-on-exec, so that no child keeps the lock
+}
+
+// Path is the absolute path of a file beside the state, such as the gate's socket. Remove removes it with the rest.
+func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
+
+// Lock opens a container for changing and waits for its lock until ctx is done, then gives ErrBusy. Without a container the error is ErrNotExist.
+// The caller owns the Dir.
+func (st Store) Lock(ctx context.Context, id string) (*Dir, error) {
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		d, err := st.open(id)
+		if err != nil {
+			return nil, fmt.Errorf("container %s: %w", id, err)
+		}
+		err = d.lock(unix.LOCK_EX | unix.LOCK_NB)
+		if err == nil && d.current() {
+			return d, nil
+		}
+		_ = d.Close()
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("container %s: %w", id, err)
+		}
+		// flock(2) itself cannot be told to give up at a time, but it can be asked again.
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("container %s: %w", id, ErrBusy)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (d *Dir) lock(how int) error {
+	for {
+		switch err := unix.Flock(d.fd, how); err {
+		case nil:
+			return nil
+		case unix.EINTR:
+		default:
+			return &os.PathError{Op: "flock", Path: d.path, Err: err}
+		}
+	}
+}
+
+// current says whether the path still leads to the directory that is held, and not to nothing or to a successor.
+func (d *Dir) current() bool {
+	var held, named unix.Stat_t
+	return unix.Fstat(d.fd, &held) == nil && unix.Lstat(d.path, &named) == nil && held.Ino == named.Ino && held.Dev == named.Dev
+}
+
+// Load reads the state, see Store.Load.
+func (d *Dir) Load() (*State, error) {
+	fd, err := unix.Openat(d.fd, stateFile, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err == unix.ENOENT {
+		return &State{ID: d.id, Creating: true}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("container %s: %w", d.id, &os.PathError{Op: "open", Path: d.Path(stateFile), Err: err})
+	}
+	f := os.NewFile(uintptr(fd), d.Path(stateFile))
+	defer f.Close()
+	s, err := decode(d.id, f)
+	if err != nil {
+		return nil, fmt.Errorf("container %s: %w", d.id, err)
+	}
+	return s, nil
+}
+
+// Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it, synced, renamed over it, and the directory synced.
+func (d *Dir) Save(s *State) error {
+	b, err := json.Marshal(s)
+	if err == nil {
+		err = d.replace(b)
+	}
+	if err != nil {
+		return fmt.Errorf("state of container %s: %w", d.id, err)
+	}
+	return nil
+}
+
+func (d *Dir) replace(b []byte) error {
+	// O_TRUNC: one that a killed call left is of no use, and the lock says that nobody else writes it now.
+	fd, err := unix.Openat(d.fd, nextFile, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return &os.PathError{Op: "create", Path: d.Path(nextFile), Err: err}
+	}
+	f := os.NewFile(uintptr(fd), d.Path(nextFile))
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		if err = unix.Renameat(d.fd, nextFile, d.fd, stateFile); err != nil {
+			err = &os.LinkError{Op: "rename", Old: d.Path(nextFile), New: d.Path(stateFile), Err: err}
+		}
+	}
+	if err != nil {
+		_ = unix.Unlinkat(d.fd, nextFile, 0)
+		return err
+	}
+	if err := unix.Fsync(d.fd); err != nil {
+		return &os.PathError{Op: "fsync", Path: d.path, Err: err}
+	}
+	return nil
+}
+
+// Remove removes the directory and everything in it, the state last, so that what is left after a kill midway still says what it was, and closes the Dir.
+func (d *Dir) Remove() error {
+	defer d.Close()
+	names, err := os.ReadDir(d.path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("state of container %s: %w", d.id, err)
+	}
+	for _, n := range names {
+		if n.Name() == stateFile {
+			continue
+		}
+		if err := os.RemoveAll(d.Path(n.Name())); err != nil {
+			return fmt.Errorf("state of container %s: %w", d.id, err)
+		}
+	}
+	if err := os.RemoveAll(d.path); err != nil {
+		return fmt.Errorf("state of container %s: %w", d.id, err)
+	}
+	return nil
+}
+
+// Close lets the lock and the descriptor go. A second call does nothing.
+func (d *Dir) Close() error {
+	if d.fd < 0 {
+		return nil
+	}
+	fd := d.fd
+	d.fd = -1
+	return unix.Close(fd)
+}

@@ -1,0 +1,26 @@
+package state
+
+import "fmt"
+
+// idLimit is the longest id that is accepted. A longer name than NAME_MAX (255 bytes) does not fit into one directory entry and fails there with ENAMETOOLONG.
+const idLimit = 1024
+
+// ValidateID accepts what is safe as the name of a directory and of a control group: letters, digits and the characters _ + . - but not "." and "..".
+func ValidateID(id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("container id is empty")
+	case id == "." || id == "..":
+		return fmt.Errorf("container id %q is not allowed", id)
+	case len(id) > idLimit:
+		return fmt.Errorf("container id has %d characters; want at most %d", len(id), idLimit)
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '+', c == '.', c == '-':
+		default:
+			return fmt.Errorf("container id %q is not allowed; want letters, digits and the characters _ + . -", id)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Observe asks the kernel about a container of which s was loaded. Frozen is left to the caller, who knows its control group.
+func (st Store) Observe(s *State) (Facts, error) {
+	f := Facts{Creating: s.Creating}
+	var err error
+	if f.Creating {
+		if f.Locked, err = st.locked(s.ID); err != nil {
+			return f, err
+		}
+	}
+	started, alive, err := ProcessStart(s.PID)
+	if err != nil {
+		return f, err
+	}
+	f.Alive = alive && started == s.StartTime
+	if s.Gate != "" {
+		var stat unix.Stat_t
+		f.Gate = unix.Lstat(s.Gate, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFSOCK
+	}
+	return f, nil
+}
+
+// locked says whether another descriptor than ours holds the container's lock.
+func (st Store) locked(id string) (bool, error) {
+	fd, err := unix.Open(st.path(id), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		return false, &os.PathError{Op: "open", Path: st.path(id), Err: err}
+	}
+	defer unix.Close(fd)
+	// A shared lock is enough to find out, and two that look at once do not take each other for a holder.
+	switch err := unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB); err {
+	case nil:
+		return false, nil
+	case unix.EWOULDBLOCK:
+		return true, nil
+	default:
+		return false, &os.PathError{Op: "flock", Path: st.path(id), Err: err}
+	}
+}
+
+// ProcessStart gives when a process started, in clock ticks since boot (field 22 of proc_pid_stat(5)), and whether it lives: neither gone nor a zombie.
+func ProcessStart(pid int) (started uint64, alive bool, err error) {
+	if pid <= 0 {
+		return 0, false, nil
+	}
+	file := "/proc/" + strconv.Itoa(pid) + "/stat"
+	b, err := os.ReadFile(file)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	started, state, ok := parseStat(b)
+	if !ok {
+		return 0, false, fmt.Errorf("%s: cannot read %q", file, b)
+	}
+	return started, state != 'Z' && state != 'X', nil
+}
+
+// parseStat reads fields 3 and 22. Field 2 is the program's name in parentheses and may hold anything, parentheses and spaces included.
+func parseStat(b []byte) (started uint64, state byte, ok bool) {
+	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(fields) < 20 || len(fields[0]) != 1 {
+		return 0, 0, false
+	}
+	started, err := strconv.ParseUint(string(fields[19]), 10, 64)
+	return started, fields[0][0], err == nil
+}
+
+// UserName is the name of a user in passwd(5), or "#" and the number.
+func UserName(uid int) string {
+	b, _ := os.ReadFile("/etc/passwd") // without it there are no names
+	return userName(b, strconv.Itoa(uid))
+}
+
+func userName(passwd []byte, uid string) string {
+	for line := range bytes.Lines(passwd) {
+		f := bytes.SplitN(line, []byte{':'}, 4)
+		if len(f) == 4 && string(f[2]) == uid && len(f[0]) > 0 {
+			return string(f[0])
+		}
+	}
+	return "#" + uid
+}

@@ -1,0 +1,74 @@
+package state
+
+import (
+	"time"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// State is state.json: what later calls of the runtime must know of a container.
+type State struct {
+	OCIVersion  string            `json:"ociVersion"` // the configuration's
+	ID          string            `json:"id"`
+	Bundle      string            `json:"bundle"` // absolute paths
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"` // UTC
+	Owner       string            `json:"owner"`   // user name of who created it, see UserName
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	Creating  bool   `json:"creating,omitempty"`  // set before anything is made, cleared before the container may run
+	PID       int    `json:"pid,omitempty"`       // of the container's first process; zero before there is one
+	StartTime uint64 `json:"startTime,omitempty"` // of that process, as ProcessStart gives it: a pid alone may come to mean another process
+	Gate      string `json:"gate,omitempty"`      // path of the start gate's socket, which is there until start; empty: run without a gate
+	Console   bool   `json:"console,omitempty"`   // the process has a terminal
+	NoProcess bool   `json:"noProcess,omitempty"` // the configuration has no process: it can be created and deleted, not started
+
+	CgroupPath string   `json:"cgroupPath,omitempty"` // below the root of every hierarchy
+	Cgroups    []string `json:"cgroups,omitempty"`    // the directories that create made, deepest last; delete removes these and no others
+
+	Poststart []container.Hook `json:"poststart,omitempty"`
+	Poststop  []container.Hook `json:"poststop,omitempty"`
+}
+
+// OCI is the answer of the command state, field by field as runc gives it (runtime.md "State" and four more).
+type OCI struct {
+	OCIVersion  string            `json:"ociVersion"`
+	ID          string            `json:"id"`
+	PID         int               `json:"pid"` // 0 when stopped
+	Status      string            `json:"status"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Owner       string            `json:"owner"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Hook is what a hook gets on its standard input: runtime.md "State" and nothing more.
+type Hook struct {
+	OCIVersion  string            `json:"ociVersion"`
+	ID          string            `json:"id"`
+	Status      string            `json:"status"`
+	PID         int               `json:"pid,omitempty"`
+	Bundle      string            `json:"bundle"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// OCI is the state as the command state prints it, in the given status.
+func (s *State) OCI(status string) OCI {
+	return OCI{
+		OCIVersion: s.OCIVersion, ID: s.ID, PID: s.livePID(status), Status: status, Bundle: s.Bundle, Rootfs: s.Rootfs,
+		Created: s.Created, Owner: s.Owner, Annotations: s.Annotations,
+	}
+}
+
+// Hook is the state as hooks get it, in the given status.
+func (s *State) Hook(status string) Hook {
+	return Hook{OCIVersion: s.OCIVersion, ID: s.ID, Status: status, PID: s.livePID(status), Bundle: s.Bundle, Annotations: s.Annotations}
+}
+
+func (s *State) livePID(status string) int {
+	if status == Stopped {
+		return 0
+	}
+	return s.PID
+}

@@ -1,0 +1,157 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Errors that callers tell apart. The words are those that clients look for.
+var (
+	ErrExists   = errors.New("container with given ID already exists")
+	ErrNotExist = errors.New("container does not exist")
+	ErrBusy     = errors.New("container is being changed by another call")
+)
+
+const (
+	stateFile = "state.json"
+	nextFile  = "state.json.next"
+	// stateLimit bounds what is read of a state, whose annotations a client writes.
+	stateLimit = 32 << 20
+)
+
+// Store is all containers below one root directory. The zero value is of no use; the directory is made when the first container is.
+type Store struct{ root string }
+
+// New is the store in the directory root. It touches nothing.
+func New(root string) Store { return Store{root: root} }
+
+func (st Store) path(id string) string { return filepath.Join(st.root, id) }
+
+// Create makes the directory of a new container, locks it and writes s, whose ID names it. Whatever it made is removed again after an error.
+// Of many callers with one id exactly one succeeds; the others get ErrExists.
+// The caller owns the Dir.
+func (st Store) Create(s *State) (*Dir, error) {
+	if err := ValidateID(s.ID); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(st.root, 0o700); err != nil {
+		return nil, fmt.Errorf("state of container %s: %w", s.ID, err)
+	}
+	for {
+		d, err := st.make(s.ID)
+		if err != nil {
+			return nil, fmt.Errorf("container %s: %w", s.ID, err)
+		}
+		if d == nil {
+			continue
+		}
+		if err := d.Save(s); err != nil {
+			_ = d.Remove()
+			return nil, err
+		}
+		return d, nil
+	}
+}
+
+// make makes and locks a directory; nil without an error means that another call has removed it before the lock, as what a killed create left.
+func (st Store) make(id string) (*Dir, error) {
+	err := unix.Mkdir(st.path(id), 0o700)
+	if err == unix.EEXIST {
+		return nil, ErrExists
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "mkdir", Path: st.path(id), Err: err}
+	}
+	d, err := st.open(id)
+	if errors.Is(err, ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := d.lock(unix.LOCK_EX); err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	if !d.current() {
+		return nil, d.Close()
+	}
+	return d, nil
+}
+
+func (st Store) open(id string) (*Dir, error) {
+	if err := ValidateID(id); err != nil {
+		return nil, err
+	}
+	fd, err := unix.Open(st.path(id), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	switch err {
+	case nil:
+		return &Dir{id: id, path: st.path(id), fd: fd}, nil
+	case unix.ENOENT, unix.ENAMETOOLONG:
+		return nil, ErrNotExist
+	}
+	return nil, &os.PathError{Op: "open", Path: st.path(id), Err: err}
+}
+
+// Load reads the state of a container, without its lock. A directory without a state is what a create leaves that was killed at its very beginning; it loads as Creating.
+// The error is ErrNotExist where there is no such container.
+func (st Store) Load(id string) (*State, error) {
+	d, err := st.open(id)
+	if err != nil {
+		return nil, fmt.Errorf("container %s: %w", id, err)
+	}
+	defer d.Close()
+	return d.Load()
+}
+
+// Entry is one container of a list. Err says why its state could not be read; ID is set in any case.
+type Entry struct {
+	ID    string
+	State *State
+	Err   error
+}
+
+// List gives every container by name. One that cannot be read does not hide the others, and one that is deleted meanwhile is left out.
+func (st Store) List() ([]Entry, error) {
+	names, err := os.ReadDir(st.root)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // no container was ever made
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list of containers: %w", err)
+	}
+	var out []Entry
+	for _, n := range names {
+		if ValidateID(n.Name()) != nil || !n.IsDir() {
+			continue
+		}
+		s, err := st.Load(n.Name())
+		if errors.Is(err, ErrNotExist) {
+			continue
+		}
+		out = append(out, Entry{ID: n.Name(), State: s, Err: err})
+	}
+	return out, nil
+}
+
+func decode(id string, r io.Reader) (*State, error) {
+	b, err := io.ReadAll(io.LimitReader(r, stateLimit))
+	if err != nil {
+		return nil, err
+	}
+	s := new(State)
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %s", stateFile, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if s.ID != id {
+		return nil, fmt.Errorf("%s is damaged: it is that of container %q", stateFile, s.ID)
+	}
+	return s, nil
+}
