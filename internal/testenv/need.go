@@ -56,7 +56,8 @@ func ID(t testing.TB) string {
 	return id[:min(len(id), 60)]
 }
 
-// Root of the module that the running test belongs to: the nearest directory upwards that has a go.mod.
+// moduleRoot returns the root of the module that the running test belongs to: the nearest directory upwards that has a
+// go.mod.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	for ; err == nil; dir = filepath.Dir(dir) {
