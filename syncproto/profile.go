@@ -118,7 +118,8 @@ func (ph *Phase) row(request string) int {
 }
 
 // Validate refuses a profile that cannot be run, and says which phase and row is wrong: names that are missing, malformed or used twice, a Next that does
-// not exist, a Min above its Max, more descriptors than a message can carry, a phase that cannot be reached, and a phase from which EXEC cannot be reached.
+// not exist, a Min above its Max, more descriptors than a message can carry, a phase that cannot be reached, a phase from which EXEC cannot be reached, and
+// one that commits while the parent asks.
 func (p *Profile) Validate() error {
 	if !validName(p.Name) {
 		return p.wrong("", "", "name "+strconv.Quote(p.Name)+" is not 1 to 32 of a-z A-Z 0-9 . _ -")
@@ -141,6 +142,9 @@ func (p *Profile) validatePhase(i int) error {
 	ph := &p.Phases[i]
 	if !validName(ph.Name) || p.phase(ph.Name) != i {
 		return p.wrong(ph.Name, "", "its name is malformed or used twice")
+	}
+	if ph.Commit && ph.Asker == Parent {
+		return p.wrong(ph.Name, "", "commits, so the child asks in it: a request of the parent could cross EXEC")
 	}
 	if len(ph.Rows) > maxRows {
 		return p.wrong(ph.Name, "", "more than "+strconv.Itoa(maxRows)+" rows")

@@ -19,6 +19,7 @@ type Conn struct {
 	packet bool // SOCK_SEQPACKET: one frame is one packet
 	rbuf   []byte
 	wbuf   []byte
+	torn   bool // a frame was sent in part: what would follow it is no frame
 	reset  bool // ECONNRESET was seen: the peer closed with something of ours unread
 }
 
@@ -166,13 +167,19 @@ func descriptors(text string) error {
 	return &syncproto.ProtocolError{Code: syncproto.CodeDescriptors, Text: text}
 }
 
+var errTorn = errors.New("a frame before this one was sent in part only")
+
 // WriteFrame writes one frame; fds ride with its first byte and stay the caller's. The header comes from Machine.Send, so it has been judged already.
 // EPIPE and ECONNRESET mean that the peer is gone; what it sent before can still be read, and should be.
 func (c *Conn) WriteFrame(h syncproto.Header, payload []byte, fds []int) error {
+	if c.torn {
+		return errTorn
+	}
 	c.wbuf = append(h.Append(c.wbuf[:0]), payload...)
 	for b := c.wbuf; len(b) > 0; fds = nil {
 		n, err := c.s.send(b, fds)
 		if err != nil {
+			c.torn = len(b) < len(c.wbuf)
 			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
 				return err
 			}

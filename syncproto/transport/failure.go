@@ -33,6 +33,9 @@ func (f *Failure) Error() string {
 	case syncproto.Died:
 		s = "the " + peer + " ended without a word " + f.where()
 	case syncproto.TimedOut:
+		if f.Err != nil {
+			return "the " + peer + " took nothing for " + f.Waited.Round(time.Millisecond).String() + " " + f.where() + ": " + f.Err.Error()
+		}
 		s = "the " + peer + " did not answer within " + f.Waited.Round(time.Millisecond).String() + ": waited for " + f.Wait.String() + " " + f.where()
 	case syncproto.Cancelled:
 		s = "cancelled " + f.where()
@@ -41,7 +44,7 @@ func (f *Failure) Error() string {
 	default:
 		s = "the connection to the " + peer + " broke " + f.where()
 	}
-	if f.Err != nil && f.Outcome != syncproto.TimedOut {
+	if f.Err != nil {
 		s += ": " + f.Err.Error()
 	}
 	return s

@@ -79,16 +79,21 @@ func (p *Peer) failTold(o syncproto.Outcome, cause error) error {
 func (p *Peer) tell(o syncproto.Outcome, cause error) {
 	short, stop := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer stop()
-	switch o {
-	case syncproto.TimedOut, syncproto.Cancelled:
-		reason := "a deadline passed"
-		if cause != nil {
-			reason = cause.Error()
+	if cause == nil {
+		cause = context.DeadlineExceeded
+	}
+	switch {
+	case p.m.Role() == syncproto.Child && o != syncproto.Broken:
+		_ = p.report(short, cause, false) // CANCEL is the parent's word
+	case o == syncproto.TimedOut, o == syncproto.Cancelled:
+		reason := cause.Error()
+		if o == syncproto.TimedOut {
+			reason = "a deadline passed"
 		}
 		if body, err := syncproto.ToValue(syncproto.Cancel{Reason: reason}); err == nil {
 			_ = p.send(short, syncproto.Frame{Kind: syncproto.KindCancel}, body, nil)
 		}
-	case syncproto.Violated, syncproto.LocalError:
+	case o == syncproto.Violated, o == syncproto.LocalError:
 		_ = p.report(short, cause, false)
 	}
 }
@@ -123,17 +128,17 @@ func codeOf(err error) syncproto.Code {
 // drain reads on until end of file or the grace is over. An error that the child reports now outranks what this side saw of its end, but not this side's own decision:
 // a child that was told to stop says no more than that it did.
 func (p *Peer) drain(f *Failure) {
-	if p.opts.Deadlines.Grace <= 0 {
+	if !p.reading.Load() {
 		return
 	}
-	grace := time.NewTimer(p.opts.Deadlines.Grace)
+	grace := time.NewTimer(max(p.opts.Deadlines.Grace, time.Millisecond)) // what is in the inbox is looked at in any case
 	defer grace.Stop()
 	exited := p.exited
 	for {
 		select {
-		case in := <-p.inbox:
+		case in, open := <-p.inbox:
 			CloseAll(in.fds)
-			if in.err != nil {
+			if !open || in.err != nil {
 				return
 			}
 			if in.kind == syncproto.KindError {

@@ -2,6 +2,8 @@ package transport
 
 import (
 	"context"
+	"errors"
+	"os"
 	"time"
 
 	"github.com/handfast/handfast/syncproto"
@@ -24,6 +26,7 @@ func (p *Peer) Open(ctx context.Context, config syncproto.Value, fds []int) erro
 		return err
 	}
 	p.lastRead.Store(time.Now().UnixNano())
+	p.reading.Store(true)
 	go p.pump()
 	if err := p.send(ctx, syncproto.Frame{Kind: syncproto.KindHello}, body, nil); err != nil {
 		return p.sendFailed(ctx, err)
@@ -34,15 +37,20 @@ func (p *Peer) Open(ctx context.Context, config syncproto.Value, fds []int) erro
 		p.mu.Lock()
 		p.codec = c
 		p.mu.Unlock()
-	} else if c, err = p.agreed(ctx); err != nil {
-		return err
+	} else {
+		if err := p.agreed(ctx); err != nil {
+			return err
+		}
+		p.mu.Lock()
+		c = p.codec
+		p.mu.Unlock()
 	}
 	digest, size, err := p.sendConfig(ctx, c, config, fds)
 	if err != nil {
 		return p.sendFailed(ctx, err)
 	}
 	if early {
-		if _, err := p.agreed(ctx); err != nil {
+		if err := p.agreed(ctx); err != nil {
 			return err
 		}
 	}
@@ -50,26 +58,22 @@ func (p *Peer) Open(ctx context.Context, config syncproto.Value, fds []int) erro
 }
 
 // agreed waits for HELLO_ACK.
-func (p *Peer) agreed(ctx context.Context) (codec.Codec, error) {
-	in, err := p.expect(ctx, syncproto.KindHelloAck)
-	if err != nil {
-		return nil, err
-	}
+func (p *Peer) agreed(ctx context.Context) error {
+	_, err := p.expect(ctx, syncproto.KindHelloAck)
+	return err
+}
+
+// agree puts in force what HELLO_ACK says. The reader does so itself: the frame behind it, a NOTE say, is in the codec that was chosen. The caller holds mu.
+func (p *Peer) agree(body syncproto.Value) error {
 	var ack syncproto.HelloAck
-	if err := syncproto.FromValue(in.body, &ack, true); err != nil {
-		return nil, p.fail(ctx, syncproto.Violated, asProtocol(err, in.kind, syncproto.Child))
+	if err := syncproto.FromValue(body, &ack, true); err != nil {
+		return err
 	}
 	if err := p.hello.Check(ack); err != nil {
-		return nil, p.fail(ctx, syncproto.Violated, err)
+		return err
 	}
-	p.mu.Lock()
 	p.codec = p.opts.codec(ack.Codec)
-	err = p.m.Agree(ack.Limits)
-	p.mu.Unlock()
-	if err != nil {
-		return nil, p.fail(ctx, syncproto.Violated, err)
-	}
-	return p.codec, nil
+	return p.m.Agree(ack.Limits)
 }
 
 func (p *Peer) sendConfig(ctx context.Context, c codec.Codec, config syncproto.Value, fds []int) (digest string, size int, err error) {
@@ -77,11 +81,10 @@ func (p *Peer) sendConfig(ctx context.Context, c codec.Codec, config syncproto.V
 	if err != nil {
 		return "", 0, err
 	}
-	p.mu.Lock()
-	most := int(p.m.Limits().Fragment)
-	p.mu.Unlock()
 	for rest, first := b, true; first || len(rest) > 0; first = false {
-		n := min(len(rest), most)
+		p.mu.Lock()
+		n := min(len(rest), int(p.m.Limits().Fragment)) // HELLO_ACK may come in between and lower it
+		p.mu.Unlock()
 		f := syncproto.Frame{Kind: syncproto.KindConfig, More: n < len(rest)}
 		if err := p.sendBytes(ctx, f, rest[:n], fds); err != nil {
 			return "", 0, err
@@ -170,13 +173,24 @@ func (p *Peer) Abort(ctx context.Context, err error) error {
 	return p.fail(ctx, syncproto.LocalError, err)
 }
 
-// sendFailed ends the conversation after a frame could not be sent. What the machine refused to send is this side's mistake; what the kernel refused is often the
-// peer's end, and its last words are still to be read.
+// sendFailed ends the conversation after a frame could not be sent. What the machine refused to send is this side's mistake, unless the conversation was over because the
+// peer had reported an error meanwhile: then that is the cause. What the kernel refused is often the peer's end, and its last words are still to be read.
 func (p *Peer) sendFailed(ctx context.Context, err error) error {
-	if o := outcomeOf(err); o == syncproto.Violated {
-		return p.fail(ctx, syncproto.LocalError, err)
-	} else if p.end == nil {
-		return p.fail(ctx, o, err)
+	o := outcomeOf(err)
+	switch {
+	case p.end != nil:
+		return p.end
+	case p.Verdict().Outcome == syncproto.PeerError:
+		return p.fail(ctx, syncproto.Broken, nil)
+	case o == syncproto.Violated:
+		o = syncproto.LocalError
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		o = syncproto.TimedOut
 	}
-	return p.end
+	f := p.fail(ctx, o, err)
+	var failure *Failure
+	if o == syncproto.TimedOut && errors.As(f, &failure) {
+		failure.Waited = p.opts.Deadlines.Write
+	}
+	return f
 }

@@ -28,7 +28,8 @@ type Peer struct {
 	m     *syncproto.Machine
 	codec codec.Codec
 
-	inbox    chan incoming // what the parent's reader has read; nil for a child
+	inbox    chan incoming // what the parent's reader has read, closed when it ends; nil for a child
+	reading  atomic.Bool   // the parent's reader was started
 	lastRead atomic.Int64  // when, in nanoseconds, for the idle deadline
 	exited   chan struct{} // closed when the peer's process is known to be gone
 	exit     sync.Once
@@ -75,17 +76,12 @@ func newPeer(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options) (*Peer,
 // Close ends the conversation whatever its state, and closes the socket and what descriptors had come and were not taken.
 func (p *Peer) Close() error {
 	err := p.conn.Close()
-	if p.inbox == nil {
-		return err
-	}
-	for {
-		select {
-		case in := <-p.inbox:
+	if p.reading.Load() {
+		for in := range p.inbox {
 			CloseAll(in.fds)
-		default:
-			return err
 		}
 	}
+	return err
 }
 
 // Exited tells a parent's Peer that the child's process is gone. What it has said is still read; then the conversation is over even if somebody
@@ -106,11 +102,15 @@ func (p *Peer) Narrow(q *syncproto.Profile) error {
 	return p.m.Narrow(q)
 }
 
-// codecFor is the codec of a frame's body. What must be readable before anything is agreed, and whatever was agreed, is JSON.
+// codecFor is the codec of a frame's body. What must be readable before anything is agreed, and whatever was agreed, is JSON. The caller holds mu, or is a child's
+// only goroutine.
 func (p *Peer) codecFor(k syncproto.Kind) codec.Codec {
 	switch k {
 	case syncproto.KindHello, syncproto.KindHelloAck, syncproto.KindError, syncproto.KindCancel:
 		return codec.JSON()
+	}
+	if p.codec == nil {
+		return codec.JSON() // nothing is agreed: the machine refuses the frame
 	}
 	return p.codec
 }
@@ -119,7 +119,10 @@ func (p *Peer) codecFor(k syncproto.Kind) codec.Codec {
 func (p *Peer) send(ctx context.Context, f syncproto.Frame, body syncproto.Value, fds []int) error {
 	var payload []byte
 	if !body.IsNull() {
-		b, err := p.codecFor(f.Kind).Append(nil, body)
+		p.mu.Lock()
+		c := p.codecFor(f.Kind)
+		p.mu.Unlock()
+		b, err := c.Append(nil, body)
 		if err != nil {
 			return err
 		}
@@ -158,14 +161,16 @@ func (p *Peer) trace(sent bool, h syncproto.Header, name string) {
 	}
 }
 
+const forever = 100 * 365 * 24 * time.Hour
+
 // deadlineOf is the earlier of now+d and the context's own deadline; zero for none.
 func deadlineOf(ctx context.Context, d time.Duration) time.Time {
 	t, ok := ctx.Deadline()
 	if d <= 0 {
-		if ok {
-			return t
+		if !ok && ctx.Done() != nil {
+			return time.Now().Add(forever) // a bound to move when the context ends
 		}
-		return time.Time{}
+		return t
 	}
 	if mine := time.Now().Add(d); !ok || mine.Before(t) {
 		return mine
@@ -231,6 +236,9 @@ func (p *Peer) take(h syncproto.Header, payload []byte) (in incoming, err error)
 	if err == nil {
 		err = p.m.Receive(h, in.call.Name)
 	}
+	if err == nil && h.Kind == syncproto.KindHelloAck {
+		err = p.agree(in.body)
+	}
 	if err != nil {
 		return incoming{}, asProtocol(err, h.Kind, p.m.Role().Peer())
 	}
@@ -263,6 +271,7 @@ func asProtocol(err error, k syncproto.Kind, sender syncproto.Role) error {
 
 // pump is the parent's reader: it goes on until the conversation's last byte.
 func (p *Peer) pump() {
+	defer close(p.inbox)
 	for {
 		in := p.read()
 		p.inbox <- in
@@ -311,7 +320,10 @@ func (p *Peer) next(ctx context.Context, d time.Duration) (incoming, error) {
 	exited := p.exited
 	for {
 		select {
-		case in := <-p.inbox:
+		case in, open := <-p.inbox:
+			if !open {
+				return incoming{}, os.ErrClosed
+			}
 			return in, nil
 		case <-ctx.Done():
 			return incoming{}, context.Cause(ctx)

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -47,12 +48,12 @@ func recvmsgRaw(fd int, p, oob []byte, flags int) (n, oobn, recvflags int, err e
 }
 
 // sendmsg writes once, with MSG_NOSIGNAL: a peer that is gone is an error here, not a SIGPIPE.
-func (m *messenger) sendmsg(fd int, p []byte, fds []int) (int, error) {
+func (m *messenger) sendmsg(fd int, p []byte, fds []int, flags int) (int, error) {
 	var oob []byte
 	if len(fds) > 0 {
 		oob = unix.UnixRights(fds...)
 	}
-	return unix.SendmsgN(fd, p, oob, nil, unix.MSG_NOSIGNAL)
+	return unix.SendmsgN(fd, p, oob, nil, unix.MSG_NOSIGNAL|flags)
 }
 
 // appendRights appends the descriptors of every SCM_RIGHTS message in oob. What the kernel wrote is trusted in form, and checked all the same.
@@ -110,9 +111,9 @@ func (s *polled) recv(p []byte, fds []int) (n int, got []int, c cut, err error) 
 
 func (s *polled) send(p []byte, fds []int) (n int, err error) {
 	e := s.rc.Write(func(fd uintptr) bool {
-		n, err = s.sendmsg(int(fd), p, fds)
+		n, err = s.sendmsg(int(fd), p, fds, 0)
 		for err == unix.EINTR {
-			n, err = s.sendmsg(int(fd), p, fds)
+			n, err = s.sendmsg(int(fd), p, fds, 0)
 		}
 		return err != unix.EAGAIN
 	})
@@ -138,19 +139,23 @@ func (s *polled) shutdownWrite() (err error) {
 type blocking struct {
 	messenger
 	fd          int
-	read, write time.Time
+	read, write atomic.Int64 // deadlines in nanoseconds since 1970; zero: none
 }
 
-func (s *blocking) wait(events int16, deadline time.Time) error {
-	if deadline.IsZero() {
-		return nil
-	}
+// slice is the longest that a wait with a deadline sleeps at once: so a deadline that another goroutine moves (a context is cancelled) is seen.
+const slice = 50 * time.Millisecond
+
+func (s *blocking) wait(events int16, deadline *atomic.Int64) error {
 	for {
-		left := time.Until(deadline)
+		at := deadline.Load()
+		if at == 0 {
+			return nil
+		}
+		left := time.Until(time.Unix(0, at))
 		if left <= 0 {
 			return os.ErrDeadlineExceeded
 		}
-		ts := unix.NsecToTimespec(left.Nanoseconds())
+		ts := unix.NsecToTimespec(min(left, slice).Nanoseconds())
 		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(s.fd), Events: events}}, &ts, nil)
 		if n > 0 || err != nil && err != unix.EINTR {
 			return err
@@ -159,7 +164,7 @@ func (s *blocking) wait(events int16, deadline time.Time) error {
 }
 
 func (s *blocking) recv(p []byte, fds []int) (n int, got []int, c cut, err error) {
-	if err := s.wait(unix.POLLIN, s.read); err != nil {
+	if err := s.wait(unix.POLLIN, &s.read); err != nil {
 		return 0, fds, cut{}, err
 	}
 	for {
@@ -172,19 +177,31 @@ func (s *blocking) recv(p []byte, fds []int) (n int, got []int, c cut, err error
 
 func (s *blocking) send(p []byte, fds []int) (int, error) {
 	for {
-		if err := s.wait(unix.POLLOUT, s.write); err != nil {
+		if err := s.wait(unix.POLLOUT, &s.write); err != nil {
 			return 0, err
 		}
-		n, err := s.sendmsg(s.fd, p, fds)
-		if err != unix.EINTR {
+		// Room for a byte is no room for the whole frame: with a deadline the wait is ppoll's alone.
+		flags := 0
+		if s.write.Load() != 0 {
+			flags = unix.MSG_DONTWAIT
+		}
+		n, err := s.sendmsg(s.fd, p, fds, flags)
+		if err != unix.EINTR && err != unix.EAGAIN {
 			return n, err
 		}
 	}
 }
 
-func (s *blocking) setReadDeadline(t time.Time) error  { s.read = t; return nil }
-func (s *blocking) setWriteDeadline(t time.Time) error { s.write = t; return nil }
-func (s *blocking) shutdownWrite() error               { return unix.Shutdown(s.fd, unix.SHUT_WR) }
+func (s *blocking) setReadDeadline(t time.Time) error  { s.read.Store(nanos(t)); return nil }
+func (s *blocking) setWriteDeadline(t time.Time) error { s.write.Store(nanos(t)); return nil }
+
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+func (s *blocking) shutdownWrite() error { return unix.Shutdown(s.fd, unix.SHUT_WR) }
 
 func (s *blocking) close() error {
 	if s.fd < 0 {
