@@ -84,11 +84,14 @@ func (d *Dir) Load() (*State, error) {
 	return s, nil
 }
 
-// Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it, synced, renamed over it, and the directory synced.
-func (d *Dir) Save(s *State) error {
+// Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it, synced and renamed over it. The directory is not synced:
+// no container outlives the crash, so which of the two is found does not matter, and on a disk it would cost as much as all the rest.
+func (d *Dir) Save(s *State) error { return d.save(s, true) }
+
+func (d *Dir) save(s *State, sync bool) error {
 	b, err := json.Marshal(s)
 	if err == nil {
-		err = d.replace(b)
+		err = d.replace(b, sync)
 	}
 	if err != nil {
 		return fmt.Errorf("state of container %s: %w", d.id, err)
@@ -96,7 +99,7 @@ func (d *Dir) Save(s *State) error {
 	return nil
 }
 
-func (d *Dir) replace(b []byte) error {
+func (d *Dir) replace(b []byte, sync bool) error {
 	// O_TRUNC: one that a killed call left is of no use, and the lock says that nobody else writes it now.
 	fd, err := unix.Openat(d.fd, nextFile, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -104,7 +107,7 @@ func (d *Dir) replace(b []byte) error {
 	}
 	f := os.NewFile(uintptr(fd), d.Path(nextFile))
 	_, err = f.Write(b)
-	if err == nil {
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	if e := f.Close(); err == nil {
@@ -118,9 +121,6 @@ func (d *Dir) replace(b []byte) error {
 	if err != nil {
 		_ = unix.Unlinkat(d.fd, nextFile, 0)
 		return err
-	}
-	if err := unix.Fsync(d.fd); err != nil {
-		return &os.PathError{Op: "fsync", Path: d.path, Err: err}
 	}
 	return nil
 }

@@ -52,7 +52,8 @@ func (st Store) Create(s *State) (*Dir, error) {
 		if d == nil {
 			continue
 		}
-		if err := d.Save(s); err != nil {
+		// Not synced: what a crash may leave, an empty file, loads as no file does.
+		if err := d.save(s, false); err != nil {
 			_ = d.Remove()
 			return nil, err
 		}
@@ -100,7 +101,7 @@ func (st Store) open(id string) (*Dir, error) {
 	return nil, &os.PathError{Op: "open", Path: st.path(id), Err: err}
 }
 
-// Load reads the state of a container, without its lock. A directory without a state is what a create leaves that was killed at its very beginning; it loads as Creating.
+// Load reads the state of a container, without its lock. A directory without a state, or with an empty one, is what a create leaves that was killed at its very beginning; it loads as Creating.
 // The error is ErrNotExist where there is no such container.
 func (st Store) Load(id string) (*State, error) {
 	d, err := st.open(id)
@@ -145,6 +146,9 @@ func decode(id string, r io.Reader) (*State, error) {
 	b, err := io.ReadAll(io.LimitReader(r, stateLimit))
 	if err != nil {
 		return nil, err
+	}
+	if len(b) == 0 {
+		return &State{ID: id, Creating: true}, nil
 	}
 	s := new(State)
 	if err := json.Unmarshal(b, s); err != nil {
