@@ -28,8 +28,13 @@ func goList(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+func graph(t *testing.T) Graph {
+	t.Helper()
+	return ParseGraph(goList(t, "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./..."))
+}
+
 func TestArrows(t *testing.T) {
-	g := ParseGraph(goList(t, "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./..."))
+	g := graph(t)
 	for _, r := range Rules() {
 		for _, v := range g.Violations(r) {
 			t.Error(v)
@@ -39,8 +44,12 @@ func TestArrows(t *testing.T) {
 
 // The product's own modules stay few; what tests and tools need does not count.
 func TestProductDependencies(t *testing.T) {
-	modules := goList(t, "-deps", "-f", `{{with .Module}}{{.Path}}{{end}}`,
-		"./cmd/...", "./spawn/...", "./nsinit/...", "./cgroupfs/...", "./syncproto/...")
+	g := graph(t)
+	args := []string{"-deps", "-f", `{{with .Module}}{{.Path}}{{end}}`}
+	for _, pattern := range Product() {
+		args = append(args, g.Match(pattern)...)
+	}
+	modules := goList(t, args...)
 	for _, m := range slices.Compact(slices.Sorted(strings.FieldsSeq(modules))) {
 		if m != Module && !slices.Contains(OnlyDependencies(), m) {
 			t.Errorf("the product depends on %s, which is not in OnlyDependencies", m)

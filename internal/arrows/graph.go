@@ -21,7 +21,8 @@ func ParseGraph(text string) Graph {
 }
 
 // Match returns the graph's packages that the pattern names: a path, or a path and all below it with "/...". A pattern
-// that begins with "./" is relative to Module.
+// that begins with "./" is relative to Module. Packages of this module that are made for tests (their names end in
+// "test") are left out, because they live beside what they test but are no part of the product.
 func (g Graph) Match(pattern string) []string {
 	if rest, local := strings.CutPrefix(pattern, "./"); local {
 		pattern = Module + "/" + rest
@@ -29,6 +30,9 @@ func (g Graph) Match(pattern string) []string {
 	base, below := strings.CutSuffix(pattern, "/...")
 	var found []string
 	for path := range g {
+		if forTests := strings.HasPrefix(path, Module+"/") && strings.HasSuffix(path, "test"); forTests && path != base {
+			continue
+		}
 		if path == base || below && strings.HasPrefix(path, base+"/") {
 			found = append(found, path)
 		}

@@ -62,6 +62,11 @@ func Rules() []Rule {
 	}
 }
 
+// Product lists the packages that users import or run, as patterns.
+func Product() []string {
+	return []string{"./cmd/...", "./spawn/...", "./nsinit/...", "./cgroupfs/...", "./syncproto/..."}
+}
+
 // OnlyDependencies lists the modules that the product itself may be built from. Tests and tools may use others.
 func OnlyDependencies() []string {
 	return []string{"golang.org/x/sys", "github.com/vmihailenco/msgpack/v5", "github.com/vmihailenco/tagparser/v2"}

@@ -27,7 +27,7 @@ func main() {
 }
 
 func demo() (err error) {
-	dir, err := os.MkdirTemp("", "handfast-")
+	dir, err := os.MkdirTemp("", "run-")
 	if err != nil {
 		return err
 	}
@@ -49,10 +49,9 @@ func demo() (err error) {
 
 	fmt.Println("\n2. Run")
 	trace := filepath.Join(dir, "trace.json")
-	args := []string{"--root", filepath.Join(dir, "state"), "run", "--trace", trace, "--bundle", bundle,
-		fmt.Sprintf("demo-%d", os.Getpid())}
-	fmt.Printf("  $ %s \\\n      %s\n", shorten(handfast, columns-6), strings.Join(args[:4], " "))
-	fmt.Printf("      %s\n", strings.Join(args[4:], " "))
+	args := runArgs(filepath.Join(dir, "state"), trace, bundle, fmt.Sprintf("demo-%d", os.Getpid()))
+	fmt.Printf("  $ %s %s\n", shorten(handfast, columns-8), strings.Join(args[:2], " "))
+	fmt.Printf("      %s\n      %s\n", strings.Join(args[2:5], " "), strings.Join(args[5:], " "))
 	run := exec.Command(handfast, args...)
 	run.Stderr = os.Stderr
 	out, err := run.Output()
@@ -78,6 +77,11 @@ func demo() (err error) {
 	fmt.Println("\n4. The handshake that started it")
 	fmt.Print(timeline(events))
 	return nil
+}
+
+// runArgs returns the command line of the container's run after the program's name.
+func runArgs(state, trace, bundle, id string) []string {
+	return []string{"--root", state, "run", "--trace", trace, "--bundle", bundle, id}
 }
 
 // buildRuntime builds bin/handfast, or into dir where the checkout belongs to somebody else.
@@ -124,11 +128,16 @@ func build(program, ldflags, pkg string) error {
 	return nil
 }
 
-// namespaceHint explains a failure that is the system's decision: whether a plain user may make user namespaces.
+// namespaceHint explains a failure of a plain user that is the system's decision.
 func namespaceHint() string {
-	if os.Geteuid() == 0 {
-		return ""
+	if reason := refusal(); os.Geteuid() != 0 && reason != "" {
+		return "\nThis system refuses user namespaces to plain users (" + reason + "): run it as root."
 	}
+	return ""
+}
+
+// refusal returns the setting by which this system keeps plain users from making user namespaces, or "".
+func refusal() string {
 	for _, knob := range []struct{ path, refuses string }{
 		{"/proc/sys/user/max_user_namespaces", "0"},
 		{"/proc/sys/kernel/unprivileged_userns_clone", "0"},
@@ -136,7 +145,7 @@ func namespaceHint() string {
 	} {
 		data, err := os.ReadFile(knob.path)
 		if err == nil && strings.TrimSpace(string(data)) == knob.refuses {
-			return fmt.Sprintf("\nThis system refuses user namespaces to plain users (%s is %s): run it as root.", knob.path, knob.refuses)
+			return knob.path + " is " + knob.refuses
 		}
 	}
 	return ""

@@ -7,14 +7,16 @@ import (
 	"github.com/handfast/handfast/internal/demo/view"
 )
 
-// columns is the width of a terminal that everything printed fits in.
-const columns = 80
+const (
+	columns = 80 // the width of a terminal that everything printed fits in
+	cell    = 30 // the width of a column of compare
+)
 
 // compare draws what the container saw beside what this machine sees.
 func compare(inside, outside view.View) string {
 	var b strings.Builder
 	row := func(what, in, out string) {
-		line := fmt.Sprintf("  %-15s %-29s %s", what, shorten(in, 29), shorten(out, columns-48))
+		line := fmt.Sprintf("  %-15s %-*s %s", what, cell, shorten(in, cell), shorten(out, cell))
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	row("", "the container", "this machine")
@@ -25,8 +27,8 @@ func compare(inside, outside view.View) string {
 	row("user id map", inside.UIDMap, outside.UIDMap)
 	row("capabilities", fmt.Sprint(len(inside.Capabilities)), fmt.Sprint(len(outside.Capabilities)))
 	row("no new privs", yes(inside.NoNewPrivs), yes(outside.NoNewPrivs))
-	row("control group", strings.Join(inside.Cgroups, " "), strings.Join(outside.Cgroups, " "))
-	row("network", strings.Join(inside.Interfaces, ", "), strings.Join(outside.Interfaces, ", "))
+	row("control group", list(inside.Cgroups), list(outside.Cgroups))
+	row("network", list(inside.Interfaces), list(outside.Interfaces))
 	row("mounts", fmt.Sprint(len(inside.Mounts)), fmt.Sprint(len(outside.Mounts)))
 
 	b.WriteString("\n  Its capabilities:\n")
@@ -49,6 +51,27 @@ func yes(b bool) string {
 		return "yes"
 	}
 	return "no"
+}
+
+// list joins as many items as a cell holds and counts the rest: "lo up, eth0 up, +2".
+func list(items []string) string {
+	for n := len(items); n > 1; n-- {
+		text := strings.Join(items[:n], ", ")
+		if n < len(items) {
+			text += fmt.Sprintf(", +%d", len(items)-n)
+		}
+		if len(text) <= cell {
+			return text
+		}
+	}
+	switch len(items) {
+	case 0:
+		return "none"
+	case 1:
+		return items[0]
+	}
+	rest := fmt.Sprintf(", +%d", len(items)-1)
+	return shorten(items[0], cell-len(rest)) + rest
 }
 
 // shorten cuts the middle out of a text that is wider than the width, because paths and ids differ at their ends.
