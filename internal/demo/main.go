@@ -50,8 +50,17 @@ func demo() (err error) {
 	fmt.Println("\n2. Run")
 	trace := filepath.Join(dir, "trace.json")
 	args := runArgs(filepath.Join(dir, "state"), trace, bundle, fmt.Sprintf("demo-%d", os.Getpid()))
-	fmt.Printf("  $ %s %s\n", shorten(handfast, columns-8), strings.Join(args[:2], " "))
-	fmt.Printf("      %s\n      %s\n", strings.Join(args[2:5], " "), strings.Join(args[5:], " "))
+	// Directories may be long: one option a line, as one would type it with a backslash at the end of each.
+	fmt.Printf("  $ %s", handfast)
+	for i := 0; i < len(args)-1; i++ {
+		if strings.HasPrefix(args[i], "--") {
+			fmt.Printf(" \\\n      %s %s", args[i], args[i+1])
+			i++
+		} else {
+			fmt.Printf(" %s", args[i])
+		}
+	}
+	fmt.Printf(" %s\n", args[len(args)-1])
 	run := exec.Command(handfast, args...)
 	run.Stderr = os.Stderr
 	out, err := run.Output()
