@@ -46,7 +46,7 @@ func (w *workshop) contenders() []contender {
 		all = append(all, contender{name: name, view: v, argv: argv, version: version(path)})
 	}
 	oci := func(name string, v view, program string, global ...string) {
-		argv := append([]string{program, "--root", w.path("state-" + name)}, global...)
+		argv := append([]string{program, "--root", filepath.Join(w.states, name)}, global...)
 		add(name, v, append(argv, "run", "--bundle", w.bundle, "bench-"+filepath.Base(w.dir))...)
 	}
 

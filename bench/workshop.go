@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -17,6 +19,7 @@ type workshop struct {
 	dir      string
 	rootfs   string
 	bundle   string
+	states   string // where the runtimes keep their states
 	handfast string // empty when there is none
 	meter    []string
 	floor    []string
@@ -30,7 +33,7 @@ func newWorkshop(handfast string) (*workshop, error) {
 		return nil, err
 	}
 	w := &workshop{dir: dir, rootfs: filepath.Join(dir, "rootfs"), bundle: filepath.Join(dir, "bundle")}
-	if err := errors.Join(w.build(handfast), w.makeBundle(), w.makeGroups()); err != nil {
+	if err := errors.Join(w.build(handfast), w.makeBundle(), w.makeStates(), w.makeGroups()); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
@@ -110,6 +113,21 @@ func (w *workshop) makeBundle() error {
 	return os.WriteFile(filepath.Join(w.bundle, "config.json"), data, 0o644)
 }
 
+// makeStates finds a place for the runtimes' states that is like /run on most hosts: in memory. On a disk every
+// contender that makes its state durable would pay for a device that real hosts do not ask.
+func (w *workshop) makeStates() (err error) {
+	for _, parent := range []string{"/run", "/dev/shm"} {
+		var fs unix.Statfs_t
+		if unix.Statfs(parent, &fs) == nil && fs.Type == unix.TMPFS_MAGIC {
+			w.states, err = os.MkdirTemp(parent, "handfast-bench-")
+			return err
+		}
+	}
+	w.note("no tmpfs found: the runtimes' states are on a disk")
+	w.states = w.path("states")
+	return os.Mkdir(w.states, 0o700)
+}
+
 // groupName is the absolute control group path of this run.
 func groupName() string { return fmt.Sprintf("/handfast-bench-%d", os.Getpid()) }
 
@@ -169,6 +187,9 @@ func (w *workshop) close() error {
 			errs = append(errs, os.Remove(filepath.Dir(procs)))
 		}
 		errs = append(errs, os.Remove(g))
+	}
+	if w.states != "" {
+		errs = append(errs, os.RemoveAll(w.states))
 	}
 	return errors.Join(append(errs, os.RemoveAll(w.dir))...)
 }
