@@ -81,7 +81,8 @@ func (w *workshop) build(handfast string) error {
 		return nil
 	case "":
 		handfast = w.path("handfast")
-		if err := goBuild(handfast, "./cmd/handfast"); err != nil {
+		revision, _ := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()
+		if err := goBuild(handfast, "./cmd/handfast", "-X", "main.version="+strings.TrimSpace(string(revision))); err != nil {
 			return err
 		}
 	}
@@ -194,8 +195,10 @@ func (w *workshop) close() error {
 	return errors.Join(append(errs, os.RemoveAll(w.dir))...)
 }
 
-func goBuild(program, pkg string) error {
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", program, pkg)
+// goBuild builds the package as the Makefile does; ldflags are added to the linker's.
+func goBuild(program, pkg string, ldflags ...string) error {
+	flags := strings.Join(append([]string{"-s", "-w"}, ldflags...), " ")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", program, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)
