@@ -2,6 +2,8 @@ package oci
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/handfast/handfast/spawn"
@@ -95,7 +97,8 @@ func (c *conversion) checkMapped(at, mappings string, in []IDMapping, id uint32)
 }
 
 func (c *conversion) timeOffsets() error {
-	for clock, o := range c.linux.TimeOffsets {
+	for _, clock := range slices.Sorted(maps.Keys(c.linux.TimeOffsets)) {
+		o := c.linux.TimeOffsets[clock]
 		at := "linux.timeOffsets." + clock
 		switch {
 		case clock != "monotonic" && clock != "boottime":

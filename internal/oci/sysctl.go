@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,12 +10,12 @@ import (
 
 // sysctls takes over the kernel parameters that belong to a namespace of the container; any other would change the host.
 func (c *conversion) sysctls() error {
-	for key, value := range c.linux.Sysctl {
+	for _, key := range slices.Sorted(maps.Keys(c.linux.Sysctl)) {
 		dotted, err := c.sysctlKey(key)
 		if err != nil {
 			return err
 		}
-		c.cfg.Sysctl = append(c.cfg.Sysctl, container.KeyValue{Key: dotted, Value: value})
+		c.cfg.Sysctl = append(c.cfg.Sysctl, container.KeyValue{Key: dotted, Value: c.linux.Sysctl[key]})
 	}
 	slices.SortFunc(c.cfg.Sysctl, func(a, b container.KeyValue) int { return strings.Compare(a.Key, b.Key) })
 	return nil

@@ -1,0 +1,110 @@
+package oci
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+
+func TestLoadBundle(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "config.json")
+	for _, c := range []struct {
+		name  string
+		setup func() error
+		dir   string
+		is    error
+		want  string
+	}{
+		{"no bundle", nil, dir + "/none", unix.ENOENT, "bundle: stat " + dir + "/none: no such file or directory"},
+		{"no config", nil, dir, unix.ENOENT, "bundle: open " + config + ": no such file or directory"},
+		{"a directory", func() error { return os.Mkdir(config, 0o700) }, dir, unix.EISDIR, "bundle: read " + config + ": is a directory"},
+		{"a FIFO", func() error { return unix.Mkfifo(config, 0o600) }, dir, nil, "bundle: " + config + " is not a regular file"},
+		{"too large", func() error { return os.WriteFile(config, make([]byte, configLimit+1), 0o600) }, dir, nil, "bundle: " + config + " is larger than 16 MiB"},
+		{"broken", func() error { return os.WriteFile(config, []byte("{\n]"), 0o600) }, dir, nil,
+			config + ":2:1: broken JSON: invalid character ']' looking for beginning of object key string"},
+		{"a file as bundle", nil, config, unix.ENOTDIR, "bundle: stat " + config + ": not a directory"},
+		{"good", func() error { return os.WriteFile(config, []byte(`{"ociVersion": "1.0.0"}`), 0o600) }, dir, nil, ""},
+	} {
+		if c.setup != nil {
+			_ = os.Remove(config)
+			if err := c.setup(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, abs, err := LoadBundle(c.dir)
+		if got := text(err); got != c.want || c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("%s\ngot  %s\nwant %s (%v)", c.name, got, c.want, c.is)
+		}
+		if err == nil && (s.Version != "1.0.0" || abs != dir) {
+			t.Errorf("%s: %+v in %s", c.name, s, abs)
+		}
+	}
+	if err := CheckRootfs(config); !errors.Is(err, unix.ENOTDIR) || err.Error() != "root.path: stat "+config+": not a directory" {
+		t.Errorf("a file as root: %v", err)
+	}
+	if err := CheckRootfs(dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDefaultSpecs prints what the command spec writes, and converts it.
+func TestDefaultSpecs(t *testing.T) {
+	for file, s := range map[string]*Spec{"spec.json": DefaultSpec(), "spec-rootless.json": RootlessSpec(1000, 1001)} {
+		b, err := s.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "testdata/golden/"+file, b)
+		back, err := Decode(b, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := Convert(back, Options{Bundle: "/b", ID: "x", Host: testHost()})
+		if err != nil || len(out.Warnings) > 0 {
+			t.Errorf("%s: %v, %v", file, err, out)
+		}
+	}
+}
+
+// TestSpecAgainstRunc: the default configuration has all that runc's has, but for its name, its version, and ambient capabilities, which older versions wrote without effect.
+func TestSpecAgainstRunc(t *testing.T) {
+	runc, err := exec.LookPath("runc")
+	if err != nil {
+		t.Skip("needs runc to compare with")
+	}
+	cmd := exec.Command(runc, "spec")
+	cmd.Dir = t.TempDir()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want, err := os.ReadFile(filepath.Join(cmd.Dir, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := DefaultSpec().Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var differ []string
+	has := func(text, line string) bool { return strings.Contains("\n"+text, "\n"+line+"\n") }
+	for line := range strings.Lines(string(want)) {
+		if l := strings.TrimRight(line, "\n"); !has(string(got), l) && !has(string(got), l+",") {
+			differ = append(differ, strings.TrimSpace(l))
+		}
+	}
+	for _, l := range differ {
+		if !strings.HasPrefix(l, `"ociVersion"`) && !strings.HasPrefix(l, `"hostname"`) && !strings.HasPrefix(l, `"ambient"`) {
+			t.Errorf("only runc says %s", l)
+		}
+	}
+}

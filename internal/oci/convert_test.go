@@ -1,0 +1,262 @@
+package oci
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// spec is a small configuration with parts of it replaced: each patch is a JSON object that is merged into it.
+func spec(t *testing.T, patches ...string) *Spec {
+	t.Helper()
+	base := `{"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "process": {"args": ["sh"], "cwd": "/"},
+		"linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]}}`
+	s := new(Spec)
+	for _, p := range append([]string{base}, patches...) {
+		if err := json.Unmarshal([]byte(p), s); err != nil {
+			t.Fatalf("%s: %v", p, err)
+		}
+	}
+	return s
+}
+
+const userNamespace = `{"linux": {"namespaces": [{"type": "mount"}, {"type": "user"}], "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}],
+	"gidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}]}}`
+
+func TestRefusals(t *testing.T) {
+	s := spec(t, `{"process": {"apparmorProfile": "p", "selinuxLabel": "l", "scheduler": {"policy": "SCHED_FIFO"}, "ioPriority": {"class": "IOPRIO_CLASS_IDLE"},
+		"execCPUAffinity": {"initial": "0"}}, "mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount", "ridmap"], "uidMappings": [{"size": 1}]}],
+		"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}, "mountLabel": "m", "intelRdt": {"closID": "x"}, "personality": {"domain": "LINUX32"},
+		"memoryPolicy": {"mode": "MPOL_BIND"}, "netDevices": {"eth0": {}, "eth1": {"name": "x"}}, "cgroupsPath": "a.slice:b:c",
+		"namespaces": [{"type": "mount"}, {"type": "time", "path": "/proc/1/ns/time"}],
+		"resources": {"blockIO": {"weight": 10}, "hugepageLimits": [{"pageSize": "2MB", "limit": 1}], "network": {"classID": 1}, "rdma": {"mlx": {"hcaHandles": 3}},
+		"memory": {"kernel": 1, "kernelTCP": 1, "swappiness": 0, "checkBeforeUpdate": true, "useHierarchy": false}, "cpu": {"realtimePeriod": 1, "realtimeRuntime": 1}}}}`)
+	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+	var got *UnsupportedError
+	if !errors.As(err, &got) {
+		t.Fatal(err)
+	}
+	want := []string{
+		"linux.namespaces[1].path (joining a time namespace)", "mounts[0].uidMappings", "mounts[0].options[0] remount", "mounts[0].options[1] ridmap",
+		"linux.cgroupsPath in systemd's form slice:prefix:name",
+		"linux.resources.blockIO", "linux.resources.hugepageLimits", "linux.resources.network", "linux.resources.rdma",
+		"linux.resources.memory.kernel", "linux.resources.memory.kernelTCP", "linux.resources.memory.swappiness", "linux.resources.memory.checkBeforeUpdate",
+		"linux.resources.memory.useHierarchy false", "linux.resources.cpu.realtimeRuntime", "linux.resources.cpu.realtimePeriod",
+		"process.apparmorProfile", "process.selinuxLabel", "process.scheduler", "process.ioPriority", "process.execCPUAffinity",
+		"linux.seccomp", "linux.mountLabel", "linux.intelRdt", "linux.personality", "linux.memoryPolicy", "linux.netDevices",
+	}
+	if diff := cmp.Diff(want, got.Properties); diff != "" {
+		t.Errorf("refused (-want +got)\n%s", diff)
+	}
+}
+
+// TestNothingIsAccepted: values that ask for nothing are no reason to refuse.
+func TestNothingIsAccepted(t *testing.T) {
+	s := spec(t, `{"hostname": "", "process": {"apparmorProfile": "unconfined", "selinuxLabel": "", "scheduler": null, "ioPriority": {}}, "hooks": {"prestart": []},
+		"mounts": [], "linux": {"seccomp": {}, "intelRdt": null, "netDevices": {}, "uidMappings": [], "timeOffsets": {}, "cgroupsPath": "", "devices": null,
+		"resources": {"blockIO": {"weight": 0}, "rdma": {}, "cpu": {"shares": 0, "quota": 0, "period": 0, "realtimePeriod": 0, "realtimeRuntime": 0},
+		"memory": {"limit": 0, "swap": 0, "kernel": 0, "disableOOMKiller": false}, "devices": []}}}`)
+	out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Limits{}, out.Resources); diff != "" {
+		t.Errorf("limits (-want +got)\n%s", diff)
+	}
+}
+
+func TestWrongValues(t *testing.T) {
+	const uts, net, mqueue = `{"type": "uts"}`, `{"type": "network"}`, `{"type": "ipc"}`
+	for _, c := range []struct{ patch, want string }{
+		{`{"ociVersion": ""}`, `ociVersion: missing; want a version of the specification such as "1.3.0"`},
+		{`{"ociVersion": "2.0.0"}`, `ociVersion: "2.0.0" is not known; want 1.x.y, such as "1.3.0"`},
+		{`{"ociVersion": "1.0"}`, `ociVersion: "1.0" is not known; want 1.x.y, such as "1.3.0"`},
+		{`{"ociVersion": "1.0.x"}`, `ociVersion: "1.0.x" is not known; want 1.x.y, such as "1.3.0"`},
+		{`{"ociVersion": "1.0.2-dev"}`, ``},
+		{`{"ociVersion": "1.3.0-rc.1+x"}`, ``},
+		{`{"root": null}`, `root: missing; want an object with the path of the root file system`},
+		{`{"root": {"path": ""}}`, `root.path: missing or empty; want the path of the root file system`},
+		{`{"process": {"args": []}}`, `process.args: missing or empty; want the program and its arguments`},
+		{`{"process": {"args": [""]}}`, `process.args[0]: empty; want the program's path, or its name to be looked up in PATH`},
+		{`{"process": {"cwd": "x"}}`, `process.cwd: "x" is not absolute`},
+		{`{"process": {"cwd": ""}}`, `process.cwd: "" is not absolute`},
+		{`{"process": {"env": ["A=b", "X"]}}`, `process.env[1]: "X"; want NAME=value`},
+		{`{"process": {"env": ["=b"]}}`, `process.env[0]: "=b"; want NAME=value`},
+		{`{"process": {"oomScoreAdj": 1001}}`, `process.oomScoreAdj: 1001; want -1000 to 1000`},
+		{`{"process": {"user": {"umask": 512}}}`, `process.user.umask: 512; want 0 to 511 (octal 777)`},
+		{`{"process": {"terminal": true, "consoleSize": {"height": 65536}}}`, `process.consoleSize.height: 65536; want at most 65535`},
+		{`{"process": {"terminal": false, "consoleSize": {"height": 65536}}}`, ``},
+		{`{"process": {"rlimits": [{"type": "RLIMIT_X"}]}}`, `process.rlimits[0].type: "RLIMIT_X" is not known; want one of getrlimit(2), such as RLIMIT_NOFILE`},
+		{`{"process": {"rlimits": [{"type": "RLIMIT_AS"}, {"type": "RLIMIT_AS"}]}}`, `process.rlimits[1].type: "RLIMIT_AS" stands twice; each type may stand once`},
+		{`{"process": {"rlimits": [{"type": "RLIMIT_AS", "soft": 2, "hard": 1}]}}`, `process.rlimits[0].soft: 2 is above the hard limit 1 of RLIMIT_AS`},
+		{`{"hostname": "x"}`, `hostname: "x" needs a uts namespace in linux.namespaces`},
+		{`{"domainname": "x"}`, `domainname: "x" needs a uts namespace in linux.namespaces`},
+		{`{"linux": {"namespaces": [` + uts + `]}, "hostname": "` + strings.Repeat("x", 65) + `"}`, `hostname: 65 bytes; want at most 64`},
+		{`{"linux": {"namespaces": [{"type": "x"}]}}`, `linux.namespaces[0].type: "x" is not known; want pid, network, mount, ipc, uts, user, cgroup or time`},
+		{`{"linux": {"namespaces": [` + uts + `, ` + uts + `]}}`, `linux.namespaces[1].type: "uts" stands twice; each type may stand once`},
+		{`{"linux": {"namespaces": [{"type": "pid", "path": "ns"}]}}`, `linux.namespaces[0].path: "ns" is not absolute`},
+		{`{"linux": {"uidMappings": [{"size": 1}]}}`, `linux.uidMappings, linux.gidMappings: given without a user namespace in linux.namespaces`},
+		{`{"linux": {"namespaces": [{"type": "user"}]}}`, `linux.uidMappings: missing; a new user namespace needs it`},
+		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"containerID": 1, "size": 9}]}}`, `linux.uidMappings: container id 0 is not mapped; the container's root must be`},
+		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"size": 9}, {"containerID": 9}]}}`, `linux.uidMappings[1].size: 0; want at least 1`},
+		{`{"linux": {"timeOffsets": {"monotonic": {"secs": 1}}}}`, `linux.timeOffsets: given without a new time namespace in linux.namespaces`},
+		{`{"linux": {"timeOffsets": {"realtime": {"secs": 1}}}}`, `linux.timeOffsets.realtime: no such clock; want monotonic or boottime`},
+		{`{"linux": {"namespaces": [{"type": "time"}], "timeOffsets": {"boottime": {"nanosecs": 1000000000}}}}`, `linux.timeOffsets.boottime.nanosecs: 1000000000; want at most 999999999`},
+		{`{"linux": {"namespaces": []}, "root": {"readonly": true}}`, `root.readonly: needs a mount namespace in linux.namespaces`},
+		{`{"linux": {"namespaces": [], "maskedPaths": ["/a"]}}`, `linux.maskedPaths: needs a mount namespace in linux.namespaces`},
+		{`{"linux": {"namespaces": [], "readonlyPaths": ["/a"]}}`, `linux.readonlyPaths: needs a mount namespace in linux.namespaces`},
+		{`{"linux": null, "mounts": [{"destination": "/a"}]}`, `mounts: needs a mount namespace in linux.namespaces`},
+		{`{"linux": {"maskedPaths": ["a"]}}`, `linux.maskedPaths[0]: "a" is not absolute`},
+		{`{"linux": {"rootfsPropagation": "x"}}`, `linux.rootfsPropagation: "x" is not known; want shared, slave, private or unbindable, each also with an r before it`},
+		{`{"mounts": [{"type": "tmpfs"}]}`, `mounts[0].destination: missing; want an absolute path in the container`},
+		{`{"mounts": [{"destination": "/a"}]}`, `mounts[0].type: missing; want a file system's name, or the option bind or rbind`},
+		{`{"mounts": [{"destination": "/a", "type": "bind", "source": "/b"}]}`, `mounts[0].options: neither bind nor rbind, which make a bind mount; the type "bind" alone does not`},
+		{`{"mounts": [{"destination": "/a", "options": ["bind"]}]}`, `mounts[0].source: missing; a bind mount needs the path on the host`},
+		{`{"mounts": [{"destination": "/a", "source": "/b", "options": ["rbind", "size=1"]}]}`, `mounts[0].options: "size=1" is an option of a file system and cannot be given to a bind mount`},
+		{`{"mounts": [{"destination": "/a", "source": "/b", "options": ["rbind", "tmpcopyup"]}]}`, `mounts[0].options: tmpcopyup cannot be given to a bind mount`},
+		{`{"mounts": [{"destination": "/a", "type": "proc", "options": ["tmpcopyup"]}]}`, `mounts[0].options: tmpcopyup is for the type tmpfs, not "proc"`},
+		{`{"mounts": [{"destination": "/a", "type": "proc", "options": [""]}]}`, `mounts[0].options[0]: empty`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "x"}]}}`, `linux.devices[0].type: "x" is not known; want c, b, u or p`},
+		{`{"linux": {"devices": [{"path": "d", "type": "c"}]}}`, `linux.devices[0].path: "d"; want the absolute path of a device node`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "c"}, {"path": "/d/", "type": "b"}]}}`, `linux.devices[1].path: "/d" stands twice; each path may stand once`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "c", "major": -1}]}}`, `linux.devices[0].major: -1; want 0 to 4294967295`},
+		{`{"linux": {"sysctl": {"net.x": "1"}}}`, `linux.sysctl: "net.x" needs a namespace of type network in linux.namespaces`},
+		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net.x": "1", "net/y/z.1": "2"}}}`, ``},
+		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net/../kernel/core_pattern": "1"}}}`, `linux.sysctl: "net/../kernel/core_pattern" is not the name of a parameter`},
+		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net....kernel": "1"}}}`, `linux.sysctl: "net....kernel" is not the name of a parameter`},
+		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net.//.x": "1"}}}`, `linux.sysctl: "net.//.x" is not the name of a parameter`},
+		{`{"linux": {"sysctl": {"kernel.msgmax": "1"}}}`, `linux.sysctl: "kernel.msgmax" needs a namespace of type ipc in linux.namespaces`},
+		{`{"linux": {"namespaces": [` + mqueue + `], "sysctl": {"kernel/sem": "1", "fs.mqueue.msg_max": "2"}}}`, ``},
+		{`{"linux": {"sysctl": {"kernel.domainname": "1"}}}`, `linux.sysctl: "kernel.domainname" needs a namespace of type uts in linux.namespaces`},
+		{`{"linux": {"namespaces": [` + uts + `], "sysctl": {"kernel.hostname": "1"}}}`, `linux.sysctl: "kernel.hostname" is not allowed; use the property hostname`},
+		{`{"linux": {"sysctl": {"vm.overcommit_memory": "1"}}}`, `linux.sysctl: "vm.overcommit_memory" belongs to no namespace and would change the host; want net.*, user.*, fs.mqueue.*, kernel.domainname or one of the ipc namespace`},
+		{`{"hooks": {"poststop": [{"path": "x"}]}}`, `hooks.poststop[0].path: "x" is not absolute`},
+		{`{"hooks": {"startContainer": [{"path": "/x", "timeout": 0}]}}`, `hooks.startContainer[0].timeout: 0; want a number of seconds above 0`},
+		{`{"hooks": {"prestart": [{"path": "/x"}, {"path": "/x", "env": ["A"]}]}}`, `hooks.prestart[1].env[0]: "A"; want NAME=value`},
+		{`{"linux": {"cgroupsPath": "a/../../b"}}`, `linux.cgroupsPath: "a/../../b"; .. is not allowed`},
+		{`{"linux": {"cgroupsPath": "/"}}`, `linux.cgroupsPath: "/" is the root of the hierarchy; want a group below it`},
+		{`{"linux": {"resources": {"memory": {"limit": -2}}}}`, `linux.resources.memory.limit: -2; want a number of bytes, or -1 for no limit`},
+		{`{"linux": {"resources": {"memory": {"limit": 10, "swap": 9}}}}`, `linux.resources.memory.swap: 9 is below memory.limit 10; it counts memory and swap together`},
+		{`{"linux": {"resources": {"cpu": {"quota": 999}}}}`, `linux.resources.cpu.quota: 999; want at least 1000 microseconds, or -1 for no limit`},
+		{`{"linux": {"resources": {"cpu": {"period": 999}}}}`, `linux.resources.cpu.period: 999; want 1000 to 1000000 microseconds`},
+		{`{"linux": {"resources": {"cpu": {"idle": 2}}}}`, `linux.resources.cpu.idle: 2; want 0 or 1`},
+		{`{"linux": {"resources": {"cpu": {"cpus": "all"}}}}`, `linux.resources.cpu.cpus: "all"; want a list of numbers such as 0-3,7`},
+		{`{"linux": {"resources": {"unified": {"../x.y": "1"}}}}`, `linux.resources.unified: "../x.y"; want the name of a controller's file such as memory.high`},
+		{`{"linux": {"resources": {"unified": {"cgroup.kill": "1"}}}}`, `linux.resources.unified: "cgroup.kill"; want the name of a controller's file such as memory.high`},
+		{`{"linux": {"resources": {"devices": [{"type": "p"}]}}}`, `linux.resources.devices[0].type: "p" is not known; want a, c or b`},
+		{`{"linux": {"resources": {"devices": [{"access": "x"}]}}}`, `linux.resources.devices[0].access: "x"; want letters of rwm`},
+		{`{"linux": {"resources": {"devices": [{"major": -2}]}}}`, `linux.resources.devices[0].major: -2; want 0 to 4294967295, or -1 for all`},
+	} {
+		_, err := Convert(spec(t, c.patch), Options{Bundle: "/b", ID: "x"})
+		if got := text(err); got != c.want {
+			t.Errorf("%s\ngot  %s\nwant %s", c.patch, got, c.want)
+		}
+	}
+}
+
+func TestUnmappedIDs(t *testing.T) {
+	for _, c := range []struct{ patch, want string }{
+		{`{"process": {"user": {"uid": 9, "gid": 9, "additionalGids": [0]}}}`, ``},
+		{`{"process": {"user": {"uid": 10}}}`, `process.user.uid: 10 is not mapped by linux.uidMappings`},
+		{`{"process": {"user": {"gid": 10}}}`, `process.user.gid: 10 is not mapped by linux.gidMappings`},
+		{`{"process": {"user": {"additionalGids": [1, 4294967295]}}}`, `process.user.additionalGids[1]: 4294967295 is not mapped by linux.gidMappings`},
+		{`{"mounts": [{"destination": "/a", "type": "devpts", "options": ["gid=50"]}]}`, `mounts[0].options gid: 50 is not mapped by linux.gidMappings`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "c", "uid": 10}]}}`, `linux.devices[0].uid: 10 is not mapped by linux.uidMappings`},
+	} {
+		_, err := Convert(spec(t, userNamespace, c.patch), Options{Bundle: "/b", ID: "x"})
+		if got := text(err); got != c.want {
+			t.Errorf("%s\ngot  %s\nwant %s", c.patch, got, c.want)
+		}
+	}
+}
+
+// TestPlainUser: what a caller without root can and cannot ask for.
+func TestPlainUser(t *testing.T) {
+	host := Host{UID: 1000, GID: 1000}
+	_, err := Convert(spec(t), Options{ID: "x", Host: host})
+	if want := "linux.namespaces: no user namespace; a caller that is not root needs a new one"; text(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	_, err = Convert(spec(t, userNamespace), Options{ID: "x", Host: host})
+	if want := "not carried out by this version: linux.uidMappings of other ids than the caller's own 1000, linux.gidMappings of other ids than the caller's own 1000"; text(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	out, err := Convert(RootlessSpec(1000, 1000), Options{ID: "x", Host: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Spawn.Container.Process.SetGroups {
+		t.Error("setgroups is denied where a plain user maps a gid")
+	}
+	s := RootlessSpec(1000, 1000)
+	s.Process.User.AdditionalGIDs = []uint32{0}
+	if _, err := Convert(s, Options{ID: "x", Host: host}); err != nil {
+		t.Errorf("the process's own group as an additional one: %v", err)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	out, err := Convert(spec(t), Options{Bundle: "/b", ID: "x", NoPivot: true, PreserveFDs: 2, Host: testHost()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := out.Spawn.Container
+	if out.CgroupPath != "/handfast/x" || out.Rootfs != "/b/rootfs" || c.Root.Path != "/b/rootfs" || !c.Root.NoPivot || c.Process.Umask != 0o022 ||
+		c.Process.KeepFDs != 2 || out.Spawn.PreserveFDs != 2 || len(c.Devices) != 6 || !c.Process.SetGroups || c.Process.Env != nil {
+		t.Errorf("%+v", out)
+	}
+	s := spec(t)
+	s.Process = nil
+	if out, err = Convert(s, Options{Bundle: "/b", ID: "x"}); err != nil || out.Spawn.Container.Process.Args != nil {
+		t.Errorf("without a process: %+v, %v", out, err)
+	}
+	s = spec(t, `{"linux": {"cgroupsPath": "a/b"}, "mounts": [{"destination": "/dev/", "source": "/dev", "options": ["rbind"]}, {"destination": "run", "type": "tmpfs"}]}`)
+	if out, err = Convert(s, Options{Bundle: "/b", ID: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if out.CgroupPath != "/a/b" || len(out.Spawn.Container.Devices) != 0 {
+		t.Errorf("cgroup %s, devices %v", out.CgroupPath, out.Spawn.Container.Devices)
+	}
+	if diff := cmp.Diff([]string{`mounts[1].destination: "run" is not absolute and is taken from the container's root`}, out.Warnings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMountOptions(t *testing.T) {
+	const at = unix.MOUNT_ATTR__ATIME
+	for _, c := range []struct {
+		options string
+		want    container.Mount
+	}{
+		{"ro nosuid nodev noexec", container.Mount{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC, FSFlags: []string{"ro"}}},
+		{"ro rw", container.Mount{Clear: unix.MOUNT_ATTR_RDONLY}},
+		{"defaults loud async symfollow", container.Mount{Clear: unix.MOUNT_ATTR_NOSYMFOLLOW}},
+		{"noatime nodiratime", container.Mount{Set: unix.MOUNT_ATTR_NOATIME | unix.MOUNT_ATTR_NODIRATIME, Clear: at}},
+		{"noatime strictatime", container.Mount{Set: unix.MOUNT_ATTR_STRICTATIME, Clear: at}},
+		{"strictatime relatime", container.Mount{Clear: at}},
+		{"sync dirsync lazytime iversion mand silent", container.Mount{FSFlags: []string{"sync", "dirsync", "lazytime", "iversion", "mand", "silent"}}},
+		{"sync async", container.Mount{FSFlags: []string{}}},
+		{"rro rnosuid rnoatime", container.Mount{RecSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOATIME, RecClear: at}},
+		{"rrw", container.Mount{RecClear: unix.MOUNT_ATTR_RDONLY}},
+		{"rslave size=1 mode=755", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC, Data: []string{"size=1", "mode=755"}}},
+		{"unbindable", container.Mount{Propagation: unix.MS_UNBINDABLE}},
+		{"relative", container.Mount{Data: []string{"relative"}}},
+	} {
+		s := spec(t)
+		s.Mounts = []Mount{{Destination: "/a", Type: "ext4", Source: "/dev/x", Options: strings.Fields(c.options)}}
+		out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.want.Destination, c.want.Type, c.want.Source = "/a", "ext4", "/dev/x"
+		if diff := cmp.Diff(c.want, out.Spawn.Container.Mounts[0]); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", c.options, diff)
+		}
+	}
+}
