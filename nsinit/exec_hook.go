@@ -1,0 +1,150 @@
+package nsinit
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// hook runs one hook with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". A createContainer hook is found in the runtime's file system, for the root is still the old
+// one; a startContainer hook in the container's.
+func (c *child) hook(s Step) error {
+	env, status := s.Hook.Env, "creating"
+	if s.Stage == StageStart {
+		status = "created"
+		if env == nil {
+			env = c.env
+		}
+	}
+	return runHook(s.Hook, env, c.state(status))
+}
+
+// state is the container's state with what only this process knows.
+func (c *child) state(status string) []byte {
+	rest := strings.TrimPrefix(strings.TrimSpace(c.cfg.State), "{")
+	if rest == "" {
+		rest = "}"
+	}
+	comma := ","
+	if strings.HasPrefix(strings.TrimSpace(rest), "}") {
+		comma = ""
+	}
+	return fmt.Appendf(nil, `{"status":%q,"pid":%d%s%s`, status, unix.Getpid(), comma, rest)
+}
+
+func runHook(h *container.Hook, env []string, state []byte) error {
+	in, err := memoryFile("state", state)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(in)
+	// In memory and not a pipe: whoever inherits it, a daemon that the hook leaves behind, can neither block nor be waited for.
+	out, err := memoryFile("stderr", nil)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(out)
+	args := h.Args
+	if len(args) == 0 {
+		args = []string{h.Path}
+	}
+	old := unix.Umask(0o022)
+	pidfd := -1
+	pid, _, err := syscall.StartProcess(h.Path, args, &syscall.ProcAttr{
+		Env: env, Files: []uintptr{uintptr(in), 1, uintptr(out)}, Sys: &syscall.SysProcAttr{PidFD: &pidfd},
+	})
+	unix.Umask(old)
+	if err != nil {
+		return op("execute", h.Path, err)
+	}
+	defer sys.Close(pidfd)
+	late := false
+	if h.Timeout > 0 {
+		late = !pollIn(pidfd, time.Duration(h.Timeout)*time.Second)
+	}
+	if late {
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+	}
+	var status syscall.WaitStatus
+	for {
+		if _, err = syscall.Wait4(pid, &status, 0, nil); err != unix.EINTR {
+			break
+		}
+	}
+	if late {
+		return fmt.Errorf("%s: killed after its timeout of %d s: %w", h.Path, h.Timeout, unix.ETIMEDOUT)
+	}
+	return hookResult(h, status, err, out)
+}
+
+func hookResult(h *container.Hook, status syscall.WaitStatus, err error, out int) error {
+	if err != nil {
+		return op("wait4", h.Path, err)
+	}
+	if status.Exited() && status.ExitStatus() == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("%s: exit status %d", h.Path, status.ExitStatus())
+	if status.Signaled() {
+		text = fmt.Sprintf("%s: ended by signal %d (%s)", h.Path, status.Signal(), status.Signal())
+	}
+	if said := tail(out); said != "" {
+		text += ": " + said
+	}
+	return errors.New(text)
+}
+
+// pollIn waits until fd can be read, or is a process that has ended; false is the timeout.
+func pollIn(fd int, d time.Duration) bool {
+	end := time.Now().Add(d)
+	for {
+		left := time.Until(end)
+		if left < 0 {
+			return false
+		}
+		ts := unix.NsecToTimespec(left.Nanoseconds())
+		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, &ts, nil)
+		if n > 0 || err != nil && err != unix.EINTR {
+			return true
+		}
+	}
+}
+
+func memoryFile(name string, content []byte) (int, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, op("memfd_create", name, err)
+	}
+	for len(content) > 0 {
+		n, err := unix.Write(fd, content)
+		if err != nil {
+			sys.Close(fd)
+			return -1, op("write", name, err)
+		}
+		content = content[n:]
+	}
+	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
+		sys.Close(fd)
+		return -1, op("lseek", name, err)
+	}
+	return fd, nil
+}
+
+// tail is the end of what a hook wrote to its standard error, as one line.
+func tail(fd int) string {
+	const most = 512
+	size, err := unix.Seek(fd, 0, unix.SEEK_END)
+	if err != nil {
+		return ""
+	}
+	buf := make([]byte, most)
+	n, _ := unix.Pread(fd, buf, max(0, size-most))
+	return strings.Join(strings.Fields(strings.ToValidUTF8(string(buf[:max(n, 0)]), "?")), " ")
+}

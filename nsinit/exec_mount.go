@@ -1,0 +1,205 @@
+package nsinit
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// mount carries out one mount. What is mounted is made first and mounted nowhere; its place is opened once, below the root; then the one is moved onto the other by descriptor.
+func (c *child) mount(m *container.Mount) error {
+	dest := path.Clean(m.Destination)
+	if err := c.checkProc(m, dest); err != nil {
+		return err
+	}
+	switch {
+	case m.Cgroup != nil:
+		return c.mountCgroup(m, dest)
+	case m.Bind:
+		return c.bind(m, dest)
+	}
+	tree, err := c.newFS(m, dest)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(tree)
+	target, err := c.root.MkdirAll(dest, 0o755)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(target)
+	if err := sys.Attach(tree, target, dest); err != nil {
+		return err
+	}
+	return finishMount(tree, m, dest)
+}
+
+// finishMount applies what holds for a whole tree, and the propagation, which only a mount that is attached can have.
+func finishMount(tree int, m *container.Mount, dest string) error {
+	if m.RecSet|m.RecClear != 0 {
+		if err := sys.SetAttr(tree, dest, true, m.RecSet, m.RecClear, 0); err != nil {
+			return err
+		}
+	}
+	if m.Propagation == 0 {
+		return nil
+	}
+	return sys.SetAttr(tree, dest, m.Propagation&unix.MS_REC != 0, 0, 0, m.Propagation&^unix.MS_REC)
+}
+
+// newFS makes the file system of a mount that is no bind.
+func (c *child) newFS(m *container.Mount, dest string) (int, error) {
+	flags, data, attr := m.FSFlags, m.Data, m.Set
+	if m.Type == "tmpfs" {
+		data = c.tmpfsMode(dest, data)
+	}
+	if m.CopyUp {
+		flags, attr = without(flags, "ro"), attr&^unix.MOUNT_ATTR_RDONLY
+	}
+	tree, err := sys.NewFS(m.Type, m.Source, flags, data, attr)
+	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
+		// sysfs belongs to the network namespace's owner, who in a user namespace without a network of its own is somebody else: the host's is bound in place.
+		return c.boundSys(m)
+	}
+	if err != nil || !m.CopyUp {
+		return tree, err
+	}
+	if err := c.copyUp(tree, dest); err != nil {
+		sys.Close(tree)
+		return -1, err
+	}
+	return tree, sys.SetAttr(tree, dest, false, m.Set, 0, 0)
+}
+
+func (c *child) boundSys(m *container.Mount) (int, error) {
+	tree, err := c.source("/sys", true)
+	if err != nil {
+		return -1, err
+	}
+	return tree, sys.SetAttr(tree, "/sys", true, m.Set, 0, 0)
+}
+
+// tmpfsMode gives a tmpfs the mode of the directory that it covers, unless the configuration names one: /tmp stays sticky.
+func (c *child) tmpfsMode(dest string, data []string) []string {
+	fd, err := c.root.Dir(dest)
+	if err != nil {
+		return data
+	}
+	defer sys.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return data
+	}
+	return append([]string{"mode=" + strconv.FormatUint(uint64(st.Mode&0o7777), 8)}, data...)
+}
+
+func without(list []string, s string) []string {
+	out := make([]string, 0, len(list))
+	for _, e := range list {
+		if e != s {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// bind mounts a path of the host.
+func (c *child) bind(m *container.Mount, dest string) error {
+	tree, err := c.source(m.Source, m.Recursive)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(tree)
+	var st unix.Stat_t
+	if err := unix.Fstat(tree, &st); err != nil {
+		return op("fstat", m.Source, err)
+	}
+	if dest == "/proc" {
+		if magic, err := sys.FSType(tree); err != nil || magic != unix.PROC_SUPER_MAGIC {
+			return fmt.Errorf("%s may only be a procfs, and %s is none: %w", dest, m.Source, unix.EINVAL)
+		}
+	}
+	if err := setBindAttr(tree, m); err != nil {
+		return err
+	}
+	target := -1
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		target, err = c.root.MkdirAll(dest, 0o755)
+	} else {
+		target, err = c.root.CreateFile(dest)
+	}
+	if err != nil {
+		return err
+	}
+	defer sys.Close(target)
+	if err := sys.Attach(tree, target, dest); err != nil {
+		return err
+	}
+	return finishMount(tree, m, dest)
+}
+
+// setBindAttr sets and clears the attributes of a bind mount. In a user namespace some of the source's are locked and cannot be cleared (mount_namespaces(7)): those stay, as they must.
+func setBindAttr(tree int, m *container.Mount) error {
+	if m.Set|m.Clear == 0 {
+		return nil
+	}
+	err := sys.SetAttr(tree, m.Source, false, m.Set, m.Clear, 0)
+	if !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	have, e := sys.Attrs(tree)
+	if e != nil {
+		return err
+	}
+	const times = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
+	return sys.SetAttr(tree, m.Source, false, m.Set&^times, m.Clear&^have&^times, 0)
+}
+
+// checkProc refuses mounts that would stand in for procfs, or hide its files: what the runtime and the kernel's protections rely on there must be the kernel's own
+// (CVE-2019-16884, CVE-2019-19921).
+func (c *child) checkProc(m *container.Mount, dest string) error {
+	if m.Type == "proc" || m.Type == "sysfs" {
+		if err := c.plainDirectory(dest); err != nil {
+			return err
+		}
+	}
+	if dest == "/proc" && m.Type != "proc" && !m.Bind {
+		return fmt.Errorf("%s may only be a procfs, not %s: %w", dest, m.Type, unix.EINVAL)
+	}
+	if !strings.HasPrefix(dest, "/proc/") || m.Type == "proc" {
+		return nil
+	}
+	for _, ok := range [...]string{"cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"} {
+		if dest == "/proc/"+ok {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is inside /proc and not among the files that may be covered there: %w", dest, unix.EINVAL)
+}
+
+// plainDirectory refuses a link in place of a directory.
+func (c *child) plainDirectory(dest string) error {
+	fd, err := c.root.Open(dest, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer sys.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return op("fstat", dest, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return fmt.Errorf("%s must be mounted on an ordinary directory: %w", dest, unix.ENOTDIR)
+	}
+	return nil
+}

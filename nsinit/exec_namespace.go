@@ -1,0 +1,81 @@
+package nsinit
+
+import (
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// session gives the process a session of its own and an empty umask, and closes it to ptrace(2) and /proc/PID of others while it is neither of the host nor of the container (CVE-2016-9962).
+func (c *child) session() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return op("prctl PR_SET_DUMPABLE", "", err)
+	}
+	// Modes are what the configuration says; the program's own umask comes last.
+	unix.Umask(0)
+	// EPERM: it leads a process group already, as the first process of a new pid namespace may.
+	if _, err := unix.Setsid(); err != nil && err != unix.EPERM {
+		return op("setsid", "", err)
+	}
+	return nil
+}
+
+func (c *child) namespace(n *container.Namespace) error {
+	if n.How == container.NSUnshare {
+		return op("unshare", n.Kind, unix.Unshare(unix.CLONE_NEWCGROUP))
+	}
+	// A mount namespace can be entered only by a thread that shares its root and working directory with no other, setns(2).
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return op("unshare", "CLONE_FS", err)
+	}
+	return op("setns", n.Kind, unix.Setns(c.fds[n.FD-1], unix.CLONE_NEWNS))
+}
+
+// loopbackUp brings up lo, netdevice(7).
+func loopbackUp() error {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return op("socket", "", err)
+	}
+	defer sys.Close(s)
+	var req struct {
+		name  [unix.IFNAMSIZ]byte
+		flags uint16
+		_     [22]byte
+	}
+	copy(req.name[:], "lo")
+	req.flags = unix.IFF_UP
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&req)))
+	if errno != 0 {
+		return op("ioctl SIOCSIFFLAGS", "lo", errno)
+	}
+	return nil
+}
+
+// writeSysctl writes a kernel parameter through a procfs of our own, mounted nowhere: what a container mounts over /proc cannot catch the write (CVE-2025-52881).
+func writeSysctl(key, value string) error {
+	proc, err := sys.NewFS("proc", "", nil, nil, 0)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(proc)
+	fd, err := sys.Beneath(proc, "sys/"+sysctlPath(key), unix.O_WRONLY)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(fd)
+	_, err = unix.Write(fd, []byte(value))
+	return op("write", key, err)
+}
+
+// sysctlPath turns dots into slashes, unless the key is written with slashes, in which a dot is part of a name (net/ipv4/conf/eth0.1/forwarding).
+func sysctlPath(key string) string {
+	if strings.Contains(key, "/") {
+		return key
+	}
+	return strings.ReplaceAll(key, ".", "/")
+}

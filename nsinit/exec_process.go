@@ -1,0 +1,121 @@
+package nsinit
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// stdio gives the standard streams to the user, and takes the container's null device for the host's: the host's inode in the container's hands would be one it can change.
+func (c *child) stdio() error {
+	for fd := range 3 {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return op("fstat", "standard stream "+strconv.Itoa(fd), err)
+		}
+		if isNull(fd) {
+			if err := c.reopenNull(fd); err != nil {
+				return err
+			}
+			continue
+		}
+		if st.Uid == c.cfg.Process.UID {
+			continue
+		}
+		err := unix.Fchown(fd, int(c.cfg.Process.UID), -1)
+		switch err {
+		case nil, unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES: // not ours to give, or no owner that this namespace knows
+		default:
+			return op("fchown", "standard stream "+strconv.Itoa(fd), err)
+		}
+	}
+	return nil
+}
+
+// reopenNull replaces a stream by the container's own null device. An image without one keeps what it was given.
+func (c *child) reopenNull(fd int) error {
+	null, err := c.openNull(unix.O_RDWR | unix.O_NOCTTY)
+	if err != nil {
+		return nil //nolint:nilerr // no null device, or none that may be trusted: the host's is the better one
+	}
+	defer sys.Close(null)
+	return op("dup3", "/dev/null", unix.Dup3(null, fd, 0))
+}
+
+// environment makes the program's environment: of a name that stands twice the last one counts, and HOME is the user's, from the container's passwd(5), where it is missing or empty.
+func (c *child) environment() error {
+	env := c.cfg.Process.Env
+	out := make([]string, 0, len(env)+1)
+	seen := make(map[string]bool, len(env))
+	home := false
+	for i := len(env) - 1; i >= 0; i-- {
+		name, value, _ := strings.Cut(env[i], "=")
+		if seen[name] || name == "HOME" && value == "" {
+			continue
+		}
+		seen[name] = true
+		home = home || name == "HOME"
+		out = append(out, env[i])
+	}
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	if !home {
+		out = append(out, "HOME="+c.home())
+	}
+	c.env = out
+	return nil
+}
+
+// home is the user's directory in the container's /etc/passwd; "/" where there is none.
+func (c *child) home() string {
+	const most = 1 << 20
+	fd, err := c.root.Open("/etc/passwd", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return "/"
+	}
+	defer sys.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return "/"
+	}
+	buf := make([]byte, min(st.Size, most))
+	n, err := unix.Pread(fd, buf, 0)
+	if err != nil {
+		return "/"
+	}
+	return homeOf(string(buf[:n]), c.cfg.Process.UID)
+}
+
+// homeOf is the sixth field of the user's line in passwd(5).
+func homeOf(passwd string, uid uint32) string {
+	want := strconv.FormatUint(uint64(uid), 10)
+	for line := range strings.Lines(passwd) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if len(f) >= 6 && f[2] == want && path.IsAbs(f[5]) {
+			return f[5]
+		}
+	}
+	return "/"
+}
+
+// setRlimit sets one limit. It goes through package syscall for RLIMIT_NOFILE, which remembers the limit of before the runtime raised it and would restore that at the execution.
+func setRlimit(l *container.Rlimit) error {
+	name := fmt.Sprintf("resource %d to soft %d, hard %d", l.Resource, l.Soft, l.Hard)
+	if l.Resource == unix.RLIMIT_NOFILE {
+		return op("setrlimit", name, syscall.Setrlimit(l.Resource, &syscall.Rlimit{Cur: l.Soft, Max: l.Hard}))
+	}
+	return op("setrlimit", name, unix.Prlimit(0, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil))
+}
+
+// closeOthers marks every descriptor from first on to end with the execution, close_range(2).
+func closeOthers(first int) error {
+	return op("close_range", "", unix.CloseRange(uint(first), ^uint(0)>>1&0xffffffff, unix.CLOSE_RANGE_CLOEXEC))
+}

@@ -1,0 +1,148 @@
+package nsinit
+
+import (
+	"fmt"
+	"path"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// become takes on the user: groups and ids, capabilities, no_new_privs, umask and the working directory, in the order that capabilities(7) forces. The raw system calls change this
+// thread alone, and that is enough: it is locked, and the execution ends all others.
+func (c *child) become(cwd string) error {
+	p := &c.cfg.Process
+	caps := known(p.Capabilities)
+	late := unix.Chdir(cwd) != nil // some directories only the user may enter, others only root: one of the two attempts must do
+	if err := dropBounding(caps.Bounding); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
+		return op("prctl PR_SET_KEEPCAPS", "", err)
+	}
+	if err := setIDs(p); err != nil {
+		return err
+	}
+	if late {
+		if err := unix.Chdir(cwd); err != nil {
+			return op("chdir", cwd, err)
+		}
+	}
+	if err := insideRoot(cwd); err != nil {
+		return err
+	}
+	if err := setCapabilities(caps); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 0, 0, 0, 0); err != nil {
+		return op("prctl PR_SET_KEEPCAPS", "", err)
+	}
+	if p.NoNewPrivs {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return op("prctl PR_SET_NO_NEW_PRIVS", "", err)
+		}
+	}
+	unix.Umask(int(p.Umask))
+	return nil
+}
+
+// insideRoot refuses a working directory that cannot be named from the root: a link of procfs to a descriptor of the host's leads to such a one (CVE-2024-21626).
+func insideRoot(cwd string) error {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Getcwd(buf)
+	if err != nil {
+		return op("getcwd", cwd, err)
+	}
+	if n < 1 || !path.IsAbs(string(buf[:n-1])) {
+		return fmt.Errorf("working directory %s is outside the container: %w", cwd, unix.EPERM)
+	}
+	return nil
+}
+
+func setIDs(p *container.Process) error {
+	if p.SetGroups {
+		gids := p.AdditionalGIDs
+		_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(gids)), uintptr(unsafe.Pointer(unsafe.SliceData(gids))), 0)
+		if errno != 0 {
+			return op("setgroups", fmt.Sprint(gids), errno)
+		}
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(p.GID), uintptr(p.GID), uintptr(p.GID)); errno != 0 {
+		return op("setresgid", fmt.Sprint(p.GID), errno)
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(p.UID), uintptr(p.UID), uintptr(p.UID)); errno != 0 {
+		return op("setresuid", fmt.Sprint(p.UID), errno)
+	}
+	return nil
+}
+
+// known is the capabilities without those that this kernel does not have: to ask for such a one is no error, and no gain.
+func known(c container.Capabilities) container.Capabilities {
+	last := uint64(0)
+	for n := range 63 {
+		// PR_CAPBSET_READ answers EINVAL beyond the last capability, prctl(2).
+		if r, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err != nil || r < 0 {
+			break
+		}
+		last = last<<1 | 1
+	}
+	return container.Capabilities{
+		Bounding: c.Bounding & last, Effective: c.Effective & last, Permitted: c.Permitted & last,
+		Inheritable: c.Inheritable & last, Ambient: c.Ambient & last,
+	}
+}
+
+func dropBounding(keep uint64) error {
+	for n := range 63 {
+		if keep&(1<<n) != 0 {
+			continue
+		}
+		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0)
+		if err == unix.EINVAL {
+			return nil // beyond the last
+		}
+		if err != nil {
+			return op("prctl PR_CAPBSET_DROP", fmt.Sprint(n), err)
+		}
+	}
+	return nil
+}
+
+// setCapabilities sets the three sets of the thread, capset(2), and the ambient one. What this process itself lacks cannot be given and is left out.
+func setCapabilities(want container.Capabilities) error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have [2]unix.CapUserData
+	if err := unix.Capget(&head, &have[0]); err != nil {
+		return op("capget", "", err)
+	}
+	permitted := want.Permitted & mask(have, func(d unix.CapUserData) uint32 { return d.Permitted })
+	// A capability may be inheritable only out of the bounding set, and effective only out of the permitted one, capset(2).
+	sets := [3]uint64{want.Effective & permitted, permitted, want.Inheritable & (want.Bounding | permitted)}
+	data := [2]unix.CapUserData{
+		{Effective: uint32(sets[0]), Permitted: uint32(sets[1]), Inheritable: uint32(sets[2])},
+		{Effective: uint32(sets[0] >> 32), Permitted: uint32(sets[1] >> 32), Inheritable: uint32(sets[2] >> 32)},
+	}
+	head.Pid = 0
+	if err := unix.Capset(&head, &data[0]); err != nil {
+		return op("capset", "", err)
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return op("prctl PR_CAP_AMBIENT_CLEAR_ALL", "", err)
+	}
+	for n := range 63 {
+		// Ambient needs both others, capabilities(7).
+		if want.Ambient&sets[1]&sets[2]&(1<<n) == 0 {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(n), 0, 0); err != nil {
+			return op("prctl PR_CAP_AMBIENT_RAISE", fmt.Sprint(n), err)
+		}
+	}
+	return nil
+}
+
+func mask(d [2]unix.CapUserData, f func(unix.CapUserData) uint32) uint64 {
+	return uint64(f(d[0])) | uint64(f(d[1]))<<32
+}

@@ -1,0 +1,110 @@
+package nsinit
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// SocketVariable is the environment variable that names the child's handshake socket. A process that has it is a child.
+const SocketVariable = "HANDFAST_SOCKET"
+
+// Main turns the process into what its parent asked for, and does not return, if it is a child that spawn made. In every other process it returns at once.
+// It must be the first statement of main: nothing else may have opened a descriptor or changed the process before.
+func Main() {
+	if _, ok := unix.Getenv(SocketVariable); !ok {
+		return
+	}
+	// Namespaces, credentials and capabilities are a thread's own: everything happens on this one, which is the process's first and the one that the execution leaves over.
+	runtime.LockOSThread()
+	conn, _, err := transport.Adopt(SocketVariable)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "handfast init:", err)
+		os.Exit(1)
+	}
+	peer, err := transport.NewChild(conn, syncproto.Init(), transport.Options{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "handfast init:", err)
+		os.Exit(1)
+	}
+	c := &child{peer: peer}
+	c.fail(c.run())
+	os.Exit(1)
+}
+
+// run is the whole life of the child. It returns only with an error.
+func (c *child) run() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &panicError{fmt.Sprint(r)}
+		}
+	}()
+	ctx := context.Background()
+	v, fds, err := c.peer.Accept(ctx)
+	if err != nil {
+		return err
+	}
+	c.fds = fds
+	if err := syncproto.FromValue(v, &c.cfg, true); err != nil {
+		return &configError{err}
+	}
+	if err := c.checkFDs(); err != nil {
+		return &configError{err}
+	}
+	steps, err := Plan(&c.cfg)
+	if err != nil {
+		return &configError{err}
+	}
+	if err := c.peer.Narrow(c.cfg.Narrow(syncproto.Init())); err != nil {
+		return err
+	}
+	if err := c.peer.Confirm(ctx); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if err := c.do(s); err != nil {
+			return located(s, err)
+		}
+	}
+	return nil
+}
+
+// checkFDs refuses a configuration whose descriptors did not come.
+func (c *child) checkFDs() error {
+	for _, n := range c.cfg.Namespaces {
+		if n.How == container.NSJoin && (n.FD < 1 || n.FD > len(c.fds)) {
+			return fmt.Errorf("namespaces: descriptor %d of %s did not come with the configuration", n.FD, n.Kind)
+		}
+	}
+	if c.cfg.Root.FD < 0 || c.cfg.Root.FD > len(c.fds) || c.cfg.GateFD < 0 || c.cfg.GateFD > len(c.fds) {
+		return fmt.Errorf("root.fd %d, gateFD %d: of %d descriptors", c.cfg.Root.FD, c.cfg.GateFD, len(c.fds))
+	}
+	return nil
+}
+
+// fail tells the parent. If there is no parent to tell, standard error is the last resort, and gets both errors.
+func (c *child) fail(err error) {
+	if e := c.peer.Fail(context.Background(), err); e != nil {
+		fmt.Fprintf(os.Stderr, "handfast init: %v (and the parent could not be told: %v)\n", err, e)
+	}
+}
+
+// configError is a configuration that cannot be carried out.
+type configError struct{ err error }
+
+func (e *configError) Error() string            { return "configuration: " + e.err.Error() }
+func (e *configError) Unwrap() error            { return e.err }
+func (e *configError) SyncCode() syncproto.Code { return syncproto.CodeConfig }
+
+// panicError is a mistake of this program itself, told instead of lost.
+type panicError struct{ text string }
+
+func (e *panicError) Error() string            { return "panic: " + e.text }
+func (e *panicError) SyncCode() syncproto.Code { return syncproto.CodePanic }

@@ -1,0 +1,125 @@
+package nsinit
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// Stage is what a step is for, and its name on the wire.
+type Stage string
+
+// The stages, in the order in which a plan may hold them.
+const (
+	StageSession     Stage = "session"     // a session of its own, not dumpable
+	StageNamespace   Stage = "namespace"   // join or make one namespace
+	StageHostname    Stage = "hostname"    // set the host name
+	StageDomainname  Stage = "domainname"  // set the NIS domain name
+	StageLoopback    Stage = "loopback"    // bring lo up
+	StageSysctl      Stage = "sysctl"      // write one kernel parameter
+	StagePropagation Stage = "propagation" // stop mounts from spreading to the host
+	StageRootfs      Stage = "rootfs"      // mount the root file system on itself and open it
+	StageMount       Stage = "mount"       // one mount
+	StageDevice      Stage = "device"      // one device node
+	StageLink        Stage = "link"        // one of the standard links in /dev
+	StageConsole     Stage = "console"     // open the terminal and hand over its master
+	StageCwd         Stage = "cwd"         // make the working directory
+	StageHooks       Stage = "hooks"       // let the parent run its hooks
+	StageHook        Stage = "hook"        // run one createContainer hook
+	StagePivot       Stage = "pivot"       // make the root file system the root
+	StageRootMode    Stage = "rootmode"    // the root's propagation, and read-only if asked for
+	StageReadonly    Stage = "readonly"    // one path becomes read-only
+	StageMask        Stage = "mask"        // one path becomes unreadable
+	StageStdio       Stage = "stdio"       // the standard streams belong to the user
+	StageEnv         Stage = "environment" // HOME
+	StageRlimit      Stage = "rlimit"      // one resource limit
+	StageUser        Stage = "user"        // ids, capabilities, no_new_privs, working directory
+	StageProgram     Stage = "program"     // find the program
+	StageFiles       Stage = "files"       // mark every other descriptor to end with the execution
+	StageReady       Stage = "ready"       // wait for the parent's "run"
+	StageGate        Stage = "gate"        // wait at the gate
+	StageStart       Stage = "starthook"   // run one startContainer hook
+	StageExec        Stage = "exec"        // execute the program
+)
+
+// Step is one thing to do. Which of the fields count depends on the stage; String prints those.
+type Step struct {
+	Stage     Stage
+	Path      string // of what is done, inside the container unless the stage is of the host
+	Text      string // a value: a name, a parameter's value, a link's target
+	Namespace *container.Namespace
+	Mount     *container.Mount
+	Device    *container.Device
+	Rlimit    *container.Rlimit
+	Hook      *container.Hook
+}
+
+// String is the step in one line.
+func (s Step) String() string {
+	parts := []string{string(s.Stage)}
+	switch {
+	case s.Namespace != nil:
+		parts = append(parts, s.Namespace.How, s.Namespace.Kind)
+	case s.Mount != nil:
+		parts = append(parts, describeMount(s.Mount)...)
+	case s.Device != nil:
+		d := s.Device
+		parts = append(parts, d.Path, d.Type, strconv.Itoa(int(d.Major))+":"+strconv.Itoa(int(d.Minor)), "mode", strconv.FormatUint(uint64(d.Mode), 8))
+	case s.Rlimit != nil:
+		parts = append(parts, strconv.Itoa(s.Rlimit.Resource), strconv.FormatUint(s.Rlimit.Soft, 10), strconv.FormatUint(s.Rlimit.Hard, 10))
+	}
+	if s.Path != "" {
+		parts = append(parts, s.Path)
+	}
+	if s.Text != "" {
+		parts = append(parts, s.Text)
+	}
+	return strings.Join(parts, " ")
+}
+
+func describeMount(m *container.Mount) []string {
+	kind := m.Type
+	if m.Bind {
+		kind = "bind"
+		if m.Recursive {
+			kind = "rbind"
+		}
+	}
+	parts := []string{kind, m.Source, "on", m.Destination}
+	for _, v := range [...]struct {
+		name string
+		bits uint64
+	}{{"set", m.Set}, {"clear", m.Clear}, {"rset", m.RecSet}, {"rclear", m.RecClear}, {"propagation", m.Propagation}} {
+		if v.bits != 0 {
+			parts = append(parts, v.name+"=0x"+strconv.FormatUint(v.bits, 16))
+		}
+	}
+	parts = append(parts, m.FSFlags...)
+	return append(parts, m.Data...)
+}
+
+// StepError is a step that failed: its stage, what was tried, on what, and why. errors.Is reaches the errno.
+type StepError struct {
+	Stage Stage
+	Op    string
+	Path  string
+	Err   error
+}
+
+func (e *StepError) Error() string {
+	s := string(e.Stage)
+	if e.Op != "" {
+		s += ": " + e.Op
+	}
+	if e.Path != "" {
+		s += " " + e.Path
+	}
+	return s + ": " + e.Err.Error()
+}
+
+// Unwrap is the cause.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// Location is what package remote sends of the error besides its cause.
+func (e *StepError) Location() (stage, op, path string) { return string(e.Stage), e.Op, e.Path }
