@@ -73,6 +73,9 @@ func (m *Machine) Send(f Frame) (Header, error) {
 	if m.state == Failed || m.state == Closed {
 		return Header{}, m.refuse(CodeState, m.role, f.Kind, "the conversation is over")
 	}
+	if f.Fail && (f.Kind != KindError || m.pending < 0) {
+		return Header{}, m.refuse(CodeState, m.role, f.Kind, "answers a request, but none is unanswered") // with Re zero it would end the conversation
+	}
 	next := *m
 	if err := next.admit(m.role, h); err != nil {
 		return Header{}, err

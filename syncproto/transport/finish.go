@@ -141,8 +141,11 @@ func (p *Peer) drain(f *Failure) {
 			if !open || in.err != nil {
 				return
 			}
-			if in.kind == syncproto.KindError {
+			switch {
+			case in.kind == syncproto.KindError && in.re == 0:
 				p.outrank(f, remoteError(in.body))
+			case in.kind == syncproto.KindError: // a request was refused: no end of its own
+				f.Also = append(f.Also, remoteError(in.body))
 			}
 		case <-exited:
 			exited = nil

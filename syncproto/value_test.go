@@ -1,0 +1,74 @@
+package syncproto_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/handfast/handfast/syncproto"
+)
+
+func TestValueEqual(t *testing.T) {
+	list, field := syncproto.ListValue, func(n string, v syncproto.Value) syncproto.Field { return syncproto.Field{Name: n, Value: v} }
+	one, two := syncproto.IntValue(1), syncproto.IntValue(2)
+	distinct := []syncproto.Value{
+		{}, syncproto.BoolValue(false), syncproto.BoolValue(true), syncproto.IntValue(0), one, syncproto.IntValue(-1), syncproto.UintValue(math.MaxUint64),
+		syncproto.StringValue(""), syncproto.StringValue("a"), syncproto.BytesValue(nil), syncproto.BytesValue([]byte("a")),
+		list(), list(one), list(one, two), list(two, one), list(list()), syncproto.MapValue(), syncproto.MapValue(field("a", one)), syncproto.MapValue(field("b", one)),
+		syncproto.MapValue(field("a", two)), syncproto.MapValue(field("a", one), field("b", two)),
+	}
+	for i, a := range distinct {
+		for j, b := range distinct {
+			if got := a.Equal(b); got != (i == j) {
+				t.Errorf("%v equals %v: %v", a, b, got)
+			}
+		}
+	}
+	if !syncproto.MapValue(field("a", one), field("b", two)).Equal(syncproto.MapValue(field("b", two), field("a", one))) {
+		t.Error("the order of fields counts")
+	}
+	if !syncproto.UintValue(5).Equal(syncproto.IntValue(5)) {
+		t.Error("5 is not 5")
+	}
+}
+
+func TestValueString(t *testing.T) {
+	for want, v := range map[string]syncproto.Value{
+		"null":                 {},
+		"true":                 syncproto.BoolValue(true),
+		"-9223372036854775808": syncproto.IntValue(math.MinInt64),
+		"18446744073709551615": syncproto.UintValue(math.MaxUint64),
+		`"a\n\u00a0"`:          syncproto.StringValue("a\n\u00a0"),
+		`bytes("\x00\xff")`:    syncproto.BytesValue([]byte{0, 255}),
+		`[1 "x"]`:              syncproto.ListValue(syncproto.IntValue(1), syncproto.StringValue("x")),
+		`{a:null b:[]}`:        syncproto.MapValue(syncproto.Field{Name: "a"}, syncproto.Field{Name: "b", Value: syncproto.ListValue()}),
+		"\"\ufffd\"":           syncproto.StringValue("\xff"),
+	} {
+		if got := v.String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestValueAccessorsTellTheirKind(t *testing.T) {
+	if _, ok := syncproto.UintValue(math.MaxInt64 + 1).Int(); ok {
+		t.Error("2^63 is an int64")
+	}
+	if _, ok := syncproto.IntValue(-1).Uint(); ok {
+		t.Error("-1 is a uint64")
+	}
+	if n, ok := syncproto.IntValue(math.MinInt64).Int(); !ok || n != math.MinInt64 {
+		t.Error(n, ok)
+	}
+	if _, ok := syncproto.StringValue("1").Int(); ok {
+		t.Error("text is a number")
+	}
+	if _, ok := syncproto.BytesValue(nil).Text(); ok {
+		t.Error("bytes are text")
+	}
+	if _, ok := syncproto.StringValue("").RawBytes(); ok {
+		t.Error("text is bytes")
+	}
+	if b := syncproto.BytesValue([]byte("x")); !b.Equal(b) || b.Kind() != syncproto.Bytes || b.IsNull() {
+		t.Error(b)
+	}
+}
