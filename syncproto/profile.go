@@ -72,12 +72,12 @@ func (c FDCount) holds(n int) bool { return n >= int(c.Min) && n <= int(c.Max) }
 // it is no defence against a peer that lies.
 func (p *Profile) Hash() uint64 {
 	h := fnv.New64a()
-	_, _ = h.Write(p.canonical())
+	_, _ = h.Write(p.Canonical())
 	return h.Sum64()
 }
 
-// canonical is the profile as text, one line a phase and a row, the form that Hash is taken of (docs/protocol.md, "Profile hash").
-func (p *Profile) canonical() []byte {
+// Canonical is the profile as text, one line a phase and a row, the form that Hash is taken of (docs/protocol.md, "Profiles").
+func (p *Profile) Canonical() []byte {
 	b := append([]byte("profile "), p.Name...)
 	b = append(append(append(b, ' '), p.ConfigFDs.String()...), '\n')
 	for _, ph := range p.Phases {

@@ -28,11 +28,16 @@ type Deadlines struct {
 	Grace  time.Duration // after a failure, for the peer to say why; parent 1 s
 }
 
-func (d Deadlines) withDefaults(r syncproto.Role) Deadlines {
-	def := Deadlines{5 * time.Second, 10 * time.Second, 30 * time.Second, 5 * time.Second, 10 * time.Second, time.Second}
+// DefaultDeadlines are those of zero Deadlines in a role; negative is no limit.
+func DefaultDeadlines(r syncproto.Role) Deadlines {
 	if r == syncproto.Child {
-		def = Deadlines{60 * time.Second, 60 * time.Second, -1, -1, 10 * time.Second, -1}
+		return Deadlines{Hello: 60 * time.Second, Config: 60 * time.Second, Idle: -1, Exec: -1, Write: 10 * time.Second, Grace: -1}
 	}
+	return Deadlines{Hello: 5 * time.Second, Config: 10 * time.Second, Idle: 30 * time.Second, Exec: 5 * time.Second, Write: 10 * time.Second, Grace: time.Second}
+}
+
+func (d Deadlines) withDefaults(r syncproto.Role) Deadlines {
+	def := DefaultDeadlines(r)
 	for _, p := range [...]struct{ d, def *time.Duration }{
 		{&d.Hello, &def.Hello}, {&d.Config, &def.Config}, {&d.Idle, &def.Idle}, {&d.Exec, &def.Exec}, {&d.Write, &def.Write}, {&d.Grace, &def.Grace},
 	} {
