@@ -62,7 +62,7 @@ func (c *conversion) hookState() error {
 		ID          string            `json:"id"`
 		Bundle      string            `json:"bundle"`
 		Annotations map[string]string `json:"annotations,omitempty"`
-	}{Version, c.opt.ID, c.opt.Bundle, c.spec.Annotations})
+	}{c.spec.Version, c.opt.ID, c.opt.Bundle, c.spec.Annotations})
 	c.cfg.State = string(b)
 	return err
 }

@@ -1,0 +1,207 @@
+package oci
+
+import (
+	"encoding/json"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
+
+	"github.com/handfast/handfast/spawn"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+func convert(t *testing.T, opt Options, patches ...string) *Converted {
+	t.Helper()
+	opt.Bundle, opt.ID = "/b", "x"
+	out, err := Convert(spec(t, patches...), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestHooksGoWhereTheyRun(t *testing.T) {
+	out := convert(t, Options{}, `{"annotations": {"k": "v"}, "hooks": {"prestart": [{"path": "/1", "args": ["a0", "a1"], "env": ["A=b"], "timeout": 7}], "createRuntime": [{"path": "/2"}],
+		"createContainer": [{"path": "/3"}], "startContainer": [{"path": "/4"}], "poststart": [{"path": "/5"}], "poststop": [{"path": "/6"}]}}`)
+	parent := ParentHooks{
+		Prestart:      []container.Hook{{Path: "/1", Args: []string{"a0", "a1"}, Env: []string{"A=b"}, Timeout: 7}},
+		CreateRuntime: []container.Hook{{Path: "/2"}}, Poststart: []container.Hook{{Path: "/5"}}, Poststop: []container.Hook{{Path: "/6"}},
+	}
+	if diff := cmp.Diff(parent, out.Hooks); diff != "" {
+		t.Errorf("parent's (-want +got)\n%s", diff)
+	}
+	child := container.Hooks{Runtime: true, CreateContainer: []container.Hook{{Path: "/3"}}, StartContainer: []container.Hook{{Path: "/4"}}}
+	if diff := cmp.Diff(child, out.Spawn.Container.Hooks); diff != "" {
+		t.Errorf("child's (-want +got)\n%s", diff)
+	}
+	if want := `{"ociVersion":"1.2.0","id":"x","bundle":"/b","annotations":{"k":"v"}}`; out.Spawn.Container.State != want {
+		t.Errorf("state is %s, want %s", out.Spawn.Container.State, want)
+	}
+	if out = convert(t, Options{}, `{"hooks": {"poststop": [{"path": "/6"}]}}`); out.Spawn.Container.State != "" || out.Spawn.Container.Hooks.Runtime {
+		t.Errorf("the child is told of hooks that are none of its business: %+v", out.Spawn.Container)
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	out := convert(t, Options{}, `{"process": {"capabilities": {"bounding": ["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE", "CAP_X", "chown"], "ambient": ["CAP_KILL"]}}}`)
+	want := container.Capabilities{Bounding: 1<<unix.CAP_CHOWN | 1<<unix.CAP_CHECKPOINT_RESTORE, Ambient: 1 << unix.CAP_KILL}
+	if diff := cmp.Diff(want, out.Spawn.Container.Process.Capabilities); diff != "" {
+		t.Errorf("masks (-want +got)\n%s", diff)
+	}
+	warnings := []string{`process.capabilities.bounding[2]: "CAP_X" is not known and left out`, `process.capabilities.bounding[3]: "chown" is not known and left out`}
+	if diff := cmp.Diff(warnings, out.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got)\n%s", diff)
+	}
+	for name, n := range map[string]int{"CAP_SYS_ADMIN": unix.CAP_SYS_ADMIN, "CAP_SETFCAP": unix.CAP_SETFCAP, "CAP_AUDIT_READ": unix.CAP_AUDIT_READ, "CAP_BPF": unix.CAP_BPF} {
+		if got := capabilityNumber(name); got != n {
+			t.Errorf("%s is %d, want %d", name, got, n)
+		}
+	}
+	if len(capabilityNames) != unix.CAP_LAST_CAP+1 {
+		t.Errorf("%d names, the kernel's headers have %d", len(capabilityNames), unix.CAP_LAST_CAP+1)
+	}
+}
+
+func TestRlimitNumbers(t *testing.T) {
+	for name, n := range map[string]int{
+		"RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_STACK": unix.RLIMIT_STACK, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_NPROC": unix.RLIMIT_NPROC,
+		"RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK, "RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE,
+		"RLIMIT_RTTIME": unix.RLIMIT_RTTIME, "RLIMIT_": -1, "NOFILE": -1,
+	} {
+		if got := rlimitNumber(name); got != n {
+			t.Errorf("%s is %d, want %d", name, got, n)
+		}
+	}
+}
+
+func TestNamespacesAndOffsets(t *testing.T) {
+	out := convert(t, Options{}, `{"linux": {"namespaces": [{"type": "mount"}, {"type": "network", "path": "/run/netns/x"}, {"type": "time"}],
+		"timeOffsets": {"boottime": {"secs": -3, "nanosecs": 5}}, "rootfsPropagation": "rslave"}}`)
+	if diff := cmp.Diff([]spawn.Namespace{{Kind: "mount"}, {Kind: "network", Path: "/run/netns/x"}, {Kind: "time"}}, out.Spawn.Namespaces); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]spawn.TimeOffset{"boottime": {Secs: -3, Nanos: 5}}, out.Spawn.TimeOffsets); diff != "" {
+		t.Error(diff)
+	}
+	if out.Spawn.Container.Root.Propagation != unix.MS_SLAVE|unix.MS_REC {
+		t.Errorf("propagation %#x", out.Spawn.Container.Root.Propagation)
+	}
+}
+
+func TestDevices(t *testing.T) {
+	out := convert(t, Options{}, `{"linux": {"devices": [{"path": "/dev/null", "type": "u", "major": 1, "minor": 3, "fileMode": 8630, "uid": 1, "gid": 2}, {"path": "/dev/pipe", "type": "p"}]}}`)
+	got := out.Spawn.Container.Devices
+	want := append(defaultDevices()[1:],
+		container.Device{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666, UID: 1, GID: 2}, container.Device{Path: "/dev/pipe", Type: "p", Mode: 0o666})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("devices (-want +got)\n%s", diff)
+	}
+}
+
+func TestCgroupMount(t *testing.T) {
+	host := Host{Cgroup: CgroupHost{Version: 1, Hierarchies: []CgroupHierarchy{
+		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Mountpoint: "/cg/cpu,cpuacct", Links: []string{"cpu", "cpuacct"}},
+		{Name: "systemd", Options: "none,name=systemd", Mountpoint: "/cg/systemd", Fixed: "/user"},
+	}}}
+	out := convert(t, Options{Host: host}, `{"mounts": [{"destination": "/sys/fs/cgroup", "type": "cgroup"}, {"destination": "/c2", "type": "cgroup2"}], "linux": {"cgroupsPath": "/p"}}`)
+	want := &container.Cgroup{Version: 1, Hierarchies: []container.Hierarchy{
+		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Path: "/cg/cpu,cpuacct/p", Links: []string{"cpu", "cpuacct"}},
+		{Name: "systemd", Options: "none,name=systemd", Path: "/cg/systemd/user"},
+	}}
+	if diff := cmp.Diff(want, out.Spawn.Container.Mounts[0].Cgroup); diff != "" {
+		t.Errorf("view (-want +got)\n%s", diff)
+	}
+	if out.Spawn.Container.Mounts[1].Cgroup != nil {
+		t.Error("cgroup2 is an ordinary file system")
+	}
+}
+
+// TestSysctlsStayBelowProcSys: whatever key is accepted, the file it names is below /proc/sys and in a namespace's part of it.
+func TestSysctlsStayBelowProcSys(t *testing.T) {
+	c := &conversion{linux: &Linux{Namespaces: []Namespace{{Type: "network"}, {Type: "ipc"}, {Type: "uts"}, {Type: "user"}}}}
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.SampledFrom([]string{"", "net", "net.", "net/", "fs.mqueue.", "kernel.", "user."}).Draw(t, "prefix") + rapid.StringMatching(`[a-z./]{0,12}`).Draw(t, "rest")
+		dotted, err := c.sysctlKey(key)
+		if err != nil {
+			return
+		}
+		// As the child makes a path of it: dots separate, slashes are dots of a name.
+		file := strings.NewReplacer(".", "/", "/", ".").Replace(dotted)
+		if file != path.Clean(file) || strings.HasPrefix(file, "../") || strings.HasPrefix(file, "/") {
+			t.Fatalf("%q leads to %q", key, file)
+		}
+		switch top, _, _ := strings.Cut(file, "/"); top {
+		case "net", "fs", "kernel", "user":
+		default:
+			t.Fatalf("%q is in %q", key, top)
+		}
+	})
+}
+
+// TestLastOptionCounts: of options that contradict each other the last one holds, and no bit is both set and cleared but the access-time field, which is cleared whole.
+func TestLastOptionCounts(t *testing.T) {
+	var names []string
+	for _, a := range attrs {
+		names = append(names, a.name)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		options := rapid.SliceOfN(rapid.SampledFrom(names), 1, 8).Draw(t, "options")
+		var m container.Mount
+		c := &conversion{}
+		for _, o := range options {
+			if err := c.option(&m, "", o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last, _, _ := findAttr(options[len(options)-1])
+		if m.Set&last.set != last.set || m.Clear&last.clear != last.clear || m.Set&(last.clear&^last.set) != 0 {
+			t.Fatalf("%v: set %#x, clear %#x", options, m.Set, m.Clear)
+		}
+		if both := m.Set & m.Clear &^ unix.MOUNT_ATTR__ATIME; both != 0 {
+			t.Fatalf("%v: %#x is set and cleared", options, both)
+		}
+		if clear := m.Clear & unix.MOUNT_ATTR__ATIME; clear != 0 && clear != unix.MOUNT_ATTR__ATIME {
+			t.Fatalf("%v: the access-time field is cleared in part, which mount_setattr(2) refuses: %#x", options, clear)
+		}
+	})
+}
+
+// TestConvertIsPure: the configuration is not changed, and the same one gives the same value.
+func TestConvertIsPure(t *testing.T) {
+	s := DefaultSpec()
+	before, _ := json.Marshal(s)
+	one, err := Convert(s, Options{Bundle: "/b", ID: "x", Host: testHost()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := Convert(s, Options{Bundle: "/b", ID: "x", Host: testHost()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := json.Marshal(s); string(after) != string(before) {
+		t.Errorf("changed from %s to %s", before, after)
+	}
+	if diff := cmp.Diff(one.Spawn.Container, two.Spawn.Container); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func BenchmarkDecodeAndConvert(b *testing.B) {
+	data, err := DefaultSpec().Marshal()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		s, err := Decode(data, "config.json")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := Convert(s, Options{Bundle: "/b", ID: "x", Host: testHost()}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
