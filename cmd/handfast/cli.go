@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/handfast/handfast/internal/log"
+)
+
+// failed is the exit status of the runtime's own failures.
+const failed = 1
+
+// invocation is one call of the program, parsed.
+type invocation struct {
+	settings
+	command command
+	args    []string
+	log     *log.Logger
+}
+
+// parse turns the arguments into an invocation. The invocation is never nil: what is known of the global options counts for the log even when the rest is wrong.
+func parse(args []string) (*invocation, error) {
+	in := &invocation{}
+	fs := flagSet(globalOptions(), &in.settings)
+	if err := fs.Parse(args); err != nil {
+		return in, flagError(err)
+	}
+	args = fs.Args()
+	if in.help || in.version {
+		return in, nil
+	}
+	if len(args) == 0 {
+		in.help = true
+		return in, nil
+	}
+	c, found := commandByName(args[0])
+	if !found {
+		return in, fmt.Errorf("unknown command %q (see --help)", args[0])
+	}
+	in.command = c
+	var err error
+	in.args, err = parseCommand(append(c.options[:len(c.options):len(c.options)], helpOption()), args[1:], &in.settings)
+	if err != nil {
+		return in, fmt.Errorf("%s: %w", c.name, err)
+	}
+	if in.help {
+		return in, nil
+	}
+	return in, checkArgs(c, in.args)
+}
+
+func checkArgs(c command, args []string) error {
+	n := len(args)
+	if n >= c.min && (c.max < 0 || n <= c.max) {
+		return nil
+	}
+	usage := "handfast " + c.name
+	if c.args != "" {
+		usage += " " + c.args
+	}
+	what := "too many arguments"
+	if n < c.min {
+		what = "too few arguments"
+	}
+	return fmt.Errorf("%s: %s: want %s", c.name, what, usage)
+}
+
+// runMain carries the program out and returns its exit status.
+func runMain(args []string) int {
+	in, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		in.help, err = true, nil
+	}
+	logger, logErr := log.Open(log.Options{Path: in.settings.log, Format: in.logFormat, Debug: in.debug})
+	in.log = logger
+	defer logger.Close()
+	if err == nil {
+		err = logErr
+	}
+	status := 0
+	if err == nil {
+		status, err = in.carryOut()
+	}
+	if err == nil {
+		return status
+	}
+	logger.Fail(err)
+	if status == 0 {
+		status = failed
+	}
+	return status
+}
+
+func (in *invocation) carryOut() (int, error) {
+	switch {
+	case in.help && in.command.name != "":
+		return print(commandHelp(in.command))
+	case in.help:
+		return print(helpText())
+	case in.version:
+		return print(versionText())
+	case in.systemdCgroup:
+		return failed, errors.New("--systemd-cgroup: cgroups made by systemd are not carried out by this version; leave the option out and give a cgroupsPath that is a path")
+	}
+	switch in.rootless {
+	case "", "auto", "true", "false":
+	default:
+		return failed, fmt.Errorf("--rootless %q: want true, false or auto", in.rootless)
+	}
+	return in.command.run(in)
+}
+
+// print writes a command's answer; a reader that has gone away is the only way it fails.
+func print(text string) (int, error) {
+	if _, err := os.Stdout.WriteString(text); err != nil {
+		return failed, err
+	}
+	return 0, nil
+}
+
+func (in *invocation) helpCommand() (int, error) {
+	if len(in.args) == 0 {
+		return print(helpText())
+	}
+	c, found := commandByName(in.args[0])
+	if !found {
+		return failed, fmt.Errorf("unknown command %q (see --help)", in.args[0])
+	}
+	return print(commandHelp(c))
+}

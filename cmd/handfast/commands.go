@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/lifecycle"
+)
+
+// runtime is what the global options make of the runtime.
+func (in *invocation) runtime() (*lifecycle.Runtime, error) {
+	root, err := filepath.Abs(lifecycle.RootDir(in.root, lifecycle.Privileged(), os.Getenv("XDG_RUNTIME_DIR")))
+	if err != nil {
+		return nil, err
+	}
+	return &lifecycle.Runtime{
+		Root: root, Log: in.log,
+		CgroupOptional: in.rootless == "true" || in.rootless != "false" && !lifecycle.Privileged(),
+	}, nil
+}
+
+// interruptible ends what is being made when somebody asks the runtime to end, so that it is undone and not left behind.
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+}
+
+func (in *invocation) createOptions() lifecycle.CreateOptions {
+	return lifecycle.CreateOptions{
+		ID: in.args[0], Bundle: in.bundle, PIDFile: in.pidFile, ConsoleSocket: in.consoleSocket,
+		PreserveFDs: in.preserveFDs, NoPivot: in.noPivot, Trace: in.trace,
+	}
+}
+
+func (in *invocation) create() (int, error) {
+	r, err := in.runtime()
+	if err != nil {
+		return failed, err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	return 0, r.Create(ctx, in.createOptions())
+}
+
+func (in *invocation) start() (int, error) {
+	r, err := in.runtime()
+	if err != nil {
+		return failed, err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	return 0, r.Start(ctx, in.args[0], in.trace)
+}
+
+func (in *invocation) run() (int, error) {
+	r, err := in.runtime()
+	if err != nil {
+		return failed, err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	return r.Run(ctx, lifecycle.RunOptions{
+		CreateOptions: in.createOptions(), Detach: in.detach, Keep: in.keep, NoSubreaper: in.noSubreaper, Running: stop,
+	})
+}
+
+func (in *invocation) state() (int, error) {
+	r, err := in.runtime()
+	if err != nil {
+		return failed, err
+	}
+	s, err := r.State(in.args[0])
+	if err != nil {
+		return failed, err
+	}
+	return print(lifecycle.StateJSON(s))
+}
+
+func (in *invocation) kill() (int, error) {
+	sig := unix.SIGTERM
+	if len(in.args) > 1 {
+		var err error
+		if sig, err = lifecycle.ParseSignal(in.args[1]); err != nil {
+			return failed, err
+		}
+	}
+	r, err := in.runtime()
+	if err != nil {
+		return failed, err
+	}
+	return 0, r.Kill(in.args[0], sig)
+}
+
+// delete goes on after an error, so that one container that cannot be deleted does not keep the others.
+func (in *invocation) delete() (int, error) {
+	r, err := in.runtime()
+	if err != nil {
+		return failed, err
+	}
+	var errs []error
+	for _, id := range in.args {
+		if err := r.Delete(context.Background(), id, in.force); err != nil {
+			if len(in.args) > 1 {
+				err = fmt.Errorf("%s: %w", id, err)
+			}
+			errs = append(errs, err)
+		}
+	}
+	return 0, lifecycle.Join(errs...)
+}
+
+func (in *invocation) list() (int, error) {
+	if in.format != "" && in.format != "table" && in.format != "json" {
+		return failed, fmt.Errorf("list: --format %q: want table or json", in.format)
+	}
+	r, err := in.runtime()
+	if err != nil {
+		return failed, err
+	}
+	all, err := r.List()
+	if err != nil {
+		return failed, err
+	}
+	switch {
+	case in.quiet:
+		return print(lifecycle.IDs(all))
+	case in.format == "json":
+		return print(lifecycle.JSON(all))
+	}
+	return print(lifecycle.Table(all))
+}

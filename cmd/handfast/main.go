@@ -1,0 +1,16 @@
+// Go would keep descriptors of the host's cgroup files open for as long as the process lives, to follow the limit of CPUs. Neither side of the handshake lives that long.
+//
+//go:debug containermaxprocs=0
+
+package main
+
+import (
+	"os"
+
+	"github.com/handfast/handfast/nsinit"
+)
+
+func main() {
+	nsinit.Main()
+	os.Exit(runMain(os.Args[1:]))
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// settings is what the command line says: one field for every option of every command.
+type settings struct {
+	// global options
+	root, log, logFormat, rootless string
+	debug, systemdCgroup           bool
+	version, help                  bool
+
+	// options of commands
+	bundle, pidFile, consoleSocket, trace, format string
+	preserveFDs                                   int
+	detach, keep, noSubreaper, noPivot            bool
+	noNewKeyring, force, all, quiet, rootlessSpec bool
+}
+
+// option is one row of the table: how an option is written, where its value goes, and what its help says.
+type option struct {
+	name, short string
+	value       string // the value's name in the help; empty: a switch
+	help        string // empty: accepted and not shown
+	into        func(*settings) any
+}
+
+// flagSet is the standard library's parser over some options: "-x v", "--x v", "-x=v" and "--x=v" are all one, as in runc.
+func flagSet(options []option, s *settings) *flag.FlagSet {
+	fs := flag.NewFlagSet("", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	for _, o := range options {
+		for _, name := range []string{o.name, o.short} {
+			if name != "" {
+				bind(fs, name, o.into(s))
+			}
+		}
+	}
+	return fs
+}
+
+func bind(fs *flag.FlagSet, name string, into any) {
+	switch p := into.(type) {
+	case *bool:
+		fs.BoolVar(p, name, *p, "")
+	case *string:
+		fs.StringVar(p, name, *p, "")
+	case *int:
+		fs.IntVar(p, name, *p, "")
+	}
+}
+
+// parseCommand reads a command's options, which may stand before, between and after its arguments; "--" ends them.
+func parseCommand(options []option, args []string, s *settings) (rest []string, err error) {
+	fs := flagSet(options, s)
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, flagError(err)
+		}
+		left := fs.Args()
+		if n := len(args) - len(left); n > 0 && args[n-1] == "--" {
+			return append(rest, left...), nil
+		}
+		if len(left) == 0 {
+			return rest, nil
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
+}
+
+// flagError says in our own words what package flag found.
+func flagError(err error) error {
+	text := err.Error()
+	if name, found := strings.CutPrefix(text, "flag provided but not defined: -"); found {
+		return fmt.Errorf("unknown option --%s (see --help)", name)
+	}
+	if err == flag.ErrHelp {
+		return err
+	}
+	return fmt.Errorf("%s (see --help)", text)
+}

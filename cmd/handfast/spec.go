@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/handfast/handfast/internal/oci"
+)
+
+// spec writes a configuration to start from. It never overwrites one.
+func (in *invocation) spec() (int, error) {
+	s := oci.DefaultSpec()
+	if in.rootlessSpec {
+		s = oci.RootlessSpec(uint32(os.Geteuid()), uint32(os.Getegid()))
+	}
+	data, err := s.Marshal()
+	if err != nil {
+		return failed, err
+	}
+	f, err := os.OpenFile(filepath.Join(in.bundle, "config.json"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return failed, err
+	}
+	_, err = f.Write(data)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return failed, err
+	}
+	return 0, nil
+}

@@ -1,0 +1,102 @@
+package main
+
+// command is one row of the table of commands. Parsing and help are both made from it.
+type command struct {
+	name    string
+	args    string // as the help shows them
+	min     int    // number of arguments
+	max     int    // negative: any
+	summary string
+	details string
+	options []option
+	run     func(*invocation) (status int, err error)
+}
+
+func globalOptions() []option {
+	return []option{
+		{"root", "", "DIR", "where the state of containers is stored; it should be on a tmpfs (default /run/handfast, or $XDG_RUNTIME_DIR/handfast for a plain user)",
+			func(s *settings) any { return &s.root }},
+		{"log", "", "FILE", "append log lines to FILE; without it errors go to standard error and warnings nowhere", func(s *settings) any { return &s.log }},
+		{"log-format", "", "FORMAT", "text, or json: one object a line with level, msg and time", func(s *settings) any { return &s.logFormat }},
+		{"debug", "", "", "log what is being done, too", func(s *settings) any { return &s.debug }},
+		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit was asked for (default auto: for a plain user)",
+			func(s *settings) any { return &s.rootless }},
+		{"systemd-cgroup", "", "", "let systemd make the cgroups; refused: not carried out by this version", func(s *settings) any { return &s.systemdCgroup }},
+		helpOption(),
+		{"version", "v", "", "print the version", func(s *settings) any { return &s.version }},
+	}
+}
+
+func helpOption() option {
+	return option{"help", "h", "", "print this help", func(s *settings) any { return &s.help }}
+}
+
+// createOptions are those of create and run.
+func createOptions() []option {
+	return []option{
+		{"bundle", "b", "DIR", "the bundle: the directory that holds config.json (default: the working directory)", func(s *settings) any { return &s.bundle }},
+		{"pid-file", "", "FILE", "write the process id of the container to FILE, as a whole and before this command ends", func(s *settings) any { return &s.pidFile }},
+		{"console-socket", "", "SOCKET", "send the master of the container's terminal over this Unix socket", func(s *settings) any { return &s.consoleSocket }},
+		{"preserve-fds", "", "N", "pass N descriptors to the container beside the standard streams, from 3 on", func(s *settings) any { return &s.preserveFDs }},
+		{"no-pivot", "", "", "move the root and chroot in place of pivot_root, for a root on a ramdisk", func(s *settings) any { return &s.noPivot }},
+		{"no-new-keyring", "", "", "inherit the caller's session keyring; that is what always happens: this version makes none", func(s *settings) any { return &s.noNewKeyring }},
+		traceOption(),
+	}
+}
+
+func traceOption() option {
+	return option{"trace", "", "FILE", "write every frame of the handshake to FILE, one JSON object a line", func(s *settings) any { return &s.trace }}
+}
+
+func runOptions() []option {
+	return append(createOptions(),
+		option{"detach", "d", "", "return once the container runs, and leave it running", func(s *settings) any { return &s.detach }},
+		option{"keep", "", "", "keep the container's state after it has ended, until delete", func(s *settings) any { return &s.keep }},
+		option{"no-subreaper", "", "", "do not adopt and reap the processes that the container leaves behind", func(s *settings) any { return &s.noSubreaper }})
+}
+
+func formatOption(what string) option {
+	return option{"format", "f", "FORMAT", what, func(s *settings) any { return &s.format }}
+}
+
+func commands() []command {
+	return []command{
+		{name: "create", args: "ID", min: 1, max: 1, summary: "create a container",
+			details: "Makes everything that the bundle's config.json asks for, and stops before its process is executed: start does that.",
+			options: createOptions(), run: (*invocation).create},
+		{name: "start", args: "ID", min: 1, max: 1, summary: "execute the process of a created container",
+			details: "Returns once the process has been executed; an error of the execution itself is reported here.",
+			options: []option{traceOption()}, run: (*invocation).start},
+		{name: "run", args: "ID", min: 1, max: 1, summary: "create a container and start it",
+			details: "In the foreground: forwards signals, shows the terminal, and ends with the status of the process, 128 and the signal's number if a signal ended it. Then the container is deleted.",
+			options: runOptions(), run: (*invocation).run},
+		{name: "state", args: "ID", min: 1, max: 1, summary: "print the state of a container as JSON", run: (*invocation).state},
+		{name: "kill", args: "ID [SIGNAL]", min: 1, max: 2, summary: "send a signal to a container",
+			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. In a container without a pid namespace of its own KILL goes to all of its processes.",
+			options: []option{{"all", "a", "", "", func(s *settings) any { return &s.all }}}, run: (*invocation).kill},
+		{name: "delete", args: "ID...", min: 1, max: -1, summary: "remove what is left of containers",
+			details: "A container must be stopped, or created and never started.",
+			options: []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error", func(s *settings) any { return &s.force }}},
+			run:     (*invocation).delete},
+		{name: "list", summary: "list the containers of this root directory",
+			options: []option{formatOption("table or json (default table)"), {"quiet", "q", "", "print ids only", func(s *settings) any { return &s.quiet }}},
+			run:     (*invocation).list},
+		{name: "spec", summary: "write a config.json to start from",
+			details: "Refuses to overwrite one.",
+			options: []option{
+				{"bundle", "b", "DIR", "where to write it (default: the working directory)", func(s *settings) any { return &s.bundle }},
+				{"rootless", "", "", "one for a plain user: with a user namespace", func(s *settings) any { return &s.rootlessSpec }},
+			}, run: (*invocation).spec},
+		{name: "help", args: "[COMMAND]", max: 1, summary: "print the help of a command", run: (*invocation).helpCommand},
+	}
+}
+
+// commandByName finds a row.
+func commandByName(name string) (command, bool) {
+	for _, c := range commands() {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return command{}, false
+}

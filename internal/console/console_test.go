@@ -1,0 +1,148 @@
+package console
+
+import (
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+
+// openPTY makes a pseudo-terminal: its master and its other side.
+func openPTY(t testing.TB) (master, slave *os.File) {
+	t.Helper()
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	peer, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	master, slave = os.NewFile(uintptr(fd), "master"), os.NewFile(peer, "slave")
+	t.Cleanup(func() { master.Close(); slave.Close() })
+	return master, slave
+}
+
+func termios(t testing.TB, f *os.File) unix.Termios {
+	t.Helper()
+	m, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *m
+}
+
+func TestProxyCopiesResizesAndGivesTheTerminalBack(t *testing.T) {
+	user, host := openPTY(t)
+	master, container := openPTY(t)
+	size := &unix.Winsize{Row: 33, Col: 44}
+	if err := unix.IoctlSetWinsize(int(user.Fd()), unix.TIOCSWINSZ, size); err != nil {
+		t.Fatal(err)
+	}
+	in, typing, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	before := termios(t, host)
+	p, err := Start(&Host{tty: host}, master, in, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := unix.IoctlGetWinsize(int(container.Fd()), unix.TIOCGWINSZ); err != nil || got.Row != 33 || got.Col != 44 {
+		t.Errorf("size %+v, %v", got, err)
+	}
+	if m := termios(t, host); m.Lflag&(unix.ECHO|unix.ICANON|unix.ISIG) != 0 || m.Oflag&unix.OPOST != 0 {
+		t.Errorf("not raw: %+v", m)
+	}
+	expect := func(f *os.File, want string) {
+		t.Helper()
+		buf := make([]byte, len(want))
+		if _, err := io.ReadFull(f, buf); err != nil || string(buf) != want {
+			t.Errorf("got %q, %v; want %q", buf, err, want)
+		}
+	}
+	_, _ = typing.WriteString("typed\n")
+	expect(container, "typed\n")
+	expect(user, "typed\r\n") // the container's terminal echoes
+	_, _ = container.WriteString("said\n")
+	expect(user, "said\r\n")
+
+	typing.Close()
+	expect(container, "") // the end of the input arrives as ^D: nothing to read
+	if n, err := container.Read(make([]byte, 10)); n != 0 || err != io.EOF {
+		t.Errorf("after the end of the input: %d, %v", n, err)
+	}
+	container.Close()
+	p.Stop()
+	p.Stop()
+	if after := termios(t, host); after != before {
+		t.Errorf("before %+v\nafter  %+v", before, after)
+	}
+}
+
+func TestSend(t *testing.T) {
+	dir := filepath.Join(testenv.Dir(t), strings.Repeat("long", 30))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir) // only so can net listen under a name this long
+	l, err := net.Listen("unix", "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := Send(filepath.Join(dir, "s"), w, "/dev/pts/7"); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	data, control := make([]byte, 100), make([]byte, 100)
+	n, cn, _, _, err := c.(*net.UnixConn).ReadMsgUnix(data, control)
+	if err != nil || string(data[:n]) != "/dev/pts/7" {
+		t.Fatalf("%q, %v", data[:n], err)
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:cn])
+	if err != nil || len(messages) != 1 {
+		t.Fatal(messages, err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		t.Fatal(fds, err)
+	}
+	f := os.NewFile(uintptr(fds[0]), "received")
+	_, _ = f.WriteString("through")
+	f.Close()
+	if got, err := io.ReadAll(r); err != nil || string(got) != "through" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestSendErrorsNameTheSocket(t *testing.T) {
+	_, slave := openPTY(t)
+	for _, path := range []string{"/nonexistent/socket", filepath.Join(testenv.Dir(t), "none")} {
+		if err := Send(path, slave, "x"); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "no such file") {
+			t.Errorf("%v", err)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/spawn"
+)
+
+// gateName is the start gate's socket, beside the state.
+const gateName = "start.sock"
+
+// CreateOptions are what create and run are told beside the bundle.
+type CreateOptions struct {
+	ID            string
+	Bundle        string // directory; empty: the working directory
+	PIDFile       string // empty: none
+	ConsoleSocket string // empty: none
+	Trace         string // file for the handshake's frames; empty: none
+	PreserveFDs   int    // descriptors from 3 on that the container gets
+	NoPivot       bool
+}
+
+// Create makes a container and leaves it waiting at its start gate. After an error nothing of it is left.
+func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
+	c, err := r.begin(o, true, true)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := c.make(ctx); err != nil {
+		return err
+	}
+	return c.process.Release()
+}
+
+// creation is a container in the making. It is the spawn.Handler of its own start.
+type creation struct {
+	r        *Runtime
+	o        CreateOptions
+	convert  *oci.Converted
+	terminal *terminal
+	trace    *tracer
+	dir      *state.Dir
+	state    state.State
+	group    *group
+	process  *spawn.Process
+	hooked   bool // hooks have begun: poststop hooks have something to undo
+}
+
+// begin does everything that can fail without anything having been made, and then stores that a container is being made.
+func (r *Runtime) begin(o CreateOptions, detached, gated bool) (*creation, error) {
+	c := &creation{r: r, o: o, terminal: &terminal{}, trace: &tracer{}}
+	if err := c.begin(detached, gated); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *creation) begin(detached, gated bool) (err error) {
+	if err := state.ValidateID(c.o.ID); err != nil {
+		return err
+	}
+	if c.o.PreserveFDs < 0 {
+		return fmt.Errorf("--preserve-fds %d: want a number of descriptors", c.o.PreserveFDs)
+	}
+	if err := c.load(); err != nil {
+		return err
+	}
+	if err := c.terminal.prepare(c.state.Console, detached, c.o.ConsoleSocket); err != nil {
+		return err
+	}
+	if err := c.trace.open(c.o.Trace); err != nil {
+		return err
+	}
+	if gated {
+		c.state.Gate = filepath.Join(c.r.Root, c.o.ID, gateName)
+		c.convert.Spawn.Gate = c.state.Gate
+	}
+	c.dir, err = c.r.store().Create(&c.state)
+	return err
+}

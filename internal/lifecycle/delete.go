@@ -1,0 +1,46 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// Delete removes what is left of a container that is stopped, or created and was never started. With force the container is killed first, and one that does not exist is no
+// error.
+func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
+	dir, s, err := r.open(ctx, id)
+	if errors.Is(err, state.ErrNotExist) && force {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	status, err := r.status(s, true)
+	if err != nil {
+		return err
+	}
+	if status == state.Running && !force {
+		return fmt.Errorf("cannot delete container %s that is not stopped: %s (kill it first, or use --force)", id, status)
+	}
+	return r.destroy(dir, s)
+}
+
+// deleteThis removes the container that was made as s and has ended, unless somebody else has deleted it meanwhile: a new one of the same name is left alone.
+func (r *Runtime) deleteThis(s *state.State) error {
+	dir, now, err := r.open(context.Background(), s.ID)
+	if errors.Is(err, state.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if now.PID != s.PID || now.StartTime != s.StartTime {
+		return nil
+	}
+	return r.destroy(dir, now)
+}

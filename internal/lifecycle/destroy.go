@@ -1,0 +1,59 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/hooks"
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// patience bounds the wait for a killed process: the kernel may have to write out or tear down a lot, but not for ever.
+const patience = 30 * time.Second
+
+// end kills the container's process and waits until it is gone.
+func (r *Runtime) end(s *state.State) error {
+	h, err := openProcess(s.PID, s.StartTime)
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if err := h.signal(unix.SIGKILL); err != nil && !errors.Is(err, errGone) {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, fmt.Errorf("process %d did not end within %v of SIGKILL", s.PID, patience))
+	defer cancel()
+	return h.wait(ctx)
+}
+
+// destroy undoes a create (runtime.md, "Lifecycle", the last two steps): the process, what else is in the group, the group, then the poststop hooks, then the state.
+// While a part cannot be removed the state stays, so that delete can be tried again.
+func (r *Runtime) destroy(dir *state.Dir, s *state.State) error {
+	if err := r.end(s); err != nil {
+		return err
+	}
+	if err := removeGroup(s); err != nil {
+		return err
+	}
+	r.poststop(s)
+	return dir.Remove()
+}
+
+// poststop runs every poststop hook: one that fails is a warning and does not keep the others.
+func (r *Runtime) poststop(s *state.State) {
+	input, err := hookInput(s, state.Stopped)
+	if err != nil {
+		r.Log.Warnf("poststop: %v", err)
+		return
+	}
+	for _, err := range hooks.RunAll(context.Background(), "poststop", s.Poststop, input) {
+		r.Log.Warnf("%v", err)
+	}
+}

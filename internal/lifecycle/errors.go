@@ -1,0 +1,46 @@
+package lifecycle
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// inConfig names the file that a wrong or refused property stands in.
+func inConfig(bundle string, err error) error {
+	return fmt.Errorf("%s: %w", filepath.Join(bundle, "config.json"), err)
+}
+
+// errorList is several errors in one line, the first cause first. errors.Is reaches all of them.
+type errorList []error
+
+// Error joins the messages with "; and ".
+func (l errorList) Error() string {
+	text := ""
+	for i, err := range l {
+		if i > 0 {
+			text += "; and "
+		}
+		text += err.Error()
+	}
+	return text
+}
+
+// Unwrap gives every error.
+func (l errorList) Unwrap() []error { return l }
+
+// Join is errors.Join in one line.
+func Join(errs ...error) error {
+	var l errorList
+	for _, err := range errs {
+		if err != nil {
+			l = append(l, err)
+		}
+	}
+	switch len(l) {
+	case 0:
+		return nil
+	case 1:
+		return l[0]
+	}
+	return l
+}

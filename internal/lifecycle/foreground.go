@@ -1,0 +1,80 @@
+package lifecycle
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/console"
+	"github.com/handfast/handfast/spawn"
+)
+
+// foreground is what stands between the runtime's caller and a container in the foreground: signals one way, the end of processes the other.
+type foreground struct {
+	signals chan os.Signal
+}
+
+// watchSignals begins to collect signals. It is called before the container exists, so that none is lost between its start and the loop.
+func watchSignals() *foreground {
+	f := &foreground{signals: make(chan os.Signal, 256)}
+	all := []os.Signal{unix.SIGCHLD, unix.SIGWINCH}
+	for _, s := range Forwarded() {
+		all = append(all, s)
+	}
+	signal.Notify(f.signals, all...)
+	return f
+}
+
+func (f *foreground) close() { signal.Stop(f.signals) }
+
+// wait forwards signals and reaps every child until the container's own process has ended, and returns how it did. proxy is nil without a terminal.
+// No other goroutine may wait for a child meanwhile.
+func (f *foreground) wait(p *spawn.Process, proxy *console.Proxy) (syscall.WaitStatus, error) {
+	// A child that ended before the loop began has its SIGCHLD in the channel, or none at all if the signals before it filled it: look once.
+	if status, ended, err := reap(p.PID()); ended || err != nil {
+		return status, err
+	}
+	for s := range f.signals {
+		switch s {
+		case unix.SIGCHLD:
+			if status, ended, err := reap(p.PID()); ended || err != nil {
+				return status, err
+			}
+		case unix.SIGWINCH:
+			if proxy != nil {
+				proxy.Resize()
+			}
+		default:
+			_ = p.Signal(s.(syscall.Signal)) // a process that has just ended is about to be reaped here
+		}
+	}
+	return 0, unix.ECHILD // the channel is never closed
+}
+
+// reap takes every child that has ended, and tells whether the one with this id is among them.
+func reap(pid int) (status syscall.WaitStatus, ended bool, err error) {
+	for {
+		var ws syscall.WaitStatus
+		got, err := syscall.Wait4(-1, &ws, syscall.WNOHANG|syscall.WALL, nil)
+		switch {
+		case err == syscall.EINTR:
+		case got == pid:
+			status, ended = ws, true
+		case got > 0: // an orphan of the container
+		case err == syscall.ECHILD && !ended && got != 0:
+			return 0, false, os.NewSyscallError("wait4", err) // somebody else has taken it
+		default:
+			return status, ended, nil
+		}
+	}
+}
+
+// exitStatus is what a shell would say of the process's end: its status, or 128 and the signal's number.
+func exitStatus(ws syscall.WaitStatus) int {
+	if ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ws.ExitStatus()
+}

@@ -1,0 +1,51 @@
+package lifecycle
+
+import (
+	"bytes"
+	"os"
+	"time"
+
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// load reads the bundle and decides what its configuration means. Nothing is made.
+func (c *creation) load() error {
+	spec, bundle, err := oci.LoadBundle(c.o.Bundle)
+	if err != nil {
+		return err
+	}
+	host, err := c.hostFacts()
+	if err != nil {
+		return err
+	}
+	c.convert, err = oci.Convert(spec, oci.Options{Bundle: bundle, ID: c.o.ID, NoPivot: c.o.NoPivot, PreserveFDs: c.o.PreserveFDs, Host: host})
+	if err != nil {
+		return inConfig(bundle, err)
+	}
+	if err := oci.CheckRootfs(c.convert.Rootfs); err != nil {
+		return err
+	}
+	for _, w := range c.convert.Warnings {
+		c.r.Log.Warnf("%s", w)
+	}
+	c.state = state.State{
+		OCIVersion: spec.Version, ID: c.o.ID, Bundle: bundle, Rootfs: c.convert.Rootfs, Created: time.Now().UTC(), Owner: state.UserName(os.Geteuid()),
+		Annotations: c.convert.Annotations, Creating: true, Console: c.convert.Spawn.Container.Process.Terminal,
+		NoProcess:  len(c.convert.Spawn.Container.Process.Args) == 0,
+		CgroupPath: c.convert.CgroupPath, Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
+	}
+	return nil
+}
+
+// hostFacts are what the conversion must know of this process and of the host.
+func (c *creation) hostFacts() (oci.Host, error) {
+	host := oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	// user_namespaces(7): "deny" here is inherited by every namespace below. The file is missing only before Linux 3.19.
+	if data, err := os.ReadFile("/proc/self/setgroups"); err == nil {
+		host.SetGroupsDenied = bytes.HasPrefix(data, []byte("deny"))
+	}
+	var err error
+	c.group, host.Cgroup, err = hostCgroups()
+	return host, err
+}

@@ -1,0 +1,101 @@
+package lifecycle
+
+import (
+	"context"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/spawn"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// make makes the group and the child. After an error nothing is left of the container, its state included.
+func (c *creation) make(ctx context.Context) error {
+	err := c.makeGroup()
+	if err == nil {
+		err = c.spawn(ctx)
+	}
+	if err != nil {
+		return Join(err, c.undo())
+	}
+	return nil
+}
+
+func (c *creation) spawn(ctx context.Context) (err error) {
+	cfg := c.convert.Spawn
+	cfg.Handler = c
+	cfg.Trace = c.trace.event()
+	if c.group != nil {
+		cfg.Cgroup = c.group
+	}
+	if !cfg.Container.Process.Terminal {
+		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	}
+	c.process, err = spawn.Start(ctx, cfg)
+	return err
+}
+
+// Started stores who the child is before it is told anything: whatever becomes of this process, delete finds the child.
+func (c *creation) Started(_ context.Context, pid int) error {
+	started, _, err := state.ProcessStart(pid)
+	if err != nil {
+		return err
+	}
+	c.state.PID, c.state.StartTime = pid, started
+	c.r.Log.Debugf("container %s: process %d made", c.o.ID, pid)
+	return c.dir.Save(&c.state)
+}
+
+// Hooks runs the hooks that belong between the making of the namespaces and the change of the root.
+func (c *creation) Hooks(ctx context.Context, _ int) error {
+	c.hooked = true
+	for _, set := range []struct {
+		kind  string
+		hooks []container.Hook
+	}{{"prestart", c.convert.Hooks.Prestart}, {"createRuntime", c.convert.Hooks.CreateRuntime}} {
+		if err := runHooks(ctx, set.kind, set.hooks, &c.state, state.Creating); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Console takes the master of the container's terminal.
+func (c *creation) Console(_ context.Context, master *os.File, path string) error {
+	return c.terminal.take(master, path)
+}
+
+// Ready stores that the container is complete, and tells the caller its process id.
+func (c *creation) Ready(_ context.Context, pid int) error {
+	c.r.Log.Debugf("container %s: everything is set up", c.o.ID)
+	c.state.Creating = false
+	if err := c.dir.Save(&c.state); err != nil {
+		return err
+	}
+	if c.o.PIDFile == "" {
+		return nil
+	}
+	return writePIDFile(c.o.PIDFile, pid)
+}
+
+// undo removes what was made; the child is gone already, for spawn ends it.
+func (c *creation) undo() error {
+	if c.process != nil {
+		_ = c.process.Signal(unix.SIGKILL)
+	}
+	err := removeGroup(&c.state)
+	if c.hooked {
+		c.r.poststop(&c.state)
+	}
+	return Join(err, c.dir.Remove())
+}
+
+func (c *creation) close() {
+	c.terminal.close()
+	c.trace.close()
+	if c.dir != nil {
+		_ = c.dir.Close()
+	}
+}

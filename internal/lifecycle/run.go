@@ -1,0 +1,63 @@
+package lifecycle
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+)
+
+// RunOptions are those of create and what else run is told.
+type RunOptions struct {
+	CreateOptions
+	Detach      bool
+	Keep        bool   // leave the state of a container that has ended
+	NoSubreaper bool   // leave the container's orphans to somebody else
+	Running     func() // called once the container runs: from then on signals are the container's and no longer this command's
+}
+
+// Run creates a container whose process is executed at once. Detached it returns then; in the foreground it returns when the process has ended, with its status, and the
+// container is gone. With an error the status is of no meaning.
+func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error) {
+	c, err := r.begin(o.CreateOptions, o.Detach, false)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	var watch *foreground
+	if !o.Detach {
+		watch = watchSignals()
+		defer watch.close()
+		if !o.NoSubreaper {
+			if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+				r.Log.Warnf("subreaper: %v: orphans of the container will not be reaped here", err)
+			}
+		}
+	}
+	if err := c.make(ctx); err != nil {
+		return 0, err
+	}
+	if err := r.poststart(ctx, &c.state); err != nil {
+		return 0, Join(err, r.destroy(c.dir, &c.state))
+	}
+	o.Running()
+	if o.Detach {
+		return 0, c.process.Release()
+	}
+	return c.foreground(watch, o.Keep)
+}
+
+// foreground stays with the container until its process has ended, and removes it.
+func (c *creation) foreground(watch *foreground, keep bool) (int, error) {
+	// From here on the container is like any other: another command may change it.
+	_ = c.dir.Close()
+	ended, err := watch.wait(c.process, c.terminal.proxy)
+	_ = c.process.Release()
+	c.terminal.close()
+	if err != nil {
+		return 0, Join(err, c.r.deleteThis(&c.state))
+	}
+	if keep {
+		return exitStatus(ended), nil
+	}
+	return exitStatus(ended), c.r.deleteThis(&c.state)
+}

@@ -1,0 +1,81 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/handfast/handfast/internal/log"
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// Runtime is the containers below one root directory.
+type Runtime struct {
+	Root string // absolute
+	Log  *log.Logger
+	// CgroupOptional says that a group which may not be made is done without, if nothing was asked of it.
+	CgroupOptional bool
+}
+
+// lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may take its time.
+const lockPatience = 10 * time.Second
+
+func (r *Runtime) store() state.Store { return state.New(r.Root) }
+
+// open locks a container for changing, and reads what is stored of it. The caller closes the Dir.
+func (r *Runtime) open(ctx context.Context, id string) (*state.Dir, *state.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	dir, err := r.store().Lock(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := dir.Load()
+	if err != nil {
+		_ = dir.Close()
+		return nil, nil, err
+	}
+	return dir, s, nil
+}
+
+// status is where a container stands. mine says that this command itself holds its lock: a create that is not finished then has nobody who will finish it.
+func (r *Runtime) status(s *state.State, mine bool) (string, error) {
+	facts, err := r.store().Observe(s)
+	if err != nil {
+		return "", fmt.Errorf("container %s: %w", s.ID, err)
+	}
+	facts.Locked = facts.Locked && !mine
+	return facts.Status(), nil
+}
+
+// State is the answer of the command state.
+func (r *Runtime) State(id string) (state.OCI, error) {
+	s, err := r.store().Load(id)
+	if err != nil {
+		return state.OCI{}, err
+	}
+	status, err := r.status(s, false)
+	return s.OCI(status), err
+}
+
+// List is every container of the root directory. One whose state cannot be read is left out with a warning, so that it does not hide the others.
+func (r *Runtime) List() ([]state.OCI, error) {
+	entries, err := r.store().List()
+	if err != nil {
+		return nil, err
+	}
+	var all []state.OCI
+	for _, e := range entries {
+		var status string
+		if err := e.Err; err == nil {
+			status, err = r.status(e.State, false)
+			e.Err = err
+		}
+		if e.Err != nil {
+			r.Log.Warnf("%v", e.Err)
+			continue
+		}
+		all = append(all, e.State.OCI(status))
+	}
+	return all, nil
+}

@@ -1,0 +1,63 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/handfast/handfast/internal/console"
+)
+
+// checkTerminal says whether the terminal that the configuration asks for, or does not, fits the way the command is called. The rules are runc's.
+func checkTerminal(terminal, detached bool, socket string) error {
+	switch {
+	case terminal && detached && socket == "":
+		return errors.New("process.terminal is true and nobody stays to show it: give --console-socket, or use run in the foreground")
+	case !terminal && socket != "":
+		return fmt.Errorf("--console-socket %s: process.terminal is false, so there is no terminal to send", socket)
+	case terminal && !detached && socket != "":
+		return fmt.Errorf("--console-socket %s: process.terminal is shown on the terminal of run in the foreground; use --detach to send it", socket)
+	}
+	return nil
+}
+
+// terminal is what becomes of a container's terminal: it goes over a socket, or to the terminal this command runs in.
+type terminal struct {
+	socket string
+	host   *console.Host
+	proxy  *console.Proxy
+}
+
+// prepare finds before anything is made whether there is a terminal to show the container's on.
+func (t *terminal) prepare(wanted, detached bool, socket string) error {
+	if err := checkTerminal(wanted, detached, socket); err != nil {
+		return err
+	}
+	t.socket = socket
+	if !wanted || socket != "" {
+		return nil
+	}
+	var err error
+	t.host, err = console.FindHost()
+	return err
+}
+
+// take gets the master of the container's terminal and owns it.
+func (t *terminal) take(master *os.File, name string) (err error) {
+	if t.host == nil {
+		defer master.Close()
+		return console.Send(t.socket, master, name)
+	}
+	t.proxy, err = console.Start(t.host, master, os.Stdin, os.Stdout)
+	return err
+}
+
+// close gives the host's terminal back, on every way out.
+func (t *terminal) close() {
+	if t.proxy != nil {
+		t.proxy.Stop()
+	}
+	if t.host != nil {
+		_ = t.host.Close()
+	}
+}
