@@ -17,7 +17,11 @@ import (
 // certain words in the text, so they are those of package os/exec.
 func (c *child) find(name string) error {
 	if strings.Contains(name, "/") {
-		if err := executable(name); err != nil {
+		switch err := executable(name); err {
+		case nil:
+		case unix.EACCES, unix.EISDIR:
+			return &programError{name, err.Error(), err}
+		default:
 			return &programError{name, "stat " + name + ": " + err.Error(), err}
 		}
 		c.program = name

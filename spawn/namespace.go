@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -78,7 +79,9 @@ func (s ThreadStep) run() error {
 		if s.Offsets == "" {
 			return nil
 		}
-		if err := os.WriteFile("/proc/thread-self/timens_offsets", []byte(s.Offsets), 0); err != nil {
+		// Not thread-self: the file stands only where a process's directory is, and /proc/TID is one for any thread.
+		path := "/proc/" + strconv.Itoa(unix.Gettid()) + "/timens_offsets"
+		if err := os.WriteFile(path, []byte(s.Offsets), 0); err != nil {
 			return fmt.Errorf("time offsets %q: %w", s.Offsets, err)
 		}
 		return nil

@@ -34,7 +34,7 @@ type Plan struct {
 type ThreadStep struct {
 	Kind    string // of the namespace
 	Path    string // setns(2) into this one; empty: unshare(2) a new one
-	Offsets string // time: what is written to /proc/thread-self/timens_offsets
+	Offsets string // time: what is written to the thread's timens_offsets
 }
 
 // cloneFlag is the CLONE_NEW* bit of a namespace kind, zero for an unknown kind.

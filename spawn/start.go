@@ -117,10 +117,10 @@ func (s *starter) fork(socket, exe *os.File) error {
 	var pid int
 	err = onThread(s.plan.Thread, func() (err error) {
 		pid, err = forkExec("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
-		return err
+		return explainClone(err, s.plan)
 	})
 	if err != nil {
-		return explainClone(err, s.plan)
+		return err
 	}
 	if pidfd < 0 {
 		_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
