@@ -1,0 +1,155 @@
+package test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// hookKinds in the order in which they run.
+var hookKinds = []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
+
+// recordHooks gives every hook a program that appends its name and its standard input to one file. The hooks that run in the container's mount namespace after the root
+// has changed see the file through a bind mount.
+func recordHooks(t testing.TB, c map[string]any, dir string) {
+	t.Helper()
+	addMount(c, "/record", "bind", dir, "bind", "rw")
+	for _, kind := range hookKinds {
+		where := dir
+		if kind == "startContainer" {
+			where = "/record"
+		}
+		script := "{ echo " + kind + "; cat; echo; } >> " + where + "/all; echo noise >&2; env > " + where + "/env-" + kind
+		setHook(c, kind, 0, "/bin/sh", "sh", "-c", script)
+	}
+}
+
+// recorded is what the hooks wrote: their names in order, and the states they were given.
+func recorded(t testing.TB, dir string) (names []string, states []map[string]any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "all"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.TrimSpace(string(data))
+	for len(text) > 0 {
+		name, rest, _ := strings.Cut(text, "\n")
+		d := json.NewDecoder(strings.NewReader(rest))
+		var s map[string]any
+		if err := d.Decode(&s); err != nil {
+			t.Fatalf("state for %s: %v in %q", name, err, rest)
+		}
+		names, states = append(names, name), append(states, s)
+		text = strings.TrimSpace(rest[d.InputOffset():])
+	}
+	return names, states
+}
+
+func TestHooksRunInOrderWithTheState(t *testing.T) {
+	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
+	bundle := shell(t, "exit 0", func(c map[string]any) {
+		recordHooks(t, c, dir)
+		c["annotations"] = map[string]any{"org.example.key": "value"}
+	})
+	r.ok("create", "-b", bundle, id)
+	names, _ := recorded(t, dir)
+	if got := strings.Join(names, " "); got != "prestart createRuntime createContainer" {
+		t.Errorf("after create: %s", got)
+	}
+	pid := r.stateOf(id)["pid"]
+	r.ok("start", id)
+	r.awaitStatus(id, "stopped")
+	r.ok("delete", id)
+
+	names, states := recorded(t, dir)
+	if got, want := strings.Join(names, " "), strings.Join(hookKinds, " "); got != want {
+		t.Fatalf("hooks: %s, want %s", got, want)
+	}
+	for i, want := range []string{"creating", "creating", "creating", "created", "running", "stopped"} {
+		s := states[i]
+		if s["id"] != id || s["bundle"] != bundle || s["ociVersion"] == nil || s["status"] != want && !(names[i] == "poststart" && s["status"] == "stopped") {
+			t.Errorf("%s: state %v, want status %s", names[i], s, want)
+		}
+		if a, _ := s["annotations"].(map[string]any); a["org.example.key"] != "value" {
+			t.Errorf("%s: annotations %v", names[i], s["annotations"])
+		}
+		if i < 2 && s["pid"] != pid {
+			t.Errorf("%s: pid %v, want the host's %v", names[i], s["pid"], pid)
+		}
+	}
+}
+
+// TestHooksEnvironment: a hook has the environment of its own configuration and no other.
+func TestHooksEnvironment(t *testing.T) {
+	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
+	script := "env > " + dir + "/env"
+	bundle := shell(t, "exit 0", func(c map[string]any) {
+		c["hooks"] = map[string]any{"createRuntime": []any{map[string]any{"path": "/bin/sh", "args": []any{"sh", "-c", script}, "env": []any{"ONLY=this"}}}}
+	})
+	cmd := r.command("run", "-b", bundle, id)
+	cmd.Env = append(os.Environ(), "SECRET=of the caller")
+	if o := finish(t, cmd); o != (outcome{}) {
+		t.Errorf("%+v", o)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "env"))
+	if err != nil || !strings.Contains(string(data), "ONLY=this\n") || strings.Contains(string(data), "SECRET") {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// TestSignalDuringCreate: whoever ends the runtime while a hook keeps it gets an error, and nothing stays behind.
+func TestSignalDuringCreate(t *testing.T) {
+	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
+	bundle := shell(t, "exit 0", func(c map[string]any) {
+		setHook(c, "createRuntime", 0, "/bin/sh", "sh", "-c", "touch "+dir+"/begun; sleep 1000")
+	})
+	cmd := r.command("create", "-b", bundle, id)
+	go func() {
+		eventually(t, "the hook runs", func() bool { _, err := os.Stat(filepath.Join(dir, "begun")); return err == nil })
+		_ = cmd.Process.Signal(sigTERM)
+	}()
+	r.oneLine(finish(t, cmd), []string{"terminated"})
+}
+
+// TestFailingHookRunsPoststop: what createRuntime hooks made before one of them failed is undone by poststop hooks.
+func TestFailingHookRunsPoststop(t *testing.T) {
+	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
+	bundle := shell(t, "exit 0", func(c map[string]any) {
+		setHook(c, "createRuntime", 0, "/bin/touch", "touch", dir+"/made")
+		setHook(c, "createRuntime", 0, "/bin/false", "false")
+		setHook(c, "poststop", 0, "/bin/rm", "rm", dir+"/made")
+	})
+	r.fails([]string{"createRuntime", "/bin/false"}, "create", "-b", bundle, id)
+	if _, err := os.Stat(filepath.Join(dir, "made")); !os.IsNotExist(err) {
+		t.Errorf("the poststop hook did not run: %v", err)
+	}
+}
+
+// TestFailingPoststart: the specification wants an error, and the container stopped.
+func TestFailingPoststart(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	bundle := shell(t, "sleep 1000", func(c map[string]any) { setHook(c, "poststart", 0, "/bin/false", "false") })
+	r.fails([]string{"poststart", "/bin/false"}, "run", "-b", bundle, id)
+	r.ok("create", "-b", bundle, id)
+	r.fails([]string{"poststart", "/bin/false"}, "start", id)
+	if o := r.do("state", id); o.status == 0 {
+		contains(t, o.stdout, `"stopped"`)
+	}
+	r.ok("delete", "--force", id)
+}
+
+// TestFailingPoststopIsAWarning: the container is deleted all the same.
+func TestFailingPoststopIsAWarning(t *testing.T) {
+	log := filepath.Join(testenv.Dir(t), "log")
+	r, id := newRuntime(t, "--log", log), testenv.ID(t)
+	r.ok("run", "-b", shell(t, "exit 0", func(c map[string]any) { setHook(c, "poststop", 0, "/bin/false", "false") }), id)
+	data, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, string(data), "level=warning", "poststop", "/bin/false")
+}

@@ -1,0 +1,104 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// hostIDs are unprivileged ids of the host that no user of it has.
+const hostIDs = 300000
+
+// TestUserNamespace runs a container whose root is nobody on the host.
+func TestUserNamespace(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	bundle := shell(t, "id -u; cat /proc/self/uid_map; touch /tmp/made; grep CapEff /proc/self/status; exec sleep 1000", func(c map[string]any) {
+		testenv.MapIDs(c, hostIDs, 65536)
+	})
+	out, err := os.Create(filepath.Join(testenv.Dir(t), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := r.command("run", "--detach", "-b", bundle, id)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil {
+		data, _ := os.ReadFile(out.Name())
+		t.Fatalf("%v: %s", err, data)
+	}
+	pid := int(r.stateOf(id)["pid"].(float64))
+	var st syscall.Stat_t
+	if err := syscall.Stat("/proc/"+strconv.Itoa(pid), &st); err != nil || st.Uid != hostIDs {
+		t.Errorf("the process belongs to host user %d, want %d (%v)", st.Uid, hostIDs, err)
+	}
+	made := filepath.Join(rootOf(t, bundle), "tmp/made")
+	eventually(t, "a file of the container", func() bool { return syscall.Stat(made, &st) == nil })
+	if st.Uid != hostIDs {
+		t.Errorf("its file belongs to host user %d, want %d", st.Uid, hostIDs)
+	}
+	eventually(t, "its output", func() bool { data, _ := os.ReadFile(out.Name()); return strings.Contains(string(data), "CapEff") })
+	data, _ := os.ReadFile(out.Name())
+	lines := strings.Split(string(data), "\n")
+	if lines[0] != "0" || strings.Join(strings.Fields(lines[1]), " ") != "0 300000 65536" {
+		t.Errorf("inside: %q", data)
+	}
+	r.ok("delete", "--force", id)
+}
+
+// TestPlainUser runs a container as a user without any privilege, from the configuration that spec --rootless writes.
+func TestPlainUser(t *testing.T) {
+	testenv.Root(t)
+	if data, err := os.ReadFile("/proc/sys/kernel/unprivileged_userns_clone"); err == nil && strings.TrimSpace(string(data)) == "0" {
+		t.Skip("plain users may not make user namespaces here: kernel.unprivileged_userns_clone is 0")
+	}
+	binary, dir := testenv.Binary(t), testenv.Dir(t)
+	if err := os.Rename(testenv.Busybox(t), filepath.Join(dir, "rootfs")); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, filepath.Join(dir, "run")} {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(path, hostIDs, hostIDs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asUser := func(args ...string) *exec.Cmd {
+		cmd := exec.Command(binary, args...)
+		cmd.Dir = dir
+		cmd.Env = []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run")}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: hostIDs, Gid: hostIDs}}
+		return cmd
+	}
+	if o := finish(t, asUser("spec", "--rootless")); o != (outcome{}) {
+		t.Fatalf("spec: %+v", o)
+	}
+	edit(t, dir, func(c map[string]any) {
+		process(c)["terminal"] = false
+		testenv.SetArgs(c, "sh", "-c", "id -u; echo $$; hostname; mount -t tmpfs x /tmp 2>&1; exit 9")
+	})
+	id := testenv.ID(t)
+	o := finish(t, asUser("run", id))
+	if o.status != 9 || o.stderr != "" || !strings.HasPrefix(o.stdout, "0\n1\nhandfast\n") {
+		t.Errorf("%+v", o)
+	}
+	edit(t, dir, func(c map[string]any) { testenv.SetArgs(c, "sleep", "1000") })
+	for _, args := range [][]string{{"create", id}, {"start", id}, {"kill", id, "KILL"}} {
+		if o := finish(t, asUser(args...)); o != (outcome{}) {
+			t.Errorf("%v: %+v", args, o)
+		}
+	}
+	eventually(t, "stopped", func() bool { return strings.Contains(finish(t, asUser("state", id)).stdout, `"stopped"`) })
+	if o := finish(t, asUser("delete", id)); o != (outcome{}) {
+		t.Errorf("delete: %+v", o)
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, "run/handfast")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
