@@ -129,12 +129,7 @@ func (c *child) bind(m *container.Mount, dest string) error {
 	if err := setBindAttr(tree, m); err != nil {
 		return err
 	}
-	target := -1
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		target, err = c.root.MkdirAll(dest, 0o755)
-	} else {
-		target, err = c.root.CreateFile(dest)
-	}
+	target, err := c.place(dest, st.Mode&unix.S_IFMT == unix.S_IFDIR)
 	if err != nil {
 		return err
 	}
@@ -143,6 +138,14 @@ func (c *child) bind(m *container.Mount, dest string) error {
 		return err
 	}
 	return finishMount(tree, m, dest)
+}
+
+// place opens what a mount will cover, and makes it if it is missing.
+func (c *child) place(dest string, directory bool) (int, error) {
+	if directory {
+		return c.root.MkdirAll(dest, 0o755)
+	}
+	return c.root.CreateFile(dest)
 }
 
 // setBindAttr sets and clears the attributes of a bind mount. In a user namespace some of the source's are locked and cannot be cleared (mount_namespaces(7)): those stay, as they must.

@@ -72,10 +72,15 @@ func writeSysctl(key, value string) error {
 	return op("write", key, err)
 }
 
-// sysctlPath turns dots into slashes, unless the key is written with slashes, in which a dot is part of a name (net/ipv4/conf/eth0.1/forwarding).
+// sysctlPath is the parameter's file below /proc/sys: dots separate, and a slash in the key is a dot of the name (net.ipv4.conf.eth0/1.forwarding), sysctl(8).
 func sysctlPath(key string) string {
-	if strings.Contains(key, "/") {
-		return key
-	}
-	return strings.ReplaceAll(key, ".", "/")
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '.':
+			return '/'
+		case '/':
+			return '.'
+		}
+		return r
+	}, key)
 }

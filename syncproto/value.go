@@ -128,8 +128,13 @@ func (v Value) Equal(w Value) bool {
 			return false
 		}
 	}
-	for _, f := range v.fields {
-		if g, ok := w.Get(f.Name); !ok || !f.Value.Equal(g) {
+	for i, f := range v.fields {
+		// Mostly the order is the same, and then nothing must be searched.
+		g, ok := w.fields[i].Value, w.fields[i].Name == f.Name
+		if !ok {
+			g, ok = w.Get(f.Name)
+		}
+		if !ok || !f.Value.Equal(g) {
 			return false
 		}
 	}

@@ -25,6 +25,9 @@ func NewFS(kind, source string, flags, data []string, attr uint64) (int, error) 
 		}
 	}
 	for _, f := range flags {
+		if f == "silent" {
+			continue // about the kernel's log at mount(2), which fsconfig(2) does not write
+		}
 		if err := unix.FsconfigSetFlag(fs, f); err != nil {
 			return -1, &Error{Op: "option \"" + f + "\" of", Path: kind, Err: err, Log: fsLog(fs)}
 		}

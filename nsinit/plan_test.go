@@ -1,0 +1,236 @@
+package nsinit
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv"
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+
+func created(kinds ...string) []container.Namespace {
+	var ns []container.Namespace
+	for _, k := range kinds {
+		ns = append(ns, container.Namespace{Kind: k, How: container.NSCreated})
+	}
+	return ns
+}
+
+// minimal is the least configuration that has a plan.
+func minimal() container.Config {
+	return container.Config{
+		ID: "c", Root: container.Root{Path: "/bundle/rootfs"}, Namespaces: created(container.NSMount),
+		Process: container.Process{Args: []string{"/bin/true"}, Cwd: "/"},
+	}
+}
+
+// full is a configuration with something for every stage.
+func full() container.Config {
+	c := minimal()
+	c.Namespaces = append(created(container.NSPid, container.NSNetwork, container.NSIPC, container.NSUTS, container.NSMount), container.Namespace{Kind: container.NSCgroup, How: container.NSUnshare})
+	c.Hostname, c.Domainname, c.Loopback = "host", "domain", true
+	c.Sysctl = []container.KeyValue{{Key: "net.ipv4.ip_forward", Value: "1"}}
+	c.Root.Readonly, c.Root.Propagation = true, unix.MS_SLAVE|unix.MS_REC
+	c.Mounts = []container.Mount{
+		{Destination: "/proc", Type: "proc", Source: "proc", Set: unix.MOUNT_ATTR_NOSUID},
+		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Data: []string{"size=65536k", "mode=755"}},
+		{Destination: "/etc/hosts", Source: "/srv/hosts", Bind: true, Set: unix.MOUNT_ATTR_RDONLY, Clear: unix.MOUNT_ATTR_NOEXEC},
+		{Destination: "/data", Source: "/srv/data", Bind: true, Recursive: true, RecSet: unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_SLAVE | unix.MS_REC},
+		{Destination: "/tmp", Type: "tmpfs", FSFlags: []string{"ro"}, CopyUp: true},
+	}
+	c.Devices = []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}, {Path: "/dev/pipe", Type: "p", Mode: 0o600}}
+	c.Masked, c.Readonly = []string{"/proc/keys"}, []string{"/proc/sys"}
+	c.Hooks = container.Hooks{Runtime: true, CreateContainer: []container.Hook{{Path: "/bin/hook"}}, StartContainer: []container.Hook{{Path: "/bin/late"}}}
+	c.Process.UID, c.Process.GID, c.Process.Terminal, c.Process.KeepFDs = 1000, 100, true, 2
+	c.Process.Rlimits = []container.Rlimit{{Resource: unix.RLIMIT_NOFILE, Soft: 10, Hard: 20}}
+	c.Process.Cwd = "/home/../home/user"
+	c.GateFD = 1
+	return c
+}
+
+func TestPlanGolden(t *testing.T) {
+	for name, mutate := range map[string]func(*container.Config){
+		"minimal":  func(*container.Config) {},
+		"full":     func(c *container.Config) { *c = full() },
+		"no-pivot": func(c *container.Config) { c.Root.NoPivot = true },
+		"bound-dev": func(c *container.Config) {
+			c.Mounts = []container.Mount{{Destination: "/dev/", Source: "/dev", Bind: true, Recursive: true}}
+		},
+		"no-mount-namespace": func(c *container.Config) { c.Namespaces = created(container.NSPid) },
+		"joined": func(c *container.Config) {
+			c.Namespaces = []container.Namespace{{Kind: container.NSMount, How: container.NSJoin, FD: 1}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := minimal()
+			mutate(&cfg)
+			steps, err := Plan(&cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b strings.Builder
+			for _, s := range steps {
+				b.WriteString(s.String() + "\n")
+			}
+			golden(t, filepath.Join("testdata", "plan", name+".txt"), b.String())
+		})
+	}
+}
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (rewrite with -update):\n%s", path, diff)
+	}
+}
+
+func TestPlanRefuses(t *testing.T) {
+	for want, mutate := range map[string]func(*container.Config){
+		"process.args":                 func(c *container.Config) { c.Process.Args = nil },
+		"process.cwd":                  func(c *container.Config) { c.Process.Cwd = "x" },
+		"root.path":                    func(c *container.Config) { c.Root.Path = "rootfs" },
+		"NUL byte":                     func(c *container.Config) { c.Process.Env = []string{"A=\x00"} },
+		"mounts[0].destination: \"x\"": func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "x"}} },
+		"is the root itself":           func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x/.."}} },
+		"devices[0]":                   func(c *container.Config) { c.Devices = []container.Device{{Path: "/dev/x", Type: "u"}} },
+	} {
+		cfg := minimal()
+		mutate(&cfg)
+		if _, err := Plan(&cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// Every stage that a plan can hold must be carried out by somebody: a stage without an effect would be a step that is silently skipped, or fails at run time.
+func TestFullPlanHoldsEveryStage(t *testing.T) {
+	cfg := full()
+	steps, err := Plan(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[Stage]bool{}
+	for _, s := range steps {
+		seen[s.Stage] = true
+	}
+	for _, s := range []Stage{
+		StageSession, StageNamespace, StageHostname, StageDomainname, StageLoopback, StageSysctl, StagePropagation, StageRootfs, StageMount, StageDevice, StageLink,
+		StageConsole, StageCwd, StageHooks, StageHook, StagePivot, StageRootMode, StageReadonly, StageMask, StageStdio, StageEnv, StageRlimit, StageUser, StageProgram,
+		StageFiles, StageReady, StageGate, StageStart, StageExec,
+	} {
+		if !seen[s] {
+			t.Errorf("no step of stage %s", s)
+		}
+	}
+}
+
+// The configuration survives its way through the data model whole.
+func TestConfigThroughValue(t *testing.T) {
+	want := full()
+	v, err := syncproto.ToValue(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got container.Config
+	if err := syncproto.FromValue(v, &got, false); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	for _, c := range []struct{ env, want []string }{
+		{[]string{"A=1", "HOME=/h", "A=2"}, []string{"HOME=/h", "A=2"}},
+		{[]string{"HOME="}, []string{"HOME=/"}},
+		{nil, []string{"HOME=/"}},
+	} {
+		k := &child{root: emptyRoot(t)}
+		k.cfg.Process.Env = c.env
+		if err := k.environment(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, k.env); diff != "" {
+			t.Errorf("%q: %s", c.env, diff)
+		}
+	}
+}
+
+func TestHomeOf(t *testing.T) {
+	const passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\n1000:x:0:0::/wrong:\nu:x:1000:1000::/home/u:/bin/sh\nrel:x:7:7::rel:/x"
+	for uid, want := range map[uint32]string{0: "/root", 1000: "/home/u", 7: "/", 5: "/"} {
+		if got := homeOf(passwd, uid); got != want {
+			t.Errorf("uid %d: %q, want %q", uid, got, want)
+		}
+	}
+}
+
+func TestSysctlPath(t *testing.T) {
+	for key, want := range map[string]string{"net.ipv4.ip_forward": "net/ipv4/ip_forward", "net.ipv4.conf.eth0/1.forwarding": "net/ipv4/conf/eth0.1/forwarding"} {
+		if got := sysctlPath(key); got != want {
+			t.Errorf("%s: %s", key, got)
+		}
+	}
+}
+
+func TestState(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"id":"a"}`: `{"status":"creating","pid":`,
+		``:           `{"status":"creating","pid":`,
+		`{}`:         `{"status":"creating","pid":`,
+	} {
+		k := &child{}
+		k.cfg.State = in
+		got := string(k.state("creating"))
+		if !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "}") || strings.Contains(got, ",}") || strings.Count(got, "{") != 1 {
+			t.Errorf("%q: %s", in, got)
+		}
+	}
+}
+
+func TestHookRuns(t *testing.T) {
+	for _, c := range []struct {
+		script  string
+		timeout int64
+		want    string // in the error; empty: none
+		is      error
+	}{
+		{`test "$(cat)" = '{"x":1}' && test "$0" = name && test -z "$HOME$A"`, 0, "", nil},
+		{"echo some; echo words >&2; exit 3", 0, "/bin/sh: exit status 3: words", nil},
+		{"kill -9 $$", 0, "signal 9", nil},
+		{"exec sleep 60", 1, "killed after its timeout of 1 s", unix.ETIMEDOUT},
+	} {
+		err := runHook(&container.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", c.script, "name"}, Timeout: c.timeout}, nil, []byte(`{"x":1}`))
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", c.script, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is)):
+			t.Errorf("%s: %v, want %q", c.script, err, c.want)
+		}
+	}
+	if err := runHook(&container.Hook{Path: "/no/such/hook"}, nil, nil); !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "/no/such/hook") {
+		t.Errorf("a hook that is not there: %v", err)
+	}
+}
