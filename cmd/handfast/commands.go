@@ -103,7 +103,7 @@ func (in *invocation) delete() (int, error) {
 	}
 	var errs []error
 	for _, id := range in.args {
-		if err := r.Delete(context.Background(), id, in.force); err != nil {
+		if err := r.Delete(id, in.force); err != nil {
 			if len(in.args) > 1 {
 				err = fmt.Errorf("%s: %w", id, err)
 			}

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -10,8 +9,8 @@ import (
 
 // Delete removes what is left of a container that is stopped, or created and was never started. With force the container is killed first, and one that does not exist is no
 // error.
-func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
-	dir, s, err := r.open(ctx, id)
+func (r *Runtime) Delete(id string, force bool) error {
+	dir, s, err := r.open(id, force)
 	if errors.Is(err, state.ErrNotExist) && force {
 		return nil
 	}
@@ -31,7 +30,7 @@ func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 
 // deleteThis removes the container that was made as s and has ended, unless somebody else has deleted it meanwhile: a new one of the same name is left alone.
 func (r *Runtime) deleteThis(s *state.State) error {
-	dir, now, err := r.open(context.Background(), s.ID)
+	dir, now, err := r.open(s.ID, true)
 	if errors.Is(err, state.ErrNotExist) {
 		return nil
 	}

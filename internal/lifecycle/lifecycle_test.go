@@ -24,13 +24,13 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
 func TestParseSignal(t *testing.T) {
 	for text, want := range map[string]unix.Signal{
-		"TERM": 15, "SIGTERM": 15, "sigkill": 9, "9": 9, "1": 1, "64": 64, "usr1": unix.SIGUSR1, "SIGRTMIN": 34, "RTMIN+3": 37, "RTMAX": 64, "SIGRTMAX-2": 62,
+		"TERM": 15, "SIGTERM": 15, "sigkill": 9, "9": 9, "0": 0, "64": 64, "usr1": unix.SIGUSR1, "SIGRTMIN": 34, "RTMIN+3": 37, "RTMAX": 64, "SIGRTMAX-2": 62,
 	} {
 		if got, err := ParseSignal(text); err != nil || got != want {
 			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "0", "65", "-1", "NOSUCH", "SIG", "RTMIN-1", "RTMAX+1", "RTMIN3", "RTMIN+", "9x", "99999999999999999999"} {
+	for _, text := range []string{"", "65", "-1", "NOSUCH", "SIG", "RTMIN-1", "RTMAX+1", "RTMIN3", "RTMIN+", "9x", "99999999999999999999"} {
 		if got, err := ParseSignal(text); err == nil {
 			t.Errorf("%q: %v, want an error", text, got)
 		}

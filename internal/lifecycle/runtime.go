@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,11 +23,10 @@ const lockPatience = 10 * time.Second
 
 func (r *Runtime) store() state.Store { return state.New(r.Root) }
 
-// open locks a container for changing, and reads what is stored of it. The caller closes the Dir.
-func (r *Runtime) open(ctx context.Context, id string) (*state.Dir, *state.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, lockPatience)
-	defer cancel()
-	dir, err := r.store().Lock(ctx, id)
+// open locks a container for changing, and reads what is stored of it. A command that has the container for a moment is waited for; one that is still creating it only with
+// wait, for that can take as long as its hooks do. The caller closes the Dir.
+func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
+	dir, err := r.lock(id, wait)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,6 +36,23 @@ func (r *Runtime) open(ctx context.Context, id string) (*state.Dir, *state.State
 		return nil, nil, err
 	}
 	return dir, s, nil
+}
+
+func (r *Runtime) lock(id string, wait bool) (*state.Dir, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	if !wait {
+		now, stop := context.WithCancel(ctx)
+		stop()
+		dir, err := r.store().Lock(now, id) // the first attempt is made in any case
+		if !errors.Is(err, state.ErrBusy) {
+			return dir, err
+		}
+		if s, err := r.store().Load(id); err == nil && s.Creating {
+			return nil, fmt.Errorf("container %s: another command is still creating it", id)
+		}
+	}
+	return r.store().Lock(ctx, id)
 }
 
 // status is where a container stands. mine says that this command itself holds its lock: a create that is not finished then has nobody who will finish it.

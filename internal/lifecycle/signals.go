@@ -14,11 +14,11 @@ const lastSignal = 64
 // rtMin is SIGRTMIN as C libraries on Linux number it: the kernel's first two are theirs.
 const rtMin = 34
 
-// ParseSignal reads a signal as people write it: a number from 1 to 64, or a name with or without SIG in any case, RTMIN+n and RTMAX-n included.
+// ParseSignal reads a signal as people write it: a number from 0 to 64 (0 only asks whether the process is there, kill(2)), or a name with or without SIG in any case, RTMIN+n and RTMAX-n included.
 func ParseSignal(text string) (unix.Signal, error) {
 	if n, err := strconv.Atoi(text); err == nil {
-		if n < 1 || n > lastSignal {
-			return 0, fmt.Errorf("signal %d: want a number from 1 to %d: %w", n, lastSignal, unix.EINVAL)
+		if n < 0 || n > lastSignal {
+			return 0, fmt.Errorf("signal %d: want a number from 0 to %d: %w", n, lastSignal, unix.EINVAL)
 		}
 		return unix.Signal(n), nil
 	}

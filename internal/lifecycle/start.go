@@ -10,7 +10,7 @@ import (
 
 // Start lets a created container execute its process, and returns once it has. An error of the execution is returned as it was, with its errno; the container is stopped then.
 func (r *Runtime) Start(ctx context.Context, id, trace string) error {
-	dir, s, err := r.open(ctx, id)
+	dir, s, err := r.open(id, false)
 	if err != nil {
 		return err
 	}

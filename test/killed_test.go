@@ -1,0 +1,86 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// TestKilledCreate: a create that was killed midway leaves a container that is stopped, and delete removes all of it.
+func TestKilledCreate(t *testing.T) {
+	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
+	bundle := shell(t, "exit 0", func(c map[string]any) {
+		setHook(c, "createRuntime", 0, "/bin/sh", "sh", "-c", "cat > "+dir+"/state; echo $$ > "+dir+"/hook.new; mv "+dir+"/hook.new "+dir+"/hook; exec sleep 1000")
+	})
+	cmd := r.command("create", "-b", bundle, id)
+	start(t, cmd)
+	hook := filepath.Join(dir, "hook")
+	eventually(t, "the hook runs", func() bool { _, err := os.Stat(hook); return err == nil })
+	if s := r.stateOf(id); s["status"] != "creating" {
+		t.Errorf("while the hook runs: %v", s)
+	}
+	r.fails([]string{"creating"}, "start", id)
+	r.fails([]string{"creating"}, "delete", id)
+	pid := strconv.Itoa(int(r.stateOf(id)["pid"].(float64)))
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	data, _ := os.ReadFile(hook)
+	if n, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil {
+		_ = syscall.Kill(n, syscall.SIGKILL) // nobody is left who would
+	}
+	r.awaitStatus(id, "stopped")
+	r.fails([]string{"stopped"}, "start", id)
+	r.ok("delete", id)
+	eventually(t, "the child has ended", func() bool {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	})
+}
+
+// TestManyAtOnce: containers that are made and deleted side by side do not disturb each other.
+func TestManyAtOnce(t *testing.T) {
+	r, rootfs := newRuntime(t), testenv.Busybox(t)
+	var all sync.WaitGroup
+	for i := range 12 {
+		id := testenv.ID(t)
+		bundle := testenv.Bundle(t, rootfs, func(c map[string]any) { testenv.SetArgs(c, "/bin/sh", "-c", fmt.Sprintf("echo %d; exit %d", i, i)) })
+		all.Go(func() {
+			if o := r.do("run", "-b", bundle, id); o != (outcome{stdout: fmt.Sprintln(i), status: i}) {
+				t.Errorf("%d: %+v", i, o)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestOneNameOneContainer: of many creates with one id exactly one succeeds.
+func TestOneNameOneContainer(t *testing.T) {
+	r, id, bundle := newRuntime(t), testenv.ID(t), shell(t, "exit 0", nil)
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	made := 0
+	for range 8 {
+		all.Go(func() {
+			o := r.do("create", "-b", bundle, id)
+			mu.Lock()
+			defer mu.Unlock()
+			if o.status == 0 {
+				made++
+			} else if !strings.Contains(o.stderr, "already exists") {
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+	all.Wait()
+	if made != 1 {
+		t.Errorf("%d containers were made, want 1", made)
+	}
+	r.ok("delete", "--force", id)
+}
