@@ -41,10 +41,13 @@ func (c *child) device(d *container.Device) error {
 	case err != nil:
 		return op("mknod", p, err)
 	}
+	if d.UID == 0 && d.GID == 0 {
+		return nil // as it was made; its mode too, for the umask is empty during the set-up
+	}
 	return own(dir, p, d)
 }
 
-// own gives a fresh node its owner; its mode it has, for the umask is empty during the set-up. The node is opened without following links, so what is changed is what was made.
+// own gives a fresh node its owner. The node is opened without following links, so what is changed is what was made.
 func own(dir int, p string, d *container.Device) error {
 	fd, err := unix.Openat(dir, path.Base(p), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -53,9 +56,6 @@ func own(dir int, p string, d *container.Device) error {
 	defer sys.Close(fd)
 	if err := matches(fd, p, d); err != nil {
 		return err
-	}
-	if d.UID == 0 && d.GID == 0 {
-		return nil
 	}
 	return op("chown", p, unix.Fchownat(fd, "", int(d.UID), int(d.GID), unix.AT_EMPTY_PATH))
 }
