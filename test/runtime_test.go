@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -180,5 +179,3 @@ func contains(t testing.TB, text string, words ...string) {
 		}
 	}
 }
-
-func trimmed(b []byte) string { return string(bytes.TrimSpace(b)) }

@@ -96,11 +96,11 @@ func runMain(args []string) int {
 func (in *invocation) carryOut() (int, error) {
 	switch {
 	case in.help && in.command.name != "":
-		return print(commandHelp(in.command))
+		return answer(commandHelp(in.command))
 	case in.help:
-		return print(helpText())
+		return answer(helpText())
 	case in.version:
-		return print(versionText())
+		return answer(versionText())
 	case in.systemdCgroup:
 		return failed, errors.New("--systemd-cgroup: cgroups made by systemd are not carried out by this version; leave the option out and give a cgroupsPath that is a path")
 	}
@@ -112,8 +112,8 @@ func (in *invocation) carryOut() (int, error) {
 	return in.command.run(in)
 }
 
-// print writes a command's answer; a reader that has gone away is the only way it fails.
-func print(text string) (int, error) {
+// answer writes a command's answer; a reader that has gone away is the only way it fails.
+func answer(text string) (int, error) {
 	if _, err := os.Stdout.WriteString(text); err != nil {
 		return failed, err
 	}
@@ -122,11 +122,11 @@ func print(text string) (int, error) {
 
 func (in *invocation) helpCommand() (int, error) {
 	if len(in.args) == 0 {
-		return print(helpText())
+		return answer(helpText())
 	}
 	c, found := commandByName(in.args[0])
 	if !found {
 		return failed, fmt.Errorf("unknown command %q (see --help)", in.args[0])
 	}
-	return print(commandHelp(c))
+	return answer(commandHelp(c))
 }

@@ -77,7 +77,7 @@ func (in *invocation) state() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	return print(lifecycle.StateJSON(s))
+	return answer(lifecycle.StateJSON(s))
 }
 
 func (in *invocation) kill() (int, error) {
@@ -127,9 +127,9 @@ func (in *invocation) list() (int, error) {
 	}
 	switch {
 	case in.quiet:
-		return print(lifecycle.IDs(all))
+		return answer(lifecycle.IDs(all))
 	case in.format == "json":
-		return print(lifecycle.JSON(all))
+		return answer(lifecycle.JSON(all))
 	}
-	return print(lifecycle.Table(all))
+	return answer(lifecycle.Table(all))
 }
