@@ -49,6 +49,8 @@ func (c *child) do(s Step) error {
 		return c.device(s.Device)
 	case StageLink:
 		return c.link(s.Path, s.Text)
+	case StageLate:
+		return c.lateReadonly(s.Path)
 	case StageConsole:
 		return c.console(s.Path)
 	case StageCwd:

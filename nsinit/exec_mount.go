@@ -56,14 +56,14 @@ func finishMount(tree int, m *container.Mount, dest string) error {
 
 // newFS makes the file system of a mount that is no bind.
 func (c *child) newFS(m *container.Mount, dest string) (int, error) {
-	flags, data, attr := m.FSFlags, m.Data, m.Set
+	data, attr := m.Data, m.Set
 	if m.Type == "tmpfs" {
 		data = c.tmpfsMode(dest, data)
 	}
-	if m.CopyUp {
-		flags, attr = without(flags, "ro"), attr&^unix.MOUNT_ATTR_RDONLY
+	if lateReadonly(m) {
+		attr &^= unix.MOUNT_ATTR_RDONLY
 	}
-	tree, err := sys.NewFS(m.Type, m.Source, flags, data, attr)
+	tree, err := sys.NewFS(m.Type, m.Source, m.FSFlags, data, attr)
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
 		// sysfs belongs to the network namespace's owner, who in a user namespace without a network of its own is somebody else: the host's is bound in place.
 		return c.boundSys(m)
@@ -75,7 +75,17 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 		sys.Close(tree)
 		return -1, err
 	}
-	return tree, sys.SetAttr(tree, dest, false, m.Set, 0, 0)
+	return tree, nil
+}
+
+// lateReadonly makes the tmpfs at a path read-only.
+func (c *child) lateReadonly(dest string) error {
+	fd, err := c.root.Dir(dest)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(fd)
+	return sys.SetAttr(fd, dest, false, unix.MOUNT_ATTR_RDONLY, 0, 0)
 }
 
 func (c *child) boundSys(m *container.Mount) (int, error) {
@@ -98,16 +108,6 @@ func (c *child) tmpfsMode(dest string, data []string) []string {
 		return data
 	}
 	return append([]string{"mode=" + strconv.FormatUint(uint64(st.Mode&0o7777), 8)}, data...)
-}
-
-func without(list []string, s string) []string {
-	out := make([]string, 0, len(list))
-	for _, e := range list {
-		if e != s {
-			out = append(out, e)
-		}
-	}
-	return out
 }
 
 // bind mounts a path of the host.

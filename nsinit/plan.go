@@ -6,6 +6,8 @@ import (
 	"path"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -116,6 +118,11 @@ func (p *planner) rootfs() {
 		p.add(Step{Stage: StageConsole, Path: "/dev/console"})
 	}
 	p.add(Step{Stage: StageCwd, Path: path.Clean(cfg.Process.Cwd)})
+	for i := range cfg.Mounts {
+		if m := &cfg.Mounts[i]; lateReadonly(m) {
+			p.add(Step{Stage: StageLate, Path: path.Clean(m.Destination)})
+		}
+	}
 	p.hooks()
 	how := "pivot_root"
 	if cfg.Root.NoPivot {
@@ -131,6 +138,11 @@ func (p *planner) rootfs() {
 	for _, m := range cfg.Masked {
 		p.add(Step{Stage: StageMask, Path: m})
 	}
+}
+
+// lateReadonly reports whether a mount gets its read-only mode after everything else is made: mount points and nodes must still be made in a tmpfs.
+func lateReadonly(m *container.Mount) bool {
+	return m.Type == "tmpfs" && !m.Bind && m.Set&unix.MOUNT_ATTR_RDONLY != 0
 }
 
 // ownDev reports whether /dev is the container's to fill: a /dev that is bound from the host is left as it is.

@@ -48,7 +48,7 @@ func full() container.Config {
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Data: []string{"size=65536k", "mode=755"}},
 		{Destination: "/etc/hosts", Source: "/srv/hosts", Bind: true, Set: unix.MOUNT_ATTR_RDONLY, Clear: unix.MOUNT_ATTR_NOEXEC},
 		{Destination: "/data", Source: "/srv/data", Bind: true, Recursive: true, RecSet: unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_SLAVE | unix.MS_REC},
-		{Destination: "/tmp", Type: "tmpfs", FSFlags: []string{"ro"}, CopyUp: true},
+		{Destination: "/tmp", Type: "tmpfs", Set: unix.MOUNT_ATTR_RDONLY, CopyUp: true},
 	}
 	c.Devices = []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}, {Path: "/dev/pipe", Type: "p", Mode: 0o600}}
 	c.Masked, c.Readonly = []string{"/proc/keys"}, []string{"/proc/sys"}
@@ -135,7 +135,7 @@ func TestFullPlanHoldsEveryStage(t *testing.T) {
 		seen[s.Stage] = true
 	}
 	for _, s := range []Stage{
-		StageSession, StageNamespace, StageHostname, StageDomainname, StageLoopback, StageSysctl, StagePropagation, StageRootfs, StageMount, StageDevice, StageLink,
+		StageSession, StageNamespace, StageHostname, StageDomainname, StageLoopback, StageSysctl, StagePropagation, StageRootfs, StageMount, StageDevice, StageLate, StageLink,
 		StageConsole, StageCwd, StageHooks, StageHook, StagePivot, StageRootMode, StageReadonly, StageMask, StageStdio, StageEnv, StageRlimit, StageUser, StageProgram,
 		StageFiles, StageReady, StageGate, StageStart, StageExec,
 	} {

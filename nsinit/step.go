@@ -22,6 +22,7 @@ const (
 	StageRootfs      Stage = "rootfs"      // mount the root file system on itself and open it
 	StageMount       Stage = "mount"       // one mount
 	StageDevice      Stage = "device"      // one device node
+	StageLate        Stage = "latemode"    // a tmpfs becomes read-only, now that everything in it is made
 	StageLink        Stage = "link"        // one of the standard links in /dev
 	StageConsole     Stage = "console"     // open the terminal and hand over its master
 	StageCwd         Stage = "cwd"         // make the working directory
