@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -104,7 +105,7 @@ func (s *polled) recv(p []byte, fds []int) (n int, got []int, c cut, err error) 
 		return err != unix.EAGAIN
 	})
 	if e != nil {
-		return 0, got, c, e
+		return 0, got, c, waitError(e)
 	}
 	return n, got, c, err
 }
@@ -118,9 +119,17 @@ func (s *polled) send(p []byte, fds []int) (n int, err error) {
 		return err != unix.EAGAIN
 	})
 	if e != nil {
-		return 0, e
+		return 0, waitError(e)
 	}
 	return n, err
+}
+
+// waitError is an error of the runtime's poller: a deadline that passed, or else a file that was closed, for which RawConn has a value of its own.
+func waitError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return os.ErrClosed
 }
 
 func (s *polled) setReadDeadline(t time.Time) error  { return s.f.SetReadDeadline(t) }
