@@ -24,9 +24,16 @@ func (in *invocation) runtime() (*lifecycle.Runtime, error) {
 	}, nil
 }
 
-// interruptible ends what is being made when somebody asks the runtime to end, so that it is undone and not left behind.
-func interruptible() (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+// interruptible is done when somebody asks this process to end, so that what it is making is undone and not left behind. It is for the process's whole life, and
+// made beside what follows: package os/signal takes its time.
+func interruptible() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	go func() {
+		signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+		cancel(fmt.Errorf("ended by signal: %v", <-signals))
+	}()
+	return ctx
 }
 
 func (in *invocation) createOptions() lifecycle.CreateOptions {
@@ -41,9 +48,7 @@ func (in *invocation) create() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	ctx, stop := interruptible()
-	defer stop()
-	return 0, r.Create(ctx, in.createOptions())
+	return 0, r.Create(interruptible(), in.createOptions())
 }
 
 func (in *invocation) start() (int, error) {
@@ -51,9 +56,7 @@ func (in *invocation) start() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	ctx, stop := interruptible()
-	defer stop()
-	return 0, r.Start(ctx, in.args[0], in.trace)
+	return 0, r.Start(interruptible(), in.args[0], in.trace)
 }
 
 func (in *invocation) run() (int, error) {
@@ -61,10 +64,8 @@ func (in *invocation) run() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	ctx, stop := interruptible()
-	defer stop()
-	return r.Run(ctx, lifecycle.RunOptions{
-		CreateOptions: in.createOptions(), Detach: in.detach, Keep: in.keep, NoSubreaper: in.noSubreaper, Running: stop,
+	return r.Run(interruptible(), lifecycle.RunOptions{
+		CreateOptions: in.createOptions(), Detach: in.detach, Keep: in.keep, NoSubreaper: in.noSubreaper,
 	})
 }
 

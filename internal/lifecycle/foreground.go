@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,27 +15,44 @@ import (
 // foreground is what stands between the runtime's caller and a container in the foreground: signals one way, the end of processes the other.
 type foreground struct {
 	signals chan os.Signal
+	later   []unix.Signal // not collected yet
 }
 
-// watchSignals begins to collect signals. It is called before the container exists, so that none is lost between its start and the loop.
-func watchSignals() *foreground {
+// prompt are the signals that are collected before the container exists, so that none is lost: the end of a child, and those that ask for an end.
+var prompt = [...]os.Signal{unix.SIGCHLD, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
+
+// watchSignals begins to collect signals. The rest follows in wait, while the container runs already: package os/signal needs two switches of threads for each
+// of them, all together more than a millisecond.
+func watchSignals(terminal bool) *foreground {
 	f := &foreground{signals: make(chan os.Signal, 256)}
-	all := []os.Signal{unix.SIGCHLD, unix.SIGWINCH}
-	for _, s := range Forwarded() {
-		all = append(all, s)
+	signal.Notify(f.signals, prompt[:]...)
+	if terminal {
+		f.later = append(f.later, unix.SIGWINCH)
 	}
-	signal.Notify(f.signals, all...)
+	for _, s := range Forwarded() {
+		if !slices.Contains(prompt[:], os.Signal(s)) {
+			f.later = append(f.later, s)
+		}
+	}
 	return f
 }
-
-func (f *foreground) close() { signal.Stop(f.signals) }
 
 // wait forwards signals and reaps every child until the container's own process has ended, and returns how it did. proxy is nil without a terminal.
 // No other goroutine may wait for a child meanwhile.
 func (f *foreground) wait(p *spawn.Process, proxy *console.Proxy) (syscall.WaitStatus, error) {
-	// A child that ended before the loop began has its SIGCHLD in the channel, or none at all if the signals before it filled it: look once.
-	if status, ended, err := reap(p.PID()); ended || err != nil {
-		return status, err
+	for {
+		// The first look is for a child that ended before: its SIGCHLD is in the channel, or was dropped from a full one.
+		if status, ended, err := reap(p.PID()); ended || err != nil {
+			return status, err
+		}
+		if len(f.later) == 0 {
+			break
+		}
+		signal.Notify(f.signals, f.later[0])
+		f.later = f.later[1:]
+	}
+	if proxy != nil {
+		proxy.Resize() // the size may have changed before SIGWINCH was collected
 	}
 	for s := range f.signals {
 		switch s {

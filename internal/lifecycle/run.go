@@ -10,9 +10,8 @@ import (
 type RunOptions struct {
 	CreateOptions
 	Detach      bool
-	Keep        bool   // leave the state of a container that has ended
-	NoSubreaper bool   // leave the container's orphans to somebody else
-	Running     func() // called once the container runs: from then on signals are the container's and no longer this command's
+	Keep        bool // leave the state of a container that has ended
+	NoSubreaper bool // leave the container's orphans to somebody else
 }
 
 // Run creates a container whose process is executed at once. Detached it returns then; in the foreground it returns when the process has ended, with its status, and the
@@ -25,8 +24,7 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 	defer c.close()
 	var watch *foreground
 	if !o.Detach {
-		watch = watchSignals()
-		defer watch.close()
+		watch = watchSignals(c.state.Console)
 		if !o.NoSubreaper {
 			if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 				r.Log.Warnf("subreaper: %v: orphans of the container will not be reaped here", err)
@@ -39,7 +37,6 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 	if err := r.poststart(ctx, &c.state); err != nil {
 		return 0, Join(err, r.destroy(c.dir, &c.state))
 	}
-	o.Running()
 	if o.Detach {
 		return 0, c.process.Release()
 	}
