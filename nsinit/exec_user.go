@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -14,6 +15,7 @@ import (
 // thread alone, and that is enough: it is locked, and the execution ends all others.
 func (c *child) become(cwd string) error {
 	p := &c.cfg.Process
+	c.release()
 	caps := known(p.Capabilities)
 	late := unix.Chdir(cwd) != nil // some directories only the user may enter, others only root: one of the two attempts must do
 	if err := dropBounding(caps.Bounding); err != nil {
@@ -46,6 +48,19 @@ func (c *child) become(cwd string) error {
 	}
 	unix.Umask(int(p.Umask))
 	return nil
+}
+
+// release closes what the set-up has opened, so that no path of the configuration can name it through procfs (CVE-2024-21626). What is left are the socket and the gate.
+func (c *child) release() {
+	c.root.Close()
+	if c.empty != 0 {
+		sys.Close(c.empty)
+	}
+	for i, fd := range c.fds {
+		if i+1 != c.cfg.GateFD {
+			sys.Close(fd)
+		}
+	}
 }
 
 // insideRoot refuses a working directory that cannot be named from the root: a link of procfs to a descriptor of the host's leads to such a one (CVE-2024-21626).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,8 @@ const SocketVariable = "HANDFAST_SOCKET"
 // Main turns the process into what its parent asked for, and does not return, if it is a child that spawn made. In every other process it returns at once.
 // It must be the first statement of main: nothing else may have opened a descriptor or changed the process before.
 func Main() {
-	if _, ok := unix.Getenv(SocketVariable); !ok {
+	socket, ok := unix.Getenv(SocketVariable)
+	if !ok {
 		return
 	}
 	// Namespaces, credentials and capabilities are a thread's own: everything happens on this one, which is the process's first and the one that the execution leaves over.
@@ -29,6 +31,7 @@ func Main() {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)
 	}
+	closeSelf(socket)
 	peer, err := transport.NewChild(conn, syncproto.Init(), transport.Options{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
@@ -37,6 +40,18 @@ func Main() {
 	c := &child{peer: peer}
 	c.fail(c.run())
 	os.Exit(1)
+}
+
+// closeSelf closes the descriptor by which the parent had this program executed, the one after the socket. A container that could name it through procfs would reach a file of the host.
+func closeSelf(socket string) {
+	fd, err := strconv.Atoi(socket)
+	if err != nil {
+		return
+	}
+	var exe, next unix.Stat_t
+	if unix.Stat("/proc/self/exe", &exe) == nil && unix.Fstat(fd+1, &next) == nil && exe.Dev == next.Dev && exe.Ino == next.Ino {
+		_ = unix.Close(fd + 1)
+	}
 }
 
 // run is the whole life of the child. It returns only with an error.
