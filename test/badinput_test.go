@@ -208,3 +208,21 @@ func TestExecErrorAtStart(t *testing.T) {
 	r.fails([]string{"stopped"}, "start", id)
 	r.ok("delete", id)
 }
+
+// TestBadOptions: options that cannot be carried out undo the container as a bad configuration does.
+func TestBadOptions(t *testing.T) {
+	r, bundle := newRuntime(t), shell(t, "exit 0", nil)
+	for _, c := range []struct {
+		args  []string
+		words []string
+	}{
+		{[]string{"--pid-file", "/nonexistent/pid"}, []string{"--pid-file", "/nonexistent", "no such file or directory"}},
+		{[]string{"--trace", "/nonexistent/trace"}, []string{"--trace", "/nonexistent/trace", "no such file or directory"}},
+		{[]string{"--preserve-fds", "1"}, []string{"descriptor 3"}},
+		{[]string{"--preserve-fds", "-1"}, []string{"--preserve-fds", "-1"}},
+	} {
+		t.Run(c.args[0], func(t *testing.T) {
+			r.fails(c.words, append(append([]string{"create", "-b", bundle}, c.args...), testenv.ID(t))...)
+		})
+	}
+}

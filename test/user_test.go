@@ -98,6 +98,12 @@ func TestPlainUser(t *testing.T) {
 	if o := finish(t, asUser("delete", id)); o != (outcome{}) {
 		t.Errorf("delete: %+v", o)
 	}
+	if err := os.Chmod(filepath.Join(dir, "config.json"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if o := finish(t, asUser("run", id)); o.status != 1 || !strings.Contains(o.stderr, "config.json: permission denied") {
+		t.Errorf("an unreadable configuration: %+v", o)
+	}
 	if left, _ := os.ReadDir(filepath.Join(dir, "run/handfast")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
