@@ -67,19 +67,22 @@ func (f *Failure) Unwrap() []error {
 	if f.Err != nil {
 		all = append([]error{f.Err}, all...)
 	}
-	if f.Outcome == syncproto.TimedOut {
+	switch {
+	case f.Outcome == syncproto.TimedOut:
 		all = append(all, context.DeadlineExceeded)
+	case f.Outcome == syncproto.Cancelled && !errors.Is(f.Err, context.DeadlineExceeded):
+		all = append(all, context.Canceled)
 	}
 	return all
 }
 
-// outcomeOf classifies a local error of reading, writing or waiting.
-func outcomeOf(err error) syncproto.Outcome {
+// outcomeOf classifies a local error of reading, writing or waiting under ctx. What a context was cancelled with may be any error at all.
+func outcomeOf(ctx context.Context, err error) syncproto.Outcome {
 	var violation *syncproto.ProtocolError
 	switch {
 	case errors.As(err, &violation):
 		return syncproto.Violated
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return syncproto.Cancelled
 	}
 	return syncproto.Broken

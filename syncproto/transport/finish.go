@@ -39,7 +39,7 @@ func (p *Peer) finish(ctx context.Context, err error, w syncproto.Wait) error {
 		}
 		return f
 	}
-	return p.fail(ctx, outcomeOf(err), err)
+	return p.fail(ctx, outcomeOf(ctx, err), err)
 }
 
 func (p *Peer) hasExited() bool {

@@ -176,7 +176,7 @@ func (p *Peer) Abort(ctx context.Context, err error) error {
 // sendFailed ends the conversation after a frame could not be sent. What the machine refused to send is this side's mistake, unless the conversation was over because the
 // peer had reported an error meanwhile: then that is the cause. What the kernel refused is often the peer's end, and its last words are still to be read.
 func (p *Peer) sendFailed(ctx context.Context, err error) error {
-	o := outcomeOf(err)
+	o := outcomeOf(ctx, err)
 	switch {
 	case p.end != nil:
 		return p.end
