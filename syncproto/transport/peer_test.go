@@ -144,18 +144,35 @@ func scripted(t *testing.T, fd int, f func(send func(k syncproto.Kind, re uint16
 	t.Cleanup(wg.Wait)
 	wg.Go(func() {
 		defer unix.Close(fd)
-		seq := uint16(0)
+		typ, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+		seq, packets := uint16(0), typ == unix.SOCK_SEQPACKET
 		buf := make([]byte, 1<<17)
 		f(func(k syncproto.Kind, re uint16, payload string) {
 			seq++
 			h := syncproto.Header{Kind: k, Seq: seq, Re: re, Length: uint32(len(payload))}
 			_ = unix.Sendmsg(fd, append(h.Append(nil), payload...), nil, nil, unix.MSG_NOSIGNAL)
 		}, func() syncproto.Header {
-			n, _ := unix.Read(fd, buf)
-			h, _ := syncproto.ParseHeader(buf[:max(n, 0)])
+			if packets {
+				n, _ := unix.Read(fd, buf)
+				h, _ := syncproto.ParseHeader(buf[:max(n, 0)])
+				return h
+			}
+			readFull(fd, buf[:syncproto.HeaderSize])
+			h, _ := syncproto.ParseHeader(buf)
+			readFull(fd, buf[:h.Length])
 			return h
 		})
 	})
+}
+
+func readFull(fd int, b []byte) {
+	for len(b) > 0 {
+		n, err := unix.Read(fd, b)
+		if n <= 0 && err != unix.EINTR {
+			return
+		}
+		b = b[max(n, 0):]
+	}
 }
 
 const ackJSON = `{"version":1,"codec":"json","limits":{"control":4096,"error":32768,"fragment":32768,"message":65536,"config":4194304,"notes":256,"frames":4096,"depth":32},"pid":1}`
