@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/spawn"
@@ -46,7 +47,8 @@ type creation struct {
 	trace    *tracer
 	dir      *state.Dir
 	state    state.State
-	group    *group
+	layout   *cgroupfs.Layout
+	group    *cgroupfs.Group // nil: the container stays in the groups of this process
 	process  *spawn.Process
 	hooked   bool // hooks have begun: poststop hooks have something to undo
 }

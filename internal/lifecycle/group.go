@@ -1,33 +1,92 @@
 package lifecycle
 
 import (
-	"errors"
-	"reflect"
+	"context"
+	"fmt"
+	"time"
 
-	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// group is the container's control group.
-type group struct{}
+// groupPatience bounds the wait for a group to become empty: a process that is killed may be in the middle of something long.
+const groupPatience = 30 * time.Second
 
-func hostCgroups() (*group, oci.CgroupHost, error) { return nil, oci.CgroupHost{}, nil }
-
-// makeGroup refuses limits, so that none is ever ignored.
+// makeGroup makes the container's group with its limits. Every hook finds them set.
 func (c *creation) makeGroup() error {
-	limits := c.convert.Resources
-	limits.Devices = nil
-	if !reflect.ValueOf(limits).IsZero() {
-		return errors.New("linux.resources: not carried out by this version")
+	limits := resources(&c.convert.Resources)
+	if c.r.CgroupOptional {
+		limits.Devices = nil // a plain user can make no device node that these rules would be about, and may not set them
 	}
-	return nil
+	writes, err := cgroupfs.Plan(c.layout.Mode(), limits)
+	if err != nil {
+		return inConfig(c.state.Bundle, err)
+	}
+	group, err := cgroupfs.Create(c.layout, c.convert.CgroupPath)
+	if err != nil {
+		return fmt.Errorf("linux.cgroupsPath: %w", err)
+	}
+	if skipped := group.Skipped(); len(skipped) > 0 {
+		if !c.r.CgroupOptional || asked(&c.convert.Resources) {
+			c.forget(group)
+			return fmt.Errorf("linux.cgroupsPath: a group that may not be made (leave out linux.resources as a plain user, or have the group delegated): %w", skipped[0].Err)
+		}
+		if len(skipped) == len(c.layout.Hierarchies) {
+			group.Close()
+			stayBehind(c.convert.Spawn.Container.Mounts, c.layout)
+			return nil
+		}
+	}
+	c.group = group
+	saved := group.Saved()
+	c.state.CgroupPath, c.state.CgroupMade = saved.Path, saved.Made
+	// Stored before anything else is made: whatever becomes of this process, delete finds the group, and no other.
+	if err := c.dir.Save(&c.state); err != nil {
+		return err
+	}
+	return group.Apply(writes)
 }
 
-func removeGroup(*state.State) error            { return nil }
-func (r *Runtime) killGroup(*state.State) error { return nil }
+// forget removes a group that nothing is in yet.
+func (c *creation) forget(group *cgroupfs.Group) {
+	ctx, cancel := context.WithTimeout(context.Background(), groupPatience)
+	defer cancel()
+	if err := group.Delete(ctx); err != nil {
+		c.r.Log.Warnf("cgroup %s: %v", group.Path(), err)
+	}
+	group.Close()
+}
 
-// Add does nothing: there is no group.
-func (g *group) Add(int) error { return nil }
+// withGroup opens the container's group, if it has one and it is still there.
+func withGroup(s *state.State, do func(context.Context, *cgroupfs.Group) error) error {
+	if s.CgroupPath == "" {
+		return nil
+	}
+	layout, err := cgroupfs.Host()
+	if err != nil {
+		return err
+	}
+	group, err := cgroupfs.Load(layout, cgroupfs.Saved{Path: s.CgroupPath, Made: s.CgroupMade})
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), groupPatience)
+	defer cancel()
+	return do(ctx, group)
+}
 
-// FD is -1: there is no group.
-func (g *group) FD() int { return -1 }
+// removeGroup ends what is left in the container's group, and removes it.
+func removeGroup(s *state.State) error {
+	return withGroup(s, func(ctx context.Context, g *cgroupfs.Group) error {
+		if err := g.Kill(ctx); err != nil {
+			return err
+		}
+		return g.Delete(ctx)
+	})
+}
+
+// killGroup ends every process of the container's group.
+func killGroup(s *state.State) error {
+	return withGroup(s, func(ctx context.Context, g *cgroupfs.Group) error { return g.Kill(ctx) })
+}

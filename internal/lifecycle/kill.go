@@ -33,7 +33,7 @@ func (r *Runtime) Kill(id string, sig unix.Signal) error {
 		return err
 	}
 	if everyone {
-		return r.killGroup(s)
+		return killGroup(s)
 	}
 	return nil
 }

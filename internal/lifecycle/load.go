@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
 )
@@ -32,8 +33,8 @@ func (c *creation) load() error {
 	c.state = state.State{
 		OCIVersion: spec.Version, ID: c.o.ID, Bundle: bundle, Rootfs: c.convert.Rootfs, Created: time.Now().UTC(), Owner: state.UserName(os.Geteuid()),
 		Annotations: c.convert.Annotations, Creating: true, Console: c.convert.Spawn.Container.Process.Terminal,
-		NoProcess:  len(c.convert.Spawn.Container.Process.Args) == 0,
-		CgroupPath: c.convert.CgroupPath, Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
+		NoProcess: len(c.convert.Spawn.Container.Process.Args) == 0,
+		Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
 	}
 	return nil
 }
@@ -46,6 +47,9 @@ func (c *creation) hostFacts() (oci.Host, error) {
 		host.SetGroupsDenied = bytes.HasPrefix(data, []byte("deny"))
 	}
 	var err error
-	c.group, host.Cgroup, err = hostCgroups()
-	return host, err
+	if c.layout, err = cgroupfs.Host(); err != nil {
+		return host, err
+	}
+	host.Cgroup = cgroupHost(c.layout)
+	return host, nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
@@ -82,9 +80,6 @@ func (c *creation) Ready(_ context.Context, pid int) error {
 
 // undo removes what was made; the child is gone already, for spawn ends it.
 func (c *creation) undo() error {
-	if c.process != nil {
-		_ = c.process.Signal(unix.SIGKILL)
-	}
 	err := removeGroup(&c.state)
 	if c.hooked {
 		c.r.poststop(&c.state)
@@ -95,6 +90,9 @@ func (c *creation) undo() error {
 func (c *creation) close() {
 	c.terminal.close()
 	c.trace.close()
+	if c.group != nil {
+		c.group.Close()
+	}
 	if c.dir != nil {
 		_ = c.dir.Close()
 	}

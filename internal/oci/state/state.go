@@ -23,8 +23,8 @@ type State struct {
 	Console   bool   `json:"console,omitempty"`   // the process has a terminal
 	NoProcess bool   `json:"noProcess,omitempty"` // the configuration has no process: it can be created and deleted, not started
 
-	CgroupPath string   `json:"cgroupPath,omitempty"` // below the root of every hierarchy
-	Cgroups    []string `json:"cgroups,omitempty"`    // the directories that create made, deepest last; delete removes these and no others
+	CgroupPath string `json:"cgroupPath,omitempty"` // below the root of every hierarchy; empty while, or where, the container has no group of its own
+	CgroupMade int    `json:"cgroupMade,omitempty"` // how many of the path's last components create made; delete removes these and no others
 
 	Poststart []container.Hook `json:"poststart,omitempty"`
 	Poststop  []container.Hook `json:"poststop,omitempty"`

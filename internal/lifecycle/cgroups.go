@@ -1,0 +1,74 @@
+package lifecycle
+
+import (
+	"path"
+	"strings"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// resources are the limits of a configuration as package cgroupfs takes them.
+func resources(l *oci.Limits) *cgroupfs.Resources {
+	r := &cgroupfs.Resources{
+		Memory: l.Memory, MemoryReservation: l.MemoryReservation, MemorySwap: l.MemorySwap, DisableOOMKiller: l.DisableOOMKiller,
+		CPUShares: l.CPUShares, CPUQuota: l.CPUQuota, CPUPeriod: l.CPUPeriod, CPUBurst: l.CPUBurst, CPUIdle: l.CPUIdle, Cpus: l.Cpus, Mems: l.Mems,
+		Pids: l.Pids,
+	}
+	for _, u := range l.Unified {
+		r.Unified = append(r.Unified, cgroupfs.Unified(u))
+	}
+	for _, d := range l.Devices {
+		r.Devices = append(r.Devices, cgroupfs.DeviceRule(d))
+	}
+	return r
+}
+
+// asked says whether limits were asked for; rules about devices do not count, for every client writes the same ones.
+func asked(l *oci.Limits) bool {
+	return l.Memory != nil || l.MemoryReservation != nil || l.MemorySwap != nil || l.DisableOOMKiller || l.CPUShares != nil || l.CPUQuota != nil ||
+		l.CPUPeriod != nil || l.CPUBurst != nil || l.CPUIdle != nil || l.Cpus != "" || l.Mems != "" || l.Pids != nil || len(l.Unified) > 0
+}
+
+// cgroupHost is the host's layout as a mount of type cgroup shows it: the v1 hierarchies side by side, each under the name that it has on every host, and v2 beside them as
+// "unified", or v2 alone.
+func cgroupHost(l *cgroupfs.Layout) oci.CgroupHost {
+	if l.Mode() == cgroupfs.V2 {
+		return oci.CgroupHost{Version: 2, Hierarchies: []oci.CgroupHierarchy{{Mountpoint: l.Hierarchies[0].Mountpoint, V2: true}}}
+	}
+	out := oci.CgroupHost{Version: 1}
+	for _, h := range l.Hierarchies {
+		one := oci.CgroupHierarchy{Name: h.Name, Options: h.Name, Mountpoint: h.Mountpoint, V2: h.V2}
+		switch name, named := strings.CutPrefix(h.Name, "name="); {
+		case h.V2:
+			one.Name, one.Options = "unified", ""
+		case named:
+			one.Name, one.Options = name, "none,"+h.Name
+		case len(h.Controllers) > 1:
+			one.Links = h.Controllers
+		}
+		out.Hierarchies = append(out.Hierarchies, one)
+	}
+	if len(out.Hierarchies) == 0 {
+		return oci.CgroupHost{}
+	}
+	return out
+}
+
+// stayBehind makes the mounts of type cgroup show the groups that this process is in, for a container that gets none of its own.
+func stayBehind(mounts []container.Mount, l *cgroupfs.Layout) {
+	for i := range mounts {
+		if mounts[i].Cgroup == nil {
+			continue
+		}
+		own := *mounts[i].Cgroup
+		own.Hierarchies = append([]container.Hierarchy(nil), own.Hierarchies...)
+		for k := range own.Hierarchies {
+			if k < len(l.Hierarchies) {
+				own.Hierarchies[k].Path = path.Join(l.Hierarchies[k].Mountpoint, l.Hierarchies[k].Own)
+			}
+		}
+		mounts[i].Cgroup = &own
+	}
+}
