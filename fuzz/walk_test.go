@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sort"
+	"strings"
 	"testing"
 
 	"github.com/handfast/handfast/syncproto"
@@ -87,8 +88,7 @@ func (k *walk) steps(w world) (list []step, err error) {
 			}
 		}
 		if w.fate[r] == over {
-			gone := w.close(r, ended) // the grace is over; for a child there is none
-			list = append(list, step{"closes", gone, r == parent})
+			list = append(list, step{"closes", w.close(r, ended), false}) // the grace is over; for a child there is none
 		}
 		dead := w.close(r, killed)
 		dead.hurt = true
@@ -100,9 +100,16 @@ func (k *walk) steps(w world) (list []step, err error) {
 // says are r's own moves: every word that its machine allows, execution, and giving up.
 func (k *walk) says(list []step, w world, r syncproto.Role) []step {
 	for _, f := range k.words[r] {
-		if next, ok := w.send(r, f); ok {
-			list = append(list, step{f.Kind.String(), next, false})
+		if w.slip == neverAnswers && (f.Kind == syncproto.KindReply || f.Fail) {
+			continue
 		}
+		if next, ok := w.send(r, f); ok {
+			// Giving up is always possible, and so no proof that anything moves; but after a refusal it is all that may be left.
+			list = append(list, step{f.Kind.String(), next, f.Kind == syncproto.KindError && !f.Fail && !w.refused})
+		}
+	}
+	if w.slip == losesEXEC && r == child && w.m[child].MayExec() {
+		return append(list, step{"executes", w.close(child, execed), false})
 	}
 	if r == child && w.m[child].State() == syncproto.Committed {
 		return append(list, step{"executes", w.close(child, execed), false})
@@ -136,7 +143,7 @@ func (w *world) check() error {
 		return errors.New("the parent ended without a verdict")
 	case w.fate[child] == ended && c.Outcome == syncproto.Undecided:
 		return errors.New("the child ended without a verdict")
-	case p.Outcome == syncproto.Success && !committed:
+	case (p.Outcome == syncproto.Success || w.claims) && !committed:
 		return errors.New("success without EXEC and its end of file")
 	case p.Outcome == syncproto.Success && w.told[child]:
 		return errors.New("success over the child's ERROR")
@@ -191,6 +198,23 @@ func TestEveryConversation(t *testing.T) {
 				t.Logf("%8d  %s", k.ends[end], end)
 			}
 		})
+	}
+}
+
+// The walk is worth what it can find.
+func TestTheWalkFindsMistakes(t *testing.T) {
+	for slip, want := range map[mistake]string{
+		stopsAtReset: "the child's ERROR is lost", believesEOF: "success without EXEC and its end of file", neverAnswers: "deadlock", losesEXEC: "an execution that nothing disturbed is no success",
+	} {
+		narrowed := syncproto.Init().Forbid("mount").Forbid("console").Forbid("hooks").Forbid("seccomp")
+		first, err := newWorld(syncproto.Init(), narrowed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.slip = slip
+		if err := newWalk(narrowed).run(first); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("mistake %d: %v, want %s", slip, err, want)
+		}
 	}
 }
 

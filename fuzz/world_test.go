@@ -29,6 +29,17 @@ var fateNames = [...]string{"running", "over", "ended", "killed", "executed"}
 
 func (f fate) open() bool { return f <= over }
 
+// mistake is one that handshakes of this kind have made, and that the walk must find.
+type mistake uint8
+
+const (
+	none         mistake = iota
+	stopsAtReset         // a write that fails ends the reading, and with it what the child still had to say
+	believesEOF          // end of file is success, whatever came before
+	neverAnswers         // the parent knows no replies
+	losesEXEC            // the child executes without a word
+)
+
 type message struct {
 	h    syncproto.Header
 	name string
@@ -37,13 +48,16 @@ type message struct {
 // world is everything about one conversation at one moment: both machines, what is between them, and what the walk wants to know about the past. It is a plain,
 // comparable value.
 type world struct {
-	m      [2]syncproto.Machine
-	fate   [2]fate
-	queue  [2][capacity]message // towards each role
-	queued [2]uint8
-	told   [2]bool // the role's ERROR that ends the conversation is queued or has arrived
-	eof    [2]bool // the role has read to the end
-	hurt   bool    // something but the two roles' own words happened: a death, a deadline, a cancellation
+	m       [2]syncproto.Machine
+	fate    [2]fate
+	queue   [2][capacity]message // towards each role
+	queued  [2]uint8
+	told    [2]bool // the role's ERROR that ends the conversation is queued or has arrived
+	eof     [2]bool // the role has read to the end
+	slip    mistake // what is done wrong on purpose
+	refused bool    // a request was answered with ERROR
+	claims  bool    // the parent believes in success by mistake
+	hurt    bool    // something but the two roles' own words happened: a death, a deadline, a cancellation
 }
 
 // step is a transition: what it is called, where it leads, and whether it needs no accident.
@@ -73,7 +87,7 @@ func newWorld(p, narrowed *syncproto.Profile) (world, error) {
 func vocabulary(r syncproto.Role, p *syncproto.Profile) []syncproto.Frame {
 	list := []syncproto.Frame{{Kind: syncproto.KindError}, {Kind: syncproto.KindError, Fail: true}}
 	if r == parent {
-		list = append(list, syncproto.Frame{Kind: syncproto.KindHello}, syncproto.Frame{Kind: syncproto.KindConfig, Size: 512, More: true}, syncproto.Frame{Kind: syncproto.KindConfig, Size: 512})
+		list = append(list, syncproto.Frame{Kind: syncproto.KindHello}, syncproto.Frame{Kind: syncproto.KindConfig, Size: 512, More: true}, syncproto.Frame{Kind: syncproto.KindConfig, Size: 512}, syncproto.Frame{Kind: syncproto.KindConfig})
 	} else {
 		list = append(list, syncproto.Frame{Kind: syncproto.KindHelloAck}, syncproto.Frame{Kind: syncproto.KindConfigOK}, syncproto.Frame{Kind: syncproto.KindNote}, syncproto.Frame{Kind: syncproto.KindExec})
 	}
@@ -100,10 +114,15 @@ func (w world) send(r syncproto.Role, f syncproto.Frame) (world, bool) {
 	if !w.fate[to].open() {
 		w.m[r].Fail(syncproto.Broken) // EPIPE: what the peer said before is still to be read
 		w.fate[r] = over
+		if w.slip == stopsAtReset {
+			w = w.close(r, ended)
+			w.eof[r] = true
+		}
 		return w, true
 	}
 	w.queue[to][w.queued[to]] = message{h, f.Name}
 	w.queued[to]++
+	w.refused = w.refused || f.Fail
 	if last {
 		w.told[r] = true
 		if w.fate[r] = over; r == child {
@@ -126,6 +145,7 @@ func (w world) receive(r syncproto.Role) (world, bool, error) {
 		if w.fate[r.Peer()].open() || w.eof[r] {
 			return w, false, nil
 		}
+		w.claims = w.slip == believesEOF && r == parent && w.m[parent].State() != syncproto.Failed
 		w.m[r].EndOfFile()
 		w.eof[r] = true
 		return w.close(r, ended), true, nil
