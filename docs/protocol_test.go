@@ -25,6 +25,9 @@ var update = flag.Bool("update", false, "write the generated blocks of protocol.
 
 var block = regexp.MustCompile(`(?s)<!-- generated:([a-z]+) -->\n.*?<!-- end -->`)
 
+// node is a name of Go's for what travels as a word.
+var node = regexp.MustCompile(`\bNode[A-Z][a-z]+\b`)
+
 func TestProtocolIsWhatTheCodeDoes(t *testing.T) {
 	made := blocks(t)
 	have, err := os.ReadFile("protocol.md")
@@ -129,7 +132,8 @@ func parse(t *testing.T, dir string) []*ast.File {
 func comment(gs ...*ast.CommentGroup) string {
 	for _, g := range gs {
 		if g != nil {
-			return strings.ReplaceAll(strings.Join(strings.Fields(g.Text()), " "), "|", "\\|")
+			text := strings.ReplaceAll(strings.Join(strings.Fields(g.Text()), " "), "|", "\\|")
+			return node.ReplaceAllStringFunc(text, func(s string) string { return "`" + strings.ToLower(s[len("Node"):]) + "`" })
 		}
 	}
 	return ""

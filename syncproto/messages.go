@@ -7,44 +7,44 @@ import (
 
 // Hello is the parent's greeting, the body of HELLO.
 type Hello struct {
-	MinVersion int      `sync:"min"`
-	MaxVersion int      `sync:"max"`
-	Codecs     []string `sync:"codecs"` // in order of preference; with one alone CONFIG may follow without waiting
-	Profile    string   `sync:"profile"`
-	Hash       string   `sync:"hash"` // Profile.Hash in 16 hexadecimal digits
-	Limits     Limits   `sync:"limits"`
+	MinVersion int      `sync:"min"`               // the lowest version that the parent speaks
+	MaxVersion int      `sync:"max"`               // and the highest
+	Codecs     []string `sync:"codecs"`            // in order of preference; with one alone CONFIG may follow without waiting
+	Profile    string   `sync:"profile"`           // its name
+	Hash       string   `sync:"hash"`              // of the whole profile, not narrowed, in 16 hexadecimal digits
+	Limits     Limits   `sync:"limits"`            // the parent's own
 	Session    string   `sync:"session,omitempty"` // an identifier for logs, the parent's choice
 }
 
 // HelloAck is what the child chose, the body of HELLO_ACK.
 type HelloAck struct {
-	Version int    `sync:"version"`
-	Codec   string `sync:"codec"`
-	Limits  Limits `sync:"limits"`
-	PID     int    `sync:"pid"` // as the child sees it
+	Version int    `sync:"version"` // the one that is spoken from now on
+	Codec   string `sync:"codec"`   // one of those offered
+	Limits  Limits `sync:"limits"`  // the lower of both sides', field by field
+	PID     int    `sync:"pid"`     // as the child sees it
 }
 
 // ConfigOK says that CONFIG arrived whole: its size and FNV-1a fingerprint, the body of CONFIG_OK.
 type ConfigOK struct {
-	Size   uint32 `sync:"size"`
+	Size   uint32 `sync:"size"`   // bytes of all the fragments
 	Digest string `sync:"digest"` // Digest of all the fragments' bytes in 16 hexadecimal digits
 }
 
 // Call is the body of REQUEST and REPLY.
 type Call struct {
-	Name string `sync:"name"`
-	Arg  Value  `sync:"arg"` // null where there is nothing to say
+	Name string `sync:"name"` // the request's or the reply's, of the profile
+	Arg  Value  `sync:"arg"`  // null where there is nothing to say
 }
 
 // Note is a line for the log, the body of NOTE.
 type Note struct {
 	Level string `sync:"level"` // "debug", "info", "warning" or "error"
-	Text  string `sync:"text"`
+	Text  string `sync:"text"`  // one line
 }
 
 // Cancel asks the child to stop: it answers with ERROR and ends, the body of CANCEL.
 type Cancel struct {
-	Reason string `sync:"reason"`
+	Reason string `sync:"reason"` // for people
 }
 
 // Digest is the fingerprint that CONFIG_OK carries. It finds a mistake, not a forger.

@@ -6,21 +6,21 @@ package container
 // Fields named *FD hold a descriptor's place among those that ride with CONFIG, counted from one; zero means none.
 // The child owns every descriptor that it received with CONFIG.
 type Config struct {
-	ID         string      `sync:"id"`
-	Hostname   string      `sync:"hostname,omitempty"`
-	Domainname string      `sync:"domainname,omitempty"`
-	Namespaces []Namespace `sync:"namespaces,omitempty"`
-	Root       Root        `sync:"root"`
-	Mounts     []Mount     `sync:"mounts,omitempty"`
-	Devices    []Device    `sync:"devices,omitempty"`
-	Masked     []string    `sync:"masked,omitempty"`
-	Readonly   []string    `sync:"readonly,omitempty"`
-	Sysctl     []KeyValue  `sync:"sysctl,omitempty"`
-	Loopback   bool        `sync:"loopback,omitempty"` // bring lo up: the network namespace is new
-	Process    Process     `sync:"process"`
-	Hooks      Hooks       `sync:"hooks"`
-	GateFD     int         `sync:"gateFD,omitempty"` // listening socket of the start gate; zero: execute at once
-	State      string      `sync:"state,omitempty"`  // the OCI state as JSON, for the hooks that the child runs (status is filled in by the child)
+	ID         string      `sync:"id"`                   // the container's name
+	Hostname   string      `sync:"hostname,omitempty"`   // sethostname(2); empty: left as it is
+	Domainname string      `sync:"domainname,omitempty"` // setdomainname(2); empty: left as it is
+	Namespaces []Namespace `sync:"namespaces,omitempty"` // in the order in which they are made or entered
+	Root       Root        `sync:"root"`                 // the root file system
+	Mounts     []Mount     `sync:"mounts,omitempty"`     // in their order
+	Devices    []Device    `sync:"devices,omitempty"`    // made after the mounts
+	Masked     []string    `sync:"masked,omitempty"`     // paths inside the container that are made unreadable
+	Readonly   []string    `sync:"readonly,omitempty"`   // paths inside the container that are made read-only
+	Sysctl     []KeyValue  `sync:"sysctl,omitempty"`     // kernel parameters, written below /proc/sys
+	Loopback   bool        `sync:"loopback,omitempty"`   // bring lo up: the network namespace is new
+	Process    Process     `sync:"process"`              // the program
+	Hooks      Hooks       `sync:"hooks"`                // hooks that concern the child
+	GateFD     int         `sync:"gateFD,omitempty"`     // listening socket of the start gate; zero: execute at once
+	State      string      `sync:"state,omitempty"`      // the OCI state as JSON, for the hooks that the child runs (status is filled in by the child)
 }
 
 // Namespace kinds, in the words of runtime-spec config-linux.md and namespaces(7).
@@ -37,9 +37,9 @@ const (
 
 // Namespace is one namespace of the container as the child finds it.
 type Namespace struct {
-	Kind string `sync:"kind"`
-	How  string `sync:"how"`          // NSInherited, NSCreated, NSUnshare or NSJoin
-	FD   int    `sync:"fd,omitempty"` // NSJoin: the namespace to enter with setns(2)
+	Kind string `sync:"kind"`         // "pid", "network", "mount", "ipc", "uts", "user", "cgroup" or "time"
+	How  string `sync:"how"`          // "created", "unshare" or "join", see the values below
+	FD   int    `sync:"fd,omitempty"` // "join": the namespace to enter with setns(2)
 }
 
 // Values of Namespace.How.
