@@ -25,6 +25,7 @@ func TestRedis(t *testing.T) {
 		testenv.SetArgs(c, "redis-server", "--bind", "127.0.0.1", "--port", fmt.Sprint(redisPort), "--save", "", "--dir", "/tmp")
 		// The client of this test is on the host's loopback.
 		removeNamespace(c, "network")
+		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 256 << 20}, "pids": map[string]any{"limit": 64}}
 	})
 	pidFile := filepath.Join(testenv.Dir(t), "pid")
 	log, err := os.Create(filepath.Join(testenv.Dir(t), "log"))

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,6 +20,9 @@ func (c *creation) makeGroup() error {
 		limits.Devices = nil // a plain user can make no device node that these rules would be about, and may not set them
 	}
 	writes, err := cgroupfs.Plan(c.layout.Mode(), limits)
+	if c.layout.Mode() == cgroupfs.V2 && len(limits.Devices) > 0 {
+		err = errors.New("not carried out by this version: linux.resources.devices on cgroup v2")
+	}
 	if err != nil {
 		return inConfig(c.state.Bundle, err)
 	}

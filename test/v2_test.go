@@ -1,0 +1,29 @@
+package test
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// inV2 is a command in a mount namespace of its own in which the host seems to have cgroup v2 and nothing else, whatever it has.
+func inV2(cmd *exec.Cmd) *exec.Cmd {
+	script := `umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"`
+	return exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"}, cmd.Args...)...)
+}
+
+// TestPureV2: where cgroup2 is all there is the child begins its life in its group, and the container sees that as the root.
+func TestPureV2(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	testenv.Tool(t, "unshare", "util-linux")
+	bundle := shell(t, "cat /proc/self/cgroup; grep -c cgroup2 /proc/mounts; ls /sys/fs/cgroup/cgroup.procs", func(c map[string]any) {
+		linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "cgroup"})
+		addMount(c, "/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev")
+	})
+	o := finish(t, inV2(r.command("run", "-b", bundle, id)))
+	if o.status != 0 || o.stderr != "" {
+		t.Fatalf("%+v", o)
+	}
+	contains(t, o.stdout, "0::/\n", "\n1\n/sys/fs/cgroup/cgroup.procs\n")
+}
