@@ -1,0 +1,79 @@
+package lifecycle
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+func TestCgroupHost(t *testing.T) {
+	hybrid := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{
+		{Name: "cpu,cpuacct", Controllers: []string{"cpu", "cpuacct"}, Mountpoint: "/sys/fs/cgroup/cpu,cpuacct", Own: "/own"},
+		{Name: "memory", Controllers: []string{"memory"}, Mountpoint: "/sys/fs/cgroup/memory", Own: "/own/memory"},
+		{Name: "name=systemd", Mountpoint: "/sys/fs/cgroup/systemd", Own: "/"},
+		{Mountpoint: "/sys/fs/cgroup/unified", Own: "/", V2: true},
+	}}
+	want := oci.CgroupHost{Version: 1, Hierarchies: []oci.CgroupHierarchy{
+		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Mountpoint: "/sys/fs/cgroup/cpu,cpuacct", Links: []string{"cpu", "cpuacct"}},
+		{Name: "memory", Options: "memory", Mountpoint: "/sys/fs/cgroup/memory"},
+		{Name: "systemd", Options: "none,name=systemd", Mountpoint: "/sys/fs/cgroup/systemd"},
+		{Name: "unified", Mountpoint: "/sys/fs/cgroup/unified", V2: true},
+	}}
+	if diff := cmp.Diff(want, cgroupHost(hybrid)); diff != "" {
+		t.Error(diff)
+	}
+	v2 := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}
+	if diff := cmp.Diff(oci.CgroupHost{Version: 2, Hierarchies: []oci.CgroupHierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}, cgroupHost(v2)); diff != "" {
+		t.Error(diff)
+	}
+	if got := cgroupHost(&cgroupfs.Layout{}); !reflect.ValueOf(got).IsZero() {
+		t.Errorf("a host without control groups: %+v", got)
+	}
+}
+
+// TestStayBehind: what is shown are the groups of this process, and the value that was converted is not changed under its owner.
+func TestStayBehind(t *testing.T) {
+	shown := &container.Cgroup{Version: 1, Hierarchies: []container.Hierarchy{{Name: "memory", Path: "/sys/fs/cgroup/memory/handfast/x"}}}
+	mounts := []container.Mount{{Destination: "/proc"}, {Destination: "/sys/fs/cgroup", Cgroup: shown}}
+	stayBehind(mounts, &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Name: "memory", Mountpoint: "/sys/fs/cgroup/memory", Own: "/user/me"}}})
+	if got := mounts[1].Cgroup.Hierarchies[0].Path; got != "/sys/fs/cgroup/memory/user/me" {
+		t.Errorf("%s", got)
+	}
+	if shown.Hierarchies[0].Path != "/sys/fs/cgroup/memory/handfast/x" {
+		t.Error("the converted value was changed")
+	}
+}
+
+// TestEveryLimitIsPassedOn fills every field of the limits, by reflection, so that a field that is added later cannot be lost here.
+func TestEveryLimitIsPassedOn(t *testing.T) {
+	for i := range reflect.TypeFor[oci.Limits]().NumField() {
+		field := reflect.TypeFor[oci.Limits]().Field(i)
+		var l oci.Limits
+		fill(reflect.ValueOf(&l).Elem().Field(i))
+		got := reflect.ValueOf(resources(&l)).Elem().FieldByName(field.Name)
+		if !got.IsValid() || got.IsZero() {
+			t.Errorf("%s does not arrive", field.Name)
+		}
+		if want := field.Name != "Devices"; asked(&l) != want {
+			t.Errorf("%s: asked is %v, want %v", field.Name, !want, want)
+		}
+	}
+}
+
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.String:
+		v.SetString("0")
+	}
+}
