@@ -1,0 +1,64 @@
+package docs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// A child written from the document alone, in another language, converses with this implementation.
+func TestAChildInAnotherLanguage(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not installed: the child of testdata/child.py cannot run")
+	}
+	for _, program := range []string{"/bin/true", "/no/such/program"} {
+		conn, end, err := transport.SocketPair(transport.SeqPacket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := 0
+		p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(python, "testdata/child.py", fmt.Sprintf("%016x", syncproto.Init().Hash()))
+		cmd.Env = append(os.Environ(), "HANDFAST_SOCKET=3")
+		cmd.ExtraFiles, cmd.Stderr = []*os.File{end}, os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_ = end.Close()
+		// The arguments make a configuration of several fragments.
+		config, err := syncproto.ToValue(container.Config{ID: "c1", Process: container.Process{Args: []string{program, strings.Repeat("x", 100000)}, Cwd: "/", Terminal: true}})
+		if err == nil {
+			err = p.Open(t.Context(), config, nil)
+		}
+		names := ""
+		for err == nil {
+			var req *transport.Request
+			if req, err = p.Next(t.Context()); err == nil {
+				names += req.Name + " "
+				transport.CloseAll(req.FDs)
+				err = p.Reply(t.Context(), syncproto.Value{})
+			}
+		}
+		if program == "/bin/true" && err != io.EOF || program != "/bin/true" && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", program, err)
+		}
+		if names != "console ready " || notes != 1 {
+			t.Errorf("it asked for %q and sent %d notes", names, notes)
+		}
+		_, _ = p.Close(), cmd.Wait()
+	}
+}
