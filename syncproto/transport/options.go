@@ -14,7 +14,7 @@ type Options struct {
 	Deadlines Deadlines            // zero fields take the defaults of the role
 	Session   string               // an identifier for logs; the parent's goes to the child
 	Trace     func(Event)          // told of every frame, in order, one call at a time; it must not call the Peer
-	Note      func(syncproto.Note) // told of every NOTE; nil drops them
+	Note      func(syncproto.Note) // told of every NOTE; it must not call the Peer either; nil drops them
 }
 
 // Deadlines bound what a Peer waits for. Zero is the role's default, negative is no limit. The parent's bound a child that may be dead, stopped or half dead;
