@@ -3,9 +3,11 @@ package test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/handfast/handfast/internal/testenv"
@@ -173,6 +175,27 @@ func TestSignalsAreForwarded(t *testing.T) {
 	_ = cmd.Wait()
 	if s := cmd.ProcessState.ExitCode(); s != 42 {
 		t.Errorf("status %d, want 42", s)
+	}
+}
+
+// TestNohup: a caller that ignores SIGHUP means the container to live on.
+func TestNohup(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	bundle := shell(t, "trap 'exit 1' HUP; trap 'exit 0' TERM; echo ready; while :; do sleep 0.02; done", nil)
+	run := r.command("run", "-b", bundle, id)
+	cmd := exec.Command("sh", append([]string{"-c", `trap '' HUP; exec "$@"`, "sh"}, run.Args...)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, cmd)
+	newLines(out).want(t, "ready")
+	for _, s := range []os.Signal{syscall.SIGHUP, sigTERM} {
+		_ = cmd.Process.Signal(s)
+	}
+	_ = cmd.Wait()
+	if s := cmd.ProcessState.ExitCode(); s != 0 {
+		t.Errorf("status %d, want 0", s)
 	}
 }
 

@@ -30,7 +30,10 @@ func interruptible() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	go func() {
-		signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+		signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
+		if !signal.Ignored(unix.SIGHUP) { // nohup(1)
+			signal.Notify(signals, unix.SIGHUP)
+		}
 		cancel(fmt.Errorf("ended by signal: %v", <-signals))
 	}()
 	return ctx

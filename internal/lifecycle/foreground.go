@@ -25,7 +25,7 @@ var prompt = [...]os.Signal{unix.SIGCHLD, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT
 // of them, all together more than a millisecond.
 func watchSignals(terminal bool) *foreground {
 	f := &foreground{signals: make(chan os.Signal, 256)}
-	signal.Notify(f.signals, prompt[:]...)
+	signal.Notify(f.signals, withoutNohup(prompt[:])...)
 	if terminal {
 		f.later = append(f.later, unix.SIGWINCH)
 	}
@@ -35,6 +35,14 @@ func watchSignals(terminal bool) *foreground {
 		}
 	}
 	return f
+}
+
+// withoutNohup leaves out SIGHUP where the caller ignores it, as nohup(1) does: to collect it would undo that.
+func withoutNohup(signals []os.Signal) []os.Signal {
+	if !signal.Ignored(unix.SIGHUP) {
+		return signals
+	}
+	return slices.DeleteFunc(slices.Clone(signals), func(s os.Signal) bool { return s == unix.SIGHUP })
 }
 
 // wait forwards signals and reaps every child until the container's own process has ended, and returns how it did. proxy is nil without a terminal.
