@@ -1,0 +1,401 @@
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Group is one control group: a directory in every hierarchy of the host, held by descriptor. It owns its descriptors until Close. It is not safe for use by two goroutines at once.
+type Group struct {
+	layout  *Layout
+	path    string
+	members []member
+	skipped []Skipped
+	depth   int // how many of the path's last components Create made, in the hierarchy where it made the most
+}
+
+// member is the group in one hierarchy.
+type member struct {
+	h     *Hierarchy
+	mount dir
+	dir   dir
+	made  []string // paths that Create made, relative to the mount, parents first
+}
+
+// Skipped is a hierarchy that the group is not in, because the caller may not make one there.
+type Skipped struct {
+	Hierarchy Hierarchy
+	Err       error
+}
+
+// Create makes the group at an absolute path below the root of every hierarchy. One that is there already is taken if it is empty and not frozen; otherwise that is the error. A hierarchy
+// that the caller may not write to is skipped and listed. After any other error everything that was made is removed again. The caller closes the Group.
+func Create(l *Layout, p string) (*Group, error) {
+	rel, err := checkPath(p)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.Hierarchies) == 0 {
+		return nil, errors.New("no cgroup file system is mounted on this host")
+	}
+	g := &Group{layout: l, path: p}
+	for i := range l.Hierarchies {
+		m, err := create(&l.Hierarchies[i], rel, l.Mode() == V2)
+		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) {
+			g.skipped = append(g.skipped, Skipped{l.Hierarchies[i], err})
+			continue
+		}
+		if err != nil {
+			g.remove()
+			return nil, err
+		}
+		g.members = append(g.members, m)
+		g.depth = max(g.depth, len(m.made))
+	}
+	return g, nil
+}
+
+// remove takes back what Create made.
+func (g *Group) remove() {
+	for _, m := range g.members {
+		m.undo()
+	}
+	g.Close()
+}
+
+func (m *member) undo() {
+	for _, p := range slices.Backward(m.made) {
+		_ = m.mount.rmdir(p)
+	}
+}
+
+// create makes the group in one hierarchy.
+func create(h *Hierarchy, rel string, enable bool) (m member, err error) {
+	m.h = h
+	if m.mount, err = openMount(h); err != nil {
+		return m, err
+	}
+	defer func() {
+		if err != nil {
+			m.undo()
+			m.mount.close()
+		}
+	}()
+	// Another group's removal may take a parent away between two steps: then they are taken again.
+	for range 10 {
+		if err = m.mkdirs(rel, enable); !errors.Is(err, unix.ENOENT) {
+			break
+		}
+	}
+	if err != nil {
+		return m, err
+	}
+	if m.dir, err = m.mount.sub(rel); err != nil {
+		return m, err
+	}
+	if len(m.made) == 0 {
+		if err = m.free(); err != nil {
+			m.dir.close()
+		}
+	}
+	return m, err
+}
+
+func (m *member) mkdirs(rel string, enable bool) error {
+	if !enable && !slices.Contains(m.h.Controllers, "cpuset") {
+		// Most often all parents are there.
+		err := m.mount.mkdir(rel)
+		if err == nil {
+			m.made = append(m.made, rel)
+		}
+		if err == nil || errors.Is(err, unix.EEXIST) {
+			return nil
+		}
+		if !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	parent := ""
+	for _, p := range prefixes(rel) {
+		if enable {
+			if err := m.enable(parent); err != nil {
+				return err
+			}
+		}
+		err := m.mount.mkdir(p)
+		if err == nil {
+			m.made = append(m.made, p)
+			err = m.initCpuset(parent, p)
+		}
+		if err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+		parent = p
+	}
+	return nil
+}
+
+// initCpuset gives a fresh group of v1's cpuset the processors and memory nodes of its parent: it has none of its own and could hold no process (cgroup-v1/cpusets.rst).
+func (m *member) initCpuset(parent, p string) error {
+	if !slices.Contains(m.h.Controllers, "cpuset") {
+		return nil
+	}
+	for _, file := range [...]string{"cpuset.cpus", "cpuset.mems"} {
+		value, err := m.mount.read(join(parent, file))
+		if err != nil {
+			return err
+		}
+		if value = strings.TrimSpace(value); value == "" {
+			continue
+		}
+		if err := m.mount.write(join(p, file), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enable lets the groups below parent have every controller that parent has (cgroup-v2.rst, "Enabling and Disabling"). A controller that cannot be enabled is one that a limit will not find;
+// that limit's error says so.
+func (m *member) enable(parent string) error {
+	have, err := m.mount.read(join(parent, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	on, err := m.mount.read(join(parent, "cgroup.subtree_control"))
+	if err != nil {
+		return err
+	}
+	enabled := strings.Fields(on)
+	var missing []string
+	for _, c := range strings.Fields(have) {
+		if !slices.Contains(enabled, c) {
+			missing = append(missing, "+"+c)
+		}
+	}
+	if len(missing) == 0 || m.mount.write(join(parent, "cgroup.subtree_control"), strings.Join(missing, " ")) == nil {
+		return nil
+	}
+	for _, c := range missing {
+		_ = m.mount.write(join(parent, "cgroup.subtree_control"), c)
+	}
+	return nil
+}
+
+// free refuses a group that somebody uses.
+func (m *member) free() error {
+	procs, err := m.dir.read("cgroup.procs")
+	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		return err
+	}
+	if procs != "" {
+		return fmt.Errorf("cgroup %s exists and holds processes: %w", m.dir.name, unix.EBUSY)
+	}
+	if frozen, err := m.frozen(); err != nil || frozen {
+		return errors.Join(err, fmt.Errorf("cgroup %s exists and is frozen: %w", m.dir.name, unix.EBUSY))
+	}
+	return nil
+}
+
+func join(rel, file string) string {
+	if rel == "" {
+		return file
+	}
+	return rel + "/" + file
+}
+
+// Saved is what a later process needs to open a group again; it may be stored as JSON.
+type Saved struct {
+	Path string `json:"path"`
+	Made int    `json:"made,omitempty"` // how many of the path's last components were made for the group
+}
+
+// Saved is the group for a later Load.
+func (g *Group) Saved() Saved { return Saved{g.path, g.depth} }
+
+// Load opens a group again that was made earlier. Hierarchies in which it is gone are left out. The caller closes the Group.
+func Load(l *Layout, s Saved) (*Group, error) {
+	rel, err := checkPath(s.Path)
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{layout: l, path: s.Path, depth: s.Made}
+	for i := range l.Hierarchies {
+		m := member{h: &l.Hierarchies[i]}
+		if m.mount, err = openMount(m.h); err != nil {
+			g.Close()
+			return nil, err
+		}
+		if m.dir, err = m.mount.sub(rel); err != nil {
+			m.mount.close()
+			if errors.Is(err, unix.ENOENT) {
+				continue
+			}
+			g.Close()
+			return nil, err
+		}
+		g.members = append(g.members, m)
+	}
+	return g, nil
+}
+
+// Close gives up the descriptors; the group itself stays.
+func (g *Group) Close() {
+	for _, m := range g.members {
+		if m.dir.name != "" {
+			m.dir.close()
+		}
+		m.mount.close()
+	}
+	g.members = nil
+}
+
+// Path is the group's path below the root of every hierarchy.
+func (g *Group) Path() string { return g.path }
+
+// Skipped are the hierarchies that the group is not in.
+func (g *Group) Skipped() []Skipped { return g.skipped }
+
+// Dirs are the group's directories on the host, by the hierarchy's name.
+func (g *Group) Dirs() map[string]string {
+	all := map[string]string{}
+	for _, m := range g.members {
+		all[m.h.Name] = m.dir.name
+	}
+	return all
+}
+
+// Apply carries a plan out. The error names the file, the value and the errno; where a controller is missing it says that.
+func (g *Group) Apply(writes []Write) error {
+	for _, w := range writes {
+		h := g.layout.find(w.Controller)
+		if h == nil {
+			return fmt.Errorf("%s: no hierarchy of this host has the controller %s", w, w.Controller)
+		}
+		m := g.member(h)
+		if m == nil {
+			return fmt.Errorf("%s: %w", w, g.why(h))
+		}
+		err := m.dir.write(w.File, w.Value)
+		if errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("%s: the controller %s is not enabled here, or this kernel does not have the file: %w", w, w.Controller, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Group) member(h *Hierarchy) *member {
+	for i := range g.members {
+		if g.members[i].h == h {
+			return &g.members[i]
+		}
+	}
+	return nil
+}
+
+func (g *Group) why(h *Hierarchy) error {
+	for _, s := range g.skipped {
+		if s.Hierarchy.Name == h.Name && s.Hierarchy.V2 == h.V2 {
+			return fmt.Errorf("the group could not be made: %w", s.Err)
+		}
+	}
+	return fmt.Errorf("the group is gone from %s: %w", h.Mountpoint, unix.ENOENT)
+}
+
+// Add moves a process, with all its threads, into the group in every hierarchy.
+func (g *Group) Add(pid int) error {
+	text := strconv.Itoa(pid)
+	for _, m := range g.members {
+		if err := m.dir.write("cgroup.procs", text); err != nil {
+			if errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("process %d has ended: %w", pid, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// FD is a descriptor of the group's directory for CLONE_INTO_CGROUP (clone(2)) where the host has v2 alone, so that a child begins its life in the group; else -1, and Add is the way. The
+// Group keeps the descriptor.
+func (g *Group) FD() int {
+	if g.layout.Mode() != V2 || len(g.members) != 1 {
+		return -1
+	}
+	return g.members[0].dir.fd
+}
+
+// Procs are the processes in the group and in those below it, as this process sees them.
+func (g *Group) Procs() ([]int, error) {
+	if len(g.members) == 0 {
+		return nil, nil
+	}
+	m := g.tracker()
+	return procs(m.dir, nil, 0)
+}
+
+// tracker is the member that tells best which processes there are: v2's if there is one, for it can also kill them all.
+func (g *Group) tracker() *member {
+	for i := range g.members {
+		if g.members[i].h.V2 {
+			return &g.members[i]
+		}
+	}
+	for i := range g.members {
+		if slices.Contains(g.members[i].h.Controllers, "freezer") {
+			return &g.members[i]
+		}
+	}
+	return &g.members[0]
+}
+
+// maxDepth bounds the groups below a group: the kernel's own bound may be raised by a container that has its own tree.
+const maxDepth = 512
+
+func procs(d dir, pids []int, depth int) ([]int, error) {
+	text, err := d.read("cgroup.procs")
+	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		return pids, gone(err)
+	}
+	for line := range strings.Lines(text) {
+		if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	names, err := d.groups()
+	if err != nil || depth == maxDepth {
+		return pids, gone(err)
+	}
+	for _, n := range names {
+		sub, err := d.sub(n)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return pids, err
+		}
+		pids, err = procs(sub, pids, depth+1)
+		sub.close()
+		if err != nil {
+			return pids, err
+		}
+	}
+	return pids, nil
+}
+
+// gone forgives that a group went away meanwhile.
+func gone(err error) error {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,195 @@
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Hierarchy is one mounted hierarchy of the host.
+type Hierarchy struct {
+	Name        string   // its line's name in /proc/PID/cgroup: "cpu", "cpu,cpuacct", "name=systemd"; empty for v2
+	Controllers []string // the v1 controllers; for v2 none are listed here, see cgroup.controllers
+	Mountpoint  string   // absolute
+	Root        string   // the group that stands at the mount point, "/" unless the mount shows a part; "/.." and so on seen from a cgroup namespace below
+	Own         string   // the caller's own group in it, as /proc/self/cgroup says; empty if unknown
+	V2          bool
+}
+
+// Layout is how a host has its control groups, in the order of its mounts.
+type Layout struct{ Hierarchies []Hierarchy }
+
+// Mode is V2 where cgroup2 is all there is, V1 where there is none of it, Hybrid where there are both.
+func (l *Layout) Mode() Mode {
+	v1, v2 := false, false
+	for _, h := range l.Hierarchies {
+		v1, v2 = v1 || !h.V2, v2 || h.V2
+	}
+	switch {
+	case v1 && v2:
+		return Hybrid
+	case v1:
+		return V1
+	case v2:
+		return V2
+	}
+	return None
+}
+
+// find is the hierarchy that a controller belongs to; nil for none. On v2 it is the one hierarchy, whether or not the controller is enabled there.
+func (l *Layout) find(controller string) *Hierarchy {
+	var v2 *Hierarchy
+	for i := range l.Hierarchies {
+		h := &l.Hierarchies[i]
+		if h.V2 {
+			v2 = h
+			continue
+		}
+		if h.Name == controller || slices.Contains(h.Controllers, controller) {
+			return h
+		}
+	}
+	return v2
+}
+
+// Host reads the layout of this host from /proc/self/mountinfo and /proc/self/cgroup.
+func Host() (*Layout, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return ParseLayout(mounts, own)
+}
+
+// ParseLayout decides the layout from the bytes of a mountinfo and a cgroup file (proc_pid_mountinfo(5), cgroups(7)). A hierarchy that is mounted more than once counts where it
+// was mounted first below /sys/fs/cgroup, else where it was first.
+func ParseLayout(mountinfo, own []byte) (*Layout, error) {
+	groups, err := parseOwn(string(own))
+	if err != nil {
+		return nil, err
+	}
+	l := &Layout{}
+	n := 0
+	for line := range strings.Lines(string(mountinfo)) {
+		n++
+		h, ok, err := parseMount(strings.TrimSuffix(line, "\n"))
+		if err != nil {
+			return nil, fmt.Errorf("mountinfo line %d: %w", n, err)
+		}
+		if ok {
+			h.Own = groups[h.Name]
+			l.add(h)
+		}
+	}
+	return l, nil
+}
+
+func (l *Layout) add(h Hierarchy) {
+	for i, have := range l.Hierarchies {
+		if have.Name != h.Name || have.V2 != h.V2 {
+			continue
+		}
+		if !below(have.Mountpoint) && below(h.Mountpoint) {
+			l.Hierarchies[i] = h
+		}
+		return
+	}
+	l.Hierarchies = append(l.Hierarchies, h)
+}
+
+func below(mountpoint string) bool {
+	return mountpoint == "/sys/fs/cgroup" || strings.HasPrefix(mountpoint, "/sys/fs/cgroup/")
+}
+
+// parseMount reads one line of mountinfo; ok is false for a mount of another file system.
+func parseMount(line string) (h Hierarchy, ok bool, err error) {
+	left, right, found := strings.Cut(line, " - ")
+	if !found {
+		return h, false, fmt.Errorf("no separator in %q", line)
+	}
+	fields, after := strings.Fields(left), strings.Fields(right)
+	if len(fields) < 6 || len(after) < 1 {
+		return h, false, fmt.Errorf("too few fields in %q", line)
+	}
+	h = Hierarchy{Root: unescape(fields[3]), Mountpoint: unescape(fields[4])}
+	if !path.IsAbs(h.Mountpoint) {
+		return h, false, fmt.Errorf("mount point %q is not absolute", h.Mountpoint)
+	}
+	switch after[0] {
+	case "cgroup2":
+		h.V2 = true
+		return h, true, nil
+	case "cgroup":
+		if len(after) < 3 {
+			return h, false, fmt.Errorf("too few fields in %q", line)
+		}
+		h.Controllers, h.Name = controllers(after[2])
+		return h, h.Name != "", nil
+	}
+	return h, false, nil
+}
+
+// controllers are a v1 hierarchy's controllers, by its superblock options, and its name in /proc/PID/cgroup.
+func controllers(options string) (list []string, name string) {
+	for o := range strings.SplitSeq(options, ",") {
+		switch {
+		case strings.HasPrefix(o, "name="):
+			name = o
+		case known(o):
+			list = append(list, o)
+		}
+	}
+	if len(list) > 0 {
+		name = strings.Join(list, ",")
+	}
+	return list, name
+}
+
+// known is the controllers of v1 (Documentation/admin-guide/cgroup-v1), apart from options such as rw, xattr or release_agent.
+func known(o string) bool {
+	switch o {
+	case "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "net_cls", "net_prio", "perf_event", "blkio", "pids", "hugetlb", "rdma", "misc", "debug":
+		return true
+	}
+	return false
+}
+
+// parseOwn reads /proc/PID/cgroup: a line a hierarchy, number, controllers, path.
+func parseOwn(text string) (map[string]string, error) {
+	groups := map[string]string{}
+	for line := range strings.Lines(text) {
+		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(parts) != 3 || !path.IsAbs(parts[2]) {
+			return nil, fmt.Errorf("cgroup file: %q is not number:controllers:/path", strings.TrimSuffix(line, "\n"))
+		}
+		groups[parts[1]] = parts[2]
+	}
+	return groups, nil
+}
+
+// unescape undoes the octal escapes of mountinfo.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

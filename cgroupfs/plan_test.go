@@ -1,0 +1,236 @@
+package cgroupfs_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: helper}) }
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (rewrite with -update):\n%s", path, diff)
+	}
+}
+
+func layoutOf(t testing.TB, name string) *cgroupfs.Layout {
+	t.Helper()
+	mounts, err := os.ReadFile(filepath.Join("testdata", "layout", name+".mountinfo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.ReadFile(filepath.Join("testdata", "layout", name+".cgroup"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := cgroupfs.ParseLayout(mounts, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLayoutGolden(t *testing.T) {
+	for _, name := range []string{"hybrid", "v1", "v2", "namespace"} {
+		l := layoutOf(t, name)
+		var b strings.Builder
+		fmt.Fprintf(&b, "mode %s\n", l.Mode())
+		for _, h := range l.Hierarchies {
+			fmt.Fprintf(&b, "%q v2=%t controllers %q at %q root %q own %q\n", h.Name, h.V2, h.Controllers, h.Mountpoint, h.Root, h.Own)
+		}
+		golden(t, filepath.Join("testdata", "layout", name+".golden"), b.String())
+	}
+}
+
+func TestLayoutRefuses(t *testing.T) {
+	for want, in := range map[string][2]string{
+		"no separator":       {"1 2 3", ""},
+		"too few fields":     {"1 2 3 - cgroup2", ""},
+		"is not absolute":    {"1 2 3 / x rw - cgroup2 c rw", ""},
+		"number:controllers": {"", "nonsense"},
+	} {
+		if _, err := cgroupfs.ParseLayout([]byte(in[0]), []byte(in[1])); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", in, err, want)
+		}
+	}
+	if l, err := cgroupfs.ParseLayout(nil, nil); err != nil || l.Mode() != cgroupfs.None {
+		t.Errorf("nothing mounted: %v %v", l, err)
+	}
+}
+
+func FuzzParseLayout(f *testing.F) {
+	seeds, err := filepath.Glob("testdata/layout/*.mountinfo")
+	if err != nil || len(seeds) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	for _, s := range seeds {
+		mounts, err := os.ReadFile(s)
+		if err != nil {
+			f.Fatal(err)
+		}
+		own, err := os.ReadFile(strings.TrimSuffix(s, "mountinfo") + "cgroup")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(mounts, own)
+	}
+	f.Fuzz(func(t *testing.T, mounts, own []byte) {
+		l, err := cgroupfs.ParseLayout(mounts, own)
+		if (l == nil) == (err == nil) {
+			t.Fatalf("%v and %v", l, err)
+		}
+		if err != nil {
+			return
+		}
+		for _, h := range l.Hierarchies {
+			if !filepath.IsAbs(h.Mountpoint) || h.V2 == (h.Name != "") {
+				t.Errorf("%+v", h)
+			}
+		}
+	})
+}
+
+func p[T any](v T) *T { return &v }
+
+// everything is resources with a value for each property that both versions have.
+func everything() cgroupfs.Resources {
+	return cgroupfs.Resources{
+		Memory: p[int64](1 << 20), MemoryReservation: p[int64](1 << 19), MemorySwap: p[int64](3 << 20),
+		CPUShares: p[uint64](512), CPUQuota: p[int64](50000), CPUPeriod: p[uint64](100000), CPUBurst: p[uint64](1000), CPUIdle: p[int64](0),
+		Cpus: "0-1", Mems: "0", Pids: p[int64](64),
+	}
+}
+
+func TestPlanGolden(t *testing.T) {
+	full := everything()
+	unlimited := cgroupfs.Resources{Memory: p[int64](-1), MemorySwap: p[int64](-1), CPUQuota: p[int64](-1), Pids: p[int64](-1)}
+	devices := cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{
+		{Type: "a", Access: "rwm"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](3), Access: "rwm"}, {Allow: true, Type: "b", Access: "m"},
+	}}
+	old := cgroupfs.Resources{DisableOOMKiller: true, Swappiness: p[uint64](10), RTPeriod: p[uint64](1000000), RTRuntime: p[int64](1000)}
+	newer := cgroupfs.Resources{Unified: []cgroupfs.Unified{{"memory.high", "1000000"}, {"io.max", "8:0 rbps=1\n8:16 rbps=2"}}}
+	for name, r := range map[string]*cgroupfs.Resources{"full": &full, "unlimited": &unlimited, "devices": &devices, "old": &old, "newer": &newer, "nothing": {}} {
+		for _, mode := range []cgroupfs.Mode{cgroupfs.V1, cgroupfs.V2} {
+			writes, err := cgroupfs.Plan(mode, r)
+			var b strings.Builder
+			for _, w := range writes {
+				fmt.Fprintln(&b, w)
+			}
+			if err != nil {
+				fmt.Fprintln(&b, "error:", err)
+			}
+			golden(t, filepath.Join("testdata", "plan", name+"."+mode.String()+".txt"), b.String())
+		}
+	}
+}
+
+func TestPlanRefuses(t *testing.T) {
+	for _, r := range []cgroupfs.Resources{
+		{Memory: p[int64](10), MemorySwap: p[int64](5)},
+		{Memory: p[int64](-1), MemorySwap: p[int64](5)},
+	} {
+		for _, mode := range []cgroupfs.Mode{cgroupfs.V1, cgroupfs.Hybrid, cgroupfs.V2} {
+			if _, err := cgroupfs.Plan(mode, &r); err == nil {
+				t.Errorf("%s: swap below memory was planned", mode)
+			}
+		}
+	}
+	for _, file := range []string{"../memory.max", "memory/max", "", "cgroup\x00.x", ".memory", "memory"} {
+		if _, err := cgroupfs.Plan(cgroupfs.V2, &cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: file}}}); err == nil {
+			t.Errorf("unified file %q was planned", file)
+		}
+	}
+	var u *cgroupfs.UnsupportedError
+	if _, err := cgroupfs.Plan(cgroupfs.V2, &cgroupfs.Resources{DisableOOMKiller: true}); !errors.As(err, &u) || u.Property != "disableOOMKiller" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWeight(t *testing.T) {
+	for shares, want := range map[uint64]uint64{0: 1, 2: 1, 1024: 100, 262144: 10000, 1 << 40: 10000} {
+		if got := cgroupfs.Weight(shares); got != want {
+			t.Errorf("%d shares: weight %d, want %d", shares, got, want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.Uint64Range(0, 300000).Draw(t, "a"), rapid.Uint64Range(0, 300000).Draw(t, "b")
+		wa, wb := cgroupfs.Weight(a), cgroupfs.Weight(b)
+		if wa < 1 || wa > 10000 || a < b && wa > wb {
+			t.Fatalf("weights %d of %d, %d of %d", wa, a, wb, b)
+		}
+	})
+}
+
+// Properties of any plan: the same twice, no file in two hierarchies' places, memory before memory and swap, the period before the quota.
+func TestPlanProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := draw(t)
+		mode := rapid.SampledFrom([]cgroupfs.Mode{cgroupfs.V1, cgroupfs.Hybrid, cgroupfs.V2}).Draw(t, "mode")
+		a, err := cgroupfs.Plan(mode, &r)
+		b, err2 := cgroupfs.Plan(mode, &r)
+		if (err == nil) != (err2 == nil) || !cmp.Equal(a, b) {
+			t.Fatal("a plan differs from itself")
+		}
+		at := map[string]int{}
+		for i, w := range a {
+			if strings.Contains(w.File, "/") || !strings.HasPrefix(w.File, w.Controller+".") {
+				t.Fatalf("%s is no file of %s", w.File, w.Controller)
+			}
+			if _, twice := at[w.File]; twice && w.Controller != "devices" {
+				t.Fatalf("%s is written twice", w.File)
+			}
+			at[w.File] = i + 1
+		}
+		for _, order := range [][2]string{{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes"}, {"cpu.cfs_period_us", "cpu.cfs_quota_us"}} {
+			if first, then := at[order[0]], at[order[1]]; first > 0 && then > 0 && first > then {
+				t.Fatalf("%s is written before %s", order[1], order[0])
+			}
+		}
+	})
+}
+
+func draw(t *rapid.T) cgroupfs.Resources {
+	maybe := func(name string, lo, hi int64) *int64 {
+		if !rapid.Bool().Draw(t, "has "+name) {
+			return nil
+		}
+		return p(rapid.Int64Range(lo, hi).Draw(t, name))
+	}
+	r := cgroupfs.Resources{
+		Memory: maybe("memory", -1, 1<<40), MemorySwap: maybe("swap", -1, 1<<41), MemoryReservation: maybe("reservation", -1, 1<<40),
+		CPUQuota: maybe("quota", -1, 1<<30), CPUIdle: maybe("idle", 0, 1), Pids: maybe("pids", -1, 1<<20),
+	}
+	if n := maybe("period", 1000, 1000000); n != nil {
+		r.CPUPeriod = p(uint64(*n))
+	}
+	if n := maybe("shares", 2, 262144); n != nil {
+		r.CPUShares = p(uint64(*n))
+	}
+	for i := range rapid.IntRange(0, 4).Draw(t, "rules") {
+		r.Devices = append(r.Devices, cgroupfs.DeviceRule{Allow: i%2 == 0, Type: "c", Major: maybe("major", 0, 300), Access: "rw"})
+	}
+	return r
+}

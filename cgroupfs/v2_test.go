@@ -1,0 +1,109 @@
+package cgroupfs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// TestPureV2View runs insideV2 in a mount namespace of its own in which cgroup2 is all there is, as on a host with v2 alone.
+func TestPureV2View(t *testing.T) {
+	testenv.Root(t)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{"CGROUPFS_TEST=v2", "PARENT=" + testenv.CgroupParent()}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func insideV2() int {
+	if err := pureV2(); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	l, err := cgroupfs.Host()
+	if err != nil || l.Mode() != cgroupfs.V2 {
+		fmt.Println("not v2 alone:", l, err)
+		return 1
+	}
+	g, err := cgroupfs.Create(l, os.Getenv("PARENT")+"/v2")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer g.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := errors.Join(useV2(ctx, g), g.Kill(ctx), g.Delete(ctx)); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
+func pureV2() error {
+	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+		return err
+	}
+	if err := unix.Mount("none", "/sys/fs/cgroup", "tmpfs", 0, ""); err != nil {
+		return err
+	}
+	// What was mounted before is hidden by now; mountinfo still lists it, so it has to go.
+	for unix.Unmount("/sys/fs/cgroup", unix.MNT_DETACH) == nil {
+	}
+	return unix.Mount("none", "/sys/fs/cgroup", "cgroup2", 0, "")
+}
+
+func useV2(ctx context.Context, g *cgroupfs.Group) error {
+	fd := g.FD()
+	if fd < 0 {
+		return errors.New("no descriptor to clone into")
+	}
+	cmd := exec.Command("/bin/sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: fd}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(done)
+	}()
+	pids, err := g.Procs()
+	if err != nil || len(pids) != 1 || pids[0] != cmd.Process.Pid {
+		return fmt.Errorf("processes %v %w, want %d", pids, err, cmd.Process.Pid)
+	}
+	if err := g.Freeze(ctx); err != nil {
+		return err
+	}
+	if frozen, err := g.Frozen(); err != nil || !frozen {
+		return fmt.Errorf("frozen: %t %w", frozen, err)
+	}
+	if err := g.Kill(ctx); err != nil { // frozen as it is: SIGKILL gets through on v2
+		return err
+	}
+	<-done
+	if _, err := g.OOMKilled(); err != nil {
+		return err
+	}
+	memory := int64(1 << 20)
+	writes, err := cgroupfs.Plan(cgroupfs.V2, &cgroupfs.Resources{Memory: &memory})
+	if err != nil {
+		return err
+	}
+	if err := g.Apply(writes); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("a controller that may not be here: %w", err)
+	}
+	return g.Thaw(ctx)
+}
