@@ -50,7 +50,8 @@ type creation struct {
 	layout   *cgroupfs.Layout
 	group    *cgroupfs.Group // nil: the container stays in the groups of this process
 	process  *spawn.Process
-	hooked   bool // hooks have begun: poststop hooks have something to undo
+	watch    *foreground // nil: the container does not run in the foreground
+	hooked   bool        // hooks have begun: poststop hooks have something to undo
 }
 
 // begin does everything that can fail without anything having been made, and then stores that a container is being made.

@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,52 +14,35 @@ import (
 // foreground is what stands between the runtime's caller and a container in the foreground: signals one way, the end of processes the other.
 type foreground struct {
 	signals chan os.Signal
-	later   []unix.Signal // not collected yet
+	ready   chan struct{} // closed once all of them are collected
 }
 
-// prompt are the signals that are collected before the container exists, so that none is lost: the end of a child, and those that ask for an end.
-var prompt = [...]os.Signal{unix.SIGCHLD, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
-
-// watchSignals begins to collect signals. The rest follows in wait, while the container runs already: package os/signal needs two switches of threads for each
-// of them, all together more than a millisecond.
-func watchSignals(terminal bool) *foreground {
-	f := &foreground{signals: make(chan os.Signal, 256)}
-	signal.Notify(f.signals, withoutNohup(prompt[:])...)
-	if terminal {
-		f.later = append(f.later, unix.SIGWINCH)
-	}
-	for _, s := range Forwarded() {
-		if !slices.Contains(prompt[:], os.Signal(s)) {
-			f.later = append(f.later, s)
+// watchSignals begins to collect signals. Package os/signal needs two switches of threads for each, all together more than a millisecond: so they are collected beside the
+// making of the container, and complete is called before it may run. From then on none is lost, and none ends this process.
+func watchSignals() *foreground {
+	f := &foreground{signals: make(chan os.Signal, 256), ready: make(chan struct{})}
+	go func() {
+		defer close(f.ready)
+		signal.Notify(f.signals, unix.SIGCHLD, unix.SIGWINCH)
+		for _, s := range Forwarded() {
+			// nohup(1): to collect a SIGHUP that the caller ignores would undo that.
+			if s != unix.SIGHUP || !signal.Ignored(s) {
+				signal.Notify(f.signals, s)
+			}
 		}
-	}
+	}()
 	return f
 }
 
-// withoutNohup leaves out SIGHUP where the caller ignores it, as nohup(1) does: to collect it would undo that.
-func withoutNohup(signals []os.Signal) []os.Signal {
-	if !signal.Ignored(unix.SIGHUP) {
-		return signals
-	}
-	return slices.DeleteFunc(slices.Clone(signals), func(s os.Signal) bool { return s == unix.SIGHUP })
-}
+// complete returns once every signal is collected.
+func (f *foreground) complete() { <-f.ready }
 
 // wait forwards signals and reaps every child until the container's own process has ended, and returns how it did. proxy is nil without a terminal.
 // No other goroutine may wait for a child meanwhile.
 func (f *foreground) wait(p *spawn.Process, proxy *console.Proxy) (syscall.WaitStatus, error) {
-	for {
-		// The first look is for a child that ended before: its SIGCHLD is in the channel, or was dropped from a full one.
-		if status, ended, err := reap(p.PID()); ended || err != nil {
-			return status, err
-		}
-		if len(f.later) == 0 {
-			break
-		}
-		signal.Notify(f.signals, f.later[0])
-		f.later = f.later[1:]
-	}
-	if proxy != nil {
-		proxy.Resize() // the size may have changed before SIGWINCH was collected
+	// A child that ended before has its SIGCHLD in the channel, or none at all if the signals before it filled it: look once.
+	if status, ended, err := reap(p.PID()); ended || err != nil {
+		return status, err
 	}
 	for s := range f.signals {
 		switch s {

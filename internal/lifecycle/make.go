@@ -72,6 +72,9 @@ func (c *creation) Ready(_ context.Context, pid int) error {
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
+	if c.watch != nil {
+		c.watch.complete()
+	}
 	if c.o.PIDFile == "" {
 		return nil
 	}

@@ -22,9 +22,8 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 		return 0, err
 	}
 	defer c.close()
-	var watch *foreground
 	if !o.Detach {
-		watch = watchSignals(c.state.Console)
+		c.watch = watchSignals()
 		if !o.NoSubreaper {
 			if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 				r.Log.Warnf("subreaper: %v: orphans of the container will not be reaped here", err)
@@ -40,14 +39,14 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 	if o.Detach {
 		return 0, c.process.Release()
 	}
-	return c.foreground(watch, o.Keep)
+	return c.foreground(o.Keep)
 }
 
 // foreground stays with the container until its process has ended, and removes it.
-func (c *creation) foreground(watch *foreground, keep bool) (int, error) {
+func (c *creation) foreground(keep bool) (int, error) {
 	// From here on the container is like any other: another command may change it.
 	_ = c.dir.Close()
-	ended, err := watch.wait(c.process, c.terminal.proxy)
+	ended, err := c.watch.wait(c.process, c.terminal.proxy)
 	_ = c.process.Release()
 	c.terminal.close()
 	if err != nil {
