@@ -18,7 +18,7 @@ func (e *UnsupportedError) Error() string {
 	return e.Property + " cannot be expressed on cgroup " + e.Mode.String() + ": " + e.Why
 }
 
-// Plan is what must be written for the resources, in order. It is pure. Device rules on v2 are a program and not a write: they are not in the plan, and Group.Allow loads them.
+// Plan is what must be written for the resources, in order. It is pure. Device rules on v2 are a program and not a write: they are not in the plan, and Group.Rule puts them in force.
 func Plan(mode Mode, r *Resources) ([]Write, error) {
 	p := &planner{mode: mode, r: r}
 	if err := p.check(); err != nil {

@@ -66,6 +66,9 @@ func pureV2() error {
 }
 
 func useV2(ctx context.Context, g *cgroupfs.Group) error {
+	if err := devicesV2(g); err != nil {
+		return err
+	}
 	fd := g.FD()
 	if fd < 0 {
 		return errors.New("no descriptor to clone into")
@@ -106,4 +109,29 @@ func useV2(ctx context.Context, g *cgroupfs.Group) error {
 		return fmt.Errorf("a controller that may not be here: %w", err)
 	}
 	return g.Thaw(ctx)
+}
+
+// devicesV2 proves rules by effect: of two devices one opens, and reading alone is allowed of the third.
+func devicesV2(g *cgroupfs.Group) error {
+	one, null, zero, full := int64(1), int64(3), int64(5), int64(7)
+	err := g.Rule([]cgroupfs.DeviceRule{
+		{Type: "a", Access: "rwm"},
+		{Allow: true, Type: "c", Major: &one, Minor: &null, Access: "rw"},
+		{Allow: true, Type: "c", Major: &one, Minor: &zero, Access: "rwm"},
+		{Type: "c", Major: &one, Minor: &zero, Access: "w"},
+	})
+	if err != nil {
+		return err
+	}
+	for script, want := range map[string]bool{
+		": < /dev/null": true, ": > /dev/null": true, ": < /dev/zero": true, ": > /dev/zero": false, ": < /dev/full": false,
+		fmt.Sprintf("mknod /tmp/handfast-full-%d c 1 %d", os.Getpid(), full): false,
+	} {
+		cmd := exec.Command("/bin/sh", "-c", script)
+		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: g.FD()}
+		if out, err := cmd.CombinedOutput(); (err == nil) != want {
+			return fmt.Errorf("%s: %w, want success %t: %s", script, err, want, out)
+		}
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,9 +19,6 @@ func (c *creation) makeGroup() error {
 		limits.Devices = nil // a plain user can make no device node that these rules would be about, and may not set them
 	}
 	writes, err := cgroupfs.Plan(c.layout.Mode(), limits)
-	if c.layout.Mode() == cgroupfs.V2 && len(limits.Devices) > 0 {
-		err = errors.New("not carried out by this version: linux.resources.devices on cgroup v2")
-	}
 	if err != nil {
 		return inConfig(c.state.Bundle, err)
 	}
@@ -48,7 +44,10 @@ func (c *creation) makeGroup() error {
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
-	return group.Apply(writes)
+	if err := group.Apply(writes); err != nil {
+		return err
+	}
+	return group.Rule(limits.Devices)
 }
 
 // forget removes a group that nothing is in yet.

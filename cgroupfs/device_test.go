@@ -1,0 +1,112 @@
+package cgroupfs
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// interpret runs a device program as the kernel would, and reports its verdict; ok is false for a program that the kernel would not have loaded.
+func interpret(prog []insn, kind, access, major, minor uint32) (verdict uint64, ok bool) {
+	memory := map[int16]uint32{0: access<<16 | kind, 4: major, 8: minor}
+	var reg [11]uint64
+	for pc := 0; pc < len(prog); pc++ {
+		i := prog[pc]
+		dst, src := i.regs&15, i.regs>>4
+		switch i.code {
+		case opLoad32:
+			if src != regContext {
+				return 0, false
+			}
+			reg[dst] = uint64(memory[i.off])
+		case opMove:
+			reg[dst] = uint64(int64(i.imm))
+		case opMoveReg:
+			reg[dst] = reg[src]
+		case opAnd32:
+			reg[dst] = uint64(uint32(reg[dst]) & uint32(i.imm))
+		case opShift32:
+			reg[dst] = uint64(uint32(reg[dst]) >> uint32(i.imm))
+		case opNotEqual:
+			if uint32(reg[dst]) != uint32(i.imm) {
+				pc += int(i.off)
+			}
+		case opSet:
+			if uint32(reg[dst])&uint32(i.imm) != 0 {
+				pc += int(i.off)
+			}
+		case opJump:
+			pc += int(i.off)
+		case opExit:
+			return reg[regVerdict], true
+		default:
+			return 0, false
+		}
+	}
+	return 0, false
+}
+
+// allowed is the meaning of rules, written down once more and differently: for each kind of access the last rule that names it.
+func allowed(rules []DeviceRule, kind, access, major, minor uint32) bool {
+	for bit := uint32(1); bit <= accWrite; bit <<= 1 {
+		if access&bit == 0 {
+			continue
+		}
+		ok := true
+		for _, r := range rules {
+			bits, _ := accessBits(r.Access)
+			named := (r.Type == "a" || r.Type == "b" && kind == devBlock || r.Type == "c" && kind == devChar) &&
+				(r.Major == nil || uint32(*r.Major) == major) && (r.Minor == nil || uint32(*r.Minor) == minor) && uint32(bits)&bit != 0
+			if named {
+				ok = r.Allow
+			}
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func TestDeviceProgramMeansTheRules(t *testing.T) {
+	numbers := []int64{0, 1, 3, 5, 136, 1<<32 - 1, 1 << 31}
+	rapid.Check(t, func(t *rapid.T) {
+		rules := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) DeviceRule {
+			r := DeviceRule{
+				Allow: rapid.Bool().Draw(t, "allow"), Type: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "type"),
+				Access: rapid.SampledFrom([]string{"r", "w", "m", "rw", "rwm", "wm"}).Draw(t, "access"),
+			}
+			if rapid.Bool().Draw(t, "has major") {
+				n := rapid.SampledFrom(numbers).Draw(t, "major")
+				r.Major = &n
+			}
+			if rapid.Bool().Draw(t, "has minor") {
+				n := rapid.SampledFrom(numbers).Draw(t, "minor")
+				r.Minor = &n
+			}
+			return r
+		}), 0, 12).Draw(t, "rules")
+		prog, err := compile(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 50 {
+			kind := rapid.SampledFrom([]uint32{devBlock, devChar}).Draw(t, "kind")
+			access := rapid.Uint32Range(1, accAll).Draw(t, "asked")
+			major, minor := uint32(rapid.SampledFrom(numbers).Draw(t, "of")), uint32(rapid.SampledFrom(numbers).Draw(t, "and"))
+			verdict, ok := interpret(prog, kind, access, major, minor)
+			if want := allowed(rules, kind, access, major, minor); !ok || (verdict == 1) != want {
+				t.Fatalf("type %d access %d of %d:%d: verdict %d (%t), want %t", kind, access, major, minor, verdict, ok, want)
+			}
+		}
+	})
+}
+
+func TestDeviceRulesRefused(t *testing.T) {
+	negative := int64(-1)
+	for _, r := range []DeviceRule{{Type: "x"}, {Type: "c", Access: "rx"}, {Type: "c", Major: &negative}} {
+		if _, err := compile([]DeviceRule{r}); err == nil {
+			t.Errorf("%+v was compiled", r)
+		}
+	}
+}
