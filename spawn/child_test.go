@@ -228,7 +228,6 @@ func output(t *testing.T, cfg *spawn.Config) func() string {
 type recorder struct {
 	calls []string
 	fail  string
-	fds   []int
 }
 
 var errHandler = errors.New("the handler says no")
