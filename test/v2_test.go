@@ -27,3 +27,18 @@ func TestPureV2(t *testing.T) {
 	}
 	contains(t, o.stdout, "0::/\n", "\n1\n/sys/fs/cgroup/cgroup.procs\n")
 }
+
+// TestDeviceRulesOnV2: what the rules deny cannot be opened although its node is there, and the default devices can.
+func TestDeviceRulesOnV2(t *testing.T) {
+	r := newRuntime(t)
+	testenv.Tool(t, "unshare", "util-linux")
+	bundle := shell(t, "head -c 1 /dev/zero | wc -c; head -c 1 /dev/denied 2>&1; echo > /dev/null", func(c map[string]any) {
+		linux(c)["devices"] = []any{map[string]any{"path": "/dev/denied", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}}
+		linux(c)["resources"] = map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}}}
+	})
+	o := finish(t, inV2(r.command("run", "-b", bundle, testenv.ID(t))))
+	if o.status != 0 || o.stderr != "" {
+		t.Fatalf("%+v", o)
+	}
+	contains(t, o.stdout, "1\n", "/dev/denied: Operation not permitted")
+}
