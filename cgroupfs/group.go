@@ -131,9 +131,11 @@ func (m *member) mkdirs(rel string, enable bool) error {
 		err := m.mount.mkdir(p)
 		if err == nil {
 			m.made = append(m.made, p)
-			err = m.initCpuset(parent, p)
+		} else if !errors.Is(err, unix.EEXIST) {
+			return err
 		}
-		if err != nil && !errors.Is(err, unix.EEXIST) {
+		// Also where it was there: another caller may have made it just now and not have come to this yet.
+		if err := m.initCpuset(parent, p); err != nil {
 			return err
 		}
 		parent = p
@@ -147,6 +149,12 @@ func (m *member) initCpuset(parent, p string) error {
 		return nil
 	}
 	for _, file := range [...]string{"cpuset.cpus", "cpuset.mems"} {
+		if own, err := m.mount.read(join(p, file)); err != nil || strings.TrimSpace(own) != "" {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		value, err := m.mount.read(join(parent, file))
 		if err != nil {
 			return err
@@ -325,13 +333,40 @@ func (g *Group) Add(pid int) error {
 	return nil
 }
 
-// FD is a descriptor of the group's directory for CLONE_INTO_CGROUP (clone(2)) where the host has v2 alone, so that a child begins its life in the group; else -1, and Add is the way. The
-// Group keeps the descriptor.
+// FD is a descriptor of the group's directory in the v2 hierarchy, for CLONE_INTO_CGROUP (clone(2)), so that a child begins its life in the group; -1 where there is no v2. The Group keeps
+// the descriptor.
 func (g *Group) FD() int {
-	if g.layout.Mode() != V2 || len(g.members) != 1 {
-		return -1
+	for _, m := range g.members {
+		if m.h.V2 {
+			return m.dir.fd
+		}
 	}
-	return g.members[0].dir.fd
+	return -1
+}
+
+// Inherited reports whether the group is in hierarchies of v1 too, which a child can only inherit from the thread that makes it (Enter).
+func (g *Group) Inherited() bool {
+	for _, m := range g.members {
+		if !m.h.V2 {
+			return true
+		}
+	}
+	return false
+}
+
+// Enter moves the calling thread into the group in the hierarchies of v1, so that a child which it makes next begins there. The caller has locked the thread and ends it afterwards, for it stays in the
+// group; Delete waits for that. To move one thread is much cheaper than to move a process: the kernel need not keep every process from forking meanwhile, which takes an RCU grace period
+// (kernel/cgroup/cgroup.c, cgroup_attach_lock).
+func (g *Group) Enter() error {
+	for _, m := range g.members {
+		if m.h.V2 {
+			continue
+		}
+		if err := m.dir.write("tasks", "0"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Procs are the processes in the group and in those below it, as this process sees them.

@@ -45,8 +45,8 @@ func runHook(h *container.Hook, env []string, state []byte) error {
 		return err
 	}
 	defer sys.Close(in)
-	// In memory and not a pipe: whoever inherits it, a daemon that the hook leaves behind, can neither block nor be waited for.
-	out, err := memoryFile("stderr", nil)
+	// What a hook says belongs to the error, if there is one, and not to the container's or the caller's streams. In memory and not a pipe: whoever inherits it, a daemon that the hook leaves behind, can neither block nor be waited for.
+	out, err := memoryFile("output", nil)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func runHook(h *container.Hook, env []string, state []byte) error {
 	old := unix.Umask(0o022)
 	pidfd := -1
 	pid, _, err := syscall.StartProcess(h.Path, args, &syscall.ProcAttr{
-		Env: env, Files: []uintptr{uintptr(in), 1, uintptr(out)}, Sys: &syscall.SysProcAttr{PidFD: &pidfd},
+		Env: env, Files: []uintptr{uintptr(in), uintptr(out), uintptr(out)}, Sys: &syscall.SysProcAttr{PidFD: &pidfd},
 	})
 	unix.Umask(old)
 	if err != nil {
@@ -137,7 +137,7 @@ func memoryFile(name string, content []byte) (int, error) {
 	return fd, nil
 }
 
-// tail is the end of what a hook wrote to its standard error, as one line.
+// tail is the end of what a hook wrote, as one line.
 func tail(fd int) string {
 	const most = 512
 	size, err := unix.Seek(fd, 0, unix.SEEK_END)

@@ -218,7 +218,7 @@ func TestHookRuns(t *testing.T) {
 		is      error
 	}{
 		{`test "$(cat)" = '{"x":1}' && test "$0" = name && test -z "$HOME$A"`, 0, "", nil},
-		{"echo some; echo words >&2; exit 3", 0, "/bin/sh: exit status 3: words", nil},
+		{"echo some; echo words >&2; exit 3", 0, "/bin/sh: exit status 3: some words", nil},
 		{"kill -9 $$", 0, "signal 9", nil},
 		{"exec sleep 60", 1, "killed after its timeout of 1 s", unix.ETIMEDOUT},
 	} {

@@ -32,7 +32,7 @@ type Config struct {
 	// PreserveFDs is how many of the caller's own descriptors, from 3 on, the program shall have under the same numbers. Start borrows them.
 	PreserveFDs int
 
-	// Cgroup, where not nil, takes the child in before it is told anything.
+	// Cgroup, where not nil, is the group that the child begins its life in.
 	Cgroup Cgroup
 
 	// Gate makes the child stop before execve(2) until OpenGate lets it go on. It is an absolute path for the gate's socket; empty: no gate.
@@ -68,12 +68,14 @@ type TimeOffset struct {
 	Nanos uint32
 }
 
-// Cgroup is what spawn needs of a control group; cgroupfs.Group fits.
+// Cgroup is what spawn needs of a control group, so that the child begins its life in it; cgroupfs.Group fits.
 type Cgroup interface {
-	// Add moves the process into the group.
-	Add(pid int) error
-	// FD returns a descriptor of the cgroup2 directory for CLONE_INTO_CGROUP (clone3, clone(2)), or -1. The group keeps it.
+	// FD returns a descriptor of the group's cgroup2 directory for CLONE_INTO_CGROUP (clone(2)), or -1 where there is none. The group keeps it.
 	FD() int
+	// Inherited reports whether the group is also in hierarchies that a child can only inherit: those of v1.
+	Inherited() bool
+	// Enter moves the calling thread into those. The thread makes the child and ends; the caller never uses it for anything else.
+	Enter() error
 }
 
 // Handler is the embedder's part of the handshake. Every method runs on the goroutine that called Start, while frames go on being read beside it;

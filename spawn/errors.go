@@ -14,7 +14,7 @@ const stageHandshake = "handshake"
 
 // StartError is why there is no child. errors.Is reaches the errno, also one that the child met in its own process.
 type StartError struct {
-	Stage   string             // "plan", "gate", "clone", "cgroup", "oom_score_adj", "started" or "handshake"
+	Stage   string             // "plan", "gate", "clone", "oom_score_adj", "started" or "handshake"
 	Err     error              // the cause; for "handshake" a *transport.Failure or an error of the Handler
 	Reaped  bool               // Status holds how the child ended
 	Status  syscall.WaitStatus // SIGKILL here is often Start's own

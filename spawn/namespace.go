@@ -51,24 +51,35 @@ func kindOf(flag uintptr) string {
 	return fmt.Sprintf("%#x", flag)
 }
 
-// onThread runs f on a thread that has carried out the steps. Where there are any, the thread ends with f: a thread whose namespaces were changed must
-// never run anything else.
-func onThread(steps []ThreadStep, f func() error) error {
+// onThread runs f on a thread that has carried out the steps. Where there are any, the thread ends with f: a thread whose namespaces or groups were changed must never run anything
+// else.
+func onThread(steps []func() error, f func() error) error {
 	if len(steps) == 0 {
 		return f()
 	}
 	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the runtime ends the thread with the goroutine
-		for _, s := range steps {
-			if err := s.run(); err != nil {
-				done <- err
-				return
+	go throwaway(func() error {
+		for _, step := range steps {
+			if err := step(); err != nil {
+				return err
 			}
 		}
-		done <- f()
-	}()
+		return f()
+	}, done)
 	return <-done
+}
+
+// throwaway runs f and ends its thread. The process's first thread cannot end before the process: where this is it, another one is taken, and this one only waits meanwhile.
+func throwaway(f func() error, done chan<- error) {
+	runtime.LockOSThread() // and not unlocked: the runtime ends a thread with the goroutine that is locked to it
+	if unix.Gettid() != unix.Getpid() {
+		done <- f()
+		return
+	}
+	other := make(chan error, 1)
+	go throwaway(f, other)
+	done <- <-other
+	runtime.UnlockOSThread()
 }
 
 func (s ThreadStep) run() error {

@@ -109,13 +109,20 @@ func (s *starter) fork(socket, exe *os.File) error {
 	}
 	defer done()
 	cgroup := -1
-	if s.cfg.Cgroup != nil {
-		cgroup = s.cfg.Cgroup.FD()
+	steps := make([]func() error, 0, len(s.plan.Thread)+1)
+	if g := s.cfg.Cgroup; g != nil {
+		cgroup = g.FD()
+		if g.Inherited() {
+			steps = append(steps, g.Enter)
+		}
+	}
+	for _, step := range s.plan.Thread {
+		steps = append(steps, step.run)
 	}
 	pidfd := -1
 	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}
 	var pid int
-	err = onThread(s.plan.Thread, func() (err error) {
+	err = onThread(steps, func() (err error) {
 		pid, err = forkExec("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
 		return explainClone(err, s.plan)
 	})
@@ -199,13 +206,8 @@ func checkPreserved(fd int) error {
 	return nil
 }
 
-// place puts the child where it belongs before it is told anything.
+// place does what is done to the child from outside before it is told anything.
 func (s *starter) place(ctx context.Context) error {
-	if g := s.cfg.Cgroup; g != nil && g.FD() < 0 {
-		if err := g.Add(s.process.pid); err != nil {
-			return &StartError{Stage: "cgroup", Err: err}
-		}
-	}
 	if adj := s.cfg.OOMScoreAdj; adj != nil {
 		path := "/proc/" + strconv.Itoa(s.process.pid) + "/oom_score_adj"
 		if err := os.WriteFile(path, []byte(strconv.Itoa(*adj)), 0); err != nil {

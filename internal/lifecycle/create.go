@@ -48,7 +48,8 @@ type creation struct {
 	dir      *state.Dir
 	state    state.State
 	layout   *cgroupfs.Layout
-	group    *cgroupfs.Group // nil: the container stays in the groups of this process
+	group    *cgroupfs.Group  // nil: the container stays in the groups of this process
+	later    []cgroupfs.Write // limits that are set when the child is ready
 	process  *spawn.Process
 	watch    *foreground // nil: the container does not run in the foreground
 	hooked   bool        // hooks have begun: poststop hooks have something to undo

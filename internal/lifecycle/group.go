@@ -44,10 +44,34 @@ func (c *creation) makeGroup() error {
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
-	if err := group.Apply(writes); err != nil {
+	now, later := split(writes)
+	c.later = later
+	if err := group.Apply(now); err != nil {
 		return err
 	}
 	return group.Rule(limits.Devices)
+}
+
+// split keeps the limit of tasks apart: the child itself needs a few threads until it executes the program, which needs perhaps one.
+func split(writes []cgroupfs.Write) (now, later []cgroupfs.Write) {
+	for _, w := range writes {
+		if w.File == "pids.max" {
+			later = append(later, w)
+		} else {
+			now = append(now, w)
+		}
+	}
+	return now, later
+}
+
+// finishGroup sets what makeGroup left for later. It comes before the first hook, and before the container may run.
+func (c *creation) finishGroup() error {
+	later := c.later
+	c.later = nil
+	if len(later) == 0 {
+		return nil
+	}
+	return c.group.Apply(later)
 }
 
 // forget removes a group that nothing is in yet.

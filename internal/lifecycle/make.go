@@ -48,6 +48,9 @@ func (c *creation) Started(_ context.Context, pid int) error {
 
 // Hooks runs the hooks that belong between the making of the namespaces and the change of the root.
 func (c *creation) Hooks(ctx context.Context, _ int) error {
+	if err := c.finishGroup(); err != nil {
+		return err
+	}
 	c.hooked = true
 	for _, set := range []struct {
 		kind  string
@@ -67,6 +70,9 @@ func (c *creation) Console(_ context.Context, master *os.File, path string) erro
 
 // Ready stores that the container is complete, and tells the caller its process id.
 func (c *creation) Ready(_ context.Context, pid int) error {
+	if err := c.finishGroup(); err != nil {
+		return err
+	}
 	c.r.Log.Debugf("container %s: everything is set up", c.o.ID)
 	c.state.Creating = false
 	if err := c.dir.Save(&c.state); err != nil {
