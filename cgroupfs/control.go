@@ -87,6 +87,19 @@ func (m *member) frozen() (bool, error) {
 	return false, nil
 }
 
+// thawed reports whether nothing of the group is frozen or on the way there.
+func (m *member) thawed() (bool, error) {
+	switch {
+	case m.h.V2:
+		text, err := m.dir.read("cgroup.freeze")
+		return strings.TrimSpace(text) == "0", err
+	case slices.Contains(m.h.Controllers, "freezer"):
+		text, err := m.dir.read("freezer.state")
+		return strings.TrimSpace(text) == "THAWED", err
+	}
+	return true, nil
+}
+
 func sleep(ctx context.Context) error {
 	t := time.NewTimer(poll)
 	defer t.Stop()
@@ -107,9 +120,8 @@ func (g *Group) Kill(ctx context.Context) error {
 	t := g.tracker()
 	byKernel := t.h.V2 && t.dir.write("cgroup.kill", "1") == nil
 	for {
-		// What v1's freezer holds does not end, whatever signal it has.
-		if f := g.freezer(); byKernel && f != nil && !f.h.V2 {
-			if err := g.Thaw(ctx); err != nil {
+		if byKernel {
+			if err := g.thawV1(); err != nil {
 				return err
 			}
 		}
@@ -138,7 +150,43 @@ func (g *Group) signal(ctx context.Context, pids []int) {
 	for _, pid := range pids {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
+	_ = g.thawV1()
 	_ = g.Thaw(context.WithoutCancel(ctx))
+}
+
+// thawV1 thaws the group and all below it in v1's freezer, without waiting: a process that is frozen there does not even die, not by cgroup.kill of a hybrid host's v2 either. A group below may have been
+// frozen by the container itself.
+func (g *Group) thawV1() error {
+	m := g.freezer()
+	if m == nil || m.h.V2 {
+		return nil
+	}
+	return thawBelow(m.dir, 0)
+}
+
+func thawBelow(d dir, depth int) error {
+	if err := d.write("freezer.state", "THAWED"); err != nil {
+		return gone(err)
+	}
+	names, err := d.groups()
+	if err != nil || depth == maxDepth {
+		return gone(err)
+	}
+	for _, n := range names {
+		sub, err := d.sub(n)
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = thawBelow(sub, depth+1)
+		sub.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // OOMKilled reports whether the kernel has killed a process of the group for want of memory.
@@ -187,7 +235,7 @@ const own = "handfast"
 func (g *Group) removeParents(m *member) {
 	all := prefixes(g.path[1:])
 	for i := len(all) - 2; i >= 0; i-- {
-		if len(all)-i > g.depth && all[i] != own {
+		if len(all)-i > m.depth && all[i] != own {
 			return
 		}
 		if m.mount.rmdir(all[i]) != nil {

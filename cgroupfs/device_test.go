@@ -1,9 +1,13 @@
 package cgroupfs
 
 import (
+	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	"github.com/handfast/handfast/internal/testenv"
 )
 
 // interpret runs a device program as the kernel would, and reports its verdict; ok is false for a program that the kernel would not have loaded.
@@ -21,12 +25,8 @@ func interpret(prog []insn, kind, access, major, minor uint32) (verdict uint64, 
 			reg[dst] = uint64(memory[i.off])
 		case opMove:
 			reg[dst] = uint64(int64(i.imm))
-		case opMoveReg:
-			reg[dst] = reg[src]
 		case opAnd32:
 			reg[dst] = uint64(uint32(reg[dst]) & uint32(i.imm))
-		case opShift32:
-			reg[dst] = uint64(uint32(reg[dst]) >> uint32(i.imm))
 		case opNotEqual:
 			if uint32(reg[dst]) != uint32(i.imm) {
 				pc += int(i.off)
@@ -108,5 +108,26 @@ func TestDeviceRulesRefused(t *testing.T) {
 		if _, err := compile([]DeviceRule{r}); err == nil {
 			t.Errorf("%+v was compiled", r)
 		}
+	}
+}
+
+// TestManyDeviceRules: the verifier takes more rules than any configuration has, and its work does not explode.
+func TestManyDeviceRules(t *testing.T) {
+	testenv.Root(t)
+	rules := []DeviceRule{{Type: "a", Access: "rwm"}}
+	for i := range int64(1500) {
+		rules = append(rules, DeviceRule{Allow: i%7 != 0, Type: "cba"[i%3 : i%3+1], Major: &i, Minor: &i, Access: []string{"r", "w", "rw", "rwm"}[i%4]})
+	}
+	prog, err := compile(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := loadProgram(prog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(fd)
+	if _, err := compile(slices.Repeat(rules[1:], 10)); err == nil {
+		t.Error("a jump that is too far was compiled")
 	}
 }

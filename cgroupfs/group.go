@@ -17,7 +17,6 @@ type Group struct {
 	path    string
 	members []member
 	skipped []Skipped
-	depth   int // how many of the path's last components Create made, in the hierarchy where it made the most
 }
 
 // member is the group in one hierarchy.
@@ -26,6 +25,7 @@ type member struct {
 	mount dir
 	dir   dir
 	made  []string // paths that Create made, relative to the mount, parents first
+	depth int      // how many of the path's last components were made for the group here
 }
 
 // Skipped is a hierarchy that the group is not in, because the caller may not make one there.
@@ -55,8 +55,8 @@ func Create(l *Layout, p string) (*Group, error) {
 			g.remove()
 			return nil, err
 		}
+		m.depth = len(m.made)
 		g.members = append(g.members, m)
-		g.depth = max(g.depth, len(m.made))
 	}
 	return g, nil
 }
@@ -108,14 +108,11 @@ func create(h *Hierarchy, rel string, enable bool) (m member, err error) {
 }
 
 func (m *member) mkdirs(rel string, enable bool) error {
-	if !enable && !slices.Contains(m.h.Controllers, "cpuset") {
+	if !enable {
 		// Most often all parents are there.
-		err := m.mount.mkdir(rel)
-		if err == nil {
-			m.made = append(m.made, rel)
-		}
+		err := m.mkdir(rel)
 		if err == nil || errors.Is(err, unix.EEXIST) {
-			return nil
+			return m.initCpuset(rel)
 		}
 		if !errors.Is(err, unix.ENOENT) {
 			return err
@@ -128,45 +125,46 @@ func (m *member) mkdirs(rel string, enable bool) error {
 				return err
 			}
 		}
-		err := m.mount.mkdir(p)
-		if err == nil {
-			m.made = append(m.made, p)
-		} else if !errors.Is(err, unix.EEXIST) {
-			return err
-		}
-		// Also where it was there: another caller may have made it just now and not have come to this yet.
-		if err := m.initCpuset(parent, p); err != nil {
+		if err := m.mkdir(p); err != nil && !errors.Is(err, unix.EEXIST) {
 			return err
 		}
 		parent = p
 	}
-	return nil
+	return m.initCpuset(rel)
 }
 
-// initCpuset gives a fresh group of v1's cpuset the processors and memory nodes of its parent: it has none of its own and could hold no process (cgroup-v1/cpusets.rst).
-func (m *member) initCpuset(parent, p string) error {
+func (m *member) mkdir(p string) error {
+	err := m.mount.mkdir(p)
+	if err == nil {
+		m.made = append(m.made, p)
+	}
+	return err
+}
+
+// initCpuset gives a group of v1's cpuset the processors and memory nodes of its parent where it has none: it could hold no process (cgroup-v1/cpusets.rst). So it goes for the parent first, which somebody else may
+// have made, a moment ago, without values.
+func (m *member) initCpuset(p string) error {
 	if !slices.Contains(m.h.Controllers, "cpuset") {
 		return nil
 	}
 	for _, file := range [...]string{"cpuset.cpus", "cpuset.mems"} {
-		if own, err := m.mount.read(join(p, file)); err != nil || strings.TrimSpace(own) != "" {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		value, err := m.mount.read(join(parent, file))
-		if err != nil {
-			return err
-		}
-		if value = strings.TrimSpace(value); value == "" {
-			continue
-		}
-		if err := m.mount.write(join(p, file), value); err != nil {
+		if _, err := m.inherit(p, file); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (m *member) inherit(p, file string) (string, error) {
+	value, err := m.mount.read(join(p, file))
+	if value = strings.TrimSpace(value); err != nil || value != "" || p == "" {
+		return value, err
+	}
+	parent := p[:max(strings.LastIndexByte(p, '/'), 0)]
+	if value, err = m.inherit(parent, file); err != nil || value == "" {
+		return value, err
+	}
+	return value, m.mount.write(join(p, file), value)
 }
 
 // enable lets the groups below parent have every controller that parent has (cgroup-v2.rst, "Enabling and Disabling"). A controller that cannot be enabled is one that a limit will not find;
@@ -196,16 +194,16 @@ func (m *member) enable(parent string) error {
 	return nil
 }
 
-// free refuses a group that somebody uses.
+// free refuses a group that somebody uses: one with a process in it or anywhere below, and one that is frozen or about to be.
 func (m *member) free() error {
-	procs, err := m.dir.read("cgroup.procs")
-	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+	pids, err := procs(m.dir, nil, 0)
+	if err != nil {
 		return err
 	}
-	if procs != "" {
+	if len(pids) > 0 {
 		return fmt.Errorf("cgroup %s exists and holds processes: %w", m.dir.name, unix.EBUSY)
 	}
-	if frozen, err := m.frozen(); err != nil || frozen {
+	if thawed, err := m.thawed(); err != nil || !thawed {
 		return errors.Join(err, fmt.Errorf("cgroup %s exists and is frozen: %w", m.dir.name, unix.EBUSY))
 	}
 	return nil
@@ -224,8 +222,16 @@ type Saved struct {
 	Made int    `json:"made,omitempty"` // how many of the path's last components were made for the group
 }
 
-// Saved is the group for a later Load.
-func (g *Group) Saved() Saved { return Saved{g.path, g.depth} }
+// Saved is the group for a later Load. What was made counts as far as it was made in every hierarchy: a parent that was there in one of them may hold somebody's limits.
+func (g *Group) Saved() Saved {
+	s := Saved{Path: g.path}
+	for i, m := range g.members {
+		if i == 0 || m.depth < s.Made {
+			s.Made = m.depth
+		}
+	}
+	return s
+}
 
 // Load opens a group again that was made earlier. Hierarchies in which it is gone are left out. The caller closes the Group.
 func Load(l *Layout, s Saved) (*Group, error) {
@@ -233,9 +239,9 @@ func Load(l *Layout, s Saved) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{layout: l, path: s.Path, depth: s.Made}
+	g := &Group{layout: l, path: s.Path}
 	for i := range l.Hierarchies {
-		m := member{h: &l.Hierarchies[i]}
+		m := member{h: &l.Hierarchies[i], depth: s.Made}
 		if m.mount, err = openMount(m.h); err != nil {
 			g.Close()
 			return nil, err
@@ -281,24 +287,39 @@ func (g *Group) Dirs() map[string]string {
 
 // Apply carries a plan out. The error names the file, the value and the errno; where a controller is missing it says that.
 func (g *Group) Apply(writes []Write) error {
-	for _, w := range writes {
-		h := g.layout.find(w.Controller)
-		if h == nil {
-			return fmt.Errorf("%s: no hierarchy of this host has the controller %s", w, w.Controller)
-		}
-		m := g.member(h)
-		if m == nil {
-			return fmt.Errorf("%s: %w", w, g.why(h))
-		}
-		err := m.dir.write(w.File, w.Value)
-		if errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("%s: the controller %s is not enabled here, or this kernel does not have the file: %w", w, w.Controller, err)
+	for i := 0; i < len(writes); i++ {
+		err := g.write(writes[i])
+		if errors.Is(err, unix.EINVAL) && i+1 < len(writes) && bound(writes[i].File, writes[i+1].File) && g.write(writes[i+1]) == nil {
+			if err = g.write(writes[i]); err == nil {
+				i++
+			}
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// bound reports whether two files limit each other, so that their order depends on what is there already: a limit of memory may not pass that of memory and swap, and a quota with its period not the parent's share.
+func bound(first, second string) bool {
+	return first == "memory.limit_in_bytes" && second == "memory.memsw.limit_in_bytes" || first == "cpu.cfs_period_us" && second == "cpu.cfs_quota_us"
+}
+
+func (g *Group) write(w Write) error {
+	h := g.layout.find(w.Controller)
+	if h == nil {
+		return fmt.Errorf("%s: no hierarchy of this host has the controller %s", w, w.Controller)
+	}
+	m := g.member(h)
+	if m == nil {
+		return fmt.Errorf("%s: %w", w, g.why(h))
+	}
+	err := m.dir.write(w.File, w.Value)
+	if errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("%s: the controller %s is not enabled here, or this kernel does not have the file: %w", w, w.Controller, err)
+	}
+	return err
 }
 
 func (g *Group) member(h *Hierarchy) *member {
@@ -319,18 +340,32 @@ func (g *Group) why(h *Hierarchy) error {
 	return fmt.Errorf("the group is gone from %s: %w", h.Mountpoint, unix.ENOENT)
 }
 
-// Add moves a process, with all its threads, into the group in every hierarchy.
+// Add moves a process, with all its threads, into the group in every hierarchy. After an error it may be in some of them, and Kill finds it.
 func (g *Group) Add(pid int) error {
+	if len(g.members) == 0 {
+		return nil
+	}
 	text := strconv.Itoa(pid)
-	for _, m := range g.members {
-		if err := m.dir.write("cgroup.procs", text); err != nil {
-			if errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("process %d has ended: %w", pid, err)
+	first := g.tracker() // the one that Procs and Kill look at
+	if err := first.join(pid, text); err != nil {
+		return err
+	}
+	for i := range g.members {
+		if m := &g.members[i]; m != first {
+			if err := m.join(pid, text); err != nil {
+				return err
 			}
-			return err
 		}
 	}
 	return nil
+}
+
+func (m *member) join(pid int, text string) error {
+	err := m.dir.write("cgroup.procs", text)
+	if errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("process %d has ended: %w", pid, err)
+	}
+	return err
 }
 
 // FD is a descriptor of the group's directory in the v2 hierarchy, for CLONE_INTO_CGROUP (clone(2)), so that a child begins its life in the group; -1 where there is no v2. The Group keeps

@@ -26,8 +26,10 @@ func Plan(mode Mode, r *Resources) ([]Write, error) {
 	}
 	if mode == V2 {
 		p.v2()
-	} else {
-		p.v1()
+		return p.writes, nil
+	}
+	if err := p.v1(); err != nil {
+		return nil, err
 	}
 	return p.writes, nil
 }
@@ -80,13 +82,17 @@ func checkUnified(list []Unified) error {
 }
 
 // v1 is the plan for controllers of v1.
-func (p *planner) v1() {
+func (p *planner) v1() error {
 	r := p.r
 	p.memoryV1()
-	if r.CPUShares != nil {
+	// Idle first: an idle group has no shares and refuses them (kernel/sched/fair.c, sched_group_set_shares).
+	if r.CPUIdle != nil {
+		p.add("cpu", "cpu.idle", itoa(*r.CPUIdle))
+	}
+	if r.CPUShares != nil && !idle(r) {
 		p.add("cpu", "cpu.shares", utoa(*r.CPUShares))
 	}
-	// The period first: a quota is judged by the period that stands (kernel/sched/core.c, tg_set_cfs_bandwidth).
+	// The period first: a quota is judged by the period that stands (kernel/sched/core.c, tg_set_cfs_bandwidth). Where a limited parent refuses the share between the two, Apply turns them around.
 	if r.CPUPeriod != nil {
 		p.add("cpu", "cpu.cfs_period_us", utoa(*r.CPUPeriod))
 	}
@@ -95,9 +101,6 @@ func (p *planner) v1() {
 	}
 	if r.CPUBurst != nil {
 		p.add("cpu", "cpu.cfs_burst_us", utoa(*r.CPUBurst))
-	}
-	if r.CPUIdle != nil {
-		p.add("cpu", "cpu.idle", itoa(*r.CPUIdle))
 	}
 	if r.RTPeriod != nil {
 		p.add("cpu", "cpu.rt_period_us", utoa(*r.RTPeriod))
@@ -109,10 +112,11 @@ func (p *planner) v1() {
 	if r.Pids != nil {
 		p.add("pids", "pids.max", maxOr(*r.Pids))
 	}
-	p.devicesV1()
+	return p.devicesV1()
 }
 
-// memoryV1 sets the limit of memory before that of memory and swap, which may not be the lower of the two at any time (mm/memcontrol-v1.c). A fresh group has neither.
+// memoryV1 sets the limit of memory before that of memory and swap, which may not be the lower of the two at any time (mm/memcontrol-v1.c). A fresh
+// group has neither; where a limit grows, Apply turns the two around.
 func (p *planner) memoryV1() {
 	r := p.r
 	if r.Memory != nil {
@@ -132,27 +136,14 @@ func (p *planner) memoryV1() {
 	}
 }
 
+func idle(r *Resources) bool { return r.CPUIdle != nil && *r.CPUIdle != 0 }
+
 func (p *planner) cpuset() {
 	if p.r.Cpus != "" {
 		p.add("cpuset", "cpuset.cpus", p.r.Cpus)
 	}
 	if p.r.Mems != "" {
 		p.add("cpuset", "cpuset.mems", p.r.Mems)
-	}
-}
-
-// devicesV1 is the rules as devices.allow and devices.deny take them (cgroup-v1/devices.rst), in their order: there too the last one that matches counts. A rule for all devices of all kinds of
-// access replaces everything before it.
-func (p *planner) devicesV1() {
-	for _, d := range p.r.Devices {
-		file, value := "devices.deny", d.text()
-		if d.Allow {
-			file = "devices.allow"
-		}
-		if d.everything() {
-			value = "a"
-		}
-		p.add("devices", file, value)
 	}
 }
 
@@ -186,7 +177,7 @@ func (p *planner) v2() {
 	if r.CPUIdle != nil {
 		p.add("cpu", "cpu.idle", itoa(*r.CPUIdle))
 	}
-	if r.CPUShares != nil && (r.CPUIdle == nil || *r.CPUIdle == 0) {
+	if r.CPUShares != nil && !idle(r) {
 		p.add("cpu", "cpu.weight", utoa(Weight(*r.CPUShares)))
 	}
 	if r.CPUQuota != nil || r.CPUPeriod != nil {

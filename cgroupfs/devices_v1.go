@@ -1,0 +1,169 @@
+package cgroupfs
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// deviceKey is what a v1 exception is found by; nil of a DeviceRule is all here.
+type deviceKey struct {
+	kind         byte // 'b' or 'c'
+	major, minor int64
+}
+
+const allNumbers = -1
+
+// letters is bits of access as a rule has them.
+func letters(bits int32) string {
+	var b strings.Builder
+	for _, l := range [...]struct {
+		bit    int32
+		letter byte
+	}{{accRead, 'r'}, {accWrite, 'w'}, {accMknod, 'm'}} {
+		if bits&l.bit != 0 {
+			b.WriteByte(l.letter)
+		}
+	}
+	return b.String()
+}
+
+// exception is one rule for one kind of node, checked.
+type exception struct {
+	deviceKey
+	access int32 // accRead and so on
+	allow  bool
+}
+
+func (e exception) String() string {
+	verb := "deny"
+	if e.allow {
+		verb = "allow"
+	}
+	return verb + " " + e.value(e.access)
+}
+
+func (k deviceKey) value(a int32) string {
+	return string(k.kind) + " " + numberOf(k.major) + ":" + numberOf(k.minor) + " " + letters(a)
+}
+
+func numberOf(n int64) string {
+	if n == allNumbers {
+		return "*"
+	}
+	return itoa(n)
+}
+
+// covers reports whether every node of o is one of k.
+func (k deviceKey) covers(o deviceKey) bool {
+	return k.kind == o.kind && (k.major == allNumbers || k.major == o.major) && (k.minor == allNumbers || k.minor == o.minor)
+}
+
+// meets reports whether a node can be of both.
+func (k deviceKey) meets(o deviceKey) bool {
+	same := func(a, b int64) bool { return a == allNumbers || b == allNumbers || a == b }
+	return k.kind == o.kind && same(k.major, o.major) && same(k.minor, o.minor)
+}
+
+// exceptions checks a rule and divides one for all kinds into one for each: to the kernel the letter a means every device and every access, whatever is written after it
+// (security/device_cgroup.c, devcgroup_update_access).
+func (d *DeviceRule) exceptions() ([]exception, error) {
+	a, err := accessBits(d.Access)
+	if err != nil {
+		return nil, fmt.Errorf("device rule %q: %w", d.text(), err)
+	}
+	key := deviceKey{major: allNumbers, minor: allNumbers}
+	for _, n := range [...]struct {
+		in   *int64
+		into *int64
+	}{{d.Major, &key.major}, {d.Minor, &key.minor}} {
+		if n.in == nil {
+			continue
+		}
+		if *n.in < 0 || *n.in > 1<<32-1 {
+			return nil, fmt.Errorf("device rule %q: %d is no device number; want 0 to 4294967295, or nothing for all: %w", d.text(), *n.in, unix.EINVAL)
+		}
+		*n.into = *n.in
+	}
+	switch d.Type {
+	case "c", "b":
+		key.kind = d.Type[0]
+		return []exception{{key, a, d.Allow}}, nil
+	case "a", "":
+		c, b := key, key
+		c.kind, b.kind = 'c', 'b'
+		return []exception{{c, a, d.Allow}, {b, a, d.Allow}}, nil
+	}
+	return nil, fmt.Errorf("device rule %q: type %q; want a, c or b: %w", d.text(), d.Type, unix.EINVAL)
+}
+
+// deviceList is what the kernel keeps of a v1 group: what holds for all devices, and the exceptions from it. A fresh group has its parent's list; allowed is how the root has it, and a parent that
+// has less refuses what goes beyond it.
+type deviceList struct {
+	denied     bool // without an exception
+	exceptions []exception
+}
+
+// devicesV1 turns rules of which the last that matches counts into writes. A write to the file that agrees with the default only takes exceptions away, and only those with the very same numbers: a deny below a
+// wildcard that is allowed would be accepted and mean nothing. Such a list is an error.
+func (p *planner) devicesV1() error {
+	var l deviceList
+	for i := range p.r.Devices {
+		d := &p.r.Devices[i]
+		if d.everything() {
+			l = deviceList{denied: !d.Allow}
+			p.device(d.Allow, "a")
+			continue
+		}
+		list, err := d.exceptions()
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if err := p.deviceV1(&l, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *planner) device(allow bool, value string) {
+	file := "devices.deny"
+	if allow {
+		file = "devices.allow"
+	}
+	p.add("devices", file, value)
+}
+
+func (p *planner) deviceV1(l *deviceList, e exception) error {
+	if e.allow == l.denied {
+		l.add(e)
+		p.device(e.allow, e.value(e.access))
+		return nil
+	}
+	for i := range l.exceptions {
+		have := &l.exceptions[i]
+		both := have.access & e.access
+		if both == 0 || !e.meets(have.deviceKey) {
+			continue
+		}
+		if !e.covers(have.deviceKey) {
+			return &UnsupportedError{"device rule " + e.String(), p.mode, "it takes a part out of the earlier rule " + have.String() + ", which stays whole there; put the parts that shall be left in its place"}
+		}
+		p.device(e.allow, have.value(both))
+		have.access &^= both
+	}
+	return nil
+}
+
+func (l *deviceList) add(e exception) {
+	for i := range l.exceptions {
+		if l.exceptions[i].deviceKey == e.deviceKey {
+			l.exceptions[i].access |= e.access
+			return
+		}
+	}
+	l.exceptions = append(l.exceptions, e)
+}
