@@ -1,0 +1,192 @@
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Create makes the group at an absolute path below the root of every hierarchy. One that is there already is taken if it is empty and not frozen; otherwise that is the error. A hierarchy
+// that the caller may not write to is skipped and listed. After any other error everything that was made is removed again. The caller closes the Group.
+func Create(l *Layout, p string) (*Group, error) {
+	rel, err := checkPath(p)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.Hierarchies) == 0 {
+		return nil, errors.New("no cgroup file system is mounted on this host")
+	}
+	g := &Group{layout: l, path: p}
+	for i := range l.Hierarchies {
+		m, err := create(&l.Hierarchies[i], rel, l.Mode() == V2)
+		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) {
+			g.skipped = append(g.skipped, Skipped{l.Hierarchies[i], err})
+			continue
+		}
+		if err != nil {
+			g.remove()
+			return nil, err
+		}
+		m.depth = len(m.made)
+		g.members = append(g.members, m)
+	}
+	return g, nil
+}
+
+// remove takes back what Create made.
+func (g *Group) remove() {
+	for _, m := range g.members {
+		m.undo()
+	}
+	g.Close()
+}
+
+func (m *member) undo() {
+	for _, p := range slices.Backward(m.made) {
+		_ = m.mount.rmdir(p)
+	}
+}
+
+// create makes the group in one hierarchy.
+func create(h *Hierarchy, rel string, enable bool) (m member, err error) {
+	m.h = h
+	if m.mount, err = openMount(h); err != nil {
+		return m, err
+	}
+	defer func() {
+		if err != nil {
+			m.undo()
+			m.mount.close()
+		}
+	}()
+	// Another group's removal may take a parent away between two steps: then they are taken again.
+	for range 10 {
+		if err = m.mkdirs(rel, enable); !errors.Is(err, unix.ENOENT) {
+			break
+		}
+	}
+	if err != nil {
+		return m, err
+	}
+	if m.dir, err = m.mount.sub(rel); err != nil {
+		return m, err
+	}
+	if len(m.made) == 0 {
+		if err = m.free(); err != nil {
+			m.dir.close()
+		}
+	}
+	return m, err
+}
+
+func (m *member) mkdirs(rel string, enable bool) error {
+	if !enable {
+		// Most often all parents are there.
+		err := m.mkdir(rel)
+		if err == nil || errors.Is(err, unix.EEXIST) {
+			return m.initCpuset(rel)
+		}
+		if !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	parent := ""
+	for _, p := range prefixes(rel) {
+		if enable {
+			if err := m.enable(parent); err != nil {
+				return err
+			}
+		}
+		if err := m.mkdir(p); err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+		parent = p
+	}
+	return m.initCpuset(rel)
+}
+
+func (m *member) mkdir(p string) error {
+	err := m.mount.mkdir(p)
+	if err == nil {
+		m.made = append(m.made, p)
+	}
+	return err
+}
+
+// initCpuset gives a group of v1's cpuset the processors and memory nodes of its parent where it has none: it could hold no process (cgroup-v1/cpusets.rst). So it goes for the parent first, which somebody else may
+// have made, a moment ago, without values.
+func (m *member) initCpuset(p string) error {
+	if !slices.Contains(m.h.Controllers, "cpuset") {
+		return nil
+	}
+	for _, file := range [...]string{"cpuset.cpus", "cpuset.mems"} {
+		if _, err := m.inherit(p, file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *member) inherit(p, file string) (string, error) {
+	value, err := m.mount.read(join(p, file))
+	if value = strings.TrimSpace(value); err != nil || value != "" || p == "" {
+		return value, err
+	}
+	parent := p[:max(strings.LastIndexByte(p, '/'), 0)]
+	if value, err = m.inherit(parent, file); err != nil || value == "" {
+		return value, err
+	}
+	return value, m.mount.write(join(p, file), value)
+}
+
+// enable lets the groups below parent have every controller that parent has (cgroup-v2.rst, "Enabling and Disabling"). A controller that cannot be enabled is one that a limit will not find;
+// that limit's error says so.
+func (m *member) enable(parent string) error {
+	have, err := m.mount.read(join(parent, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	on, err := m.mount.read(join(parent, "cgroup.subtree_control"))
+	if err != nil {
+		return err
+	}
+	enabled := strings.Fields(on)
+	var missing []string
+	for _, c := range strings.Fields(have) {
+		if !slices.Contains(enabled, c) {
+			missing = append(missing, "+"+c)
+		}
+	}
+	if len(missing) == 0 || m.mount.write(join(parent, "cgroup.subtree_control"), strings.Join(missing, " ")) == nil {
+		return nil
+	}
+	for _, c := range missing {
+		_ = m.mount.write(join(parent, "cgroup.subtree_control"), c)
+	}
+	return nil
+}
+
+// free refuses a group that somebody uses: one with a process in it or anywhere below, and one that is frozen or about to be.
+func (m *member) free() error {
+	pids, err := procs(m.dir, nil, 0)
+	if err != nil {
+		return err
+	}
+	if len(pids) > 0 {
+		return fmt.Errorf("cgroup %s exists and holds processes: %w", m.dir.name, unix.EBUSY)
+	}
+	if thawed, err := m.thawed(); err != nil || !thawed {
+		return errors.Join(err, fmt.Errorf("cgroup %s exists and is frozen: %w", m.dir.name, unix.EBUSY))
+	}
+	return nil
+}
+
+func join(rel, file string) string {
+	if rel == "" {
+		return file
+	}
+	return rel + "/" + file
+}
