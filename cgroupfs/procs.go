@@ -60,8 +60,8 @@ func (g *Group) Inherited() bool {
 	return false
 }
 
-// Enter moves the calling thread into the group in the hierarchies of v1, so that a child which it makes next begins there. The caller has locked the thread and ends it afterwards, for it stays in the
-// group; Delete waits for that. To move one thread is much cheaper than to move a process: the kernel need not keep every process from forking meanwhile, which takes an RCU grace period
+// Enter moves the calling thread into the group in the hierarchies of v1, so that a child which it makes next begins there. The caller has locked the thread, which is not the
+// process's first one, and ends it afterwards, for it stays in the group; Delete waits for that. To move one thread is much cheaper than to move a process: the kernel need not keep every process from forking meanwhile, which takes an RCU grace period
 // (kernel/cgroup/cgroup.c, cgroup_attach_lock).
 func (g *Group) Enter() error {
 	for _, m := range g.members {
