@@ -55,4 +55,4 @@ func goMeter(argv []string) int {
 	}
 }
 
-func microseconds(t syscall.Timeval) int64 { return t.Sec*1e6 + int64(t.Usec) }
+func microseconds(t syscall.Timeval) int64 { return int64(t.Sec)*1e6 + int64(t.Usec) }
