@@ -3,7 +3,6 @@ package spawn
 import (
 	"fmt"
 	"os"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +13,7 @@ import (
 //   - a private read-only clone of the mount that the program stands on (open_tree(2), mount_setattr(2)): nothing is copied and no mount namespace sees it; a write
 //     meets EROFS, and once the last descriptor is closed the clone is in no namespace and mount_setattr(2) on it is refused;
 //   - or the file as it is, where the user that runs us could not write to it anyway;
-//   - or a sealed copy in memory (memfd_create(2)), made once, where neither can be had.
+//   - or a sealed copy in memory (memfd_create(2)), where neither can be had.
 //
 // The caller owns the file and closes it as soon as the child has executed it.
 func openSelf() (*os.File, error) {
@@ -29,22 +28,7 @@ func openSelf() (*os.File, error) {
 	if writable, err := selfWritable(); err == nil && !writable {
 		return os.OpenFile(selfExe, unix.O_PATH|unix.O_CLOEXEC, 0)
 	}
-	sealed.once.Do(func() { sealed.file, sealed.err = sealedSelf() })
-	if sealed.err != nil {
-		return nil, sealed.err
-	}
-	dup, err := unix.FcntlInt(sealed.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	return os.NewFile(uintptr(dup), "memfd:handfast"), nil
-}
-
-// sealed is the copy in memory; the process keeps it.
-var sealed struct {
-	once sync.Once
-	file *os.File
-	err  error
+	return sealedSelf()
 }
 
 const selfExe = "/proc/self/exe"

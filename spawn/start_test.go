@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/testenv"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
@@ -59,6 +60,7 @@ func TestStart(t *testing.T) {
 }
 
 func TestNewNamespaces(t *testing.T) {
+	testenv.Root(t)
 	cfg := config("ok", "echo $$; readlink /proc/self/ns/uts")
 	for _, k := range []string{container.NSPid, container.NSUTS, container.NSIPC, container.NSMount, container.NSNetwork} {
 		cfg.Namespaces = append(cfg.Namespaces, spawn.Namespace{Kind: k})
@@ -75,6 +77,7 @@ func TestNewNamespaces(t *testing.T) {
 }
 
 func TestJoinedNamespace(t *testing.T) {
+	testenv.Root(t)
 	holder := start(t, func() spawn.Config {
 		c := config("ok", "exec sleep 30")
 		c.Namespaces = []spawn.Namespace{{Kind: container.NSUTS}, {Kind: container.NSPid}}
@@ -107,6 +110,7 @@ func TestJoinedNamespace(t *testing.T) {
 }
 
 func TestUserNamespace(t *testing.T) {
+	testenv.Root(t)
 	cfg := config("ok", "id -u; cat /proc/self/uid_map")
 	cfg.Namespaces = []spawn.Namespace{{Kind: container.NSUser}, {Kind: container.NSMount}}
 	cfg.UIDMappings = []spawn.IDMap{{HostID: 100000, Size: 65536}}
@@ -207,6 +211,7 @@ func TestConsole(t *testing.T) {
 }
 
 func TestMountSourceMustBeConfigured(t *testing.T) {
+	testenv.Root(t)
 	cfg := config("reach", "true")
 	cfg.Container.Domainname = "/etc"
 	_, err := spawn.Start(context.Background(), cfg)
@@ -294,6 +299,7 @@ func TestGateOfADeadProcess(t *testing.T) {
 }
 
 func TestProgramCannotBeWritten(t *testing.T) {
+	testenv.Root(t)
 	cfg := config("ok", "true")
 	cfg.Gate = filepath.Join(t.TempDir(), "gate")
 	p := start(t, cfg)
