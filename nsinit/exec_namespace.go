@@ -15,6 +15,11 @@ func (c *child) session() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return op("prctl PR_SET_DUMPABLE", "", err)
 	}
+	// The execution named it after the descriptor that the program was found by; until the next one it shall be known by what it is, in ps(1) and in the kernel's log.
+	name := [...]byte{'h', 'a', 'n', 'd', 'f', 'a', 's', 't', ':', 'i', 'n', 'i', 't', 0}
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
+		return op("prctl PR_SET_NAME", "", err)
+	}
 	// Modes are what the configuration says; the program's own umask comes last.
 	unix.Umask(0)
 	// EPERM: it leads a process group already, as the first process of a new pid namespace may.
