@@ -2,6 +2,7 @@ package nsinit
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"strconv"
 	"strings"
@@ -117,5 +118,5 @@ func setRlimit(l *container.Rlimit) error {
 
 // closeOthers marks every descriptor from first on to end with the execution, close_range(2).
 func closeOthers(first int) error {
-	return op("close_range", "", unix.CloseRange(uint(first), ^uint(0)>>1&0xffffffff, unix.CLOSE_RANGE_CLOEXEC))
+	return op("close_range", "", unix.CloseRange(uint(first), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC))
 }

@@ -3,6 +3,7 @@ package nsinit
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strconv"
@@ -31,7 +32,7 @@ func Main() {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)
 	}
-	closeSelf(socket)
+	closeInherited(socket)
 	peer, err := transport.NewChild(conn, syncproto.Init(), transport.Options{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
@@ -42,15 +43,11 @@ func Main() {
 	os.Exit(1)
 }
 
-// closeSelf closes the descriptor by which the parent had this program executed, the one after the socket. A container that could name it through procfs would reach a file of the host.
-func closeSelf(socket string) {
-	fd, err := strconv.Atoi(socket)
-	if err != nil {
-		return
-	}
-	var exe, next unix.Stat_t
-	if unix.Stat("/proc/self/exe", &exe) == nil && unix.Fstat(fd+1, &next) == nil && exe.Dev == next.Dev && exe.Ino == next.Ino {
-		_ = unix.Close(fd + 1)
+// closeInherited closes every descriptor above the socket, at once and not with the execution, which may be far away behind a gate: the one by which the parent had this program executed,
+// and what the parent's own caller had left open. The caller may wait for the end of a pipe that it does not know to be here, and a container must not find any of them through procfs.
+func closeInherited(socket string) {
+	if fd, err := strconv.Atoi(socket); err == nil {
+		_ = unix.CloseRange(uint(fd)+1, math.MaxUint32, 0)
 	}
 }
 

@@ -4,6 +4,7 @@ package security
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -86,6 +88,37 @@ func TestOnlyTheStandardStreamsAreOpen(t *testing.T) {
 	out, status := handfast(t, testenv.Dir(t), "run", "--bundle", bundle, testenv.ID(t))
 	if got := strings.Join(strings.Fields(out), " "); status != 0 || got != "0 1 2" {
 		t.Errorf("status %d, descriptors %q, want 0 1 2", status, got)
+	}
+}
+
+// While a created container waits it holds nothing of the host but its streams, its gate and what is its own: a caller that waits for the end of a pipe which it had left open must see it.
+func TestWaitingChildHoldsNothing(t *testing.T) {
+	testenv.Root(t)
+	root, id := testenv.Dir(t), testenv.ID(t)
+	bundle := testenv.Bundle(t, testenv.Busybox(t), nil)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	cmd := exec.Command(testenv.Binary(t), "--root", root, "create", "--bundle", bundle, id)
+	cmd.ExtraFiles = []*os.File{null, w} // left open by the caller, and not asked to be preserved
+	cmd.Stdout, cmd.Stderr = null, null
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	defer handfast(t, root, "delete", "--force", id)
+	_ = w.Close()
+	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the caller's pipe is still open somewhere: %v", err)
 	}
 }
 
