@@ -33,6 +33,7 @@ type Machine struct {
 	pending    int8 // row of the request that waits for its answer; -1: none
 	pendingSeq uint16
 	counts     [maxRows]uint16 // how often each row was asked since the phase was entered
+	answered   [maxRows]uint16 // and how often it was answered with its reply: a refusal is no answer
 }
 
 // NewMachine is a machine for one role of a conversation by a profile, under this side's own limits. It refuses a profile or limits that are not valid.
@@ -267,10 +268,10 @@ func (m *Machine) stepRequest(sender Role, h Header, name string) error {
 	}
 }
 
-// missing is the first required row of the phase that was not asked often enough, but for the row except; empty if there is none.
+// missing is the first required row of the phase that was not answered often enough, but for the row except; empty if there is none.
 func (m *Machine) missing(except int) string {
 	for i, r := range m.profile.Phases[m.phase].Rows {
-		if i != except && m.counts[i] < r.Min {
+		if i != except && m.answered[i] < r.Min {
 			return r.Request
 		}
 	}
@@ -290,9 +291,10 @@ func (m *Machine) stepReply(sender Role, h Header, name string) error {
 	if err := m.wantRe(sender, h, m.pendingSeq); err != nil {
 		return err
 	}
+	m.answered[m.pending]++
 	if next := m.row().Next; next != "" {
 		m.phase = int8(m.profile.phase(next))
-		m.counts = [maxRows]uint16{}
+		m.counts, m.answered = [maxRows]uint16{}, [maxRows]uint16{}
 	}
 	m.pending = -1
 	return nil

@@ -48,7 +48,7 @@ type Phase struct {
 type Row struct {
 	Request    string
 	Reply      string
-	Min, Max   uint16  // how often: Min is checked when the phase is left, Max when the request is made; Max zero is no limit but that of frames
+	Min, Max   uint16  // how often: Min is checked when the phase is left, and a refusal does not count for it; Max when the request is made; Max zero is no limit but that of frames
 	RequestFDs FDCount // descriptors that ride with the request
 	ReplyFDs   FDCount // and with the reply
 	Next       string  // the phase entered with the reply; empty: the same
