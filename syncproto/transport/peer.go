@@ -122,13 +122,24 @@ func (p *Peer) send(ctx context.Context, f syncproto.Frame, body syncproto.Value
 		p.mu.Lock()
 		c := p.codecFor(f.Kind)
 		p.mu.Unlock()
-		b, err := c.Append(nil, body)
+		b, err := p.encode(c, body)
 		if err != nil {
 			return err
 		}
 		payload = b
 	}
 	return p.sendBytes(ctx, f, payload, fds)
+}
+
+// encode refuses what the peer would: a value nested deeper than both sides have agreed on.
+func (p *Peer) encode(c codec.Codec, v syncproto.Value) ([]byte, error) {
+	p.mu.Lock()
+	depth := int(p.m.Limits().Depth)
+	p.mu.Unlock()
+	if err := codec.Check(v, depth); err != nil {
+		return nil, err
+	}
+	return c.Append(nil, v)
 }
 
 func (p *Peer) sendBytes(ctx context.Context, f syncproto.Frame, payload []byte, fds []int) error {
