@@ -1,0 +1,91 @@
+package model
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/handfast/handfast/syncproto"
+)
+
+// asked is a conversation in which the parent asks first, and may be made to ask again.
+func asked() *syncproto.Profile {
+	return &syncproto.Profile{Name: "asked", Phases: []syncproto.Phase{
+		{Name: "questions", Asker: parent, Rows: []syncproto.Row{
+			{Request: "what", Reply: "that", Max: 1, ReplyFDs: syncproto.FDCount{Max: 1}},
+			{Request: "go", Reply: "going", Min: 1, Max: 1, Next: "last"},
+		}},
+		{Name: "last", Asker: child, Commit: true, Rows: []syncproto.Row{{Request: "may", Reply: "yes", Max: 1}}},
+	}}
+}
+
+// hooked is init as a configuration with hooks and without a terminal asks for it.
+func hooked() *syncproto.Profile {
+	return syncproto.Init().Forbid("mount").Forbid("console").Require("hooks")
+}
+
+func TestEveryConversation(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		p    *syncproto.Profile
+		o    Options
+	}{
+		{"init", syncproto.Init(), Options{Commit: "ready", Room: 1}},
+		{"init with hooks", syncproto.Init(), Options{Commit: "ready", Narrowed: hooked()}},
+		{"init with two codecs", syncproto.Init(), Options{Commit: "ready", Codecs: 2, Narrowed: syncproto.Init().Forbid("mount").Forbid("hooks")}},
+		{"setns", syncproto.Setns(), Options{Commit: "ready"}},
+		{"start", syncproto.Start(), Options{Room: 3}},
+		{"the parent asks", asked(), Options{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r, err := Check(tt.p, tt.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Ends) < 50 {
+				t.Errorf("only %d ways to end: the walk does not go far", len(r.Ends))
+			}
+			t.Log(r)
+		})
+	}
+}
+
+// numbered is a profile whose messages are numbers, with one row more or less: two versions of a program, as they were once.
+func numbered(rows ...string) *syncproto.Profile {
+	p := &syncproto.Profile{Name: "numbered", Phases: []syncproto.Phase{{Name: "setup", Asker: child, Commit: true}}}
+	for i, meaning := range rows {
+		number := string(rune('0' + 2*i))
+		p.Phases[0].Rows = append(p.Phases[0].Rows, syncproto.Row{Request: number, Reply: number + "-ok", Max: 1, Doc: meaning})
+	}
+	return p
+}
+
+// Two versions that number their messages differently would run each other's hooks. They find out before anything happens.
+func TestTwoVersionsPartBeforeAnythingHappens(t *testing.T) {
+	r, err := Check(numbered("ready", "hooks"), Options{Child: numbered("ready", "start", "hooks")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := range r.Ends {
+		if strings.Contains(end, "success") {
+			t.Error(end)
+		}
+	}
+}
+
+func TestWhatCannotBeWalkedIsRefused(t *testing.T) {
+	broken := asked()
+	broken.Phases[0].Rows[1].Next = "nowhere"
+	_, err := Check(broken, Options{})
+	if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeProfile}) {
+		t.Errorf("a profile that is not valid: %v", err)
+	}
+	wide := asked()
+	for _, name := range "abcdefghijklm" {
+		wide.Phases[1].Rows = append(wide.Phases[1].Rows, syncproto.Row{Request: string(name), Reply: "ok"})
+	}
+	if _, err := Check(wide, Options{}); err == nil || !strings.Contains(err.Error(), "15 rows") && !strings.Contains(err.Error(), "16 rows") {
+		t.Errorf("a profile of too many rows: %v", err)
+	}
+}
