@@ -12,7 +12,7 @@
 //
 // # Responsibilities of the caller
 //
-// Most programs use package transport, whose Peer joins a Machine, a codec and a connection. Whoever drives a Machine alone keeps to this order:
+// Most programs use package transport, whose Peer joins a Machine, a codec and a connection; the two programs below example are complete. Whoever drives a Machine alone keeps to this order:
 //
 //	h, err := m.Send(frame)      // may this side send it now? then its header; after an error nothing may leave
 //	err := m.Admit(header)       // may the peer send this now? before the payload is read

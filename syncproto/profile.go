@@ -118,8 +118,8 @@ func (ph *Phase) row(request string) int {
 }
 
 // Validate refuses a profile that cannot be run, and says which phase and row is wrong: names that are missing, malformed or used twice, a Next that does
-// not exist, a Min above its Max, more descriptors than a message can carry, a phase that cannot be reached, a phase from which EXEC cannot be reached, and
-// one that commits while the parent asks.
+// not exist, a Min above its Max, more descriptors than a message can carry, a phase or a row that cannot be reached, a phase from which EXEC cannot be reached
+// (both sides would wait for ever), and one that commits while the parent asks (a request of the parent could cross EXEC).
 func (p *Profile) Validate() error {
 	if !validName(p.Name) {
 		return p.wrong("", "", "name "+strconv.Quote(p.Name)+" is not 1 to 32 of a-z A-Z 0-9 . _ -")
@@ -194,10 +194,10 @@ func (p *Profile) validatePaths() error {
 	}
 	for i := range p.Phases {
 		if reached&(1<<i) == 0 {
-			return p.wrong(p.Phases[i].Name, "", "cannot be reached")
+			return p.wrong(p.Phases[i].Name, "", "cannot be reached: no row of a phase before it leads there")
 		}
 		if ends&(1<<i) == 0 {
-			return p.wrong(p.Phases[i].Name, "", "EXEC cannot be reached from it")
+			return p.wrong(p.Phases[i].Name, "", "EXEC cannot be reached from it: "+p.Phases[i].exits())
 		}
 		if err := p.validateExits(i); err != nil {
 			return err
@@ -206,22 +206,42 @@ func (p *Profile) validatePaths() error {
 	return nil
 }
 
-// validateExits refuses two required rows that both leave the phase: only one of them can ever be made.
+// validateExits refuses what a required row that leaves the phase makes impossible: the phase can be left by that row alone.
 func (p *Profile) validateExits(i int) error {
-	required := ""
-	for _, r := range p.Phases[i].Rows {
-		if r.Next == "" || r.Min == 0 {
-			continue
+	ph := &p.Phases[i]
+	required := -1
+	for j, r := range ph.Rows {
+		if r.Next != "" && r.Min > 0 {
+			required = j
+			break
 		}
-		if required != "" {
-			return p.wrong(p.Phases[i].Name, r.Request, "and "+strconv.Quote(required)+" are both required and both leave the phase")
-		}
-		required = r.Request
 	}
-	if required != "" && p.Phases[i].Commit {
-		return p.wrong(p.Phases[i].Name, required, "is required and leaves the phase, so EXEC can never be said in it")
+	if required < 0 {
+		return nil
+	}
+	for j, r := range ph.Rows {
+		if r.Next != "" && j != required {
+			return p.wrong(ph.Name, r.Request, "can never be made: it leaves the phase, and so does "+strconv.Quote(ph.Rows[required].Request)+", which is required first")
+		}
+	}
+	if ph.Commit {
+		return p.wrong(ph.Name, ph.Rows[required].Request, "is required and leaves the phase, so EXEC can never be said in it")
 	}
 	return nil
+}
+
+// exits says where the rows of a phase lead, for an error.
+func (ph *Phase) exits() string {
+	s := ""
+	for _, r := range ph.Rows {
+		if r.Next != "" {
+			s += ", " + strconv.Quote(r.Request) + " to " + strconv.Quote(r.Next)
+		}
+	}
+	if s == "" {
+		return "no row leaves it"
+	}
+	return "its rows lead" + s[1:]
 }
 
 func (p *Profile) wrong(phase, request, why string) error {

@@ -59,7 +59,14 @@ func TestProfileValidateRefuses(t *testing.T) {
 			p.Phases = append(p.Phases, syncproto.Phase{Name: "three", Asker: child, Commit: true})
 		}},
 		{`EXEC cannot be reached from it`, func(p *syncproto.Profile) { two(p).Commit = false }},
-		{`request "go": and "ask" are both required and both leave the phase`, func(p *syncproto.Profile) {
+		{`phase "three": EXEC cannot be reached from it: its rows lead "loop" to "three"`, func(p *syncproto.Profile) {
+			p.Phases = append(p.Phases, syncproto.Phase{Name: "three", Asker: child, Rows: []syncproto.Row{row("loop", "three")}})
+			two(p).Rows = append(two(p).Rows, row("trap", "three"))
+		}},
+		{`request "go": can never be made: it leaves the phase, and so does "ask", which is required first`, func(p *syncproto.Profile) {
+			one(p).Rows[0] = syncproto.Row{Request: "ask", Reply: "done", Min: 1, Max: 1, Next: "two"}
+		}},
+		{`request "go": can never be made`, func(p *syncproto.Profile) {
 			one(p).Rows[0] = syncproto.Row{Request: "ask", Reply: "done", Min: 1, Max: 1, Next: "two"}
 			one(p).Rows[1].Min = 1
 		}},

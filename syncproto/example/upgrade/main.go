@@ -1,0 +1,256 @@
+// Command upgrade is a supervisor that replaces itself by a new version without closing its listening sockets.
+//
+// The old version starts the new one, sends it the sockets with the configuration, and goes on serving until the new one has said that it serves and has closed its end of the
+// conversation. A new version that fails, dies or hangs before that leaves the old one as it was, with an error that says why.
+//
+//	go run ./syncproto/example/upgrade
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// socket is the environment variable that tells a new version its end.
+const socket = "UPGRADE_SOCKET"
+
+// table is the whole conversation. The sockets ride with CONFIG; "serving" is the point of no return, and the old version's leave to go on alone.
+func table() *syncproto.Profile {
+	return &syncproto.Profile{Name: "upgrade", Doc: "A supervisor and its next version.", ConfigFDs: syncproto.FDCount{Min: 1, Max: 64}, Phases: []syncproto.Phase{
+		{Name: "warming-up", Asker: syncproto.Child, Rows: []syncproto.Row{
+			{Request: "status", Reply: "noted", Doc: "The new version tells how far it is; the old one's patience begins anew."},
+			{Request: "serving", Reply: "take-over", Min: 1, Max: 1, Next: "taken", Doc: "The new version is ready to accept; the old one stops accepting, then says so."},
+		}},
+		{Name: "taken", Asker: syncproto.Child, Commit: true},
+	}}
+}
+
+var (
+	status  = transport.Ask[progress, struct{}]{Name: "status"}
+	serving = transport.Ask[struct{}, struct{}]{Name: "serving"}
+)
+
+type progress struct {
+	Percent int `sync:"percent"`
+}
+
+// handover is the configuration: which descriptor is what.
+type handover struct {
+	Version   int        `sync:"version"` // of the supervisor to be
+	Listeners []listener `sync:"listeners"`
+}
+
+type listener struct {
+	Name string `sync:"name"`
+	FD   int    `sync:"fd"` // its place among the descriptors, counted from one
+}
+
+func main() {
+	conn, ok, err := transport.Adopt(socket)
+	if err == nil && ok {
+		err = next(context.Background(), conn)
+	} else if err == nil {
+		err = first(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "upgrade:", err)
+		os.Exit(1)
+	}
+}
+
+// first is version 1: it listens, and is upgraded twice. The first upgrade fails.
+func first(ctx context.Context) error {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return err
+	}
+	stop := serve(l, 1)
+	fmt.Println("before:", ask(l.Addr()))
+	for _, version := range []int{13, 2} {
+		next, err := upgrade(ctx, l, version, stop)
+		if err != nil {
+			fmt.Println("not upgraded:", err)
+		}
+		fmt.Println("now:", ask(l.Addr()))
+		if next != nil { // a supervisor would end here, and the new version live on; the example leaves nothing behind
+			_ = next.Kill()
+			_, _ = next.Wait()
+		}
+	}
+	return nil
+}
+
+// upgrade starts a version, hands the listener over and calls stop once it serves. After an error this process serves on.
+func upgrade(ctx context.Context, l *net.TCPListener, version int, stop func()) (*os.Process, error) {
+	f, err := l.File() // a duplicate: the listener itself stays here
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	conn, end, err := transport.SocketPair(transport.SeqPacket)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{socket + "=3"}
+	cmd.ExtraFiles, cmd.Stderr = []*os.File{end}, os.Stderr
+	err = cmd.Start()
+	_ = end.Close()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	peer, err := transport.NewParent(conn, table(), transport.Options{Deadlines: transport.Deadlines{Idle: 10 * time.Second}})
+	if err == nil {
+		defer peer.Close()
+		err = hand(ctx, peer, f, version, stop)
+	}
+	if err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, fmt.Errorf("version %d: %w", version, err)
+	}
+	return cmd.Process, nil
+}
+
+// hand is the old version's part of the conversation.
+func hand(ctx context.Context, peer *transport.Peer, f *os.File, version int, stop func()) error {
+	config, err := syncproto.ToValue(handover{Version: version, Listeners: []listener{{Name: "front", FD: 1}}})
+	if err != nil {
+		return err
+	}
+	if err := peer.Open(ctx, config, []int{int(f.Fd())}); err != nil {
+		return err
+	}
+	for {
+		req, err := peer.Next(ctx)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch req.Name {
+		case status.Name:
+			if _, err = status.Arg(ctx, peer, req); err == nil {
+				err = status.Reply(ctx, peer, struct{}{})
+			}
+		case serving.Name:
+			stop() // from here on connections wait in the socket's own queue; none is refused
+			err = serving.Reply(ctx, peer, struct{}{})
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// next is a new version: it takes the sockets over, and tells the old one whatever goes wrong before it serves.
+func next(ctx context.Context, conn *transport.Conn) error {
+	peer, err := transport.NewChild(conn, table(), transport.Options{})
+	if err != nil {
+		return err
+	}
+	l, version, err := take(ctx, peer)
+	if err != nil {
+		_ = peer.Fail(ctx, err)
+		return nil // the old version has the error, and prints it
+	}
+	serve(l, version)
+	if err := peer.Exec(ctx); err != nil {
+		return err
+	}
+	_ = peer.Close()
+	select {} // it serves
+}
+
+var errBadVersion = errors.New("the new version finds its database locked")
+
+func take(ctx context.Context, peer *transport.Peer) (*net.TCPListener, int, error) {
+	config, fds, err := peer.Accept(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	var h handover
+	err = syncproto.FromValue(config, &h, true)
+	if err == nil && (len(h.Listeners) != 1 || h.Listeners[0].FD != 1 || len(fds) != 1) {
+		err = fmt.Errorf("%d listeners and %d descriptors, want one", len(h.Listeners), len(fds))
+	}
+	if err != nil {
+		transport.CloseAll(fds)
+		return nil, 0, err
+	}
+	l, err := inherit(fds[0], h.Listeners[0].Name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := peer.Confirm(ctx); err != nil {
+		return nil, 0, err
+	}
+	if _, _, err := status.Call(ctx, peer, progress{Percent: 50}); err != nil {
+		return nil, 0, err
+	}
+	if h.Version == 13 {
+		return nil, 0, errBadVersion
+	}
+	_, _, err = serving.Call(ctx, peer, struct{}{})
+	return l, h.Version, err
+}
+
+// inherit makes a listener of a descriptor, which becomes the listener's.
+func inherit(fd int, name string) (*net.TCPListener, error) {
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close() // net.FileListener makes a duplicate
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("listener %s: %w", name, err)
+	}
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return nil, fmt.Errorf("listener %s: %s, want TCP", name, l.Addr().Network())
+	}
+	return tcp, nil
+}
+
+// serve answers every connection with the version's number, until it is told to stop.
+func serve(l *net.TCPListener, version int) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(c, "version %d\n", version)
+			_ = c.Close()
+		}
+	}()
+	return func() {
+		_ = l.SetDeadline(time.Unix(1, 0)) // the socket stays open, for nothing may be lost between the two versions
+		<-done
+	}
+}
+
+// ask is a client.
+func ask(addr net.Addr) string {
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		return err.Error()
+	}
+	defer c.Close()
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(answer))
+}
