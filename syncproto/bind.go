@@ -55,7 +55,7 @@ func toValue(r reflect.Value, path string) (Value, error) {
 		return UintValue(r.Uint()), nil
 	case reflect.String:
 		v := StringValue(r.String())
-		if v.str != r.String() {
+		if v.text() != r.String() {
 			return Value{}, &BindError{path, "not valid UTF-8: " + strconv.QuoteToASCII(r.String())}
 		}
 		return v, nil
@@ -142,7 +142,7 @@ func fromValue(v Value, r reflect.Value, path string, lenient bool) error {
 		if v.kind != String {
 			return mismatch(path, "string", v)
 		}
-		r.SetString(v.str)
+		r.SetString(v.text())
 	case reflect.Slice:
 		return fromList(v, r, path, lenient)
 	case reflect.Struct:
@@ -162,14 +162,15 @@ func fromList(v Value, r reflect.Value, path string, lenient bool) error {
 		if v.kind != Bytes {
 			return mismatch(path, "bytes", v)
 		}
-		r.SetBytes([]byte(v.str))
+		r.SetBytes([]byte(v.text()))
 		return nil
 	}
 	if v.kind != List {
 		return mismatch(path, "list", v)
 	}
-	r.Set(reflect.MakeSlice(r.Type(), len(v.list), len(v.list)))
-	for i, e := range v.list {
+	list := v.List()
+	r.Set(reflect.MakeSlice(r.Type(), len(list), len(list)))
+	for i, e := range list {
 		if err := fromValue(e, r.Index(i), atIndex(path, i), lenient); err != nil {
 			return err
 		}
@@ -194,10 +195,10 @@ func fromMap(v Value, r reflect.Value, path string, lenient bool) error {
 			return err
 		}
 	}
-	if known == len(v.fields) || lenient {
+	if known == len(v.Fields()) || lenient {
 		return nil
 	}
-	for _, f := range v.fields {
+	for _, f := range v.Fields() {
 		if !hasField(t, f.Name) {
 			return &BindError{at(path, f.Name), "unknown field"}
 		}
@@ -215,7 +216,7 @@ func hasField(t reflect.Type, name string) bool {
 }
 
 func mismatch(path, want string, got Value) error {
-	text := got.String()
+	text := string(got.appendText(nil, 64))
 	if len(text) > 40 {
 		text = cutText(text, 40) + "..."
 	}

@@ -88,6 +88,14 @@ func (m *Machine) Send(f Frame) (Header, error) {
 	return h, nil
 }
 
+// Unsent takes back the number of the last frame that Send let pass, of which not a byte could leave: the next frame, a CANCEL say, needs it, or the peer finds a gap. All else that
+// the frame has changed stays; a side that could not send is about to end the conversation.
+func (m *Machine) Unsent(h Header) {
+	if h.Seq != 0 && m.seq[m.role] == h.Seq {
+		m.seq[m.role]--
+	}
+}
+
 // answers is the sequence number that a frame of this side refers to.
 func (m *Machine) answers(f Frame) uint16 {
 	switch f.Kind {
@@ -322,6 +330,23 @@ func (m *Machine) stepExec(sender Role, h Header) error {
 		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(missing)+" is required first")
 	}
 	return m.wantRe(sender, h, 0)
+}
+
+// Known is name as the profile spells it, if it is a request of the present phase or the answer to the pending one, and empty otherwise: a decoder then need not make a string of
+// its own.
+func (m *Machine) Known(name []byte) string {
+	if m.state != Configured {
+		return ""
+	}
+	for i := range m.profile.Phases[m.phase].Rows {
+		if r := &m.profile.Phases[m.phase].Rows[i]; r.Request == string(name) {
+			return r.Request
+		}
+	}
+	if m.pending >= 0 && m.row().Reply == string(name) {
+		return m.row().Reply
+	}
+	return ""
 }
 
 // requests lists a phase's requests for an error.

@@ -376,3 +376,21 @@ func TestGreetings(t *testing.T) {
 		}
 	}
 }
+
+// A frame of which nothing left gives its number back, or the next one, a CANCEL say, would leave a gap.
+func TestUnsentGivesTheNumberBack(t *testing.T) {
+	b := newBoth(t, syncproto.Init())
+	b.play(t, opening)
+	if err := b.pass(child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}); err != nil {
+		t.Fatal(err)
+	}
+	h, err := b.m[parent].Send(syncproto.Frame{Kind: syncproto.KindReply, Name: "run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.m[parent].Unsent(syncproto.Header{Seq: h.Seq - 1}) // not the last one: nothing happens
+	b.m[parent].Unsent(h)
+	if err := b.pass(parent, syncproto.Frame{Kind: syncproto.KindCancel}); err != nil {
+		t.Error(err)
+	}
+}

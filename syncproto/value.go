@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // ValueKind is the type of a Value.
@@ -30,15 +31,20 @@ func (k ValueKind) String() string {
 	return "kind " + strconv.Itoa(int(k))
 }
 
+// MaxValues is the most values of one message, counted at every depth, the message itself included and the names of maps not. No limit moves it. Encoded, a value
+// can be a single byte, while whoever reads it needs a Value for it: without a bound on their number, a message would cost its reader many times its size.
+const MaxValues = 1 << 18
+
 // Value is one value of the protocol's data model: what a codec encodes and decodes, and never an interface, so there is nothing to guess.
-// The zero Value is null. A Value is immutable once made: copies share their lists.
+// The zero Value is null. A Value is immutable once made: copies share their lists. Values are compared with Equal, not with ==.
+//
+// A Value is three words, since a message can be nothing but values: data points to what the kind says, num of them. That is the one use of package unsafe here:
+// data is set by the functions below that make a Value, and read by text, List and Fields, which look at the kind first.
 type Value struct {
-	kind   ValueKind
-	neg    bool    // Int: num holds the two's complement of a negative number
-	num    uint64  // Bool, Int
-	str    string  // String, Bytes
-	list   []Value // List
-	fields []Field // Map
+	kind ValueKind
+	neg  bool           // Int: num holds the two's complement of a negative number
+	num  uint64         // Bool and Int: the value; String and Bytes: bytes; List and Map: elements
+	data unsafe.Pointer // String and Bytes: the first byte; List: the first Value; Map: the first Field; nil where num is zero
 }
 
 // Field is one entry of a Map.
@@ -66,17 +72,42 @@ func StringValue(s string) Value {
 	if !utf8.ValidString(s) {
 		s = validText(s)
 	}
-	return Value{kind: String, str: s}
+	return textValue(String, s)
+}
+
+func textValue(k ValueKind, s string) Value {
+	if s == "" {
+		return Value{kind: k}
+	}
+	return Value{kind: k, num: uint64(len(s)), data: unsafe.Pointer(unsafe.StringData(s))}
+}
+
+// text is the bytes of a String or a Bytes, empty for every other kind.
+func (v Value) text() string {
+	if v.kind != String && v.kind != Bytes {
+		return ""
+	}
+	return unsafe.String((*byte)(v.data), v.num)
 }
 
 // BytesValue is b as a Value; b is copied.
-func BytesValue(b []byte) Value { return Value{kind: Bytes, str: string(b)} }
+func BytesValue(b []byte) Value { return textValue(Bytes, string(b)) }
 
 // ListValue is a list of vs; the Value keeps the slice.
-func ListValue(vs ...Value) Value { return Value{kind: List, list: vs} }
+func ListValue(vs ...Value) Value {
+	if len(vs) == 0 {
+		return Value{kind: List}
+	}
+	return Value{kind: List, num: uint64(len(vs)), data: unsafe.Pointer(unsafe.SliceData(vs))}
+}
 
 // MapValue is a map of fields in their order; the Value keeps the slice. Names must be unique: codecs refuse to encode a Value where they are not.
-func MapValue(fields ...Field) Value { return Value{kind: Map, fields: fields} }
+func MapValue(fields ...Field) Value {
+	if len(fields) == 0 {
+		return Value{kind: Map}
+	}
+	return Value{kind: Map, num: uint64(len(fields)), data: unsafe.Pointer(unsafe.SliceData(fields))}
+}
 
 // Kind is the value's type.
 func (v Value) Kind() ValueKind { return v.kind }
@@ -85,33 +116,52 @@ func (v Value) Kind() ValueKind { return v.kind }
 func (v Value) IsNull() bool { return v.kind == Null }
 
 // Bool is the value of a Bool; ok is false for every other kind.
-func (v Value) Bool() (b, ok bool) { return v.num != 0, v.kind == Bool }
+func (v Value) Bool() (b, ok bool) { return v.kind == Bool && v.num != 0, v.kind == Bool }
 
 // Int is the value of an Int that fits an int64; ok is false for every other.
 func (v Value) Int() (n int64, ok bool) {
-	return int64(v.num), v.kind == Int && (v.neg || v.num <= math.MaxInt64)
+	if v.kind != Int {
+		return 0, false
+	}
+	return int64(v.num), v.neg || v.num <= math.MaxInt64
 }
 
 // Uint is the value of an Int that is not negative; ok is false for every other.
-func (v Value) Uint() (n uint64, ok bool) { return v.num, v.kind == Int && !v.neg }
+func (v Value) Uint() (n uint64, ok bool) {
+	if v.kind != Int {
+		return 0, false
+	}
+	return v.num, !v.neg
+}
 
 // Text is the value of a String; ok is false for every other kind.
-func (v Value) Text() (s string, ok bool) { return v.str, v.kind == String }
+func (v Value) Text() (s string, ok bool) { return v.text(), v.kind == String }
 
 // RawBytes is the value of a Bytes, as a string since it cannot change; ok is false for every other kind.
-func (v Value) RawBytes() (b string, ok bool) { return v.str, v.kind == Bytes }
+func (v Value) RawBytes() (b string, ok bool) { return v.text(), v.kind == Bytes }
 
 // List is the elements of a List, nil for every other kind. They are not the caller's to change.
-func (v Value) List() []Value { return v.list }
+func (v Value) List() []Value {
+	if v.kind != List {
+		return nil
+	}
+	return unsafe.Slice((*Value)(v.data), v.num)
+}
 
 // Fields are the entries of a Map, nil for every other kind. They are not the caller's to change.
-func (v Value) Fields() []Field { return v.fields }
+func (v Value) Fields() []Field {
+	if v.kind != Map {
+		return nil
+	}
+	return unsafe.Slice((*Field)(v.data), v.num)
+}
 
 // Get is the field of a Map by its exact name; ok is false where there is none, or v is not a Map.
 func (v Value) Get(name string) (f Value, ok bool) {
-	for i := range v.fields {
-		if v.fields[i].Name == name {
-			return v.fields[i].Value, true
+	fields := v.Fields()
+	for i := range fields {
+		if fields[i].Name == name {
+			return fields[i].Value, true
 		}
 	}
 	return Value{}, false
@@ -119,18 +169,19 @@ func (v Value) Get(name string) (f Value, ok bool) {
 
 // Equal reports whether v and w are the same value; the order of a Map's fields does not count.
 func (v Value) Equal(w Value) bool {
-	if v.kind != w.kind || v.neg != w.neg || v.num != w.num || v.str != w.str ||
-		len(v.list) != len(w.list) || len(v.fields) != len(w.fields) {
+	if v.kind != w.kind || v.neg != w.neg || v.num != w.num || v.text() != w.text() {
 		return false
 	}
-	for i := range v.list {
-		if !v.list[i].Equal(w.list[i]) {
+	list, other := v.List(), w.List()
+	for i := range list {
+		if !list[i].Equal(other[i]) {
 			return false
 		}
 	}
-	for i, f := range v.fields {
+	fields, others := v.Fields(), w.Fields()
+	for i, f := range fields {
 		// Mostly the order is the same, and then nothing must be searched.
-		g, ok := w.fields[i].Value, w.fields[i].Name == f.Name
+		g, ok := others[i].Value, others[i].Name == f.Name
 		if !ok {
 			g, ok = w.Get(f.Name)
 		}
@@ -142,9 +193,10 @@ func (v Value) Equal(w Value) bool {
 }
 
 // String prints the value in one line, close to JSON, for errors and test output; it is not an encoding.
-func (v Value) String() string { return string(v.appendText(nil)) }
+func (v Value) String() string { return string(v.appendText(nil, math.MaxInt)) }
 
-func (v Value) appendText(b []byte) []byte {
+// appendText appends what String prints, or, where that is longer than most bytes, its first bytes: at least most of them, and no more work than that takes.
+func (v Value) appendText(b []byte, most int) []byte {
 	switch v.kind {
 	case Bool:
 		return strconv.AppendBool(b, v.num != 0)
@@ -154,31 +206,39 @@ func (v Value) appendText(b []byte) []byte {
 		}
 		return strconv.AppendUint(b, v.num, 10)
 	case String:
-		return strconv.AppendQuote(b, v.str)
+		return strconv.AppendQuote(b, first(v.text(), most))
 	case Bytes:
-		return append(strconv.AppendQuoteToASCII(append(b, "bytes("...), v.str), ')')
+		return append(strconv.AppendQuoteToASCII(append(b, "bytes("...), first(v.text(), most)), ')')
 	case List:
 		b = append(b, '[')
-		for i, e := range v.list {
+		for i, e := range v.List() {
+			if len(b) > most {
+				return b
+			}
 			if i > 0 {
 				b = append(b, ' ')
 			}
-			b = e.appendText(b)
+			b = e.appendText(b, most)
 		}
 		return append(b, ']')
 	case Map:
 		b = append(b, '{')
-		for i, f := range v.fields {
+		for i, f := range v.Fields() {
+			if len(b) > most {
+				return b
+			}
 			if i > 0 {
 				b = append(b, ' ')
 			}
-			b = append(append(b, f.Name...), ':')
-			b = f.Value.appendText(b)
+			b = append(append(b, first(f.Name, most)...), ':')
+			b = f.Value.appendText(b, most)
 		}
 		return append(b, '}')
 	}
 	return append(b, "null"...)
 }
+
+func first(s string, most int) string { return s[:min(len(s), most)] }
 
 // validText is s with every byte that is not part of valid UTF-8 replaced by U+FFFD.
 func validText(s string) string {

@@ -1,7 +1,9 @@
 package codec
 
 import (
+	"hash/maphash"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,35 +14,41 @@ import (
 // MaxDepth is the deepest nesting that any limit admits, and so the deepest that is ever encoded.
 const MaxDepth = math.MaxUint8
 
-// Check refuses a value that no codec encodes: nested more than depth lists and maps deep, with two fields of the same name in one map, or with a name that is
-// not UTF-8 or starts with "$". A sender calls it with the limit in force; codecs call it with MaxDepth from Append. The error is a *syncproto.ProtocolError.
+// Check refuses a value that no codec encodes: nested more than depth lists and maps deep, of more than syncproto.MaxValues values, with two fields of the same
+// name in one map, or with a name that is not UTF-8 or starts with "$". A sender calls it with the limit in force; codecs call it with MaxDepth from Append. The
+// error is a *syncproto.ProtocolError.
 func Check(v syncproto.Value, depth int) error {
-	switch v.Kind() {
-	case syncproto.List:
-		if depth == 0 {
-			return tooDeep("value")
+	left := syncproto.MaxValues - 1
+	return check(v, depth, &left)
+}
+
+// check goes over a value that is counted already. It counts elements by the list, so that what is over the limit is not walked first.
+func check(v syncproto.Value, depth int, left *int) error {
+	if k := v.Kind(); k != syncproto.List && k != syncproto.Map {
+		return nil
+	}
+	list, fields := v.List(), v.Fields()
+	if depth == 0 {
+		return tooDeep("value")
+	}
+	if *left -= len(list) + len(fields); *left < 0 {
+		return tooMany("value")
+	}
+	for _, e := range list {
+		if err := check(e, depth-1, left); err != nil {
+			return err
 		}
-		for _, e := range v.List() {
-			if err := Check(e, depth-1); err != nil {
-				return err
-			}
+	}
+	for i := range fields {
+		if why := badName(fields[i].Name); why != "" {
+			return refuse("value", why)
 		}
-	case syncproto.Map:
-		if depth == 0 {
-			return tooDeep("value")
+		if err := check(fields[i].Value, depth-1, left); err != nil {
+			return err
 		}
-		fields := v.Fields()
-		for i := range fields {
-			if why := badName(fields[i].Name); why != "" {
-				return refuse("value", why)
-			}
-			if err := Check(fields[i].Value, depth-1); err != nil {
-				return err
-			}
-		}
-		if name, twice := duplicate(fields); twice {
-			return refuse("value", duplicateName(name))
-		}
+	}
+	if name, twice := duplicate(fields); twice {
+		return refuse("value", duplicateName(name))
 	}
 	return nil
 }
@@ -56,7 +64,8 @@ func badName(name string) string {
 	return ""
 }
 
-// duplicate finds a name that stands twice in a map. A few fields are compared in place; for more of them a set keeps a hostile map from costing the square of its size.
+// duplicate finds a name that stands twice in a map. A few fields are compared in place; for more of them a table keeps a hostile map from costing the square of
+// its size. The table holds numbers of fields and not their names, for a map can be all that a message is, and names would then cost as much again.
 func duplicate(fields []syncproto.Field) (name string, twice bool) {
 	const few = 16
 	if len(fields) <= few {
@@ -69,12 +78,19 @@ func duplicate(fields []syncproto.Field) (name string, twice bool) {
 		}
 		return "", false
 	}
-	seen := make(map[string]struct{}, min(len(fields), 1024))
+	// Open addressing at most half full, under a seed that nobody can have prepared names for. Zero is empty, so numbers count from one.
+	seed := maphash.MakeSeed()
+	mask := uint64(1)<<bits.Len(uint(2*len(fields))) - 1
+	table := make([]uint32, mask+1)
 	for i := range fields {
-		seen[fields[i].Name] = struct{}{}
-		if len(seen) == i {
-			return fields[i].Name, true
+		name := fields[i].Name
+		at := maphash.String(seed, name) & mask
+		for ; table[at] != 0; at = (at + 1) & mask {
+			if fields[table[at]-1].Name == name {
+				return name, true
+			}
 		}
+		table[at] = uint32(i + 1)
 	}
 	return "", false
 }
@@ -95,6 +111,10 @@ func refuse(where, why string) error {
 
 func tooDeep(where string) error {
 	return &syncproto.ProtocolError{Code: syncproto.CodeLimit, Text: where + ": lists and maps are nested over the limit"}
+}
+
+func tooMany(where string) error {
+	return &syncproto.ProtocolError{Code: syncproto.CodeLimit, Text: where + ": more than " + strconv.Itoa(syncproto.MaxValues) + " values in one message"}
 }
 
 // place names a byte of an encoding for an error.

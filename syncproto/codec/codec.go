@@ -22,6 +22,12 @@ type Codec interface {
 	Decode(b []byte, l syncproto.Limits) (syncproto.Value, error)
 }
 
+// CallDecoder is what a codec may offer besides: to decode the body of a REQUEST or REPLY without making a Value of it. known is a name as the profile spells it, empty for one that is not
+// in it. ok is false for a body that is not as it should be in every respect: then Decode says why.
+type CallDecoder interface {
+	DecodeCall(b []byte, l syncproto.Limits, known func(name []byte) string) (call syncproto.Call, ok bool)
+}
+
 // MaxName is the longest name of a codec in bytes.
 const MaxName = 32
 

@@ -2,13 +2,14 @@ package codec
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/handfast/handfast/syncproto"
 )
 
 func (jsonCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
-	p := jsonParser{b: b}
+	p := jsonParser{b: b, left: syncproto.MaxValues}
 	v, err := p.value(depthOf(l))
 	if err != nil {
 		return syncproto.Value{}, err
@@ -24,8 +25,29 @@ func (jsonCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 type jsonParser struct {
 	b      []byte
 	i      int
+	left   int    // values that may still come
+	copied string // b, made where there is text: all text without an escape is cut from it
 	values []syncproto.Value
 	fields []syncproto.Field
+}
+
+// cut is the text from start to the present byte.
+func (p *jsonParser) cut(start int) string {
+	if start == p.i {
+		return ""
+	}
+	if p.copied == "" {
+		p.copied = string(p.b)
+	}
+	return p.copied[start:p.i]
+}
+
+// push is append, but twice as large where it must grow, however large: all that is left behind then is no more than what is kept.
+func push[T any](stack []T, t T) []T {
+	if len(stack) == cap(stack) {
+		stack = slices.Grow(stack, max(len(stack), 8))
+	}
+	return append(stack, t)
 }
 
 func (p *jsonParser) wrong(why string) error { return refuse(place(nameJSON, p.i), why) }
@@ -50,6 +72,9 @@ func (p *jsonParser) peek() byte {
 }
 
 func (p *jsonParser) value(depth int) (syncproto.Value, error) {
+	if p.left--; p.left < 0 {
+		return syncproto.Value{}, tooMany(place(nameJSON, p.i))
+	}
 	switch c := p.peek(); {
 	case c == '"':
 		s, err := p.text()
@@ -101,7 +126,7 @@ func (p *jsonParser) list(depth int) (syncproto.Value, error) {
 		if err != nil {
 			return syncproto.Value{}, err
 		}
-		p.values = append(p.values, v)
+		p.values = push(p.values, v)
 	}
 	list := append(make([]syncproto.Value, 0, len(p.values)-base), p.values[base:]...)
 	p.values = p.values[:base]
@@ -153,7 +178,7 @@ func (p *jsonParser) object(depth int) (syncproto.Value, error) {
 		if err != nil {
 			return syncproto.Value{}, err
 		}
-		p.fields = append(p.fields, syncproto.Field{Name: name, Value: v})
+		p.fields = push(p.fields, syncproto.Field{Name: name, Value: v})
 	}
 	if depth == 0 {
 		return syncproto.Value{}, tooDeep(place(nameJSON, start))

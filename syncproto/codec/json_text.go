@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// text reads the string whose opening quote is at p.i. Most hold no escape and are one copy.
+// text reads the string whose opening quote is at p.i. Most hold no escape, and are cut from the copy of the message.
 func (p *jsonParser) text() (string, error) {
 	p.i++
 	start := p.i
@@ -17,8 +17,9 @@ func (p *jsonParser) text() (string, error) {
 				p.i = start
 				return "", p.wrong("text is not valid UTF-8")
 			}
+			text := p.cut(start)
 			p.i++
-			return string(s), nil
+			return text, nil
 		case c == '\\':
 			return p.escapedText(start)
 		case c < ' ':

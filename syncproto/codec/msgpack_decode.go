@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"io"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -9,14 +10,14 @@ import (
 )
 
 func (msgpackCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
-	w := walker{b: b}
+	w := walker{b: b, left: syncproto.MaxValues - 1}
 	if err := w.value(depthOf(l)); err != nil {
 		return syncproto.Value{}, err
 	}
 	if w.i < len(b) {
 		return syncproto.Value{}, w.wrong(w.i, "something follows the value")
 	}
-	m := builder{in: bytes.NewReader(b), size: len(b), dec: msgpack.GetDecoder()}
+	m := builder{b: b, in: bytes.NewReader(b), dec: msgpack.GetDecoder()}
 	defer msgpack.PutDecoder(m.dec)
 	m.dec.Reset(m.in)
 	v, err := m.value()
@@ -26,15 +27,56 @@ func (msgpackCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error
 	return v, nil
 }
 
+// DecodeCall takes no memory where the argument is null, as it mostly is.
+func (c msgpackCodec) DecodeCall(b []byte, l syncproto.Limits, known func(name []byte) string) (call syncproto.Call, ok bool) {
+	w := walker{b: b, left: syncproto.MaxValues - 1}
+	if len(b) == 0 || b[0] != mpFixMap|2 || w.value(depthOf(l)) != nil || w.i < len(b) {
+		return call, false
+	}
+	w.i = 1
+	hasArg := false
+	for range 2 {
+		key, _ := w.string()
+		at := w.i
+		switch string(key) {
+		case "name":
+			name, isText := w.string()
+			if !isText || call.Name != "" {
+				return call, false
+			}
+			call.Name = known(name)
+		case "arg":
+			if hasArg || w.value(depthOf(l)) != nil {
+				return call, false
+			}
+			hasArg = true
+			if b[at] == mpNil {
+				continue
+			}
+			arg, err := c.Decode(b[at:w.i], l)
+			if err != nil {
+				return call, false
+			}
+			call.Arg = arg
+		default:
+			return call, false
+		}
+	}
+	return call, call.Name != "" && hasArg
+}
+
 // builder makes a Value of an encoding that the walker let pass, so every length is of something that is there. The library reads; its own decoding into
 // interfaces and structs is not used.
+//
+// All text of a message is cut from one copy of its bytes: one allocation for all of it, and none that grows with a length.
 type builder struct {
+	b    []byte
+	text string // b, made where there is text
 	in   *bytes.Reader
-	size int
 	dec  *msgpack.Decoder
 }
 
-func (m *builder) offset() int { return m.size - m.in.Len() }
+func (m *builder) offset() int { return len(m.b) - m.in.Len() }
 
 func (m *builder) value() (syncproto.Value, error) {
 	at := m.offset()
@@ -60,11 +102,11 @@ func (m *builder) value() (syncproto.Value, error) {
 		v = syncproto.IntValue(n)
 	case isLength(c, lenOfString):
 		var s string
-		s, err = m.dec.DecodeString()
+		s, err = m.string()
 		v = syncproto.StringValue(s)
 	case isLength(c, lenOfBytes):
 		var s []byte
-		s, err = m.dec.DecodeBytes()
+		s, err = m.bytes()
 		v = syncproto.BytesValue(s)
 	case isLength(c, lenOfList):
 		return m.list(at)
@@ -75,6 +117,32 @@ func (m *builder) value() (syncproto.Value, error) {
 		return syncproto.Value{}, m.library(at, err)
 	}
 	return v, nil
+}
+
+// bytes reads the length of a string or of bytes, and steps over what it is the length of.
+func (m *builder) bytes() ([]byte, error) {
+	n, err := m.dec.DecodeBytesLen()
+	if err != nil {
+		return nil, err
+	}
+	start := m.offset()
+	if n < 0 || n > len(m.b)-start {
+		return nil, io.ErrUnexpectedEOF
+	}
+	_, err = m.in.Seek(int64(n), io.SeekCurrent)
+	return m.b[start : start+n], err
+}
+
+func (m *builder) string() (string, error) {
+	s, err := m.bytes()
+	if err != nil || len(s) == 0 {
+		return "", err
+	}
+	if m.text == "" {
+		m.text = string(m.b)
+	}
+	end := m.offset()
+	return m.text[end-len(s) : end], nil
 }
 
 func (m *builder) list(at int) (syncproto.Value, error) {
@@ -98,7 +166,7 @@ func (m *builder) fields(at int) (syncproto.Value, error) {
 	}
 	fields := make([]syncproto.Field, max(n, 0))
 	for i := range fields {
-		if fields[i].Name, err = m.dec.DecodeString(); err != nil {
+		if fields[i].Name, err = m.string(); err != nil {
 			return syncproto.Value{}, m.library(at, err)
 		}
 		if fields[i].Value, err = m.value(); err != nil {

@@ -52,10 +52,11 @@ var (
 )
 
 // walker goes over an encoding before anything is made of it. It takes no memory, so no length that the bytes claim can cost any; what it lets pass is whole,
-// of the data model's kinds, in the shortest form and not too deep. Equal names are found later, where the names are.
+// of the data model's kinds, in the shortest form, not too deep and not too many. Equal names are found later, where the names are.
 type walker struct {
-	b []byte
-	i int
+	b    []byte
+	i    int
+	left int // values that may still come
 }
 
 func (w *walker) wrong(at int, why string) error { return refuse(place(nameMessagePack, at), why) }
@@ -190,6 +191,10 @@ func (w *walker) nested(at int, c byte, depth int) error {
 	if depth == 0 {
 		return tooDeep(place(nameMessagePack, at))
 	}
+	if n > uint64(w.left) {
+		return tooMany(place(nameMessagePack, at))
+	}
+	w.left -= int(n)
 	for range n {
 		if isMap {
 			if err := w.name(); err != nil {
@@ -217,4 +222,14 @@ func (w *walker) name() error {
 		return w.wrong(at, badName(string(s)))
 	}
 	return nil
+}
+
+// string reads the text that stands next in what was walked before; ok is false where something else does.
+func (w *walker) string() (s []byte, ok bool) {
+	if w.i == len(w.b) || !isLength(w.b[w.i], lenOfString) {
+		return nil, false
+	}
+	w.i++
+	s, err := w.take(w.i-1, lenOfString, 1)
+	return s, err == nil
 }

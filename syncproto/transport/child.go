@@ -3,6 +3,8 @@ package transport
 import (
 	"context"
 	"os"
+	"strconv"
+	"unicode/utf8"
 
 	"github.com/handfast/handfast/syncproto"
 )
@@ -61,11 +63,7 @@ func (p *Peer) Confirm(ctx context.Context) error {
 // Call makes a request and waits for its reply. The descriptors given stay the caller's, those returned become the caller's.
 // A *Refused is the other side's answer that it cannot be done; a *CancelledError its wish that the child stop; both leave the conversation open for Fail.
 func (p *Peer) Call(ctx context.Context, name string, arg syncproto.Value, fds ...int) (syncproto.Value, []int, error) {
-	body, err := syncproto.ToValue(syncproto.Call{Name: name, Arg: arg})
-	if err != nil {
-		return syncproto.Value{}, nil, err
-	}
-	if err := p.send(ctx, syncproto.Frame{Kind: syncproto.KindRequest, Name: name}, body, fds); err != nil {
+	if err := p.sendCall(ctx, syncproto.KindRequest, name, arg, fds); err != nil {
 		return syncproto.Value{}, nil, err
 	}
 	in, err := p.expect(ctx, syncproto.KindReply)
@@ -77,11 +75,11 @@ func (p *Peer) Call(ctx context.Context, name string, arg syncproto.Value, fds .
 
 // Note sends a line for the parent's log.
 func (p *Peer) Note(ctx context.Context, level, text string) error {
-	body, err := syncproto.ToValue(syncproto.Note{Level: level, Text: text})
-	if err != nil {
-		return err
+	if !utf8.ValidString(text) {
+		return &syncproto.BindError{Path: "text", Why: "not valid UTF-8: " + strconv.QuoteToASCII(text)}
 	}
-	return p.send(ctx, syncproto.Frame{Kind: syncproto.KindNote}, body, nil)
+	return p.sendFields(ctx, syncproto.Frame{Kind: syncproto.KindNote},
+		syncproto.Field{Name: "level", Value: syncproto.StringValue(level)}, syncproto.Field{Name: "text", Value: syncproto.StringValue(text)}, nil)
 }
 
 // Exec says that the execution comes next. The socket must be closed by it (FD_CLOEXEC) and by nothing before it: that is the parent's proof.
@@ -94,6 +92,7 @@ func (p *Peer) Exec(ctx context.Context) error {
 // conversation itself.
 func (p *Peer) Fail(ctx context.Context, err error) error {
 	e := p.report(ctx, err, false)
+	p.unwatch()
 	_ = p.conn.Close()
 	return e
 }

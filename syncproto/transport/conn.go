@@ -17,6 +17,7 @@ import (
 type Conn struct {
 	s      socket
 	packet bool // SOCK_SEQPACKET: one frame is one packet
+	head   [syncproto.HeaderSize]byte
 	rbuf   []byte
 	wbuf   []byte
 	torn   bool // a frame was sent in part: what would follow it is no frame
@@ -92,12 +93,12 @@ func (c *Conn) readPacket(admit func(syncproto.Header) error) (h syncproto.Heade
 }
 
 func (c *Conn) readStream(admit func(syncproto.Header) error) (h syncproto.Header, payload []byte, fds []int, err error) {
-	var head [syncproto.HeaderSize]byte
-	fds, err = c.readFull(head[:], nil, true)
+	head := c.head[:] // in the Conn, for it would be made anew for every frame
+	fds, err = c.readFull(head, nil, true)
 	if err != nil {
 		return h, nil, fds, err
 	}
-	if h, err = syncproto.ParseHeader(head[:]); err != nil {
+	if h, err = syncproto.ParseHeader(head); err != nil {
 		return h, nil, fds, err
 	}
 	if err = admit(h); err != nil {
@@ -176,18 +177,50 @@ func (c *Conn) WriteFrame(h syncproto.Header, payload []byte, fds []int) error {
 		return errTorn
 	}
 	c.wbuf = append(h.Append(c.wbuf[:0]), payload...)
-	for b := c.wbuf; len(b) > 0; fds = nil {
+	return c.write(c.wbuf, fds)
+}
+
+// writeNow is WriteFrame for as much as there is room for at once, whatever the deadline: rest is what is left to be sent by writeRest, nil for nothing.
+func (c *Conn) writeNow(h syncproto.Header, payload []byte, fds []int) (rest []byte, err error) {
+	if c.torn {
+		return nil, errTorn
+	}
+	c.wbuf = append(h.Append(c.wbuf[:0]), payload...)
+	n, err := c.s.sendNow(c.wbuf, fds)
+	switch {
+	case err == unix.EAGAIN || err == nil && n < len(c.wbuf):
+		return c.wbuf[max(n, 0):], nil
+	case err != nil:
+		return nil, sendError(err)
+	}
+	return nil, nil
+}
+
+// writeRest sends what writeNow has left, waiting for room within the deadline.
+func (c *Conn) writeRest(rest []byte, fds []int) error {
+	if len(rest) < len(c.wbuf) {
+		fds = nil
+	}
+	return c.write(rest, fds)
+}
+
+func (c *Conn) write(b []byte, fds []int) error {
+	for ; len(b) > 0; fds = nil {
 		n, err := c.s.send(b, fds)
 		if err != nil {
 			c.torn = len(b) < len(c.wbuf)
-			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
-				return err
-			}
-			return os.NewSyscallError("sendmsg", err)
+			return sendError(err)
 		}
 		b = b[n:]
 	}
 	return nil
+}
+
+func sendError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return os.NewSyscallError("sendmsg", err)
 }
 
 // CloseWrite is SHUT_WR: the peer reads what was sent, then end of file; the other direction goes on. The protocol never needs it.

@@ -115,7 +115,11 @@ func (m *memory) recv(p []byte, fds []int) (int, []int, cut, error) {
 	return n, fds, lost, nil
 }
 
-func (m *memory) send(p []byte, fds []int) (int, error) {
+func (m *memory) send(p []byte, fds []int) (int, error) { return m.put(p, fds, true) }
+
+func (m *memory) sendNow(p []byte, fds []int) (int, error) { return m.put(p, fds, false) }
+
+func (m *memory) put(p []byte, fds []int, wait bool) (int, error) {
 	m.out.mu.Lock()
 	defer m.out.mu.Unlock()
 	need := 1
@@ -124,7 +128,11 @@ func (m *memory) send(p []byte, fds []int) (int, error) {
 			return 0, unix.EMSGSIZE
 		}
 	}
-	err := m.out.wait(sender, func() bool { return m.closed || m.out.gone || m.out.ended || m.out.size-m.out.bytes >= need })
+	ready := func() bool { return m.closed || m.out.gone || m.out.ended || m.out.size-m.out.bytes >= need }
+	if !wait && !ready() {
+		return 0, unix.EAGAIN
+	}
+	err := m.out.wait(sender, ready)
 	switch {
 	case m.closed:
 		return 0, os.ErrClosed

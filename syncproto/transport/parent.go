@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// Request is one request of the peer. Its descriptors belong to whoever got the Request.
+// Request is one request of the peer. Its descriptors belong to whoever got the Request; the Request itself is the Peer's, and is another one after the next call of Next.
 type Request struct {
 	Name string
 	Arg  syncproto.Value
@@ -77,7 +77,7 @@ func (p *Peer) agree(body syncproto.Value) error {
 }
 
 func (p *Peer) sendConfig(ctx context.Context, c codec.Codec, config syncproto.Value, fds []int) (digest string, size int, err error) {
-	b, err := p.encode(c, config)
+	b, err := p.encode(c, nil, config)
 	if err != nil {
 		return "", 0, err
 	}
@@ -134,7 +134,8 @@ func (p *Peer) Next(ctx context.Context) (*Request, error) {
 		}
 		switch in.kind {
 		case syncproto.KindRequest:
-			return &Request{Name: in.call.Name, Arg: in.call.Arg, FDs: in.fds}, nil
+			p.request = Request{Name: in.call.Name, Arg: in.call.Arg, FDs: in.fds}
+			return &p.request, nil
 		case syncproto.KindExec:
 			continue
 		}
@@ -148,11 +149,7 @@ func (p *Peer) Reply(ctx context.Context, arg syncproto.Value, fds ...int) error
 	p.mu.Lock()
 	name := p.m.Answer()
 	p.mu.Unlock()
-	body, err := syncproto.ToValue(syncproto.Call{Name: name, Arg: arg})
-	if err != nil {
-		return err
-	}
-	if err := p.send(ctx, syncproto.Frame{Kind: syncproto.KindReply, Name: name}, body, fds); err != nil {
+	if err := p.sendCall(ctx, syncproto.KindReply, name, arg, fds); err != nil {
 		return p.sendFailed(ctx, err)
 	}
 	return nil

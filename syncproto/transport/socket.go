@@ -13,6 +13,8 @@ type socket interface {
 	recv(p []byte, fds []int) (n int, got []int, cut cut, err error)
 	// send writes p, or the first n bytes of it. The descriptors go with its first byte; they stay the caller's.
 	send(p []byte, fds []int) (n int, err error)
+	// sendNow is send that never waits: unix.EAGAIN where nothing fits, whatever the deadline.
+	sendNow(p []byte, fds []int) (n int, err error)
 	setReadDeadline(t time.Time) error
 	setWriteDeadline(t time.Time) error
 	shutdownWrite() error

@@ -48,13 +48,24 @@ func recvmsgRaw(fd int, p, oob []byte, flags int) (n, oobn, recvflags int, err e
 	return int(r), int(msg.Controllen), int(msg.Flags), nil
 }
 
-// sendmsg writes once, with MSG_NOSIGNAL: a peer that is gone is an error here, not a SIGPIPE.
+// sendmsg writes once, with MSG_NOSIGNAL: a peer that is gone is an error here, not a SIGPIPE. unix.SendmsgN would do, but takes memory for every call.
 func (m *messenger) sendmsg(fd int, p []byte, fds []int, flags int) (int, error) {
+	var msg unix.Msghdr
+	iov := unix.Iovec{Base: unsafe.SliceData(p)}
+	iov.SetLen(len(p))
+	msg.Iov = &iov
+	msg.SetIovlen(1)
 	var oob []byte
 	if len(fds) > 0 {
 		oob = unix.UnixRights(fds...)
+		msg.Control = unsafe.SliceData(oob)
+		msg.SetControllen(len(oob))
 	}
-	return unix.SendmsgN(fd, p, oob, nil, unix.MSG_NOSIGNAL|flags)
+	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(unix.MSG_NOSIGNAL|flags))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // appendRights appends the descriptors of every SCM_RIGHTS message in oob. What the kernel wrote is trusted in form, and checked all the same.
@@ -75,11 +86,26 @@ func appendRights(fds []int, oob []byte) []int {
 	return fds
 }
 
-// polled is a nonblocking socket on the runtime's poller: the parent's end.
+// polled is a nonblocking socket on the runtime's poller: the parent's end. One goroutine may read while another writes, so each has a call of its own; the two functions are made
+// once, for a closure would be made anew for every frame.
 type polled struct {
 	messenger
-	f  *os.File
-	rc syscall.RawConn
+	f        *os.File
+	rc       syscall.RawConn
+	reading  call
+	writing  call
+	tryRead  func(fd uintptr) (done bool)
+	tryWrite func(fd uintptr) (done bool)
+	write    func(fd uintptr)
+}
+
+// call is one system call's arguments and results.
+type call struct {
+	p   []byte
+	fds []int
+	n   int
+	cut cut
+	err error
 }
 
 // newPolled takes fd, makes it nonblocking and gives it to the poller.
@@ -92,36 +118,59 @@ func newPolled(fd int) (*polled, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &polled{f: f, rc: rc}, nil
+	s := &polled{f: f, rc: rc}
+	s.tryRead, s.tryWrite = s.readOnce, s.writeOnce
+	s.write = func(fd uintptr) { s.writeOnce(fd) }
+	return s, nil
 }
 
-func (s *polled) recv(p []byte, fds []int) (n int, got []int, c cut, err error) {
-	got = fds
-	e := s.rc.Read(func(fd uintptr) bool {
-		n, got, c, err = s.recvmsg(int(fd), p, got)
-		for err == unix.EINTR {
-			n, got, c, err = s.recvmsg(int(fd), p, got)
-		}
-		return err != unix.EAGAIN
-	})
-	if e != nil {
-		return 0, got, c, waitError(e)
+func (s *polled) readOnce(fd uintptr) (done bool) {
+	c := &s.reading
+	for c.err = unix.EINTR; c.err == unix.EINTR; {
+		c.n, c.fds, c.cut, c.err = s.recvmsg(int(fd), c.p, c.fds)
 	}
-	return n, got, c, err
+	return c.err != unix.EAGAIN
 }
 
-func (s *polled) send(p []byte, fds []int) (n int, err error) {
-	e := s.rc.Write(func(fd uintptr) bool {
-		n, err = s.sendmsg(int(fd), p, fds, 0)
-		for err == unix.EINTR {
-			n, err = s.sendmsg(int(fd), p, fds, 0)
-		}
-		return err != unix.EAGAIN
-	})
+func (s *polled) writeOnce(fd uintptr) (done bool) {
+	c := &s.writing
+	for c.err = unix.EINTR; c.err == unix.EINTR; {
+		c.n, c.err = s.sendmsg(int(fd), c.p, c.fds, 0)
+	}
+	return c.err != unix.EAGAIN
+}
+
+func (s *polled) recv(p []byte, fds []int) (int, []int, cut, error) {
+	s.reading = call{p: p, fds: fds}
+	e := s.rc.Read(s.tryRead)
+	c := s.reading
+	s.reading = call{}
+	if e != nil {
+		return 0, c.fds, c.cut, waitError(e)
+	}
+	return c.n, c.fds, c.cut, c.err
+}
+
+func (s *polled) send(p []byte, fds []int) (int, error) {
+	s.writing = call{p: p, fds: fds}
+	e := s.rc.Write(s.tryWrite)
+	return s.sent(e)
+}
+
+// sendNow is send where there is room, and unix.EAGAIN where there is none; a deadline that has passed does not keep it from trying.
+func (s *polled) sendNow(p []byte, fds []int) (int, error) {
+	s.writing = call{p: p, fds: fds}
+	e := s.rc.Control(s.write)
+	return s.sent(e)
+}
+
+func (s *polled) sent(e error) (int, error) {
+	c := s.writing
+	s.writing = call{}
 	if e != nil {
 		return 0, waitError(e)
 	}
-	return n, err
+	return c.n, c.err
 }
 
 // waitError is an error of the runtime's poller: a deadline that passed, or else a file that was closed, for which RawConn has a value of its own.
@@ -199,6 +248,13 @@ func (s *blocking) send(p []byte, fds []int) (int, error) {
 			return n, err
 		}
 	}
+}
+
+func (s *blocking) sendNow(p []byte, fds []int) (n int, err error) {
+	for err = unix.EINTR; err == unix.EINTR; {
+		n, err = s.sendmsg(s.fd, p, fds, unix.MSG_DONTWAIT)
+	}
+	return n, err
 }
 
 func (s *blocking) setReadDeadline(t time.Time) error  { s.read.Store(nanos(t)); return nil }
