@@ -27,7 +27,7 @@ type ReportNode struct {
 	Path      string `sync:"path,omitempty"`      // what it was done to
 	Errno     string `sync:"errno,omitempty"`     // NodeErrno: its name, such as "ENOENT": numbers differ between architectures, names do not
 	Sentinel  string `sync:"sentinel,omitempty"`  // NodeSentinel: a name that both sides have registered
-	Truncated bool   `sync:"truncated,omitempty"` // Text or Path was cut
+	Truncated bool   `sync:"truncated,omitempty"` // Text or Path was cut, or a node below was left out
 }
 
 // Types of a ReportNode.
@@ -44,7 +44,7 @@ const (
 )
 
 // Fit cuts the report until its encoding is surely within most bytes of payload: long texts first, at a rune and with the mark Truncated, then nodes from the end,
-// counted in Dropped. The root stays.
+// counted in Dropped, and with their words missing from a node that is marked. The root stays.
 func (r Report) Fit(most uint32) Report {
 	const perNode, fixed = 192, 512
 	text := 4096
@@ -63,11 +63,29 @@ func (r Report) Fit(most uint32) Report {
 		case text > 64:
 			text /= 2
 		case len(r.Nodes) > 1:
-			r.Nodes = r.Nodes[:len(r.Nodes)-1]
-			r.Dropped++
+			r.dropLast()
 		default:
 			return r
 		}
+	}
+}
+
+// dropLast leaves the last node out. Its words are missing from those of its parent then, which is marked, unless a node above holds them all.
+func (r *Report) dropLast() {
+	last := len(r.Nodes) - 1
+	parent := r.Nodes[last].Parent - 1
+	r.Nodes = r.Nodes[:last]
+	r.Dropped++
+	if parent < 0 || parent >= last {
+		parent = 0
+	}
+	for i := parent; !r.Nodes[i].Whole; {
+		up := r.Nodes[i].Parent - 1
+		if up < 0 || up >= i {
+			r.Nodes[parent].Truncated = true
+			return
+		}
+		i = up
 	}
 }
 

@@ -42,16 +42,18 @@ func IsRemote(err error) bool {
 }
 
 // Error is the original's text in one line: line breaks become "; ", and other characters that cannot be seen are escaped, so that no peer writes on
-// a terminal or starts a line of a log.
+// a terminal or starts a line of a log. What was cut on its way shows: words that were cut, and words below which
+// some are missing, end in "...".
 func (e *Error) Error() string {
 	if e == nil {
 		return "no remote error"
 	}
 	t := tree{e.nodes()}
-	if text := OneLine(t.text(0)); text != "" {
-		return text
+	text := OneLine(t.text(0))
+	if text == "" {
+		text = OneLine(string(e.Report.Code)) + " error without words"
 	}
-	return OneLine(string(e.Report.Code)) + " error without words"
+	return text
 }
 
 // Unwrap is the root of the original's tree, made anew at each call of what has a meaning in this process: syscall.Errno, *fs.PathError, *os.SyscallError, *exec.Error,
@@ -97,6 +99,9 @@ func (t tree) text(i int) string {
 	own := n.Text
 	if own == "" {
 		own = fieldWords(n)
+	}
+	if n.Truncated {
+		own += "..."
 	}
 	if n.Whole {
 		return own

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -305,6 +306,25 @@ func TestFit(t *testing.T) {
 		r := remote.Report(fmt.Errorf("setup: %w", trees(4).Draw(t, "error")), syncproto.CodeSetup).Fit(1 << 10)
 		checkError(t, remote.FromReport(r))
 	})
+}
+
+// What was cut shows: a long text, and a cause that found no room.
+func TestCutsShow(t *testing.T) {
+	long := strings.Repeat("é", 3000)
+	r := remote.Report(fmt.Errorf("outer: %w", &fs.PathError{Op: "open", Path: "/" + long, Err: unix.ENOENT}), syncproto.CodeSetup).Fit(4 << 10)
+	got := remote.FromReport(r).Error()
+	if !strings.Contains(got, "é...") || strings.Contains(got, "\uFFFD") || !errors.Is(remote.FromReport(r), unix.ENOENT) {
+		t.Errorf("a long path: %q", got)
+	}
+	err := error(unix.ENOENT)
+	for i := range 20 {
+		err = fmt.Errorf("level %d: %w", i, err)
+	}
+	r = remote.Report(err, syncproto.CodeSetup).Fit(2 << 10)
+	got = remote.FromReport(r).Error()
+	if r.Dropped == 0 || !strings.HasSuffix(got, "...") || !strings.HasPrefix(got, "level 19: level 18") {
+		t.Errorf("%d causes left out: %q", r.Dropped, got)
+	}
 }
 
 func TestCodeOf(t *testing.T) {

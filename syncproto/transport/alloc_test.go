@@ -2,10 +2,13 @@ package transport_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"syscall"
 	"testing"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/remote"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -74,6 +77,56 @@ func TestControlMessagesTakeNoMemory(t *testing.T) {
 				}
 			}); n != 0 || err != nil {
 				t.Errorf("%v allocations for a request and its reply, %v", n, err)
+			}
+		})
+	}
+}
+
+// A child without memory still says so: its last word takes none.
+func TestTheLastWordTakesNoMemory(t *testing.T) {
+	for _, l := range links {
+		t.Run(l.name, func(t *testing.T) {
+			a, b := l.make(t)
+			p, err := transport.NewParent(a, chatter(), transport.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := transport.NewChild(b, chatter(), transport.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			taken := make(chan float64, 1)
+			go func() {
+				_, _, err := c.Accept(t.Context())
+				if err == nil {
+					err = c.Confirm(t.Context())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				said := false
+				taken <- testing.AllocsPerRun(1, func() { // which runs it once before it counts
+					if !said {
+						said = true
+						return
+					}
+					err = c.Gasp()
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				_ = c.Close()
+			}()
+			err = p.Open(t.Context(), syncproto.Value{}, nil)
+			if err == nil {
+				_, err = p.Next(t.Context())
+			}
+			if !errors.Is(err, syscall.ENOMEM) || !remote.IsRemote(err) {
+				t.Errorf("the parent hears %v", err)
+			}
+			_ = p.Close()
+			if n := <-taken; n > 0 && l.kernel {
+				t.Errorf("it takes memory %v times", n)
 			}
 		})
 	}

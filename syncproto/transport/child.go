@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/remote"
 )
 
 // Accept is the child's opening: HELLO is answered, CONFIG read whole and decoded. The descriptors that came with it belong to the caller.
@@ -86,6 +87,12 @@ func (p *Peer) Note(ctx context.Context, level, text string) error {
 // If the execution fails, Fail says why.
 func (p *Peer) Exec(ctx context.Context) error {
 	return p.send(ctx, syncproto.Frame{Kind: syncproto.KindExec}, syncproto.Value{}, nil)
+}
+
+// Gasp is Fail for a child that has no memory left to say what went wrong: it sends an error that was encoded beforehand, ENOMEM, without taking any, and leaves the socket to
+// the end of the process.
+func (p *Peer) Gasp() error {
+	return p.sendBytes(context.Background(), syncproto.Frame{Kind: syncproto.KindError}, remote.LastGasp, nil)
 }
 
 // Fail reports err to the parent as the child's one last word, and closes the socket. An error means that the parent could not be told: it is gone, or it had ended the
