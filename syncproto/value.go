@@ -41,6 +41,7 @@ const MaxValues = 1 << 18
 // A Value is three words, since a message can be nothing but values: data points to what the kind says, num of them. That is the one use of package unsafe here:
 // data is set by the functions below that make a Value, and read by text, List and Fields, which look at the kind first.
 type Value struct {
+	_    [0]func() // no ==
 	kind ValueKind
 	neg  bool           // Int: num holds the two's complement of a negative number
 	num  uint64         // Bool and Int: the value; String and Bytes: bytes; List and Map: elements

@@ -2,6 +2,8 @@ package syncproto_test
 
 import (
 	"math"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/handfast/handfast/syncproto"
@@ -70,5 +72,29 @@ func TestValueAccessorsTellTheirKind(t *testing.T) {
 	}
 	if b := syncproto.BytesValue([]byte("x")); !b.Equal(b) || b.Kind() != syncproto.Bytes || b.IsNull() {
 		t.Error(b)
+	}
+}
+
+// A message can be nothing but values, so the size of one is the bound on what a peer can make this side hold.
+func TestValueIsSmall(t *testing.T) {
+	word := reflect.TypeFor[uintptr]().Size()
+	if size, most := reflect.TypeFor[syncproto.Value]().Size(), 8+8+word; size > most {
+		t.Errorf("a Value takes %d bytes, want at most %d", size, most)
+	}
+	if reflect.TypeFor[syncproto.Value]().Comparable() {
+		t.Error("Values can be compared with ==, which does not look at text or lists")
+	}
+}
+
+// What a mismatch quotes costs no more than what it shows.
+func TestQuotesOnlyTheStartOfWhatDoesNotFit(t *testing.T) {
+	long := syncproto.StringValue(strings.Repeat("\U0001f91d", 1<<20))
+	field := syncproto.Field{Name: strings.Repeat("n", 1<<20), Value: long}
+	for _, v := range []syncproto.Value{long, syncproto.BytesValue(make([]byte, 1<<20)), syncproto.ListValue(long, long), syncproto.MapValue(field), syncproto.ListValue(make([]syncproto.Value, 1<<16)...)} {
+		var n int
+		var err error
+		if allocs := testing.AllocsPerRun(1, func() { err = syncproto.FromValue(v, &n, true) }); err == nil || allocs > 16 || len(err.Error()) > 200 {
+			t.Errorf("%v: %d bytes, %v allocations", err, len(err.Error()), allocs)
+		}
 	}
 }

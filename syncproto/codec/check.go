@@ -19,11 +19,12 @@ const MaxDepth = math.MaxUint8
 // error is a *syncproto.ProtocolError.
 func Check(v syncproto.Value, depth int) error {
 	left := syncproto.MaxValues - 1
-	return check(v, depth, &left)
+	return check(&v, depth, &left)
 }
 
-// check goes over a value that is counted already. It counts elements by the list, so that what is over the limit is not walked first.
-func check(v syncproto.Value, depth int, left *int) error {
+// check goes over a value that is counted already. It counts elements by the list, so that what is over the limit is not walked first. Here and in the
+// encoders a Value is handed down by its address: it does not fit the registers that arguments travel in.
+func check(v *syncproto.Value, depth int, left *int) error {
 	if k := v.Kind(); k != syncproto.List && k != syncproto.Map {
 		return nil
 	}
@@ -34,8 +35,8 @@ func check(v syncproto.Value, depth int, left *int) error {
 	if *left -= len(list) + len(fields); *left < 0 {
 		return tooMany("value")
 	}
-	for _, e := range list {
-		if err := check(e, depth-1, left); err != nil {
+	for i := range list {
+		if err := check(&list[i], depth-1, left); err != nil {
 			return err
 		}
 	}
@@ -43,7 +44,7 @@ func check(v syncproto.Value, depth int, left *int) error {
 		if why := badName(fields[i].Name); why != "" {
 			return refuse("value", why)
 		}
-		if err := check(fields[i].Value, depth-1, left); err != nil {
+		if err := check(&fields[i].Value, depth-1, left); err != nil {
 			return err
 		}
 	}

@@ -28,10 +28,10 @@ func (jsonCodec) Append(dst []byte, v syncproto.Value) ([]byte, error) {
 	if err := Check(v, MaxDepth); err != nil {
 		return dst, err
 	}
-	return appendJSON(dst, v), nil
+	return appendJSON(dst, &v), nil
 }
 
-func appendJSON(b []byte, v syncproto.Value) []byte {
+func appendJSON(b []byte, v *syncproto.Value) []byte {
 	switch v.Kind() {
 	case syncproto.Bool:
 		t, _ := v.Bool()
@@ -52,11 +52,12 @@ func appendJSON(b []byte, v syncproto.Value) []byte {
 		return append(b, `"}`...)
 	case syncproto.List:
 		b = append(b, '[')
-		for i, e := range v.List() {
+		list := v.List()
+		for i := range list {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendJSON(b, e)
+			b = appendJSON(b, &list[i])
 		}
 		return append(b, ']')
 	case syncproto.Map:
@@ -67,7 +68,7 @@ func appendJSON(b []byte, v syncproto.Value) []byte {
 				b = append(b, ',')
 			}
 			b = append(appendJSONString(b, fields[i].Name), ':')
-			b = appendJSON(b, fields[i].Value)
+			b = appendJSON(b, &fields[i].Value)
 		}
 		return append(b, '}')
 	}

@@ -23,10 +23,10 @@ func (msgpackCodec) Append(dst []byte, v syncproto.Value) ([]byte, error) {
 	if err := Check(v, MaxDepth); err != nil {
 		return dst, err
 	}
-	return appendMsgpack(dst, v), nil
+	return appendMsgpack(dst, &v), nil
 }
 
-func appendMsgpack(b []byte, v syncproto.Value) []byte {
+func appendMsgpack(b []byte, v *syncproto.Value) []byte {
 	switch v.Kind() {
 	case syncproto.Bool:
 		if t, _ := v.Bool(); t {
@@ -47,8 +47,9 @@ func appendMsgpack(b []byte, v syncproto.Value) []byte {
 		return append(appendMsgpackLen(b, lenOfBytes, len(s)), s...)
 	case syncproto.List:
 		b = appendMsgpackLen(b, lenOfList, len(v.List()))
-		for _, e := range v.List() {
-			b = appendMsgpack(b, e)
+		list := v.List()
+		for i := range list {
+			b = appendMsgpack(b, &list[i])
 		}
 		return b
 	case syncproto.Map:
@@ -56,7 +57,7 @@ func appendMsgpack(b []byte, v syncproto.Value) []byte {
 		b = appendMsgpackLen(b, lenOfMap, len(fields))
 		for i := range fields {
 			b = append(appendMsgpackLen(b, lenOfString, len(fields[i].Name)), fields[i].Name...)
-			b = appendMsgpack(b, fields[i].Value)
+			b = appendMsgpack(b, &fields[i].Value)
 		}
 		return b
 	}

@@ -37,6 +37,7 @@ func Run(t *testing.T, c codec.Codec) {
 		{"Trailing", testTrailing},
 		{"Corrupted", testCorrupted},
 		{"Owned", testOwned},
+		{"Values", testValues},
 		{"Memory", testMemory},
 		{"Concurrent", testConcurrent},
 	} {
@@ -235,22 +236,56 @@ func testOwned(t *testing.T, c codec.Codec) {
 	}
 }
 
-// memoryPerByte is how much a decoder may allocate for a byte of input, in bytes: an element of a list costs one byte at the least, and some 80 as a Value,
-// twice where slices grow.
-const memoryPerByte = 512
+// MaxMemory is the most that decoding any configuration of the default limit, 4 MiB, may allocate in all, in bytes: what is given up again on the way counts.
+const MaxMemory = 64 << 20
 
-// testMemory decodes what costs the most for its size.
+// testMemory decodes what costs the most for its size: as many values as there may be, in every shape, and as much text and bytes.
 func testMemory(t *testing.T, c codec.Codec) {
-	const n = 20000
-	for _, v := range []syncproto.Value{
-		syncproto.ListValue(make([]syncproto.Value, n)...), wide(n),
-		nest(syncproto.ListValue(make([]syncproto.Value, n)...), 20),
-		syncproto.StringValue(strings.Repeat("\n", n)), syncproto.BytesValue(make([]byte, n)),
+	const n, most = syncproto.MaxValues - 1, 4 << 20
+	fill := func(n int, v syncproto.Value) []syncproto.Value {
+		list := make([]syncproto.Value, n)
+		for i := range list {
+			list[i] = v
+		}
+		return list
+	}
+	one := syncproto.ListValue(syncproto.Value{})
+	for name, v := range map[string]syncproto.Value{
+		"nulls":            syncproto.ListValue(make([]syncproto.Value, n)...),
+		"nulls far below":  nest(syncproto.ListValue(make([]syncproto.Value, n-20)...), 20),
+		"empty lists":      syncproto.ListValue(fill(n, syncproto.ListValue())...),
+		"lists of one":     syncproto.ListValue(fill(n/2, one)...),
+		"lists of two":     syncproto.ListValue(fill(n/4, syncproto.ListValue(syncproto.ListValue(), one))...),
+		"maps of one":      syncproto.ListValue(fill(n/2, nestMap(syncproto.Value{}, 1))...),
+		"nested maps":      syncproto.ListValue(fill(n/8, nestMap(syncproto.Value{}, 7))...),
+		"fields":           wide(n),
+		"short text":       syncproto.ListValue(fill(n, syncproto.StringValue("\n"))...),
+		"short bytes":      syncproto.ListValue(fill(n/2, syncproto.BytesValue([]byte("x")))...),
+		"text":             syncproto.StringValue(strings.Repeat("x", most-8)),
+		"text of escapes":  syncproto.StringValue(strings.Repeat("\n", most/2-8)),
+		"text all escapes": syncproto.StringValue(strings.Repeat("\x01", most/6-8)),
+		"bytes":            syncproto.BytesValue(make([]byte, most/4*3-16)),
 	} {
 		b := encode(t, c, v)
-		if used, most := allocated(func() { _, _ = c.Decode(b, syncproto.Limits{}) }), uint64(len(b))*memoryPerByte; used > most {
-			t.Errorf("decoding %d bytes of %.40v allocated %d bytes, want at most %d", len(b), v, used, most)
+		if len(b) > most {
+			t.Errorf("%s: %d bytes, over the %d of a configuration: shorten the case", name, len(b), most)
 		}
+		var err error
+		if used := allocated(func() { _, err = c.Decode(b, syncproto.Limits{}) }); err != nil || used > MaxMemory {
+			t.Errorf("%s: decoding %d bytes allocated %d, want at most %d; %v", name, len(b), used, MaxMemory, err)
+		}
+	}
+}
+
+// testValues holds the bound on the number of values on the side that sends. Only the codec's own tests know bytes of more for the side that receives.
+func testValues(t *testing.T, c codec.Codec) {
+	const n = syncproto.MaxValues
+	half := syncproto.ListValue(make([]syncproto.Value, n/2-1)...)
+	roundTrip(t, c, syncproto.ListValue(make([]syncproto.Value, n-1)...), syncproto.Limits{})
+	roundTrip(t, c, wide(n-1), syncproto.Limits{})
+	for _, v := range []syncproto.Value{syncproto.ListValue(make([]syncproto.Value, n)...), wide(n), syncproto.ListValue(half, half), nestMap(syncproto.ListValue(half, half), 3)} {
+		_, err := c.Append(nil, v)
+		wantCode(t, err, syncproto.CodeLimit)
 	}
 }
 

@@ -91,7 +91,7 @@ func nestMap(v syncproto.Value, n int) syncproto.Value {
 func wide(n int) syncproto.Value {
 	fields := make([]syncproto.Field, n)
 	for i := range fields {
-		fields[i] = syncproto.Field{Name: "f" + strconv.Itoa(i), Value: syncproto.IntValue(int64(i))}
+		fields[i] = syncproto.Field{Name: "f" + strconv.Itoa(i), Value: syncproto.IntValue(int64(i % 3))}
 	}
 	return syncproto.MapValue(fields...)
 }
