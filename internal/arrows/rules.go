@@ -69,7 +69,7 @@ func Product() []string {
 
 // OnlyDependencies lists the modules that the product itself may be built from. Tests and tools may use others.
 func OnlyDependencies() []string {
-	return []string{"golang.org/x/sys", "github.com/vmihailenco/msgpack/v5", "github.com/vmihailenco/tagparser/v2"}
+	return []string{"golang.org/x/sys"}
 }
 
 // ByPath lists the functions of package os that open or change a file by its path. In nsinit they are forbidden.

@@ -1,13 +1,6 @@
 package codec
 
-import (
-	"bytes"
-	"io"
-
-	"github.com/vmihailenco/msgpack/v5"
-
-	"github.com/handfast/handfast/syncproto"
-)
+import "github.com/handfast/handfast/syncproto"
 
 func (msgpackCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 	w := walker{b: b, left: syncproto.MaxValues - 1}
@@ -17,9 +10,7 @@ func (msgpackCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error
 	if w.i < len(b) {
 		return syncproto.Value{}, w.wrong(w.i, "something follows the value")
 	}
-	m := builder{b: b, in: bytes.NewReader(b), dec: msgpack.GetDecoder()}
-	defer msgpack.PutDecoder(m.dec)
-	m.dec.Reset(m.in)
+	m := builder{walker: walker{b: b}}
 	v, err := m.value()
 	if err != nil {
 		return syncproto.Value{}, err
@@ -65,92 +56,69 @@ func (c msgpackCodec) DecodeCall(b []byte, l syncproto.Limits, known func(name [
 	return call, call.Name != "" && hasArg
 }
 
-// builder makes a Value of an encoding that the walker let pass, so every length is of something that is there. The library reads; its own decoding into
-// interfaces and structs is not used.
+// builder makes a Value of an encoding that the walker let pass, so every length is of something that is there. It reads with the walker's own functions, and
+// the library that knows the whole format is the tests' alone: it keeps tables of types that take time to build in every process that starts.
 //
 // All text of a message is cut from one copy of its bytes: one allocation for all of it, and none that grows with a length.
 type builder struct {
-	b    []byte
+	walker
 	text string // b, made where there is text
-	in   *bytes.Reader
-	dec  *msgpack.Decoder
 }
 
-func (m *builder) offset() int { return len(m.b) - m.in.Len() }
-
-func (m *builder) value() (syncproto.Value, error) {
-	at := m.offset()
-	c, err := m.dec.PeekCode()
-	if err != nil {
-		return syncproto.Value{}, m.library(at, err)
+func (m *builder) value() (v syncproto.Value, err error) {
+	at := m.i
+	if at == len(m.b) {
+		return v, m.wrong(at, "the end stands where a value should")
 	}
-	var v syncproto.Value
+	c := m.b[at]
+	m.i++
 	switch {
 	case c == mpNil:
-		err = m.dec.DecodeNil()
+		return v, nil
 	case c == mpFalse || c == mpTrue:
-		var t bool
-		t, err = m.dec.DecodeBool()
-		v = syncproto.BoolValue(t)
-	case c <= mpMaxPositive || c >= mpUint8 && c <= mpUint64:
-		var n uint64
-		n, err = m.dec.DecodeUint64()
-		v = syncproto.UintValue(n)
-	case c >= mpFixNegative || c >= mpInt8 && c <= mpInt64:
-		var n int64
-		n, err = m.dec.DecodeInt64()
-		v = syncproto.IntValue(n)
+		return syncproto.BoolValue(c == mpTrue), nil
+	case c <= mpMaxPositive:
+		return syncproto.UintValue(uint64(c)), nil
+	case c >= mpFixNegative:
+		return syncproto.IntValue(int64(int8(c))), nil
+	case c >= mpUint8 && c <= mpUint64:
+		n, err := m.number(at, 1<<(c&3))
+		return syncproto.UintValue(n), err
+	case c >= mpInt8 && c <= mpInt64:
+		size := 1 << (c & 3)
+		n, err := m.number(at, size)
+		unused := 64 - 8*size
+		return syncproto.IntValue(int64(n<<unused) >> unused), err
 	case isLength(c, lenOfString):
-		var s string
-		s, err = m.string()
-		v = syncproto.StringValue(s)
+		s, err := m.cut(at)
+		return syncproto.StringValue(s), err
 	case isLength(c, lenOfBytes):
-		var s []byte
-		s, err = m.bytes()
-		v = syncproto.BytesValue(s)
+		s, err := m.take(at, lenOfBytes, 1)
+		return syncproto.BytesValue(s), err
 	case isLength(c, lenOfList):
 		return m.list(at)
-	default:
-		return m.fields(at)
 	}
-	if err != nil {
-		return syncproto.Value{}, m.library(at, err)
-	}
-	return v, nil
+	return m.fields(at)
 }
 
-// bytes reads the length of a string or of bytes, and steps over what it is the length of.
-func (m *builder) bytes() ([]byte, error) {
-	n, err := m.dec.DecodeBytesLen()
-	if err != nil {
-		return nil, err
-	}
-	start := m.offset()
-	if n < 0 || n > len(m.b)-start {
-		return nil, io.ErrUnexpectedEOF
-	}
-	_, err = m.in.Seek(int64(n), io.SeekCurrent)
-	return m.b[start : start+n], err
-}
-
-func (m *builder) string() (string, error) {
-	s, err := m.bytes()
+// cut is the text whose first byte, at at, is behind.
+func (m *builder) cut(at int) (string, error) {
+	s, err := m.take(at, lenOfString, 1)
 	if err != nil || len(s) == 0 {
 		return "", err
 	}
 	if m.text == "" {
 		m.text = string(m.b)
 	}
-	end := m.offset()
-	return m.text[end-len(s) : end], nil
+	return m.text[m.i-len(s) : m.i], nil
 }
 
 func (m *builder) list(at int) (syncproto.Value, error) {
-	n, err := m.dec.DecodeArrayLen()
+	n, err := m.length(at, lenOfList, 1)
 	if err != nil {
-		return syncproto.Value{}, m.library(at, err)
+		return syncproto.Value{}, err
 	}
-	list := make([]syncproto.Value, max(n, 0))
+	list := make([]syncproto.Value, n)
 	for i := range list {
 		if list[i], err = m.value(); err != nil {
 			return syncproto.Value{}, err
@@ -160,14 +128,15 @@ func (m *builder) list(at int) (syncproto.Value, error) {
 }
 
 func (m *builder) fields(at int) (syncproto.Value, error) {
-	n, err := m.dec.DecodeMapLen()
+	n, err := m.length(at, lenOfMap, 2)
 	if err != nil {
-		return syncproto.Value{}, m.library(at, err)
+		return syncproto.Value{}, err
 	}
-	fields := make([]syncproto.Field, max(n, 0))
+	fields := make([]syncproto.Field, n)
 	for i := range fields {
-		if fields[i].Name, err = m.string(); err != nil {
-			return syncproto.Value{}, m.library(at, err)
+		m.i++ // the walk has seen that a string starts here
+		if fields[i].Name, err = m.cut(m.i - 1); err != nil {
+			return syncproto.Value{}, err
 		}
 		if fields[i].Value, err = m.value(); err != nil {
 			return syncproto.Value{}, err
@@ -177,9 +146,4 @@ func (m *builder) fields(at int) (syncproto.Value, error) {
 		return syncproto.Value{}, refuse(place(nameMessagePack, at), duplicateName(name))
 	}
 	return syncproto.MapValue(fields...), nil
-}
-
-// library is the error for bytes that the walker let pass and the library does not: there are none known.
-func (m *builder) library(at int, err error) error {
-	return refuse(place(nameMessagePack, at), err.Error())
 }
