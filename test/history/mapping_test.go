@@ -50,7 +50,7 @@ var (
 	config   = move{sender: syncproto.Parent, kind: syncproto.KindConfig}
 	configOK = move{sender: syncproto.Child, kind: syncproto.KindConfigOK}
 	failure  = move{sender: syncproto.Child, kind: syncproto.KindError}
-	exec     = move{sender: syncproto.Child, kind: syncproto.KindExec}
+	execute  = move{sender: syncproto.Child, kind: syncproto.KindExec}
 )
 
 func request(name string, fds int) []move {
@@ -64,7 +64,7 @@ func reply(name string, fds int) []move {
 var (
 	ends = []meaning{
 		{true, "SHUT_WR", nil, "nothing depends on a half-close"},
-		{false, "EOF executed", []move{exec}, "then end of file: success has a frame of its own"},
+		{false, "EOF executed", []move{execute}, "then end of file: success has a frame of its own"},
 		{false, "EOF killed", nil, "end of file alone is a death"},
 		{false, "EOF exited", nil, "the error before it stands"},
 	}
