@@ -179,14 +179,32 @@ func (v Value) Equal(w Value) bool {
 			return false
 		}
 	}
-	fields, others := v.Fields(), w.Fields()
-	for i, f := range fields {
-		// Mostly the order is the same, and then nothing must be searched.
-		g, ok := others[i].Value, others[i].Name == f.Name
-		if !ok {
-			g, ok = w.Get(f.Name)
+	return equalFields(v.Fields(), w.Fields())
+}
+
+// equalFields compares two maps of the same length. Mostly the order is the same, and then nothing must be searched; where it is not, and the maps are large, an
+// index is made, for a peer could make this take the square of its message's size.
+func equalFields(a, b []Field) bool {
+	const few = 16
+	var index map[string]Value
+	for i := range a {
+		if a[i].Name == b[i].Name {
+			if !a[i].Value.Equal(b[i].Value) {
+				return false
+			}
+			continue
 		}
-		if !ok || !f.Value.Equal(g) {
+		if index == nil && len(b) > few {
+			index = make(map[string]Value, len(b))
+			for j := range b {
+				index[b[j].Name] = b[j].Value
+			}
+		}
+		g, ok := index[a[i].Name]
+		if index == nil {
+			g, ok = MapValue(b...).Get(a[i].Name)
+		}
+		if !ok || !a[i].Value.Equal(g) {
 			return false
 		}
 	}

@@ -3,6 +3,7 @@ package syncproto_test
 import (
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,6 +28,22 @@ func TestValueEqual(t *testing.T) {
 	}
 	if !syncproto.MapValue(field("a", one), field("b", two)).Equal(syncproto.MapValue(field("b", two), field("a", one))) {
 		t.Error("the order of fields counts")
+	}
+	for _, n := range []int{2, 16, 17, 50_000} { // the last one takes for ever unless it is indexed
+		forth, back := make([]syncproto.Field, n), make([]syncproto.Field, n)
+		for i := range forth {
+			forth[i] = field(strconv.Itoa(i), syncproto.IntValue(int64(i)))
+			back[n-1-i] = forth[i]
+		}
+		a, b := syncproto.MapValue(forth...), syncproto.MapValue(back...)
+		if !a.Equal(b) || !b.Equal(a) {
+			t.Errorf("%d fields: the order counts", n)
+		}
+		back[0].Value = two
+		back[n-1] = field("other", syncproto.IntValue(0))
+		if a.Equal(b) || b.Equal(a) {
+			t.Errorf("%d fields: a name and a value do not count", n)
+		}
 	}
 	if !syncproto.UintValue(5).Equal(syncproto.IntValue(5)) {
 		t.Error("5 is not 5")

@@ -69,7 +69,7 @@ func roundTrip(t rapid.TB, c codec.Codec, v syncproto.Value, l syncproto.Limits)
 	if err != nil {
 		t.Fatalf("Decode of what Append made of %.200v: %v", v, err)
 	}
-	if !equal(got, v) {
+	if !got.Equal(v) {
 		t.Fatalf("decoded %.200v, want %.200v", got, v)
 	}
 	if again := encode(t, c, got); !bytes.Equal(again, b) {

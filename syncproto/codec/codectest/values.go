@@ -95,22 +95,3 @@ func wide(n int) syncproto.Value {
 	}
 	return syncproto.MapValue(fields...)
 }
-
-// equal is v.Equal(w), in linear time where the fields of maps have kept their order.
-func equal(v, w syncproto.Value) bool {
-	a, b := v.Fields(), w.Fields()
-	if v.Kind() != syncproto.Map || w.Kind() != syncproto.Map || len(a) != len(b) {
-		return v.Equal(w)
-	}
-	for i := range a {
-		if a[i].Name != b[i].Name {
-			return v.Equal(w)
-		}
-	}
-	for i := range a {
-		if !equal(a[i].Value, b[i].Value) {
-			return false
-		}
-	}
-	return true
-}
