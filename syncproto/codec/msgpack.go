@@ -92,7 +92,7 @@ func appendMsgpackNegative(b []byte, n int64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, mpInt64), uint64(n))
 }
 
-func appendMsgpackLen(b []byte, of lengths, n int) []byte {
+func appendMsgpackLen(b []byte, of *lengths, n int) []byte {
 	switch {
 	case n <= of.maxFixed:
 		return append(b, of.fixed|byte(n))

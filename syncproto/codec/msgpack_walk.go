@@ -45,10 +45,10 @@ type lengths struct {
 }
 
 var (
-	lenOfString = lengths{mpFixStr, 31, mpStr8, mpStr16, mpStr32}
-	lenOfBytes  = lengths{0, -1, mpBin8, mpBin16, mpBin32}
-	lenOfList   = lengths{mpFixArray, 15, 0, mpArray16, mpArray32}
-	lenOfMap    = lengths{mpFixMap, 15, 0, mpMap16, mpMap32}
+	lenOfString = &lengths{mpFixStr, 31, mpStr8, mpStr16, mpStr32}
+	lenOfBytes  = &lengths{0, -1, mpBin8, mpBin16, mpBin32}
+	lenOfList   = &lengths{mpFixArray, 15, 0, mpArray16, mpArray32}
+	lenOfMap    = &lengths{mpFixMap, 15, 0, mpMap16, mpMap32}
 )
 
 // walker goes over an encoding before anything is made of it. It takes no memory, so no length that the bytes claim can cost any; what it lets pass is whole,
@@ -85,7 +85,7 @@ func (w *walker) value(depth int) error {
 }
 
 // isLength reports whether a value of that kind can start with c.
-func isLength(c byte, of lengths) bool {
+func isLength(c byte, of *lengths) bool {
 	return of.maxFixed >= 0 && c >= of.fixed && int(c-of.fixed) <= of.maxFixed || of.code8 != 0 && c == of.code8 || c == of.code16 || c == of.code32
 }
 
@@ -132,7 +132,7 @@ func (w *walker) number(at, size int) (n uint64, err error) {
 }
 
 // length reads the length at byte at, whose first byte is behind. It refuses one that needs more than the bytes that remain, each element taking least of them.
-func (w *walker) length(at int, of lengths, least uint64) (n uint64, err error) {
+func (w *walker) length(at int, of *lengths, least uint64) (n uint64, err error) {
 	c, short := w.b[at], true
 	switch {
 	case of.code8 != 0 && c == of.code8:
@@ -159,17 +159,22 @@ func (w *walker) length(at int, of lengths, least uint64) (n uint64, err error) 
 }
 
 // take steps over a length and as many bytes, which it returns.
-func (w *walker) take(at int, of lengths, least uint64) ([]byte, error) {
+func (w *walker) take(at int, of *lengths, least uint64) ([]byte, error) {
+	start := w.i
+	if c := w.b[at]; c&^31 == mpFixStr && int(c&31) <= len(w.b)-start { // as most are
+		w.i += int(c & 31)
+		return w.b[start:w.i], nil
+	}
 	n, err := w.length(at, of, least)
 	if err != nil {
 		return nil, err
 	}
-	start := w.i
+	start = w.i
 	w.i += int(n)
 	return w.b[start:w.i], nil
 }
 
-func (w *walker) text(at int, of lengths, what string) error {
+func (w *walker) text(at int, of *lengths, what string) error {
 	s, err := w.take(at, of, 1)
 	if err == nil && !utf8.Valid(s) {
 		err = w.wrong(at, what+" is not valid UTF-8")
