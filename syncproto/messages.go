@@ -60,7 +60,8 @@ func Greeting(p *Profile, codecs []string, l Limits, session string) Hello {
 }
 
 // Answer is the child's answer to a greeting, given the profile, the codecs and the limits that it has itself. It refuses, with words for both sides, where there is
-// no common version or codec, or the profile is another one.
+// no common version or codec, the profile is another one, or the limits leave no
+// room for a conversation.
 func (h Hello) Answer(p *Profile, codecs []string, l Limits, pid int) (HelloAck, error) {
 	if h.MinVersion > Version || h.MaxVersion < Version {
 		return HelloAck{}, &ProtocolError{Code: CodeVersion, Sender: Parent, Kind: KindHello,
@@ -73,7 +74,8 @@ func (h Hello) Answer(p *Profile, codecs []string, l Limits, pid int) (HelloAck,
 	for _, want := range h.Codecs {
 		for _, have := range codecs {
 			if want == have {
-				return HelloAck{Version: Version, Codec: have, Limits: l.Meet(h.Limits), PID: pid}, nil
+				both := l.Meet(h.Limits)
+				return HelloAck{Version: Version, Codec: have, Limits: both, PID: pid}, both.Validate()
 			}
 		}
 	}

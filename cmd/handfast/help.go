@@ -13,7 +13,7 @@ func helpText() string {
 	var b strings.Builder
 	b.WriteString("handfast - an OCI runtime\n\nUsage: handfast [global options] COMMAND [options] [arguments]\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-8s %s\n", c.name, c.summary)
+		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.summary)
 	}
 	b.WriteString("\nGlobal options:\n")
 	writeOptions(&b, globalOptions())

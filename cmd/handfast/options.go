@@ -19,6 +19,9 @@ type settings struct {
 	preserveFDs                                   int
 	detach, keep, noSubreaper, noPivot            bool
 	noNewKeyring, force, all, quiet, rootlessSpec bool
+	match, socket                                 string
+	tap                                           bool
+	timeout                                       int
 }
 
 // option is one row of the table: how an option is written, where its value goes, and what its help says.

@@ -87,6 +87,14 @@ func commands() []command {
 				{"bundle", "b", "DIR", "where to write it (default: the working directory)", func(s *settings) any { return &s.bundle }},
 				{"rootless", "", "", "one for a plain user: with a user namespace", func(s *settings) any { return &s.rootlessSpec }},
 			}, run: (*invocation).spec},
+		{name: "conformance", args: "-- COMMAND [ARG...]", min: 1, max: -1, summary: "test a child of the protocol, in any language",
+			details: "COMMAND is started anew for each conformance vector, with its end of the socket in HANDFAST_SOCKET, as docs/protocol.md says. Prints a line for each; fails if one of them fails.",
+			options: []option{
+				{"tap", "", "", "print the Test Anything Protocol", func(s *settings) any { return &s.tap }},
+				{"run", "", "TEXT", "take only vectors whose name contains TEXT", func(s *settings) any { return &s.match }},
+				{"socket", "", "TYPE", "stream, seqpacket or both (default both)", func(s *settings) any { return &s.socket }},
+				{"timeout", "", "SECONDS", "the longest wait for the child (default 5)", func(s *settings) any { return &s.timeout }},
+			}, run: (*invocation).conformance},
 		{name: "help", args: "[COMMAND]", max: 1, summary: "print the help of a command", run: (*invocation).helpCommand},
 	}
 }

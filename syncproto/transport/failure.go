@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"io"
 	"strconv"
 	"time"
 
@@ -31,6 +32,9 @@ func (f *Failure) Error() string {
 		}
 		s = "the " + peer + " reported an error"
 	case syncproto.Died:
+		if f.Err == io.ErrUnexpectedEOF {
+			return "the " + peer + " ended in the middle of a frame " + f.where()
+		}
 		s = "the " + peer + " ended without a word " + f.where()
 	case syncproto.TimedOut:
 		if f.Err != nil {

@@ -14,8 +14,9 @@ import (
 // finish ends the conversation for a reason that reading or waiting gave, and returns what ended it.
 func (p *Peer) finish(ctx context.Context, err error, w syncproto.Wait) error {
 	gone := errors.Is(err, os.ErrDeadlineExceeded) && p.hasExited()
+	torn := errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
-	case isEnd(err) || gone:
+	case isEnd(err) || gone || torn:
 		p.mu.Lock()
 		v := p.m.Verdict()
 		if isEnd(err) {
@@ -29,7 +30,11 @@ func (p *Peer) finish(ctx context.Context, err error, w syncproto.Wait) error {
 			p.end = io.EOF
 			return p.end
 		}
-		p.end = &Failure{Verdict: v, Role: p.m.Role(), Wait: w}
+		f := &Failure{Verdict: v, Role: p.m.Role(), Wait: w}
+		if torn {
+			f.Err = io.ErrUnexpectedEOF
+		}
+		p.end = f
 		return p.end
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		f := p.fail(ctx, syncproto.TimedOut, nil)

@@ -31,7 +31,7 @@ func inFunctions() []mistake {
 			then: halfCloseIsTheEnd, now: repliesAfterTheConfiguration},
 		{ref: "F13", was: "sendConfig: nobody said that the configuration had arrived", is: "CONFIG_OK says so with a digest, and nothing goes on without",
 			then: configurationUnread, now: configurationConfirmed},
-		{ref: "F5", was: "sendError: an error was two writes; a death between them was a panic of the parent", is: "an error is one frame, and cut at any byte it is a broken connection and no panic",
+		{ref: "F5", was: "sendError: an error was two writes; a death between them was a panic of the parent", is: "an error is one frame, and cut at any byte it is the death of the child and no panic",
 			then: errorCutBetween, now: errorCutAnywhere},
 		{ref: "F8a", was: "setnsProcess.start: the parent waited for the child's exit before it killed it, and some children never exit", is: "a conversation ends without the process",
 			then: waitBeforeKill, now: endsWhileTheChildLives},
@@ -220,7 +220,7 @@ func errorCutAnywhere(t *testing.T) {
 		case n == 0:
 			want(t, err, syncproto.Died)
 		default:
-			if f := want(t, err, syncproto.Broken); !errors.Is(f, io.ErrUnexpectedEOF) {
+			if f := want(t, err, syncproto.Died); !errors.Is(f, io.ErrUnexpectedEOF) {
 				t.Errorf("cut after %d of %d bytes: %v", n, whole, f)
 			}
 		}

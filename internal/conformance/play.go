@@ -1,0 +1,215 @@
+// Package conformance plays one side of a conversation from a vector against a real peer, and says where the peer departs from the protocol.
+// It reads and writes bytes by itself: nothing of the implementation that it judges is between it and the socket but the header's form and the codecs.
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/remote"
+	"github.com/handfast/handfast/syncproto/vectors"
+)
+
+// ErrSkip is what Play returns where the peer does not speak the vector's codec, as it is free to.
+var ErrSkip = errors.New("the peer does not speak the vector's codec")
+
+// player is the scripted side of one conversation.
+type player struct {
+	fd     int
+	packet bool
+	v      *vectors.Vector
+	codec  codec.Codec
+	heard  uint16 // frames of the peer
+	asked  uint16 // the seq of its last REQUEST
+	failed bool   // it has said ERROR
+
+	committed bool // it has said EXEC
+}
+
+// Play carries out the steps of v on the connected socket fd, which stays the caller's. Every wait is bounded by timeout. Nil is a peer that did what the vector expects.
+func Play(v *vectors.Vector, fd int, timeout time.Duration) error {
+	typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	tv := unix.NsecToTimeval(timeout.Nanoseconds())
+	for _, opt := range [...]int{unix.SO_RCVTIMEO, unix.SO_SNDTIMEO} {
+		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, opt, &tv); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+	}
+	p := &player{fd: fd, packet: typ == unix.SOCK_SEQPACKET, v: v}
+	if p.codec, _ = codec.ByName(v.Codec); p.codec == nil {
+		return fmt.Errorf("the vector's codec %q is not known", v.Codec)
+	}
+	for i := range v.Steps {
+		if err := p.step(&v.Steps[i]); err != nil {
+			if errors.Is(err, ErrSkip) {
+				return err
+			}
+			return fmt.Errorf("step %d (%s): %w", i+1, v.Steps[i].Do, err)
+		}
+	}
+	return nil
+}
+
+func (p *player) step(s *vectors.Step) error {
+	switch s.Do {
+	case "send":
+		return p.send(s)
+	case "shutdown":
+		return os.NewSyscallError("shutdown", unix.Shutdown(p.fd, unix.SHUT_WR))
+	case "expect":
+		return p.expect(s.Want)
+	}
+	return p.end()
+}
+
+// lastRequest in the header's field re stands for the seq of the peer's last REQUEST: NOTEs may have moved it.
+const lastRequest = 0xffff
+
+func (p *player) send(s *vectors.Step) error {
+	b := append([]byte(nil), s.Data...)
+	if len(b) >= syncproto.HeaderSize && string(b[:2]) == "SY" && uint16(b[8])<<8|uint16(b[9]) == lastRequest {
+		b[8], b[9] = byte(p.asked>>8), byte(p.asked)
+	}
+	var rights []byte
+	if s.FDs > 0 {
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			return err
+		}
+		defer null.Close()
+		fds := make([]int, s.FDs)
+		for i := range fds {
+			fds[i] = int(null.Fd())
+		}
+		rights = unix.UnixRights(fds...)
+	}
+	for len(b) > 0 {
+		n, err := unix.SendmsgN(p.fd, b, rights, nil, unix.MSG_NOSIGNAL)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EPIPE || err == unix.ECONNRESET:
+			return nil // the peer has ended: what it said is what counts
+		case err == unix.EAGAIN:
+			return errors.New("the peer reads nothing")
+		case err != nil:
+			return os.NewSyscallError("sendmsg", err)
+		}
+		b, rights = b[n:], nil
+	}
+	return nil
+}
+
+// expect reads the peer's next frame, past its NOTEs, and compares it.
+func (p *player) expect(want map[string]string) error {
+	for {
+		f, err := p.receive()
+		if err != nil {
+			return fmt.Errorf("want %s: %w", describe(want), err)
+		}
+		kind := f.h.Kind.String()
+		if kind == "NOTE" && want["kind"] != "NOTE" {
+			continue
+		}
+		if kind == "ERROR" && want["kind"] == "HELLO_ACK" && p.v.Codec != "json" && f.code() == string(syncproto.CodeVersion) {
+			return ErrSkip
+		}
+		got := map[string]string{"kind": kind, "re": strconv.Itoa(int(f.h.Re)), "fds": strconv.Itoa(int(f.h.NFDs)), "code": f.code(), "name": f.name(p.codec)}
+		for k, w := range want {
+			if got[k] != w {
+				return fmt.Errorf("want %s, got %s", describe(want), f.describe(p.codec))
+			}
+		}
+		return nil
+	}
+}
+
+// end reads to the end of file. A peer that fails may say so first, one that succeeds may say nothing.
+func (p *player) end() error {
+	for {
+		f, err := p.receive()
+		switch {
+		case errors.Is(err, errEnd):
+			return nil
+		case err != nil:
+			return fmt.Errorf("want end of file: %w", err)
+		case p.v.Kind == vectors.KindParent: // its verdict is asked for elsewhere; what it says until then is its own affair
+		case f.h.Kind == syncproto.KindNote, f.h.Kind == syncproto.KindError && p.v.Verdict != "accept" && f.h.Re == 0:
+		default:
+			return fmt.Errorf("want end of file, got %s", f.describe(p.codec))
+		}
+	}
+}
+
+func describe(want map[string]string) string {
+	s := want["kind"]
+	for _, k := range [...]string{"re", "code", "name", "fds"} {
+		if want[k] != "" {
+			s += " " + k + "=" + want[k]
+		}
+	}
+	return s
+}
+
+// frame is one frame of the peer.
+type frame struct {
+	h       syncproto.Header
+	payload []byte
+}
+
+// code is that of an ERROR.
+func (f *frame) code() string {
+	if f.h.Kind != syncproto.KindError {
+		return ""
+	}
+	v, err := codec.JSON().Decode(f.payload, syncproto.Limits{})
+	if err != nil {
+		return "unreadable: " + err.Error()
+	}
+	code, _ := v.Get("code")
+	text, _ := code.Text()
+	return text
+}
+
+// name is that of a REQUEST or REPLY.
+func (f *frame) name(c codec.Codec) string {
+	if f.h.Kind != syncproto.KindRequest && f.h.Kind != syncproto.KindReply {
+		return ""
+	}
+	v, err := c.Decode(f.payload, syncproto.Limits{})
+	var call syncproto.Call
+	if err == nil {
+		err = syncproto.FromValue(v, &call, false)
+	}
+	if err != nil {
+		return "unreadable: " + err.Error()
+	}
+	return call.Name
+}
+
+func (f *frame) describe(c codec.Codec) string {
+	s := f.h.Kind.String()
+	switch f.h.Kind {
+	case syncproto.KindRequest, syncproto.KindReply:
+		s += " name=" + remote.OneLine(f.name(c))
+	case syncproto.KindError:
+		s += " code=" + remote.OneLine(f.code())
+		if v, err := codec.JSON().Decode(f.payload, syncproto.Limits{}); err == nil {
+			var r syncproto.Report
+			if syncproto.FromValue(v, &r, true) == nil {
+				s += " (" + remote.FromReport(r).Error() + ")"
+			}
+		}
+	}
+	return s + " re=" + strconv.Itoa(int(f.h.Re)) + " fds=" + strconv.Itoa(int(f.h.NFDs))
+}
