@@ -47,6 +47,10 @@ type Config struct {
 	// Codec is the name of the codec for all but HELLO and a first ERROR: "json" or "msgpack"; empty is "msgpack".
 	Codec string
 
+	// Init is the command line of the program that becomes the child, a child of the profile "init" in any language: an absolute path and its arguments. Empty is this program
+	// itself, executed anew with the argument "init", which must call nsinit.Main. The path is opened before the clone, in the caller's mount namespace.
+	Init []string
+
 	// Trace, where not nil, is told of every frame that passes, in order, from one goroutine at a time.
 	Trace func(TraceEvent)
 }

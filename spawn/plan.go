@@ -3,6 +3,7 @@ package spawn
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,6 +70,12 @@ func MakePlan(cfg *Config, privileged bool) (*Plan, error) {
 	p := &Plan{SocketFD: 3 + cfg.PreserveFDs, Argv: []string{"handfast", "init"}}
 	// One processor is what the child's few milliseconds need; the variable spares the runtime the rest.
 	p.Env = []string{SocketVariable + "=" + strconv.Itoa(p.SocketFD), "GOMAXPROCS=1"}
+	if len(cfg.Init) > 0 {
+		if !filepath.IsAbs(cfg.Init[0]) {
+			return nil, fmt.Errorf("init %q: want an absolute path", cfg.Init[0])
+		}
+		p.Argv = slices.Clone(cfg.Init)
+	}
 	for i, ns := range cfg.Namespaces {
 		if err := p.namespace(cfg, ns); err != nil {
 			return nil, err

@@ -89,10 +89,10 @@ func (s *starter) clone() (*transport.Conn, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	exe, err := openSelf()
+	exe, err := s.openInit()
 	if err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("open the program itself: %w", err)
+		return nil, err
 	}
 	defer exe.Close()
 	if err := s.fork(theirs, exe); err != nil {
@@ -100,6 +100,22 @@ func (s *starter) clone() (*transport.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// openInit opens the program that becomes the child; the caller owns the file.
+func (s *starter) openInit() (*os.File, error) {
+	if len(s.cfg.Init) > 0 {
+		f, err := os.OpenFile(s.cfg.Init[0], unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, fmt.Errorf("the child's program: %w", err)
+		}
+		return f, nil
+	}
+	f, err := openSelf()
+	if err != nil {
+		return nil, fmt.Errorf("open the program itself: %w", err)
+	}
+	return f, nil
 }
 
 func (s *starter) fork(socket, exe *os.File) error {
