@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
 )
 
 // Config says how one child is made and what it is told. It is plain data but for Handler and Files, and it knows nothing of OCI.
@@ -51,8 +52,8 @@ type Config struct {
 	// itself, executed anew with the argument "init", which must call nsinit.Main. The path is opened before the clone, in the caller's mount namespace.
 	Init []string
 
-	// Trace, where not nil, is told of every frame that passes, in order, from one goroutine at a time.
-	Trace func(TraceEvent)
+	// Trace, where not nil, is told of every frame that passes and of the end, in order, one call at a time (transport.Options); transcript.Recorder writes it down.
+	Trace func(transport.Event)
 }
 
 // Namespace is one namespace of the child: a new one, or with Path the one to join.
@@ -102,17 +103,4 @@ type Deadlines struct {
 	Idle   time.Duration // between two frames of the child; default 30 s
 	Exec   time.Duration // EXEC to end of file; default 5 s
 	Kill   time.Duration // grace between telling the child to stop and SIGKILL; default 1 s
-}
-
-// TraceEvent is one frame as it passed.
-type TraceEvent struct {
-	Since time.Duration // since Start was called
-	Sent  bool          // by the parent
-	Kind  string        // HELLO, CONFIG and so on
-	Name  string        // the request's or reply's name
-	Phase string        // the phase after the frame
-	Seq   uint16
-	Re    uint16 // the frame that this one answers; zero: none
-	Size  int    // bytes, header included
-	FDs   int    // descriptors that rode with it
 }

@@ -31,16 +31,3 @@ func (d Deadlines) transport(h container.Hooks) transport.Deadlines {
 func (d Deadlines) plain() transport.Deadlines {
 	return transport.Deadlines{Hello: d.Hello, Config: d.Config, Idle: d.Idle, Exec: d.Exec, Grace: d.Kill}
 }
-
-func tracer(f func(TraceEvent), begun time.Time) func(transport.Event) {
-	if f == nil {
-		return nil
-	}
-	return func(e transport.Event) {
-		h := e.Header
-		f(TraceEvent{
-			Since: time.Since(begun), Sent: e.Sent, Kind: h.Kind.String(), Name: e.Name, Phase: e.Phase,
-			Seq: h.Seq, Re: h.Re, Size: 16 + int(h.Length), FDs: int(h.NFDs),
-		})
-	}
-}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -60,16 +59,15 @@ func (g *gate) remove() { _ = unix.Unlink(g.path) }
 
 // Gate says how a gate is opened.
 type Gate struct {
-	Path      string           // as in Config.Gate
-	Deadlines Deadlines        // Hello, Config, Idle and Exec count; an Idle of zero is no limit, for hooks may run behind the gate
-	Trace     func(TraceEvent) // told of every frame
+	Path      string                // as in Config.Gate
+	Deadlines Deadlines             // Hello, Config, Idle and Exec count; an Idle of zero is no limit, for hooks may run behind the gate
+	Trace     func(transport.Event) // told of every frame and of the end
 }
 
 // OpenGate lets a created container go on and returns once it has executed its program; the gate is gone then. An error of the execution, or of a hook before it, is
 // the *StartError's cause, with errno and path; the container's process is ending then, and the caller reaps or waits for it as its own business.
 // ENOENT and ECONNREFUSED from here mean that no process waits at the gate.
 func OpenGate(ctx context.Context, g Gate) error {
-	begun := time.Now()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return &StartError{Stage: "gate", Err: os.NewSyscallError("socket", err)}
@@ -87,7 +85,7 @@ func OpenGate(ctx context.Context, g Gate) error {
 	if g.Deadlines.Idle == 0 {
 		g.Deadlines.Idle = -1
 	}
-	p, err := transport.NewParent(conn, syncproto.Start(), transport.Options{Deadlines: g.Deadlines.plain(), Trace: tracer(g.Trace, begun)})
+	p, err := transport.NewParent(conn, syncproto.Start(), transport.Options{Deadlines: g.Deadlines.plain(), Trace: g.Trace})
 	if err != nil {
 		_ = conn.Close()
 		return &StartError{Stage: "gate", Err: err}

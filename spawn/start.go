@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +21,7 @@ import (
 // After an error there is no child any more: it was told, killed and reaped, and what Start had made is gone. The error is a *StartError.
 // Start never waits without a bound for a child that is dead, half dead or stopped, or whose socket somebody else keeps open (Deadlines).
 func Start(ctx context.Context, cfg Config) (*Process, error) {
-	s := &starter{cfg: &cfg, begun: time.Now()}
+	s := &starter{cfg: &cfg}
 	defer s.cleanup()
 	if err := s.start(ctx); err != nil {
 		return nil, s.undo(err)
@@ -33,7 +32,6 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 // starter is one start in the making: what must be undone if it fails.
 type starter struct {
 	cfg     *Config
-	begun   time.Time
 	plan    *Plan
 	process *Process
 	peer    *transport.Peer
@@ -248,7 +246,7 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
 		return nil, fmt.Errorf("codec %q is not registered", name)
 	}
 	p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{
-		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks), Trace: tracer(s.cfg.Trace, s.begun),
+		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks), Trace: s.cfg.Trace,
 	})
 	if err != nil {
 		return nil, err

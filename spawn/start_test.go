@@ -227,8 +227,8 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cfg := config("hang", "true")
 	cfg.Deadlines = spawn.Deadlines{Kill: 50 * time.Millisecond}
-	cfg.Trace = func(e spawn.TraceEvent) {
-		if e.Kind == "CONFIG_OK" {
+	cfg.Trace = func(e transport.Event) {
+		if e.Header.Kind == syncproto.KindConfigOK {
 			cancel()
 		}
 	}

@@ -233,15 +233,10 @@ func TestTrace(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	trace := filepath.Join(testenv.Dir(t), "trace")
 	r.ok("create", "--trace", trace, "-b", shell(t, "exit 0", nil), id)
-	data, err := os.ReadFile(trace)
-	if err != nil {
-		t.Fatal(err)
-	}
-	contains(t, string(data), `"kind":"HELLO"`, `"kind":"CONFIG"`, `"dir":"parent>child"`, `"dir":"child>parent"`, `"name":"ready"`)
+	shown := r.do("trace", "--format", "json", trace)
+	contains(t, shown.stdout, `"kind":"HELLO"`, `"kind":"CONFIG"`, `"dir":"parent>child"`, `"dir":"child>parent"`, `"name":"ready"`, `"args":"[3 values of`)
 	r.ok("start", "--trace", trace, id)
-	if data, err = os.ReadFile(trace); err != nil || !strings.Contains(string(data), `"kind":"EXEC"`) {
-		t.Errorf("trace of start: %s, %v", data, err)
-	}
+	contains(t, r.do("trace", trace).stdout, "EXEC", "ms: success")
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
 }

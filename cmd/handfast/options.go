@@ -19,7 +19,7 @@ type settings struct {
 	preserveFDs                                   int
 	detach, keep, noSubreaper, noPivot            bool
 	noNewKeyring, force, all, quiet, rootlessSpec bool
-	match, socket                                 string
+	match, socket, output                         string
 	tap                                           bool
 	timeout                                       int
 }

@@ -45,7 +45,7 @@ func createOptions() []option {
 }
 
 func traceOption() option {
-	return option{"trace", "", "FILE", "write every frame of the handshake to FILE, one JSON object a line", func(s *settings) any { return &s.trace }}
+	return option{"trace", "", "FILE", "write the handshake down in FILE, for the command trace to show", func(s *settings) any { return &s.trace }}
 }
 
 func runOptions() []option {
@@ -87,6 +87,12 @@ func commands() []command {
 				{"bundle", "b", "DIR", "where to write it (default: the working directory)", func(s *settings) any { return &s.bundle }},
 				{"rootless", "", "", "one for a plain user: with a user namespace", func(s *settings) any { return &s.rootlessSpec }},
 			}, run: (*invocation).spec},
+		{name: "trace", args: "FILE", min: 1, max: 1, summary: "show a handshake that --trace has written down",
+			details: "FILE - is standard input. Environments and arguments are not in a trace.",
+			options: []option{
+				formatOption("timeline, json (one object a line), mermaid, svg or chrome (trace events) (default timeline)"),
+				{"output", "o", "FILE", "write to FILE instead of standard output", func(s *settings) any { return &s.output }},
+			}, run: (*invocation).showTrace},
 		{name: "conformance", args: "-- COMMAND [ARG...]", min: 1, max: -1, summary: "test a child of the protocol, in any language",
 			details: "COMMAND is started anew for each conformance vector, with its end of the socket in HANDFAST_SOCKET, as docs/protocol.md says. Prints a line for each; fails if one of them fails.",
 			options: []option{

@@ -46,30 +46,6 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func TestTimeline(t *testing.T) {
-	text, err := os.ReadFile("testdata/trace.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	events, err := parseTrace(string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "timeline.txt", timeline(events))
-}
-
-func TestTraceThatIsNone(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                     "the trace is empty",
-		"{\"t\":1}\n{\"t\":":   "line 2 of the trace",
-		"{\"t\":\"a word\"}\n": "line 1 of the trace",
-	} {
-		if _, err := parseTrace(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q gave %v, want an error with %q", text, err, want)
-		}
-	}
-}
-
 func TestCompare(t *testing.T) {
 	inside := view.View{
 		PID: 1, Hostname: "handfast-demo", UIDMap: "0 1000 1", Processes: 1, NoNewPrivs: true,

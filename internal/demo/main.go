@@ -48,7 +48,7 @@ func demo() (err error) {
 	}
 
 	fmt.Println("\n2. Run")
-	trace := filepath.Join(dir, "trace.json")
+	trace := filepath.Join(dir, "trace")
 	args := runArgs(filepath.Join(dir, "state"), trace, bundle, fmt.Sprintf("demo-%d", os.Getpid()))
 	// Directories may be long: one option a line, as one would type it with a backslash at the end of each.
 	fmt.Printf("  $ %s", handfast)
@@ -75,17 +75,10 @@ func demo() (err error) {
 	fmt.Println("\n3. What it saw")
 	fmt.Print(compare(inside, view.Look()))
 
-	text, err := os.ReadFile(trace)
-	if err != nil {
-		return err
-	}
-	events, err := parseTrace(string(text))
-	if err != nil {
-		return err
-	}
 	fmt.Println("\n4. The handshake that started it")
-	fmt.Print(timeline(events))
-	return nil
+	show := exec.Command(handfast, "trace", trace)
+	show.Stdout, show.Stderr = os.Stdout, os.Stderr
+	return show.Run()
 }
 
 // runArgs returns the command line of the container's run after the program's name.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/handfast/handfast/internal/demo/view"
 	"github.com/handfast/handfast/internal/testenv"
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/transcript"
 )
 
 // The demonstration's container, run for real as root and as a plain user.
@@ -43,7 +45,7 @@ func runContainer(t *testing.T, id int) {
 	if err := os.Chown(dir, id, id); err != nil {
 		t.Fatal(err)
 	}
-	trace := filepath.Join(dir, "trace.json")
+	trace := filepath.Join(dir, "trace")
 	run := exec.Command(testenv.Binary(t), runArgs(filepath.Join(dir, "state"), trace, bundle, testenv.ID(t))...)
 	run.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	run.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}}
@@ -67,22 +69,16 @@ func runContainer(t *testing.T, id int) {
 	if !slices.Contains(inside.Interfaces, "lo up") {
 		t.Errorf("interfaces: %v", inside.Interfaces)
 	}
-	text, err := os.ReadFile(trace)
+	file, err := os.Open(trace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := parseTrace(string(text))
+	defer file.Close()
+	record, err := transcript.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	both := map[string]bool{}
-	for _, e := range events {
-		both[direction(e.Dir)] = true
-	}
-	if len(both) != 2 || !both["parent -> child"] || !both["parent <- child"] {
-		t.Errorf("the trace has these directions: %v\n%s", both, text)
-	}
-	if e := events[len(events)-1]; e.Kind != "EXEC" {
-		t.Errorf("the last message is %q, want EXEC\n%s", e.Kind, text)
+	if v, err := record.Replay(syncproto.Init()); err != nil || v.Outcome != syncproto.Success {
+		t.Errorf("the trace plays as %+v, %v", v, err)
 	}
 }

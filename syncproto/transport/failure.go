@@ -36,6 +36,9 @@ func (f *Failure) Error() string {
 			return "the " + peer + " ended in the middle of a frame " + f.where()
 		}
 		s = "the " + peer + " ended without a word " + f.where()
+		if f.Wait != syncproto.WaitNothing {
+			s += ", " + f.Waited.Round(100*time.Microsecond).String() + " into the wait for " + f.Wait.String()
+		}
 	case syncproto.TimedOut:
 		if f.Err != nil {
 			return "the " + peer + " took nothing for " + f.Waited.Round(time.Millisecond).String() + " " + f.where() + ": " + f.Err.Error()

@@ -28,13 +28,15 @@ func (p *Peer) finish(ctx context.Context, err error, w syncproto.Wait) error {
 		p.mu.Unlock()
 		if v.Outcome == syncproto.Success {
 			p.end = io.EOF
+			p.traceEnd()
 			return p.end
 		}
-		f := &Failure{Verdict: v, Role: p.m.Role(), Wait: w}
+		f := &Failure{Verdict: v, Role: p.m.Role(), Wait: w, Waited: time.Since(p.began)}
 		if torn {
 			f.Err = io.ErrUnexpectedEOF
 		}
 		p.end = f
+		p.traceEnd()
 		return p.end
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		f := p.fail(ctx, syncproto.TimedOut, nil)
@@ -77,6 +79,7 @@ func (p *Peer) failTold(o syncproto.Outcome, cause error) error {
 	if p.inbox != nil {
 		p.drain(f)
 	}
+	p.traceEnd()
 	return f
 }
 

@@ -13,7 +13,7 @@ type Options struct {
 	Limits    syncproto.Limits     // zero fields take the defaults
 	Deadlines Deadlines            // zero fields take the defaults of the role
 	Session   string               // an identifier for logs; the parent's goes to the child
-	Trace     func(Event)          // told of every frame, in order, one call at a time; it must not call the Peer
+	Trace     func(Event)          // told of every frame and of a parent's end, in order, one call at a time; it must not call the Peer; nil costs nothing
 	Note      func(syncproto.Note) // told of every NOTE; it must not call the Peer either; nil drops them
 }
 
@@ -63,13 +63,18 @@ func (d Deadlines) of(w syncproto.Wait) time.Duration {
 	return -1
 }
 
-// Event is one frame as it passed.
+// Event is one frame as it passed, or the end.
 type Event struct {
 	Sent   bool // by this side
 	Header syncproto.Header
 	Name   string          // the request's or reply's
 	State  syncproto.State // of this side's machine, after the frame
 	Phase  string          // of the profile, after the frame
+
+	Payload []byte            // of the frame, valid during the call only
+	Codec   string            // the payload's
+	End     syncproto.Outcome // the conversation has ended so, and there is no frame; Undecided for a frame
+	Err     error             // at the end: the Failure; nil for success
 }
 
 func (o Options) withDefaults(r syncproto.Role) Options {

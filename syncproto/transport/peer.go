@@ -30,8 +30,9 @@ type Peer struct {
 	exited   chan struct{} // closed when the peer's process is known to be gone
 	exit     sync.Once
 	hello    syncproto.Hello
-	config   []byte // child: CONFIG so far
-	end      error  // the Failure, or io.EOF after success, once known
+	config   []byte    // child: CONFIG so far
+	began    time.Time // of the wait that goes on
+	end      error     // the Failure, or io.EOF after success, once known
 
 	// What a frame needs anew each time is kept, so that control messages take no memory: one goroutine sends, one reads, and one calls Next.
 	fields  [2]syncproto.Field // the body that is being sent
@@ -110,10 +111,25 @@ func (p *Peer) Narrow(q *syncproto.Profile) error {
 	return p.m.Narrow(q)
 }
 
-func (p *Peer) trace(sent bool, h syncproto.Header, name string) {
+// trace tells of a frame. The caller holds mu.
+func (p *Peer) trace(sent bool, h syncproto.Header, name string, payload []byte) {
 	if p.opts.Trace != nil {
-		p.opts.Trace(Event{Sent: sent, Header: h, Name: name, State: p.m.State(), Phase: p.m.Phase()})
+		p.opts.Trace(Event{Sent: sent, Header: h, Name: name, State: p.m.State(), Phase: p.m.Phase(), Payload: payload, Codec: p.codecFor(h.Kind).Name()})
 	}
+}
+
+// traceEnd tells of the end, which is known once.
+func (p *Peer) traceEnd() {
+	if p.opts.Trace == nil {
+		return
+	}
+	e := Event{End: syncproto.Success}
+	if f, ok := p.end.(*Failure); ok {
+		e.End, e.State, e.Phase, e.Err = f.Outcome, f.State, f.Phase, f
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opts.Trace(e)
 }
 
 // Refused is the failure of one request: the other side answered it with an error. The conversation goes on.

@@ -130,7 +130,7 @@ func TestConversationOverEveryLink(t *testing.T) {
 				if len(notes) != 2 || notes[1].Text != "late" {
 					t.Errorf("notes %v", notes)
 				}
-				if n := len(events); n < 15 || events[0].Header.Kind != syncproto.KindHello || events[n-1].Header.Kind != syncproto.KindExec {
+				if n := len(events); n < 15 || events[0].Header.Kind != syncproto.KindHello || events[n-2].Header.Kind != syncproto.KindExec || events[n-1].End != syncproto.Success {
 					t.Errorf("%d events", n)
 				}
 			})

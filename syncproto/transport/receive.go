@@ -75,7 +75,7 @@ func (p *Peer) take(h syncproto.Header, payload []byte) (in incoming, err error)
 	if err != nil {
 		return incoming{}, asProtocol(err, h.Kind, p.m.Role().Peer())
 	}
-	p.trace(false, h, in.call.Name)
+	p.trace(false, h, in.call.Name, payload)
 	if h.Kind == syncproto.KindNote {
 		return incoming{}, p.note(in.body)
 	}
@@ -139,6 +139,7 @@ func (p *Peer) wait(ctx context.Context) (incoming, error) {
 	p.mu.Lock()
 	w := p.m.Waiting()
 	p.mu.Unlock()
+	p.began = time.Now()
 	in, err := p.next(ctx, p.opts.Deadlines.of(w))
 	if err == nil {
 		err = in.err

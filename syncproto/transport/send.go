@@ -72,7 +72,7 @@ func (p *Peer) sendBytes(ctx context.Context, f syncproto.Frame, payload []byte,
 	p.mu.Lock()
 	h, err := p.m.Send(f)
 	if err == nil {
-		p.trace(true, h, f.Name)
+		p.trace(true, h, f.Name, payload)
 	}
 	p.mu.Unlock()
 	if err != nil {

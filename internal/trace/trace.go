@@ -1,0 +1,89 @@
+// Package trace draws transcripts: as a timeline for a terminal, as JSON lines, as a Mermaid sequence diagram, as an SVG that stands alone, and as Chrome trace events.
+// Every function is a conversion from a value to a text; what a peer has sent is escaped for where it is shown.
+package trace
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/remote"
+	"github.com/handfast/handfast/syncproto/transcript"
+)
+
+// Formats are the names that Draw knows.
+const Formats = "timeline, json, mermaid, svg or chrome"
+
+// Draw is the transcript in a format by its name.
+func Draw(t *transcript.Transcript, format string) (string, error) {
+	if len(t.Events) == 0 {
+		return "", errors.New("the transcript holds no frame")
+	}
+	switch format {
+	case "", "timeline":
+		return Timeline(t), nil
+	case "json":
+		return JSONLines(t)
+	case "mermaid":
+		return Mermaid(t), nil
+	case "svg":
+		return SVG(t), nil
+	case "chrome":
+		return Chrome(t)
+	}
+	return "", fmt.Errorf("format %q: want %s", format, Formats)
+}
+
+// label is what a frame is called: its kind and what it is about.
+func label(e transcript.Event) string {
+	if e.End != syncproto.Undecided {
+		if e.Error == "" {
+			return e.End.String()
+		}
+		return e.End.String() + ": " + remote.OneLine(e.Error)
+	}
+	return strings.TrimSpace(e.Header.Kind.String() + " " + remote.OneLine(e.Name))
+}
+
+func size(e transcript.Event) int { return syncproto.HeaderSize + int(e.Header.Length) }
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64)
+}
+
+// Timeline is a table of at most 80 columns, a frame a line, with a sum and the end.
+func Timeline(t *transcript.Transcript) string {
+	var b strings.Builder
+	const form = "  %8s %7s  %-15s %-20s %6s %3s  %s"
+	line := func(args ...any) { b.WriteString(strings.TrimRight(fmt.Sprintf(form, args...), " ") + "\n") }
+	line("ms", "+ms", "direction", "message", "bytes", "fds", "phase")
+	frames, bytes, fds, before := 0, 0, 0, t.Events[0].Since
+	end := ""
+	for _, e := range t.Events {
+		if e.End != syncproto.Undecided {
+			end = fmt.Sprintf("\n  %s ms: %s\n", milliseconds(e.Since), label(e))
+			continue
+		}
+		direction := "parent <- child"
+		if t.From(e) == syncproto.Parent {
+			direction = "parent -> child"
+		}
+		line(milliseconds(e.Since), milliseconds(e.Since-before), direction, shorten(label(e), 20), strconv.Itoa(size(e)), strconv.Itoa(int(e.Header.NFDs)), shorten(remote.OneLine(e.Phase), 11))
+		frames, bytes, fds, before = frames+1, bytes+size(e), fds+int(e.Header.NFDs), e.Since
+	}
+	fmt.Fprintf(&b, "\n  messages: %d, bytes: %d, descriptors: %d, first to last: %s ms\n", frames, bytes, fds, milliseconds(before-t.Events[0].Since))
+	return b.String() + end
+}
+
+// shorten cuts the middle out of a text that is wider than the width.
+func shorten(text string, width int) string {
+	runes := []rune(text)
+	if len(runes) <= width {
+		return text
+	}
+	head := (width - 3) / 2
+	return string(runes[:head]) + "..." + string(runes[len(runes)-(width-3-head):])
+}

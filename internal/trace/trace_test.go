@@ -1,0 +1,133 @@
+package trace
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/transcript"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// fixed is a conversation whose peer says what it should not.
+func fixed(end syncproto.Outcome, why string) *transcript.Transcript {
+	t := &transcript.Transcript{Role: syncproto.Parent}
+	seq := [2]uint16{}
+	add := func(sent bool, k syncproto.Kind, name string, state syncproto.State, phase, body string, size uint32, fds uint8) {
+		side := 0
+		if sent {
+			side = 1
+		}
+		seq[side]++
+		t.Events = append(t.Events, transcript.Event{Since: time.Duration(len(t.Events)) * 412345, Sent: sent, Name: name, State: state, Phase: phase, Body: body,
+			Header: syncproto.Header{Kind: k, Seq: seq[side], Length: size, NFDs: fds}})
+	}
+	add(true, syncproto.KindHello, "", syncproto.Greeted, "", `{"min":1}`, 230, 0)
+	add(true, syncproto.KindConfig, "", syncproto.Greeted, "", `{"id":"c1"}`, 2048, 1)
+	add(false, syncproto.KindHelloAck, "", syncproto.Agreed, "", "", 163, 0)
+	add(false, syncproto.KindConfigOK, "", syncproto.Configured, "setup", "", 40, 0)
+	add(false, syncproto.KindNote, "", syncproto.Configured, "setup", `{"text":"<b>&\"\u001b[31m"}`, 30, 0)
+	add(false, syncproto.KindRequest, "ready<&;#\x1b[2J", syncproto.Configured, "setup", "", 20, 0)
+	add(true, syncproto.KindReply, "run", syncproto.Configured, "released", "", 18, 0)
+	add(false, syncproto.KindExec, "", syncproto.Committed, "released", "", 0, 0)
+	t.Events = append(t.Events, transcript.Event{Since: 9 * time.Millisecond, End: end, Error: why, State: syncproto.Committed, Phase: "released"})
+	return t
+}
+
+func TestGolden(t *testing.T) {
+	for name, tr := range map[string]*transcript.Transcript{
+		"success": fixed(syncproto.Success, ""),
+		"failure": fixed(syncproto.PeerError, "open <none>\n\x1b[31m: no such file or directory"),
+	} {
+		for _, format := range []string{"timeline", "json", "mermaid", "svg", "chrome"} {
+			got, err := Draw(tr, format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", name+"."+format)
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s (-want +got, -update writes it anew):\n%s", path, diff)
+			}
+			if strings.Contains(got, "\x1b") {
+				t.Errorf("%s: what the peer said reaches the terminal as it is", path)
+			}
+		}
+	}
+}
+
+// Every line of a timeline fits a terminal; every format is well formed by its own rules.
+func TestFormatsAreWellFormed(t *testing.T) {
+	tr := fixed(syncproto.PeerError, "a < b & \"c\"")
+	for i, l := range strings.Split(Timeline(tr), "\n") {
+		if len([]rune(l)) > 80 && !strings.Contains(l, "peer error") {
+			t.Errorf("line %d has %d columns: %s", i+1, len([]rune(l)), l)
+		}
+	}
+	d := xml.NewDecoder(strings.NewReader(SVG(tr)))
+	elements := 0
+	for {
+		_, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the SVG is no XML: %v", err)
+		}
+		elements++
+	}
+	if elements < 50 {
+		t.Errorf("the SVG has %d tokens", elements)
+	}
+	text, err := Chrome(tr)
+	var chrome struct{ TraceEvents []map[string]any }
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &chrome)
+	}
+	flows := map[any]int{}
+	for _, e := range chrome.TraceEvents {
+		if e["ph"] == "s" || e["ph"] == "f" {
+			flows[e["id"]]++
+		}
+	}
+	if err != nil || len(flows) != 8 {
+		t.Errorf("%d flows, %v", len(flows), err)
+	}
+	lines, err := JSONLines(tr)
+	if err != nil || strings.Count(lines, "\n") != 9 {
+		t.Errorf("%v\n%s", err, lines)
+	}
+	for _, l := range strings.Split(strings.TrimSpace(lines), "\n") {
+		if !json.Valid([]byte(l)) {
+			t.Errorf("no JSON: %s", l)
+		}
+	}
+}
+
+func TestDrawRefuses(t *testing.T) {
+	if _, err := Draw(fixed(syncproto.Success, ""), "png"); err == nil || !strings.Contains(err.Error(), Formats) {
+		t.Errorf("an unknown format: %v", err)
+	}
+	if _, err := Draw(&transcript.Transcript{}, ""); err == nil {
+		t.Error("an empty transcript is drawn")
+	}
+}

@@ -1,0 +1,225 @@
+package transcript_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv"
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transcript"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+
+var update = flag.Bool("update", false, "write testdata/init.hftr anew")
+
+// record is both sides' transcripts of one conversation; fails says that the child does.
+func record(t *testing.T, o transcript.Options, codecs []codec.Codec, fails bool) (parent, child *bytes.Buffer) {
+	t.Helper()
+	parent, child = &bytes.Buffer{}, &bytes.Buffer{}
+	a, b := transport.Memory(transport.SeqPacket, 0)
+	p, err := transport.NewParent(a, syncproto.Init(), transport.Options{Codecs: codecs, Trace: transcript.NewRecorder(parent, syncproto.Parent, o).Event})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := transport.NewChild(b, syncproto.Init(), transport.Options{Trace: transcript.NewRecorder(child, syncproto.Child, o).Event})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- converse(t, c, fails) }()
+	config, err := syncproto.ToValue(container.Config{ID: "c1", Process: container.Process{Args: []string{"login", "--password=hunter2"}, Env: []string{"TOKEN=s3cret"}, Cwd: "/"},
+		Mounts: make([]container.Mount, 2000)})
+	if err == nil {
+		err = p.Open(t.Context(), config, nil)
+	}
+	for err == nil {
+		var req *transport.Request
+		if req, err = p.Next(t.Context()); err == nil {
+			transport.CloseAll(req.FDs)
+			err = p.Reply(t.Context(), syncproto.Value{})
+		}
+	}
+	if fails != (err != io.EOF) {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Close()
+	return parent, child
+}
+
+func converse(t *testing.T, c *transport.Peer, fails bool) error {
+	defer c.Close()
+	_, _, err := c.Accept(t.Context())
+	if err == nil {
+		err = c.Confirm(t.Context())
+	}
+	if err == nil {
+		err = c.Note(t.Context(), "info", "a line\x1b[31m")
+	}
+	if err == nil && fails {
+		return c.Fail(t.Context(), &os.PathError{Op: "open", Path: "/x", Err: unix.ENOENT})
+	}
+	if err == nil {
+		_, _, err = c.Call(t.Context(), "ready", syncproto.Value{})
+	}
+	if err == nil {
+		err = c.Exec(t.Context())
+	}
+	return err
+}
+
+func read(t *testing.T, b []byte) *transcript.Transcript {
+	t.Helper()
+	tr, err := transcript.Read(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// What was recorded on either side, in either codec, plays through the machine to the same end.
+func TestRecordReadReplay(t *testing.T) {
+	for _, codecs := range [][]codec.Codec{nil, {codec.JSON()}, {codec.JSON(), codec.MessagePack()}} {
+		parent, child := record(t, transcript.Options{}, codecs, false)
+		v, err := read(t, parent.Bytes()).Replay(syncproto.Init())
+		if err != nil || v.Outcome != syncproto.Success {
+			t.Errorf("the parent's: %+v, %v", v, err)
+		}
+		tr := read(t, child.Bytes())
+		if v, err = tr.Replay(syncproto.Init()); err != nil || v.State != syncproto.Committed || tr.Role != syncproto.Child {
+			t.Errorf("the child's: %+v, %v", v, err)
+		}
+	}
+	parent, _ := record(t, transcript.Options{}, nil, true)
+	tr := read(t, parent.Bytes())
+	last := tr.Events[len(tr.Events)-1]
+	if v, err := tr.Replay(syncproto.Init()); err != nil || v.Outcome != syncproto.PeerError || last.End != syncproto.PeerError || !strings.Contains(last.Error, "open /x: no such file") {
+		t.Errorf("a failure: %+v, %+v, %v", v, last, err)
+	}
+}
+
+// A transcript that was changed plays no more: the divergence is named.
+func TestReplayFindsWhatCannotBe(t *testing.T) {
+	parent, _ := record(t, transcript.Options{}, nil, false)
+	for name, edit := range map[string]func(tr *transcript.Transcript){
+		"a name":         func(tr *transcript.Transcript) { tr.Events[len(tr.Events)-4].Name = "hooks" },
+		"a number":       func(tr *transcript.Transcript) { tr.Events[1].Header.Seq++ },
+		"a frame":        func(tr *transcript.Transcript) { tr.Events = tr.Events[1:] },
+		"an early EXEC":  func(tr *transcript.Transcript) { tr.Events[2].Header.Kind = syncproto.KindExec },
+		"a false ending": func(tr *transcript.Transcript) { tr.Events = append(tr.Events[:3], tr.Events[len(tr.Events)-1]) },
+	} {
+		tr := read(t, parent.Bytes())
+		edit(tr)
+		if v, err := tr.Replay(syncproto.Init()); err == nil {
+			t.Errorf("%s was changed, and it plays to %+v", name, v)
+		}
+	}
+}
+
+// Environments and arguments do not reach the file unless they are asked for.
+func TestSecretsAreTakenOut(t *testing.T) {
+	parent, child := record(t, transcript.Options{}, nil, false)
+	for _, b := range [][]byte{parent.Bytes(), child.Bytes()} {
+		if bytes.Contains(b, []byte("hunter2")) || bytes.Contains(b, []byte("s3cret")) || !bytes.Contains(b, []byte("[2 values of 23 bytes are not shown]")) {
+			t.Error("the secrets are in the file, or no mark is")
+		}
+	}
+	parent, _ = record(t, transcript.Options{Secrets: true}, nil, false)
+	if !bytes.Contains(parent.Bytes(), []byte("hunter2")) {
+		t.Error("the arguments were asked for, and are not in the file")
+	}
+	parent, _ = record(t, transcript.Options{NoBodies: true}, nil, false)
+	if bytes.Contains(parent.Bytes(), []byte("c1")) || parent.Len() > 1024 {
+		t.Errorf("bodies are in the file of %d bytes", parent.Len())
+	}
+}
+
+// A file that was cut anywhere is readable to its last whole record, and says so.
+func TestTornFiles(t *testing.T) {
+	parent, _ := record(t, transcript.Options{NoBodies: true}, nil, false)
+	whole := read(t, parent.Bytes())
+	for n := range parent.Len() {
+		tr, err := transcript.Read(bytes.NewReader(parent.Bytes()[:n]))
+		switch {
+		case n < 6:
+			if !errors.Is(err, transcript.ErrFormat) {
+				t.Fatalf("%d bytes: %v", n, err)
+			}
+		case err != nil && !errors.Is(err, transcript.ErrTorn):
+			t.Fatalf("%d bytes: %v", n, err)
+		case len(tr.Events) >= len(whole.Events):
+			t.Fatalf("%d bytes hold all of %d events", n, len(tr.Events))
+		}
+	}
+}
+
+// The file of an earlier version stays readable.
+func TestGolden(t *testing.T) {
+	const path = "testdata/init.hftr"
+	if *update {
+		parent, _ := record(t, transcript.Options{}, []codec.Codec{codec.JSON()}, false)
+		if err := os.WriteFile(path, parent.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := read(t, b).Replay(syncproto.Init()); err != nil || v.Outcome != syncproto.Success {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+type broken struct{ n int }
+
+func (w *broken) Write(b []byte) (int, error) {
+	if w.n--; w.n < 0 {
+		return 0, unix.ENOSPC
+	}
+	return len(b), nil
+}
+
+// A disk that is full ends the recording, not the conversation.
+func TestAWriterThatFails(t *testing.T) {
+	r := transcript.NewRecorder(&broken{2}, syncproto.Parent, transcript.Options{})
+	for range 5 {
+		r.Event(transport.Event{Header: syncproto.Header{Kind: syncproto.KindNote, Seq: 1}})
+	}
+	if !errors.Is(r.Err(), unix.ENOSPC) {
+		t.Errorf("%v", r.Err())
+	}
+}
+
+// Off, the hook costs nothing: control messages take no memory (TestControlMessagesTakeNoMemory in package transport). What is read is bounded whatever it says.
+func FuzzRead(f *testing.F) {
+	b, err := os.ReadFile("testdata/init.hftr")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add(b[:len(b)/2])
+	f.Add([]byte("HFTR\x01\x00\xff\xff\xff\x03"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		tr, err := transcript.Read(bytes.NewReader(b))
+		if err == nil && tr == nil {
+			t.Fatal("neither a transcript nor an error")
+		}
+		if tr != nil {
+			_, _ = tr.Replay(syncproto.Init())
+		}
+	})
+}
