@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/vectors"
 )
 
 func validHeader(t *rapid.T) syncproto.Header {
@@ -101,6 +102,13 @@ func TestSkippableUnknownKindPasses(t *testing.T) {
 }
 
 func FuzzParseHeader(f *testing.F) {
+	all, err := vectors.Of(vectors.KindFrame)
+	if err != nil || len(all) < 50 {
+		f.Fatalf("%d vectors of frames, %v", len(all), err)
+	}
+	for _, v := range all {
+		f.Add(v.Data)
+	}
 	f.Add([]byte(nil))
 	f.Add(syncproto.Header{Kind: syncproto.KindHello, Seq: 1}.Append(nil))
 	f.Add(syncproto.Header{Kind: syncproto.KindConfig, Flags: syncproto.FlagMore, NFDs: 253, Seq: 65535, Re: 1, Length: 1 << 31}.Append(nil))

@@ -13,10 +13,28 @@ import (
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/codec/codectest"
+	"github.com/handfast/handfast/syncproto/vectors"
 )
+
+// seeds adds every conformance vector of a codec's values. That there are none is a mistake of the test.
+func seeds(f *testing.F, name string) {
+	f.Helper()
+	all, err := vectors.Of(vectors.KindValue)
+	n := 0
+	for _, v := range all {
+		if v.Codec == name {
+			f.Add(v.Data)
+			n++
+		}
+	}
+	if err != nil || n < 50 {
+		f.Fatalf("%d vectors of %s, %v", n, name, err)
+	}
+}
 
 // FuzzJSON holds the strict parser against encoding/json: what it accepts that one accepts too, with the same meaning.
 func FuzzJSON(f *testing.F) {
+	seeds(f, "json")
 	for _, r := range refusedJSON {
 		f.Add([]byte(r.in))
 	}
@@ -77,6 +95,7 @@ func plainJSON(v syncproto.Value) any {
 
 // FuzzMessagePack holds the walk against the library's own reading into interfaces, and the one form against the bytes.
 func FuzzMessagePack(f *testing.F) {
+	seeds(f, "msgpack")
 	for _, r := range refusedMessagePack {
 		f.Add([]byte(r.in))
 	}

@@ -47,6 +47,9 @@ func (c *Conn) recv(p []byte, fds []int) (int, []int, cut, error) {
 	for {
 		n, fds2, cut, err := c.s.recv(p, fds)
 		fds = fds2
+		if err == unix.EINTR {
+			continue
+		}
 		if err == unix.ECONNRESET && !c.reset {
 			c.reset = true
 			continue
@@ -188,7 +191,7 @@ func (c *Conn) writeNow(h syncproto.Header, payload []byte, fds []int) (rest []b
 	c.wbuf = append(h.Append(c.wbuf[:0]), payload...)
 	n, err := c.s.sendNow(c.wbuf, fds)
 	switch {
-	case err == unix.EAGAIN || err == nil && n < len(c.wbuf):
+	case err == unix.EAGAIN || err == unix.EINTR || err == nil && n < len(c.wbuf):
 		return c.wbuf[max(n, 0):], nil
 	case err != nil:
 		return nil, sendError(err)
@@ -205,13 +208,16 @@ func (c *Conn) writeRest(rest []byte, fds []int) error {
 }
 
 func (c *Conn) write(b []byte, fds []int) error {
-	for ; len(b) > 0; fds = nil {
+	for len(b) > 0 {
 		n, err := c.s.send(b, fds)
+		if err == unix.EINTR {
+			continue
+		}
 		if err != nil {
 			c.torn = len(b) < len(c.wbuf)
 			return sendError(err)
 		}
-		b = b[n:]
+		b, fds = b[n:], nil
 	}
 	return nil
 }

@@ -100,17 +100,7 @@ func (m *memory) recv(p []byte, fds []int) (int, []int, cut, error) {
 	if len(m.in.queue) == 0 {
 		return 0, fds, cut{}, nil
 	}
-	c := &m.in.queue[0]
-	n := copy(p, c.data)
-	fds = append(fds, c.fds...)
-	lost := cut{data: m.packet && n < len(c.data)}
-	m.in.bytes -= n
-	if m.packet {
-		m.in.bytes -= len(c.data) - n
-	}
-	if c.data, c.fds = c.data[n:], nil; m.packet || len(c.data) == 0 {
-		m.in.queue = m.in.queue[1:]
-	}
+	n, fds, lost := m.in.take(p, fds, m.packet)
 	m.in.cond.Broadcast()
 	return n, fds, lost, nil
 }
@@ -154,6 +144,31 @@ func (m *memory) put(p []byte, fds []int, wait bool) (int, error) {
 	m.out.bytes += len(c.data)
 	m.out.cond.Broadcast()
 	return len(c.data), nil
+}
+
+// take moves what is queued into b: one packet, or of a stream as much as there is room for, up to and with the first bytes that bring descriptors, as the kernel does
+// (unix_stream_read_generic).
+func (p *pipe) take(b []byte, fds []int, packet bool) (n int, got []int, lost cut) {
+	for len(p.queue) > 0 && (n < len(b) || n == 0) {
+		c := &p.queue[0]
+		k := copy(b[n:], c.data)
+		brought := len(c.fds) > 0
+		fds = append(fds, c.fds...)
+		n += k
+		p.bytes -= k
+		if packet {
+			p.bytes -= len(c.data) - k
+			p.queue = p.queue[1:]
+			return n, fds, cut{data: k < len(c.data)}
+		}
+		if c.data, c.fds = c.data[k:], nil; len(c.data) == 0 {
+			p.queue = p.queue[1:]
+		}
+		if brought || k == 0 {
+			break
+		}
+	}
+	return n, fds, lost
 }
 
 func (m *memory) setReadDeadline(t time.Time) error  { m.in.setDeadline(receiver, t); return nil }

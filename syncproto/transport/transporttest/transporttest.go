@@ -1,0 +1,279 @@
+// Package transporttest is the suite that every connection of package transport passes, whatever carries its frames.
+package transporttest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// Link makes connected pairs, and says what the second end of each can do; the first end can do everything.
+type Link struct {
+	Make        func(t testing.TB) (a, b *transport.Conn) // both are closed by the test that asked for them
+	Descriptors bool                                      // b carries descriptors both ways
+	Deadlines   bool                                      // b's waits can be bounded
+	Interrupts  bool                                      // Close from another goroutine ends b's wait
+}
+
+// Run puts a link through the suite.
+func Run(t *testing.T, l Link) {
+	for _, test := range []struct {
+		name string
+		skip bool
+		f    func(t *testing.T, a, b *transport.Conn)
+	}{
+		{"every size arrives", false, sizes},
+		{"descriptors arrive", !l.Descriptors, descriptors},
+		{"descriptors are refused before a byte leaves", l.Descriptors, noDescriptors},
+		{"the end comes between two frames", false, end},
+		{"the end within a frame is told apart", false, torn},
+		{"half of a connection closes", false, half},
+		{"what a dead peer has said is read", false, dead},
+		{"both write much at once", false, both},
+		{"a wait ends with its deadline", !l.Deadlines, deadlines},
+		{"a wait ends with the connection", !l.Interrupts, interrupted},
+	} {
+		if test.skip {
+			continue
+		}
+		t.Run(test.name, func(t *testing.T) {
+			a, b := l.Make(t)
+			defer func() { _, _ = a.Close(), b.Close() }()
+			test.f(t, a, b)
+		})
+	}
+}
+
+func anything(syncproto.Header) error { return nil }
+
+func header(seq, size, fds int) syncproto.Header {
+	return syncproto.Header{Kind: syncproto.KindRequest, Seq: uint16(seq), Length: uint32(size), NFDs: uint8(fds)}
+}
+
+// pass sends a frame from one end and reads it at the other.
+func pass(from, to *transport.Conn, h syncproto.Header, payload []byte, fds []int) (got []int, err error) {
+	sent := make(chan error, 1)
+	go func() { sent <- from.WriteFrame(h, payload, fds) }()
+	h2, p2, got, err := to.ReadFrame(anything)
+	if e := <-sent; e != nil || err != nil {
+		return nil, errors.Join(e, err)
+	}
+	if h2 != h || !bytes.Equal(p2, payload) {
+		transport.CloseAll(got)
+		return nil, fmt.Errorf("%+v with %d bytes arrived as %+v with %d", h, len(payload), h2, len(p2))
+	}
+	return got, nil
+}
+
+func sizes(t *testing.T, a, b *transport.Conn) {
+	list := []int{0, 1, 2, 15, 16, 17, 30000, syncproto.MaxFrame - 1, syncproto.MaxFrame}
+	for k := 1; k <= 5; k++ { // the lengths at which a newline behind JSON once stayed unread
+		list = append(list, 512*(1<<k-1)-1, 512*(1<<k-1), 512*(1<<k-1)+1)
+	}
+	for i, n := range list {
+		payload := bytes.Repeat([]byte{byte(i + 1)}, n)
+		for _, dir := range [][2]*transport.Conn{{a, b}, {b, a}} {
+			if _, err := pass(dir[0], dir[1], header(i+1, n, 0), payload, nil); err != nil {
+				t.Fatalf("%d bytes: %v", n, err)
+			}
+		}
+	}
+}
+
+func descriptors(t *testing.T, a, b *transport.Conn) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var want, have unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &want); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range []int{1, 0, 2, 16, syncproto.MaxFDs} {
+		fds := make([]int, n)
+		for j := range fds {
+			fds[j] = int(f.Fd())
+		}
+		for _, dir := range [][2]*transport.Conn{{a, b}, {b, a}} {
+			got, err := pass(dir[0], dir[1], header(i+1, 100, n), make([]byte, 100), fds)
+			if err != nil || len(got) != n {
+				t.Fatalf("%d descriptors: %d came, %v", n, len(got), err)
+			}
+			for _, fd := range got {
+				flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+				if err != nil || flags&unix.FD_CLOEXEC == 0 || unix.Fstat(fd, &have) != nil || have.Ino != want.Ino {
+					t.Errorf("descriptor %d: flags %#x, inode %d, want %d, %v", fd, flags, have.Ino, want.Ino, err)
+				}
+			}
+			transport.CloseAll(got)
+		}
+	}
+}
+
+func noDescriptors(t *testing.T, a, b *transport.Conn) {
+	if err := b.WriteFrame(header(1, 0, 1), nil, []int{0}); err == nil {
+		t.Error("a descriptor was sent")
+	}
+	if _, err := pass(b, a, header(1, 3, 0), []byte("abc"), nil); err != nil {
+		t.Errorf("and something left before: %v", err)
+	}
+	if err := a.WriteFrame(header(1, 0, 1), nil, []int{0}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := b.ReadFrame(anything); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeDescriptors}) {
+		t.Errorf("a frame whose descriptor was lost: %v", err)
+	}
+}
+
+func end(t *testing.T, a, b *transport.Conn) {
+	for _, dir := range [][2]*transport.Conn{{a, b}, {b, a}} {
+		if err := dir[0].WriteFrame(header(1, 2, 0), []byte("ab"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := dir[0].CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		_, p, _, err := dir[1].ReadFrame(anything)
+		if err != nil || string(p) != "ab" {
+			t.Fatalf("%q, %v", p, err)
+		}
+		for range 2 {
+			if _, _, _, err := dir[1].ReadFrame(anything); err != io.EOF {
+				t.Errorf("after the last frame: %v", err)
+			}
+		}
+	}
+}
+
+// torn is sent by an end that dies in the middle: a packet is lost whole then.
+func torn(t *testing.T, a, b *transport.Conn) {
+	a = transport.WithFaults(a, transport.Faults{CutAfter: 40})
+	for i := range 2 {
+		if err := a.WriteFrame(header(i+1, 10, 0), make([]byte, 10), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, _, err := b.ReadFrame(anything); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := b.ReadFrame(anything); err != io.ErrUnexpectedEOF && err != io.EOF {
+		t.Errorf("%v", err)
+	}
+}
+
+func half(t *testing.T, a, b *transport.Conn) {
+	if err := a.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := b.ReadFrame(anything); err != io.EOF {
+		t.Fatal(err)
+	}
+	if _, err := pass(b, a, header(1, 5, 0), []byte("still"), nil); err != nil {
+		t.Errorf("the other direction: %v", err)
+	}
+	if err := a.WriteFrame(header(1, 0, 0), nil, nil); !errors.Is(err, unix.EPIPE) {
+		t.Errorf("writing after it: %v", err)
+	}
+}
+
+func dead(t *testing.T, a, b *transport.Conn) {
+	if err := a.WriteFrame(header(1, 0, 0), nil, nil); err != nil { // unread by b: its close resets the connection
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := b.WriteFrame(header(i+1, 4, 0), []byte("last"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = b.Close()
+	if err := a.WriteFrame(header(2, 0, 0), nil, nil); !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("writing to it: %v", err)
+	}
+	for range 3 {
+		if _, p, _, err := a.ReadFrame(anything); err != nil || string(p) != "last" {
+			t.Fatalf("%q, %v", p, err)
+		}
+	}
+	if _, _, _, err := a.ReadFrame(anything); err != io.EOF {
+		t.Errorf("the end: %v", err)
+	}
+}
+
+func both(t *testing.T, a, b *transport.Conn) {
+	const n, size = 40, 20000
+	errs := make(chan error, 4)
+	for _, c := range []*transport.Conn{a, b} {
+		go func() {
+			for i := range n {
+				if err := c.WriteFrame(header(i+1, size, 0), make([]byte, size), nil); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+		go func() {
+			for i := range n {
+				h, p, _, err := c.ReadFrame(anything)
+				if err == nil && (int(h.Seq) != i+1 || len(p) != size) {
+					err = fmt.Errorf("frame %d came as %d of %d bytes", i+1, h.Seq, len(p))
+				}
+				if err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range 4 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func deadlines(t *testing.T, a, b *transport.Conn) {
+	for _, c := range []*transport.Conn{a, b} {
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, _, _, err := c.ReadFrame(anything); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("reading: %v", err)
+		}
+		_ = c.SetReadDeadline(time.Time{})
+	}
+	for _, c := range []*transport.Conn{a, b} {
+		_ = c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		var err error
+		for i := 0; err == nil && i < 1000; i++ {
+			err = c.WriteFrame(header(i+1, 30000, 0), make([]byte, 30000), nil)
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("writing: %v", err)
+		}
+	}
+}
+
+func interrupted(t *testing.T, a, b *transport.Conn) {
+	for _, c := range []*transport.Conn{a, b} {
+		done := make(chan error, 1)
+		go func() {
+			_, _, _, err := c.ReadFrame(anything)
+			done <- err
+		}()
+		time.Sleep(5 * time.Millisecond)
+		_ = c.Close()
+		if err := <-done; !errors.Is(err, os.ErrClosed) && err != io.EOF {
+			t.Errorf("%v", err)
+		}
+	}
+}
