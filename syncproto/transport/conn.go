@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -68,10 +69,9 @@ func (c *Conn) recv(p []byte, fds []int) (int, []int, cut, error) {
 }
 
 func (c *Conn) readPacket(admit func(syncproto.Header) error) (h syncproto.Header, payload []byte, fds []int, err error) {
-	if c.rbuf == nil {
-		c.rbuf = make([]byte, maxPacket)
-	}
-	n, fds, cut, err := c.recv(c.rbuf, nil)
+	room := packets.Get().(*[maxPacket]byte)
+	defer packets.Put(room)
+	n, fds, cut, err := c.recv(room[:], nil)
 	if err != nil {
 		return h, nil, fds, err
 	}
@@ -81,7 +81,8 @@ func (c *Conn) readPacket(admit func(syncproto.Header) error) (h syncproto.Heade
 	if n == 0 {
 		return h, nil, nil, io.EOF
 	}
-	b := c.rbuf[:min(n, len(c.rbuf))]
+	c.rbuf = append(c.rbuf[:0], room[:min(n, len(room))]...)
+	b := c.rbuf
 	if h, err = syncproto.ParseHeader(b); err != nil {
 		return h, nil, fds, err
 	}
@@ -111,7 +112,7 @@ func (c *Conn) readStream(admit func(syncproto.Header) error) (h syncproto.Heade
 		return h, nil, fds, err
 	}
 	// admit has bounded Length, so this allocates what a frame may hold at most.
-	if uint32(len(c.rbuf)) < h.Length {
+	if uint32(cap(c.rbuf)) < h.Length {
 		c.rbuf = make([]byte, h.Length)
 	}
 	payload = c.rbuf[:h.Length]
@@ -240,6 +241,9 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.s.setWriteDeadline
 
 // Close closes the socket and ends a read or write that waits.
 func (c *Conn) Close() error { return c.s.close() }
+
+// packets are the buffers that packets are received into, each for one call: most frames are a few bytes, and are kept in as many.
+var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
 
 // maxPacket is room for the largest frame that any limits allow.
 const maxPacket = syncproto.HeaderSize + syncproto.MaxFrame
