@@ -14,6 +14,6 @@ demo:    ; test/demo.sh
 test:    ; test/setup.sh test && go test -buildvcs=false $(TESTFLAGS) ./...
 check:   ; go run -buildvcs=false ./internal/tools/check
 fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
-bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/handshake && go run -buildvcs=false .
+bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/conversation && go run -buildvcs=false .
 install: build ; install -D -m 0755 bin/handfast $(DESTDIR)$(BINDIR)/handfast
 clean:   ; rm -rf bin

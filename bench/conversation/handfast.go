@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// handfast is the product: the profile "init" as spawn and nsinit speak it.
+type handfast struct {
+	codec codec.Codec
+	trace func(transport.Event) // of the parent; nil but for the recording of the frames
+}
+
+func (h handfast) parent(e ends, w *work) error {
+	c, err := e.take(transport.Take)
+	if err != nil {
+		return err
+	}
+	p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Codecs: []codec.Codec{h.codec}, Trace: h.trace})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := p.Narrow(w.config.Narrow(syncproto.Init())); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	config, err := syncproto.ToValue(*w.config)
+	if err != nil {
+		return err
+	}
+	if err := p.Open(ctx, config, nil); err != nil {
+		return err
+	}
+	for {
+		r, err := p.Next(ctx)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if r.Name == container.ReqConsole {
+			var arg container.ConsoleArg
+			if err := syncproto.FromValue(r.Arg, &arg, false); err != nil {
+				return err
+			}
+			if err := w.console(arg.Path, r.FDs); err != nil {
+				return err
+			}
+		}
+		if err := p.Reply(ctx, syncproto.Value{}); err != nil {
+			return err
+		}
+	}
+}
+
+func (h handfast) child(e ends, w *work) error {
+	c, err := e.take(transport.TakeBlocking)
+	if err != nil {
+		return err
+	}
+	p, err := transport.NewChild(c, syncproto.Init(), transport.Options{})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	ctx := context.Background()
+	value, fds, err := p.Accept(ctx)
+	if err != nil {
+		return err
+	}
+	transport.CloseAll(fds)
+	var config container.Config
+	if err := syncproto.FromValue(value, &config, false); err != nil {
+		return err
+	}
+	if err := w.arrived(&config); err != nil {
+		return err
+	}
+	if err := p.Narrow(config.Narrow(syncproto.Init())); err != nil {
+		return err
+	}
+	if err := p.Confirm(ctx); err != nil {
+		return err
+	}
+	if _, _, err := p.Call(ctx, container.ReqHooks, syncproto.Value{}); err != nil {
+		return fmt.Errorf("hooks: %w", err)
+	}
+	arg, err := syncproto.ToValue(container.ConsoleArg{Path: consolePath})
+	if err != nil {
+		return err
+	}
+	if _, _, err := p.Call(ctx, container.ReqConsole, arg, w.terminal); err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
+	if _, _, err := p.Call(ctx, container.ReqReady, syncproto.Value{}); err != nil {
+		return fmt.Errorf("ready: %w", err)
+	}
+	return p.Exec(ctx)
+}
