@@ -30,7 +30,8 @@ func TestEveryConversation(t *testing.T) {
 		p    *syncproto.Profile
 		o    Options
 	}{
-		{"init", syncproto.Init(), Options{Commit: "ready", Room: 1}},
+		{"init with mounts", syncproto.Init(), Options{Commit: "ready", Narrowed: syncproto.Init().Forbid("hooks").Forbid("seccomp"), Room: 1}},
+		{"init with a console", syncproto.Init(), Options{Commit: "ready", Narrowed: syncproto.Init().Forbid("mount"), Room: 1}},
 		{"init with hooks", syncproto.Init(), Options{Commit: "ready", Narrowed: hooked()}},
 		{"init with two codecs", syncproto.Init(), Options{Commit: "ready", Codecs: 2, Narrowed: syncproto.Init().Forbid("mount").Forbid("hooks")}},
 		{"setns", syncproto.Setns(), Options{Commit: "ready"}},

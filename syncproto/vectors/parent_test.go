@@ -167,7 +167,6 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 	ready := func(s *script) { s.request("ready", "run", 0) }
 	exec := func(s *script) { s.send(syncproto.KindExec, 0, nil) }
 	add("exec-too-early", "state", "EXEC in a phase that does not commit.", exec)
-	add("exec-unanswered", "state", "EXEC while a request is unanswered.", func(s *script) { ready(s); s.call(syncproto.KindRequest, 0, "seccomp"); exec(s) })
 	add("exec-payload", "frame", "EXEC has a payload.", func(s *script) { ready(s); s.send(syncproto.KindExec, 0, []byte("{}")) })
 	add("after-exec", "state", "A NOTE after EXEC.", func(s *script) {
 		ready(s)
