@@ -20,6 +20,9 @@ func (p *player) receive() (*frame, error) {
 	var err error
 	if p.packet {
 		b, fds, err = p.read(buf)
+		if err == nil && len(b) == 0 && fds == 0 {
+			b, fds, err = p.read(buf) // the end may overtake a last packet
+		}
 		if err == nil && len(b) == 0 && fds > 0 {
 			return nil, errors.New("an empty packet with descriptors came")
 		}

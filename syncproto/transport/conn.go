@@ -72,6 +72,11 @@ func (c *Conn) readPacket(admit func(syncproto.Header) error) (h syncproto.Heade
 	room := packets.Get().(*[maxPacket]byte)
 	defer packets.Put(room)
 	n, fds, cut, err := c.recv(room[:], nil)
+	if err == nil && n == 0 && len(fds) == 0 {
+		// A nonblocking read that finds nothing, and then finds the connection shut down, reports the end although a packet may have come between the two looks
+		// (unix_dgram_recvmsg, net/unix/af_unix.c). What the peer sent before it ended is queued now, so a second read finds it.
+		n, fds, cut, err = c.recv(room[:], nil)
+	}
 	if err != nil {
 		return h, nil, fds, err
 	}
