@@ -77,7 +77,7 @@ func (p *Peer) agree(body syncproto.Value) error {
 }
 
 func (p *Peer) sendConfig(ctx context.Context, c codec.Codec, config syncproto.Value, fds []int) (digest string, size int, err error) {
-	b, err := p.encode(c, nil, config)
+	b, err := p.encode(c, make([]byte, 0, 8<<10), config)
 	if err != nil {
 		return "", 0, err
 	}
