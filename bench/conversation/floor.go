@@ -4,115 +4,164 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// The sizes of the conversation's frames in handfast with MessagePack, header included; that of CONFIG is what makes it 10 KiB.
-const (
-	helloSize, ackSize, okSize      = 246, 180, 50
-	requestSize, replySize, endSize = 32, 30, 16
-	configSize                      = 10 << 10
-)
-
-// send is one message, with a descriptor if it is not negative.
-func send(fd int, b []byte, right int) error {
-	var oob []byte
-	if right >= 0 {
-		oob = unix.UnixRights(right)
-	}
-	n, err := unix.SendmsgN(fd, b, oob, nil, unix.MSG_NOSIGNAL)
-	if err == nil && n < len(b) {
-		err = fmt.Errorf("%d of %d bytes", n, len(b))
-	}
-	return err
+// frame is one message of the conversation as the wire sees it.
+type frame struct {
+	Child bool // the child sends it
+	Size  int  // header included
+	FDs   int
 }
 
-var errShort = errors.New("the message is not whole")
+// record holds the conversation once, in memory, and lists what passed.
+func record(w *work, c codec.Codec) ([]frame, error) {
+	a, b := transport.Memory(transport.SeqPacket, 0)
+	var frames []frame
+	h := handfast{codec: c, trace: func(e transport.Event) {
+		if e.End == syncproto.Undecided {
+			frames = append(frames, frame{!e.Sent, syncproto.HeaderSize + len(e.Payload), int(e.Header.NFDs)})
+		}
+	}}
+	child := make(chan error, 1)
+	go func() { child <- h.child(ends{conn: b}, w) }()
+	err := h.parent(ends{conn: a}, w)
+	return frames, errors.Join(err, <-child)
+}
 
-// receive is one message of len(b) bytes; of a stream it takes as many calls as it needs. A descriptor that comes is closed.
-func receive(fd int, b []byte) error {
-	var oob [24]byte
-	for len(b) > 0 {
-		n, oobn, _, _, err := unix.Recvmsg(fd, b, oob[:], unix.MSG_CMSG_CLOEXEC)
-		if err == nil && n == 0 {
-			err = errShort
+// floor moves the bytes and the descriptors of the conversation, in as many messages, and does nothing else: blocking sockets, one system call for each message on
+// each side, no memory taken. The bytes mean nothing, and the check of them is left out of what is measured.
+type floor struct {
+	parentBuf, childBuf []byte
+	parentMsg, childMsg message
+}
+
+// message is the argument of one sendmsg(2) or recvmsg(2), kept from call to call.
+type message struct {
+	header unix.Msghdr
+	iov    unix.Iovec
+	oob    [unix.SizeofCmsghdr + 8]byte
+	fds    [1]int
+}
+
+func newFloor(w *work) *floor {
+	largest := 0
+	for _, f := range w.frames {
+		largest = max(largest, f.Size)
+	}
+	return &floor{parentBuf: make([]byte, largest), childBuf: make([]byte, largest)}
+}
+
+func (f *floor) parent(e ends, w *work) error {
+	return f.walk(e.fd, w, false, f.parentBuf, &f.parentMsg)
+}
+
+func (f *floor) child(e ends, w *work) error {
+	return f.walk(e.fd, w, true, f.childBuf, &f.childMsg)
+}
+
+// walk goes through the frames: what is this side's it sends, what is the other's it waits for.
+func (f *floor) walk(fd int, w *work, child bool, buf []byte, m *message) error {
+	for i, fr := range w.frames {
+		if fr.Child == child {
+			if w.closely {
+				fill(buf[:fr.Size], i)
+			}
+			if err := m.send(fd, buf[:fr.Size], fr.FDs, w.terminal); err != nil {
+				return errors.Join(err, unix.Close(fd))
+			}
+			continue
+		}
+		got, err := m.receive(fd, buf[:fr.Size])
+		if err == nil && fr.FDs > 0 {
+			err = w.console(consolePath, got)
+		}
+		if err == nil && w.closely {
+			err = check(buf[:fr.Size], i)
 		}
 		if err != nil {
-			return err
+			return errors.Join(err, unix.Close(fd))
 		}
-		if oobn > 0 {
-			closeRights(oob[:oobn])
+	}
+	if child {
+		return unix.Close(fd)
+	}
+	n, err := unix.Read(fd, buf[:1])
+	if err == nil && n != 0 {
+		err = errors.New("want end of file")
+	}
+	return errors.Join(err, unix.Close(fd))
+}
+
+// fill and check give each frame bytes of its own.
+func fill(b []byte, frame int) {
+	for i := range b {
+		b[i] = byte(i*7 + frame)
+	}
+}
+
+func check(b []byte, frame int) error {
+	for i := range b {
+		if b[i] != byte(i*7+frame) {
+			return fmt.Errorf("byte %d of frame %d is %#x, want %#x", i, frame, b[i], byte(i*7+frame))
 		}
-		b = b[n:]
 	}
 	return nil
 }
 
-func closeRights(oob []byte) {
-	messages, _ := unix.ParseSocketControlMessage(oob)
-	for i := range messages {
-		fds, _ := unix.ParseUnixRights(&messages[i])
-		for _, fd := range fds {
-			_ = unix.Close(fd)
-		}
-	}
+func (m *message) point(p []byte) {
+	m.iov.Base = unsafe.SliceData(p)
+	m.iov.SetLen(len(p))
+	m.header = unix.Msghdr{Iov: &m.iov, Iovlen: 1}
 }
 
-// receiveFDs takes n descriptors that come in one message; none at its end.
-func receiveFDs(fd, n int) ([]int, error) {
-	var b [1]byte
-	oob := make([]byte, unix.CmsgSpace(4*n))
-	k, oobn, _, _, err := unix.Recvmsg(fd, b[:], oob, unix.MSG_CMSG_CLOEXEC)
-	if err != nil || k == 0 {
-		return nil, err
+// send sends p whole; with fds not zero, fd rides along.
+func (m *message) send(socket int, p []byte, fds, fd int) error {
+	m.point(p)
+	if fds > 0 {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&m.oob))
+		h.Level, h.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
+		h.SetLen(unix.SizeofCmsghdr + 4)
+		*(*int32)(unsafe.Pointer(&m.oob[unix.SizeofCmsghdr])) = int32(fd)
+		m.header.Control = &m.oob[0]
+		m.header.SetControllen(len(m.oob))
 	}
-	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
-	if err != nil || len(messages) != 1 {
-		return nil, fmt.Errorf("%d control messages, %w", len(messages), err)
+	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(socket), uintptr(unsafe.Pointer(&m.header)), unix.MSG_NOSIGNAL)
+	if errno != 0 {
+		return os.NewSyscallError("sendmsg", errno)
 	}
-	return unix.ParseUnixRights(&messages[0])
+	if int(n) != len(p) {
+		return fmt.Errorf("sendmsg took %d of %d bytes", n, len(p))
+	}
+	return nil
 }
 
-// exchange is the floor's conversation as messages: who sends, how much, with a descriptor or without.
-var exchange = []struct {
-	byParent bool
-	size     int
-	right    bool
-}{
-	{true, helloSize, false}, {true, configSize, false}, {false, ackSize, false}, {false, okSize, false},
-	{false, requestSize, false}, {true, replySize, false}, // hooks
-	{false, requestSize, true}, {true, replySize, false}, // console
-	{false, requestSize, false}, {true, replySize, false}, // ready
-	{false, endSize, false},
-}
-
-func floorSide(parent bool) func(fd, side int) error {
-	return func(fd, side int) error {
-		defer unix.Close(side)
-		defer unix.Close(fd)
-		var buf [configSize]byte
-		for _, m := range exchange {
-			var err error
-			if m.byParent == parent {
-				right := -1
-				if m.right {
-					right = 0
-				}
-				err = send(fd, buf[:m.size], right)
-			} else {
-				err = receive(fd, buf[:m.size])
-			}
-			if err != nil {
-				return os.NewSyscallError("floor", err)
-			}
+// receive fills p, and returns the descriptor that came along, in the message's own memory.
+func (m *message) receive(socket int, p []byte) (fds []int, err error) {
+	for got := 0; got < len(p); {
+		m.point(p[got:])
+		m.header.Control = &m.oob[0]
+		m.header.SetControllen(len(m.oob))
+		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(socket), uintptr(unsafe.Pointer(&m.header)), unix.MSG_CMSG_CLOEXEC)
+		switch {
+		case errno == unix.EINTR:
+			continue
+		case errno != 0:
+			return fds, os.NewSyscallError("recvmsg", errno)
+		case n == 0:
+			return fds, errors.New("end of file in the middle")
 		}
-		if !parent {
-			return nil
+		if m.header.Controllen >= unix.SizeofCmsghdr+4 {
+			m.fds[0] = int(*(*int32)(unsafe.Pointer(&m.oob[unix.SizeofCmsghdr])))
+			fds = m.fds[:]
 		}
-		if n, err := unix.Read(fd, buf[:]); n != 0 || err != nil {
-			return fmt.Errorf("%d bytes behind the end, %w", n, err)
-		}
-		return nil
+		got += int(n)
 	}
+	return fds, nil
 }

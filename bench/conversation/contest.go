@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// contender is one row of the table.
+type contender struct {
+	name   string
+	socket transport.Type // of the connection
+	memory bool           // in place of a socket
+	extra  bool           // needs a second socket for the descriptor
+	floor  string         // the contender that moves the same bytes with nothing around
+	talker func(*work) talker
+	codec  codec.Codec // of the conversation that a floor copies
+}
+
+// partner is the child's side of a contender, which waits for a connection, talks, and waits for the next.
+type partner interface {
+	// begin gives the child its end and returns when it is about to talk. The partner owns the end.
+	begin(e ends, closely bool) error
+	// done waits until the child is through, and says how it went.
+	done() error
+	stop() error
+}
+
+// table is where a contender meets its partner.
+type table struct {
+	contender
+	setting setting
+	partner partner
+	parent  talker
+	work    work
+	samples []float64 // microseconds for a conversation, one for each round
+}
+
+type setting string
+
+const (
+	goroutines setting = "goroutines"
+	processes  setting = "processes"
+)
+
+// talk holds one conversation and says how long it took: from when both sides have their ends until the parent has seen the child's end of file and closed its own.
+func (t *table) talk(closely bool) (time.Duration, error) {
+	mine, theirs, err := t.connect()
+	if err != nil {
+		return 0, err
+	}
+	if err := t.partner.begin(theirs, closely); err != nil {
+		return 0, t.failed(err)
+	}
+	t.work.closely = closely
+	begin := time.Now()
+	err = t.parent.parent(mine, &t.work)
+	took := time.Since(begin)
+	if mine.extra >= 0 {
+		err = errors.Join(err, unix.Close(mine.extra))
+	}
+	if err := errors.Join(err, t.partner.done()); err != nil {
+		return 0, t.failed(err)
+	}
+	return took, nil
+}
+
+func (t *table) failed(err error) error {
+	return fmt.Errorf("%s between two %s: %w", t.name, t.setting, err)
+}
+
+func (t *table) connect() (mine, theirs ends, err error) {
+	mine, theirs = ends{fd: -1, extra: -1}, ends{fd: -1, extra: -1}
+	if t.memory {
+		mine.conn, theirs.conn = transport.Memory(t.socket, 0)
+		return mine, theirs, nil
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, int(t.socket)|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return mine, theirs, fmt.Errorf("socketpair: %w", err)
+	}
+	mine.fd, theirs.fd = pair[0], pair[1]
+	if t.extra {
+		pair, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return mine, theirs, fmt.Errorf("socketpair: %w", err)
+		}
+		mine.extra, theirs.extra = pair[0], pair[1]
+	}
+	return mine, theirs, nil
+}
+
+// round is one sample: the mean of a few conversations, so that what a contender leaves to the garbage collector is in it.
+func (t *table) round(conversations int) (microseconds float64, err error) {
+	var all time.Duration
+	for range conversations {
+		d, err := t.talk(false)
+		if err != nil {
+			return 0, err
+		}
+		all += d
+	}
+	return float64(all.Nanoseconds()) / 1e3 / float64(conversations), nil
+}
+
+// contest runs the rounds. In each every contender has its turn; the order turns by one place from round to round, so that nobody always comes after the same neighbour.
+func contest(tables []*table, warmup, rounds, conversations int, stopped func() error) error {
+	for round := range warmup + rounds {
+		for i := range tables {
+			if err := stopped(); err != nil {
+				return err
+			}
+			t := tables[(i+round)%len(tables)]
+			runtime.GC() // nobody pays for what another has left
+			took, err := t.round(conversations)
+			if err != nil {
+				return err
+			}
+			if round >= warmup {
+				t.samples = append(t.samples, took)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"flag"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// The test binary is the children of the contenders, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[1] == childCommand {
+		if err := child(os.Args[2], os.Args[3]); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestReportText(t *testing.T) {
+	r := report{kernel: "6.1.0", cpus: 2, load: "0.10 0.20 0.30 1/100 999", rounds: 5, conversations: 20}
+	for _, s := range []setting{goroutines, processes} {
+		r.rows = append(r.rows,
+			row{"floor msgpack seqpacket", "", s, []float64{100, 102, 98, 200, 101}},
+			row{reference, "floor msgpack seqpacket", s, []float64{150, 151, 147, 300, 152}},
+			row{"encoding/json stream", "floor msgpack seqpacket", s, []float64{1300, 1310.5, 1290, 12345.6, 1305}})
+	}
+	r.rows = append(r.rows, row{"handfast msgpack memory", "", goroutines, []float64{50, 51, 49, 80, 50}}, row{"nothing", "", processes, nil})
+	got := r.Text()
+	for line := range strings.Lines(got) {
+		if len(strings.TrimRight(line, "\n")) > 80 {
+			t.Errorf("wider than 80 columns: %q", line)
+		}
+	}
+	const golden = "testdata/report.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the report differs from %s, -update rewrites it; got:\n%s", golden, got)
+	}
+}
+
+// A host that turns twice as slow half-way does not change the paired ratio.
+func TestPairedRatio(t *testing.T) {
+	if got := pairedRatio([]float64{2, 2, 4, 4, 4}, []float64{1, 1, 2, 2, 2}); got != 2 {
+		t.Errorf("the ratio is %v, want 2", got)
+	}
+	if got := pairedRatio([]float64{1}, nil); !math.IsNaN(got) {
+		t.Errorf("a ratio to nothing is %v, want NaN", got)
+	}
+}
+
+func TestConfigurationSize(t *testing.T) {
+	c, err := configuration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := syncproto.ToValue(*c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := codec.MessagePack().Append(nil, v)
+	if err != nil || len(b) != configSize {
+		t.Errorf("%d bytes, %v; want %d", len(b), err, configSize)
+	}
+}
+
+func newTerminal(t *testing.T) int {
+	fd, err := unix.MemfdCreate("terminal", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
+}
+
+// Every contender holds the conversation, in both settings, twice over and with everything compared; and closes what it opened.
+func TestEveryContenderTalks(t *testing.T) {
+	w, err := newWork(newTerminal(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := lay(contenders(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables {
+		if _, err := table.talk(true); err != nil {
+			t.Error(err)
+			continue
+		}
+		before := descriptors(t)
+		for range 3 {
+			if _, err := table.talk(true); err != nil {
+				t.Error(err)
+			}
+		}
+		if after := descriptors(t); after != before {
+			t.Errorf("%s between two %s: %d descriptors after three conversations, %d before", table.name, table.setting, after, before)
+		}
+	}
+	for _, table := range tables {
+		if err := table.partner.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func descriptors(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// The comparison itself notices another configuration, another file and other bytes.
+func TestComparisonsNotice(t *testing.T) {
+	w, err := newWork(newTerminal(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.closely = true
+	other := *w.config
+	other.Hostname = "elsewhere"
+	if w.arrived(&other) == nil {
+		t.Error("another configuration passes")
+	}
+	fd, err := unix.MemfdCreate("another", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.console(consolePath, []int{fd}) == nil {
+		t.Error("another file passes")
+	}
+	if w.console(consolePath, nil) == nil {
+		t.Error("no file passes")
+	}
+	b := make([]byte, 64)
+	fill(b, 3)
+	if err := check(b, 3); err != nil {
+		t.Error(err)
+	}
+	if check(b, 4) == nil {
+		t.Error("the bytes of another frame pass")
+	}
+}

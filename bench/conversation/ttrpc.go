@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/containerd/ttrpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// overTTRPC is ttrpc, with the parent as the service. The configuration is JSON in a field of bytes, which is how containerd hands a container's specification on.
+type overTTRPC struct{}
+
+// netConn makes a net.Conn of fd, which is the Conn's from then on.
+func netConn(fd int) (net.Conn, error) {
+	f := os.NewFile(uintptr(fd), "conversation")
+	defer f.Close()
+	return net.FileConn(f)
+}
+
+// single is a listener with one connection, for ttrpc's server wants a listener. ended is closed when the server has closed that connection: the child's end of file was seen.
+type single struct {
+	net.Conn
+	once  sync.Once
+	given bool
+	ended chan struct{}
+}
+
+func (s *single) Accept() (net.Conn, error) {
+	if !s.given {
+		s.given = true
+		return s, nil
+	}
+	<-s.ended
+	return nil, net.ErrClosed
+}
+
+func (s *single) Addr() net.Addr { return s.LocalAddr() }
+
+func (s *single) Close() error {
+	err := error(nil)
+	s.once.Do(func() { err = s.Conn.Close(); close(s.ended) })
+	return err
+}
+
+func (overTTRPC) parent(e ends, w *work) error {
+	conn, err := netConn(e.fd)
+	if err != nil {
+		return err
+	}
+	server, err := ttrpc.NewServer()
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	var failed error
+	does := func(f func(argument string) error) ttrpc.Method {
+		return func(_ context.Context, decode func(any) error) (any, error) {
+			var arg wrapperspb.StringValue
+			if err := decode(&arg); err != nil {
+				return nil, err
+			}
+			return &emptypb.Empty{}, f(arg.Value)
+		}
+	}
+	nothing := does(func(string) error { return nil })
+	server.Register("parent", map[string]ttrpc.Method{
+		"Config": func(_ context.Context, decode func(any) error) (any, error) {
+			b, err := json.Marshal(w.config)
+			return &wrapperspb.BytesValue{Value: b}, errors.Join(err, decode(&wrapperspb.StringValue{}))
+		},
+		"Hooks": nothing, "Ready": nothing, "Exec": nothing,
+		"Console": does(func(path string) error {
+			fds, err := beside(e)
+			if err == nil {
+				err = w.console(path, fds)
+			}
+			failed = err
+			return err
+		}),
+	})
+	s := &single{Conn: conn, ended: make(chan struct{})}
+	if err := server.Serve(context.Background(), s); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return errors.Join(failed, server.Close())
+}
+
+func (overTTRPC) child(e ends, w *work) error {
+	conn, err := netConn(e.fd)
+	if err != nil {
+		return err
+	}
+	c := ttrpc.NewClient(conn)
+	defer c.Close()
+	ctx := context.Background()
+	call := func(method, arg string) error {
+		return c.Call(ctx, "parent", method, &wrapperspb.StringValue{Value: arg}, &emptypb.Empty{})
+	}
+	var b wrapperspb.BytesValue
+	if err := c.Call(ctx, "parent", "Config", &wrapperspb.StringValue{}, &b); err != nil {
+		return err
+	}
+	var config container.Config
+	if err := json.Unmarshal(b.Value, &config); err != nil {
+		return err
+	}
+	if err := w.arrived(&config); err != nil {
+		return err
+	}
+	if err := call("Hooks", ""); err != nil {
+		return err
+	}
+	if err := handOver(e, w); err != nil {
+		return err
+	}
+	if err := call("Console", consolePath); err != nil {
+		return err
+	}
+	if err := call("Ready", ""); err != nil {
+		return err
+	}
+	return call("Exec", "")
+}
