@@ -1,0 +1,16 @@
+//go:build race || msan || asan || handfast_nofork
+
+package rawfork
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Available reports whether this build can fork. One that is instrumented cannot: what it adds to every function must not run in the child.
+const Available = false
+
+func clone(*cloneArgs, []call, *report) (uintptr, syscall.Errno) {
+	return 0, unix.ENOSYS
+}

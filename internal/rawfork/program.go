@@ -1,0 +1,143 @@
+package rawfork
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// kind is what the child makes of a call.
+type kind int32
+
+const (
+	must  kind = iota // an error ends the child
+	try               // EPERM is remembered, any other error ends the child
+	again             // done only if the call that it belongs to met EPERM
+	fork              // clone3(2): the child goes on with the list, the caller of it ends
+	await             // read one byte: end of file ends the child
+	execute
+)
+
+// call is one system call. The child reads and writes it as plain memory.
+type call struct {
+	trap  uintptr
+	args  [6]uintptr
+	kind  kind
+	of    int32   // again: the place of the call that it belongs to
+	errno uintptr // try: what it met, written by the child
+	text  string  // what it does, for people; the child never looks at it
+}
+
+// cloneArgs is struct clone_args of clone(2), as large as Linux 5.7 has it.
+type cloneArgs struct {
+	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+}
+
+// Program is what a child does, in order. Its methods add to it; what they are given stays alive with it.
+type Program struct {
+	calls  []call
+	keep   []any
+	second *cloneArgs // of Fork, nil without one
+	await  bool
+}
+
+func (p *Program) add(c call) int {
+	p.calls = append(p.calls, c)
+	return len(p.calls) - 1
+}
+
+// Call adds a system call that must succeed. An argument that is a pointer goes with Keep.
+func (p *Program) Call(text string, trap uintptr, args ...uintptr) { p.put(must, text, trap, args) }
+
+func (p *Program) put(k kind, text string, trap uintptr, args []uintptr) int {
+	c := call{trap: trap, kind: k, text: text}
+	copy(c.args[:], args)
+	return p.add(c)
+}
+
+// Try adds a system call that may meet EPERM, and returns its place for Again. Any other error counts.
+func (p *Program) Try(text string, trap uintptr, args ...uintptr) (place int) {
+	return p.put(try, text, trap, args)
+}
+
+// Again adds the call at place once more: it is made, and must succeed then, if it met EPERM the first time.
+func (p *Program) Again(place int) {
+	c := p.calls[place]
+	c.kind, c.of, c.text = again, int32(place), c.text+" (again)"
+	p.add(c)
+}
+
+// Keep holds v for as long as the program, and returns it: the memory that an argument points to.
+func Keep[T any](p *Program, v *T) uintptr {
+	p.keep = append(p.keep, v)
+	return uintptr(unsafe.Pointer(v))
+}
+
+// Dup2 adds dup3(2) of the descriptor from to the number to. With cloexec the copy ends with the execution.
+func (p *Program) Dup2(from, to int, cloexec bool) {
+	flags := uintptr(0)
+	if cloexec {
+		flags = unix.O_CLOEXEC
+	}
+	p.Call(fmt.Sprintf("dup3 to %d", to), unix.SYS_DUP3, uintptr(from), uintptr(to), flags)
+}
+
+// CloseFrom adds close_range(2) of every descriptor from first on.
+func (p *Program) CloseFrom(first int) {
+	p.Call(fmt.Sprintf("close_range from %d", first), unix.SYS_CLOSE_RANGE, uintptr(first), math.MaxUint32, 0)
+}
+
+// Close adds close(2).
+func (p *Program) Close(fd int) { p.Call(fmt.Sprintf("close %d", fd), unix.SYS_CLOSE, uintptr(fd)) }
+
+// Setns adds setns(2) of the namespaces in flags, by a descriptor of one of them or of a process.
+func (p *Program) Setns(fd int, flags uintptr, text string) {
+	p.Call(text, unix.SYS_SETNS, uintptr(fd), flags)
+}
+
+// Fork adds the second child: with flags' namespaces as its own, child of the same parent, in whatever pid namespace the first one has entered. Only it goes on with the list.
+func (p *Program) Fork(flags uintptr) {
+	p.second = &cloneArgs{flags: uint64(flags) | unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID}
+	p.put(fork, "clone", unix.SYS_CLONE3, []uintptr{Keep(p, p.second), unsafe.Sizeof(*p.second)})
+}
+
+// Await adds a wait for the caller's word (Child.Go) at the descriptor fd, which is the number that Run is told.
+func (p *Program) Await(fd int) {
+	p.await = true
+	p.put(await, "wait for the parent", unix.SYS_READ, []uintptr{uintptr(fd), Keep(p, new([1]byte)), 1})
+}
+
+// Execute adds execveat(2) of the file open at fd (O_PATH will do). It is the last call.
+func (p *Program) Execute(fd int, argv, env []string) error {
+	a, err := syscall.SlicePtrFromStrings(argv)
+	if err != nil {
+		return fmt.Errorf("arguments of the child: %w", err)
+	}
+	e, err := syscall.SlicePtrFromStrings(env)
+	if err != nil {
+		return fmt.Errorf("environment of the child: %w", err)
+	}
+	p.keep = append(p.keep, a, e)
+	empty := Keep(p, new([1]byte))
+	p.put(execute, "execveat", unix.SYS_EXECVEAT, []uintptr{uintptr(fd), empty, uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&e[0])), unix.AT_EMPTY_PATH})
+	return nil
+}
+
+// String is one call a line.
+func (p *Program) String() string {
+	var b strings.Builder
+	for _, c := range p.calls {
+		switch c.kind {
+		case try:
+			b.WriteString("try ")
+		case again:
+			b.WriteString("else ")
+		}
+		b.WriteString(c.text + "\n")
+	}
+	return b.String()
+}
