@@ -15,6 +15,8 @@ import (
 // child is the state of one child between its steps.
 type child struct {
 	peer    *transport.Peer
+	profile *syncproto.Profile
+	plan    func(*container.Config) ([]Step, error)
 	cfg     container.Config
 	fds     []int     // that came with CONFIG
 	root    *sys.Root // the container's root file system, once StageRootfs is done
@@ -43,6 +45,8 @@ func (c *child) do(s Step) error {
 		return c.propagation()
 	case StageRootfs:
 		return c.openRootfs()
+	case StageRoot:
+		return c.openRoot()
 	case StageMount:
 		return c.mount(s.Mount)
 	case StageDevice:
@@ -88,6 +92,8 @@ func (c *child) doProcess(s Step) error {
 		return c.call(container.ReqReady)
 	case StageGate:
 		return c.gate()
+	case StageLabel:
+		return c.label(s.Path, s.Text)
 	case StageFiles:
 		return closeOthers(3 + c.cfg.Process.KeepFDs)
 	case StageExec:

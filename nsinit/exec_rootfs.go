@@ -56,6 +56,16 @@ func (c *child) openRootfs() error {
 	return nil
 }
 
+// openRoot opens the root of a container that this process has joined.
+func (c *child) openRoot() error {
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return op("open", "/", err)
+	}
+	c.root = sys.NewRoot(fd, "/")
+	return nil
+}
+
 func (c *child) hasNamespace(kind string) bool {
 	for _, n := range c.cfg.Namespaces {
 		if n.Kind == kind {

@@ -33,12 +33,14 @@ func Main() {
 		os.Exit(1)
 	}
 	closeInherited(socket)
-	peer, err := transport.NewChild(conn, syncproto.Init(), transport.Options{})
-	if err != nil {
+	c := &child{profile: syncproto.Init(), plan: Plan}
+	if len(os.Args) > 1 && os.Args[1] == "setns" {
+		c.profile, c.plan = syncproto.Setns(), PlanJoin
+	}
+	if c.peer, err = transport.NewChild(conn, c.profile, transport.Options{}); err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)
 	}
-	c := &child{peer: peer}
 	c.fail(c.run())
 	os.Exit(1)
 }
@@ -70,11 +72,11 @@ func (c *child) run() (err error) {
 	if err := c.checkFDs(); err != nil {
 		return &configError{err}
 	}
-	steps, err := Plan(&c.cfg)
+	steps, err := c.plan(&c.cfg)
 	if err != nil {
 		return &configError{err}
 	}
-	if err := c.peer.Narrow(c.cfg.Narrow(syncproto.Init())); err != nil {
+	if err := c.peer.Narrow(c.cfg.Narrow(c.profile)); err != nil {
 		return err
 	}
 	if err := c.peer.Confirm(ctx); err != nil {

@@ -11,6 +11,20 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
+// PlanJoin is what a child does that has joined a running container: its namespaces, its root and its groups are there already. It is as pure as Plan.
+func PlanJoin(cfg *container.Config) ([]Step, error) {
+	if err := checkProcess(&cfg.Process); err != nil {
+		return nil, err
+	}
+	p := &planner{cfg: cfg}
+	p.add(Step{Stage: StageSession}, Step{Stage: StageRoot})
+	if cfg.Process.Terminal {
+		p.add(Step{Stage: StageConsole})
+	}
+	p.process()
+	return p.steps, nil
+}
+
 // Plan is what the child of cfg will do, in order. It is pure: the same configuration gives the same steps, and nothing is touched. An error is a configuration that cannot be
 // carried out, and names the property.
 func Plan(cfg *container.Config) ([]Step, error) {
@@ -46,20 +60,30 @@ func (p *planner) has(kind string) bool {
 	return false
 }
 
-// check refuses what no step could be made of.
-func check(cfg *container.Config) error {
+// checkProcess refuses a process that nothing could be executed as.
+func checkProcess(p *container.Process) error {
 	switch {
-	case len(cfg.Process.Args) == 0 || cfg.Process.Args[0] == "":
+	case len(p.Args) == 0 || p.Args[0] == "":
 		return errors.New("process.args: there is no program")
-	case !path.IsAbs(cfg.Process.Cwd):
-		return fmt.Errorf("process.cwd: %q is not an absolute path", cfg.Process.Cwd)
-	case !path.IsAbs(cfg.Root.Path):
-		return fmt.Errorf("root.path: %q is not an absolute path", cfg.Root.Path)
+	case !path.IsAbs(p.Cwd):
+		return fmt.Errorf("process.cwd: %q is not an absolute path", p.Cwd)
 	}
-	for _, s := range append(append([]string(nil), cfg.Process.Args...), cfg.Process.Env...) {
+	for _, s := range append(append([]string{p.AppArmorProfile, p.SELinuxLabel}, p.Args...), p.Env...) {
 		if strings.IndexByte(s, 0) >= 0 {
 			return fmt.Errorf("process: %q holds a NUL byte", s)
 		}
+	}
+	return nil
+}
+
+// check refuses what no step could be made of.
+func check(cfg *container.Config) error {
+	if err := checkProcess(&cfg.Process); err != nil {
+		return err
+	}
+	switch {
+	case !path.IsAbs(cfg.Root.Path):
+		return fmt.Errorf("root.path: %q is not an absolute path", cfg.Root.Path)
 	}
 	for i, m := range cfg.Mounts {
 		if !path.IsAbs(m.Destination) {
@@ -171,6 +195,12 @@ func (p *planner) process() {
 	p.add(Step{Stage: StageStdio}, Step{Stage: StageEnv})
 	for i := range cfg.Process.Rlimits {
 		p.add(Step{Stage: StageRlimit, Rlimit: &cfg.Process.Rlimits[i]})
+	}
+	// While this process may still mount the procfs that it is written through.
+	for _, l := range [...]struct{ module, label string }{{"apparmor", cfg.Process.AppArmorProfile}, {"selinux", cfg.Process.SELinuxLabel}} {
+		if l.label != "" {
+			p.add(Step{Stage: StageLabel, Path: l.module, Text: l.label})
+		}
 	}
 	p.add(Step{Stage: StageUser, Path: path.Clean(cfg.Process.Cwd), Text: fmt.Sprintf("%d:%d", cfg.Process.UID, cfg.Process.GID)})
 	p.add(Step{Stage: StageProgram, Path: cfg.Process.Args[0]}, Step{Stage: StageReady})

@@ -20,6 +20,7 @@ const (
 	StageSysctl      Stage = "sysctl"               // write one kernel parameter
 	StagePropagation Stage = "propagation"          // stop mounts from spreading to the host
 	StageRootfs      Stage = "rootfs"               // mount the root file system on itself and open it
+	StageRoot        Stage = "root"                 // open the root that the process has joined
 	StageMount       Stage = "mount"                // one mount
 	StageDevice      Stage = "device"               // one device node
 	StageLate        Stage = "latemode"             // a tmpfs becomes read-only, now that everything in it is made
@@ -35,6 +36,7 @@ const (
 	StageStdio       Stage = "stdio"                // the standard streams belong to the user
 	StageEnv         Stage = "environment"          // HOME
 	StageRlimit      Stage = "rlimit"               // one resource limit
+	StageLabel       Stage = "label"                // ask a security module for a label from the execution on
 	StageUser        Stage = "user"                 // ids, capabilities, no_new_privs, working directory
 	StageProgram     Stage = "program"              // find the program
 	StageFiles       Stage = "files"                // mark every other descriptor to end with the execution

@@ -14,6 +14,9 @@ type Config struct {
 	// Container is the body of CONFIG. Start fills in what only it can know: Namespaces, Root.FD, GateFD and Loopback.
 	Container container.Config
 
+	// Target, where not nil, makes the child one more process of what runs already: it joins the target's namespaces and speaks the profile "setns". Namespaces, mappings, offsets and
+	// Gate are empty then, and of Container only ID and Process count.
+	Target *Target
 	// Namespaces are those the child shall not share with the parent; a kind may stand once.
 	Namespaces []Namespace
 
@@ -60,6 +63,16 @@ type Config struct {
 type Namespace struct {
 	Kind string // one of container.NS*
 	Path string // a file under /proc/PID/ns or a bind mount of one; empty: a new namespace
+}
+
+// Target is a process whose namespaces a child joins.
+type Target struct {
+	// PIDFD holds the process, pidfd_open(2), so that its number cannot come to mean another one between look-up and join. Start borrows it.
+	PIDFD *os.File
+	// Kinds are the namespaces to join, each one of container.NS*. The caller's own cannot be joined: a kind that both share is left out.
+	Kinds []string
+	// Root is the target's root directory (O_PATH), for a target that has no mount namespace of its own: the child takes it as its root. Nil where "mount" is in Kinds. Start borrows it.
+	Root *os.File
 }
 
 // IDMap is one line of uid_map or gid_map.

@@ -124,7 +124,7 @@ func (s *starter) named(source string) bool {
 			return true
 		}
 	}
-	return len(s.plan.UIDMap) > 0 && isHostDevice(c, source)
+	return s.plan.hasUser() && isHostDevice(c, source)
 }
 
 // isHostDevice allows the devices of the configuration, which a child in a user namespace cannot make and so binds from the host.

@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -104,6 +105,27 @@ func (s ThreadStep) run() error {
 	defer ns.Close()
 	if err := unix.Setns(int(ns.Fd()), int(cloneFlag(s.Kind))); err != nil {
 		return fmt.Errorf("namespace %q: setns %s: %w", s.Kind, s.Path, err)
+	}
+	return nil
+}
+
+// joinTarget is for builds that cannot fork by themselves: the thread joins what a thread of many may join, and makes the child there. That child finds its program through the target's /proc, and
+// is not hidden on its way in: it is for tests of this package, not for a container that is not trusted.
+func (s *starter) joinTarget() error {
+	var all Join
+	for _, j := range s.plan.Joins {
+		all.Kinds = append(all.Kinds, j.Kinds...)
+	}
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return os.NewSyscallError("unshare", err)
+	}
+	if all.flags() != 0 {
+		if err := unix.Setns(int(s.cfg.Target.PIDFD.Fd()), int(all.flags())); err != nil {
+			return fmt.Errorf("join the namespaces %s: %w (this build is instrumented and can join neither user nor time namespaces)", all, os.NewSyscallError("setns", err))
+		}
+	}
+	if s.plan.Chroot {
+		return os.NewSyscallError("chroot", errors.Join(unix.Fchdir(int(s.cfg.Target.Root.Fd())), unix.Chroot(".")))
 	}
 	return nil
 }

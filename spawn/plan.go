@@ -21,9 +21,14 @@ const SocketVariable = "HANDFAST_SOCKET"
 type Plan struct {
 	Argv       []string     // of the program itself, executed anew
 	Env        []string     // nothing of the caller's environment reaches the child
+	Profile    string       // of the conversation: "init" or "setns"
 	SocketFD   int          // number of the handshake socket in the child
 	Cloneflags uintptr      // the new namespaces that clone(2) makes
 	Thread     []ThreadStep // what the cloning thread does first; if there is any, the thread is not used again
+	Joins      []Join       // what the child joins before the execution, when it still has one thread alone
+	Chroot     bool         // the child takes the target's root directory as its own
+	Helpers    bool         // newuidmap(1) and newgidmap(1) write the mappings
+	Hidden     bool         // the child executes with two different group ids, so that nobody may trace it, from its first instruction on
 	UIDMap     []syscall.SysProcIDMap
 	GIDMap     []syscall.SysProcIDMap
 	SetGroups  bool                  // setgroups(2) stays allowed in the new user namespace
@@ -67,7 +72,11 @@ func MakePlan(cfg *Config, privileged bool) (*Plan, error) {
 	if cfg.PreserveFDs < 0 {
 		return nil, fmt.Errorf("preserve %d descriptors: the number is negative", cfg.PreserveFDs)
 	}
-	p := &Plan{SocketFD: 3 + cfg.PreserveFDs, Argv: []string{"handfast", "init"}}
+	p := &Plan{SocketFD: 3 + cfg.PreserveFDs, Profile: profileInit}
+	if cfg.Target != nil {
+		p.Profile = profileSetns
+	}
+	p.Argv = []string{"handfast", p.Profile}
 	// One processor is what the child's few milliseconds need; the variable spares the runtime the rest.
 	p.Env = []string{SocketVariable + "=" + strconv.Itoa(p.SocketFD), "GOMAXPROCS=1"}
 	if len(cfg.Init) > 0 {
@@ -75,6 +84,9 @@ func MakePlan(cfg *Config, privileged bool) (*Plan, error) {
 			return nil, fmt.Errorf("init %q: want an absolute path", cfg.Init[0])
 		}
 		p.Argv = slices.Clone(cfg.Init)
+	}
+	if cfg.Target != nil {
+		return p, p.target(cfg, privileged)
 	}
 	for i, ns := range cfg.Namespaces {
 		if err := p.namespace(cfg, ns); err != nil {
@@ -84,7 +96,10 @@ func MakePlan(cfg *Config, privileged bool) (*Plan, error) {
 			return nil, fmt.Errorf("namespace %q stands twice", ns.Kind)
 		}
 	}
-	return p, p.mappings(cfg, privileged)
+	if err := p.mappings(cfg, privileged); err != nil {
+		return nil, err
+	}
+	return p, p.joins(cfg)
 }
 
 // namespace puts one namespace where it is made or joined: by clone(2), by the cloning thread, or by the child.
@@ -103,8 +118,7 @@ func (p *Plan) namespace(cfg *Config, ns Namespace) error {
 	case ns.Path == "":
 		p.Cloneflags |= flag
 		p.Loopback = p.Loopback || ns.Kind == container.NSNetwork
-	case ns.Kind == container.NSUser || ns.Kind == container.NSTime:
-		return fmt.Errorf("namespace %q: joining the one at %s is not carried out by this version", ns.Kind, ns.Path)
+	case ns.Kind == container.NSUser || ns.Kind == container.NSTime: // only a process of one thread may: see joins
 	case ns.Kind == container.NSMount:
 		told.How = container.NSJoin // after the execution: the program is still found in the parent's mounts
 	default:
@@ -126,9 +140,14 @@ func (p *Plan) mappings(cfg *Config, privileged bool) error {
 		return errors.New("a new user namespace needs uid and gid mappings")
 	}
 	p.UIDMap, p.GIDMap = sysIDMap(cfg.UIDMappings), sysIDMap(cfg.GIDMappings)
-	p.SetGroups = privileged
+	// user_namespaces(7): without CAP_SETUID and CAP_SETGID one line of one id can be written, and only after setgroups(2) is denied for good.
+	p.Helpers = !privileged && (more(cfg.UIDMappings) || more(cfg.GIDMappings))
+	p.SetGroups = privileged || p.Helpers
 	return nil
 }
+
+// more reports whether a mapping is more than a plain user may write.
+func more(m []IDMap) bool { return len(m) != 1 || m[0].Size != 1 }
 
 func sysIDMap(m []IDMap) []syscall.SysProcIDMap {
 	out := make([]syscall.SysProcIDMap, len(m))
@@ -165,7 +184,7 @@ func (p *Plan) SysProcAttr(pidfd *int, cgroup int) *syscall.SysProcAttr {
 // String prints the plan, a line a decision.
 func (p *Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "argv %q\nenv %q\nsocket %d\n", p.Argv, p.Env, p.SocketFD)
+	fmt.Fprintf(&b, "profile %s\nargv %q\nenv %q\nsocket %d\n", p.Profile, p.Argv, p.Env, p.SocketFD)
 	for _, s := range p.Thread {
 		switch {
 		case s.Path != "":
@@ -174,12 +193,21 @@ func (p *Plan) String() string {
 			fmt.Fprintf(&b, "thread unshare %s offsets %q\n", s.Kind, s.Offsets)
 		}
 	}
+	for _, j := range p.Joins {
+		fmt.Fprintf(&b, "join %s\n", j)
+	}
+	if p.Chroot {
+		b.WriteString("chroot to the target's root\n")
+	}
 	fmt.Fprintf(&b, "clone %s\n", flagNames(p.Cloneflags))
 	for _, m := range p.UIDMap {
 		fmt.Fprintf(&b, "uid_map %d %d %d\n", m.ContainerID, m.HostID, m.Size)
 	}
 	for _, m := range p.GIDMap {
 		fmt.Fprintf(&b, "gid_map %d %d %d (setgroups %t)\n", m.ContainerID, m.HostID, m.Size, p.SetGroups)
+	}
+	if p.Helpers {
+		b.WriteString("mapped by newuidmap and newgidmap\n")
 	}
 	for _, n := range p.Namespaces {
 		fmt.Fprintf(&b, "child %s %s\n", n.Kind, n.How)

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/rawfork"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
@@ -49,7 +50,7 @@ func (s *starter) start(ctx context.Context) error {
 			return &StartError{Stage: "gate", Err: err}
 		}
 	}
-	conn, err := s.clone()
+	conn, err := s.clone(ctx)
 	if err != nil {
 		return &StartError{Stage: "clone", Err: err}
 	}
@@ -81,7 +82,7 @@ func (s *starter) cleanup() {
 }
 
 // clone makes the child, with the other end of the connection as its only handshake socket.
-func (s *starter) clone() (*transport.Conn, error) {
+func (s *starter) clone(ctx context.Context) (*transport.Conn, error) {
 	conn, theirs, err := transport.SocketPair(transport.SeqPacket)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (s *starter) clone() (*transport.Conn, error) {
 		return nil, err
 	}
 	defer exe.Close()
-	if err := s.fork(theirs, exe); err != nil {
+	if err := s.fork(ctx, theirs, exe); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (s *starter) openInit() (*os.File, error) {
 	return f, nil
 }
 
-func (s *starter) fork(socket, exe *os.File) error {
+func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 	files, done, err := s.files(socket, exe)
 	if err != nil {
 		return err
@@ -132,6 +133,16 @@ func (s *starter) fork(socket, exe *os.File) error {
 	}
 	for _, step := range s.plan.Thread {
 		steps = append(steps, step.run)
+	}
+	if s.plan.bare() && rawfork.Available {
+		kept := make([]int, 0, len(files))
+		for _, fd := range files[:len(files)-1] {
+			kept = append(kept, int(fd))
+		}
+		return onThread(steps, func() error { return s.bare(ctx, kept, exe, cgroup) })
+	}
+	if s.cfg.Target != nil {
+		steps = append(steps, s.joinTarget)
 	}
 	pidfd := -1
 	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}
@@ -245,13 +256,17 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
 	if !ok {
 		return nil, fmt.Errorf("codec %q is not registered", name)
 	}
-	p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{
+	profile := syncproto.Init()
+	if s.plan.Profile == profileSetns {
+		profile = syncproto.Setns()
+	}
+	p, err := transport.NewParent(conn, profile, transport.Options{
 		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks), Trace: s.cfg.Trace,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return p, p.Narrow(s.cfg.Container.Narrow(syncproto.Init()))
+	return p, p.Narrow(s.cfg.Container.Narrow(profile))
 }
 
 // undo ends what there is of the child and gives the error all that is known of its end.

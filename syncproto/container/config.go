@@ -124,7 +124,10 @@ type Process struct {
 	Terminal       bool         `sync:"terminal,omitempty"`
 	Rows           uint16       `sync:"rows,omitempty"` // size of the terminal; zero: the kernel's default
 	Columns        uint16       `sync:"columns,omitempty"`
-	KeepFDs        int          `sync:"keepFDs,omitempty"` // descriptors 3 to 2+KeepFDs reach the program; all others are closed
+	// AppArmorProfile and SELinuxLabel are what the execution shall change to, apparmor(7) and selinux(8); empty leaves what there is.
+	AppArmorProfile string `sync:"apparmorProfile,omitempty"`
+	SELinuxLabel    string `sync:"selinuxLabel,omitempty"`
+	KeepFDs         int    `sync:"keepFDs,omitempty"` // descriptors 3 to 2+KeepFDs reach the program; all others are closed
 }
 
 // Capabilities are the five sets of capabilities(7) as bit masks, bit n for capability number n.

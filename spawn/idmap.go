@@ -1,0 +1,59 @@
+package spawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// writeMaps lets newuidmap(1) and newgidmap(1) write the mappings of the user namespace that the process pid has made: they may do more than the caller, as far as subuid(5) and
+// subgid(5) allow it.
+func writeMaps(ctx context.Context, pid int, cfg *Config) error {
+	for _, h := range [...]struct {
+		program, file string
+		maps          []IDMap
+	}{{"newuidmap", "/etc/subuid", cfg.UIDMappings}, {"newgidmap", "/etc/subgid", cfg.GIDMappings}} {
+		if err := helper(ctx, h.program, h.file, pid, h.maps); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func helper(ctx context.Context, program, file string, pid int, maps []IDMap) error {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		// A caller may have no PATH at all.
+		if path, err = exec.LookPath("/usr/bin/" + program); err != nil {
+			return fmt.Errorf("%s: it is needed to map other ids than the caller's own, and is not installed (Debian's package uidmap has it): %w", program, err)
+		}
+	}
+	cmd := exec.CommandContext(ctx, path, helperArgs(pid, maps)...)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", program, context.Cause(ctx))
+	}
+	said := strings.Join(strings.Fields(strings.ToValidUTF8(string(out), "?")), " ")
+	var exit *exec.ExitError
+	if said != "" && errors.As(err, &exit) {
+		return fmt.Errorf("%s %s: %w: %s (are these ids in %s?)", program, strings.Join(helperArgs(pid, maps), " "), err, said, file)
+	}
+	return fmt.Errorf("%s %s: %w", program, strings.Join(helperArgs(pid, maps), " "), err)
+}
+
+// helperArgs are the arguments of newuidmap(1): the process, then three numbers a line.
+func helperArgs(pid int, maps []IDMap) []string {
+	args := []string{strconv.Itoa(pid)}
+	for _, m := range maps {
+		for _, n := range [...]uint32{m.ContainerID, m.HostID, m.Size} {
+			args = append(args, strconv.FormatUint(uint64(n), 10))
+		}
+	}
+	return args
+}
