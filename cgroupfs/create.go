@@ -21,7 +21,7 @@ func Create(l *Layout, p string) (*Group, error) {
 	}
 	g := &Group{layout: l, path: p}
 	for i := range l.Hierarchies {
-		m, err := create(&l.Hierarchies[i], rel, l.Mode() == V2)
+		m, err := create(l, &l.Hierarchies[i], rel)
 		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) {
 			g.skipped = append(g.skipped, Skipped{l.Hierarchies[i], err})
 			continue
@@ -51,8 +51,9 @@ func (m *member) undo() {
 }
 
 // create makes the group in one hierarchy.
-func create(h *Hierarchy, rel string, enable bool) (m member, err error) {
+func create(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 	m.h = h
+	enable := l.Mode() == V2
 	if m.mount, err = openMount(h); err != nil {
 		return m, err
 	}
@@ -75,9 +76,13 @@ func create(h *Hierarchy, rel string, enable bool) (m member, err error) {
 		return m, err
 	}
 	if len(m.made) == 0 {
-		if err = m.free(); err != nil {
-			m.dir.close()
-		}
+		err = m.free()
+	}
+	if err == nil && m.canFreeze(l) {
+		err = m.notFrozen()
+	}
+	if err != nil {
+		m.dir.close()
 	}
 	return m, err
 }
@@ -169,7 +174,19 @@ func (m *member) enable(parent string) error {
 	return nil
 }
 
-// free refuses a group that somebody uses: one with a process in it or anywhere below, and one that is frozen or about to be.
+// notFrozen refuses a group whose processes would stop at once, because it or one above it is frozen or about to be.
+func (m *member) notFrozen() error {
+	s, err := m.freezeState()
+	if err != nil || s == thawed {
+		return err
+	}
+	if above := m.frozenAbove(); above != "" {
+		return fmt.Errorf("cgroup %s would be frozen, as %s is: %w", m.dir.name, above, unix.EBUSY)
+	}
+	return fmt.Errorf("cgroup %s exists and is frozen: %w", m.dir.name, unix.EBUSY)
+}
+
+// free refuses a group that somebody uses: one with a process in it or anywhere below.
 func (m *member) free() error {
 	pids, err := procs(m.dir, nil, 0)
 	if err != nil {
@@ -177,9 +194,6 @@ func (m *member) free() error {
 	}
 	if len(pids) > 0 {
 		return fmt.Errorf("cgroup %s exists and holds processes: %w", m.dir.name, unix.EBUSY)
-	}
-	if thawed, err := m.thawed(); err != nil || !thawed {
-		return errors.Join(err, fmt.Errorf("cgroup %s exists and is frozen: %w", m.dir.name, unix.EBUSY))
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ type runtime struct {
 	t      testing.TB
 	binary string
 	root   string
-	global []string // further global options
+	global []string                  // further global options
+	wrap   func(*exec.Cmd) *exec.Cmd // nil: commands run as they are
 }
 
 func newRuntime(t testing.TB, global ...string) *runtime {
@@ -49,7 +50,11 @@ type outcome struct {
 
 func (r *runtime) command(args ...string) *exec.Cmd {
 	all := append([]string{"--root", r.root}, r.global...)
-	return exec.Command(r.binary, append(all, args...)...)
+	cmd := exec.Command(r.binary, append(all, args...)...)
+	if r.wrap != nil {
+		return r.wrap(cmd)
+	}
+	return cmd
 }
 
 // do runs a command to its end. Its streams are files, as they often are: a pipe would stay open for as long as a container holds it.

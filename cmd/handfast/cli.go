@@ -41,7 +41,7 @@ func parse(args []string) (*invocation, error) {
 	}
 	in.command = c
 	var err error
-	in.args, err = parseCommand(append(c.options[:len(c.options):len(c.options)], helpOption()), args[1:], &in.settings)
+	in.args, err = parseCommand(append(c.options[:len(c.options):len(c.options)], helpOption()), args[1:], c.passes, &in.settings)
 	if err != nil {
 		return in, fmt.Errorf("%s: %w", c.name, err)
 	}

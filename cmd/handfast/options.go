@@ -57,8 +57,8 @@ func bind(fs *flag.FlagSet, name string, into any) {
 	}
 }
 
-// parseCommand reads a command's options, which may stand before, between and after its arguments; "--" ends them.
-func parseCommand(options []option, args []string, s *settings) (rest []string, err error) {
+// parseCommand reads a command's options, which may stand before, between and after its arguments; "--" ends them. With passes the first argument does too: what follows is not ours.
+func parseCommand(options []option, args []string, passes bool, s *settings) (rest []string, err error) {
 	fs := flagSet(options, s)
 	for {
 		if err := fs.Parse(args); err != nil {
@@ -68,8 +68,8 @@ func parseCommand(options []option, args []string, s *settings) (rest []string, 
 		if n := len(args) - len(left); n > 0 && args[n-1] == "--" {
 			return append(rest, left...), nil
 		}
-		if len(left) == 0 {
-			return rest, nil
+		if len(left) == 0 || passes {
+			return append(rest, left...), nil
 		}
 		rest, args = append(rest, left[0]), left[1:]
 	}

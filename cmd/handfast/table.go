@@ -9,6 +9,7 @@ type command struct {
 	summary string
 	details string
 	options []option
+	passes  bool // options after the first argument are somebody else's
 	run     func(*invocation) (status int, err error)
 }
 
@@ -81,6 +82,12 @@ func commands() []command {
 		{name: "list", summary: "list the containers of this root directory",
 			options: []option{formatOption("table or json (default table)"), {"quiet", "q", "", "print ids only", func(s *settings) any { return &s.quiet }}},
 			run:     (*invocation).list},
+		{name: "pause", args: "ID", min: 1, max: 1, summary: "stop the processes of a running container where they are", run: (*invocation).pause},
+		{name: "resume", args: "ID", min: 1, max: 1, summary: "let the processes of a paused container go on", run: (*invocation).resume},
+		{name: "ps", args: "ID [PS-OPTIONS...]", min: 1, max: -1, summary: "list the processes of a container",
+			details: "A table is that of ps(1), with its options (default -ef), for the container's processes alone.",
+			options: []option{formatOption("table, or json: an array of process ids as the host sees them (default table)")},
+			passes:  true, run: (*invocation).ps},
 		{name: "spec", summary: "write a config.json to start from",
 			details: "Refuses to overwrite one.",
 			options: []option{

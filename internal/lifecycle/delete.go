@@ -22,7 +22,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 	if err != nil {
 		return err
 	}
-	if status == state.Running && !force {
+	if (status == state.Running || status == state.Paused) && !force {
 		return fmt.Errorf("cannot delete container %s that is not stopped: %s (kill it first, or use --force)", id, status)
 	}
 	return r.destroy(dir, s)

@@ -28,6 +28,9 @@ func (r *Runtime) end(s *state.State) error {
 	if err := h.signal(unix.SIGKILL); err != nil && !errors.Is(err, errGone) {
 		return err
 	}
+	if err := unfreeze(s); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, fmt.Errorf("process %d did not end within %v of SIGKILL", s.PID, patience))
 	defer cancel()
 	return h.wait(ctx)

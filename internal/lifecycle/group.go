@@ -85,7 +85,7 @@ func (c *creation) forget(group *cgroupfs.Group) {
 }
 
 // withGroup opens the container's group, if it has one and it is still there.
-func withGroup(s *state.State, do func(context.Context, *cgroupfs.Group) error) error {
+func withGroup(ctx context.Context, s *state.State, do func(context.Context, *cgroupfs.Group) error) error {
 	if s.CgroupPath == "" {
 		return nil
 	}
@@ -98,14 +98,14 @@ func withGroup(s *state.State, do func(context.Context, *cgroupfs.Group) error) 
 		return err
 	}
 	defer group.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), groupPatience)
+	ctx, cancel := context.WithTimeout(ctx, groupPatience)
 	defer cancel()
 	return do(ctx, group)
 }
 
 // removeGroup ends what is left in the container's group, and removes it.
 func removeGroup(s *state.State) error {
-	return withGroup(s, func(ctx context.Context, g *cgroupfs.Group) error {
+	return withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error {
 		if err := g.Kill(ctx); err != nil {
 			return err
 		}
@@ -115,5 +115,5 @@ func removeGroup(s *state.State) error {
 
 // killGroup ends every process of the container's group.
 func killGroup(s *state.State) error {
-	return withGroup(s, func(ctx context.Context, g *cgroupfs.Group) error { return g.Kill(ctx) })
+	return withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error { return g.Kill(ctx) })
 }

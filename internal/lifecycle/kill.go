@@ -12,7 +12,8 @@ import (
 // ErrNotRunning says that the container's process has ended. The words are runc's: container managers look for them.
 var ErrNotRunning = errors.New("container not running")
 
-// Kill sends a signal to the container's process. SIGKILL ends all of its processes: the kernel sees to that in a pid namespace of its own, and the group does elsewhere.
+// Kill sends a signal to the container's process. SIGKILL ends all of its processes: the kernel sees to that in a pid namespace of its own, and the group does elsewhere. A paused container is let go
+// for that; any other signal waits there until it is resumed.
 func (r *Runtime) Kill(id string, sig unix.Signal) error {
 	s, err := r.store().Load(id)
 	if err != nil {
@@ -32,8 +33,11 @@ func (r *Runtime) Kill(id string, sig unix.Signal) error {
 	} else if err != nil {
 		return err
 	}
-	if everyone {
+	switch {
+	case everyone:
 		return killGroup(s)
+	case sig == unix.SIGKILL:
+		return unfreeze(s)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/log"
 	"github.com/handfast/handfast/internal/oci/state"
 )
@@ -16,6 +17,8 @@ type Runtime struct {
 	Log  *log.Logger
 	// CgroupOptional says that a group which may not be made is done without, if nothing was asked of it.
 	CgroupOptional bool
+
+	layout *cgroupfs.Layout // see host
 }
 
 // lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may take its time.
@@ -62,6 +65,11 @@ func (r *Runtime) status(s *state.State, mine bool) (string, error) {
 		return "", fmt.Errorf("container %s: %w", s.ID, err)
 	}
 	facts.Locked = facts.Locked && !mine
+	if facts.Alive && !facts.Creating {
+		if facts.Frozen, err = r.frozen(s); err != nil {
+			return "", fmt.Errorf("container %s: %w", s.ID, err)
+		}
+	}
 	return facts.Status(), nil
 }
 

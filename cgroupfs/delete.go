@@ -1,0 +1,88 @@
+package cgroupfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Delete removes the group and those below it from every hierarchy, and the parents that were made for it, as far as they are empty. Processes that have ended and are not yet gone from the group keep it
+// busy for a moment: that is waited for until ctx ends. A group that is gone already is no error.
+func (g *Group) Delete(ctx context.Context) error {
+	var errs []error
+	for i := range g.members {
+		if err := g.members[i].remove(ctx, g.path[1:]); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		g.removeParents(&g.members[i])
+	}
+	return errors.Join(errs...)
+}
+
+// own is the parent that only this package's users have: it goes with the last group in it.
+const own = "handfast"
+
+func (g *Group) removeParents(m *member) {
+	all := prefixes(g.path[1:])
+	for i := len(all) - 2; i >= 0; i-- {
+		if len(all)-i > m.depth && all[i] != own {
+			return
+		}
+		if m.mount.rmdir(all[i]) != nil {
+			return // somebody else's groups are in it, or they came first and it is gone
+		}
+	}
+}
+
+func (m *member) remove(ctx context.Context, rel string) error {
+	for {
+		err := m.mount.rmdir(rel)
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+		if err := removeBelow(m.dir, 0); err != nil && !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+		if m.mount.rmdir(rel) == nil {
+			return nil
+		}
+		if e := sleep(ctx); e != nil {
+			return fmt.Errorf("%w (%w)", err, e)
+		}
+	}
+}
+
+// removeBelow removes every group below d, the deepest first.
+func removeBelow(d dir, depth int) error {
+	names, err := d.groups()
+	if err != nil || depth == maxDepth {
+		return gone(err)
+	}
+	for _, n := range names {
+		if d.rmdir(n) == nil {
+			continue
+		}
+		sub, err := d.sub(n)
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = removeBelow(sub, depth+1)
+		sub.close()
+		if err != nil {
+			return err
+		}
+		if err := d.rmdir(n); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	return nil
+}

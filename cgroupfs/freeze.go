@@ -1,0 +1,202 @@
+package cgroupfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// freezeState is how far a freezer has got.
+type freezeState int
+
+const (
+	thawed   freezeState = iota
+	freezing             // asked for, and some process has not stopped yet
+	frozen
+)
+
+// Freeze stops every process of the group, and returns when they have stopped. If that fails, or ctx ends first, the group is thawed again: a group half frozen is never left behind.
+// Only a caller that is killed meanwhile can leave one; it counts as frozen then, and Thaw and Kill undo it.
+func (g *Group) Freeze(ctx context.Context) error {
+	m := g.freezer()
+	if m == nil {
+		return g.noFreezer()
+	}
+	err := m.freeze(ctx)
+	if err != nil {
+		err = errors.Join(err, m.thaw(context.WithoutCancel(ctx)))
+	}
+	return err
+}
+
+// Thaw lets the processes of the group go on. Where a group above is frozen they do not: the error names it.
+func (g *Group) Thaw(ctx context.Context) error {
+	m := g.freezer()
+	if m == nil {
+		return g.noFreezer()
+	}
+	return m.thaw(ctx)
+}
+
+// Frozen reports whether the group is frozen, by itself or by a group above it, or about to be.
+func (g *Group) Frozen() (bool, error) {
+	m := g.freezer()
+	if m == nil {
+		return false, nil
+	}
+	return m.isFrozen()
+}
+
+// Frozen reports the same of the group at an absolute path, which need not be there, without opening it in every hierarchy.
+func (l *Layout) Frozen(p string) (bool, error) {
+	rel, err := checkPath(p)
+	if err != nil {
+		return false, err
+	}
+	for i := range l.Hierarchies {
+		m := member{h: &l.Hierarchies[i]}
+		if !m.canFreeze(l) {
+			continue
+		}
+		if m.mount, err = openMount(m.h); err != nil {
+			return false, err
+		}
+		defer m.mount.close()
+		if m.dir, err = m.mount.sub(rel); err != nil {
+			return false, gone(err)
+		}
+		defer m.dir.close()
+		return m.isFrozen()
+	}
+	return false, nil
+}
+
+func (m *member) isFrozen() (bool, error) {
+	s, err := m.freezeState()
+	return s != thawed && err == nil, gone(err)
+}
+
+func (g *Group) noFreezer() error {
+	return fmt.Errorf("cgroup %s: no hierarchy that it is in can freeze: %w", g.path, unix.ENOTSUP)
+}
+
+// canFreeze says whether the group is frozen here: by v1's freezer where there is one, for that is where others look, else by v2.
+func (m *member) canFreeze(l *Layout) bool {
+	h := l.find("freezer")
+	return h != nil && m.h == h
+}
+
+func (g *Group) freezer() *member {
+	for i := range g.members {
+		if g.members[i].canFreeze(g.layout) {
+			return &g.members[i]
+		}
+	}
+	return nil
+}
+
+// again is after how many looks a v1 group that does not come to rest is thawed for a moment: a process that waits for a frozen one in a way that cannot be frozen itself, as some file
+// systems let it, would wait for ever.
+const again = 50
+
+// freeze asks and waits. v1 freezes what it finds at the time of the write, and is asked again while it is FREEZING (cgroup-v1/freezer-subsystem.rst).
+func (m *member) freeze(ctx context.Context) error {
+	file, value := m.freezeFile(true)
+	for i := 1; ; i++ {
+		if err := m.dir.write(file, value); err != nil {
+			return gone(err)
+		}
+		s, err := m.freezeState()
+		if err != nil || s == frozen {
+			return gone(err)
+		}
+		if !m.h.V2 && i%again == 0 {
+			if err := m.dir.write(file, "THAWED"); err != nil {
+				return gone(err)
+			}
+		}
+		if err := sleep(ctx); err != nil {
+			return fmt.Errorf("%s: not every process stopped: %w", path.Join(m.dir.name, file), err)
+		}
+	}
+}
+
+func (m *member) thaw(ctx context.Context) error {
+	file, value := m.freezeFile(false)
+	for {
+		if err := m.dir.write(file, value); err != nil {
+			return gone(err)
+		}
+		s, err := m.freezeState()
+		if err != nil || s == thawed {
+			return gone(err)
+		}
+		if above := m.frozenAbove(); above != "" {
+			return fmt.Errorf("%s stays frozen: the group above it, %s, is: %w", m.dir.name, above, unix.EBUSY)
+		}
+		if err := sleep(ctx); err != nil {
+			return fmt.Errorf("%s: not thawed yet: %w", path.Join(m.dir.name, file), err)
+		}
+	}
+}
+
+// freezeFile is what is written where.
+func (m *member) freezeFile(freeze bool) (file, value string) {
+	switch {
+	case m.h.V2 && freeze:
+		return "cgroup.freeze", "1"
+	case m.h.V2:
+		return "cgroup.freeze", "0"
+	case freeze:
+		return "freezer.state", "FROZEN"
+	}
+	return "freezer.state", "THAWED"
+}
+
+// freezeState asks v1's freezer.state, or v2's cgroup.events for what is so and cgroup.freeze for what was asked for. A hierarchy that cannot freeze is thawed.
+func (m *member) freezeState() (freezeState, error) {
+	switch {
+	case m.h.V2:
+		text, err := m.dir.read("cgroup.events")
+		if err != nil || strings.Contains(text, "frozen 1") {
+			return frozen, err
+		}
+		text, err = m.dir.read("cgroup.freeze")
+		if err != nil || strings.TrimSpace(text) == "1" {
+			return freezing, err
+		}
+	case slices.Contains(m.h.Controllers, "freezer"):
+		text, err := m.dir.read("freezer.state")
+		if err != nil {
+			return frozen, err
+		}
+		switch strings.TrimSpace(text) {
+		case "FROZEN":
+			return frozen, nil
+		case "FREEZING":
+			return freezing, nil
+		}
+	}
+	return thawed, nil
+}
+
+// frozenAbove is the nearest group above this one that is frozen itself, as far as the mount shows them.
+func (m *member) frozenAbove() string {
+	file, is := "cgroup.freeze", "1"
+	if !m.h.V2 {
+		file, is = "freezer.self_freezing", "1"
+	}
+	rel := strings.TrimPrefix(m.dir.name, m.mount.name+"/")
+	all := prefixes(rel)
+	for _, p := range slices.Backward(all[:len(all)-1]) {
+		if text, err := m.mount.read(join(p, file)); err == nil && strings.TrimSpace(text) == is {
+			return path.Join(m.mount.name, p)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,69 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// Pause stops every process of a running container where it is, and returns when they have stopped. After an error they go on.
+func (r *Runtime) Pause(ctx context.Context, id string) error {
+	return r.freezer(ctx, "pause", id, state.Running, (*cgroupfs.Group).Freeze)
+}
+
+// Resume lets the processes of a paused container go on.
+func (r *Runtime) Resume(ctx context.Context, id string) error {
+	return r.freezer(ctx, "resume", id, state.Paused, (*cgroupfs.Group).Thaw)
+}
+
+// freezer does one of the two to a container that is in the status it needs.
+func (r *Runtime) freezer(ctx context.Context, verb, id, needs string, do func(*cgroupfs.Group, context.Context) error) error {
+	dir, s, err := r.open(id, false)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	status, err := r.status(s, true)
+	if err != nil {
+		return err
+	}
+	if status != needs {
+		return fmt.Errorf("cannot %s container %s: it is %s, not %s", verb, id, status, needs)
+	}
+	if s.CgroupPath == "" {
+		return fmt.Errorf("cannot %s container %s: it has no cgroup of its own", verb, id)
+	}
+	err = withGroup(ctx, s, func(ctx context.Context, g *cgroupfs.Group) error { return do(g, ctx) })
+	if err != nil {
+		return fmt.Errorf("cannot %s container %s: %w", verb, id, err)
+	}
+	return nil
+}
+
+// frozen says whether the container's group is frozen. One whose group is gone, or that has none of its own, is not.
+func (r *Runtime) frozen(s *state.State) (bool, error) {
+	if s.CgroupPath == "" {
+		return false, nil
+	}
+	layout, err := r.host()
+	if err != nil {
+		return false, err
+	}
+	return layout.Frozen(s.CgroupPath)
+}
+
+// host is the host's layout, read once: a list asks for it for every container.
+func (r *Runtime) host() (*cgroupfs.Layout, error) {
+	var err error
+	if r.layout == nil {
+		r.layout, err = cgroupfs.Host()
+	}
+	return r.layout, err
+}
+
+// unfreeze lets a container's processes go on without waiting for that, so that they can end: on v1 a frozen process does not even die.
+func unfreeze(s *state.State) error {
+	return withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error { return g.Unfreeze() })
+}
