@@ -14,8 +14,8 @@ import (
 // devptsMagic is the file system of pseudo-terminals, <linux/magic.h>.
 const devptsMagic = 0x1cd1
 
-// console opens a terminal in the container's own devpts, hands the master to the parent, and makes the other side standard input, output and error, /dev/console, and the
-// controlling terminal. The other side is opened through the master itself (TIOCGPTPEER, ioctl_tty(2)) and never by its name, which the container could point elsewhere
+// console opens a terminal in the container's own devpts, hands the master to the parent, and makes the other side standard input, output and error, /dev/console (what dest is; empty in a
+// container that runs, where it is the first process's), and the controlling terminal. The other side is opened through the master itself (TIOCGPTPEER, ioctl_tty(2)) and never by its name, which the container could point elsewhere
 // (CVE-2025-52565).
 func (c *child) console(dest string) error {
 	master, err := c.root.Open("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
@@ -46,8 +46,10 @@ func (c *child) console(dest string) error {
 			return op("ioctl TIOCSWINSZ", "", err)
 		}
 	}
-	if err := c.showConsole(int(tty), dest); err != nil {
-		return err
+	if dest != "" {
+		if err := c.showConsole(int(tty), dest); err != nil {
+			return err
+		}
 	}
 	if err := c.handOver(master, fmt.Sprintf("/dev/pts/%d", number)); err != nil {
 		return err

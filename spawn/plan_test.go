@@ -38,16 +38,45 @@ func TestPlanGolden(t *testing.T) {
 		"joined": {Config{Namespaces: []Namespace{
 			{container.NSPid, "/proc/7/ns/pid"}, {container.NSNetwork, "/run/netns/a"}, {container.NSMount, "/proc/7/ns/mnt"}, {Kind: container.NSUTS},
 		}}, true},
-		"time": {Config{Namespaces: all(container.NSTime), TimeOffsets: map[string]TimeOffset{"boottime": {5, 7}, "monotonic": {-3, 0}}}, true},
+		"joined-user": {Config{Namespaces: []Namespace{
+			{container.NSUser, "/proc/7/ns/user"}, {container.NSNetwork, "/run/netns/a"}, {container.NSMount, "/proc/7/ns/mnt"}, {Kind: container.NSPid}, {container.NSTime, "/proc/7/ns/time"},
+		}}, true},
+		"joined-time":   {Config{Namespaces: []Namespace{{container.NSTime, "/proc/7/ns/time"}, {Kind: container.NSUTS}}}, true},
+		"helpers":       {Config{Namespaces: all(container.NSUser, container.NSPid), UIDMappings: mapped, GIDMappings: []IDMap{{0, 1000, 1}}}, false},
+		"target":        {Config{Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSPid, container.NSMount, container.NSCgroup}}}, true},
+		"target-user":   {Config{Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSUser, container.NSPid, container.NSMount, container.NSNetwork}}}, false},
+		"target-chroot": {Config{PreserveFDs: 1, Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSPid}, Root: os.Stdin}}, true},
+		"time":          {Config{Namespaces: all(container.NSTime), TimeOffsets: map[string]TimeOffset{"boottime": {5, 7}, "monotonic": {-3, 0}}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := MakePlan(&c.cfg, c.privileged)
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, filepath.Join("testdata", "plan", name+".txt"), p.String())
+			text := p.String()
+			if p.bare() {
+				text += "\n" + programText(t, p)
+			}
+			golden(t, filepath.Join("testdata", "plan", name+".txt"), text)
 		})
 	}
+}
+
+// programText is what the child of the plan does before it executes.
+func programText(t *testing.T, p *Plan) string {
+	t.Helper()
+	s := sources{exe: 100, root: 101}
+	for i := range p.SocketFD + 1 {
+		s.files = append(s.files, 110+i)
+	}
+	for i := range p.Joins {
+		s.joins = append(s.joins, 150+i)
+	}
+	prog, err := p.program(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prog.String()
 }
 
 func golden(t *testing.T, path, got string) {
@@ -71,13 +100,16 @@ func golden(t *testing.T, path, got string) {
 
 func TestPlanRefusals(t *testing.T) {
 	for want, cfg := range map[string]Config{
-		`"pid" stands twice`:                   {Namespaces: all(container.NSPid, container.NSPid)},
-		`"net" is of no kind`:                  {Namespaces: all("net")},
-		"number is negative":                   {PreserveFDs: -1},
-		"without a new user namespace":         {UIDMappings: []IDMap{{0, 0, 1}}},
-		"needs uid and gid mappings":           {Namespaces: all(container.NSUser)},
-		`joining the one at /proc/1/ns/user`:   {Namespaces: []Namespace{{container.NSUser, "/proc/1/ns/user"}}},
-		`"time": joining the one at /x is not`: {Namespaces: []Namespace{{container.NSTime, "/x"}}},
+		`"pid" stands twice`:                    {Namespaces: all(container.NSPid, container.NSPid)},
+		`"net" is of no kind`:                   {Namespaces: all("net")},
+		"number is negative":                    {PreserveFDs: -1},
+		"without a new user namespace":          {UIDMappings: []IDMap{{0, 0, 1}}},
+		"needs uid and gid mappings":            {Namespaces: all(container.NSUser)},
+		"there is no pidfd":                     {Target: &Target{}},
+		"can be given none besides":             {Target: &Target{PIDFD: os.Stdin}, Namespaces: all(container.NSPid)},
+		"waits at no gate":                      {Target: &Target{PIDFD: os.Stdin}, Gate: "/x"},
+		`target: namespace "net" is of no kind`: {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"net"}}},
+		`target: namespace "pid" stands twice`:  {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"pid", "pid"}}},
 	} {
 		if _, err := MakePlan(&cfg, true); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", cfg.Namespaces, err, want)

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -50,6 +51,9 @@ func TestCommandLinesOfClients(t *testing.T) {
 		{"--rootless=true spec --rootless", "spec", nil, settings{rootless: "true", rootlessSpec: true}},
 		{"--version", "", nil, settings{version: true}},
 		{"-v", "", nil, settings{version: true}},
+		{"exec --process /p --detach --pid-file /f C", "exec", []string{"C"}, settings{processFile: "/p", detach: true, pidFile: "/f"}},
+		{"exec -t -e A=b -e C=d -u 1:2 -g 3 -g 4 -c CAP_KILL C ls -l --cwd", "exec", []string{"C", "ls", "-l", "--cwd"},
+			settings{tty: true, env: []string{"A=b", "C=d"}, user: "1:2", additionalGIDs: []string{"3", "4"}, caps: []string{"CAP_KILL"}}},
 		{"run --help", "run", nil, settings{help: true}},
 		{"", "", nil, settings{help: true}},
 	} {
@@ -58,7 +62,7 @@ func TestCommandLinesOfClients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if in.command.name != c.command || in.settings != c.want {
+			if in.command.name != c.command || !reflect.DeepEqual(in.settings, c.want) {
 				t.Errorf("command %q, settings %+v\nwant %q, %+v", in.command.name, in.settings, c.command, c.want)
 			}
 			if diff := cmp.Diff(c.args, in.args); diff != "" {
@@ -105,7 +109,7 @@ func TestTheTableIsWhole(t *testing.T) {
 				if o.value != "" {
 					t.Errorf("%s: --%s is a switch and has a value's name", name, o.name)
 				}
-			case *string, *int:
+			case *string, *int, *[]string:
 				if o.value == "" {
 					t.Errorf("%s: --%s takes a value without a name", name, o.name)
 				}

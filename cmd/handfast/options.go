@@ -20,6 +20,10 @@ type settings struct {
 	detach, keep, noSubreaper, noPivot            bool
 	noNewKeyring, force, all, quiet, rootlessSpec bool
 	match, socket, output                         string
+	processFile, cwd, user, cgroup, pidfdSocket   string
+	processLabel, apparmor                        string
+	env, additionalGIDs, caps                     []string
+	tty, noNewPrivs, ignorePaused                 bool
 	tap                                           bool
 	timeout                                       int
 }
@@ -54,6 +58,8 @@ func bind(fs *flag.FlagSet, name string, into any) {
 		fs.StringVar(p, name, *p, "")
 	case *int:
 		fs.IntVar(p, name, *p, "")
+	case *[]string:
+		fs.Func(name, "", func(value string) error { *p = append(*p, value); return nil })
 	}
 }
 

@@ -38,11 +38,16 @@ func createOptions() []option {
 		{"bundle", "b", "DIR", "the bundle: the directory that holds config.json (default: the working directory)", func(s *settings) any { return &s.bundle }},
 		{"pid-file", "", "FILE", "write the process id of the container to FILE, as a whole and before this command ends", func(s *settings) any { return &s.pidFile }},
 		{"console-socket", "", "SOCKET", "send the master of the container's terminal over this Unix socket", func(s *settings) any { return &s.consoleSocket }},
+		pidfdSocketOption(),
 		{"preserve-fds", "", "N", "pass N descriptors to the container beside the standard streams, from 3 on", func(s *settings) any { return &s.preserveFDs }},
 		{"no-pivot", "", "", "move the root and chroot in place of pivot_root, for a root on a ramdisk", func(s *settings) any { return &s.noPivot }},
 		{"no-new-keyring", "", "", "inherit the caller's session keyring; that is what always happens: this version makes none", func(s *settings) any { return &s.noNewKeyring }},
 		traceOption(),
 	}
+}
+
+func pidfdSocketOption() option {
+	return option{"pidfd-socket", "", "SOCKET", "send a descriptor of the process over this Unix socket", func(s *settings) any { return &s.pidfdSocket }}
 }
 
 func traceOption() option {
@@ -54,6 +59,29 @@ func runOptions() []option {
 		option{"detach", "d", "", "return once the container runs, and leave it running", func(s *settings) any { return &s.detach }},
 		option{"keep", "", "", "keep the container's state after it has ended, until delete", func(s *settings) any { return &s.keep }},
 		option{"no-subreaper", "", "", "do not adopt and reap the processes that the container leaves behind", func(s *settings) any { return &s.noSubreaper }})
+}
+
+func execOptions() []option {
+	return []option{
+		{"process", "p", "FILE", "the process as JSON, in the form of config.json's process; - is standard input", func(s *settings) any { return &s.processFile }},
+		{"cwd", "", "DIR", "working directory in the container", func(s *settings) any { return &s.cwd }},
+		{"env", "e", "NAME=VALUE", "add to the environment; may be repeated", func(s *settings) any { return &s.env }},
+		{"user", "u", "UID[:GID]", "run as this user, in numbers of the container", func(s *settings) any { return &s.user }},
+		{"additional-gids", "g", "GID", "add a supplementary group; may be repeated", func(s *settings) any { return &s.additionalGIDs }},
+		{"cap", "c", "CAP", "add a capability; may be repeated. None becomes inheritable", func(s *settings) any { return &s.caps }},
+		{"no-new-privs", "", "", "set no_new_privs: no program executed gains privileges", func(s *settings) any { return &s.noNewPrivs }},
+		{"tty", "t", "", "give the process a terminal of the container's", func(s *settings) any { return &s.tty }},
+		{"console-socket", "", "SOCKET", "send the master of the process's terminal over this Unix socket", func(s *settings) any { return &s.consoleSocket }},
+		pidfdSocketOption(),
+		{"detach", "d", "", "return once the process has been executed, and leave it running", func(s *settings) any { return &s.detach }},
+		{"pid-file", "", "FILE", "write the process id, as the host sees it, to FILE, as a whole and before this command ends", func(s *settings) any { return &s.pidFile }},
+		{"preserve-fds", "", "N", "pass N descriptors to the process beside the standard streams, from 3 on", func(s *settings) any { return &s.preserveFDs }},
+		{"ignore-paused", "", "", "exec in a paused container too: the process goes on when the container does", func(s *settings) any { return &s.ignorePaused }},
+		{"cgroup", "", "PATH", "run in this group below the container's; CONTROLLER:PATH names it in one hierarchy of v1", func(s *settings) any { return &s.cgroup }},
+		{"process-label", "", "LABEL", "SELinux label of the process", func(s *settings) any { return &s.processLabel }},
+		{"apparmor", "", "PROFILE", "AppArmor profile of the process", func(s *settings) any { return &s.apparmor }},
+		traceOption(),
+	}
 }
 
 func formatOption(what string) option {
@@ -71,6 +99,9 @@ func commands() []command {
 		{name: "run", args: "ID", min: 1, max: 1, summary: "create a container and start it",
 			details: "In the foreground: forwards signals, shows the terminal, and ends with the status of the process, 128 and the signal's number if a signal ended it. Then the container is deleted.",
 			options: runOptions(), run: (*invocation).run},
+		{name: "exec", args: "ID [COMMAND [ARG...]]", min: 1, max: -1, passes: true, summary: "execute one more process in a running container",
+			details: "The process is that of the container's configuration, or of --process, with COMMAND and the other options over it. In the foreground ends with its status; 255 if it could not be started.",
+			options: execOptions(), run: (*invocation).exec},
 		{name: "state", args: "ID", min: 1, max: 1, summary: "print the state of a container as JSON", run: (*invocation).state},
 		{name: "kill", args: "ID [SIGNAL]", min: 1, max: 2, summary: "send a signal to a container",
 			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. In a container without a pid namespace of its own KILL goes to all of its processes.",

@@ -12,23 +12,31 @@ import (
 // Send passes the master of a container's terminal over the Unix stream socket at path: one message whose data is the terminal's name and whose
 // SCM_RIGHTS is the one descriptor, as runc's --console-socket. It borrows master; the receiver gets a duplicate of its own.
 func Send(path string, master *os.File, name string) error {
+	if err := Pass(path, master, name); err != nil {
+		return fmt.Errorf("--console-socket: %w", err)
+	}
+	return nil
+}
+
+// Pass sends one descriptor and a text in one message over the Unix stream socket that listens at path. It borrows file.
+func Pass(path string, file *os.File, text string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("--console-socket %s: %w", path, os.NewSyscallError("socket", err))
+		return fmt.Errorf("%s: %w", path, os.NewSyscallError("socket", err))
 	}
 	defer unix.Close(fd)
 	if err := connect(fd, path); err != nil {
-		return fmt.Errorf("--console-socket: %w", &os.PathError{Op: "connect", Path: path, Err: err})
+		return &os.PathError{Op: "connect", Path: path, Err: err}
 	}
-	rc, err := master.SyscallConn()
+	rc, err := file.SyscallConn()
 	if err != nil {
 		return err
 	}
-	if e := rc.Control(func(m uintptr) { err = unix.Sendmsg(fd, []byte(name), unix.UnixRights(int(m)), nil, unix.MSG_NOSIGNAL) }); e != nil {
+	if e := rc.Control(func(m uintptr) { err = unix.Sendmsg(fd, []byte(text), unix.UnixRights(int(m)), nil, unix.MSG_NOSIGNAL) }); e != nil {
 		return e
 	}
 	if err != nil {
-		return fmt.Errorf("--console-socket: %w", &os.PathError{Op: "sendmsg", Path: path, Err: err})
+		return &os.PathError{Op: "sendmsg", Path: path, Err: err}
 	}
 	return nil
 }

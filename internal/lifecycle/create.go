@@ -20,6 +20,7 @@ type CreateOptions struct {
 	Bundle        string // directory; empty: the working directory
 	PIDFile       string // empty: none
 	ConsoleSocket string // empty: none
+	PIDFDSocket   string // empty: none
 	Trace         string // file for the handshake's frames; empty: none
 	PreserveFDs   int    // descriptors from 3 on that the container gets
 	NoPivot       bool

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"time"
 
@@ -16,7 +17,7 @@ func (c *creation) load() error {
 	if err != nil {
 		return err
 	}
-	host, err := c.hostFacts()
+	host, err := c.hostFacts(spec.Process)
 	if err != nil {
 		return err
 	}
@@ -36,16 +37,21 @@ func (c *creation) load() error {
 		NoProcess: len(c.convert.Spawn.Container.Process.Args) == 0,
 		Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
 	}
-	return nil
+	if spec.Process != nil {
+		// What changes in the bundle from now on changes nothing in the container.
+		c.state.Process, err = json.Marshal(spec.Process)
+	}
+	return err
 }
 
 // hostFacts are what the conversion must know of this process and of the host.
-func (c *creation) hostFacts() (oci.Host, error) {
+func (c *creation) hostFacts(p *oci.Process) (oci.Host, error) {
 	host := oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	// user_namespaces(7): "deny" here is inherited by every namespace below. The file is missing only before Linux 3.19.
 	if data, err := os.ReadFile("/proc/self/setgroups"); err == nil {
 		host.SetGroupsDenied = bytes.HasPrefix(data, []byte("deny"))
 	}
+	labelFacts(&host, p)
 	var err error
 	if c.layout, err = cgroupfs.Host(); err != nil {
 		return host, err

@@ -43,7 +43,10 @@ func (c *creation) Started(_ context.Context, pid int) error {
 	}
 	c.state.PID, c.state.StartTime = pid, started
 	c.r.Log.Debugf("container %s: process %d made", c.o.ID, pid)
-	return c.dir.Save(&c.state)
+	if err := c.dir.Save(&c.state); err != nil {
+		return err
+	}
+	return sendPIDFD(c.o.PIDFDSocket, pid, "standard")
 }
 
 // Hooks runs the hooks that belong between the making of the namespaces and the change of the root.

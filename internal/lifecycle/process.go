@@ -49,6 +49,20 @@ func openProcess(pid int, started uint64) (*handle, error) {
 
 func (h *handle) close() error { return h.pidfd.Close() }
 
+// alive reports whether the process has not ended yet.
+func (h *handle) alive() bool {
+	ended := false
+	rc, err := h.pidfd.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = rc.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		ended = n > 0 && err == nil
+	})
+	return !ended
+}
+
 // signal sends sig; errGone means that the process has ended meanwhile.
 func (h *handle) signal(sig unix.Signal) error {
 	rc, err := h.pidfd.SyscallConn()

@@ -22,6 +22,8 @@ type Host struct {
 	UID             uint32 // effective ids of the caller
 	GID             uint32
 	SetGroupsDenied bool // /proc/self/setgroups of the caller says deny
+	AppArmor        bool // the security module is in force
+	SELinux         bool
 	Cgroup          CgroupHost
 }
 
@@ -46,6 +48,7 @@ type conversion struct {
 	spec        *Spec
 	linux       *Linux // never nil
 	opt         Options
+	setGroups   bool // setgroups(2) is allowed where the process is executed
 	out         *Converted
 	cfg         *container.Config
 	unsupported []string
@@ -62,6 +65,8 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	c.cfg = &c.out.Spawn.Container
 	c.cfg.ID = opt.ID
 	c.out.Spawn.PreserveFDs = opt.PreserveFDs
+	// user_namespaces(7): a plain user's own mapping of one id can only be written after setgroups is denied, for good. newgidmap(1) does not ask for that.
+	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) || moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
 	for _, part := range []func() error{
 		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.paths, c.devices, c.sysctls, c.process, c.hooks, c.cgroup,
 	} {
@@ -92,12 +97,8 @@ func (c *conversion) creates(kind string) bool {
 
 // refusals names what is known and not carried out, beside what the single parts have named.
 func (c *conversion) refusals() {
-	if p := c.spec.Process; p != nil {
-		c.refuseUnless(p.ApparmorProfile == "" || p.ApparmorProfile == "unconfined", "process.apparmorProfile")
-		c.refuseUnless(p.SelinuxLabel == "", "process.selinuxLabel")
-		c.refuseUnless(nothing(p.Scheduler), "process.scheduler")
-		c.refuseUnless(nothing(p.IOPriority), "process.ioPriority")
-		c.refuseUnless(nothing(p.ExecCPUAffinity), "process.execCPUAffinity")
+	if c.spec.Process != nil {
+		c.processRefusals(c.spec.Process)
 	}
 	c.refuseUnless(nothing(c.linux.Seccomp), "linux.seccomp")
 	c.refuseUnless(c.linux.MountLabel == "", "linux.mountLabel")
@@ -105,6 +106,12 @@ func (c *conversion) refusals() {
 	c.refuseUnless(nothing(c.linux.Personality), "linux.personality")
 	c.refuseUnless(nothing(c.linux.MemoryPolicy), "linux.memoryPolicy")
 	c.refuseUnless(nothing(c.linux.NetDevices), "linux.netDevices")
+}
+
+func (c *conversion) processRefusals(p *Process) {
+	c.refuseUnless(nothing(p.Scheduler), "process.scheduler")
+	c.refuseUnless(nothing(p.IOPriority), "process.ioPriority")
+	c.refuseUnless(nothing(p.ExecCPUAffinity), "process.execCPUAffinity")
 }
 
 func (c *conversion) refuseUnless(carriedOut bool, property string) {

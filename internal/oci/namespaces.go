@@ -29,9 +29,6 @@ func (c *conversion) namespaces() error {
 		if ns.Path != "" && !strings.HasPrefix(ns.Path, "/") {
 			return wrong(at+".path", "%q is not absolute", ns.Path)
 		}
-		if ns.Path != "" && (ns.Type == container.NSUser || ns.Type == container.NSTime) {
-			c.refuse(at + ".path (joining a " + ns.Type + " namespace)")
-		}
 		c.out.Spawn.Namespaces = append(c.out.Spawn.Namespaces, spawn.Namespace{Kind: ns.Type, Path: ns.Path})
 	}
 	if !c.has(container.NSUser) && c.opt.Host.UID != 0 {
@@ -71,12 +68,15 @@ func (c *conversion) mapping(at string, in []IDMapping, own uint32) ([]spawn.IDM
 		}
 		out[i] = spawn.IDMap(m)
 	}
-	if c.opt.Host.UID != 0 && (len(in) > 1 || in[0].Size > 1 || in[0].HostID != own) {
-		// user_namespaces(7): without CAP_SETUID only the writer's own id can be mapped; newuidmap(1) would be the way round.
-		c.refuse(fmt.Sprintf("%s of other ids than the caller's own %d", at, own))
+	if c.opt.Host.UID != 0 && !moreThanOne(in) && in[0].HostID != own {
+		// user_namespaces(7): without CAP_SETUID only the writer's own id can be mapped; more than one id is what newuidmap(1) is for.
+		return nil, wrong(at+"[0].hostID", "%d; a caller that is not root can map its own id %d, or several of its subordinate ones", in[0].HostID, own)
 	}
 	return out, nil
 }
+
+// moreThanOne reports whether a mapping is more than one id.
+func moreThanOne(in []IDMapping) bool { return len(in) > 1 || len(in) == 1 && in[0].Size > 1 }
 
 // mapped says whether a container's id has a meaning on the host.
 func mapped(in []IDMapping, id uint32) bool {

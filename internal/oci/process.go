@@ -17,7 +17,7 @@ func (c *conversion) process() error {
 	if p == nil {
 		return nil
 	}
-	for _, part := range []func(*Process) error{c.arguments, c.terminal, c.user, c.rlimits} {
+	for _, part := range []func(*Process) error{c.arguments, c.terminal, c.user, c.rlimits, c.labels} {
 		if err := part(p); err != nil {
 			return err
 		}
@@ -92,8 +92,7 @@ func (c *conversion) user(p *Process) error {
 		}
 		out.Umask = *m
 	}
-	// user_namespaces(7): without CAP_SETGID in the parent namespace a gid can only be mapped after setgroups is denied, for good.
-	out.SetGroups = !c.opt.Host.SetGroupsDenied && (c.opt.Host.UID == 0 || !c.creates(container.NSUser))
+	out.SetGroups = c.setGroups
 	for i, g := range p.User.AdditionalGIDs {
 		at := fmt.Sprintf("process.user.additionalGids[%d]", i)
 		if err := c.checkMapped(at, "linux.gidMappings", c.linux.GIDMappings, g); err != nil {
@@ -103,8 +102,25 @@ func (c *conversion) user(p *Process) error {
 		case out.SetGroups:
 			out.AdditionalGIDs = append(out.AdditionalGIDs, g)
 		case g != p.User.GID: // the process is in that one anyway
-			return wrong(at, "%d: additional groups cannot be set by a caller that is not root", g)
+			return wrong(at, "%d: additional groups cannot be set where setgroups(2) is denied, as in the user namespace of a plain user that maps one id alone", g)
 		}
+	}
+	return nil
+}
+
+// labels are what the security modules shall change to at the execution. A module that is not in force cannot: to go on without it would run the process with less protection than was asked for.
+func (c *conversion) labels(p *Process) error {
+	if l := p.ApparmorProfile; l != "" && (l != "unconfined" || c.opt.Host.AppArmor) {
+		if !c.opt.Host.AppArmor {
+			return wrong("process.apparmorProfile", "%q: AppArmor is not in force on this host", l)
+		}
+		c.cfg.Process.AppArmorProfile = l
+	}
+	if l := p.SelinuxLabel; l != "" {
+		if !c.opt.Host.SELinux {
+			return wrong("process.selinuxLabel", "%q: SELinux is not in force on this host", l)
+		}
+		c.cfg.Process.SELinuxLabel = l
 	}
 	return nil
 }

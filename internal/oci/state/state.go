@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/handfast/handfast/syncproto/container"
@@ -25,6 +26,8 @@ type State struct {
 
 	CgroupPath string `json:"cgroupPath,omitempty"` // below the root of every hierarchy; empty while, or where, the container has no group of its own
 	CgroupMade int    `json:"cgroupMade,omitempty"` // how many of the path's last components create made; delete removes these and no others
+
+	Process json.RawMessage `json:"process,omitempty"` // of the configuration as it was when the container was made: what exec starts from
 
 	Poststart []container.Hook `json:"poststart,omitempty"`
 	Poststop  []container.Hook `json:"poststop,omitempty"`

@@ -1,0 +1,207 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/spawn"
+)
+
+// ExecFailed is the exit status of exec where the process could not be started: no program's own, so that a caller can tell.
+const ExecFailed = 255
+
+// ExecOptions are what exec is told.
+type ExecOptions struct {
+	ID            string
+	Process       string // file with the process, or - for standard input; empty: that of the container's configuration
+	Changes       oci.Changes
+	PIDFile       string // empty: none
+	ConsoleSocket string // empty: none
+	PIDFDSocket   string // empty: none
+	Cgroup        string // a group below the container's, see cgroupfs.Group.Sub; empty: the container's
+	Trace         string // file for the handshake's frames; empty: none
+	PreserveFDs   int
+	Detach        bool
+	IgnorePaused  bool
+}
+
+// Exec executes one more process in a running container. Detached it returns once the process has been executed; in the foreground it returns its exit status when it
+// has ended. With an error the process was not started, and nothing of it is left; the error of the execution itself is among them, with errno and path.
+//
+// The container is not locked: any number of processes may be executed in it at once, and it may end meanwhile, which each of them is told.
+func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
+	e := &execution{r: r, o: o, terminal: &terminal{}, trace: &tracer{}}
+	defer e.close()
+	if err := e.begin(); err != nil {
+		return ExecFailed, err
+	}
+	if !o.Detach {
+		e.watch = watchSignals()
+	}
+	if err := e.start(ctx); err != nil {
+		return ExecFailed, err
+	}
+	if o.Detach {
+		return 0, e.process.Release()
+	}
+	ended, err := e.watch.wait(e.process, e.terminal.proxy)
+	_ = e.process.Release()
+	if err != nil {
+		return ExecFailed, err
+	}
+	return exitStatus(ended), nil
+}
+
+// execution is one exec under way. It is the spawn.Handler of its own start.
+type execution struct {
+	r        *Runtime
+	o        ExecOptions
+	state    *state.State
+	init     *handle // the container's first process
+	spawn    spawn.Config
+	group    *cgroupfs.Group // nil: the container has none of its own
+	terminal *terminal
+	trace    *tracer
+	process  *spawn.Process
+	watch    *foreground // nil: detached
+}
+
+// begin does everything that can fail without anything having been made.
+func (e *execution) begin() error {
+	if e.o.PreserveFDs < 0 {
+		return fmt.Errorf("--preserve-fds %d: want a number of descriptors", e.o.PreserveFDs)
+	}
+	paused, err := e.find()
+	if err != nil {
+		return err
+	}
+	p, err := e.load()
+	if err != nil {
+		return err
+	}
+	target, running, err := e.facts()
+	if err != nil {
+		return err
+	}
+	labelFacts(&running.Host, p)
+	cfg, warnings, err := oci.ConvertProcess(p, running)
+	if err != nil {
+		return e.inProcess(err)
+	}
+	for _, w := range warnings {
+		e.r.Log.Warnf("%s", w)
+	}
+	cfg.Target, cfg.Handler = target, e
+	if paused {
+		// It stops as soon as it is in the group, until somebody resumes the container.
+		cfg.Deadlines = spawn.Deadlines{Hello: -1, Config: -1, Idle: -1, Exec: -1}
+	}
+	e.spawn = cfg
+	if err := e.terminal.prepare(cfg.Container.Process.Terminal, e.o.Detach, e.o.ConsoleSocket); err != nil {
+		return err
+	}
+	if err := e.trace.open(e.o.Trace); err != nil {
+		return err
+	}
+	return e.openGroup()
+}
+
+// find opens the container's first process, and refuses a container that nothing can be executed in.
+func (e *execution) find() (paused bool, err error) {
+	if e.state, err = e.r.store().Load(e.o.ID); err != nil {
+		return false, err
+	}
+	status, err := e.r.status(e.state, false)
+	if err != nil {
+		return false, err
+	}
+	switch status {
+	case state.Running, state.Created:
+	case state.Paused:
+		if !e.o.IgnorePaused {
+			return true, fmt.Errorf("cannot exec in container %s: it is paused (resume it, or use --ignore-paused to have the process wait until it is)", e.o.ID)
+		}
+	default:
+		return false, fmt.Errorf("cannot exec in container %s: it is %s", e.o.ID, status)
+	}
+	e.init, err = openProcess(e.state.PID, e.state.StartTime)
+	if errors.Is(err, errGone) {
+		return false, fmt.Errorf("cannot exec in container %s: it is stopped", e.o.ID)
+	}
+	return status == state.Paused, err
+}
+
+func (e *execution) openGroup() error {
+	if e.state.CgroupPath == "" {
+		return nil
+	}
+	layout, err := e.r.host()
+	if err != nil {
+		return err
+	}
+	e.group, err = cgroupfs.Load(layout, cgroupfs.Saved{Path: e.state.CgroupPath, Made: e.state.CgroupMade})
+	if err != nil {
+		return err
+	}
+	e.spawn.Cgroup = e.group
+	return nil
+}
+
+func (e *execution) start(ctx context.Context) (err error) {
+	cfg := e.spawn
+	cfg.Trace = e.trace.event()
+	if !cfg.Container.Process.Terminal {
+		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	}
+	e.process, err = spawn.Start(ctx, cfg)
+	if err != nil && errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("container %s: %w", e.o.ID, err)
+	}
+	return err
+}
+
+// Started tells who asked for it of the process by a descriptor.
+func (e *execution) Started(_ context.Context, pid int) error {
+	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
+	return sendPIDFD(e.o.PIDFDSocket, pid, "setns")
+}
+
+// Hooks is never asked for: a process that joins has none.
+func (e *execution) Hooks(context.Context, int) error { return nil }
+
+// Console takes the master of the process's terminal.
+func (e *execution) Console(_ context.Context, master *os.File, path string) error {
+	return e.terminal.take(master, path)
+}
+
+// Ready tells the caller the process's id.
+func (e *execution) Ready(_ context.Context, pid int) error {
+	if e.watch != nil {
+		e.watch.complete()
+	}
+	if e.o.PIDFile == "" {
+		return nil
+	}
+	return writePIDFile(e.o.PIDFile, pid)
+}
+
+func (e *execution) close() {
+	e.terminal.close()
+	e.trace.close()
+	if e.group != nil {
+		e.group.Close()
+	}
+	if e.init != nil {
+		_ = e.init.close()
+	}
+	if t := e.spawn.Target; t != nil && t.Root != nil {
+		_ = t.Root.Close()
+	}
+}

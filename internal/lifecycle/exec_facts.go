@@ -1,0 +1,169 @@
+package lifecycle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/spawn"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// processLimit bounds the file that --process names.
+const processLimit = 4 << 20
+
+// load is the process to execute: that of --process or of the container's own configuration, with what the command line changes.
+func (e *execution) load() (*oci.Process, error) {
+	p := new(oci.Process)
+	switch {
+	case e.o.Process != "":
+		data, err := readProcess(e.o.Process)
+		if err != nil {
+			return nil, fmt.Errorf("--process: %w", err)
+		}
+		if p, err = oci.DecodeProcess(data, e.o.Process); err != nil {
+			return nil, err
+		}
+	case len(e.state.Process) > 0:
+		if err := json.Unmarshal(e.state.Process, p); err != nil {
+			return nil, fmt.Errorf("container %s: the stored process: %w", e.o.ID, err)
+		}
+		p.Terminal, p.ConsoleSize = false, nil // these are of the first process's own terminal
+	default:
+		p.Cwd = "/" // a container without a process of its own
+	}
+	return e.o.Changes.Apply(p), nil
+}
+
+func readProcess(path string) ([]byte, error) {
+	in := os.Stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, processLimit+1))
+	if err == nil && len(data) > processLimit {
+		err = fmt.Errorf("%s is larger than %d bytes", path, processLimit)
+	}
+	return data, err
+}
+
+// inProcess names the file that a wrong or refused property stands in.
+func (e *execution) inProcess(err error) error {
+	if e.o.Process != "" {
+		return fmt.Errorf("%s: %w", e.o.Process, err)
+	}
+	return err
+}
+
+// namespaceFiles are the names below /proc/PID/ns, namespaces(7).
+var namespaceFiles = [...]struct{ kind, file string }{
+	{container.NSUser, "user"}, {container.NSPid, "pid"}, {container.NSMount, "mnt"}, {container.NSNetwork, "net"},
+	{container.NSIPC, "ipc"}, {container.NSUTS, "uts"}, {container.NSCgroup, "cgroup"}, {container.NSTime, "time"},
+}
+
+// facts are what /proc says of the container's first process. It is held by its pidfd and was alive after everything was read: so it is all of that one and of no
+// other that has got its number.
+func (e *execution) facts() (*spawn.Target, oci.Running, error) {
+	t := &spawn.Target{PIDFD: e.init.pidfd}
+	running := oci.Running{ID: e.o.ID, PreserveFDs: e.o.PreserveFDs, Host: oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}}
+	proc := "/proc/" + strconv.Itoa(e.state.PID)
+	err := e.readFacts(proc, t, &running)
+	if !e.init.alive() {
+		err = fmt.Errorf("cannot exec in container %s: it is stopped", e.o.ID)
+	}
+	if err != nil {
+		if t.Root != nil {
+			_ = t.Root.Close()
+		}
+		return nil, running, err
+	}
+	return t, running, nil
+}
+
+func (e *execution) readFacts(proc string, t *spawn.Target, running *oci.Running) error {
+	mount := false
+	for _, n := range namespaceFiles {
+		var theirs, ours unix.Stat_t
+		path := proc + "/ns/" + n.file
+		err := unix.Stat(path, &theirs)
+		if errors.Is(err, unix.ENOENT) {
+			continue // a kernel without this kind
+		}
+		if err == nil {
+			err = unix.Stat("/proc/self/ns/"+n.file, &ours)
+		}
+		if err != nil {
+			return &os.PathError{Op: "stat", Path: path, Err: err}
+		}
+		if theirs.Dev == ours.Dev && theirs.Ino == ours.Ino {
+			continue
+		}
+		t.Kinds = append(t.Kinds, n.kind)
+		mount = mount || n.kind == container.NSMount
+		if n.kind == container.NSUser {
+			if err := readMaps(proc, running); err != nil {
+				return err
+			}
+		}
+	}
+	setgroups, err := os.ReadFile(proc + "/setgroups")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	running.SetGroups = !bytes.HasPrefix(setgroups, []byte("deny"))
+	if mount {
+		return nil
+	}
+	// Its root is a directory of our own mounts: only the process itself tells which.
+	t.Root, err = os.OpenFile(proc+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return err
+}
+
+func readMaps(proc string, running *oci.Running) (err error) {
+	for _, m := range [...]struct {
+		file string
+		into *[]oci.IDMapping
+	}{{"/uid_map", &running.UIDMappings}, {"/gid_map", &running.GIDMappings}} {
+		data, err := os.ReadFile(proc + m.file)
+		if err != nil {
+			return err
+		}
+		if *m.into, err = parseMap(string(data)); err != nil {
+			return fmt.Errorf("%s%s: %w", proc, m.file, err)
+		}
+	}
+	return nil
+}
+
+// parseMap reads uid_map or gid_map, user_namespaces(7): three numbers a line.
+func parseMap(text string) ([]oci.IDMapping, error) {
+	all := []oci.IDMapping{}
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		var n [3]uint64
+		for i := range n {
+			var err error
+			if len(f) != len(n) {
+				return nil, fmt.Errorf("%q is not three numbers", line)
+			}
+			if n[i], err = strconv.ParseUint(f[i], 10, 32); err != nil {
+				return nil, fmt.Errorf("%q is not three numbers", line)
+			}
+		}
+		all = append(all, oci.IDMapping{ContainerID: uint32(n[0]), HostID: uint32(n[1]), Size: uint32(n[2])})
+	}
+	return all, nil
+}
