@@ -35,17 +35,21 @@ func child() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(3)
 	}
-	if early := os.Args[len(os.Args)-1]; early == "init" {
+	profile := syncproto.Init()
+	if os.Args[len(os.Args)-1] == "setns" {
+		profile = syncproto.Setns()
+	}
+	if early := os.Args[len(os.Args)-1]; early == "init" || early == "setns" {
 		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard input.
 		var b [16]byte
 		n, _ := os.Stdin.Read(b[:])
 		before(string(b[:n]))
 	}
-	p, err := transport.NewChild(conn, syncproto.Init(), transport.Options{})
+	p, err := transport.NewChild(conn, profile, transport.Options{})
 	if err != nil {
 		os.Exit(4)
 	}
-	if err := play(p, conn); err != nil {
+	if err := play(p, conn, profile); err != nil {
 		_ = p.Fail(context.Background(), err)
 		os.Exit(1)
 	}
@@ -83,7 +87,7 @@ func leak() {
 
 const leakSeconds = "3"
 
-func play(p *transport.Peer, conn *transport.Conn) error {
+func play(p *transport.Peer, conn *transport.Conn, profile *syncproto.Profile) error {
 	ctx := context.Background()
 	v, fds, err := p.Accept(ctx)
 	if err != nil {
@@ -93,7 +97,7 @@ func play(p *transport.Peer, conn *transport.Conn) error {
 	if err := syncproto.FromValue(v, &cfg, true); err != nil {
 		return err
 	}
-	if err := p.Narrow(cfg.Narrow(syncproto.Init())); err != nil {
+	if err := p.Narrow(cfg.Narrow(profile)); err != nil {
 		return err
 	}
 	if cfg.Hostname == "unconfirmed" {
@@ -120,6 +124,11 @@ func act(ctx context.Context, p *transport.Peer, cfg *container.Config) error {
 		os.Exit(7)
 	case "hang":
 		time.Sleep(time.Hour)
+	case "dumpable":
+		n, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+		if err != nil || n == 1 {
+			return fmt.Errorf("dumpable: %d %v", n, err)
+		}
 	case "leak-configured":
 		leak()
 		os.Exit(7)
