@@ -78,6 +78,9 @@ func create(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 	if len(m.made) == 0 {
 		err = m.free()
 	}
+	if err == nil && h.V2 {
+		err = m.holdsProcesses()
+	}
 	if err == nil && m.canFreeze(l) {
 		err = m.notFrozen()
 	}
@@ -111,6 +114,23 @@ func (m *member) mkdirs(rel string, enable bool) error {
 		parent = p
 	}
 	return m.initCpuset(rel)
+}
+
+// disabled is a controller that could not be enabled for the group, and why.
+type disabled struct {
+	controller string
+	err        error
+}
+
+// explain says what the kernel means with an error of cgroup.subtree_control.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("%w: that group holds processes itself, so it can give no controller to groups below it (cgroup-v2.rst, \"No Internal Process Constraint\")", err)
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%w: that group is threaded, and this controller is not", err)
+	}
+	return err
 }
 
 func (m *member) mkdir(p string) error {
@@ -148,7 +168,7 @@ func (m *member) inherit(p, file string) (string, error) {
 }
 
 // enable lets the groups below parent have every controller that parent has (cgroup-v2.rst, "Enabling and Disabling"). A controller that cannot be enabled is one that a limit will not find;
-// that limit's error says so.
+// that limit's error says why.
 func (m *member) enable(parent string) error {
 	have, err := m.mount.read(join(parent, "cgroup.controllers"))
 	if err != nil {
@@ -169,9 +189,21 @@ func (m *member) enable(parent string) error {
 		return nil
 	}
 	for _, c := range missing {
-		_ = m.mount.write(join(parent, "cgroup.subtree_control"), c)
+		if err := m.mount.write(join(parent, "cgroup.subtree_control"), c); err != nil {
+			m.disabled = append(m.disabled, disabled{c[1:], explain(err)})
+		}
 	}
 	return nil
+}
+
+// holdsProcesses refuses a group that could hold threads at most, because a group above it has become a threaded one (cgroup-v2.rst, "Threads").
+func (m *member) holdsProcesses() error {
+	text, err := m.dir.read("cgroup.type")
+	kind := strings.TrimSpace(text)
+	if err != nil || kind != "domain invalid" && kind != "threaded" {
+		return gone(err) // before Linux 4.14 there are no others than domains
+	}
+	return fmt.Errorf("cgroup %s is %q: it cannot hold processes, as the group above it is threaded; choose a path elsewhere: %w", m.dir.name, kind, unix.EOPNOTSUPP)
 }
 
 // notFrozen refuses a group whose processes would stop at once, because it or one above it is frozen or about to be.

@@ -11,6 +11,9 @@ import (
 // Delete removes the group and those below it from every hierarchy, and the parents that were made for it, as far as they are empty. Processes that have ended and are not yet gone from the group keep it
 // busy for a moment: that is waited for until ctx ends. A group that is gone already is no error.
 func (g *Group) Delete(ctx context.Context) error {
+	if g.below {
+		return fmt.Errorf("cgroup %s: a group that Sub has opened is not removed by who opened it: %w", g.path, unix.EINVAL)
+	}
 	var errs []error
 	for i := range g.members {
 		if err := g.members[i].remove(ctx, g.path[1:]); err != nil {
@@ -53,9 +56,18 @@ func (m *member) remove(ctx context.Context, rel string) error {
 			return nil
 		}
 		if e := sleep(ctx); e != nil {
-			return fmt.Errorf("%w (%w)", err, e)
+			return fmt.Errorf("%w: %s (%w)", err, m.holders(), e)
 		}
 	}
+}
+
+// holders says who keeps a group busy.
+func (m *member) holders() string {
+	pids, err := procs(m.dir, nil, 0)
+	if err != nil || len(pids) == 0 {
+		return "its processes have ended and are not gone from it yet"
+	}
+	return fmt.Sprintf("it holds %d processes, %d among them", len(pids), pids[0])
 }
 
 // removeBelow removes every group below d, the deepest first.

@@ -13,6 +13,7 @@ type Group struct {
 	path    string
 	members []member
 	skipped []Skipped
+	below   bool // opened by Sub: somebody else's to remove
 }
 
 // member is the group in one hierarchy.
@@ -22,6 +23,8 @@ type member struct {
 	dir   dir
 	made  []string // paths that Create made, relative to the mount, parents first
 	depth int      // how many of the path's last components were made for the group here
+
+	disabled []disabled // controllers of v2 that could not be enabled on the way down
 }
 
 // Skipped is a hierarchy that the group is not in, because the caller may not make one there.
@@ -131,6 +134,11 @@ func (g *Group) write(w Write) error {
 	}
 	err := m.dir.write(w.File, w.Value)
 	if errors.Is(err, unix.ENOENT) {
+		for _, d := range m.disabled {
+			if d.controller == w.Controller {
+				return fmt.Errorf("%s: the controller %s could not be enabled: %w", w, w.Controller, d.err)
+			}
+		}
 		return fmt.Errorf("%s: the controller %s is not enabled here, or this kernel does not have the file: %w", w, w.Controller, err)
 	}
 	return err

@@ -1,29 +1,70 @@
 package cgroupfs
 
-import "strings"
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+)
 
-// OOMKilled reports whether the kernel has killed a process of the group for want of memory.
-func (g *Group) OOMKilled() (bool, error) {
+// OOM is what the kernel's out-of-memory killer has done to a group.
+type OOM struct {
+	Kills uint64 // processes that it killed: on v1 of the group, on v2 of those below it too
+	Limit int64  // the group's own limit of memory in bytes; -1 for none
+	file  string // where Kills stands
+}
+
+// String names the limit and the file, for the error of a process that may have died of them; empty where nothing was killed.
+func (o OOM) String() string {
+	switch {
+	case o.Kills == 0:
+		return ""
+	case o.Limit < 0:
+		return fmt.Sprintf("possibly killed for want of memory: %s oom_kill %d", o.file, o.Kills)
+	}
+	return fmt.Sprintf("possibly killed by the memory limit of %d bytes: %s oom_kill %d", o.Limit, o.file, o.Kills)
+}
+
+// OOM reads memory.events (v2) or memory.oom_control (v1, Linux 4.13). Without a memory controller, or once the group is gone, nothing was killed.
+func (g *Group) OOM() (OOM, error) {
 	h := g.layout.find("memory")
 	if h == nil {
-		return false, nil
+		return OOM{Limit: -1}, nil
 	}
 	m := g.member(h)
 	if m == nil {
-		return false, nil
+		return OOM{Limit: -1}, nil
 	}
-	file := "memory.oom_control"
+	file, limit := "memory.oom_control", "memory.limit_in_bytes"
 	if h.V2 {
-		file = "memory.events"
+		file, limit = "memory.events", "memory.max"
 	}
+	o := OOM{Limit: -1, file: file}
 	text, err := m.dir.read(file)
 	if err != nil {
-		return false, gone(err)
+		return o, gone(err)
 	}
 	for line := range strings.Lines(text) {
-		if n, ok := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); ok {
-			return n != "0", nil
+		if n, ok := strings.CutPrefix(line, "oom_kill "); ok {
+			if o.Kills, err = strconv.ParseUint(strings.TrimSpace(n), 10, 64); err != nil {
+				return o, fmt.Errorf("%s: %w", path.Join(m.dir.name, file), err)
+			}
 		}
 	}
-	return false, nil
+	if text, err = m.dir.read(limit); err != nil {
+		return o, gone(err)
+	}
+	if n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil && n < unlimited {
+		o.Limit = n
+	}
+	return o, nil
+}
+
+// unlimited is what v1 says of no limit at all, and more: the greatest number of whole pages of any size (mm/page_counter.c, PAGE_COUNTER_MAX).
+const unlimited = 1<<63 - 1<<16
+
+// OOMKilled reports whether the kernel has killed a process of the group for want of memory.
+func (g *Group) OOMKilled() (bool, error) {
+	o, err := g.OOM()
+	return o.Kills > 0, err
 }

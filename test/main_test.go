@@ -6,4 +6,4 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: noClone3}) }

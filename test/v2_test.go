@@ -42,3 +42,19 @@ func TestDeviceRulesOnV2(t *testing.T) {
 	}
 	contains(t, o.stdout, "1\n", "/dev/denied: Operation not permitted")
 }
+
+// TestDelegation (CG24): a container that has a cgroup namespace and sees its group writable may make groups below it as its own user; with a read-only mount it owns nothing.
+func TestDelegation(t *testing.T) {
+	for option, want := range map[string]string{"rw": "made\n", "ro": "refused\n"} {
+		r := newRuntime(t)
+		testenv.Tool(t, "unshare", "util-linux")
+		bundle := shell(t, "if mkdir /sys/fs/cgroup/x 2>/dev/null && echo $$ > /sys/fs/cgroup/x/cgroup.procs; then echo made; else echo refused; fi", func(c map[string]any) {
+			linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "cgroup"})
+			addMount(c, "/sys/fs/cgroup", "cgroup", "cgroup", option, "nosuid", "noexec", "nodev")
+			process(c)["user"] = map[string]any{"uid": 65534, "gid": 65534}
+		})
+		if o := finish(t, inV2(r.command("run", "-b", bundle, testenv.ID(t)))); o != (outcome{stdout: want}) {
+			t.Errorf("%s: %+v", option, o)
+		}
+	}
+}

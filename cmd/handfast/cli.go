@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/handfast/handfast/internal/lifecycle"
 	"github.com/handfast/handfast/internal/log"
 )
 
@@ -103,6 +104,11 @@ func (in *invocation) carryOut() (int, error) {
 		return answer(versionText())
 	case in.systemdCgroup:
 		return failed, errors.New("--systemd-cgroup: cgroups made by systemd are not carried out by this version; leave the option out and give a cgroupsPath that is a path")
+	}
+	switch in.cgroupManager {
+	case "", lifecycle.CgroupsByFS, lifecycle.CgroupsDisabled:
+	default:
+		return failed, fmt.Errorf("--cgroup-manager %q: want cgroupfs or disabled", in.cgroupManager)
 	}
 	switch in.rootless {
 	case "", "auto", "true", "false":

@@ -20,6 +20,7 @@ func (in *invocation) runtime() (*lifecycle.Runtime, error) {
 	}
 	return &lifecycle.Runtime{
 		Root: root, Log: in.log,
+		CgroupManager:  in.cgroupManager,
 		CgroupOptional: in.rootless == "true" || in.rootless != "false" && !lifecycle.Privileged(),
 	}, nil
 }

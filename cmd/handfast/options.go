@@ -10,9 +10,9 @@ import (
 // settings is what the command line says: one field for every option of every command.
 type settings struct {
 	// global options
-	root, log, logFormat, rootless string
-	debug, systemdCgroup           bool
-	version, help                  bool
+	root, log, logFormat, rootless, cgroupManager string
+	debug, systemdCgroup                          bool
+	version, help                                 bool
 
 	// options of commands
 	bundle, pidFile, consoleSocket, trace, format string

@@ -41,19 +41,21 @@ func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
 
 // creation is a container in the making. It is the spawn.Handler of its own start.
 type creation struct {
-	r        *Runtime
-	o        CreateOptions
-	convert  *oci.Converted
-	terminal *terminal
-	trace    *tracer
-	dir      *state.Dir
-	state    state.State
-	layout   *cgroupfs.Layout
-	group    *cgroupfs.Group  // nil: the container stays in the groups of this process
-	later    []cgroupfs.Write // limits that are set when the child is ready
-	process  *spawn.Process
-	watch    *foreground // nil: the container does not run in the foreground
-	hooked   bool        // hooks have begun: poststop hooks have something to undo
+	r         *Runtime
+	o         CreateOptions
+	convert   *oci.Converted
+	terminal  *terminal
+	trace     *tracer
+	dir       *state.Dir
+	state     state.State
+	layout    *cgroupfs.Layout
+	group     *cgroupfs.Group  // nil: the container stays in the groups of this process
+	later     []cgroupfs.Write // limits that are set when the child is ready
+	small     bool             // the limit of memory is less than the child itself needs
+	joinsLate bool             // the child begins outside of the group, see join
+	process   *spawn.Process
+	watch     *foreground // nil: the container does not run in the foreground
+	hooked    bool        // hooks have begun: poststop hooks have something to undo
 }
 
 // begin does everything that can fail without anything having been made, and then stores that a container is being made.

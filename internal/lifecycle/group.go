@@ -14,6 +14,9 @@ const groupPatience = 30 * time.Second
 
 // makeGroup makes the container's group with its limits. Every hook finds them set.
 func (c *creation) makeGroup() error {
+	if c.r.CgroupManager == CgroupsDisabled {
+		return c.noGroup()
+	}
 	limits := resources(&c.convert.Resources)
 	if c.r.CgroupOptional {
 		limits.Devices = nil // a plain user can make no device node that these rules would be about, and may not set them
@@ -33,8 +36,7 @@ func (c *creation) makeGroup() error {
 		}
 		if len(skipped) == len(c.layout.Hierarchies) {
 			group.Close()
-			stayBehind(c.convert.Spawn.Container.Mounts, c.layout)
-			return nil
+			return c.noGroup()
 		}
 	}
 	c.group = group
@@ -44,24 +46,25 @@ func (c *creation) makeGroup() error {
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
+	c.small = small(limits)
 	now, later := split(writes)
 	c.later = later
 	if err := group.Apply(now); err != nil {
 		return err
 	}
-	return group.Rule(limits.Devices)
+	if err := group.Rule(limits.Devices); err != nil {
+		return err
+	}
+	return c.delegate()
 }
 
-// split keeps the limit of tasks apart: the child itself needs a few threads until it executes the program, which needs perhaps one.
-func split(writes []cgroupfs.Write) (now, later []cgroupfs.Write) {
-	for _, w := range writes {
-		if w.File == "pids.max" {
-			later = append(later, w)
-		} else {
-			now = append(now, w)
-		}
+// noGroup leaves the container in the groups of this process, which can limit nothing for it alone.
+func (c *creation) noGroup() error {
+	if asked(&c.convert.Resources) {
+		return fmt.Errorf("linux.resources: limits need a cgroup, and with --cgroup-manager %s none is made: leave them out", CgroupsDisabled)
 	}
-	return now, later
+	stayBehind(c.convert.Spawn.Container.Mounts, c.layout)
+	return nil
 }
 
 // finishGroup sets what makeGroup left for later. It comes before the first hook, and before the container may run.

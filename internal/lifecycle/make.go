@@ -5,7 +5,6 @@ import (
 	"os"
 
 	"github.com/handfast/handfast/internal/oci/state"
-	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -21,22 +20,18 @@ func (c *creation) make(ctx context.Context) error {
 	return nil
 }
 
-func (c *creation) spawn(ctx context.Context) (err error) {
+func (c *creation) spawn(ctx context.Context) error {
 	cfg := c.convert.Spawn
 	cfg.Handler = c
 	cfg.Trace = c.trace.event()
-	if c.group != nil {
-		cfg.Cgroup = c.group
-	}
 	if !cfg.Container.Process.Terminal {
 		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
-	c.process, err = spawn.Start(ctx, cfg)
-	return err
+	return starved(c.spawnIn(ctx, cfg), c.group)
 }
 
 // Started stores who the child is before it is told anything: whatever becomes of this process, delete finds the child.
-func (c *creation) Started(_ context.Context, pid int) error {
+func (c *creation) Started(ctx context.Context, pid int) error {
 	started, _, err := state.ProcessStart(pid)
 	if err != nil {
 		return err
@@ -46,7 +41,10 @@ func (c *creation) Started(_ context.Context, pid int) error {
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
-	return sendPIDFD(c.o.PIDFDSocket, pid, "standard")
+	if err := sendPIDFD(c.o.PIDFDSocket, pid, "standard"); err != nil || !c.joinsLate {
+		return err
+	}
+	return c.join(ctx, pid)
 }
 
 // Hooks runs the hooks that belong between the making of the namespaces and the change of the root.

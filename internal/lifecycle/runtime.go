@@ -17,9 +17,17 @@ type Runtime struct {
 	Log  *log.Logger
 	// CgroupOptional says that a group which may not be made is done without, if nothing was asked of it.
 	CgroupOptional bool
+	// CgroupManager is who makes the groups: one of the constants below, empty for the first.
+	CgroupManager string
 
 	layout *cgroupfs.Layout // see host
 }
+
+// The managers of control groups.
+const (
+	CgroupsByFS     = "cgroupfs" // this program, by package cgroupfs
+	CgroupsDisabled = "disabled" // nobody: containers stay in the groups of this process
+)
 
 // lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may take its time.
 const lockPatience = 10 * time.Second

@@ -33,7 +33,7 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 	err = spawn.OpenGate(ctx, spawn.Gate{Path: s.Gate, Trace: t.event()})
 	if err != nil {
 		// The child ends by itself after an error of its own; where it was not asked, or does not answer, it is ended.
-		return Join(err, r.end(s))
+		return Join(r.starved(err, s), r.end(s))
 	}
 	if err := r.poststart(ctx, s); err != nil {
 		return Join(err, r.destroy(dir, s))

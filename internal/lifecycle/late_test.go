@@ -1,0 +1,63 @@
+package lifecycle
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/spawn"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// TestGroupOwner: a cgroup namespace of its own and a writable mount are needed, and an id that the host knows.
+func TestGroupOwner(t *testing.T) {
+	one := func(uid uint32, ns []spawn.Namespace, flags uint64, maps ...spawn.IDMap) *oci.Converted {
+		c := &oci.Converted{}
+		c.Spawn.Namespaces, c.Spawn.UIDMappings = ns, maps
+		c.Spawn.Container.Process.UID = uid
+		c.Spawn.Container.Mounts = []container.Mount{{Destination: "/proc"}, {Cgroup: &container.Cgroup{}, Set: flags}}
+		return c
+	}
+	own := []spawn.Namespace{{Kind: container.NSCgroup}}
+	for name, c := range map[string]struct {
+		o    *oci.Converted
+		want uint32
+		ok   bool
+	}{
+		"mapped root":      {one(0, own, 0, spawn.IDMap{ContainerID: 0, HostID: 1000, Size: 10}), 1000, true},
+		"mapped user":      {one(7, own, 0, spawn.IDMap{ContainerID: 0, HostID: 1000, Size: 10}), 1007, true},
+		"unmapped user":    {one(10, own, 0, spawn.IDMap{ContainerID: 0, HostID: 1000, Size: 10}), 10, false},
+		"user":             {one(7, own, 0), 7, true},
+		"root":             {one(0, own, 0), 0, false},
+		"read-only":        {one(7, own, unix.MOUNT_ATTR_RDONLY), 7, false},
+		"no namespace":     {one(7, nil, 0), 7, false},
+		"joined namespace": {one(7, []spawn.Namespace{{Kind: container.NSCgroup, Path: "/x"}}, 0), 7, false},
+	} {
+		if uid, ok := groupOwner(c.o); uid != c.want || ok != c.ok {
+			t.Errorf("%s: %d %t, want %d %t", name, uid, ok, c.want, c.ok)
+		}
+	}
+}
+
+func TestSmall(t *testing.T) {
+	for limit, want := range map[int64]bool{-1: false, 0: true, 512 << 10: true, smallMemory: false} {
+		if got := small(&cgroupfs.Resources{Memory: &limit}); got != want {
+			t.Errorf("%d: %t", limit, got)
+		}
+	}
+	if small(&cgroupfs.Resources{}) {
+		t.Error("no limit is small")
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	for stat, want := range map[string]bool{
+		"7 (a) b) S 1 7 7 0 -1 4194560 123 0": true, "7 (S) R 1 7 7 0 -1 4194560 123 0": false, "": false, "7 (x) S": false,
+	} {
+		if faults, asleep := parseFaults(stat); asleep != want || want && faults != "123" {
+			t.Errorf("%q: %q %t", stat, faults, asleep)
+		}
+	}
+}

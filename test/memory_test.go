@@ -1,0 +1,124 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	goruntime "runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+func memoryLimit(bytes int) func(c map[string]any) {
+	return func(c map[string]any) {
+		linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "cgroup"})
+		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": bytes}, "pids": map[string]any{"limit": 20}}
+		setHook(c, "createRuntime", 0, "/bin/true", "true")
+	}
+}
+
+// TestSmallMemoryLimit: what the child needs to begin its life does not count, so that half a MiB is enough for a small program; and the container still sees its own group as the root.
+func TestSmallMemoryLimit(t *testing.T) {
+	r := newRuntime(t)
+	script := `while read line; do case $line in *:memory:*) echo "$line";; esac; done < /proc/self/cgroup`
+	bundle := shell(t, script, memoryLimit(512<<10))
+	for range 10 {
+		if o := r.do("run", "-b", bundle, testenv.ID(t)); o.status != 0 || o.stderr != "" || !strings.HasSuffix(o.stdout, ":memory:/\n") {
+			t.Fatalf("%+v", o)
+		}
+	}
+	id := testenv.ID(t)
+	r.ok("create", "-b", shell(t, "exit 0", memoryLimit(512<<10)), id)
+	r.ok("start", id)
+	r.awaitStatus(id, "stopped")
+	r.ok("delete", id)
+}
+
+// TestMemoryLimitInTheError (CG28): a start that dies of the limit says so.
+func TestMemoryLimitInTheError(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	r.fails([]string{"possibly killed by the memory limit of 16384 bytes", "oom_kill"}, "run", "-b", shell(t, "exit 0", memoryLimit(16<<10)), id)
+	r.ok("delete", "--force", id)
+}
+
+// noClone3 turns a re-executed test binary into another program with a filter under which clone3(2) does not exist, as some container managers set it.
+func noClone3() {
+	if os.Getenv("HANDFAST_TEST_NO_CLONE3") == "" {
+		return
+	}
+	goruntime.LockOSThread()
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_CLONE3, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	if err == nil {
+		err = unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0)
+	}
+	if err == nil {
+		err = syscall.Exec(os.Args[1], os.Args[1:], nil)
+	}
+	println(err.Error())
+	os.Exit(70)
+}
+
+// TestWithoutClone3 (CG25): where the child cannot be cloned into its group it joins before it is told anything, and sees the same.
+func TestWithoutClone3(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	r.global = []string{"--debug", "--log", testenv.Dir(t) + "/log"}
+	r.wrap = func(cmd *exec.Cmd) *exec.Cmd {
+		out := exec.Command("/proc/self/exe", cmd.Args...)
+		out.Env = []string{"HANDFAST_TEST_NO_CLONE3=1"}
+		return out
+	}
+	bundle := shell(t, "cat /proc/self/cgroup", func(c map[string]any) {
+		linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "cgroup"})
+	})
+	o := r.do("run", "-b", bundle, id)
+	if o.status != 0 || o.stderr != "" {
+		t.Fatalf("%+v", o)
+	}
+	for line := range strings.Lines(o.stdout) {
+		if !strings.HasSuffix(line, ":/\n") {
+			t.Errorf("not in the group: %s", line)
+		}
+	}
+	log, err := os.ReadFile(r.global[2])
+	if err != nil || !strings.Contains(string(log), "joins its cgroup after the clone") {
+		t.Errorf("the fallback was not needed: %v\n%s", err, log)
+	}
+}
+
+// TestCgroupManagerDisabled (CG30): no group is made, limits are refused, and what needs a group says so.
+func TestCgroupManagerDisabled(t *testing.T) {
+	r, id := newRuntime(t, "--cgroup-manager=disabled"), testenv.ID(t)
+	bundle := shell(t, "sleep 1000", func(c map[string]any) { linux(c)["cgroupsPath"] = testenv.CgroupParent() + "/" + id })
+	r.ok("run", "--detach", "-b", bundle, id)
+	if found := groupsNamed(t, testenv.CgroupParent()+"/"+id); len(found) > 0 {
+		t.Errorf("groups were made: %v", found)
+	}
+	pid := int(r.stateOf(id)["pid"].(float64))
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	if err != nil || string(own) != string(theirs) {
+		t.Errorf("%v: the container is not where its maker is:\n%s", err, theirs)
+	}
+	r.fails([]string{"no cgroup of its own"}, "pause", id)
+	r.fails([]string{"no cgroup of its own"}, "ps", id)
+	r.ok("delete", "--force", id)
+	r.fails([]string{"linux.resources", "disabled"}, "run", "-b", shell(t, "exit 0", memoryLimit(64<<20)), testenv.ID(t))
+	r.global = []string{"--cgroup-manager=other"}
+	r.fails([]string{"--cgroup-manager", "other", "cgroupfs or disabled"}, "list")
+}
