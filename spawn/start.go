@@ -222,11 +222,11 @@ func (s *starter) files(socket, exe *os.File) (fds []uintptr, done func(), err e
 // process's own are. So no descriptor of the runtime itself can reach a container.
 func checkPreserved(fd int) error {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	if err != nil {
-		return fmt.Errorf("preserve descriptor %d: it is not open: %w", fd, err)
+	if err == nil && flags&unix.FD_CLOEXEC != 0 {
+		err = unix.EBADF // a number that the caller left free is one of our own by now: the two cases look alike
 	}
-	if flags&unix.FD_CLOEXEC != 0 {
-		return fmt.Errorf("preserve descriptor %d: it has FD_CLOEXEC, so it was not passed to be inherited: %w", fd, unix.EBADF)
+	if err != nil {
+		return fmt.Errorf("preserve descriptor %d: it is not open in the caller, or has FD_CLOEXEC: %w", fd, err)
 	}
 	return nil
 }

@@ -20,9 +20,9 @@ type settings struct {
 	detach, keep, noSubreaper, noPivot            bool
 	noNewKeyring, force, all, quiet, rootlessSpec bool
 	match, socket, output                         string
-	processFile, cwd, user, cgroup, pidfdSocket   string
+	processFile, cwd, user, pidfdSocket           string
 	processLabel, apparmor                        string
-	env, additionalGIDs, caps                     []string
+	env, additionalGIDs, caps, execCgroups        []string
 	tty, noNewPrivs, ignorePaused                 bool
 	tap                                           bool
 	timeout                                       int

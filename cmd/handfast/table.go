@@ -79,7 +79,7 @@ func execOptions() []option {
 		{"pid-file", "", "FILE", "write the process id, as the host sees it, to FILE, as a whole and before this command ends", func(s *settings) any { return &s.pidFile }},
 		{"preserve-fds", "", "N", "pass N descriptors to the process beside the standard streams, from 3 on", func(s *settings) any { return &s.preserveFDs }},
 		{"ignore-paused", "", "", "exec in a paused container too: the process goes on when the container does", func(s *settings) any { return &s.ignorePaused }},
-		{"cgroup", "", "PATH", "run in this group below the container's; CONTROLLER:PATH names it in one hierarchy of v1", func(s *settings) any { return &s.cgroup }},
+		{"cgroup", "", "PATH", "run in this group below the container's; CONTROLLER:PATH names it in one hierarchy of v1; may be repeated", func(s *settings) any { return &s.execCgroups }},
 		{"process-label", "", "LABEL", "SELinux label of the process", func(s *settings) any { return &s.processLabel }},
 		{"apparmor", "", "PROFILE", "AppArmor profile of the process", func(s *settings) any { return &s.apparmor }},
 		traceOption(),

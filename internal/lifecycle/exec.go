@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
@@ -22,11 +20,11 @@ type ExecOptions struct {
 	ID            string
 	Process       string // file with the process, or - for standard input; empty: that of the container's configuration
 	Changes       oci.Changes
-	PIDFile       string // empty: none
-	ConsoleSocket string // empty: none
-	PIDFDSocket   string // empty: none
-	Cgroup        string // a group below the container's, see cgroupfs.Group.Sub; empty: the container's
-	Trace         string // file for the handshake's frames; empty: none
+	PIDFile       string   // empty: none
+	ConsoleSocket string   // empty: none
+	PIDFDSocket   string   // empty: none
+	Cgroup        []string // groups below the container's, see cgroupfs.Group.Sub; none: the container's
+	Trace         string   // file for the handshake's frames; empty: none
 	PreserveFDs   int
 	Detach        bool
 	IgnorePaused  bool
@@ -66,7 +64,7 @@ type execution struct {
 	state    *state.State
 	init     *handle // the container's first process
 	spawn    spawn.Config
-	group    *cgroupfs.Group // nil: the container has none of its own
+	group    *cgroupfs.Group // the process's, nil where the container has none of its own
 	terminal *terminal
 	trace    *tracer
 	process  *spawn.Process
@@ -136,35 +134,6 @@ func (e *execution) find() (paused bool, err error) {
 		return false, fmt.Errorf("cannot exec in container %s: it is stopped", e.o.ID)
 	}
 	return status == state.Paused, err
-}
-
-func (e *execution) openGroup() error {
-	if e.state.CgroupPath == "" {
-		return nil
-	}
-	layout, err := e.r.host()
-	if err != nil {
-		return err
-	}
-	e.group, err = cgroupfs.Load(layout, cgroupfs.Saved{Path: e.state.CgroupPath, Made: e.state.CgroupMade})
-	if err != nil {
-		return err
-	}
-	e.spawn.Cgroup = e.group
-	return nil
-}
-
-func (e *execution) start(ctx context.Context) (err error) {
-	cfg := e.spawn
-	cfg.Trace = e.trace.event()
-	if !cfg.Container.Process.Terminal {
-		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	}
-	e.process, err = spawn.Start(ctx, cfg)
-	if err != nil && errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("container %s: %w", e.o.ID, err)
-	}
-	return err
 }
 
 // Started tells who asked for it of the process by a descriptor.

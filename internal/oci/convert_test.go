@@ -30,11 +30,11 @@ const userNamespace = `{"linux": {"namespaces": [{"type": "mount"}, {"type": "us
 	"gidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}]}}`
 
 func TestRefusals(t *testing.T) {
-	s := spec(t, `{"process": {"apparmorProfile": "p", "selinuxLabel": "l", "scheduler": {"policy": "SCHED_FIFO"}, "ioPriority": {"class": "IOPRIO_CLASS_IDLE"},
+	s := spec(t, `{"process": {"scheduler": {"policy": "SCHED_FIFO"}, "ioPriority": {"class": "IOPRIO_CLASS_IDLE"},
 		"execCPUAffinity": {"initial": "0"}}, "mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount", "ridmap"], "uidMappings": [{"size": 1}]}],
 		"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}, "mountLabel": "m", "intelRdt": {"closID": "x"}, "personality": {"domain": "LINUX32"},
 		"memoryPolicy": {"mode": "MPOL_BIND"}, "netDevices": {"eth0": {}, "eth1": {"name": "x"}}, "cgroupsPath": "a.slice:b:c",
-		"namespaces": [{"type": "mount"}, {"type": "time", "path": "/proc/1/ns/time"}],
+		"namespaces": [{"type": "mount"}],
 		"resources": {"blockIO": {"weight": 10}, "hugepageLimits": [{"pageSize": "2MB", "limit": 1}], "network": {"classID": 1}, "rdma": {"mlx": {"hcaHandles": 3}},
 		"memory": {"kernel": 1, "kernelTCP": 1, "swappiness": 0, "checkBeforeUpdate": true, "useHierarchy": false}, "cpu": {"realtimePeriod": 1, "realtimeRuntime": 1}}}}`)
 	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
@@ -43,12 +43,12 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"linux.namespaces[1].path (joining a time namespace)", "mounts[0].uidMappings", "mounts[0].options[0] remount", "mounts[0].options[1] ridmap",
+		"mounts[0].uidMappings", "mounts[0].options[0] remount", "mounts[0].options[1] ridmap",
 		"linux.cgroupsPath in systemd's form slice:prefix:name",
 		"linux.resources.blockIO", "linux.resources.hugepageLimits", "linux.resources.network", "linux.resources.rdma",
 		"linux.resources.memory.kernel", "linux.resources.memory.kernelTCP", "linux.resources.memory.swappiness", "linux.resources.memory.checkBeforeUpdate",
 		"linux.resources.memory.useHierarchy false", "linux.resources.cpu.realtimeRuntime", "linux.resources.cpu.realtimePeriod",
-		"process.apparmorProfile", "process.selinuxLabel", "process.scheduler", "process.ioPriority", "process.execCPUAffinity",
+		"process.scheduler", "process.ioPriority", "process.execCPUAffinity",
 		"linux.seccomp", "linux.mountLabel", "linux.intelRdt", "linux.personality", "linux.memoryPolicy", "linux.netDevices",
 	}
 	if diff := cmp.Diff(want, got.Properties); diff != "" {
@@ -176,6 +176,27 @@ func TestUnmappedIDs(t *testing.T) {
 	}
 }
 
+// TestLabels: a label is for a security module that is in force, and an error where it is not.
+func TestLabels(t *testing.T) {
+	for _, c := range []struct {
+		process, want string
+		host          Host
+	}{
+		{`{"apparmorProfile": "p"}`, `process.apparmorProfile: "p": AppArmor is not in force on this host`, Host{SELinux: true}},
+		{`{"selinuxLabel": "l"}`, `process.selinuxLabel: "l": SELinux is not in force on this host`, Host{AppArmor: true}},
+		{`{"apparmorProfile": "unconfined"}`, ``, Host{}},
+		{`{"apparmorProfile": "p", "selinuxLabel": "l"}`, ``, Host{AppArmor: true, SELinux: true}},
+	} {
+		out, err := Convert(spec(t, `{"process": `+c.process+`}`), Options{Bundle: "/b", ID: "x", Host: c.host})
+		if text(err) != c.want {
+			t.Errorf("%s: %v, want %s", c.process, err, c.want)
+		}
+		if err == nil && c.host.AppArmor && (out.Spawn.Container.Process.AppArmorProfile != "p" || out.Spawn.Container.Process.SELinuxLabel != "l") {
+			t.Errorf("%s: %+v", c.process, out.Spawn.Container.Process)
+		}
+	}
+}
+
 // TestPlainUser: what a caller without root can and cannot ask for.
 func TestPlainUser(t *testing.T) {
 	host := Host{UID: 1000, GID: 1000}
@@ -183,8 +204,13 @@ func TestPlainUser(t *testing.T) {
 	if want := "linux.namespaces: no user namespace; a caller that is not root needs a new one"; text(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	_, err = Convert(spec(t, userNamespace), Options{ID: "x", Host: host})
-	if want := "not carried out by this version: linux.uidMappings of other ids than the caller's own 1000, linux.gidMappings of other ids than the caller's own 1000"; text(err) != want {
+	// Several ids are what newuidmap(1) maps for it; another one alone nobody does.
+	mapped, err := Convert(spec(t, userNamespace), Options{ID: "x", Host: host})
+	if err != nil || !mapped.Spawn.Container.Process.SetGroups {
+		t.Errorf("subordinate ids: %v", err)
+	}
+	_, err = Convert(spec(t, userNamespace, `{"linux": {"uidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]}}`), Options{ID: "x", Host: host})
+	if want := "linux.uidMappings[0].hostID: 7; a caller that is not root can map its own id 1000, or several of its subordinate ones"; text(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	out, err := Convert(RootlessSpec(1000, 1000), Options{ID: "x", Host: host})

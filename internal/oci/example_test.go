@@ -11,7 +11,7 @@ func ExampleConvert() {
 	spec, err := oci.Decode([]byte(`{
 		"ociVersion": "1.2.0",
 		"root": {"path": "rootfs"},
-		"process": {"args": ["true"], "cwd": "/", "selinuxLabel": "a:b:c:s0"},
+		"process": {"args": ["true"], "cwd": "/", "scheduler": {"policy": "SCHED_BATCH"}},
 		"linux": {"namespaces": [{"type": "mount"}], "seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}
 	}`), "config.json")
 	if err != nil {
@@ -20,7 +20,7 @@ func ExampleConvert() {
 	}
 	_, err = oci.Convert(spec, oci.Options{Bundle: "/bundle", ID: "c1"})
 	fmt.Println(err)
-	// Output: not carried out by this version: process.selinuxLabel, linux.seccomp
+	// Output: not carried out by this version: process.scheduler, linux.seccomp
 }
 
 func ExampleDecode() {

@@ -1,0 +1,100 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/spawn"
+)
+
+// openGroup opens the group that the process begins in: the container's own, or those below it that were asked for.
+func (e *execution) openGroup() error {
+	if e.state.CgroupPath == "" {
+		if len(e.o.Cgroup) > 0 {
+			return fmt.Errorf("--cgroup %s: container %s has no cgroup of its own", e.o.Cgroup[0], e.o.ID)
+		}
+		return nil
+	}
+	layout, err := e.r.host()
+	if err != nil {
+		return err
+	}
+	e.group, err = cgroupfs.Load(layout, cgroupfs.Saved{Path: e.state.CgroupPath, Made: e.state.CgroupMade})
+	if err != nil || len(e.o.Cgroup) == 0 {
+		return err
+	}
+	return e.descend(e.o.Cgroup...)
+}
+
+// descend takes groups below the present one in its place.
+func (e *execution) descend(paths ...string) error {
+	sub, err := e.group.Sub(paths...)
+	if err != nil {
+		return fmt.Errorf("--cgroup: %w", err)
+	}
+	e.group.Close()
+	e.group = sub
+	return nil
+}
+
+// start makes the process. A container that has moved its own processes into groups below its own, as one with systemd in it does, leaves the group to hold controllers and no processes
+// (cgroups(7), "no internal processes"): then it begins where the container's first process is.
+func (e *execution) start(ctx context.Context) error {
+	err := e.spawnNow(ctx)
+	if errors.Is(err, unix.EBUSY) && e.group != nil && len(e.o.Cgroup) == 0 {
+		below, e2 := e.firstProcessGroup()
+		if e2 != nil {
+			return Join(err, e2)
+		}
+		if err := e.descend(below); err != nil {
+			return err
+		}
+		err = e.spawnNow(ctx)
+	}
+	if errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("cannot exec in container %s: %w", e.o.ID, err)
+	}
+	return err
+}
+
+func (e *execution) spawnNow(ctx context.Context) (err error) {
+	cfg := e.spawn
+	cfg.Trace = e.trace.event()
+	if e.group != nil {
+		cfg.Cgroup = e.group
+	}
+	if !cfg.Container.Process.Terminal {
+		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	}
+	e.process, err = spawn.Start(ctx, cfg)
+	return err
+}
+
+// firstProcessGroup is the v2 group of the container's first process, below the container's own.
+func (e *execution) firstProcessGroup() (string, error) {
+	file := "/proc/" + strconv.Itoa(e.state.PID) + "/cgroup"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(data)) {
+		group, found := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::")
+		if !found {
+			continue
+		}
+		below, inside := strings.CutPrefix(group, path.Clean(e.state.CgroupPath)+"/")
+		if !inside {
+			return "", fmt.Errorf("%s: group %q is not below the container's own %s: %w", file, group, e.state.CgroupPath, unix.EXDEV)
+		}
+		return below, nil
+	}
+	return "", fmt.Errorf("%s names no v2 group: %w", file, unix.ENOENT)
+}
