@@ -8,5 +8,8 @@
 // Start returns when the child says EXEC and the end of file proves the execution, or, with a Gate, when it waits behind it; OpenGate lets it go on, and reports the
 // execution's own error, from any process that may reach the gate's socket.
 //
+// With a Target the child is one more process of what runs already. It joins the target's namespaces while it has one thread alone and nothing of the host open, by a list of system calls that is
+// part of the plan (package rawfork), and only then executes the program and speaks, by the profile "setns".
+//
 // The package knows no OCI and does not import nsinit: the two share the protocol alone (packages syncproto and syncproto/container).
 package spawn

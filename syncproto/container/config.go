@@ -110,24 +110,23 @@ type KeyValue struct {
 
 // Process is what the child turns into.
 type Process struct {
-	Args           []string     `sync:"args"`
-	Env            []string     `sync:"env,omitempty"`
-	Cwd            string       `sync:"cwd"`
-	UID            uint32       `sync:"uid,omitempty"`
-	GID            uint32       `sync:"gid,omitempty"`
-	AdditionalGIDs []uint32     `sync:"additionalGids,omitempty"`
-	SetGroups      bool         `sync:"setGroups,omitempty"` // setgroups(2) is allowed: false in a user namespace that denies it
-	Umask          uint32       `sync:"umask,omitempty"`
-	Capabilities   Capabilities `sync:"capabilities"`
-	NoNewPrivs     bool         `sync:"noNewPrivs,omitempty"`
-	Rlimits        []Rlimit     `sync:"rlimits,omitempty"`
-	Terminal       bool         `sync:"terminal,omitempty"`
-	Rows           uint16       `sync:"rows,omitempty"` // size of the terminal; zero: the kernel's default
-	Columns        uint16       `sync:"columns,omitempty"`
-	// AppArmorProfile and SELinuxLabel are what the execution shall change to, apparmor(7) and selinux(8); empty leaves what there is.
-	AppArmorProfile string `sync:"apparmorProfile,omitempty"`
-	SELinuxLabel    string `sync:"selinuxLabel,omitempty"`
-	KeepFDs         int    `sync:"keepFDs,omitempty"` // descriptors 3 to 2+KeepFDs reach the program; all others are closed
+	Args            []string     `sync:"args"`
+	Env             []string     `sync:"env,omitempty"`
+	Cwd             string       `sync:"cwd"`
+	UID             uint32       `sync:"uid,omitempty"`
+	GID             uint32       `sync:"gid,omitempty"`
+	AdditionalGIDs  []uint32     `sync:"additionalGids,omitempty"`
+	SetGroups       bool         `sync:"setGroups,omitempty"` // setgroups(2) is allowed: false in a user namespace that denies it
+	Umask           uint32       `sync:"umask,omitempty"`
+	Capabilities    Capabilities `sync:"capabilities"`
+	NoNewPrivs      bool         `sync:"noNewPrivs,omitempty"`
+	Rlimits         []Rlimit     `sync:"rlimits,omitempty"`
+	Terminal        bool         `sync:"terminal,omitempty"`
+	Rows            uint16       `sync:"rows,omitempty"` // size of the terminal; zero: the kernel's default
+	Columns         uint16       `sync:"columns,omitempty"`
+	AppArmorProfile string       `sync:"apparmorProfile,omitempty"` // AppArmor profile that the execution changes to, apparmor(7); empty: none is asked for
+	SELinuxLabel    string       `sync:"selinuxLabel,omitempty"`    // SELinux label of the program, selinux(8); empty: none is asked for
+	KeepFDs         int          `sync:"keepFDs,omitempty"`         // descriptors 3 to 2+KeepFDs reach the program; all others are closed
 }
 
 // Capabilities are the five sets of capabilities(7) as bit masks, bit n for capability number n.
