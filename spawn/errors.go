@@ -25,7 +25,7 @@ type StartError struct {
 func (e *StartError) Error() string {
 	s := e.Err.Error()
 	var f *transport.Failure
-	if errors.As(e.Err, &f) && f.Outcome == syncproto.Died && e.Reaped {
+	if errors.As(e.Err, &f) && (f.Outcome == syncproto.Died || f.Outcome == syncproto.Broken) && e.Reaped {
 		s += ": " + describe(e.Status)
 	}
 	if e.Cleanup != nil {

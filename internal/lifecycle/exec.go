@@ -42,6 +42,7 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 	}
 	if !o.Detach {
 		e.watch = watchSignals()
+		ctx = e.watch.until(ctx)
 	}
 	if err := e.start(ctx); err != nil {
 		return ExecFailed, err

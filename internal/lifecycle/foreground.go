@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 type foreground struct {
 	signals chan os.Signal
 	ready   chan struct{} // closed once all of them are collected
+	commit  func() bool   // of until
 }
 
 // watchSignals begins to collect signals. Package os/signal needs two switches of threads for each, all together more than a millisecond: so they are collected beside the
@@ -34,8 +36,19 @@ func watchSignals() *foreground {
 	return f
 }
 
-// complete returns once every signal is collected.
-func (f *foreground) complete() { <-f.ready }
+// until is ctx as long as the program may not run. Up to then a signal to end ends the making of the container; from complete on it is the program's, and must not undo what has been
+// made at the same time.
+func (f *foreground) until(ctx context.Context) context.Context {
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	f.commit = context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	return inner
+}
+
+// complete returns once every signal is collected. It comes before the program may run.
+func (f *foreground) complete() {
+	<-f.ready
+	f.commit()
+}
 
 // wait forwards signals and reaps every child until the container's own process has ended, and returns how it did. proxy is nil without a terminal.
 // No other goroutine may wait for a child meanwhile.

@@ -24,6 +24,7 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 	defer c.close()
 	if !o.Detach {
 		c.watch = watchSignals()
+		ctx = c.watch.until(ctx)
 		if !o.NoSubreaper {
 			if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 				r.Log.Warnf("subreaper: %v: orphans of the container will not be reaped here", err)
