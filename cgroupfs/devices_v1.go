@@ -105,6 +105,18 @@ type deviceList struct {
 	exceptions []exception
 }
 
+// devices plans rules for a hierarchy of v1. Without one they are a program that belongs to Group.Rule, and are only checked here.
+func (p *planner) devices() error {
+	if len(p.r.Devices) == 0 || p.place("devices", "") != nil {
+		return p.devicesV1()
+	}
+	if p.mode == V1 {
+		return p.missing("device rules", "devices")
+	}
+	_, err := compile(p.r.Devices)
+	return err
+}
+
 // devicesV1 turns rules of which the last that matches counts into writes. A write to the file that agrees with the default only takes exceptions away, and only those with the very same numbers: a deny below a
 // wildcard that is allowed would be accepted and mean nothing. Such a list is an error.
 func (p *planner) devicesV1() error {
@@ -166,4 +178,24 @@ func (l *deviceList) add(e exception) {
 		}
 	}
 	l.exceptions = append(l.exceptions, e)
+}
+
+func (d *DeviceRule) everything() bool {
+	return (d.Type == "a" || d.Type == "") && d.Major == nil && d.Minor == nil && d.all()
+}
+
+// all reports whether the rule is about every kind of access.
+func (d *DeviceRule) all() bool {
+	bits, err := accessBits(d.Access)
+	return err == nil && bits == accAll
+}
+
+func (d *DeviceRule) text() string {
+	number := func(n *int64) string {
+		if n == nil {
+			return "*"
+		}
+		return itoa(*n)
+	}
+	return d.Type + " " + number(d.Major) + ":" + number(d.Minor) + " " + d.Access
 }

@@ -40,13 +40,13 @@ func TestDeviceRulesV1(t *testing.T) {
 
 func TestDeviceRulesThatV1WouldIgnore(t *testing.T) {
 	var u *cgroupfs.UnsupportedError
-	_, err := cgroupfs.Plan(cgroupfs.V1, &cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{
+	_, err := cgroupfs.Plan(layoutOf(t, "v1"), &cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{
 		{Type: "a", Access: "rwm"}, {Allow: true, Type: "c", Access: "rwm"}, {Type: "c", Major: p[int64](1), Minor: p[int64](5), Access: "rwm"}}})
 	if !errors.As(err, &u) || !strings.Contains(err.Error(), "c 1:5") {
 		t.Errorf("%v", err)
 	}
 	for _, d := range []cgroupfs.DeviceRule{{Type: "x"}, {Type: "c", Access: "rx"}, {Type: "c", Major: p[int64](-1)}, {Type: "b", Minor: p[int64](1 << 32)}} {
-		if _, err := cgroupfs.Plan(cgroupfs.V1, &cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{d}}); err == nil {
+		if _, err := cgroupfs.Plan(layoutOf(t, "v1"), &cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{d}}); err == nil {
 			t.Errorf("%+v was planned", d)
 		}
 	}
@@ -144,13 +144,13 @@ func (k *kernelV1) allows(q request) bool {
 }
 
 func TestDevicePlanV1AnswersByTheRules(t *testing.T) {
-	all := requests()
+	all, v1 := requests(), layoutOf(t, "v1")
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t, 0)
 		if rapid.Bool().Draw(t, "deny all first") {
 			rules = append([]cgroupfs.DeviceRule{{Type: "a", Access: "rwm"}}, rules...)
 		}
-		writes, err := cgroupfs.Plan(cgroupfs.V1, &cgroupfs.Resources{Devices: rules})
+		writes, err := cgroupfs.Plan(v1, &cgroupfs.Resources{Devices: rules})
 		if err != nil {
 			if u := new(cgroupfs.UnsupportedError); !errors.As(err, &u) {
 				t.Fatal(err)

@@ -4,7 +4,7 @@
 // value that it is. Only then a Group carries it out:
 //
 //	layout, err := cgroupfs.Host()
-//	writes, err := cgroupfs.Plan(layout.Mode(), &resources)
+//	writes, err := cgroupfs.Plan(layout, &resources)
 //	group, err := cgroupfs.Create(layout, "/handfast/web")
 //	err = group.Apply(writes)
 //	err = group.Add(pid)

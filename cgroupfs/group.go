@@ -133,6 +133,12 @@ func (g *Group) write(w Write) error {
 		return fmt.Errorf("%s: %w", w, g.why(h))
 	}
 	err := m.dir.write(w.File, w.Value)
+	if errors.Is(err, unix.ENOENT) && w.Else != nil {
+		if w.Else.File == "" {
+			return nil
+		}
+		return g.write(*w.Else)
+	}
 	if errors.Is(err, unix.ENOENT) {
 		for _, d := range m.disabled {
 			if d.controller == w.Controller {

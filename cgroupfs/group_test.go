@@ -120,7 +120,7 @@ func apply(t *testing.T, g *cgroupfs.Group, r cgroupfs.Resources) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writes, err := cgroupfs.Plan(l.Mode(), &r)
+	writes, err := cgroupfs.Plan(l, &r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,12 +344,15 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 func ExamplePlan() {
 	memory, quota, period := int64(64<<20), int64(50000), uint64(100000)
 	r := cgroupfs.Resources{Memory: &memory, CPUQuota: &quota, CPUPeriod: &period}
-	for _, mode := range []cgroupfs.Mode{cgroupfs.V1, cgroupfs.V2} {
-		writes, err := cgroupfs.Plan(mode, &r)
+	for _, layout := range []*cgroupfs.Layout{
+		{Hierarchies: []cgroupfs.Hierarchy{{Controllers: []string{"memory", "cpu"}}}},
+		{Hierarchies: []cgroupfs.Hierarchy{{V2: true}}},
+	} {
+		writes, err := cgroupfs.Plan(layout, &r)
 		if err != nil {
 			fmt.Println(err)
 		}
-		fmt.Println(mode)
+		fmt.Println(layout.Mode())
 		for _, w := range writes {
 			fmt.Println(" ", w)
 		}

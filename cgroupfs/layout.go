@@ -10,10 +10,35 @@ import (
 	"strings"
 )
 
+// Mode is how a host has its control groups.
+type Mode int
+
+// The modes. On a hybrid host some controllers are v1's and others v2's, or none.
+const (
+	None Mode = iota // no cgroup file system is mounted
+	V1
+	Hybrid
+	V2
+)
+
+// String is the mode in a word.
+func (m Mode) String() string {
+	switch m {
+	case V1:
+		return "v1"
+	case Hybrid:
+		return "hybrid"
+	case V2:
+		return "v2"
+	}
+	return "none"
+}
+
 // Hierarchy is one mounted hierarchy of the host.
 type Hierarchy struct {
 	Name        string   // its line's name in /proc/PID/cgroup: "cpu", "cpu,cpuacct", "name=systemd"; empty for v2
-	Controllers []string // the v1 controllers; for v2 none are listed here, see cgroup.controllers
+	Controllers []string // the v1 controllers; none for v2
+	Available   []string // what v2's cgroup.controllers at the mount point lists; nil: not known
 	Mountpoint  string   // absolute
 	Root        string   // the group that stands at the mount point, "/" unless the mount shows a part; "/.." and so on seen from a cgroup namespace below
 	Own         string   // the caller's own group in it, as /proc/self/cgroup says; empty if unknown
@@ -56,7 +81,7 @@ func (l *Layout) find(controller string) *Hierarchy {
 	return v2
 }
 
-// Host reads the layout of this host from /proc/self/mountinfo and /proc/self/cgroup.
+// Host reads the layout of this host from /proc/self/mountinfo and /proc/self/cgroup, and where there is v1 beside v2 also which controllers v2 has.
 func Host() (*Layout, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -66,7 +91,20 @@ func Host() (*Layout, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	return ParseLayout(mounts, own)
+	l, err := ParseLayout(mounts, own)
+	if err != nil || l.Mode() != Hybrid {
+		return l, err
+	}
+	for i := range l.Hierarchies {
+		if h := &l.Hierarchies[i]; h.V2 {
+			text, err := os.ReadFile(h.Mountpoint + "/cgroup.controllers")
+			if err != nil {
+				return nil, err
+			}
+			h.Available = strings.Fields(string(text))
+		}
+	}
+	return l, nil
 }
 
 // ParseLayout decides the layout from the bytes of a mountinfo and a cgroup file (proc_pid_mountinfo(5), cgroups(7)). A hierarchy that is mounted more than once counts where it
@@ -156,7 +194,7 @@ func controllers(options string) (list []string, name string) {
 // known is the controllers of v1 (Documentation/admin-guide/cgroup-v1), apart from options such as rw, xattr or release_agent.
 func known(o string) bool {
 	switch o {
-	case "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "net_cls", "net_prio", "perf_event", "blkio", "pids", "hugetlb", "rdma", "misc", "debug":
+	case "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "net_cls", "net_prio", "perf_event", "blkio", "pids", "hugetlb", "rdma", "misc", "dmem", "debug":
 		return true
 	}
 	return false

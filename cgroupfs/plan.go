@@ -2,12 +2,41 @@ package cgroupfs
 
 import (
 	"fmt"
-	"math"
+	"slices"
 	"strconv"
-	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
-// UnsupportedError is a property that the host's version of cgroups cannot express.
+// Write is one value to be written to one file of the group. Controller is its v1 name, which also names the hierarchy, or the v2 controller; Value is written as it is.
+type Write struct {
+	Controller string
+	File       string
+	Value      string
+	Else       *Write // what is written instead where this kernel does not have File; with an empty File there nothing is, for there is nothing to limit
+}
+
+// String is the write in one line.
+func (w Write) String() string {
+	text := w.Controller + " " + w.File + " = " + strconv.Quote(w.Value)
+	switch {
+	case w.Else == nil:
+		return text
+	case w.Else.File == "":
+		return text + ", if there is that file"
+	}
+	return text + ", else " + w.Else.String()
+}
+
+// is reports whether two writes are the same.
+func (w Write) is(o Write) bool {
+	if w.Else != nil && o.Else != nil && !w.Else.is(*o.Else) || (w.Else == nil) != (o.Else == nil) {
+		return false
+	}
+	return w.Controller == o.Controller && w.File == o.File && w.Value == o.Value
+}
+
+// UnsupportedError is a property that the host's version of cgroups cannot express, or that belongs to a controller which the host does not have.
 type UnsupportedError struct {
 	Property string
 	Mode     Mode
@@ -18,210 +47,83 @@ func (e *UnsupportedError) Error() string {
 	return e.Property + " cannot be expressed on cgroup " + e.Mode.String() + ": " + e.Why
 }
 
-// Plan is what must be written for the resources, in order. It is pure. Device rules on v2 are a program and not a write: they are not in the plan, and Group.Rule puts them in force.
-func Plan(mode Mode, r *Resources) ([]Write, error) {
-	p := &planner{mode: mode, r: r}
-	if err := p.check(); err != nil {
-		return nil, err
+// Plan is what must be written to a fresh group for the resources, in order. It is pure. Every controller gets the files of the version that has it on this host: on a hybrid one that may be either. Device rules without a
+// hierarchy of v1 for them are a program and not a write: they are not in the plan, and Group.Rule puts them in force.
+//
+// The error is an *UnsupportedError for what the host cannot express; any other names a value that no kernel takes, and errors.Is finds EINVAL in it.
+func Plan(l *Layout, r *Resources) ([]Write, error) {
+	p := &planner{layout: l, mode: l.Mode(), r: r}
+	for _, part := range [...]struct {
+		v1, v2 string // the controller's names
+		plan   func(*planner) error
+	}{
+		{"memory", "memory", (*planner).memory}, {"cpu", "cpu", (*planner).cpu}, {"cpuset", "cpuset", (*planner).cpuset}, {"pids", "pids", (*planner).pids},
+		{"blkio", "io", (*planner).io}, {"hugetlb", "hugetlb", (*planner).hugetlb}, {"net_cls", "", (*planner).netClass}, {"net_prio", "", (*planner).netPriorities},
+		{"rdma", "rdma", (*planner).rdma}, {"misc", "misc", (*planner).misc}, {"dmem", "dmem", (*planner).dmem}, {"devices", "", (*planner).devices},
+	} {
+		h := p.place(part.v1, part.v2)
+		p.v2 = h != nil && h.V2 || h == nil && p.mode == V2
+		before := len(p.writes)
+		if err := part.plan(p); err != nil {
+			return nil, err
+		}
+		if h == nil && len(p.writes) > before {
+			return nil, p.missing(p.writes[before].File, part.v1)
+		}
 	}
-	if mode == V2 {
-		p.v2()
-		return p.writes, nil
-	}
-	if err := p.v1(); err != nil {
+	if err := p.unified(); err != nil {
 		return nil, err
 	}
 	return p.writes, nil
 }
 
+// planner is one plan under way.
 type planner struct {
+	layout *Layout
 	mode   Mode
 	r      *Resources
+	v2     bool // the controller that is planned for is one of v2
 	writes []Write
 }
 
+// place is the hierarchy that has a controller, by its names in v1 and v2; nil for none.
+func (p *planner) place(v1, v2 string) *Hierarchy {
+	for i := range p.layout.Hierarchies {
+		if h := &p.layout.Hierarchies[i]; !h.V2 && slices.Contains(h.Controllers, v1) {
+			return h
+		}
+	}
+	for i := range p.layout.Hierarchies {
+		// What a v2 hierarchy has may be unknown; then the group's files will tell.
+		if h := &p.layout.Hierarchies[i]; h.V2 && v2 != "" && (h.Available == nil || slices.Contains(h.Available, v2)) {
+			return h
+		}
+	}
+	return nil
+}
+
+func (p *planner) missing(property, controller string) error {
+	return &UnsupportedError{property, p.mode, "no hierarchy of this host has the controller " + controller}
+}
+
+// without is the error for a property that only v1 has.
+func (p *planner) without(property, why string) error {
+	return &UnsupportedError{property, p.mode, why}
+}
+
 func (p *planner) add(controller, file, value string) {
-	p.writes = append(p.writes, Write{controller, file, value})
+	p.writes = append(p.writes, Write{Controller: controller, File: file, Value: value})
 }
 
-func (p *planner) check() error {
-	r := p.r
-	if r.Memory != nil && r.MemorySwap != nil && *r.MemorySwap >= 0 && (*r.Memory < 0 || *r.MemorySwap < *r.Memory) {
-		return fmt.Errorf("memory and swap together of %d are below memory alone of %d", *r.MemorySwap, *r.Memory)
-	}
-	if p.mode == V2 {
-		for _, u := range [...]struct {
-			set           bool
-			property, why string
-		}{
-			{r.DisableOOMKiller, "disableOOMKiller", "v2 always kills, and memory.oom.group says how many"},
-			{r.Swappiness != nil, "swappiness", "v2 has no swappiness of a group"},
-			{r.RTRuntime != nil || r.RTPeriod != nil, "real-time cpu", "v2 does not divide real-time"},
-			{r.MemorySwap != nil && *r.MemorySwap >= 0 && r.Memory == nil, "memory and swap together", "without a memory limit v2 can limit swap alone only"},
-		} {
-			if u.set {
-				return &UnsupportedError{u.property, p.mode, u.why}
-			}
-		}
-		return checkUnified(r.Unified)
-	}
-	if len(r.Unified) > 0 {
-		return &UnsupportedError{"unified", p.mode, "its files are those of v2"}
-	}
-	return nil
+// addOr adds a write for kernels that have the file, and another for those that have not; an empty second one stands for nothing to do.
+func (p *planner) addOr(first, second Write) {
+	first.Else = &second
+	p.writes = append(p.writes, first)
 }
 
-// checkUnified refuses names that are no plain file of the group: a slash would reach another group.
-func checkUnified(list []Unified) error {
-	for _, u := range list {
-		if u.File == "" || strings.ContainsAny(u.File, "/\x00") || strings.HasPrefix(u.File, ".") || !strings.Contains(u.File, ".") {
-			return fmt.Errorf("unified file %q is not the name of a controller's file", u.File)
-		}
-	}
-	return nil
-}
-
-// v1 is the plan for controllers of v1.
-func (p *planner) v1() error {
-	r := p.r
-	p.memoryV1()
-	// Idle first: an idle group has no shares and refuses them (kernel/sched/fair.c, sched_group_set_shares).
-	if r.CPUIdle != nil {
-		p.add("cpu", "cpu.idle", itoa(*r.CPUIdle))
-	}
-	if r.CPUShares != nil && !idle(r) {
-		p.add("cpu", "cpu.shares", utoa(*r.CPUShares))
-	}
-	// The period first: a quota is judged by the period that stands (kernel/sched/core.c, tg_set_cfs_bandwidth). Where a limited parent refuses the share between the two, Apply turns them around.
-	if r.CPUPeriod != nil {
-		p.add("cpu", "cpu.cfs_period_us", utoa(*r.CPUPeriod))
-	}
-	if r.CPUQuota != nil {
-		p.add("cpu", "cpu.cfs_quota_us", itoa(*r.CPUQuota))
-	}
-	if r.CPUBurst != nil {
-		p.add("cpu", "cpu.cfs_burst_us", utoa(*r.CPUBurst))
-	}
-	if r.RTPeriod != nil {
-		p.add("cpu", "cpu.rt_period_us", utoa(*r.RTPeriod))
-	}
-	if r.RTRuntime != nil {
-		p.add("cpu", "cpu.rt_runtime_us", itoa(*r.RTRuntime))
-	}
-	p.cpuset()
-	if r.Pids != nil {
-		p.add("pids", "pids.max", maxOr(*r.Pids))
-	}
-	return p.devicesV1()
-}
-
-// memoryV1 sets the limit of memory before that of memory and swap, which may not be the lower of the two at any time (mm/memcontrol-v1.c). A fresh
-// group has neither; where a limit grows, Apply turns the two around.
-func (p *planner) memoryV1() {
-	r := p.r
-	if r.Memory != nil {
-		p.add("memory", "memory.limit_in_bytes", itoa(*r.Memory))
-	}
-	if r.MemorySwap != nil {
-		p.add("memory", "memory.memsw.limit_in_bytes", itoa(*r.MemorySwap))
-	}
-	if r.MemoryReservation != nil {
-		p.add("memory", "memory.soft_limit_in_bytes", itoa(*r.MemoryReservation))
-	}
-	if r.Swappiness != nil {
-		p.add("memory", "memory.swappiness", utoa(*r.Swappiness))
-	}
-	if r.DisableOOMKiller {
-		p.add("memory", "memory.oom_control", "1")
-	}
-}
-
-func idle(r *Resources) bool { return r.CPUIdle != nil && *r.CPUIdle != 0 }
-
-func (p *planner) cpuset() {
-	if p.r.Cpus != "" {
-		p.add("cpuset", "cpuset.cpus", p.r.Cpus)
-	}
-	if p.r.Mems != "" {
-		p.add("cpuset", "cpuset.mems", p.r.Mems)
-	}
-}
-
-func (d *DeviceRule) everything() bool {
-	return (d.Type == "a" || d.Type == "") && d.Major == nil && d.Minor == nil && (len(d.Access) == 3 || d.Access == "")
-}
-
-func (d *DeviceRule) text() string {
-	return d.Type + " " + number(d.Major) + ":" + number(d.Minor) + " " + d.Access
-}
-
-func number(n *int64) string {
-	if n == nil {
-		return "*"
-	}
-	return itoa(*n)
-}
-
-// v2 is the plan for the one hierarchy of v2.
-func (p *planner) v2() {
-	r := p.r
-	if r.Memory != nil {
-		p.add("memory", "memory.max", maxOr(*r.Memory))
-	}
-	if r.MemorySwap != nil {
-		p.add("memory", "memory.swap.max", swapV2(r))
-	}
-	if r.MemoryReservation != nil {
-		p.add("memory", "memory.low", maxOr(*r.MemoryReservation))
-	}
-	if r.CPUIdle != nil {
-		p.add("cpu", "cpu.idle", itoa(*r.CPUIdle))
-	}
-	if r.CPUShares != nil && !idle(r) {
-		p.add("cpu", "cpu.weight", utoa(Weight(*r.CPUShares)))
-	}
-	if r.CPUQuota != nil || r.CPUPeriod != nil {
-		value := "max"
-		if r.CPUQuota != nil {
-			value = maxOr(*r.CPUQuota)
-		}
-		if r.CPUPeriod != nil {
-			value += " " + utoa(*r.CPUPeriod)
-		}
-		p.add("cpu", "cpu.max", value)
-	}
-	if r.CPUBurst != nil {
-		p.add("cpu", "cpu.max.burst", utoa(*r.CPUBurst))
-	}
-	p.cpuset()
-	if r.Pids != nil {
-		p.add("pids", "pids.max", maxOr(*r.Pids))
-	}
-	for _, u := range r.Unified {
-		controller, _, _ := strings.Cut(u.File, ".")
-		p.add(controller, u.File, u.Value)
-	}
-}
-
-// swapV2 is the limit of swap alone: v2 counts it apart from memory (cgroup-v2.rst, memory.swap.max).
-func swapV2(r *Resources) string {
-	if *r.MemorySwap < 0 || r.Memory == nil || *r.Memory < 0 {
-		return "max"
-	}
-	return itoa(*r.MemorySwap - *r.Memory)
-}
-
-// Weight turns v1 shares, 2 to 262144 around 1024, into a v2 weight, 1 to 10000 around 100, by the curve through these three points that OCI runtimes agreed on in 2025
-// (github.com/opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value): 10^((l^2+125 l)/612 - 7/34), where l is the binary logarithm of the shares.
-func Weight(shares uint64) uint64 {
-	switch {
-	case shares <= 2:
-		return 1
-	case shares >= 262144:
-		return 10000
-	}
-	l := math.Log2(float64(shares))
-	return uint64(math.Ceil(math.Pow(10, (l*l+125*l)/612-7.0/34)))
+// invalid is the error for a value that no kernel takes.
+func invalid(property, format string, args ...any) error {
+	return fmt.Errorf("%s: %s: %w", property, fmt.Sprintf(format, args...), unix.EINVAL)
 }
 
 // maxOr is n as v2 and pids.max write it: a negative number is no limit.

@@ -50,6 +50,14 @@ func layoutOf(t testing.TB, name string) *cgroupfs.Layout {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What Host reads beside the two files.
+	if data, err := os.ReadFile(filepath.Join("testdata", "layout", name+".controllers")); err == nil {
+		for i := range l.Hierarchies {
+			if h := &l.Hierarchies[i]; h.V2 {
+				h.Available = strings.Fields(string(data))
+			}
+		}
+	}
 	return l
 }
 
@@ -118,31 +126,58 @@ func p[T any](v T) *T { return &v }
 // everything is resources with a value for each property that both versions have.
 func everything() cgroupfs.Resources {
 	return cgroupfs.Resources{
-		Memory: p[int64](1 << 20), MemoryReservation: p[int64](1 << 19), MemorySwap: p[int64](3 << 20),
+		Memory: p[int64](1 << 20), MemoryReservation: p[int64](1 << 19), MemorySwap: p[int64](3 << 20), DisableOOMKiller: p(false), UseHierarchy: p(true),
 		CPUShares: p[uint64](512), CPUQuota: p[int64](50000), CPUPeriod: p[uint64](100000), CPUBurst: p[uint64](1000), CPUIdle: p[int64](0),
-		Cpus: "0-1", Mems: "0", Pids: p[int64](64),
+		Cpus: "0-1", Mems: "0", Pids: p[int64](64), IOWeight: p[uint16](100),
+		IODevices: []cgroupfs.IODevice{
+			{Major: 8, Minor: 0, Weight: p[uint16](1000), ReadBps: p[uint64](1 << 20), WriteBps: p[uint64](1 << 21), ReadIOPS: p[uint64](100), WriteIOPS: p[uint64](0)},
+			{Major: 259, Minor: 1048575, Weight: p[uint16](10)},
+		},
+		Hugepages: []cgroupfs.Hugepage{{PageSize: "2MB", Limit: 4 << 20}, {PageSize: "1GB"}},
+		RDMA:      []cgroupfs.RDMA{{Device: "mlx5_0", Handles: p[uint32](3), Objects: p[uint32](1000)}, {Device: "rxe3", Objects: p[uint32](0)}, {Device: "none"}},
 	}
 }
 
 func TestPlanGolden(t *testing.T) {
 	full := everything()
-	unlimited := cgroupfs.Resources{Memory: p[int64](-1), MemorySwap: p[int64](-1), CPUQuota: p[int64](-1), Pids: p[int64](-1)}
-	devices := cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{
-		{Type: "a", Access: "rwm"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](3), Access: "rwm"}, {Allow: true, Type: "b", Access: "m"},
-	}}
-	old := cgroupfs.Resources{DisableOOMKiller: true, Swappiness: p[uint64](10), RTPeriod: p[uint64](1000000), RTRuntime: p[int64](1000)}
-	newer := cgroupfs.Resources{Unified: []cgroupfs.Unified{{"memory.high", "1000000"}, {"io.max", "8:0 rbps=1\n8:16 rbps=2"}}}
-	for name, r := range map[string]*cgroupfs.Resources{"full": &full, "unlimited": &unlimited, "devices": &devices, "old": &old, "newer": &newer, "nothing": {}} {
-		for _, mode := range []cgroupfs.Mode{cgroupfs.V1, cgroupfs.V2} {
-			writes, err := cgroupfs.Plan(mode, r)
+	layouts := map[string]*cgroupfs.Layout{"v1": layoutOf(t, "v1"), "hybrid": layoutOf(t, "hybrid"), "v2": layoutOf(t, "v2")}
+	for name, r := range map[string]*cgroupfs.Resources{
+		"full":      &full,
+		"unlimited": {Memory: p[int64](-1), MemorySwap: p[int64](-1), MemoryReservation: p[int64](-1), CPUQuota: p[int64](-1), Pids: p[int64](-1)},
+		"zero":      {Memory: p[int64](0), MemorySwap: p[int64](0), Pids: p[int64](0), CPUShares: p[uint64](0)},
+		"devices": {Devices: []cgroupfs.DeviceRule{
+			{Type: "a", Access: "rwm"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](3), Access: "rwm"}, {Allow: true, Type: "b", Access: "m"},
+		}},
+		"realtime":   {RTPeriod: p[uint64](1000000), RTRuntime: p[int64](1000)},
+		"oom":        {DisableOOMKiller: p(true)},
+		"swappiness": {Swappiness: p[uint64](10)},
+		"kernel":     {KernelMemory: p[int64](1 << 20)},
+		"tcp":        {KernelMemoryTCP: p[int64](1 << 20)},
+		"flat":       {UseHierarchy: p(false)},
+		"leaf":       {IOLeafWeight: p[uint16](10)},
+		"leafdevice": {IODevices: []cgroupfs.IODevice{{Major: 8, LeafWeight: p[uint16](10)}}},
+		"class":      {NetClass: p[uint32](0x100001)},
+		"priorities": {NetPriorities: []cgroupfs.NetPriority{{Interface: "eth0", Priority: 5}, {Interface: "lo"}}},
+		"swaponly":   {MemorySwap: p[int64](1 << 20)},
+		"misc":       {Misc: []cgroupfs.Misc{{Name: "sev", Max: 4}, {Name: "sev_es", Max: -1}}},
+		"dmem":       {DMem: []cgroupfs.DMem{{Region: "drm/0000:03:00.0/vram0", Max: p[int64](1 << 30), Low: p[int64](1 << 20), Min: p[int64](-1)}, {Region: "none"}}},
+		"newer":      {Unified: []cgroupfs.Unified{{File: "io.max", Value: "8:0 rbps=1\n8:16 rbps=2\n"}, {File: "cgroup.max.depth", Value: "3"}}},
+		"unified":    {Unified: []cgroupfs.Unified{{File: "memory.high", Value: "1000000"}}},
+		"nothing":    {CheckMemory: true},
+	} {
+		for mode, layout := range layouts {
+			writes, err := cgroupfs.Plan(layout, r)
 			var b strings.Builder
 			for _, w := range writes {
 				fmt.Fprintln(&b, w)
 			}
 			if err != nil {
 				fmt.Fprintln(&b, "error:", err)
+				if u := new(cgroupfs.UnsupportedError); !errors.As(err, &u) {
+					t.Errorf("%s on %s: %v is not an UnsupportedError", name, mode, err)
+				}
 			}
-			golden(t, filepath.Join("testdata", "plan", name+"."+mode.String()+".txt"), b.String())
+			golden(t, filepath.Join("testdata", "plan", name+"."+mode+".txt"), b.String())
 		}
 	}
 }
@@ -152,19 +187,19 @@ func TestPlanRefuses(t *testing.T) {
 		{Memory: p[int64](10), MemorySwap: p[int64](5)},
 		{Memory: p[int64](-1), MemorySwap: p[int64](5)},
 	} {
-		for _, mode := range []cgroupfs.Mode{cgroupfs.V1, cgroupfs.Hybrid, cgroupfs.V2} {
-			if _, err := cgroupfs.Plan(mode, &r); err == nil {
+		for _, mode := range []string{"v1", "hybrid", "v2"} {
+			if _, err := cgroupfs.Plan(layoutOf(t, mode), &r); err == nil {
 				t.Errorf("%s: swap below memory was planned", mode)
 			}
 		}
 	}
 	for _, file := range []string{"../memory.max", "memory/max", "", "cgroup\x00.x", ".memory", "memory"} {
-		if _, err := cgroupfs.Plan(cgroupfs.V2, &cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: file}}}); err == nil {
+		if _, err := cgroupfs.Plan(layoutOf(t, "v2"), &cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: file}}}); err == nil {
 			t.Errorf("unified file %q was planned", file)
 		}
 	}
 	var u *cgroupfs.UnsupportedError
-	if _, err := cgroupfs.Plan(cgroupfs.V2, &cgroupfs.Resources{DisableOOMKiller: true}); !errors.As(err, &u) || u.Property != "disableOOMKiller" {
+	if _, err := cgroupfs.Plan(layoutOf(t, "v2"), &cgroupfs.Resources{DisableOOMKiller: p(true)}); !errors.As(err, &u) || u.Property != "disableOOMKiller" {
 		t.Errorf("%v", err)
 	}
 }
@@ -186,11 +221,12 @@ func TestWeight(t *testing.T) {
 
 // Properties of any plan: the same twice, no file in two hierarchies' places, memory before memory and swap, the period before the quota.
 func TestPlanProperties(t *testing.T) {
+	layouts := []*cgroupfs.Layout{layoutOf(t, "v1"), layoutOf(t, "hybrid"), layoutOf(t, "v2")}
 	rapid.Check(t, func(t *rapid.T) {
 		r := draw(t)
-		mode := rapid.SampledFrom([]cgroupfs.Mode{cgroupfs.V1, cgroupfs.Hybrid, cgroupfs.V2}).Draw(t, "mode")
-		a, err := cgroupfs.Plan(mode, &r)
-		b, err2 := cgroupfs.Plan(mode, &r)
+		layout := rapid.SampledFrom(layouts).Draw(t, "layout")
+		a, err := cgroupfs.Plan(layout, &r)
+		b, err2 := cgroupfs.Plan(layout, &r)
 		if (err == nil) != (err2 == nil) || !cmp.Equal(a, b) {
 			t.Fatal("a plan differs from itself")
 		}

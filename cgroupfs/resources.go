@@ -1,70 +1,102 @@
 package cgroupfs
 
-import "strconv"
-
-// Resources are limits. A nil pointer, an empty string or an empty list leaves the kernel's value alone.
+// Resources are limits. A nil pointer, an empty string or an empty list leaves the kernel's value alone. They may be stored as JSON, and Merge puts later ones over earlier ones.
+//
+// Where one version of cgroups has no such limit, Plan's error says so; the comments name those cases.
 type Resources struct {
-	Memory            *int64  // bytes; -1 is no limit
-	MemoryReservation *int64  // bytes; -1 is none: v1 soft limit, v2 memory.low
-	MemorySwap        *int64  // bytes of memory and swap together, as v1 counts; -1 is no limit
-	DisableOOMKiller  bool    // v1 only
-	Swappiness        *uint64 // 0 to 100; v1 only
+	Memory            *int64  `json:"memory,omitempty"`            // bytes; -1 is no limit
+	MemoryReservation *int64  `json:"memoryReservation,omitempty"` // bytes that are left to the group while others have more than theirs; -1 is all: v1 soft limit, v2 memory.low
+	MemorySwap        *int64  `json:"memorySwap,omitempty"`        // bytes of memory and swap together, as v1 counts; -1 is no limit
+	KernelMemory      *int64  `json:"kernelMemory,omitempty"`      // bytes; -1 is no limit; v1 only, and kernels since 6.1 take it without effect
+	KernelMemoryTCP   *int64  `json:"kernelMemoryTCP,omitempty"`   // bytes; -1 is no limit; v1 only
+	Swappiness        *uint64 `json:"swappiness,omitempty"`        // 0 to 100; v1 only
+	DisableOOMKiller  *bool   `json:"disableOOMKiller,omitempty"`  // true: v1 only
+	UseHierarchy      *bool   `json:"useHierarchy,omitempty"`      // false: v1 of kernels before 5.11 only
+	CheckMemory       bool    `json:"checkMemory,omitempty"`       // Group.Update refuses a limit below what is used, where the kernel would kill for it: v2
 
-	CPUShares  *uint64 // weight as v1 counts, 2 to 262144
-	CPUQuota   *int64  // microseconds in a period; -1 is no limit
-	CPUPeriod  *uint64 // microseconds
-	CPUBurst   *uint64 // microseconds
-	CPUIdle    *int64  // 0 or 1
-	RTRuntime  *int64  // microseconds; v1 only
-	RTPeriod   *uint64 // microseconds; v1 only
-	Cpus, Mems string  // lists such as 0-3,7
+	CPUShares *uint64 `json:"cpuShares,omitempty"` // weight as v1 counts, 2 to 262144
+	CPUQuota  *int64  `json:"cpuQuota,omitempty"`  // microseconds in a period; -1 is no limit
+	CPUPeriod *uint64 `json:"cpuPeriod,omitempty"` // microseconds
+	CPUBurst  *uint64 `json:"cpuBurst,omitempty"`  // microseconds
+	CPUIdle   *int64  `json:"cpuIdle,omitempty"`   // 0 or 1
+	RTRuntime *int64  `json:"rtRuntime,omitempty"` // microseconds in a period; v1 only
+	RTPeriod  *uint64 `json:"rtPeriod,omitempty"`  // microseconds; v1 only
+	Cpus      string  `json:"cpus,omitempty"`      // list such as 0-3,7
+	Mems      string  `json:"mems,omitempty"`      // list of memory nodes
 
-	Pids    *int64       // tasks; -1 is no limit
-	Unified []Unified    // v2 only: files of the group and what is written to them
-	Devices []DeviceRule // in order, the last that matches counts; none: everything that is not ruled by a parent
+	Pids *int64 `json:"pids,omitempty"` // tasks; 0 is no further one, -1 is no limit
+
+	IOWeight     *uint16    `json:"ioWeight,omitempty"`     // 1 to 1000, as bfq counts
+	IOLeafWeight *uint16    `json:"ioLeafWeight,omitempty"` // 1 to 1000; v1 of kernels before 5.0 only
+	IODevices    []IODevice `json:"ioDevices,omitempty"`    // one for each device
+
+	Hugepages     []Hugepage    `json:"hugepages,omitempty"`     // one for each page size
+	NetClass      *uint32       `json:"netClass,omitempty"`      // class of packets for tc(8); v1 only
+	NetPriorities []NetPriority `json:"netPriorities,omitempty"` // one for each interface; v1 only
+	RDMA          []RDMA        `json:"rdma,omitempty"`          // one for each device
+	Misc          []Misc        `json:"misc,omitempty"`          // one for each resource
+	DMem          []DMem        `json:"dmem,omitempty"`          // one for each region
+
+	Unified []Unified    `json:"unified,omitempty"` // controllers of v2 only: files of the group and what is written to them, after everything else
+	Devices []DeviceRule `json:"devices,omitempty"` // in order, the last that matches counts; none: everything that is not ruled by a parent
 }
 
-// Unified is one file of a v2 group and its content.
-type Unified struct{ File, Value string }
+// IODevice is what a group may do with one block device.
+type IODevice struct {
+	Major      uint32  `json:"major"`
+	Minor      uint32  `json:"minor"`
+	Weight     *uint16 `json:"weight,omitempty"`     // 1 to 1000, as bfq counts
+	LeafWeight *uint16 `json:"leafWeight,omitempty"` // 1 to 1000; v1 of kernels before 5.0 only
+	ReadBps    *uint64 `json:"readBps,omitempty"`    // bytes a second; 0 is no limit
+	WriteBps   *uint64 `json:"writeBps,omitempty"`   // bytes a second; 0 is no limit
+	ReadIOPS   *uint64 `json:"readIOPS,omitempty"`   // operations a second; 0 is no limit
+	WriteIOPS  *uint64 `json:"writeIOPS,omitempty"`  // operations a second; 0 is no limit
+}
+
+// Hugepage is the limit of huge pages of one size, reserved ones included where the kernel counts them (Linux 5.7).
+type Hugepage struct {
+	PageSize string `json:"pageSize"` // as the kernel writes it: 64KB, 2MB, 1GB
+	Limit    uint64 `json:"limit"`    // bytes
+}
+
+// NetPriority is the priority of packets that leave by one interface.
+type NetPriority struct {
+	Interface string `json:"interface"`
+	Priority  uint32 `json:"priority"`
+}
+
+// RDMA is what a group may hold of one RDMA device. Nil is left alone.
+type RDMA struct {
+	Device  string  `json:"device"` // such as mlx5_0
+	Handles *uint32 `json:"handles,omitempty"`
+	Objects *uint32 `json:"objects,omitempty"`
+}
+
+// Misc is how much a group may hold of one countable resource (cgroup-v2.rst, "Misc").
+type Misc struct {
+	Name string `json:"name"` // such as sev
+	Max  int64  `json:"max"`  // -1 is no limit
+}
+
+// DMem is how much device memory a group may hold in one region (Linux 6.14; cgroup-v2.rst, "DMEM"). Nil is left alone.
+type DMem struct {
+	Region string `json:"region"`        // such as drm/0000:03:00.0/vram0
+	Max    *int64 `json:"max,omitempty"` // bytes; -1 is no limit
+	Low    *int64 `json:"low,omitempty"` // bytes that are protected while others can give; -1 is all
+	Min    *int64 `json:"min,omitempty"` // bytes that are never taken; -1 is all
+}
+
+// Unified is one file of a v2 group and its content. Each line of Value is a write of its own, as the kernel takes them.
+type Unified struct {
+	File  string `json:"file"`
+	Value string `json:"value"`
+}
 
 // DeviceRule allows or denies the use of device nodes.
 type DeviceRule struct {
-	Allow        bool
-	Type         string // "a" for all, "c" or "b"
-	Major, Minor *int64 // nil for all
-	Access       string // letters of rwm: read, write, make a node
-}
-
-// Write is one value to be written to one file of the group. Controller is its v1 name, which also names the hierarchy, or the v2 controller; Value is written as it is.
-type Write struct {
-	Controller string
-	File       string
-	Value      string
-}
-
-// String is the write in one line.
-func (w Write) String() string { return w.Controller + " " + w.File + " = " + strconv.Quote(w.Value) }
-
-// Mode is how a host has its control groups.
-type Mode int
-
-// The modes. On a hybrid host some controllers are v1's and others v2's, or none.
-const (
-	None Mode = iota // no cgroup file system is mounted
-	V1
-	Hybrid
-	V2
-)
-
-// String is the mode in a word.
-func (m Mode) String() string {
-	switch m {
-	case V1:
-		return "v1"
-	case Hybrid:
-		return "hybrid"
-	case V2:
-		return "v2"
-	}
-	return "none"
+	Allow  bool   `json:"allow"`
+	Type   string `json:"type,omitempty"`   // "a" or nothing for all, "c" or "b"
+	Major  *int64 `json:"major,omitempty"`  // nil for all
+	Minor  *int64 `json:"minor,omitempty"`  // nil for all
+	Access string `json:"access,omitempty"` // letters of rwm: read, write, make a node; nothing for all
 }

@@ -101,7 +101,7 @@ func useV2(ctx context.Context, g *cgroupfs.Group) error {
 		return err
 	}
 	memory := int64(1 << 20)
-	writes, err := cgroupfs.Plan(cgroupfs.V2, &cgroupfs.Resources{Memory: &memory})
+	writes, err := cgroupfs.Plan(&cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{V2: true}}}, &cgroupfs.Resources{Memory: &memory})
 	if err != nil {
 		return err
 	}

@@ -9,26 +9,11 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// resources are the limits of a configuration as package cgroupfs takes them.
-func resources(l *oci.Limits) *cgroupfs.Resources {
-	r := &cgroupfs.Resources{
-		Memory: l.Memory, MemoryReservation: l.MemoryReservation, MemorySwap: l.MemorySwap, DisableOOMKiller: l.DisableOOMKiller,
-		CPUShares: l.CPUShares, CPUQuota: l.CPUQuota, CPUPeriod: l.CPUPeriod, CPUBurst: l.CPUBurst, CPUIdle: l.CPUIdle, Cpus: l.Cpus, Mems: l.Mems,
-		Pids: l.Pids,
-	}
-	for _, u := range l.Unified {
-		r.Unified = append(r.Unified, cgroupfs.Unified(u))
-	}
-	for _, d := range l.Devices {
-		r.Devices = append(r.Devices, cgroupfs.DeviceRule(d))
-	}
-	return r
-}
-
 // asked says whether limits were asked for; rules about devices do not count, for every client writes the same ones.
-func asked(l *oci.Limits) bool {
-	return l.Memory != nil || l.MemoryReservation != nil || l.MemorySwap != nil || l.DisableOOMKiller || l.CPUShares != nil || l.CPUQuota != nil ||
-		l.CPUPeriod != nil || l.CPUBurst != nil || l.CPUIdle != nil || l.Cpus != "" || l.Mems != "" || l.Pids != nil || len(l.Unified) > 0
+func asked(r *cgroupfs.Resources) bool {
+	without := *r
+	without.Devices = nil
+	return !without.Empty()
 }
 
 // cgroupHost is the host's layout as a mount of type cgroup shows it: the v1 hierarchies side by side, each under the name that it has on every host, and v2 beside them as

@@ -17,11 +17,11 @@ func (c *creation) makeGroup() error {
 	if c.r.CgroupManager == CgroupsDisabled {
 		return c.noGroup()
 	}
-	limits := resources(&c.convert.Resources)
+	limits := c.convert.Resources
 	if c.r.CgroupOptional {
 		limits.Devices = nil // a plain user can make no device node that these rules would be about, and may not set them
 	}
-	writes, err := cgroupfs.Plan(c.layout.Mode(), limits)
+	writes, err := cgroupfs.Plan(c.layout, &limits)
 	if err != nil {
 		return inConfig(c.state.Bundle, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -30,8 +31,8 @@ type Host struct {
 // Converted is a configuration as the rest of the runtime takes it.
 type Converted struct {
 	Spawn       spawn.Config
-	Resources   Limits
-	CgroupPath  string // absolute, below the root of every hierarchy
+	Resources   cgroupfs.Resources // what means nothing is left out
+	CgroupPath  string             // absolute, below the root of every hierarchy
 	Hooks       ParentHooks
 	Annotations map[string]string
 	Rootfs      string   // absolute path of the root file system

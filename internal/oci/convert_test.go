@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -66,7 +67,7 @@ func TestNothingIsAccepted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Limits{}, out.Resources); diff != "" {
+	if diff := cmp.Diff(cgroupfs.Resources{}, out.Resources); diff != "" {
 		t.Errorf("limits (-want +got)\n%s", diff)
 	}
 }

@@ -6,24 +6,9 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/handfast/handfast/cgroupfs"
 )
-
-// Limits are the container's resources, checked, with every value that means nothing left out: a nil pointer or an empty list leaves the kernel's value alone.
-type Limits struct {
-	Memory, MemoryReservation, MemorySwap *int64 // bytes; -1 is no limit; swap counts memory and swap together, as on v1
-	DisableOOMKiller                      bool
-	CPUShares                             *uint64 // v1 weight, 2 to 262144
-	CPUQuota                              *int64  // microseconds in a period; -1 is no limit
-	CPUPeriod, CPUBurst                   *uint64 // microseconds
-	CPUIdle                               *int64  // 0 or 1
-	Cpus, Mems                            string  // lists such as 0-3,7
-	Pids                                  *int64  // tasks; -1 is no limit
-	Unified                               []Unified
-	Devices                               []DeviceRule // in order, the last that matches counts
-}
-
-// Unified is one file of a cgroup v2 group and what is written to it.
-type Unified struct{ File, Value string }
 
 func (c *conversion) resources() error {
 	r := c.linux.Resources
@@ -63,7 +48,9 @@ func (c *conversion) memory(r *Resources) error {
 	if limit, swap := out.Memory, out.MemorySwap; limit != nil && swap != nil && *swap != -1 && (*limit == -1 || *swap < *limit) {
 		return wrong("linux.resources.memory.swap", "%d is below memory.limit %d; it counts memory and swap together", *swap, *limit)
 	}
-	out.DisableOOMKiller = m.DisableOOMKiller != nil && *m.DisableOOMKiller
+	if deref(m.DisableOOMKiller) {
+		out.DisableOOMKiller = m.DisableOOMKiller
+	}
 	at := "linux.resources.memory."
 	c.refuseUnless(deref(m.Kernel) <= 0, at+"kernel")
 	c.refuseUnless(deref(m.KernelTCP) <= 0, at+"kernelTCP")
@@ -143,7 +130,7 @@ func (c *conversion) unified(r *Resources) error {
 		if strings.Contains(file, "/") || controller == "" || rest == "" || controller == "cgroup" {
 			return wrong("linux.resources.unified", "%q; want the name of a controller's file such as memory.high", file)
 		}
-		c.out.Resources.Unified = append(c.out.Resources.Unified, Unified{file, r.Unified[file]})
+		c.out.Resources.Unified = append(c.out.Resources.Unified, cgroupfs.Unified{File: file, Value: r.Unified[file]})
 	}
 	return nil
 }
@@ -176,7 +163,7 @@ func (c *conversion) deviceRules(r *Resources) error {
 				*n.in = nil
 			}
 		}
-		c.out.Resources.Devices = append(c.out.Resources.Devices, d)
+		c.out.Resources.Devices = append(c.out.Resources.Devices, cgroupfs.DeviceRule(d))
 	}
 	if len(r.Devices) > 0 {
 		c.out.Resources.Devices = append(c.out.Resources.Devices, defaultRules()...)
@@ -184,15 +171,15 @@ func (c *conversion) deviceRules(r *Resources) error {
 	return nil
 }
 
-func defaultRules() []DeviceRule {
-	rules := []DeviceRule{{Allow: true, Type: "c", Access: "m"}, {Allow: true, Type: "b", Access: "m"}}
+func defaultRules() []cgroupfs.DeviceRule {
+	rules := []cgroupfs.DeviceRule{{Allow: true, Type: "c", Access: "m"}, {Allow: true, Type: "b", Access: "m"}}
 	for _, d := range defaultDevices() {
 		major, minor := int64(d.Major), int64(d.Minor)
-		rules = append(rules, DeviceRule{Allow: true, Type: d.Type, Major: &major, Minor: &minor, Access: "rwm"})
+		rules = append(rules, cgroupfs.DeviceRule{Allow: true, Type: d.Type, Major: &major, Minor: &minor, Access: "rwm"})
 	}
 	for _, d := range [...]struct{ major, minor int64 }{{5, 1}, {5, 2}, {10, 200}} { // console, ptmx, net/tun
-		rules = append(rules, DeviceRule{Allow: true, Type: "c", Major: &d.major, Minor: &d.minor, Access: "rwm"})
+		rules = append(rules, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: &d.major, Minor: &d.minor, Access: "rwm"})
 	}
 	terminals := int64(136) // pts/*
-	return append(rules, DeviceRule{Allow: true, Type: "c", Major: &terminals, Access: "rwm"})
+	return append(rules, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: &terminals, Access: "rwm"})
 }

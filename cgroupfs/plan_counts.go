@@ -1,0 +1,106 @@
+package cgroupfs
+
+import "strings"
+
+// pids writes the limit of tasks, which is the same file in both versions; a limit of 0 lets those go on that are there (kernel/cgroup/pids.c).
+func (p *planner) pids() error {
+	if n := p.r.Pids; n != nil {
+		if *n < noLimit {
+			return invalid("pids", "%d; want tasks, or -1 for no limit", *n)
+		}
+		p.add("pids", "pids.max", maxOr(*n))
+	}
+	return nil
+}
+
+// hugetlb limits reserved pages first and then those in use (Documentation/admin-guide/cgroup-v1/hugetlb.rst): the reservation is refused, where running into the other limit is a SIGBUS.
+func (p *planner) hugetlb() error {
+	suffix := ".limit_in_bytes"
+	if p.v2 {
+		suffix = ".max"
+	}
+	for _, h := range p.r.Hugepages {
+		if !pageSize(h.PageSize) {
+			return invalid("huge page size", "%q; want a number and KB, MB or GB, such as 2MB", h.PageSize)
+		}
+		limit := utoa(h.Limit)
+		p.addOr(Write{Controller: "hugetlb", File: "hugetlb." + h.PageSize + ".rsvd" + suffix, Value: limit}, Write{})
+		p.add("hugetlb", "hugetlb."+h.PageSize+suffix, limit)
+	}
+	return nil
+}
+
+// pageSize tells what may stand in a file's name (mm/hugetlb_cgroup.c, mem_fmt), and so cannot name any other file.
+func pageSize(s string) bool {
+	number, found := "", false
+	for _, unit := range [...]string{"KB", "MB", "GB"} {
+		if n, ok := strings.CutSuffix(s, unit); ok {
+			number, found = n, true
+		}
+	}
+	return found && number != "" && len(number) < 12 && number[0] != '0' && strings.Trim(number, "0123456789") == ""
+}
+
+// key refuses what would not be one word of a line.
+func key(property, name string) error {
+	if name == "" || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+		return invalid(property, "%q; want one word", name)
+	}
+	return nil
+}
+
+// rdma is one file in both versions (kernel/cgroup/rdma.c).
+func (p *planner) rdma() error {
+	for _, d := range p.r.RDMA {
+		if err := key("rdma device", d.Device); err != nil {
+			return err
+		}
+		value := d.Device
+		if d.Handles != nil {
+			value += " hca_handle=" + utoa(uint64(*d.Handles))
+		}
+		if d.Objects != nil {
+			value += " hca_object=" + utoa(uint64(*d.Objects))
+		}
+		if value != d.Device {
+			p.add("rdma", "rdma.max", value)
+		}
+	}
+	return nil
+}
+
+// misc is one file in both versions (kernel/cgroup/misc.c).
+func (p *planner) misc() error {
+	for _, m := range p.r.Misc {
+		if err := key("misc resource", m.Name); err != nil {
+			return err
+		}
+		if m.Max < noLimit {
+			return invalid("misc resource "+m.Name, "%d; want a number, or -1 for no limit", m.Max)
+		}
+		p.add("misc", "misc.max", m.Name+" "+maxOr(m.Max))
+	}
+	return nil
+}
+
+// dmem is three files in both versions (kernel/cgroup/dmem.c). What is protected comes before what is limited.
+func (p *planner) dmem() error {
+	for _, d := range p.r.DMem {
+		if err := key("dmem region", d.Region); err != nil {
+			return err
+		}
+		for _, w := range [...]struct {
+			file  string
+			bytes *int64
+		}{{"dmem.min", d.Min}, {"dmem.low", d.Low}, {"dmem.max", d.Max}} {
+			if w.bytes == nil {
+				continue
+			}
+			if *w.bytes < noLimit {
+				return invalid(w.file+" of "+d.Region, "%d; want bytes, or -1 for no limit", *w.bytes)
+			}
+			p.add("dmem", w.file, d.Region+" "+maxOr(*w.bytes))
+		}
+	}
+	return nil
+}
