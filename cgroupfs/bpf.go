@@ -1,105 +1,120 @@
 package cgroupfs
 
 import (
+	"errors"
 	"os"
-	"runtime"
-	"strings"
-	"unsafe"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// Rule puts device rules in force for a v2 group, as a BPF program that the kernel asks at every opening and making of a node (cgroup-v2.rst, "Device controller"). On v1 and hybrid hosts
-// the rules are writes of the plan, and Rule does nothing. Without rules it does nothing either.
+// Rule puts device rules in force for a group whose devices are not v1's, as a BPF program that the kernel asks at every opening and making of a node (cgroup-v2.rst, "Device controller"). Rules that were put in force
+// earlier are replaced in one step: at no time is nothing asked. Where there is a v1 hierarchy for devices the rules are writes of the plan, and Rule does nothing. Without rules it does nothing either.
 func (g *Group) Rule(rules []DeviceRule) error {
-	if g.layout.Mode() != V2 || len(rules) == 0 {
+	if len(rules) == 0 || g.devicesV1() {
 		return nil
 	}
-	if len(g.members) == 0 {
-		return g.why(&g.layout.Hierarchies[0])
+	m := g.unified()
+	if m == nil {
+		return g.why(g.layout.find("devices"))
 	}
 	prog, err := compile(rules)
 	if err != nil {
 		return err
 	}
-	fd, err := loadProgram(prog)
+	program, err := loadProgram(prog)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd) // the group keeps the program
-	d := g.members[0].dir
-	group, err := d.openat(".", unix.O_RDONLY|unix.O_DIRECTORY)
+	defer unix.Close(program) // the group keeps the program
+	group, err := m.dir.openat(".", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(group)
-	return attach(group, fd, d.name)
+	return m.dir.enforce(group, program)
 }
 
-// Constants of bpf(2), <linux/bpf.h>.
-const (
-	bpfCgroupDeviceProgram = 15 // BPF_PROG_TYPE_CGROUP_DEVICE
-	bpfCgroupDevice        = 6  // BPF_CGROUP_DEVICE
-	bpfAllowMulti          = 2  // BPF_F_ALLOW_MULTI: programs of the groups above go on being asked
-)
-
-// loadAttr is the part of union bpf_attr that BPF_PROG_LOAD reads.
-type loadAttr struct {
-	progType, count    uint32
-	insns, license     uint64
-	logLevel, logSize  uint32
-	logBuf             uint64
-	kernVersion, flags uint32
-	name               [16]byte
-	ifindex, expected  uint32
+// devicesV1 reports whether the host has a hierarchy of v1 for devices.
+func (g *Group) devicesV1() bool {
+	return slices.ContainsFunc(g.layout.Hierarchies, func(h Hierarchy) bool { return slices.Contains(h.Controllers, "devices") })
 }
 
-func loadProgram(prog []insn) (int, error) {
-	license := []byte("Apache-2.0\x00")
-	log := make([]byte, 4096)
-	attr := loadAttr{
-		progType: bpfCgroupDeviceProgram, count: uint32(len(prog)), insns: address(unsafe.Pointer(&prog[0])), license: address(unsafe.Pointer(&license[0])),
-		expected: bpfCgroupDevice,
-	}
-	copy(attr.name[:], "handfast_dev")
-	var pins runtime.Pinner
-	defer pins.Unpin()
-	pins.Pin(&prog[0])
-	pins.Pin(&license[0])
-	pins.Pin(&log[0])
-	for try := 0; ; try++ {
-		fd, errno := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
-		switch {
-		case errno == 0:
-			return int(fd), nil
-		case errno == unix.EAGAIN && try < 8, errno == unix.EINTR: // the verifier was interrupted by a signal
-			continue
-		case attr.logLevel == 0:
-			// Once more, for the verifier's words.
-			attr.logLevel, attr.logSize, attr.logBuf = 1, uint32(len(log)), address(unsafe.Pointer(&log[0]))
-			continue
+// unified is the group in the v2 hierarchy; nil where it is in none.
+func (g *Group) unified() *member {
+	for i := range g.members {
+		if g.members[i].h.V2 {
+			return &g.members[i]
 		}
-		text, _, _ := strings.Cut(string(log), "\x00")
-		return -1, &os.SyscallError{Syscall: strings.TrimSpace("bpf BPF_PROG_LOAD of the device rules " + strings.Join(strings.Fields(text), " ")), Err: errno}
-	}
-}
-
-// attachAttr is the part of union bpf_attr that BPF_PROG_ATTACH reads.
-type attachAttr struct {
-	target, program, kind, flags, replace uint32
-}
-
-func attach(group, program int, name string) error {
-	attr := attachAttr{target: uint32(group), program: uint32(program), kind: bpfCgroupDevice, flags: bpfAllowMulti}
-	if _, errno := bpf(unix.BPF_PROG_ATTACH, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); errno != 0 {
-		return &os.PathError{Op: "bpf BPF_PROG_ATTACH", Path: name, Err: errno}
 	}
 	return nil
 }
 
-func bpf(cmd uintptr, attr unsafe.Pointer, size uintptr) (uintptr, unix.Errno) {
-	r, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(attr), size)
-	return r, errno
+// enforce attaches a program in the place of the one that this package attached to the group before. A kernel before 5.6 cannot replace; there, and where more than one is found, the new one is attached first and the others go
+// then, for a group asks all of its programs and each of them can refuse.
+func (d dir) enforce(group, program int) error {
+	old, err := d.attached(group)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, fd := range old {
+			_ = unix.Close(fd)
+		}
+	}()
+	if len(old) == 1 {
+		err := d.attach(group, program, old[0])
+		if !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+	}
+	if err := d.attach(group, program, -1); err != nil {
+		return err
+	}
+	for _, fd := range old {
+		attr := attachAttr{target: uint32(group), program: uint32(fd), kind: bpfCgroupDevice}
+		if err := bpf(unix.BPF_PROG_DETACH, &attr); err != nil {
+			return &os.PathError{Op: "bpf BPF_PROG_DETACH", Path: d.name, Err: err}
+		}
+	}
+	return nil
 }
 
-func address(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }
+// attach adds a program to the group, or puts it in the place of another one.
+func (d dir) attach(group, program, replaced int) error {
+	attr := attachAttr{target: uint32(group), program: uint32(program), kind: bpfCgroupDevice, flags: bpfAllowMulti}
+	if replaced >= 0 {
+		attr.flags |= bpfReplace
+		attr.replace = uint32(replaced)
+	}
+	if err := bpf(unix.BPF_PROG_ATTACH, &attr); err != nil {
+		return &os.PathError{Op: "bpf BPF_PROG_ATTACH", Path: d.name, Err: err}
+	}
+	return nil
+}
+
+// attached is the device programs of this package on the group. The caller closes the descriptors.
+func (d dir) attached(group int) (ours []int, err error) {
+	ids, err := queryPrograms(group)
+	if err != nil {
+		return nil, &os.PathError{Op: "bpf BPF_PROG_QUERY", Path: d.name, Err: err}
+	}
+	for _, id := range ids {
+		fd, name, err := openProgram(id)
+		if errors.Is(err, unix.ENOENT) { // it was detached meanwhile
+			continue
+		}
+		if err != nil {
+			for _, fd := range ours {
+				_ = unix.Close(fd)
+			}
+			return nil, &os.PathError{Op: "bpf BPF_PROG_GET_FD_BY_ID", Path: d.name, Err: err}
+		}
+		if name == programName {
+			ours = append(ours, fd)
+		} else {
+			_ = unix.Close(fd)
+		}
+	}
+	return ours, nil
+}

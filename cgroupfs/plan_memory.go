@@ -25,6 +25,9 @@ func (p *planner) memory() error {
 	if p.v2 {
 		return p.memoryV2()
 	}
+	if r.MemorySwap != nil && *r.MemorySwap >= 0 && r.Memory == nil {
+		return invalid("memory and swap together", "%d without a limit of memory, which would be the higher one", *r.MemorySwap)
+	}
 	p.memoryV1()
 	return nil
 }

@@ -66,7 +66,7 @@ func pureV2() error {
 }
 
 func useV2(ctx context.Context, g *cgroupfs.Group) error {
-	if err := devicesV2(g); err != nil {
+	if err := errors.Join(devicesV2(g), replaceV2(g), updateV2(g)); err != nil {
 		return err
 	}
 	fd := g.FD()
@@ -101,7 +101,7 @@ func useV2(ctx context.Context, g *cgroupfs.Group) error {
 		return err
 	}
 	memory := int64(1 << 20)
-	writes, err := cgroupfs.Plan(&cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{V2: true}}}, &cgroupfs.Resources{Memory: &memory})
+	writes, err := cgroupfs.Plan(pureLayout(), &cgroupfs.Resources{Memory: &memory})
 	if err != nil {
 		return err
 	}
@@ -134,4 +134,71 @@ func devicesV2(g *cgroupfs.Group) error {
 		}
 	}
 	return nil
+}
+
+func pureLayout() *cgroupfs.Layout {
+	return &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{V2: true}}}
+}
+
+func inGroup(g *cgroupfs.Group, script string) *exec.Cmd {
+	cmd := exec.Command("/bin/sh", "-c", script)
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: g.FD()}
+	return cmd
+}
+
+// replaceV2 changes rules while a process of the group goes on opening what neither of them allows: it never can. That the second rules allow more than the first shows that these are gone.
+func replaceV2(g *cgroupfs.Group) error {
+	rule := func(minors ...int64) []cgroupfs.DeviceRule {
+		rules := []cgroupfs.DeviceRule{{Type: "a"}}
+		for _, n := range append(minors, 3) {
+			rules = append(rules, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: p[int64](1), Minor: &n})
+		}
+		return rules
+	}
+	opener := inGroup(g, "i=0; while [ $i -lt 100000 ]; do ( : < /dev/full ) 2>/dev/null && exit 9; [ -e "+stopFile()+" ] && exit 0; i=$((i+1)); done")
+	if err := errors.Join(g.Rule(rule(5)), opener.Start()); err != nil {
+		return err
+	}
+	var failed error
+	for i := range 300 {
+		if err := g.Rule(rule(int64(5 + i%2*4))); err != nil { // zero, or urandom
+			failed = err
+			break
+		}
+	}
+	if err := os.WriteFile(stopFile(), nil, 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(stopFile())
+	if err := opener.Wait(); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("a device was open to the group between two sets of rules: %w", err))
+	}
+	for script, want := range map[string]bool{": < /dev/urandom": true, ": < /dev/zero": false, ": < /dev/full": false} {
+		if out, err := inGroup(g, script).CombinedOutput(); (err == nil) != want {
+			failed = errors.Join(failed, fmt.Errorf("after the last rules: %s: %w, want success %t: %s", script, err, want, out))
+		}
+	}
+	return failed
+}
+
+func stopFile() string { return fmt.Sprintf("/tmp/handfast-cgroupfs-stop-%d", os.Getpid()) }
+
+// updateV2 changes files of a v2 group, and undoes what was written before the kernel refused.
+func updateV2(g *cgroupfs.Group) error {
+	file := g.Dirs()[""] + "/cgroup.max.depth"
+	now, err := g.Update(&cgroupfs.Resources{}, &cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: "cgroup.max.depth", Value: "7"}}})
+	if err != nil {
+		return err
+	}
+	_, err = g.Update(now, &cgroupfs.Resources{
+		Unified: []cgroupfs.Unified{{File: "cgroup.max.depth", Value: "9"}, {File: "cgroup.max.descendants", Value: "nonsense"}},
+	})
+	if !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("an update to nonsense: %w", err)
+	}
+	if data, err := os.ReadFile(file); string(data) != "7\n" {
+		return fmt.Errorf("%s is %q after an update that failed, %w", file, data, err)
+	}
+	_, err = g.Update(now, &cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: "cgroup.max.depth", Value: "max"}}})
+	return err
 }

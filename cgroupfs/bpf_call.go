@@ -1,0 +1,142 @@
+package cgroupfs
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Constants of bpf(2), <linux/bpf.h>.
+const (
+	bpfCgroupDeviceProgram = 15 // BPF_PROG_TYPE_CGROUP_DEVICE
+	bpfCgroupDevice        = 6  // BPF_CGROUP_DEVICE
+	bpfAllowMulti          = 2  // BPF_F_ALLOW_MULTI: programs of the groups above go on being asked
+	bpfReplace             = 4  // BPF_F_REPLACE
+	bpfMaxPrograms         = 64 // BPF_CGROUP_MAX_PROGS, include/linux/bpf-cgroup-defs.h
+)
+
+// programName is what the kernel shows of the programs that this package loads, and what it knows its own ones by.
+const programName = "handfast_dev"
+
+// loadAttr is the part of union bpf_attr that BPF_PROG_LOAD reads.
+type loadAttr struct {
+	progType, count    uint32
+	insns, license     uint64
+	logLevel, logSize  uint32
+	logBuf             uint64
+	kernVersion, flags uint32
+	name               [16]byte
+	ifindex, expected  uint32
+}
+
+// attachAttr is the part that BPF_PROG_ATTACH and BPF_PROG_DETACH read.
+type attachAttr struct {
+	target, program, kind, flags, replace uint32
+}
+
+// queryAttr is the part that BPF_PROG_QUERY reads and writes. It goes as far as revision, which Linux 6.17 to 7.1 write whatever size they were told.
+type queryAttr struct {
+	target, kind, queryFlags, attachFlags uint32
+	ids                                   uint64
+	count, _                              uint32
+	programFlags, linkIDs, linkFlags      uint64
+	revision                              uint64
+}
+
+// byIDAttr is the part that BPF_PROG_GET_FD_BY_ID reads.
+type byIDAttr struct{ id, next, flags uint32 }
+
+// infoAttr is the part that BPF_OBJ_GET_INFO_BY_FD reads.
+type infoAttr struct {
+	fd, size uint32
+	info     uint64
+}
+
+// programInfo is the beginning of struct bpf_prog_info.
+type programInfo struct {
+	kind, id    uint32
+	_           [7]uint64 // tag, lengths and instructions, time, uid, maps
+	name        [16]byte
+	ifindex, gp uint32
+}
+
+func loadProgram(prog []insn) (int, error) {
+	license := []byte("Apache-2.0\x00")
+	log := make([]byte, 4096)
+	attr := loadAttr{
+		progType: bpfCgroupDeviceProgram, count: uint32(len(prog)), insns: address(&prog[0]), license: address(&license[0]),
+		expected: bpfCgroupDevice,
+	}
+	copy(attr.name[:], programName)
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	pins.Pin(&prog[0])
+	pins.Pin(&license[0])
+	pins.Pin(&log[0])
+	for try := 0; ; try++ {
+		fd, err := bpfFD(unix.BPF_PROG_LOAD, &attr)
+		switch {
+		case err == nil:
+			return fd, nil
+		case err == unix.EAGAIN && try < 8, err == unix.EINTR: // the verifier was interrupted by a signal
+			continue
+		case attr.logLevel == 0:
+			// Once more, for the verifier's words.
+			attr.logLevel, attr.logSize, attr.logBuf = 1, uint32(len(log)), address(&log[0])
+			continue
+		}
+		text, _, _ := strings.Cut(string(log), "\x00")
+		return -1, &os.SyscallError{Syscall: strings.TrimSpace("bpf BPF_PROG_LOAD of the device rules " + strings.Join(strings.Fields(text), " ")), Err: err}
+	}
+}
+
+// queryPrograms gives the ids of the device programs that are attached to a group itself.
+func queryPrograms(group int) ([]uint32, error) {
+	ids := make([]uint32, bpfMaxPrograms)
+	attr := queryAttr{target: uint32(group), kind: bpfCgroupDevice, ids: address(&ids[0]), count: bpfMaxPrograms}
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	pins.Pin(&ids[0])
+	if err := bpf(unix.BPF_PROG_QUERY, &attr); err != nil {
+		return nil, err
+	}
+	return ids[:min(attr.count, bpfMaxPrograms)], nil
+}
+
+// openProgram gives a descriptor, which the caller closes, and the name of a program.
+func openProgram(id uint32) (fd int, name string, err error) {
+	if fd, err = bpfFD(unix.BPF_PROG_GET_FD_BY_ID, &byIDAttr{id: id}); err != nil {
+		return -1, "", err
+	}
+	info := new(programInfo)
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	pins.Pin(info)
+	if err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, &infoAttr{fd: uint32(fd), size: uint32(unsafe.Sizeof(*info)), info: address(info)}); err != nil {
+		_ = unix.Close(fd)
+		return -1, "", err
+	}
+	text, _, _ := bytes.Cut(info.name[:], []byte{0})
+	return fd, string(text), nil
+}
+
+// bpf is bpf(2) for commands that give nothing but an error.
+func bpf[A any](cmd uintptr, attr *A) error {
+	_, err := bpfFD(cmd, attr)
+	return err
+}
+
+func bpfFD[A any](cmd uintptr, attr *A) (int, error) {
+	r, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(r), nil
+}
+
+// address is what the kernel takes for a pointer inside of a structure; the caller pins it.
+func address[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }

@@ -1,0 +1,141 @@
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Update lays change over the limits of a group that has those of old, and returns what it has then, for the next Update. Device rules without a v1 hierarchy are replaced in one step, and without new rules the old ones stay.
+//
+// After an error the group has the limits of before, as far as the error does not say that they could not be put back. With CheckMemory on v2 a limit below what the group uses is refused with EBUSY before anything is written.
+func (g *Group) Update(old, change *Resources) (*Resources, error) {
+	next := old.Merge(change)
+	writes, err := Update(g.layout, old, change)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.checkMemory(next, change); err != nil {
+		return nil, err
+	}
+	undo, err := g.undo(writes, old, next)
+	if err != nil {
+		return nil, err
+	}
+	err = g.Apply(writes)
+	if err == nil {
+		err = g.Rule(change.Devices)
+	}
+	if err == nil {
+		return next, nil
+	}
+	var failed []error
+	for _, w := range undo {
+		if e := g.write(w); e != nil {
+			failed = append(failed, e)
+		}
+	}
+	if len(failed) > 0 {
+		return nil, fmt.Errorf("%w; and the limits of before could not all be put back: %w", err, errors.Join(failed...))
+	}
+	return nil, fmt.Errorf("%w; the limits are those of before", err)
+}
+
+// checkMemory refuses a limit below what is used: v1's kernel does so by itself (cgroup-v1/memory.rst), v2's would kill (cgroup-v2.rst, memory.max).
+func (g *Group) checkMemory(next, change *Resources) error {
+	h := g.layout.find("memory")
+	if !next.CheckMemory || h == nil || !h.V2 || g.member(h) == nil || change.Memory == nil && change.MemorySwap == nil {
+		return nil
+	}
+	d := g.member(h).dir
+	memory, err := d.number("memory.current")
+	if err != nil {
+		return err
+	}
+	if next.Memory != nil && *next.Memory >= 0 && uint64(*next.Memory) < memory {
+		return fmt.Errorf("memory.max of %s: %d is below the %d bytes that are used: %w", d.name, *next.Memory, memory, unix.EBUSY)
+	}
+	if next.MemorySwap == nil || *next.MemorySwap < 0 {
+		return nil
+	}
+	swap, err := d.number("memory.swap.current")
+	if err != nil && !errors.Is(err, unix.ENOENT) { // a kernel without swap has no file
+		return err
+	}
+	if uint64(*next.MemorySwap) < memory+swap {
+		return fmt.Errorf("memory and swap together of %s: %d is below the %d bytes that are used: %w", d.name, *next.MemorySwap, memory+swap, unix.EBUSY)
+	}
+	return nil
+}
+
+func (d dir) number(file string) (uint64, error) {
+	text, err := d.read(file)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s/%s: %w", d.name, file, err)
+	}
+	return n, nil
+}
+
+// undo is what puts the files of some writes back as they are now, the last first: so the kernel takes it in every state on the way.
+func (g *Group) undo(writes []Write, old, next *Resources) ([]Write, error) {
+	var all []Write
+	for _, w := range slices.Backward(writes) {
+		if w.Controller == "devices" {
+			continue // only to be written; below
+		}
+		back, err := g.now(w)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, back...)
+		if w.File == "cpu.idle" { // which resets the shares (kernel/sched/fair.c, sched_group_set_idle)
+			for _, file := range [...]string{"cpu.shares", "cpu.weight"} {
+				back, err := g.now(Write{Controller: "cpu", File: file, Else: &Write{}})
+				if err != nil {
+					return nil, err
+				}
+				if !idle(old) {
+					all = append(all, back...)
+				}
+			}
+		}
+	}
+	if slices.ContainsFunc(writes, func(w Write) bool { return w.Controller == "devices" }) && len(old.Devices) > 0 {
+		p := &planner{layout: g.layout, mode: g.layout.Mode(), r: old}
+		if err := p.changeDevices(next.Devices, old.Devices); err != nil {
+			return nil, err
+		}
+		all = append(all, p.writes...)
+	}
+	return all, nil
+}
+
+// now is what the file of a write has at present, as writes. A file that is not there has nothing; the write itself will say so.
+func (g *Group) now(w Write) ([]Write, error) {
+	h := g.layout.find(w.Controller)
+	if h == nil || g.member(h) == nil {
+		return nil, nil
+	}
+	text, err := g.member(h).dir.read(w.File)
+	if errors.Is(err, unix.ENOENT) {
+		if w.Else != nil && w.Else.File != "" {
+			return g.now(*w.Else)
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if value, ok := present(w, text); ok {
+		return []Write{{Controller: w.Controller, File: w.File, Value: value}}, nil
+	}
+	return nil, nil
+}
