@@ -38,8 +38,12 @@ func (p *planner) memory() error {
 // The hierarchy comes first, for it can be changed only while there are no limits and no groups below (mem_cgroup_hierarchy_write of kernels before 5.11; later ones only take the 1 that they have).
 func (p *planner) memoryV1() {
 	r := p.r
-	if r.UseHierarchy != nil {
-		p.add("memory", "memory.use_hierarchy", bit(*r.UseHierarchy))
+	switch {
+	case r.UseHierarchy == nil:
+	case *r.UseHierarchy: // a kernel without the file has nothing else
+		p.addOr(Write{Controller: "memory", File: "memory.use_hierarchy", Value: "1"}, Write{})
+	default:
+		p.add("memory", "memory.use_hierarchy", "0")
 	}
 	for _, w := range [...]struct {
 		file  string

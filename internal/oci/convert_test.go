@@ -35,9 +35,7 @@ func TestRefusals(t *testing.T) {
 		"execCPUAffinity": {"initial": "0"}}, "mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount", "ridmap"], "uidMappings": [{"size": 1}]}],
 		"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}, "mountLabel": "m", "intelRdt": {"closID": "x"}, "personality": {"domain": "LINUX32"},
 		"memoryPolicy": {"mode": "MPOL_BIND"}, "netDevices": {"eth0": {}, "eth1": {"name": "x"}}, "cgroupsPath": "a.slice:b:c",
-		"namespaces": [{"type": "mount"}],
-		"resources": {"blockIO": {"weight": 10}, "hugepageLimits": [{"pageSize": "2MB", "limit": 1}], "network": {"classID": 1}, "rdma": {"mlx": {"hcaHandles": 3}},
-		"memory": {"kernel": 1, "kernelTCP": 1, "swappiness": 0, "checkBeforeUpdate": true, "useHierarchy": false}, "cpu": {"realtimePeriod": 1, "realtimeRuntime": 1}}}}`)
+		"namespaces": [{"type": "mount"}]}}`)
 	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
 	var got *UnsupportedError
 	if !errors.As(err, &got) {
@@ -46,9 +44,6 @@ func TestRefusals(t *testing.T) {
 	want := []string{
 		"mounts[0].uidMappings", "mounts[0].options[0] remount", "mounts[0].options[1] ridmap",
 		"linux.cgroupsPath in systemd's form slice:prefix:name",
-		"linux.resources.blockIO", "linux.resources.hugepageLimits", "linux.resources.network", "linux.resources.rdma",
-		"linux.resources.memory.kernel", "linux.resources.memory.kernelTCP", "linux.resources.memory.swappiness", "linux.resources.memory.checkBeforeUpdate",
-		"linux.resources.memory.useHierarchy false", "linux.resources.cpu.realtimeRuntime", "linux.resources.cpu.realtimePeriod",
 		"process.scheduler", "process.ioPriority", "process.execCPUAffinity",
 		"linux.seccomp", "linux.mountLabel", "linux.intelRdt", "linux.personality", "linux.memoryPolicy", "linux.netDevices",
 	}
@@ -61,7 +56,8 @@ func TestRefusals(t *testing.T) {
 func TestNothingIsAccepted(t *testing.T) {
 	s := spec(t, `{"hostname": "", "process": {"apparmorProfile": "unconfined", "selinuxLabel": "", "scheduler": null, "ioPriority": {}}, "hooks": {"prestart": []},
 		"mounts": [], "linux": {"seccomp": {}, "intelRdt": null, "netDevices": {}, "uidMappings": [], "timeOffsets": {}, "cgroupsPath": "", "devices": null,
-		"resources": {"blockIO": {"weight": 0}, "rdma": {}, "cpu": {"shares": 0, "quota": 0, "period": 0, "realtimePeriod": 0, "realtimeRuntime": 0},
+		"resources": {"blockIO": {"weight": 0, "weightDevice": [{"major": 8, "minor": 0, "weight": 0}], "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 0}]},
+		"rdma": {"mlx5_0": {}}, "hugepageLimits": [], "network": {"classID": 0, "priorities": []}, "cpu": {"shares": 0, "quota": 0, "period": 0, "realtimePeriod": 0, "realtimeRuntime": 0},
 		"memory": {"limit": 0, "swap": 0, "kernel": 0, "disableOOMKiller": false}, "devices": []}}}`)
 	out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
 	if err != nil {

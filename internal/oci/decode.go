@@ -47,6 +47,15 @@ func DecodeProcess(data []byte, file string) (*Process, error) {
 	return p, nil
 }
 
+// DecodeResources reads a document that is only linux.resources, as clients hand to "update --resources". Every error is a *DecodeError.
+func DecodeResources(data []byte, file string) (*Resources, error) {
+	r := new(Resources)
+	if err := decodeInto(data, file, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
 func decodeInto(data []byte, file string, into any) error {
 	if !utf8.Valid(data) {
 		at := 0
@@ -115,6 +124,8 @@ func want(t reflect.Type) string {
 			return "a list of objects"
 		}
 		return "a list of numbers"
+	case reflect.Uint16:
+		return "a whole number from 0 to 65535"
 	case reflect.Uint32:
 		return "a whole number from 0 to 4294967295"
 	case reflect.Uint64:
@@ -127,7 +138,7 @@ func want(t reflect.Type) string {
 
 func wantsNumber(t reflect.Type) bool {
 	switch t.Kind() {
-	case reflect.Uint32, reflect.Uint64, reflect.Int64, reflect.Int:
+	case reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Int64, reflect.Int:
 		return true
 	}
 	return false

@@ -3,23 +3,56 @@ package oci
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/handfast/handfast/cgroupfs"
 )
 
+const resourcesAt = "linux.resources."
+
+// limits is one conversion of linux.resources under way. In a new container a value that asks for nothing is left out; in an update it may take something back.
+type limits struct {
+	out      cgroupfs.Resources
+	update   bool
+	pidsZero bool // a limit of zero tasks is one: since version 1.3
+	warnings []string
+}
+
 func (c *conversion) resources() error {
-	r := c.linux.Resources
-	if r == nil {
+	if c.linux.Resources == nil {
 		return nil
 	}
-	c.refuseUnless(nothing(r.BlockIO), "linux.resources.blockIO")
-	c.refuseUnless(nothing(r.HugepageLimits), "linux.resources.hugepageLimits")
-	c.refuseUnless(nothing(r.Network), "linux.resources.network")
-	c.refuseUnless(nothing(r.Rdma), "linux.resources.rdma")
-	for _, part := range []func(*Resources) error{c.memory, c.cpu, c.pids, c.unified, c.deviceRules} {
+	l := limits{pidsZero: sinceMinor(c.spec.Version, 3)}
+	if err := l.convert(c.linux.Resources); err != nil {
+		return err
+	}
+	c.out.Resources = l.out
+	for _, w := range l.warnings {
+		c.warn(w)
+	}
+	return nil
+}
+
+// ConvertUpdate decides what the resources of an update mean for a container whose configuration had the given ociVersion. It is pure. Properties that are absent, null or zero stay as they are, but for those in which a zero
+// takes a limit back. The second result is what was asked for and has no effect, one line each. Every error is a *PropertyError.
+func ConvertUpdate(r *Resources, version string) (*cgroupfs.Resources, []string, error) {
+	l := limits{update: true, pidsZero: sinceMinor(version, 3)}
+	if err := l.convert(r); err != nil {
+		return nil, nil, err
+	}
+	return &l.out, l.warnings, nil
+}
+
+// sinceMinor reports whether a version is 1.minor or later; one that cannot be read is not.
+func sinceMinor(version string, minor int) bool {
+	var have int
+	_, err := fmt.Sscanf(version, "1.%d.", &have)
+	return err == nil && have >= minor
+}
+
+func (l *limits) convert(r *Resources) error {
+	for _, part := range []func(*Resources) error{l.memory, l.cpu, l.pids, l.blockIO, l.hugepages, l.network, l.rdma, l.unified, l.deviceRules} {
 		if err := part(r); err != nil {
 			return err
 		}
@@ -27,37 +60,42 @@ func (c *conversion) resources() error {
 	return nil
 }
 
-func (c *conversion) memory(r *Resources) error {
-	m, out := r.Memory, &c.out.Resources
+func (l *limits) memory(r *Resources) error {
+	m, out := r.Memory, &l.out
 	if m == nil {
 		return nil
 	}
-	for _, l := range [...]struct {
+	const at = resourcesAt + "memory."
+	for _, one := range [...]struct {
 		name string
 		in   *int64
 		into **int64
 	}{{"limit", m.Limit, &out.Memory}, {"reservation", m.Reservation, &out.MemoryReservation}, {"swap", m.Swap, &out.MemorySwap}} {
-		if l.in == nil || *l.in == 0 { // clients write 0 where they mean to say nothing
+		if one.in == nil || *one.in == 0 { // clients write 0 where they mean to say nothing
 			continue
 		}
-		if *l.in < -1 {
-			return wrong("linux.resources.memory."+l.name, "%d; want a number of bytes, or -1 for no limit", *l.in)
+		if *one.in < -1 {
+			return wrong(at+one.name, "%d; want a number of bytes, or -1 for no limit", *one.in)
 		}
-		*l.into = l.in
+		*one.into = one.in
 	}
 	if limit, swap := out.Memory, out.MemorySwap; limit != nil && swap != nil && *swap != -1 && (*limit == -1 || *swap < *limit) {
-		return wrong("linux.resources.memory.swap", "%d is below memory.limit %d; it counts memory and swap together", *swap, *limit)
+		return wrong(at+"swap", "%d is below memory.limit %d; it counts memory and swap together", *swap, *limit)
 	}
-	if deref(m.DisableOOMKiller) {
+	if deref(m.Kernel) > 0 {
+		out.KernelMemory = m.Kernel
+		l.warnings = append(l.warnings, at+"kernel: Linux 6.1 and later take a limit of the kernel's memory alone without effect")
+	}
+	if deref(m.KernelTCP) > 0 {
+		out.KernelMemoryTCP = m.KernelTCP
+	}
+	if s := m.Swappiness; s != nil && *s > 100 {
+		return wrong(at+"swappiness", "%d; want 0 to 100", *s)
+	}
+	out.Swappiness, out.UseHierarchy, out.CheckMemory = m.Swappiness, m.UseHierarchy, deref(m.CheckBeforeUpdate)
+	if deref(m.DisableOOMKiller) || l.update {
 		out.DisableOOMKiller = m.DisableOOMKiller
 	}
-	at := "linux.resources.memory."
-	c.refuseUnless(deref(m.Kernel) <= 0, at+"kernel")
-	c.refuseUnless(deref(m.KernelTCP) <= 0, at+"kernelTCP")
-	c.refuseUnless(m.Swappiness == nil, at+"swappiness")
-	c.refuseUnless(!deref(m.CheckBeforeUpdate), at+"checkBeforeUpdate")
-	// useHierarchy is what kernels since 5.11 do anyway, and cannot be turned off there.
-	c.refuseUnless(m.UseHierarchy == nil || *m.UseHierarchy, at+"useHierarchy false")
 	return nil
 }
 
@@ -69,14 +107,12 @@ func deref[T any](p *T) T {
 	return *p
 }
 
-func (c *conversion) cpu(r *Resources) error {
-	in, out := r.CPU, &c.out.Resources
+func (l *limits) cpu(r *Resources) error {
+	in, out := r.CPU, &l.out
 	if in == nil {
 		return nil
 	}
-	at := "linux.resources.cpu."
-	c.refuseUnless(deref(in.RealtimeRuntime) == 0, at+"realtimeRuntime")
-	c.refuseUnless(deref(in.RealtimePeriod) == 0, at+"realtimePeriod")
+	const at = resourcesAt + "cpu."
 	if s := deref(in.Shares); s != 0 {
 		// The kernel takes the nearest value that it knows; so does this.
 		s = min(max(s, 2), 262144)
@@ -98,88 +134,45 @@ func (c *conversion) cpu(r *Resources) error {
 		return wrong(at+"idle", "%d; want 0 or 1", *in.Idle)
 	}
 	out.CPUBurst, out.CPUIdle = in.Burst, in.Idle
-	for _, l := range [...]struct {
+	if deref(in.RealtimeRuntime) != 0 {
+		out.RTRuntime = in.RealtimeRuntime
+	}
+	if deref(in.RealtimePeriod) != 0 {
+		out.RTPeriod = in.RealtimePeriod
+	}
+	for _, list := range [...]struct {
 		name, in string
 		into     *string
 	}{{"cpus", in.Cpus, &out.Cpus}, {"mems", in.Mems, &out.Mems}} {
-		if strings.Trim(l.in, "0123456789,-: /") != "" {
-			return wrong(at+l.name, "%q; want a list of numbers such as 0-3,7", l.in)
+		if strings.Trim(list.in, "0123456789,-: /") != "" {
+			return wrong(at+list.name, "%q; want a list of numbers such as 0-3,7", list.in)
 		}
-		*l.into = l.in
+		*list.into = list.in
 	}
 	return nil
 }
 
-// pids: zero stands for no limit as in all versions of the specification before 1.3, which is what clients that write it mean.
-func (c *conversion) pids(r *Resources) error {
+// pids: in versions of the specification before 1.3 zero stands for no limit, which is what clients that write it mean.
+func (l *limits) pids(r *Resources) error {
 	if r.Pids == nil || r.Pids.Limit == nil {
 		return nil
 	}
 	limit := *r.Pids.Limit
-	if limit <= 0 {
+	if limit < 0 || limit == 0 && !l.pidsZero {
 		limit = -1
 	}
-	c.out.Resources.Pids = &limit
+	l.out.Pids = &limit
 	return nil
 }
 
-func (c *conversion) unified(r *Resources) error {
+func (l *limits) unified(r *Resources) error {
 	for _, file := range slices.Sorted(maps.Keys(r.Unified)) {
 		// A name and nothing more: a slash would leave the group. cgroup.* steer the group itself, which is the runtime's business.
 		controller, rest, _ := strings.Cut(file, ".")
 		if strings.Contains(file, "/") || controller == "" || rest == "" || controller == "cgroup" {
-			return wrong("linux.resources.unified", "%q; want the name of a controller's file such as memory.high", file)
+			return wrong(resourcesAt+"unified", "%q; want the name of a controller's file such as memory.high", file)
 		}
-		c.out.Resources.Unified = append(c.out.Resources.Unified, cgroupfs.Unified{File: file, Value: r.Unified[file]})
+		l.out.Unified = append(l.out.Unified, cgroupfs.Unified{File: file, Value: r.Unified[file]})
 	}
 	return nil
-}
-
-// deviceRules takes over the rules and adds at their end what every container needs: making any node (which is no access to it), and the use of the default devices.
-func (c *conversion) deviceRules(r *Resources) error {
-	for i, d := range r.Devices {
-		at := fmt.Sprintf("linux.resources.devices[%d]", i)
-		switch d.Type {
-		case "a", "c", "b":
-		case "":
-			d.Type = "a"
-		default:
-			return wrong(at+".type", "%q is not known; want a, c or b", d.Type)
-		}
-		if d.Access == "" {
-			d.Access = "rwm"
-		}
-		if strings.Trim(d.Access, "rwm") != "" {
-			return wrong(at+".access", "%q; want letters of rwm", d.Access)
-		}
-		for _, n := range [...]struct {
-			name string
-			in   **int64
-		}{{"major", &d.Major}, {"minor", &d.Minor}} {
-			if *n.in != nil && (**n.in < -1 || **n.in > math.MaxUint32) {
-				return wrong(at+"."+n.name, "%d; want 0 to %d, or -1 for all", **n.in, uint32(math.MaxUint32))
-			}
-			if *n.in != nil && **n.in == -1 {
-				*n.in = nil
-			}
-		}
-		c.out.Resources.Devices = append(c.out.Resources.Devices, cgroupfs.DeviceRule(d))
-	}
-	if len(r.Devices) > 0 {
-		c.out.Resources.Devices = append(c.out.Resources.Devices, defaultRules()...)
-	}
-	return nil
-}
-
-func defaultRules() []cgroupfs.DeviceRule {
-	rules := []cgroupfs.DeviceRule{{Allow: true, Type: "c", Access: "m"}, {Allow: true, Type: "b", Access: "m"}}
-	for _, d := range defaultDevices() {
-		major, minor := int64(d.Major), int64(d.Minor)
-		rules = append(rules, cgroupfs.DeviceRule{Allow: true, Type: d.Type, Major: &major, Minor: &minor, Access: "rwm"})
-	}
-	for _, d := range [...]struct{ major, minor int64 }{{5, 1}, {5, 2}, {10, 200}} { // console, ptmx, net/tun
-		rules = append(rules, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: &d.major, Minor: &d.minor, Access: "rwm"})
-	}
-	terminals := int64(136) // pts/*
-	return append(rules, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: &terminals, Access: "rwm"})
 }

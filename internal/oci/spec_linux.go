@@ -60,10 +60,10 @@ type Resources struct {
 	Memory         *Memory           `json:"memory,omitempty"`
 	CPU            *CPU              `json:"cpu,omitempty"`
 	Pids           *Pids             `json:"pids,omitempty"`
-	BlockIO        json.RawMessage   `json:"blockIO,omitempty"`
-	HugepageLimits json.RawMessage   `json:"hugepageLimits,omitempty"`
-	Network        json.RawMessage   `json:"network,omitempty"`
-	Rdma           json.RawMessage   `json:"rdma,omitempty"`
+	BlockIO        *BlockIO          `json:"blockIO,omitempty"`
+	HugepageLimits []HugepageLimit   `json:"hugepageLimits,omitempty"`
+	Network        *Network          `json:"network,omitempty"`
+	Rdma           map[string]Rdma   `json:"rdma,omitempty"`
 }
 
 // DeviceRule allows or denies access to device nodes; nil numbers stand for all of them, an empty Type for both.
@@ -101,7 +101,57 @@ type CPU struct {
 	Idle            *int64  `json:"idle,omitempty"`
 }
 
-// Pids limits the number of tasks; zero and below is no limit, nil leaves it alone.
+// Pids limits the number of tasks; -1 is no limit, nil leaves it alone.
 type Pids struct {
 	Limit *int64 `json:"limit,omitempty"`
+}
+
+// BlockIO are weights, 10 to 1000, and limits of single devices.
+type BlockIO struct {
+	Weight                  *uint16          `json:"weight,omitempty"`
+	LeafWeight              *uint16          `json:"leafWeight,omitempty"`
+	WeightDevice            []WeightDevice   `json:"weightDevice,omitempty"`
+	ThrottleReadBpsDevice   []ThrottleDevice `json:"throttleReadBpsDevice,omitempty"`
+	ThrottleWriteBpsDevice  []ThrottleDevice `json:"throttleWriteBpsDevice,omitempty"`
+	ThrottleReadIOPSDevice  []ThrottleDevice `json:"throttleReadIOPSDevice,omitempty"`
+	ThrottleWriteIOPSDevice []ThrottleDevice `json:"throttleWriteIOPSDevice,omitempty"`
+}
+
+// WeightDevice is the weights for one device.
+type WeightDevice struct {
+	Major      int64   `json:"major"`
+	Minor      int64   `json:"minor"`
+	Weight     *uint16 `json:"weight,omitempty"`
+	LeafWeight *uint16 `json:"leafWeight,omitempty"`
+}
+
+// ThrottleDevice is a limit for one device, in bytes or operations a second; zero is none.
+type ThrottleDevice struct {
+	Major int64  `json:"major"`
+	Minor int64  `json:"minor"`
+	Rate  uint64 `json:"rate"`
+}
+
+// HugepageLimit is the limit of huge pages of one size, in bytes.
+type HugepageLimit struct {
+	PageSize string `json:"pageSize"` // such as 2MB
+	Limit    uint64 `json:"limit"`
+}
+
+// Network is what marks the packets of the group.
+type Network struct {
+	ClassID    *uint32             `json:"classID,omitempty"`
+	Priorities []InterfacePriority `json:"priorities,omitempty"`
+}
+
+// InterfacePriority is the priority of packets that leave by one interface.
+type InterfacePriority struct {
+	Name     string `json:"name"`
+	Priority uint32 `json:"priority"`
+}
+
+// Rdma is what the group may hold of one RDMA device.
+type Rdma struct {
+	HcaHandles *uint32 `json:"hcaHandles,omitempty"`
+	HcaObjects *uint32 `json:"hcaObjects,omitempty"`
 }

@@ -1,0 +1,58 @@
+package oci
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/handfast/handfast/cgroupfs"
+)
+
+// deviceRules takes over the rules and adds at their end what every container needs: making any node (which is no access to it), and the use of the default devices.
+func (l *limits) deviceRules(r *Resources) error {
+	for i, d := range r.Devices {
+		at := fmt.Sprintf(resourcesAt+"devices[%d]", i)
+		switch d.Type {
+		case "a", "c", "b":
+		case "":
+			d.Type = "a"
+		default:
+			return wrong(at+".type", "%q is not known; want a, c or b", d.Type)
+		}
+		if d.Access == "" {
+			d.Access = "rwm"
+		}
+		if strings.Trim(d.Access, "rwm") != "" {
+			return wrong(at+".access", "%q; want letters of rwm", d.Access)
+		}
+		for _, n := range [...]struct {
+			name string
+			in   **int64
+		}{{"major", &d.Major}, {"minor", &d.Minor}} {
+			if *n.in != nil && (**n.in < -1 || **n.in > math.MaxUint32) {
+				return wrong(at+"."+n.name, "%d; want 0 to %d, or -1 for all", **n.in, uint32(math.MaxUint32))
+			}
+			if *n.in != nil && **n.in == -1 {
+				*n.in = nil
+			}
+		}
+		l.out.Devices = append(l.out.Devices, cgroupfs.DeviceRule(d))
+	}
+	if len(r.Devices) > 0 {
+		l.out.Devices = append(l.out.Devices, defaultRules()...)
+	}
+	return nil
+}
+
+func defaultRules() []cgroupfs.DeviceRule {
+	rules := []cgroupfs.DeviceRule{{Allow: true, Type: "c", Access: "m"}, {Allow: true, Type: "b", Access: "m"}}
+	for _, d := range defaultDevices() {
+		major, minor := int64(d.Major), int64(d.Minor)
+		rules = append(rules, cgroupfs.DeviceRule{Allow: true, Type: d.Type, Major: &major, Minor: &minor, Access: "rwm"})
+	}
+	for _, d := range [...]struct{ major, minor int64 }{{5, 1}, {5, 2}, {10, 200}} { // console, ptmx, net/tun
+		rules = append(rules, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: &d.major, Minor: &d.minor, Access: "rwm"})
+	}
+	terminals := int64(136) // pts/*
+	return append(rules, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: &terminals, Access: "rwm"})
+}
