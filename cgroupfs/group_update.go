@@ -27,7 +27,7 @@ func (g *Group) Update(old, change *Resources) (*Resources, error) {
 		return nil, err
 	}
 	err = g.Apply(writes)
-	if err == nil {
+	if err == nil && !slices.EqualFunc(old.Devices, change.Devices, sameRule) {
 		err = g.Rule(change.Devices)
 	}
 	if err == nil {
@@ -43,6 +43,11 @@ func (g *Group) Update(old, change *Resources) (*Resources, error) {
 		return nil, fmt.Errorf("%w; and the limits of before could not all be put back: %w", err, errors.Join(failed...))
 	}
 	return nil, fmt.Errorf("%w; the limits are those of before", err)
+}
+
+// sameRule reports whether two rules are written alike.
+func sameRule(a, b DeviceRule) bool {
+	return a.Allow == b.Allow && a.text() == b.text()
 }
 
 // checkMemory refuses a limit below what is used: v1's kernel does so by itself (cgroup-v1/memory.rst), v2's would kill (cgroup-v2.rst, memory.max).

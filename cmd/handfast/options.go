@@ -26,6 +26,9 @@ type settings struct {
 	tty, noNewPrivs, ignorePaused                 bool
 	tap                                           bool
 	timeout                                       int
+
+	resources string
+	limits    map[string]*string // of update, by the option's name
 }
 
 // option is one row of the table: how an option is written, where its value goes, and what its help says.

@@ -121,6 +121,9 @@ func commands() []command {
 			details: "A table is that of ps(1), with its options (default -ef), for the container's processes alone.",
 			options: []option{formatOption("table, or json: an array of process ids as the host sees them (default table)")},
 			passes:  true, run: (*invocation).ps},
+		{name: "update", args: "ID", min: 1, max: 1, summary: "change the limits of a container",
+			details: "What is not named stays as it is. If the kernel refuses a limit, all of them stay as they were.",
+			options: updateOptions(), run: (*invocation).update},
 		{name: "spec", summary: "write a config.json to start from",
 			details: "Refuses to overwrite one.",
 			options: []option{

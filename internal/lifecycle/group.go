@@ -42,11 +42,14 @@ func (c *creation) makeGroup() error {
 	c.group = group
 	saved := group.Saved()
 	c.state.CgroupPath, c.state.CgroupMade = saved.Path, saved.Made
+	if !limits.Empty() {
+		c.state.Resources = &limits
+	}
 	// Stored before anything else is made: whatever becomes of this process, delete finds the group, and no other.
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
-	c.small = small(limits)
+	c.small = small(&limits)
 	now, later := split(writes)
 	c.later = later
 	if err := group.Apply(now); err != nil {

@@ -41,6 +41,27 @@ func LoadProcess(file string) (*Process, error) {
 	return DecodeProcess(data, file)
 }
 
+// ReadResources reads a document that is only linux.resources; file is what errors call it. The caller closes r.
+func ReadResources(r io.Reader, file string) (*Resources, error) {
+	data, err := io.ReadAll(io.LimitReader(r, configLimit+1))
+	if err == nil && len(data) > configLimit {
+		err = errors.New("more than 16 MiB")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return DecodeResources(data, file)
+}
+
+// LoadResources reads a file that holds only linux.resources.
+func LoadResources(file string) (*Resources, error) {
+	data, err := readRegular(file)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeResources(data, file)
+}
+
 // CheckRootfs says whether the root file system is there, so that the user reads a path and not a stage of the child's.
 func CheckRootfs(path string) error { return directory("root.path", path) }
 

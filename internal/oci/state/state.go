@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -28,6 +29,8 @@ type State struct {
 	CgroupMade int    `json:"cgroupMade,omitempty"` // how many of the path's last components create made; delete removes these and no others
 
 	Process json.RawMessage `json:"process,omitempty"` // of the configuration as it was when the container was made: what exec starts from
+
+	Resources *cgroupfs.Resources `json:"resources,omitempty"` // the group's limits, for update to lay others over; nil where there is no group or none was set
 
 	Poststart []container.Hook `json:"poststart,omitempty"`
 	Poststop  []container.Hook `json:"poststop,omitempty"`

@@ -1,0 +1,76 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// Update lays limits over those of a container that is not stopped, and stores them for the next update. What change leaves alone stays, device rules too; new ones hold at once. After an error the limits are those of before, as
+// far as the error does not say that they could not be put back.
+func (r *Runtime) Update(ctx context.Context, id string, change *oci.Resources) error {
+	dir, s, err := r.open(id, false)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := r.update(ctx, dir, s, change); err != nil {
+		return fmt.Errorf("cannot update container %s: %w", id, err)
+	}
+	return nil
+}
+
+func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, change *oci.Resources) error {
+	status, err := r.status(s, true)
+	if err != nil {
+		return err
+	}
+	switch status {
+	case state.Created, state.Running, state.Paused:
+	default:
+		return fmt.Errorf("it is %s, not created, running or paused", status)
+	}
+	limits, warnings, err := oci.ConvertUpdate(change, s.OCIVersion)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		r.Log.Warnf("%s", w)
+	}
+	if r.CgroupOptional {
+		limits.Devices = nil // as in create
+	}
+	if limits.Empty() && !limits.CheckMemory {
+		return nil
+	}
+	if s.CgroupPath == "" {
+		return fmt.Errorf("it has no cgroup of its own")
+	}
+	old := s.Resources
+	if old == nil {
+		old = &cgroupfs.Resources{}
+	}
+	return withGroup(ctx, s, func(_ context.Context, g *cgroupfs.Group) error {
+		if s.Resources, err = g.Update(old, withoutLimit(old, limits)); err != nil {
+			return err
+		}
+		if err := dir.Save(s); err != nil {
+			return fmt.Errorf("the limits hold, but are not stored for the next update: %w", err)
+		}
+		return nil
+	})
+}
+
+// withoutLimit takes the limit of memory and swap together away with that of memory alone, unless a new one is given: it could not be the lower one.
+func withoutLimit(old, change *cgroupfs.Resources) *cgroupfs.Resources {
+	none := int64(-1)
+	if change.Memory == nil || *change.Memory >= 0 || change.MemorySwap != nil || old.MemorySwap == nil || *old.MemorySwap < 0 {
+		return change
+	}
+	out := *change
+	out.MemorySwap = &none
+	return &out
+}

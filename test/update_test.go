@@ -1,0 +1,175 @@
+package test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// groupValue is what a file of the container's group says, in the hierarchy that has it.
+func groupValue(t testing.TB, id string, file string) string {
+	t.Helper()
+	for _, g := range groupsNamed(t, testenv.CgroupParent()+"/"+id) {
+		if data, err := os.ReadFile(filepath.Join(g, file)); err == nil {
+			return strings.TrimSpace(string(data))
+		}
+	}
+	t.Fatalf("no group of %s has %s", id, file)
+	return ""
+}
+
+// inOwnGroup gives a bundle the group that groupValue looks for.
+func inOwnGroup(id string, resources map[string]any) func(map[string]any) {
+	return func(c map[string]any) {
+		linux(c)["cgroupsPath"] = testenv.CgroupParent() + "/" + id
+		if resources != nil {
+			linux(c)["resources"] = resources
+		}
+	}
+}
+
+// values compares files of a v1 group.
+func values(t testing.TB, id string, want map[string]string) {
+	t.Helper()
+	for file, w := range want {
+		if got := groupValue(t, id, file); got != w {
+			t.Errorf("%s is %s, want %s", file, got, w)
+		}
+	}
+}
+
+// needsV1 skips where this host's own controllers are v2's; TestUpdateOnV2 is for them.
+func needsV1(t testing.TB) {
+	t.Helper()
+	if _, err := os.Stat("/sys/fs/cgroup/memory/memory.limit_in_bytes"); err != nil {
+		t.Skip("memory is no controller of v1 on this host")
+	}
+}
+
+// TestUpdate (UP01, UP02, UP03, UP05): options and a document on standard input change a created, a running and a paused container, up and down, and what is not named stays.
+func TestUpdate(t *testing.T) {
+	needsV1(t)
+	r, id := newRuntime(t), testenv.ID(t)
+	r.ok("create", "-b", shell(t, "sleep 1000", inOwnGroup(id, map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}, "pids": map[string]any{"limit": 50}})), id)
+	r.ok("update", "--memory", "128m", "--memory-swap", "128MiB", "--cpu-share", "512", id)
+	values(t, id, map[string]string{"memory.limit_in_bytes": "134217728", "memory.memsw.limit_in_bytes": "134217728", "cpu.shares": "512", "pids.max": "50"})
+
+	r.ok("start", id)
+	r.ok("update", id, "--memory=32m", "--memory-swap=48m", "--cpu-quota", "20000", "--cpu-period", "50000", "--cpu-burst", "1000", "--pids-limit", "60", "--cpuset-cpus", "0", "--kernel-memory", "1")
+	values(t, id, map[string]string{
+		"memory.limit_in_bytes": "33554432", "memory.memsw.limit_in_bytes": "50331648", "cpu.cfs_quota_us": "20000", "cpu.cfs_period_us": "50000", "cpu.cfs_burst_us": "1000", "cpu.shares": "512",
+		"pids.max": "60", "cpuset.cpus": "0",
+	})
+
+	r.ok("pause", id)
+	update := r.command("update", "--resources=-", id)
+	update.Stdin = strings.NewReader(`{"cpu": {"idle": 1, "quota": -1, "burst": 0}, "memory": {"limit": -1, "disableOOMKiller": true, "swappiness": 7}}`)
+	if o := finish(t, update); o != (outcome{}) {
+		t.Errorf("%+v", o)
+	}
+	values(t, id, map[string]string{"cpu.idle": "1", "cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "50000", "memory.swappiness": "7", "pids.max": "60"})
+	contains(t, groupValue(t, id, "memory.oom_control"), "oom_kill_disable 1")
+
+	update = r.command("update", "-r", "-", id)
+	update.Stdin = strings.NewReader(`{"cpu": {"idle": 0}, "memory": {"disableOOMKiller": false}}`)
+	if o := finish(t, update); o != (outcome{}) {
+		t.Errorf("%+v", o)
+	}
+	values(t, id, map[string]string{"cpu.idle": "0", "cpu.shares": "512"})
+	r.ok("resume", id)
+	r.ok("delete", "--force", id)
+}
+
+// TestUpdateThatFails: nothing of an update that the kernel refuses, or that cannot be, stays; and the next update goes on from what was.
+func TestUpdateThatFails(t *testing.T) {
+	needsV1(t)
+	r, id := newRuntime(t), testenv.ID(t)
+	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", inOwnGroup(id, map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}})), id)
+	before := map[string]string{}
+	for _, f := range []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "cpu.shares", "cpuset.mems", "pids.max"} {
+		before[f] = groupValue(t, id, f)
+	}
+	r.fails([]string{"cannot update container " + id, "cpuset.mems", "1023", "the limits are those of before"},
+		"update", "--memory", "128m", "--memory-swap", "128m", "--cpu-share", "7", "--cpuset-mems", "1023", "--pids-limit", "7", id)
+	values(t, id, before)
+	r.fails([]string{id, "memory and swap together", "67108864 is below memory alone of 134217728"}, "update", "--memory", "128m", id)
+	r.fails([]string{id, "linux.resources.memory.swappiness: 300"}, "update", "-r", jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 300}}), id)
+	r.fails([]string{"--resources", ":1:11: memory: want an object, got string"}, "update", "-r", jsonFile(t, map[string]any{"memory": "x"}), id)
+	values(t, id, before)
+	r.ok("update", "--memory-swap", "96m", id)
+	r.ok("update", id)
+	values(t, id, map[string]string{"memory.limit_in_bytes": "67108864", "memory.memsw.limit_in_bytes": "100663296"})
+	r.ok("kill", id, "KILL")
+	r.awaitStatus(id, "stopped")
+	r.fails([]string{"cannot update container " + id, "it is stopped"}, "update", "--pids-limit", "9", id)
+	r.ok("delete", id)
+	r.fails([]string{"container does not exist"}, "update", "--pids-limit", "9", id)
+}
+
+func jsonFile(t testing.TB, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(testenv.Dir(t), "resources.json")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// probing says over and over whether a device can be opened for reading, and for writing.
+const probing = `while :; do a=no; b=no; ( : < /dev/log ) 2>/dev/null && a=yes; ( : >> /dev/log ) 2>/dev/null && b=yes; echo "$a $b" > /tmp/new; mv /tmp/new /tmp/answer; sleep 0.01; done`
+
+// TestUpdateOfDevices (DV08, DV09): rules of a running container change at once, by v1's lists or v2's program, and an update without rules leaves them.
+func TestUpdateOfDevices(t *testing.T) {
+	views(t, func(t *testing.T, r *runtime) {
+		id := testenv.ID(t)
+		rules := func(access string) map[string]any {
+			return map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}, map[string]any{"allow": true, "type": "c", "major": 1, "minor": 11, "access": access}}}
+		}
+		bundle := shell(t, probing, func(c map[string]any) {
+			inOwnGroup(id, rules("r"))(c)
+			// Of the devices that exist everywhere the kernel's log is the one that no container gets by itself.
+			linux(c)["devices"] = []any{map[string]any{"path": "/dev/log", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}}
+			sets := process(c)["capabilities"].(map[string]any)
+			for _, set := range []string{"bounding", "effective", "permitted"} {
+				sets[set] = append(sets[set].([]any), "CAP_SYSLOG") // to read it
+			}
+		})
+		answer := func(want string) {
+			t.Helper()
+			eventually(t, "the answer "+want, func() bool {
+				data, err := os.ReadFile(filepath.Join(rootOf(t, bundle), "tmp/answer"))
+				return err == nil && strings.TrimSpace(string(data)) == want
+			})
+		}
+		r.ok("run", "--detach", "-b", bundle, id)
+		answer("yes no")
+		r.ok("update", "-r", jsonFile(t, rules("w")), id)
+		answer("no yes")
+		r.ok("update", "-r", jsonFile(t, map[string]any{"devices": []any{}}), id)
+		r.ok("update", "-r", jsonFile(t, rules("w")), id)
+		answer("no yes")
+		r.ok("update", "-r", jsonFile(t, rules("r")), id)
+		answer("yes no")
+		r.ok("delete", "--force", id)
+	})
+}
+
+// TestUpdateOnV2 (UP06, CG07, CG21): what only v1 has is refused by name, a controller that is missing too, and nothing changes.
+func TestUpdateOnV2(t *testing.T) {
+	testenv.Tool(t, "unshare", "util-linux")
+	r, id := newRuntime(t), testenv.ID(t)
+	r.wrap = inV2
+	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", inOwnGroup(id, nil)), id)
+	r.fails([]string{id, "swappiness cannot be expressed on cgroup v2"}, "update", "-r", jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 3}}), id)
+	r.fails([]string{id, "real-time cpu cannot be expressed on cgroup v2"}, "update", "--cpu-rt-runtime", "1000", id)
+	r.fails([]string{id, "nonsense.max", "nonsense is not enabled here"}, "update", "-r", jsonFile(t, map[string]any{"unified": map[string]any{"nonsense.max": "1"}}), id)
+	r.ok("delete", "--force", id)
+}
