@@ -133,6 +133,9 @@ func (g *Group) write(w Write) error {
 		return fmt.Errorf("%s: %w", w, g.why(h))
 	}
 	err := m.dir.write(w.File, w.Value)
+	if errors.Is(err, unix.ENOENT) && g.reach(m, w.Controller) {
+		err = m.dir.write(w.File, w.Value)
+	}
 	if errors.Is(err, unix.ENOENT) && w.Else != nil {
 		if w.Else.File == "" {
 			return nil

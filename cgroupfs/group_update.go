@@ -129,7 +129,11 @@ func (g *Group) now(w Write) ([]Write, error) {
 	if h == nil || g.member(h) == nil {
 		return nil, nil
 	}
-	text, err := g.member(h).dir.read(w.File)
+	m := g.member(h)
+	text, err := m.dir.read(w.File)
+	if errors.Is(err, unix.ENOENT) && g.reach(m, w.Controller) {
+		text, err = m.dir.read(w.File)
+	}
 	if errors.Is(err, unix.ENOENT) {
 		if w.Else != nil && w.Else.File != "" {
 			return g.now(*w.Else)

@@ -2,6 +2,7 @@ package test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,4 +173,107 @@ func TestUpdateOnV2(t *testing.T) {
 	r.fails([]string{id, "real-time cpu cannot be expressed on cgroup v2"}, "update", "--cpu-rt-runtime", "1000", id)
 	r.fails([]string{id, "nonsense.max", "nonsense is not enabled here"}, "update", "-r", jsonFile(t, map[string]any{"unified": map[string]any{"nonsense.max": "1"}}), id)
 	r.ok("delete", "--force", id)
+}
+
+// blockDevice is the number of any block device of this host.
+func blockDevice(t testing.TB) (major, minor int) {
+	t.Helper()
+	all, err := filepath.Glob("/sys/block/*/dev")
+	if err != nil || len(all) == 0 {
+		t.Skip("this host has no block device")
+	}
+	data, err := os.ReadFile(all[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscanf(string(data), "%d:%d", &major, &minor); err != nil {
+		t.Fatal(err)
+	}
+	return major, minor
+}
+
+// TestUpdateOfDevicesAndPages (CG17, CG18, UP06): limits of one block device and of huge pages, by whichever version this host has the controllers in; a hybrid one has them often in different ones.
+func TestUpdateOfDevicesAndPages(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	if _, err := os.Stat("/sys/kernel/mm/hugepages/hugepages-2048kB"); err != nil {
+		t.Skip("this machine has no huge pages of 2 MiB")
+	}
+	major, minor := blockDevice(t)
+	limits := func(rate, pages int) map[string]any {
+		return map[string]any{
+			"hugepageLimits": []any{map[string]any{"pageSize": "2MB", "limit": pages}},
+			"blockIO":        map[string]any{"throttleReadBpsDevice": []any{map[string]any{"major": major, "minor": minor, "rate": rate}}},
+		}
+	}
+	either := func(v1, v2 string) string {
+		t.Helper()
+		for _, g := range groupsNamed(t, testenv.CgroupParent()+"/"+id) {
+			for _, file := range []string{v1, v2} {
+				if data, err := os.ReadFile(filepath.Join(g, file)); err == nil {
+					return strings.TrimSpace(string(data))
+				}
+			}
+		}
+		t.Fatalf("the group has neither %s nor %s", v1, v2)
+		return ""
+	}
+	check := func(rate, pages string) {
+		t.Helper()
+		for _, file := range [][2]string{{"hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"}, {"hugetlb.2MB.rsvd.limit_in_bytes", "hugetlb.2MB.rsvd.max"}} {
+			if got := either(file[0], file[1]); got != pages {
+				t.Errorf("%v is %s, want %s", file, got, pages)
+			}
+		}
+		got := either("blkio.throttle.read_bps_device", "io.max")
+		if rate == "" && got != "" || !strings.Contains(got, rate) {
+			t.Errorf("the device's limit is %q, want %q", got, rate)
+		}
+	}
+	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", inOwnGroup(id, limits(1048576, 4<<20))), id)
+	check("1048576", "4194304")
+	r.ok("update", "-r", jsonFile(t, limits(2097152, 8<<20)), id)
+	check("2097152", "8388608")
+	r.ok("update", "-r", jsonFile(t, limits(0, 8<<20)), id)
+	check("", "8388608")
+	r.fails([]string{id, "huge page size", "../2MB"}, "update", "-r", jsonFile(t, map[string]any{"hugepageLimits": []any{map[string]any{"pageSize": "../2MB"}}}), id)
+	r.ok("delete", "--force", id)
+}
+
+// TestUpdateByEffect: a limit of tasks stops the next fork, and one of memory the process that goes beyond it.
+func TestUpdateByEffect(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		limit  []string
+		want   string
+	}{
+		"pids":   {"( : )", []string{"--pids-limit", "0"}, "can't fork"},
+		"memory": {"dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null; echo status $?", []string{"--memory", "48m", "--memory-swap", "48m"}, "status 137"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, id := newRuntime(t), testenv.ID(t)
+			bundle := shell(t, "exec 2>&1; while [ ! -e /tmp/go ]; do :; done; "+c.script+"; echo over", func(config map[string]any) {
+				inOwnGroup(id, nil)(config)
+				config["ociVersion"] = "1.3.0" // in which a limit of zero tasks came to mean that
+			})
+			cmd := r.command("run", "-b", bundle, id)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			start(t, cmd)
+			r.awaitRunning(id)
+			r.ok(append(append([]string{"update"}, c.limit...), id)...)
+			if err := os.WriteFile(filepath.Join(rootOf(t, bundle), "tmp/go"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			newLines(out).want(t, c.want)
+			_ = cmd.Wait()
+		})
+	}
+}
+
+// awaitRunning waits for a container that another command makes.
+func (r *runtime) awaitRunning(id string) {
+	r.t.Helper()
+	eventually(r.t, id+" is running", func() bool { return strings.Contains(r.do("state", id).stdout, `"running"`) })
 }
