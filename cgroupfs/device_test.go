@@ -90,14 +90,33 @@ func TestDeviceProgramMeansTheRules(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 50 {
-			kind := rapid.SampledFrom([]uint32{devBlock, devChar}).Draw(t, "kind")
-			access := rapid.Uint32Range(1, accAll).Draw(t, "asked")
-			major, minor := uint32(rapid.SampledFrom(numbers).Draw(t, "of")), uint32(rapid.SampledFrom(numbers).Draw(t, "and"))
+		// Every request that the rules could tell apart, and any others.
+		ask := func(kind, access, major, minor uint32) {
 			verdict, ok := interpret(prog, kind, access, major, minor)
 			if want := allowed(rules, kind, access, major, minor); !ok || (verdict == 1) != want {
 				t.Fatalf("type %d access %d of %d:%d: verdict %d (%t), want %t", kind, access, major, minor, verdict, ok, want)
 			}
+		}
+		majors, minors := []uint32{7}, []uint32{7} // no rule's
+		for _, r := range rules {
+			if r.Major != nil {
+				majors = append(majors, uint32(*r.Major))
+			}
+			if r.Minor != nil {
+				minors = append(minors, uint32(*r.Minor))
+			}
+		}
+		for _, kind := range []uint32{devBlock, devChar} {
+			for access := uint32(1); access <= accAll; access++ {
+				for _, major := range majors {
+					for _, minor := range minors {
+						ask(kind, access, major, minor)
+					}
+				}
+			}
+		}
+		for range 50 {
+			ask(rapid.SampledFrom([]uint32{devBlock, devChar}).Draw(t, "kind"), rapid.Uint32Range(1, accAll).Draw(t, "asked"), rapid.Uint32().Draw(t, "of"), rapid.Uint32().Draw(t, "and"))
 		}
 	})
 }

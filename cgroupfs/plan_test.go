@@ -183,27 +183,71 @@ func TestPlanGolden(t *testing.T) {
 	}
 }
 
+// TestPlanRefuses: values that no kernel takes are EINVAL before anything is written, on every kind of host.
 func TestPlanRefuses(t *testing.T) {
-	for _, r := range []cgroupfs.Resources{
-		{Memory: p[int64](10), MemorySwap: p[int64](5)},
-		{Memory: p[int64](-1), MemorySwap: p[int64](5)},
+	for want, r := range map[string]cgroupfs.Resources{
+		"5 is below memory alone of 10": {Memory: p[int64](10), MemorySwap: p[int64](5)},
+		"5 is below memory alone of -1": {Memory: p[int64](-1), MemorySwap: p[int64](5)},
+		"memory reservation: -2":        {MemoryReservation: p[int64](-2)},
+		"swappiness: 101":               {Swappiness: p[uint64](101)},
+		"cpu idle: 2":                   {CPUIdle: p[int64](2)},
+		"cpu burst: 6 is more than":     {CPUQuota: p[int64](5), CPUBurst: p[uint64](6)},
+		"pids: -2":                      {Pids: p[int64](-2)},
+		"io weight: 0":                  {IOWeight: p[uint16](0)},
+		"io leaf weight: 1001":          {IOLeafWeight: p[uint16](1001)},
+		"io weight of device 8:1: 1001": {IODevices: []cgroupfs.IODevice{{Major: 8, Minor: 1, Weight: p[uint16](1001)}}},
+		"io device 8:1: stands twice":   {IODevices: []cgroupfs.IODevice{{Major: 8, Minor: 1}, {Major: 8, Minor: 1}}},
+		`rdma device: "a b"`:            {RDMA: []cgroupfs.RDMA{{Device: "a b", Handles: p[uint32](1)}}},
 	} {
 		for _, mode := range []string{"v1", "hybrid", "v2"} {
-			if _, err := cgroupfs.Plan(layoutOf(t, mode), &r); err == nil {
-				t.Errorf("%s: swap below memory was planned", mode)
+			if _, err := cgroupfs.Plan(layoutOf(t, mode), &r); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", mode, err, want)
 			}
 		}
 	}
-	for _, file := range []string{"../memory.max", "memory/max", "", "cgroup\x00.x", ".memory", "memory"} {
-		if _, err := cgroupfs.Plan(layoutOf(t, "v2"), &cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: file}}}); err == nil {
-			t.Errorf("unified file %q was planned", file)
+	for want, r := range map[string]cgroupfs.Resources{
+		"misc resource: \"a\\nb\"": {Misc: []cgroupfs.Misc{{Name: "a\nb"}}},
+		"misc resource sev: -2":    {Misc: []cgroupfs.Misc{{Name: "sev", Max: -2}}},
+		`dmem region: ""`:          {DMem: []cgroupfs.DMem{{Max: p[int64](1)}}},
+		"dmem.low of r: -3":        {DMem: []cgroupfs.DMem{{Region: "r", Low: p[int64](-3)}}},
+		`network interface: "a/b"`: {NetPriorities: []cgroupfs.NetPriority{{Interface: "a/b"}}},
+		"at most 15 bytes":         {NetPriorities: []cgroupfs.NetPriority{{Interface: "abcdefghijklmnop"}}},
+	} {
+		if _, err := cgroupfs.Plan(layoutOf(t, "v1"), &r); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	var u *cgroupfs.UnsupportedError
-	if _, err := cgroupfs.Plan(layoutOf(t, "v2"), &cgroupfs.Resources{DisableOOMKiller: p(true)}); !errors.As(err, &u) || u.Property != "disableOOMKiller" {
-		t.Errorf("%v", err)
+	for _, size := range []string{"", "MB", "2", "2mb", "02MB", "2MB/../x", "../2MB", "2MB\x00", "-2MB", "2 MB", "2MBMB", "9999999999999MB"} {
+		if _, err := cgroupfs.Plan(layoutOf(t, "v1"), &cgroupfs.Resources{Hugepages: []cgroupfs.Hugepage{{PageSize: size}}}); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("page size %q: %v", size, err)
+		}
+	}
+	for _, file := range []string{"../memory.max", "memory/max", "", "cgroup\x00.x", ".memory", "memory"} {
+		if _, err := cgroupfs.Plan(layoutOf(t, "v2"), &cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: file}}}); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("unified file %q: %v", file, err)
+		}
 	}
 }
+
+// TestPlanWithoutDevices: on v1 alone rules need the controller; elsewhere they are a program, and are checked all the same.
+func TestPlanWithoutDevices(t *testing.T) {
+	rules := cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{{Type: "a"}}}
+	wrong := cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{{Type: "x"}}}
+	v1 := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Name: "memory", Controllers: []string{"memory"}}}}
+	if u := new(cgroupfs.UnsupportedError); !errors.As(second(cgroupfs.Plan(v1, &rules)), &u) || !strings.Contains(u.Why, "controller devices") {
+		t.Errorf("%v", second(cgroupfs.Plan(v1, &rules)))
+	}
+	for _, mode := range []string{"hybrid", "v2"} {
+		if writes, err := cgroupfs.Plan(layoutOf(t, mode), &rules); err != nil || len(writes) > 0 {
+			t.Errorf("%s: %v %v", mode, writes, err)
+		}
+		if second(cgroupfs.Plan(layoutOf(t, mode), &wrong)) == nil {
+			t.Errorf("%s: a rule of type x was planned", mode)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
 
 func TestWeight(t *testing.T) {
 	for shares, want := range map[uint64]uint64{0: 1, 2: 1, 1024: 100, 262144: 10000, 1 << 40: 10000} {
