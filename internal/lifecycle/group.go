@@ -42,9 +42,7 @@ func (c *creation) makeGroup() error {
 	c.group = group
 	saved := group.Saved()
 	c.state.CgroupPath, c.state.CgroupMade = saved.Path, saved.Made
-	if !limits.Empty() {
-		c.state.Resources = &limits
-	}
+	c.state.Resources = state.EncodeResources(&limits)
 	// Stored before anything else is made: whatever becomes of this process, delete finds the group, and no other.
 	if err := c.dir.Save(&c.state); err != nil {
 		return err

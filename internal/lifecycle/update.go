@@ -49,14 +49,16 @@ func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, ch
 	if s.CgroupPath == "" {
 		return fmt.Errorf("it has no cgroup of its own")
 	}
-	old := s.Resources
-	if old == nil {
-		old = &cgroupfs.Resources{}
+	old, err := state.DecodeResources(s.Resources)
+	if err != nil {
+		return err
 	}
 	return withGroup(ctx, s, func(_ context.Context, g *cgroupfs.Group) error {
-		if s.Resources, err = g.Update(old, withoutLimit(old, limits)); err != nil {
+		next, err := g.Update(old, withoutLimit(old, limits))
+		if err != nil {
 			return err
 		}
+		s.Resources = state.EncodeResources(next)
 		if err := dir.Save(s); err != nil {
 			return fmt.Errorf("the limits hold, but are not stored for the next update: %w", err)
 		}

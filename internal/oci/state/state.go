@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -30,7 +29,7 @@ type State struct {
 
 	Process json.RawMessage `json:"process,omitempty"` // of the configuration as it was when the container was made: what exec starts from
 
-	Resources *cgroupfs.Resources `json:"resources,omitempty"` // the group's limits, for update to lay others over; nil where there is no group or none was set
+	Resources json.RawMessage `json:"resources,omitempty"` // the group's limits, for update to lay others over (EncodeResources); nothing where there is no group or none was set
 
 	Poststart []container.Hook `json:"poststart,omitempty"`
 	Poststop  []container.Hook `json:"poststop,omitempty"`
