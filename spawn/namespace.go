@@ -109,9 +109,12 @@ func (s ThreadStep) run() error {
 	return nil
 }
 
-// joinTarget is for builds that cannot fork by themselves: the thread joins what a thread of many may join, and makes the child there. That child finds its program through the target's /proc, and
+// withoutFork is for builds that cannot fork by themselves: the thread joins what a thread of many may join, and makes the child there. That child finds its program through the target's /proc, and
 // is not hidden on its way in: it is for tests of this package, not for a container that is not trusted.
-func (s *starter) joinTarget() error {
+func (s *starter) withoutFork() error {
+	if s.cfg.Target == nil {
+		return errors.New("this build is instrumented (race detector or sanitizer) and can neither join user and time namespaces nor wait for newuidmap")
+	}
 	var all Join
 	for _, j := range s.plan.Joins {
 		all.Kinds = append(all.Kinds, j.Kinds...)
@@ -121,7 +124,7 @@ func (s *starter) joinTarget() error {
 	}
 	if all.flags() != 0 {
 		if err := unix.Setns(int(s.cfg.Target.PIDFD.Fd()), int(all.flags())); err != nil {
-			return fmt.Errorf("join the namespaces %s: %w (this build is instrumented and can join neither user nor time namespaces)", all, os.NewSyscallError("setns", err))
+			return fmt.Errorf("join the namespaces %s in an instrumented build, which can join neither user nor time namespaces: %w", all, os.NewSyscallError("setns", err))
 		}
 	}
 	if s.plan.Chroot {

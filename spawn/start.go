@@ -141,8 +141,8 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 		}
 		return onThread(steps, func() error { return s.bare(ctx, kept, exe, cgroup) })
 	}
-	if s.cfg.Target != nil {
-		steps = append(steps, s.joinTarget)
+	if s.plan.bare() {
+		steps = append(steps, s.withoutFork)
 	}
 	pidfd := -1
 	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}

@@ -1,3 +1,5 @@
+//go:build !race && !msan && !asan && !handfast_nofork
+
 package rawfork
 
 import (
