@@ -60,6 +60,30 @@ func full() container.Config {
 	return c
 }
 
+func TestPlanJoinGolden(t *testing.T) {
+	cfg := full()
+	cfg.Hooks, cfg.GateFD = container.Hooks{}, 0
+	cfg.Process.AppArmorProfile, cfg.Process.SELinuxLabel = "web", "system_u:system_r:web_t:s0"
+	steps, err := PlanJoin(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, s := range steps {
+		b.WriteString(s.String() + "\n")
+	}
+	golden(t, filepath.Join("testdata", "plan", "setns.txt"), b.String())
+	for _, bad := range []func(p *container.Process){
+		func(p *container.Process) { p.Args = nil }, func(p *container.Process) { p.Cwd = "x" }, func(p *container.Process) { p.AppArmorProfile = "a\x00b" },
+	} {
+		cfg := full()
+		bad(&cfg.Process)
+		if _, err := PlanJoin(&cfg); err == nil || !strings.Contains(err.Error(), "process") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func TestPlanGolden(t *testing.T) {
 	for name, mutate := range map[string]func(*container.Config){
 		"minimal":  func(*container.Config) {},

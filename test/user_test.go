@@ -51,6 +51,42 @@ func TestUserNamespace(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
+// TestUserNamespaceReachesItsSources: what stands behind a directory that the container's root may not search is opened by the parent, and handed over.
+func TestUserNamespaceReachesItsSources(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	closed := filepath.Join(testenv.Dir(t), "closed")
+	for _, dir := range []string{closed, filepath.Join(closed, "open")} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(closed, "open/file"), []byte("reached\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	trace := filepath.Join(testenv.Dir(t), "trace")
+	bundle := shell(t, "cat /dir/file /one; ls /dir; test -c /dev/null && echo x >/dev/null && echo null", func(c map[string]any) {
+		testenv.MapIDs(c, hostIDs, 65536)
+		addMount(c, "/dir", "bind", filepath.Join(closed, "open"), "bind", "ro")
+		addMount(c, "/one", "bind", filepath.Join(closed, "open/file"), "bind")
+	})
+	// The image belongs to root of the host: the places are there already.
+	if err := os.Mkdir(filepath.Join(rootOf(t, bundle), "dir"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(rootOf(t, bundle), "one"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if o := r.do("run", "--trace", trace, "-b", bundle, id); o != (outcome{"reached\nreached\nfile\nnull\n", "", 0}) {
+		t.Errorf("%+v", o)
+	}
+	if o := r.do("trace", trace); !strings.Contains(o.stdout, "REQUEST mount") {
+		t.Errorf("the child asked for no source: %s", o.stdout)
+	}
+}
+
 // TestPlainUser runs a container as a user without any privilege, from the configuration that spec --rootless writes.
 func TestPlainUser(t *testing.T) {
 	testenv.Root(t)
