@@ -98,7 +98,8 @@ func writeAll(f *os.File, data []byte) error {
 }
 
 // input copies to the container's terminal, until its own end or the end of what it reads. Nothing tells the container of the latter: a terminal has no end, and a program that
-// waits for a key waits on, as with runc.
+// waits for a key waits on, as with runc. But a terminal that hangs up takes the container's with it: a signal alone, SIGHUP, does not reach the first process of a pid
+// namespace that has no handler for it (pid_namespaces(7)).
 type input struct {
 	in     *os.File
 	master *os.File
@@ -113,7 +114,7 @@ func newInput(in, master *os.File) (*input, error) {
 func (i *input) copy() {
 	defer unix.Close(i.wake[0])
 	buf := make([]byte, 4<<10)
-	fd := number(i.in)
+	fd, terminal := number(i.in), isTerminal(i.in)
 	for {
 		ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(i.wake[0])}}
 		if _, err := unix.Poll(ready, -1); err != nil && err != unix.EINTR {
@@ -130,6 +131,9 @@ func (i *input) copy() {
 			continue
 		}
 		if err != nil || n <= 0 {
+			if terminal && ready[0].Revents&unix.POLLHUP != 0 {
+				_ = i.master.Close()
+			}
 			return
 		}
 		if _, err := i.master.Write(buf[:n]); err != nil {
