@@ -38,6 +38,12 @@ func TestOnlyAskedForDescriptors(t *testing.T) {
 			return r.command(append(append([]string{"create"}, flags...), "-b", bundle, id)...)
 		},
 	}
+	running := testenv.ID(t)
+	r.ok("run", "--detach", "-b", shell(t, "exec sleep 1000", nil), running)
+	defer r.ok("delete", "--force", running)
+	ways["exec"] = func(flags []string, _, _ string) *exec.Cmd {
+		return r.command(append(append([]string{"exec"}, flags...), running, "/bin/sh", "-c", listDescriptors)...)
+	}
 	for name, way := range ways {
 		for _, c := range []struct {
 			flags []string
