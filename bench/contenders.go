@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 )
 
@@ -13,6 +12,9 @@ type contender struct {
 	view    view
 	argv    []string // the program first, as an absolute path
 	version string   // one line
+	task    task
+	prepare []string // run once before the first sample; nil: nothing
+	cleanup []string // run once after the last one; nil: nothing
 }
 
 // A view is what a contender sees mounted at /sys/fs/cgroup.
@@ -34,20 +36,21 @@ func (v view) inView(argv []string) []string {
 }
 
 // contenders lists what this machine can measure, and says in a note what it lacks.
-func (w *workshop) contenders() []contender {
+func (w *workshop) contenders() ([]contender, error) {
 	var all []contender
-	add := func(name string, v view, argv ...string) {
-		path, err := exec.LookPath(argv[0])
+	find := func(c contender) (contender, bool) {
+		path, err := exec.LookPath(c.argv[0])
 		if err != nil {
-			w.note("%s: left out, not installed", name)
-			return
+			w.note("%s: left out, not installed", c.name)
+			return c, false
 		}
-		argv[0] = path
-		all = append(all, contender{name: name, view: v, argv: argv, version: version(path)})
+		c.argv[0], c.version = path, version(path)
+		return c, true
 	}
-	oci := func(name string, v view, program string, global ...string) {
-		argv := append([]string{program, "--root", filepath.Join(w.states, name)}, global...)
-		add(name, v, append(argv, "run", "--bundle", w.bundle, "bench-"+filepath.Base(w.dir))...)
+	add := func(name string, v view, argv ...string) {
+		if c, ok := find(contender{name: name, view: v, argv: argv, task: taskRun}); ok {
+			all = append(all, c)
+		}
 	}
 
 	floor := append([]string{}, w.floor...)
@@ -61,13 +64,22 @@ func (w *workshop) contenders() []contender {
 		add("floor (Go)", hostView, goFloor, w.rootfs, "/bin/true")
 	}
 	add("bubblewrap", hostView, append([]string{"bwrap"}, bubblewrap(w.rootfs)...)...)
-	oci("crun (v2)", plainView, "crun", "--cgroup-manager=disabled")
-	if w.handfast != "" {
-		oci("handfast (v2)", plainView, w.handfast)
-		oci("handfast", hostView, w.handfast)
+	var installed []contender
+	for _, c := range w.runtimes() {
+		if c, ok := find(c); ok {
+			installed = append(installed, c)
+		}
 	}
-	oci("runc", hostView, "runc")
-	return all
+	for _, t := range []task{taskRun, taskExec, taskUserNS} {
+		for _, c := range installed {
+			c, err := w.inTask(c, t)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, c)
+		}
+	}
+	return all, nil
 }
 
 // bubblewrap returns the flags that come closest to the bundle. It mounts no sysfs, so the host's is bound; its --proc

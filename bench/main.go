@@ -50,7 +50,7 @@ func run(o options) (err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
 
 	all, err := w.start()
-	defer all.stop()
+	defer func() { err = errors.Join(err, all.stop()) }()
 	if err != nil {
 		return err
 	}

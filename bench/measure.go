@@ -33,15 +33,21 @@ type bench struct {
 
 type benches []*bench
 
+// environment is the same short one for all: a runtime may read its own settings from it.
+var environment = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
+
 // start starts a meter for each contender. What has been started is returned even with an error.
 func (w *workshop) start() (benches, error) {
 	var all benches
-	for _, c := range w.contenders() {
+	contenders, err := w.contenders()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range contenders {
 		b := &bench{contender: c}
 		argv := c.view.inView(append(append([]string{}, w.meter...), c.argv...))
 		b.cmd = exec.Command(argv[0], argv[1:]...)
-		// The same short environment for all: a runtime may read its own settings from it.
-		b.cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
+		b.cmd.Env = environment
 		b.cmd.Stderr = &b.stderr
 		b.cmd.WaitDelay = 5 * time.Second
 		ask, err1 := b.cmd.StdinPipe()
@@ -51,15 +57,22 @@ func (w *workshop) start() (benches, error) {
 		}
 		b.ask, b.answers = ask, bufio.NewReader(answers)
 		all = append(all, b)
+		if err := c.apart(c.prepare); err != nil {
+			return all, err
+		}
 	}
 	return all, nil
 }
 
-func (all benches) stop() {
+// stop ends the meters and what was prepared for them, all of it even after an error.
+func (all benches) stop() error {
+	var errs []error
 	for _, b := range all {
 		b.ask.Close()
 		b.cmd.Wait()
+		errs = append(errs, b.apart(b.cleanup))
 	}
+	return errors.Join(errs...)
 }
 
 // measure runs the warm-up and then the rounds. In each round every contender runs once; the order turns by one place

@@ -23,13 +23,14 @@ type report struct {
 
 type result struct {
 	Name    string             `json:"name"`
+	Task    task               `json:"task"`
 	View    view               `json:"cgroup_view"`
 	Version string             `json:"version,omitempty"`
 	Argv    []string           `json:"argv"`
 	WallMS  spread             `json:"wall_ms"`
 	CPUMS   spread             `json:"user_and_system_ms"`
 	PeakMB  spread             `json:"peak_rss_mib"`
-	To      map[string]float64 `json:"wall_ratio_to"` // by name of the other
+	To      map[string]float64 `json:"wall_ratio_to"` // by name of the other in the same task
 	Samples []sample           `json:"samples"`
 }
 
@@ -50,18 +51,22 @@ func newReport(w *workshop, all benches) report {
 	}
 	load, _ := os.ReadFile("/proc/loadavg")
 	r.Load = strings.TrimSpace(string(load))
-	walls := map[string][]float64{}
+	type key struct {
+		task task
+		name string
+	}
+	walls := map[key][]float64{}
 	for _, b := range all {
-		walls[b.name] = values(b.samples, wallMS)
+		walls[key{b.task, b.name}] = values(b.samples, wallMS)
 	}
 	for _, b := range all {
 		r.Rounds = len(b.samples)
 		x := result{
-			Name: b.name, View: b.view, Version: b.version, Argv: b.argv, Samples: b.samples, To: map[string]float64{},
-			WallMS: spreadOf(walls[b.name]), CPUMS: spreadOf(values(b.samples, cpuMS)), PeakMB: spreadOf(values(b.samples, peakMB)),
+			Name: b.name, Task: b.task, View: b.view, Version: b.version, Argv: b.argv, Samples: b.samples, To: map[string]float64{},
+			WallMS: spreadOf(walls[key{b.task, b.name}]), CPUMS: spreadOf(values(b.samples, cpuMS)), PeakMB: spreadOf(values(b.samples, peakMB)),
 		}
 		for _, a := range against {
-			if ratio := pairedRatio(walls[b.name], walls[a.name]); !math.IsNaN(ratio) {
+			if ratio := pairedRatio(walls[key{b.task, b.name}], walls[key{b.task, a.name}]); !math.IsNaN(ratio) {
 				x.To[a.name] = ratio
 			}
 		}
@@ -92,7 +97,10 @@ func (r report) Text() string {
 		fmt.Fprintf(&b, " %7s", a.head)
 	}
 	b.WriteByte('\n')
-	for _, c := range r.Contenders {
+	for i, c := range r.Contenders {
+		if i > 0 && c.Task != r.Contenders[i-1].Task {
+			fmt.Fprintf(&b, "%s:\n", heads[c.Task])
+		}
 		fmt.Fprintf(&b, "%-14s %7.2f %7.2f %7.2f %7.2f %6.1f", c.Name,
 			c.WallMS.Median, c.WallMS.P10, c.WallMS.P90, c.CPUMS.Median, c.PeakMB.Median)
 		for _, a := range against {
@@ -110,7 +118,7 @@ func (r report) Text() string {
 			r.Init.MS, r.Init.Allocs, float64(r.Init.Binary)/(1<<20))
 	}
 	for _, c := range r.Contenders {
-		if c.Version != "" {
+		if c.Version != "" && c.Task == taskRun { // the same programs do the other tasks
 			fmt.Fprintf(&b, "%s: %s\n", c.Name, c.Version)
 		}
 	}

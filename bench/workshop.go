@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,8 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/handfast/handfast/internal/testenv"
 )
 
 // A workshop is the temporary directory of one run: the bundle, the programs built for it, and the control groups.
@@ -52,7 +49,7 @@ func (w *workshop) build(handfast string) error {
 	}
 	if gcc, err := exec.LookPath("gcc"); err == nil {
 		for source, program := range map[string]string{
-			"bench/payload/true.c": payload, "bench/meter/meter.c": w.path("meter"), "bench/floor/floor.c": w.path("floor"),
+			"bench/payload/true.c": payload, "bench/payload/sleep.c": w.path("sleep"), "bench/meter/meter.c": w.path("meter"), "bench/floor/floor.c": w.path("floor"),
 		} {
 			if out, err := exec.Command(gcc, "-O2", "-static", "-o", program, source).CombinedOutput(); err != nil {
 				return fmt.Errorf("compiling %s (run this from the module's root; gcc needs libc6-dev): %w\n%s", source, err, out)
@@ -69,7 +66,7 @@ func (w *workshop) build(handfast string) error {
 		if err != nil {
 			return errors.New("neither gcc nor busybox: apt-get install busybox-static, or gcc and libc6-dev")
 		}
-		if err := copyFile(busybox, payload); err != nil {
+		if err := errors.Join(copyFile(busybox, payload), copyFile(busybox, w.path("sleep"))); err != nil {
 			return err
 		}
 		w.meter, w.floor = []string{self, meterCommand}, []string{w.path("gofloor")}
@@ -100,18 +97,16 @@ func (w *workshop) makeBundle() error {
 			return err
 		}
 	}
-	if err := copyFile(w.path("true"), filepath.Join(w.rootfs, "bin/true")); err != nil {
+	// The root of a user namespace is nobody to this directory, which root alone may enter so far.
+	if err := os.Chmod(w.dir, 0o711); err != nil {
 		return err
 	}
-	config := testenv.Config(w.rootfs, "bench")
-	config["ociVersion"] = "1.0.2" // The newest that Debian 12's crun takes.
-	config["hostname"] = "handfast-bench"
-	config["linux"].(map[string]any)["cgroupsPath"] = groupName() + "/container"
-	data, err := json.MarshalIndent(config, "", "  ")
-	if err != nil {
-		return err
+	for _, program := range []string{"true", "sleep"} {
+		if err := copyFile(w.path(program), filepath.Join(w.rootfs, "bin", program)); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(w.bundle, "config.json"), data, 0o644)
+	return w.writeBundle(w.bundle, nil)
 }
 
 // makeStates finds a place for the runtimes' states that is like /run on most hosts: in memory. On a disk every

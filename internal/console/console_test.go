@@ -63,7 +63,7 @@ func TestProxyCopiesResizesAndGivesTheTerminalBack(t *testing.T) {
 	if got, err := unix.IoctlGetWinsize(int(container.Fd()), unix.TIOCGWINSZ); err != nil || got.Row != 33 || got.Col != 44 {
 		t.Errorf("size %+v, %v", got, err)
 	}
-	if m := termios(t, host); m.Lflag&(unix.ECHO|unix.ICANON|unix.ISIG) != 0 || m.Oflag&unix.OPOST != 0 {
+	if m := termios(t, host); m.Lflag&(unix.ECHO|unix.ICANON|unix.ISIG) != 0 || m.Oflag&unix.OPOST == 0 {
 		t.Errorf("not raw: %+v", m)
 	}
 	expect := func(f *os.File, want string) {
@@ -79,14 +79,14 @@ func TestProxyCopiesResizesAndGivesTheTerminalBack(t *testing.T) {
 	_, _ = container.WriteString("said\n")
 	expect(user, "said\r\n")
 
-	typing.Close()
-	expect(container, "") // the end of the input arrives as ^D: nothing to read
-	if n, err := container.Read(make([]byte, 10)); n != 0 || err != io.EOF {
-		t.Errorf("after the end of the input: %d, %v", n, err)
+	// The container's terminal adds no carriage return: where output goes to a pipe, none is in it.
+	if m := termios(t, container); m.Oflag&unix.ONLCR != 0 {
+		t.Error("ONLCR is set on the container's terminal")
 	}
+	typing.Close()
 	container.Close()
-	p.Stop()
-	p.Stop()
+	p.Stop(nil)
+	p.Stop(nil)
 	if after := termios(t, host); after != before {
 		t.Errorf("before %+v\nafter  %+v", before, after)
 	}
@@ -103,12 +103,16 @@ func TestSend(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	name := strings.Repeat("name", 50) // neither the directory nor the name fits a socket address
+	if err := os.Rename("s", name); err != nil {
+		t.Fatal(err)
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if err := Send(filepath.Join(dir, "s"), w, "/dev/pts/7"); err != nil {
+	if err := Send(filepath.Join(dir, name), w, "/dev/pts/7"); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
@@ -145,4 +149,78 @@ func TestSendErrorsNameTheSocket(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
+}
+
+// TestProxyEndsAtItsParts: whichever of the files goes away first, Stop returns, and the terminal's mode is as it was.
+func TestProxyEndsAtItsParts(t *testing.T) {
+	for name, act := range map[string]func(in, out, container *os.File){
+		"nobody reads":     func(_, out, container *os.File) { out.Close(); _, _ = container.WriteString("lost\n") },
+		"container closes": func(_, _, container *os.File) { container.Close() },
+		"input ends":       func(in, _, _ *os.File) { in.Close() },
+		"nothing":          func(_, _, _ *os.File) {},
+	} {
+		_, host := openPTY(t)
+		master, container := openPTY(t)
+		in, typing, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, out, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := termios(t, host)
+		p, err := Start(&Host{tty: host}, master, in, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		act(typing, seen, container)
+		p.Suspend()
+		if after := termios(t, host); after != before {
+			t.Errorf("%s: while suspended %+v, before %+v", name, after, before)
+		}
+		if err := p.Resume(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		p.Stop(nil)
+		if after := termios(t, host); after != before {
+			t.Errorf("%s: after %+v, before %+v", name, after, before)
+		}
+		for _, f := range []*os.File{in, typing, seen, out} {
+			f.Close()
+		}
+	}
+}
+
+// TestStopIsAborted: a reader that takes nothing holds Stop up until a signal says that nobody wants to wait.
+func TestStopIsAborted(t *testing.T) {
+	_, host := openPTY(t)
+	master, container := openPTY(t)
+	in, typing, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer typing.Close()
+	seen, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Start(&Host{tty: host}, master, in, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error)
+	go func() {
+		_, err := container.Write(make([]byte, 1<<20))
+		written <- err
+	}()
+	abort := make(chan os.Signal, 2)
+	abort <- unix.SIGCHLD // means nothing here
+	abort <- unix.SIGTERM
+	p.Stop(abort)
+	seen.Close() // the copying has EPIPE
+	<-p.output.done
+	<-written
+	out.Close()
 }

@@ -2,23 +2,18 @@
 package console
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// drain bounds how long output is waited for after the container has ended: another process may still hold its terminal open.
-const drain = time.Second
 
 // Host is the terminal that the runtime runs in.
 type Host struct {
 	tty   *os.File // any of the standard streams, or /dev/tty
 	owned bool     // tty was opened here
+	saved unix.Termios
 }
 
 // FindHost returns the terminal among the standard streams, or the controlling one (tty(4)). ENOTTY: there is none.
@@ -44,91 +39,105 @@ func (h *Host) Close() error {
 }
 
 func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	_, err := unix.IoctlGetTermios(number(f), unix.TCGETS)
 	return err == nil
 }
 
 // Proxy copies between the host's terminal and the container's.
 type Proxy struct {
 	host   *Host
-	master *os.File
-	saved  *unix.Termios
-	output chan struct{} // closed when all output is copied
+	master *os.File   // non-blocking, so that the runtime's poller waits and not a thread
+	mode   sync.Mutex // of the host's terminal
+	raw    bool       // the host's terminal is in raw mode
+	output *output
+	input  *input
 	stop   sync.Once
 }
 
 // Start puts the host's terminal into raw mode, gives the container's its size, and copies in both directions until Stop. It takes master, and borrows host.
-// in and out are what is copied from and to, standard input and output as a rule.
+// in and out are what is copied from and to, standard input and output as a rule; they stay as they are, for others share their open files.
+//
+// Whoever may be ended by a signal must have arranged for Stop to be called then: nobody else gives the terminal its mode back.
 func Start(host *Host, master, in, out *os.File) (*Proxy, error) {
-	p := &Proxy{host: host, master: master, output: make(chan struct{})}
-	if err := p.raw(); err != nil {
-		_ = master.Close()
+	p, err := newProxy(host, master)
+	if err != nil {
 		return nil, err
 	}
-	p.Resize()
-	go p.copyOut(out)
-	go p.copyIn(in)
+	if p.input, err = newInput(in, p.master); err != nil {
+		_ = p.master.Close()
+		return nil, err
+	}
+	p.output = newOutput(p.master, out)
+	go p.output.copy()
+	go p.input.copy()
+	if err := p.Resume(); err != nil {
+		p.input.close()
+		_ = p.master.Close()
+		return nil, err
+	}
 	return p, nil
 }
 
-// raw saves the terminal's mode and sets the one of cfmakeraw(3): every key goes to the container, whose own terminal does the editing.
-func (p *Proxy) raw() error {
-	fd := int(p.host.tty.Fd())
-	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+func newProxy(host *Host, master *os.File) (*Proxy, error) {
+	defer master.Close()
+	if err := host.save(); err != nil {
+		return nil, err
+	}
+	// A new os.File, because a file is made known to the poller when it is made, or never.
+	fd, err := unix.FcntlInt(master.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
-		return os.NewSyscallError("ioctl TCGETS", err)
+		return nil, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
 	}
-	saved := *t
-	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-	t.Oflag &^= unix.OPOST
-	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-	t.Cflag = t.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
-	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(fd, unix.TCSETSW, t); err != nil {
-		return os.NewSyscallError("ioctl TCSETSW", err)
+	if err := newline(fd); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
 	}
-	p.saved = &saved
-	return nil
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl O_NONBLOCK", err)
+	}
+	return &Proxy{host: host, master: os.NewFile(uintptr(fd), master.Name())}, nil
 }
 
 // Resize gives the container's terminal the size of the host's; a terminal without a size is left alone.
 func (p *Proxy) Resize() {
-	size, err := unix.IoctlGetWinsize(int(p.host.tty.Fd()), unix.TIOCGWINSZ)
+	size, err := unix.IoctlGetWinsize(number(p.host.tty), unix.TIOCGWINSZ)
 	if err != nil || size.Row == 0 || size.Col == 0 {
 		return
 	}
 	control(p.master, func(fd int) { _ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
 }
 
-// copyOut ends with EIO: the kernel's word that the last holder of the container's side has closed it (pty(7)).
-func (p *Proxy) copyOut(out *os.File) {
-	defer close(p.output)
-	_, _ = io.Copy(writerOnly{out}, p.master)
-}
-
-// copyIn stays behind in its read when the proxy stops: it ends with the process.
-func (p *Proxy) copyIn(in *os.File) {
-	if _, err := io.Copy(p.master, readerOnly{in}); err != nil && !errors.Is(err, os.ErrClosed) {
-		return
+// Suspend gives the host's terminal its mode back while the process is stopped, and Resume sets the raw mode again, and the size, which may have changed.
+func (p *Proxy) Suspend() {
+	p.mode.Lock()
+	defer p.mode.Unlock()
+	if p.raw {
+		p.host.restore()
+		p.raw = false
 	}
-	// What ^D is to a terminal, for input that is a file or a pipe and has come to its end.
-	_, _ = p.master.Write([]byte{4})
 }
 
-// The wrappers keep io.Copy from splice(2) and copy_file_range(2), which terminals refuse.
-type (
-	writerOnly struct{ io.Writer }
-	readerOnly struct{ io.Reader }
-)
+// Resume sets the raw mode again after Suspend, or after the process was stopped without a chance to call it.
+func (p *Proxy) Resume() error {
+	p.mode.Lock()
+	defer p.mode.Unlock()
+	if err := p.host.raw(); err != nil {
+		return err
+	}
+	p.raw = true
+	p.Resize()
+	return nil
+}
 
-// Stop waits for the rest of the output, within a bound, and gives the host's terminal its mode back. Calling it twice does nothing.
-func (p *Proxy) Stop() {
+// Stop copies the rest of the output and gives the host's terminal its mode back. The rest is what was written before the last holder of the container's terminal
+// closed it, however long the reader takes; if others hold it still, it is what arrives without a pause. A value on abort, which may be nil, ends the wait for a reader that
+// takes nothing. Calling Stop twice does nothing.
+func (p *Proxy) Stop(abort <-chan os.Signal) {
 	p.stop.Do(func() {
-		select {
-		case <-p.output:
-		case <-time.After(drain):
-		}
-		_ = unix.IoctlSetTermios(int(p.host.tty.Fd()), unix.TCSETSW, p.saved)
+		p.input.close()
+		p.output.finish(abort)
+		p.Suspend()
 		_ = p.master.Close()
 	})
 }
@@ -137,4 +146,10 @@ func control(f *os.File, do func(fd int)) {
 	if rc, err := f.SyscallConn(); err == nil {
 		_ = rc.Control(func(fd uintptr) { do(int(fd)) })
 	}
+}
+
+// number is the descriptor of a file that outlives its use. It does without (*os.File).Fd, which makes a non-blocking file block, for everybody who shares it.
+func number(f *os.File) (n int) {
+	control(f, func(fd int) { n = fd })
+	return n
 }

@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -41,12 +40,12 @@ func Pass(path string, file *os.File, text string) error {
 	return nil
 }
 
-// connect reaches the socket through its directory's descriptor, because a path of more than 107 bytes does not fit a socket address (unix(7)).
+// connect reaches the socket through a descriptor of it, because a path of more than 107 bytes does not fit a socket address (unix(7)).
 func connect(fd int, path string) error {
-	dir, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	socket, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(dir)
-	return unix.Connect(fd, &unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(dir) + "/" + filepath.Base(path)})
+	defer unix.Close(socket)
+	return unix.Connect(fd, &unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(socket)})
 }

@@ -43,6 +43,7 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 	if !o.Detach {
 		e.watch = watchSignals()
 		ctx = e.watch.until(ctx)
+		e.terminal.watch = e.watch
 	}
 	if err := e.start(ctx); err != nil {
 		return ExecFailed, err

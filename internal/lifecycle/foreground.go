@@ -58,20 +58,35 @@ func (f *foreground) wait(p *spawn.Process, proxy *console.Proxy) (syscall.WaitS
 		return status, err
 	}
 	for s := range f.signals {
-		switch s {
-		case unix.SIGCHLD:
+		if s == unix.SIGCHLD {
 			if status, ended, err := reap(p.PID()); ended || err != nil {
 				return status, err
 			}
-		case unix.SIGWINCH:
-			if proxy != nil {
-				proxy.Resize()
-			}
-		default:
+		} else if forTerminal(s, proxy) {
 			_ = p.Signal(s.(syscall.Signal)) // a process that has just ended is about to be reaped here
 		}
 	}
 	return 0, unix.ECHILD // the channel is never closed
+}
+
+// forTerminal does what a signal means to the terminal that this command shows, and tells whether the container is to have it as well.
+func forTerminal(s os.Signal, proxy *console.Proxy) bool {
+	switch {
+	case s == unix.SIGWINCH:
+		if proxy != nil {
+			proxy.Resize()
+		}
+		return false
+	case proxy == nil:
+	case s == unix.SIGTSTP:
+		// Job control inside is the container's terminal's; this one is for the command itself. Whoever is in the foreground next finds the terminal as it was.
+		proxy.Suspend()
+		_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+		return false
+	case s == unix.SIGCONT:
+		_ = proxy.Resume() // a terminal that is gone is found by the copying
+	}
+	return true
 }
 
 // reap takes every child that has ended, and tells whether the one with this id is among them.

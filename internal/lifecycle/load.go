@@ -25,6 +25,9 @@ func (c *creation) load() error {
 	if err != nil {
 		return inConfig(bundle, err)
 	}
+	if err := c.addListening(); err != nil {
+		return err
+	}
 	if err := oci.CheckRootfs(c.convert.Rootfs); err != nil {
 		return err
 	}

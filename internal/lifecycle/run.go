@@ -25,6 +25,7 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 	if !o.Detach {
 		c.watch = watchSignals()
 		ctx = c.watch.until(ctx)
+		c.terminal.watch = c.watch
 		if !o.NoSubreaper {
 			if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 				r.Log.Warnf("subreaper: %v: orphans of the container will not be reaped here", err)

@@ -53,7 +53,8 @@ func realTime(name string) (unix.Signal, bool) {
 }
 
 // Forwarded is what a runtime in the foreground passes on to the container: all that somebody sends on purpose. Not among them are what the kernel sends to the runtime about
-// itself (SIGCHLD, SIGPIPE, the faults), SIGURG, by which Go's scheduler talks to itself, and SIGWINCH, which resizes the terminal.
+// itself (SIGCHLD, SIGPIPE, the faults), SIGURG, by which Go's scheduler talks to itself, and SIGWINCH, which resizes the terminal. A runtime that shows a terminal keeps
+// SIGTSTP, SIGTTIN and SIGTTOU for itself.
 func Forwarded() []unix.Signal {
 	fixed := [...]unix.Signal{
 		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTERM, unix.SIGCONT,

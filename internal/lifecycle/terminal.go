@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/console"
 )
@@ -26,6 +29,7 @@ type terminal struct {
 	socket string
 	host   *console.Host
 	proxy  *console.Proxy
+	watch  *foreground // set whenever host is, before take
 }
 
 // prepare finds before anything is made whether there is a terminal to show the container's on.
@@ -48,6 +52,10 @@ func (t *terminal) take(master *os.File, name string) (err error) {
 		defer master.Close()
 		return console.Send(t.socket, master, name)
 	}
+	// From here on a signal that ended this process would leave the host's terminal in raw mode.
+	t.watch.complete()
+	// A shell stops what reads or sets its terminal from the background, and that must stop this process: to catch the signal would have the read repeated without end.
+	signal.Reset(unix.SIGTTIN, unix.SIGTTOU)
 	t.proxy, err = console.Start(t.host, master, os.Stdin, os.Stdout)
 	return err
 }
@@ -55,7 +63,7 @@ func (t *terminal) take(master *os.File, name string) (err error) {
 // close gives the host's terminal back, on every way out.
 func (t *terminal) close() {
 	if t.proxy != nil {
-		t.proxy.Stop()
+		t.proxy.Stop(t.watch.signals)
 	}
 	if t.host != nil {
 		_ = t.host.Close()

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// A task is what the contenders of one section of the report do. Ratios are between contenders of the same task.
+type task string
+
+const (
+	taskRun    task = "run"
+	taskExec   task = "exec"
+	taskUserNS task = "user namespace"
+)
+
+// heads are the lines above the sections of the report; the first section has none.
+var heads = map[task]string{
+	taskExec:   "exec of the payload in a running container",
+	taskUserNS: "run with a user namespace",
+}
+
+// hostIDs is the first of the 65536 ids of the host that are the ids of a container with a user namespace.
+const hostIDs = 100000
+
+// runtimes are the OCI runtimes: each with its view, for every task.
+func (w *workshop) runtimes() []contender {
+	all := []contender{{name: "crun (v2)", view: plainView, argv: []string{"crun", "--cgroup-manager=disabled"}}}
+	if w.handfast != "" {
+		all = append(all, contender{name: "handfast (v2)", view: plainView, argv: []string{w.handfast}},
+			contender{name: "handfast", view: hostView, argv: []string{w.handfast}})
+	}
+	return append(all, contender{name: "runc", view: hostView, argv: []string{"runc"}})
+}
+
+// inTask makes of a runtime the contender in a task. For exec a container runs from before the first sample to the end.
+func (w *workshop) inTask(c contender, t task) (contender, error) {
+	slug := strings.NewReplacer(" ", "-", "(", "", ")", "").Replace(string(t) + " " + c.name)
+	id := "bench-" + filepath.Base(w.dir)
+	global := append([]string{c.argv[0], "--root", filepath.Join(w.states, slug)}, c.argv[1:]...)
+	command := func(args ...string) []string { return append(slices.Clone(global), args...) }
+	c.task, c.argv = t, command("run", "--bundle", w.bundle, id)
+	switch t {
+	case taskUserNS:
+		bundle := w.path("userns")
+		c.argv = command("run", "--bundle", bundle, id)
+		return c, w.writeBundle(bundle, func(config map[string]any) { testenv.MapIDs(config, hostIDs, 65536) })
+	case taskExec:
+		bundle := w.path(slug)
+		c.prepare = command("run", "--detach", "--bundle", bundle, id)
+		c.cleanup = command("delete", "--force", id)
+		c.argv = command("exec", id, "/bin/true")
+		// A group of its own: these containers are there at the same time.
+		return c, w.writeBundle(bundle, func(config map[string]any) {
+			testenv.SetArgs(config, "/bin/sleep", "1000000")
+			config["linux"].(map[string]any)["cgroupsPath"] = groupName() + "/" + slug
+		})
+	}
+	return c, nil
+}
+
+// writeBundle makes a bundle on the one root filesystem; mutate, if not nil, changes its configuration.
+func (w *workshop) writeBundle(dir string, mutate func(config map[string]any)) error {
+	config := testenv.Config(w.rootfs, "bench")
+	config["ociVersion"] = "1.0.2" // The newest that Debian 12's crun takes.
+	config["hostname"] = "handfast-bench"
+	config["linux"].(map[string]any)["cgroupsPath"] = groupName() + "/container"
+	if mutate != nil {
+		mutate(config)
+	}
+	data, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
+}
+
+// apart runs a command of a contender outside of the measurement, in its view. Its streams are a file: the container that it leaves behind would hold a pipe open.
+func (c contender) apart(argv []string) error {
+	if argv == nil {
+		return nil
+	}
+	log, err := os.CreateTemp("", "handfast-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(log.Name())
+	defer log.Close()
+	argv = c.view.inView(argv)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = environment, log, log
+	if err := cmd.Run(); err != nil {
+		text, e := os.ReadFile(log.Name())
+		return errors.Join(fmt.Errorf("%s: %s: %w\n%s", c.name, strings.Join(argv, " "), err, strings.TrimSpace(string(text))), e)
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package lifecycle
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// listening tells how many sockets a service manager has opened for the container, as descriptors from 3 on, and what its program must find in its environment to know them
+// (sd_listen_fds(3)). They are the container's if LISTEN_PID is this process: the one that the manager started. Inside it is 1.
+func listening(lookup func(name string) (string, bool), pid int) (n int, env []string, err error) {
+	count, found := lookup("LISTEN_FDS")
+	owner, _ := lookup("LISTEN_PID")
+	if !found || owner != strconv.Itoa(pid) {
+		return 0, nil, nil
+	}
+	n, err = strconv.Atoi(count)
+	if err != nil || n < 0 {
+		return 0, nil, fmt.Errorf("environment variable LISTEN_FDS: %q is not a number of descriptors: %w", count, unix.EINVAL)
+	}
+	if n == 0 {
+		return 0, nil, nil
+	}
+	env = []string{"LISTEN_FDS=" + strconv.Itoa(n), "LISTEN_PID=1"}
+	if names, found := lookup("LISTEN_FDNAMES"); found {
+		env = append(env, "LISTEN_FDNAMES="+names)
+	}
+	return n, env, nil
+}
+
+// addListening passes the sockets of a service manager on to the container, before the descriptors of --preserve-fds.
+func (c *creation) addListening() error {
+	n, env, err := listening(os.LookupEnv, os.Getpid())
+	if err != nil {
+		return err
+	}
+	c.convert.Spawn.PreserveFDs += n
+	p := &c.convert.Spawn.Container.Process
+	p.KeepFDs += n
+	p.Env = append(p.Env, env...)
+	return nil
+}
