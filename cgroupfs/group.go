@@ -13,7 +13,8 @@ type Group struct {
 	path    string
 	members []member
 	skipped []Skipped
-	below   bool // opened by Sub: somebody else's to remove
+	below   bool       // opened by Sub: somebody else's to remove
+	sources [][]source // what Stats reads, a list for each member
 }
 
 // member is the group in one hierarchy.

@@ -1,0 +1,69 @@
+package cgroupfs
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// EventKind says what an Event tells.
+type EventKind int
+
+// The kinds of events.
+const (
+	OutOfMemory  EventKind = iota + 1 // the group met its limit of memory and the kernel killed, or on v1 would if it were let
+	PressureHigh                      // a trigger's stall was reached within its window
+)
+
+// String is the kind in a word.
+func (k EventKind) String() string {
+	switch k {
+	case OutOfMemory:
+		return "oom"
+	case PressureHigh:
+		return "pressure"
+	}
+	return "kind " + strconv.Itoa(int(k))
+}
+
+// Event is what the kernel tells of a group.
+type Event struct {
+	Kind    EventKind
+	Kills   uint64  // OutOfMemory: how many processes of the group were killed in all
+	Trigger Trigger // PressureHigh: which one
+}
+
+// Trigger asks for an event when tasks of the group have stalled for some time within a window (Documentation/accounting/psi.rst, "Monitoring for pressure thresholds").
+type Trigger struct {
+	Resource string        // cpu, memory or io
+	Full     bool          // all tasks that could run, not only some
+	Stall    time.Duration // at least a microsecond, and not more than Window
+	Window   time.Duration // 500 ms to 10 s; without CAP_SYS_RESOURCE a multiple of 2 s
+}
+
+// String is the trigger as the kernel takes it, in microseconds.
+func (t Trigger) String() string {
+	kind := "some"
+	if t.Full {
+		kind = "full"
+	}
+	return kind + " " + strconv.FormatInt(t.Stall.Microseconds(), 10) + " " + strconv.FormatInt(t.Window.Microseconds(), 10)
+}
+
+// check refuses what the kernel would only answer with EINVAL.
+func (t Trigger) check() error {
+	switch t.Resource {
+	case "cpu", "memory", "io":
+	default:
+		return fmt.Errorf("pressure trigger: resource %q: want cpu, memory or io: %w", t.Resource, unix.EINVAL)
+	}
+	if t.Window < 500*time.Millisecond || t.Window > 10*time.Second {
+		return fmt.Errorf("pressure trigger of %s: window %v: want 500ms to 10s: %w", t.Resource, t.Window, unix.EINVAL)
+	}
+	if t.Stall < time.Microsecond || t.Stall > t.Window {
+		return fmt.Errorf("pressure trigger of %s: stall %v: want 1µs to the window of %v: %w", t.Resource, t.Stall, t.Window, unix.EINVAL)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package cgroupfs
+
+import "math"
+
+// Unlimited is the value of a limit that there is none of, where the kernel says "max". v1 says it as a number near the greatest int64, which is left as it is.
+const Unlimited = math.MaxUint64
+
+// Stats are the numbers of one group, those below it included. What the host's kernel or its version of cgroups does not have is zero, or an empty list. A Stats that is read into again
+// reuses what it holds: after the first few times nothing is allocated. The slices are valid until then.
+type Stats struct {
+	CPU     CPUStats
+	CPUSet  CPUSetStats
+	Memory  MemoryStats
+	IO      IOStats
+	Pids    PidsStats
+	Hugetlb []HugetlbStats
+	RDMA    []RDMAStats
+	Misc    []MiscStats
+
+	reader fileReader
+}
+
+// CPUStats are times in nanoseconds (v1 cpuacct.* and cpu.stat, v2 cpu.stat).
+type CPUStats struct {
+	Usage, User, System uint64
+	PerCPU              []CPUTime // by processor; v1 only
+
+	Periods, ThrottledPeriods uint64 // of the quota: that have passed, and in which it was used up
+	ThrottledTime             uint64
+	Bursts, BurstTime         uint64
+
+	Pressure Pressure
+}
+
+// CPUTime is the time of one processor in nanoseconds.
+type CPUTime struct{ Usage, User, System uint64 }
+
+// CPUSetStats are where the group may run. On v2 there are CPUs and Mems alone, as they are in effect.
+type CPUSetStats struct {
+	CPUs, Mems            []uint16
+	CPUExclusive          uint64
+	MemHardwall           uint64
+	MemExclusive          uint64
+	MemoryMigrate         uint64
+	MemorySpreadPage      uint64
+	MemorySpreadSlab      uint64
+	MemoryPressure        uint64
+	SchedLoadBalance      uint64
+	SchedRelaxDomainLevel int64
+}
+
+// MemoryStats are in bytes.
+type MemoryStats struct {
+	Cache     uint64 // of files
+	Usage     MemoryUsage
+	Swap      MemoryUsage // v1: of memory and swap together (memsw); v2: of swap alone
+	Kernel    MemoryUsage // v2: only Usage, Linux 5.18
+	KernelTCP MemoryUsage // v1 only
+	Stat      []Counter   // memory.stat, in the kernel's order
+	Events    MemoryEvents
+	Pressure  Pressure
+}
+
+// MemoryUsage is one counter of memory: what is used, the most that ever was, the limit, and how often that was met (v1 only).
+type MemoryUsage struct{ Usage, Max, Limit, Failcnt uint64 }
+
+// MemoryEvents count what happened at the limits (v2 memory.events; v1 has OOMKill alone, in memory.oom_control).
+type MemoryEvents struct{ Low, High, Max, OOM, OOMKill uint64 }
+
+// Counter is a number that the kernel gives by name.
+type Counter struct {
+	Name  string
+	Value uint64
+}
+
+// IOStats are the traffic with block devices (v1 blkio.*, v2 io.stat).
+type IOStats struct {
+	Bytes, Operations []IOEntry // Op: Read, Write, Discard; on v1 also Sync, Async, Total
+	// Of schedulers on v1 alone: requests in their queues, and nanoseconds that requests took, and waited.
+	Queued, ServiceTime, WaitTime, Merged []IOEntry
+	Time                                  []IOEntry // milliseconds of the device
+	Sectors                               []IOEntry
+	Pressure                              Pressure
+}
+
+// IOEntry is one counter of one device.
+type IOEntry struct {
+	Major, Minor uint64
+	Op           string
+	Value        uint64
+}
+
+// PidsStats count tasks. LimitHit is how often a fork was refused.
+type PidsStats struct{ Current, Limit, Peak, LimitHit uint64 }
+
+// HugetlbStats are in bytes, of huge pages of one size. Where the kernel counts reservations they are what is told.
+type HugetlbStats struct {
+	Size    string // as the files are named: 2MB, 1GB
+	Usage   uint64
+	Max     uint64 // v1 only
+	Failcnt uint64
+}
+
+// RDMAStats are the objects of one RDMA device, and their limits.
+type RDMAStats struct {
+	Device                   string
+	Handles, Objects         uint64
+	HandleLimit, ObjectLimit uint64
+}
+
+// MiscStats are one resource of the controller misc. Events is how often its limit was met.
+type MiscStats struct {
+	Name                 string
+	Usage, Limit, Events uint64
+}
+
+// Pressure is pressure stall information (Documentation/accounting/psi.rst), zero where the kernel has none: v1 without v2 beside it, or psi=0.
+type Pressure struct {
+	Known bool
+	Some  Stall // some task waited
+	Full  Stall // every task that could run waited
+}
+
+// Stall is the share of time in percent over the last 10, 60 and 300 seconds, and the total in microseconds.
+type Stall struct {
+	Avg10, Avg60, Avg300 float64
+	Total                uint64
+}
+
+// reset zeroes the numbers and keeps the memory.
+func (s *Stats) reset() {
+	io := &s.IO
+	*s = Stats{
+		CPU:     CPUStats{PerCPU: s.CPU.PerCPU[:0]},
+		CPUSet:  CPUSetStats{CPUs: s.CPUSet.CPUs[:0], Mems: s.CPUSet.Mems[:0]},
+		Memory:  MemoryStats{Stat: s.Memory.Stat[:0]},
+		Hugetlb: s.Hugetlb[:0], RDMA: s.RDMA[:0], Misc: s.Misc[:0],
+		IO: IOStats{
+			Bytes: io.Bytes[:0], Operations: io.Operations[:0], Queued: io.Queued[:0], ServiceTime: io.ServiceTime[:0], WaitTime: io.WaitTime[:0],
+			Merged: io.Merged[:0], Time: io.Time[:0], Sectors: io.Sectors[:0],
+		},
+		reader: s.reader,
+	}
+}
