@@ -76,7 +76,7 @@ func tail(path string, lines int) string {
 // runBoot starts the machine once and judges what it said.
 func runBoot(ctx context.Context, m machine, payload, dir string, b *boot, only string) error {
 	kernelLog := filepath.Join(dir, b.name+".kernel")
-	v := newVerdict(b.jobs(only))
+	v := newVerdict(b.jobs(only), only != "")
 	out := &lineWriter{line: func(line string) {
 		if v.read(line) {
 			fmt.Println(line)

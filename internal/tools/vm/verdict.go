@@ -16,16 +16,17 @@ type verdict struct {
 	want    []string // the jobs, in their order
 	now     string   // the job that is running, or empty
 	running map[string]bool
-	jobs    int // that have ended well
-	passed  int // tests, with those inside others
-	inJob   int // of them in this job
+	jobs    int  // that have ended well
+	passed  int  // tests, with those inside others
+	inJob   int  // of them in this job
+	chosen  bool // somebody asked for some tests only, which not every package has
 	wrong   []string
 	done    bool
 	last    []string
 }
 
-func newVerdict(jobs []job.Job) *verdict {
-	v := &verdict{running: map[string]bool{}}
+func newVerdict(jobs []job.Job, chosen bool) *verdict {
+	v := &verdict{running: map[string]bool{}, chosen: chosen}
 	for _, j := range jobs {
 		v.want = append(v.want, j.Name)
 	}
@@ -76,7 +77,7 @@ func (v *verdict) event(e job.Event) {
 		switch {
 		case e.Status != 0:
 			v.add("ended with status %d", e.Status)
-		case v.inJob == 0:
+		case v.inJob == 0 && !v.chosen:
 			v.add("ran no test")
 		default:
 			v.jobs++
@@ -108,6 +109,9 @@ func (v *verdict) err() error {
 	}
 	if !v.done {
 		wrong = append(wrong, "the machine ended before it was done")
+	}
+	if v.passed == 0 {
+		wrong = append(wrong, "not one test passed")
 	}
 	if len(wrong) > 0 {
 		return errors.New(strings.Join(wrong, "\n"))
