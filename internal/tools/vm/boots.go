@@ -50,7 +50,7 @@ func boots() []boot {
 func (b *boot) jobs(only string) []job.Job {
 	var all []job.Job
 	for _, s := range b.suites {
-		args := []string{path.Join(job.Tests, testName(s.pkg)), "-test.v", "-test.count=1", fmt.Sprintf("-test.timeout=%s", b.limit)}
+		args := []string{path.Join(job.Tests, testName(s.pkg)), "-test.v", "-test.count=1", fmt.Sprintf("-test.timeout=%s", b.limit/2)}
 		if run := s.run; run != "" || only != "" {
 			if only != "" {
 				run = only
