@@ -7,11 +7,12 @@ ROUNDS   ?= 50
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = build
-.PHONY: build demo test check fuzz bench install clean
+.PHONY: build demo test test-vm check fuzz bench install clean
 
 build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/handfast ./cmd/handfast
 demo:    ; test/demo.sh
 test:    ; test/setup.sh test && go test -buildvcs=false $(TESTFLAGS) ./...
+test-vm: ; test/setup.sh vm && go run -buildvcs=false ./internal/tools/vm $(VM)
 check:   ; go run -buildvcs=false ./internal/tools/check
 fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
 bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/conversation && go run -buildvcs=false .

@@ -91,8 +91,8 @@ func decimal(b []byte) (float64, error) {
 	return float64(n) / scale, nil
 }
 
-// keyed is a file of lines "key number". A line without a number is passed over: the next kernel may have others.
-func keyed(b []byte, f func(key []byte, n uint64)) {
+// eachNumber reads a file of lines "key number". A line without a number is passed over: the next kernel may have others.
+func eachNumber(b []byte, f func(key []byte, n uint64)) {
 	for len(b) > 0 {
 		var line []byte
 		line, b = cutLine(b)

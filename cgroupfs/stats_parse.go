@@ -6,7 +6,7 @@ package cgroupfs
 const tick = 10_000_000
 
 func cpuacctStat(s *Stats, b []byte, _ string) error {
-	keyed(b, func(key []byte, n uint64) {
+	eachNumber(b, func(key []byte, n uint64) {
 		switch string(key) {
 		case "user":
 			s.CPU.User = n * tick
@@ -65,7 +65,7 @@ func (s *Stats) processor(i int) *CPUTime {
 // cpuStat is cpu.stat of both versions: v1 counts nanoseconds, v2 microseconds, under names that tell.
 func cpuStat(s *Stats, b []byte, _ string) error {
 	c := &s.CPU
-	keyed(b, func(key []byte, n uint64) {
+	eachNumber(b, func(key []byte, n uint64) {
 		switch string(key) {
 		case "usage_usec":
 			c.Usage = n * 1000
@@ -95,7 +95,7 @@ func cpuStat(s *Stats, b []byte, _ string) error {
 // memoryStat is memory.stat of both versions. Cache is "total_cache" on v1, where "cache" is the group's without those below it, and "file" on v2.
 func memoryStat(s *Stats, b []byte, _ string) error {
 	m := &s.Memory
-	keyed(b, func(key []byte, n uint64) {
+	eachNumber(b, func(key []byte, n uint64) {
 		var c *Counter
 		m.Stat, c = next(m.Stat, key, counterName)
 		c.Value = n
@@ -113,7 +113,7 @@ func counterName(c *Counter) *string { return &c.Name }
 
 func memoryEvents(s *Stats, b []byte, _ string) error {
 	e := &s.Memory.Events
-	keyed(b, func(key []byte, n uint64) {
+	eachNumber(b, func(key []byte, n uint64) {
 		switch string(key) {
 		case "low":
 			e.Low = n
@@ -199,7 +199,7 @@ func operation(op []byte) string {
 }
 
 func pidsEvents(s *Stats, b []byte, _ string) error {
-	keyed(b, func(key []byte, n uint64) {
+	eachNumber(b, func(key []byte, n uint64) {
 		if string(key) == "max" {
 			s.Pids.LimitHit = n
 		}
@@ -218,7 +218,7 @@ func (s *Stats) hugetlb(size string) *HugetlbStats {
 }
 
 func hugetlbEvents(s *Stats, b []byte, size string) error {
-	keyed(b, func(key []byte, n uint64) {
+	eachNumber(b, func(key []byte, n uint64) {
 		if string(key) == "max" {
 			s.hugetlb(size).Failcnt = n
 		}
@@ -256,7 +256,7 @@ func (s *Stats) misc(name []byte) *MiscStats {
 
 // miscEvents is lines of "resource.max number".
 func miscEvents(s *Stats, b []byte, _ string) error {
-	keyed(b, func(key []byte, n uint64) {
+	eachNumber(b, func(key []byte, n uint64) {
 		if name, event, found := cutAt(key, '.'); found && string(event) == "max" {
 			s.misc(name).Events = n
 		}

@@ -88,11 +88,11 @@ func sourcesBoth() []source {
 		textFile("rdma", "rdma.current", func(s *Stats, b []byte, _ string) error { rdma(s, b, rdmaCurrent); return nil }),
 		textFile("rdma", "rdma.max", func(s *Stats, b []byte, _ string) error { rdma(s, b, rdmaMax); return nil }),
 		textFile("misc", "misc.current", func(s *Stats, b []byte, _ string) error {
-			keyed(b, func(key []byte, n uint64) { s.misc(key).Usage = n })
+			eachNumber(b, func(key []byte, n uint64) { s.misc(key).Usage = n })
 			return nil
 		}),
 		textFile("misc", "misc.max", func(s *Stats, b []byte, _ string) error {
-			keyed(b, func(key []byte, n uint64) { s.misc(key).Limit = n })
+			eachNumber(b, func(key []byte, n uint64) { s.misc(key).Limit = n })
 			return nil
 		}),
 		textFile("misc", "misc.events", miscEvents),

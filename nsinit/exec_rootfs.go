@@ -206,16 +206,19 @@ func (c *child) mask(path string) error {
 	return sys.Attach(tree, fd, path)
 }
 
-// emptyDir is a fresh mount of the one read-only directory that stands for all masked ones.
+// emptyDir is a fresh mount of the one read-only directory that stands for all masked ones. The first is the file system's own mount, and the others are copies of that: until Linux 6.15
+// only what is attached can be copied (__do_loopback in fs/namespace.c).
 func (c *child) emptyDir() (int, error) {
-	if c.empty == 0 {
-		fd, err := sys.NewFS("tmpfs", "tmpfs", []string{"ro"}, []string{"size=0k", "mode=0755"}, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
-		if err != nil {
-			return -1, err
-		}
-		c.empty = fd
+	if c.empty != 0 {
+		return sys.CloneTree(c.empty, "an empty directory", false)
 	}
-	return sys.CloneTree(c.empty, "an empty directory", false)
+	fd, err := sys.NewFS("tmpfs", "tmpfs", []string{"ro"}, []string{"size=0k", "mode=0755"}, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	c.empty = fd
+	tree, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return tree, op("fcntl F_DUPFD_CLOEXEC", "an empty directory", err)
 }
 
 // null is a fresh mount of the container's /dev/null. That it really is the null device is checked on the descriptor that is mounted: a link or another file in its place would show a file of its

@@ -10,6 +10,10 @@ import (
 	"testing"
 )
 
+// prebuiltEnv names a directory with programs that are built already, each at the path of its package, for a machine
+// without Go.
+const prebuiltEnv = "HANDFAST_TEST_BIN"
+
 // buildDir is where built programs live, in the process's temporary directory, until all tests have ended.
 const buildDir = "built"
 
@@ -26,14 +30,16 @@ var (
 )
 
 // Binary builds cmd/handfast the way the Makefile does (static, stripped), once in a test process, and returns its
-// absolute path. The file goes away when the process's tests end.
+// absolute path. The file goes away when the process's tests end. Where the environment variable HANDFAST_TEST_BIN names
+// a directory, the program is taken from its cmd/handfast instead.
 func Binary(t testing.TB) string {
 	t.Helper()
 	return goBuild(t, "./cmd/handfast")
 }
 
 // GoPayload builds the Go program in dir (relative to the module's root, such as "internal/demo/payload") as a static
-// binary that runs in an empty root filesystem, once in a test process, and returns its absolute path.
+// binary that runs in an empty root filesystem, once in a test process, and returns its absolute path. HANDFAST_TEST_BIN
+// holds for it too.
 func GoPayload(t testing.TB, dir string) string {
 	t.Helper()
 	return goBuild(t, "./"+strings.TrimPrefix(dir, "./"))
@@ -41,6 +47,13 @@ func GoPayload(t testing.TB, dir string) string {
 
 func goBuild(t testing.TB, pkg string) string {
 	t.Helper()
+	if dir := os.Getenv(prebuiltEnv); dir != "" {
+		path := filepath.Join(dir, pkg)
+		if _, err := os.Stat(path); err != nil {
+			t.Fatalf("%s names a directory without the program of %s: %v", prebuiltEnv, pkg, err)
+		}
+		return path
+	}
 	if workDir == "" {
 		path, err := compile(pkg, t.TempDir()) // TestMain does not use Main: nobody would clean up later.
 		if err != nil {

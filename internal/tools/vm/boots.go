@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/handfast/handfast/internal/tools/vm/job"
+)
+
+// A boot is one start of the machine and what it runs.
+type boot struct {
+	name    string
+	about   string
+	init    string // process 1
+	cgroups string // what process 1 mounts: "v1", "v2", or nothing because it is systemd
+	suites  []suite
+	limit   time.Duration // after which the boot hangs
+}
+
+// A suite is the tests of one package.
+type suite struct {
+	pkg  string // relative to the module's root
+	run  string // -test.run, or empty for all
+	skip string // -test.skip: the tests of what this boot does not have and another one has, or empty
+}
+
+// aboutV1 are the tests that are about a hierarchy of version 1; the boot v1 runs them.
+const aboutV1 = "^(TestDeviceRulesV1|TestKillFrozenBelow|TestCpusetParentWithoutValues|TestForeignParentStays)$"
+
+// boots are the machine's starts, in their order.
+func boots() []boot {
+	return []boot{
+		{
+			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 6 * time.Minute,
+			suites: []suite{{pkg: "cgroupfs", skip: aboutV1}, {pkg: "spawn"}, {pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test"}},
+		},
+		{
+			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 4 * time.Minute,
+			suites: []suite{{pkg: "cgroupfs"}, {pkg: "test"}},
+		},
+		{
+			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 3 * time.Minute,
+			suites: []suite{{pkg: "test", run: "Cgroup"}},
+		},
+	}
+}
+
+// jobs are what the guest runs for a boot. only, if not empty, replaces every suite's own choice of tests.
+func (b *boot) jobs(only string) []job.Job {
+	var all []job.Job
+	for _, s := range b.suites {
+		args := []string{path.Join(job.Tests, testName(s.pkg)), "-test.v", "-test.count=1", fmt.Sprintf("-test.timeout=%s", b.limit/2)}
+		if run := s.run; run != "" || only != "" {
+			if only != "" {
+				run = only
+			}
+			args = append(args, "-test.run="+run)
+		}
+		if s.skip != "" {
+			args = append(args, "-test.skip="+s.skip)
+		}
+		all = append(all, job.Job{Name: s.pkg, Dir: path.Join(job.Source, s.pkg), Args: args})
+	}
+	return all
+}

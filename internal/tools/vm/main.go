@@ -1,0 +1,95 @@
+// Command vm runs tests in a virtual machine, for what the host it runs on may lack: each version of control groups alone
+// with every controller, systemd as process 1, every capability. It makes the machine's image once (see build), the tests
+// anew in each run, and starts the machine once for each boot. Run it from the module's root, as root.
+//
+// The exit status is 0 if every job of every boot ended well, every one ran a test, and none was skipped.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	names := flag.String("boot", "", "only these boots, with commas between them: v2, v1, systemd")
+	only := flag.String("run", "", "only the tests that match,, in every package of the boot that has some")
+	shell := flag.Bool("shell", false, "no tests: a shell in the guest (of the boot v2, or of -boot); leave it with exit")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	// Who starts the emulator must live as long as it does: it ends with the thread that started it.
+	runtime.LockOSThread()
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	if err := run(ctx, *names, *only, *shell); err != nil {
+		fmt.Fprintln(os.Stderr, "vm:", err)
+		os.Exit(1)
+	}
+}
+
+func say(format string, args ...any) { fmt.Printf("vm: "+format+"\n", args...) }
+
+func run(ctx context.Context, names, only string, shell bool) error {
+	chosen, err := choose(names)
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("making the guest's root file system needs root (effective user id %d)", os.Geteuid())
+	}
+	m, err := build()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "handfast-vm-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	image, err := payload(dir, chosen, only)
+	if err != nil {
+		return err
+	}
+	if shell {
+		return enter(ctx, qemuArgs(m, image, "/dev/null", &chosen[0], true))
+	}
+	var failed []error
+	for i := range chosen {
+		say("boot %s: %s", chosen[i].name, chosen[i].about)
+		if err := runBoot(ctx, m, image, dir, &chosen[i], only); err != nil {
+			failed = append(failed, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// choose finds the boots by their names.
+func choose(names string) ([]boot, error) {
+	all := boots()
+	if names == "" {
+		return all, nil
+	}
+	var chosen []boot
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(b boot) bool { return b.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("-boot %s: there is no such boot", name)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}

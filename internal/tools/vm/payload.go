@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/handfast/handfast/internal/tools/vm/job"
+)
+
+// programs are the commands that tests would build with go, which the guest does not have.
+var programs = []string{"cmd/handfast", "internal/demo/payload"}
+
+// testName is the file name of a package's compiled tests.
+func testName(pkg string) string { return strings.ReplaceAll(pkg, "/", "-") + ".test" }
+
+// payload makes the image of what this run carries in: the compiled tests of the boots, the programs that they use, the
+// module with its testdata, and each boot's jobs. It is made in dir, and anew in every run.
+func payload(dir string, chosen []boot, only string) (image string, err error) {
+	root := filepath.Join(dir, "payload")
+	under := func(guestPath string) string { return filepath.Join(root, strings.TrimPrefix(guestPath, job.Payload)) }
+	if err := os.MkdirAll(under(job.Bin), 0o755); err != nil {
+		return "", err
+	}
+	if err := command("", "go", "build", "-buildvcs=false", "-o", under(job.Guest), "./internal/tools/vm/guest"); err != nil {
+		return "", err
+	}
+	for _, p := range programs {
+		if err := command("", "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(under(job.Bin), p), "./"+p); err != nil {
+			return "", err
+		}
+	}
+	var pkgs []string
+	for _, b := range chosen {
+		for _, s := range b.suites {
+			pkgs = append(pkgs, s.pkg)
+		}
+		data, err := json.Marshal(b.jobs(only))
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(under(job.List(b.name)), data, 0o644); err != nil {
+			return "", err
+		}
+	}
+	slices.Sort(pkgs)
+	for _, pkg := range slices.Compact(pkgs) {
+		if err := command("", "go", "test", "-c", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(under(job.Tests), testName(pkg)), "./"+pkg); err != nil {
+			return "", err
+		}
+	}
+	if err := copySource(under(job.Source)); err != nil {
+		return "", err
+	}
+	image = filepath.Join(dir, "payload.ext4")
+	return image, ext4(root, image, 8)
+}
+
+// copySource copies the module's files, for their testdata, without version control and what was built.
+func copySource(to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		return err
+	}
+	args := []string{"-a", "-t", to}
+	for _, e := range entries {
+		if e.Name() != ".git" && e.Name() != "bin" {
+			args = append(args, e.Name())
+		}
+	}
+	return command("", "cp", args...)
+}

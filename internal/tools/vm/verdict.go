@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/handfast/handfast/internal/tools/vm/job"
+)
+
+// remembered is how many of the last lines are kept for the report of a hang.
+const remembered = 20
+
+// verdict reads what the guest says and finds out how its jobs went.
+type verdict struct {
+	want    []string // the jobs, in their order
+	now     string   // the job that is running, or empty
+	running map[string]bool
+	jobs    int  // that have ended well
+	passed  int  // tests, with those inside others
+	inJob   int  // of them in this job
+	chosen  bool // somebody asked for some tests only, which not every package has
+	wrong   []string
+	done    bool
+	last    []string
+}
+
+func newVerdict(jobs []job.Job, chosen bool) *verdict {
+	v := &verdict{running: map[string]bool{}, chosen: chosen}
+	for _, j := range jobs {
+		v.want = append(v.want, j.Name)
+	}
+	return v
+}
+
+// read takes one line and reports whether a person wants to see it live.
+func (v *verdict) read(line string) (show bool) {
+	if v.last = append(v.last, line); len(v.last) > remembered {
+		v.last = v.last[1:]
+	}
+	if e, ok := job.Parse(line); ok {
+		v.event(e)
+		return true
+	}
+	trimmed := strings.TrimLeft(line, " ")
+	for prefix, take := range map[string]func(name string){
+		"=== RUN ":   func(name string) { v.running[name] = true },
+		"--- PASS: ": func(name string) { v.end(name); v.passed++; v.inJob++ },
+		"--- FAIL: ": func(name string) { v.end(name); v.add("%s failed", name) },
+		"--- SKIP: ": func(name string) { v.end(name); v.add("%s was skipped, and here nothing may be", name) },
+	} {
+		if rest, ok := strings.CutPrefix(trimmed, prefix); ok {
+			name, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+			take(name)
+		}
+	}
+	return !strings.HasPrefix(trimmed, "=== ")
+}
+
+func (v *verdict) end(name string) { delete(v.running, name) }
+
+func (v *verdict) add(format string, args ...any) {
+	v.wrong = append(v.wrong, v.now+": "+fmt.Sprintf(format, args...))
+}
+
+func (v *verdict) event(e job.Event) {
+	switch e.Kind {
+	case "begin":
+		v.now, v.inJob = e.Name, 0
+		clear(v.running)
+		if len(v.want) == 0 || v.want[0] != e.Name {
+			v.add("began out of turn, want %q", v.want)
+			return
+		}
+		v.want = v.want[1:]
+	case "end":
+		switch {
+		case e.Status != 0:
+			v.add("ended with status %d", e.Status)
+		case v.inJob == 0 && !v.chosen:
+			v.add("ran no test")
+		default:
+			v.jobs++
+		}
+		v.now = ""
+	case "done":
+		v.done = true
+	}
+}
+
+// where is what was running, for the report of a hang.
+func (v *verdict) where() string {
+	if v.now == "" {
+		return "no job"
+	}
+	var tests []string
+	for name := range v.running {
+		tests = append(tests, name)
+	}
+	return fmt.Sprintf("%s %s", v.now, strings.Join(tests, " "))
+}
+
+// err is what is wrong with the boot, or nil: every job must have ended with status 0, with at least one test, and none
+// skipped.
+func (v *verdict) err() error {
+	wrong := v.wrong
+	if len(v.want) > 0 {
+		wrong = append(wrong, fmt.Sprintf("never begun: %s", strings.Join(v.want, ", ")))
+	}
+	if !v.done {
+		wrong = append(wrong, "the machine ended before it was done")
+	}
+	if v.passed == 0 {
+		wrong = append(wrong, "not one test passed")
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "\n"))
+	}
+	return nil
+}
+
+func (v *verdict) summary() string {
+	return fmt.Sprintf("%d packages, %d tests, all passed and none skipped", v.jobs, v.passed)
+}
+
+// lineWriter calls line for every line that is written to it, without its end.
+type lineWriter struct {
+	line func(string)
+	rest string
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest += strings.ReplaceAll(string(p), "\r", "")
+	for {
+		line, rest, found := strings.Cut(w.rest, "\n")
+		if !found {
+			return len(p), nil
+		}
+		w.rest = rest
+		w.line(line)
+	}
+}
+
+// flush gives a last line that has no end.
+func (w *lineWriter) flush() {
+	if w.rest != "" {
+		w.line(w.rest)
+		w.rest = ""
+	}
+}
