@@ -44,9 +44,12 @@ func (f *foreground) until(ctx context.Context) context.Context {
 	return inner
 }
 
-// complete returns once every signal is collected. It comes before the program may run.
+// collected returns once every signal is collected: none ends this process from then on.
+func (f *foreground) collected() { <-f.ready }
+
+// complete is collected, and the end of until's context. It comes before the program may run.
 func (f *foreground) complete() {
-	<-f.ready
+	f.collected()
 	f.commit()
 }
 

@@ -53,7 +53,7 @@ func (t *terminal) take(master *os.File, name string) (err error) {
 		return console.Send(t.socket, master, name)
 	}
 	// From here on a signal that ended this process would leave the host's terminal in raw mode.
-	t.watch.complete()
+	t.watch.collected()
 	// A shell stops what reads or sets its terminal from the background, and that must stop this process: to catch the signal would have the read repeated without end.
 	signal.Reset(unix.SIGTTIN, unix.SIGTTOU)
 	t.proxy, err = console.Start(t.host, master, os.Stdin, os.Stdout)
