@@ -153,3 +153,22 @@ func TestFailingPoststopIsAWarning(t *testing.T) {
 	}
 	contains(t, string(data), "level=warning", "poststop", "/bin/false")
 }
+
+// TestSignalDuringAStartContainerHook: the program does not run yet, so a signal to end ends the making of the container, and nothing is left.
+func TestSignalDuringAStartContainerHook(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	bundle := shell(t, "echo program", func(c map[string]any) {
+		setHook(c, "startContainer", 0, "/bin/sh", "sh", "-c", "echo >/begun; exec sleep 1000")
+	})
+	begun := filepath.Join(rootOf(t, bundle), "begun")
+	cmd := r.command("run", "-b", bundle, id)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	start(t, cmd)
+	eventually(t, "the hook", func() bool { _, err := os.Stat(begun); return err == nil })
+	_ = cmd.Process.Signal(sigTERM)
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "ended by signal: terminated") {
+		t.Errorf("%v: %s", cmd.ProcessState, out.String())
+	}
+	r.fails([]string{"does not exist"}, "state", id)
+}

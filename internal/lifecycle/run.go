@@ -35,6 +35,9 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 	if err := c.make(ctx); err != nil {
 		return 0, err
 	}
+	if c.watch != nil {
+		c.watch.complete()
+	}
 	if err := r.poststart(ctx, &c.state); err != nil {
 		return 0, Join(err, r.destroy(c.dir, &c.state))
 	}
