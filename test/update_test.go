@@ -277,3 +277,22 @@ func (r *runtime) awaitRunning(id string) {
 	r.t.Helper()
 	eventually(r.t, id+" is running", func() bool { return strings.Contains(r.do("state", id).stdout, `"running"`) })
 }
+
+// TestIntelRdt (CG33, UP04): on a host without resctrl a container that needs a class is refused, and nothing of it is left; a container without one cannot change it.
+func TestIntelRdt(t *testing.T) {
+	if data, err := os.ReadFile("/proc/mounts"); err != nil || strings.Contains(string(data), " resctrl ") {
+		t.Skipf("resctrl is mounted here, or may be: %v", err)
+	}
+	r, id := newRuntime(t), testenv.ID(t)
+	r.fails([]string{"linux.intelRdt: no resctrl file system is mounted on this host"}, "run", "-b", shell(t, "exit 0", func(c map[string]any) {
+		inOwnGroup(id, nil)(c)
+		linux(c)["intelRdt"] = map[string]any{"memBwSchema": "MB:0=50"}
+	}), id)
+	if left := groupsNamed(t, testenv.CgroupParent()+"/"+id); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	r.ok("create", "-b", shell(t, "exit 0", nil), id)
+	r.fails([]string{id, "no class of cache and memory bandwidth"}, "update", "--mem-bw-schema", "MB:0=50", id)
+	r.fails([]string{id, "memBwSchema", "does not begin with MB:"}, "update", "--mem-bw-schema", "L3:0=f", id)
+	r.ok("delete", id)
+}
