@@ -293,6 +293,6 @@ func TestIntelRdt(t *testing.T) {
 	}
 	r.ok("create", "-b", shell(t, "exit 0", nil), id)
 	r.fails([]string{id, "no class of cache and memory bandwidth"}, "update", "--mem-bw-schema", "MB:0=50", id)
-	r.fails([]string{id, "memBwSchema", "does not begin with MB:"}, "update", "--mem-bw-schema", "L3:0=f", id)
+	r.fails([]string{id, "memBwSchema", "does not begin with"}, "update", "--mem-bw-schema", "L3:0=f", id)
 	r.ok("delete", id)
 }

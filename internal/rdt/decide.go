@@ -77,7 +77,7 @@ func Lines(l3, memory string, others []string) ([]string, error) {
 	}
 	if memory != "" {
 		if !strings.HasPrefix(memory, "MB:") {
-			return nil, fmt.Errorf("memBwSchema: %q does not begin with MB:", memory)
+			return nil, fmt.Errorf("memBwSchema: %q does not begin with %q", memory, "MB:")
 		}
 		all = append(all, memory)
 	}

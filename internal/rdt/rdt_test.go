@@ -35,7 +35,7 @@ func TestDecide(t *testing.T) {
 		"info":        {in: Config{ClosID: "info"}, err: `closID: "info"`},
 		"line":        {in: Config{ClosID: "a\nb"}, err: `closID: "a\nb"`},
 		"not L3":      {in: Config{L3CacheSchema: "L2:0=f"}, err: `l3CacheSchema: "L2:0=f" does not begin with L3`},
-		"not MB":      {in: Config{MemBwSchema: "L3:0=f"}, err: `memBwSchema: "L3:0=f" does not begin with MB:`},
+		"not MB":      {in: Config{MemBwSchema: "L3:0=f"}, err: `memBwSchema: "L3:0=f" does not begin with "MB:"`},
 		"two lines":   {in: Config{MemBwSchema: "MB:0=1\nL3:0=1"}, err: "is not one line"},
 		"no domain":   {in: Config{Schemata: []string{"L3:"}}, err: "is not one line"},
 		"empty line":  {in: Config{Schemata: []string{""}}, err: "schemata[0]: the line is empty"},
