@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,7 +17,10 @@ func (g *Group) Rule(rules []DeviceRule) error {
 	}
 	m := g.unified()
 	if m == nil {
-		return g.why(g.layout.find("devices"))
+		if h := g.layout.find("devices"); h != nil {
+			return g.why(h)
+		}
+		return (&planner{mode: g.layout.Mode()}).missing("device rules", "devices")
 	}
 	prog, err := compile(rules)
 	if err != nil {
@@ -73,7 +77,7 @@ func (d dir) enforce(group, program int) error {
 	}
 	for _, fd := range old {
 		attr := attachAttr{target: uint32(group), program: uint32(fd), kind: bpfCgroupDevice}
-		if err := bpf(unix.BPF_PROG_DETACH, &attr); err != nil {
+		if _, err := bpf(unix.BPF_PROG_DETACH, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil {
 			return &os.PathError{Op: "bpf BPF_PROG_DETACH", Path: d.name, Err: err}
 		}
 	}
@@ -87,7 +91,7 @@ func (d dir) attach(group, program, replaced int) error {
 		attr.flags |= bpfReplace
 		attr.replace = uint32(replaced)
 	}
-	if err := bpf(unix.BPF_PROG_ATTACH, &attr); err != nil {
+	if _, err := bpf(unix.BPF_PROG_ATTACH, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil {
 		return &os.PathError{Op: "bpf BPF_PROG_ATTACH", Path: d.name, Err: err}
 	}
 	return nil

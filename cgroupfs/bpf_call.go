@@ -68,7 +68,7 @@ func loadProgram(prog []insn) (int, error) {
 	license := []byte("Apache-2.0\x00")
 	log := make([]byte, 4096)
 	attr := loadAttr{
-		progType: bpfCgroupDeviceProgram, count: uint32(len(prog)), insns: address(&prog[0]), license: address(&license[0]),
+		progType: bpfCgroupDeviceProgram, count: uint32(len(prog)), insns: address(unsafe.Pointer(&prog[0])), license: address(unsafe.Pointer(&license[0])),
 		expected: bpfCgroupDevice,
 	}
 	copy(attr.name[:], programName)
@@ -78,7 +78,7 @@ func loadProgram(prog []insn) (int, error) {
 	pins.Pin(&license[0])
 	pins.Pin(&log[0])
 	for try := 0; ; try++ {
-		fd, err := bpfFD(unix.BPF_PROG_LOAD, &attr)
+		fd, err := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 		switch {
 		case err == nil:
 			return fd, nil
@@ -86,7 +86,7 @@ func loadProgram(prog []insn) (int, error) {
 			continue
 		case attr.logLevel == 0:
 			// Once more, for the verifier's words.
-			attr.logLevel, attr.logSize, attr.logBuf = 1, uint32(len(log)), address(&log[0])
+			attr.logLevel, attr.logSize, attr.logBuf = 1, uint32(len(log)), address(unsafe.Pointer(&log[0]))
 			continue
 		}
 		text, _, _ := strings.Cut(string(log), "\x00")
@@ -97,11 +97,11 @@ func loadProgram(prog []insn) (int, error) {
 // queryPrograms gives the ids of the device programs that are attached to a group itself.
 func queryPrograms(group int) ([]uint32, error) {
 	ids := make([]uint32, bpfMaxPrograms)
-	attr := queryAttr{target: uint32(group), kind: bpfCgroupDevice, ids: address(&ids[0]), count: bpfMaxPrograms}
+	attr := queryAttr{target: uint32(group), kind: bpfCgroupDevice, ids: address(unsafe.Pointer(&ids[0])), count: bpfMaxPrograms}
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	pins.Pin(&ids[0])
-	if err := bpf(unix.BPF_PROG_QUERY, &attr); err != nil {
+	if _, err := bpf(unix.BPF_PROG_QUERY, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil {
 		return nil, err
 	}
 	return ids[:min(attr.count, bpfMaxPrograms)], nil
@@ -109,14 +109,16 @@ func queryPrograms(group int) ([]uint32, error) {
 
 // openProgram gives a descriptor, which the caller closes, and the name of a program.
 func openProgram(id uint32) (fd int, name string, err error) {
-	if fd, err = bpfFD(unix.BPF_PROG_GET_FD_BY_ID, &byIDAttr{id: id}); err != nil {
+	program := byIDAttr{id: id}
+	if fd, err = bpf(unix.BPF_PROG_GET_FD_BY_ID, unsafe.Pointer(&program), unsafe.Sizeof(program)); err != nil {
 		return -1, "", err
 	}
 	info := new(programInfo)
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	pins.Pin(info)
-	if err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, &infoAttr{fd: uint32(fd), size: uint32(unsafe.Sizeof(*info)), info: address(info)}); err != nil {
+	attr := infoAttr{fd: uint32(fd), size: uint32(unsafe.Sizeof(*info)), info: address(unsafe.Pointer(info))}
+	if _, err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil {
 		_ = unix.Close(fd)
 		return -1, "", err
 	}
@@ -124,14 +126,9 @@ func openProgram(id uint32) (fd int, name string, err error) {
 	return fd, string(text), nil
 }
 
-// bpf is bpf(2) for commands that give nothing but an error.
-func bpf[A any](cmd uintptr, attr *A) error {
-	_, err := bpfFD(cmd, attr)
-	return err
-}
-
-func bpfFD[A any](cmd uintptr, attr *A) (int, error) {
-	r, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
+// bpf is bpf(2). What it gives is a descriptor, for the commands that give one.
+func bpf(cmd uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
+	r, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(attr), size)
 	if errno != 0 {
 		return -1, errno
 	}
@@ -139,4 +136,4 @@ func bpfFD[A any](cmd uintptr, attr *A) (int, error) {
 }
 
 // address is what the kernel takes for a pointer inside of a structure; the caller pins it.
-func address[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }
+func address(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }

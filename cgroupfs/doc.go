@@ -7,7 +7,10 @@
 //	writes, err := cgroupfs.Plan(layout, &resources)
 //	group, err := cgroupfs.Create(layout, "/handfast/web")
 //	err = group.Apply(writes)
+//	err = group.Rule(resources.Devices)
 //	err = group.Add(pid)
+//	...
+//	now, err := group.Update(&resources, &change)
 //	...
 //	err = group.Kill(ctx)
 //	err = group.Delete(ctx)

@@ -33,14 +33,14 @@ func (g *Group) Update(old, change *Resources) (*Resources, error) {
 	if err == nil {
 		return next, nil
 	}
-	var failed []error
+	back := true
 	for _, w := range undo {
 		if e := g.write(w); e != nil {
-			failed = append(failed, e)
+			err, back = fmt.Errorf("%w; and what was before could not be put back: %w", err, e), false
 		}
 	}
-	if len(failed) > 0 {
-		return nil, fmt.Errorf("%w; and the limits of before could not all be put back: %w", err, errors.Join(failed...))
+	if !back {
+		return nil, err
 	}
 	return nil, fmt.Errorf("%w; the limits are those of before", err)
 }

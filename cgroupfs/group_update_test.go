@@ -12,21 +12,32 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// value reads a file of a v1 group.
-func value(t *testing.T, g *cgroupfs.Group, file string) string {
+// wanted is what a file of a group says, by the name and in the words of either version.
+type wanted struct{ v1, is, v2, or string }
+
+// value reads a file of a group in whichever hierarchy has it, by either name. There is none for what one version lacks.
+func value(t *testing.T, g *cgroupfs.Group, w wanted) (got, expected, file string) {
 	t.Helper()
-	controller, _, _ := strings.Cut(file, ".")
-	for name, d := range g.Dirs() {
-		if name == controller || strings.Contains(","+name+",", ","+controller+",") {
-			data, err := os.ReadFile(filepath.Join(d, file))
-			if err != nil {
-				t.Fatal(err)
+	for _, d := range g.Dirs() {
+		for file, expected := range map[string]string{w.v1: w.is, w.v2: w.or} {
+			if data, err := os.ReadFile(filepath.Join(d, file)); err == nil && file != "" {
+				return strings.TrimSpace(string(data)), expected, file
 			}
-			return strings.TrimSpace(string(data))
 		}
 	}
-	t.Fatalf("the group is in no hierarchy with %s", controller)
-	return ""
+	if w.v1 != "" && w.v2 != "" {
+		t.Fatalf("the group has neither %s nor %s", w.v1, w.v2)
+	}
+	return "", "", ""
+}
+
+func check(t *testing.T, g *cgroupfs.Group, when string, all ...wanted) {
+	t.Helper()
+	for _, w := range all {
+		if got, expected, file := value(t, g, w); got != expected {
+			t.Errorf("%s is %q %s, want %q", file, got, when, expected)
+		}
+	}
 }
 
 func change(t *testing.T, g *cgroupfs.Group, old *cgroupfs.Resources, c cgroupfs.Resources) *cgroupfs.Resources {
@@ -47,22 +58,13 @@ func TestUpdateOfAGroup(t *testing.T) {
 	now = change(t, g, now, cgroupfs.Resources{
 		Memory: p[int64](64 << 20), MemorySwap: p[int64](64 << 20), CPUQuota: p[int64](1000000), CPUPeriod: p[uint64](1000000), CPUBurst: p[uint64](1000000), CPUIdle: p[int64](0), Pids: p[int64](0),
 	})
-	for file, want := range map[string]string{
-		"memory.limit_in_bytes": "67108864", "memory.memsw.limit_in_bytes": "67108864", "cpu.cfs_quota_us": "1000000", "cpu.cfs_period_us": "1000000", "cpu.cfs_burst_us": "1000000",
-		"cpu.shares": "512", "pids.max": "0",
-	} {
-		if got := value(t, g, file); got != want {
-			t.Errorf("%s is %s after growth, want %s", file, got, want)
-		}
-	}
+	check(t, g, "after growth", wanted{"memory.limit_in_bytes", "67108864", "memory.max", "67108864"}, wanted{"memory.memsw.limit_in_bytes", "67108864", "memory.swap.max", "0"},
+		wanted{"cpu.cfs_quota_us", "1000000", "cpu.max", "1000000 1000000"}, wanted{"cpu.cfs_period_us", "1000000", "", ""}, wanted{"cpu.cfs_burst_us", "1000000", "cpu.max.burst", "1000000"},
+		wanted{"cpu.shares", "512", "cpu.weight", "59"}, wanted{"pids.max", "0", "pids.max", "0"})
 	now = change(t, g, now, cgroupfs.Resources{Memory: p[int64](16 << 20), MemorySwap: p[int64](32 << 20), CPUQuota: p[int64](2000), CPUPeriod: p[uint64](4000), CPUBurst: p[uint64](0), Pids: p[int64](-1)})
-	for file, want := range map[string]string{
-		"memory.limit_in_bytes": "16777216", "memory.memsw.limit_in_bytes": "33554432", "cpu.cfs_quota_us": "2000", "cpu.cfs_period_us": "4000", "cpu.cfs_burst_us": "0", "pids.max": "max",
-	} {
-		if got := value(t, g, file); got != want {
-			t.Errorf("%s is %s after shrinking, want %s", file, got, want)
-		}
-	}
+	check(t, g, "after shrinking", wanted{"memory.limit_in_bytes", "16777216", "memory.max", "16777216"}, wanted{"memory.memsw.limit_in_bytes", "33554432", "memory.swap.max", "16777216"},
+		wanted{"cpu.cfs_quota_us", "2000", "cpu.max", "2000 4000"}, wanted{"cpu.cfs_period_us", "4000", "", ""}, wanted{"cpu.cfs_burst_us", "0", "cpu.max.burst", "0"},
+		wanted{"pids.max", "max", "pids.max", "max"})
 	change(t, g, now, cgroupfs.Resources{Memory: p[int64](-1), MemorySwap: p[int64](-1), CPUQuota: p[int64](-1)})
 }
 
@@ -73,27 +75,33 @@ func TestUpdateThatFails(t *testing.T) {
 	now := change(t, g, &cgroupfs.Resources{}, cgroupfs.Resources{
 		Memory: p[int64](32 << 20), MemorySwap: p[int64](32 << 20), CPUShares: p[uint64](512), CPUQuota: p[int64](5000), CPUPeriod: p[uint64](50000), Devices: rules,
 	})
-	files := []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.oom_control", "memory.swappiness", "cpu.shares", "cpu.idle", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpuset.mems", "devices.list"}
-	before := map[string]string{}
-	for _, f := range files {
-		before[f] = value(t, g, f)
+	files := []wanted{
+		{v1: "memory.limit_in_bytes", v2: "memory.max"}, {v1: "memory.memsw.limit_in_bytes", v2: "memory.swap.max"}, {v1: "memory.oom_control"}, {v1: "memory.swappiness"},
+		{v1: "cpu.shares", v2: "cpu.weight"}, {v1: "cpu.idle", v2: "cpu.idle"}, {v1: "cpu.cfs_quota_us", v2: "cpu.max"}, {v1: "cpu.cfs_period_us"}, {v1: "cpuset.mems", v2: "cpuset.mems"}, {v1: "devices.list"},
 	}
-	_, err := g.Update(now, &cgroupfs.Resources{
-		Memory: p[int64](64 << 20), MemorySwap: p[int64](128 << 20), DisableOOMKiller: p(true), Swappiness: p[uint64](1), CPUIdle: p[int64](1), CPUQuota: p[int64](100000), CPUPeriod: p[uint64](200000),
+	for i := range files {
+		files[i].is, _, _ = value(t, g, files[i])
+		files[i].or = files[i].is
+	}
+	bad := cgroupfs.Resources{
+		Memory: p[int64](64 << 20), MemorySwap: p[int64](128 << 20), CPUIdle: p[int64](1), CPUQuota: p[int64](100000), CPUPeriod: p[uint64](200000),
 		Mems: "1023", Devices: []cgroupfs.DeviceRule{{Type: "a"}},
-	})
+	}
+	if files[2].is != "" { // memory is v1's
+		bad.DisableOOMKiller, bad.Swappiness = p(true), p[uint64](1)
+	}
+	_, err := g.Update(now, &bad)
 	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ERANGE) || !strings.Contains(err.Error(), "cpuset.mems") || !strings.HasSuffix(err.Error(), "; the limits are those of before") {
 		t.Errorf("%v", err)
 	}
-	for _, f := range files {
-		if got := value(t, g, f); got != before[f] {
-			t.Errorf("%s is %q after an update that failed, was %q", f, got, before[f])
-		}
+	check(t, g, "after an update that failed", files...)
+	if !canRead(t, g, "/dev/zero") {
+		t.Error("the device rules are not those of before")
 	}
 }
 
-// TestUpdateOfDevicesV1 changes rules of a group that is in use, by effect.
-func TestUpdateOfDevicesV1(t *testing.T) {
+// TestUpdateOfDevices changes rules of a group that is in use, by effect.
+func TestUpdateOfDevices(t *testing.T) {
 	g := create(t, "devup")
 	now := change(t, g, &cgroupfs.Resources{}, cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{
 		{Type: "a"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](5), Access: "r"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](3)},
@@ -109,7 +117,7 @@ func TestUpdateOfDevicesV1(t *testing.T) {
 		{Type: "a"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](7), Access: "r"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](3)},
 	}})
 	if canRead(t, g, "/dev/zero") || !canRead(t, g, "/dev/full") {
-		t.Errorf("the new rules are not in force: %s", value(t, g, "devices.list"))
+		t.Error("the new rules are not in force")
 	}
 }
 
@@ -120,6 +128,6 @@ func TestReadAndWriteByTwoRules(t *testing.T) {
 		{Type: "a"}, {Allow: true, Type: "c", Major: p[int64](1), Access: "r"}, {Allow: true, Type: "c", Minor: p[int64](5), Access: "w"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](3)},
 	}})
 	if !canRead(t, g, "/dev/zero; exec 3<>/dev/zero") || canRead(t, g, "/dev/full; exec 3<>/dev/full") {
-		t.Errorf("%s", value(t, g, "devices.list"))
+		t.Error("two rules do not allow together what each allows a half of")
 	}
 }

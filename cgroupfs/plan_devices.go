@@ -53,8 +53,8 @@ func (p *planner) deviceList(rules []DeviceRule) (*deviceList, error) {
 		}
 	}
 	l.exceptions = slices.DeleteFunc(l.exceptions, func(e exception) bool { return e.access == 0 })
-	if l.denied {
-		l.join()
+	if l.denied && !l.join() {
+		return nil, invalid("device rules", "reading and writing meet in more than %d devices and wildcards; give them together", maxExceptions)
 	}
 	return l, nil
 }
@@ -89,22 +89,33 @@ func (l *deviceList) add(e exception) bool {
 }
 
 // join adds an exception for what two of them allow together: where all is denied the kernel wants one exception that has every kind of access which is asked for (security/device_cgroup.c, match_exception), and would
-// refuse to open for reading and writing what one rule allows to read and another to write.
-func (l *deviceList) join() {
+// refuse to open for reading and writing what one rule allows to read and another to write. Making a node is never asked for together with another kind.
+//
+// It reports whether that ended: rules for each of many majors and each of many minors have as many meetings as there are pairs.
+func (l *deviceList) join() bool {
+	const opens = accRead | accWrite
 	for again := true; again; {
 		again = false
+		before := len(l.exceptions)
 		for i := 0; i < len(l.exceptions); i++ { // the list grows while it is walked
 			for k := range i {
 				a, b := l.exceptions[i], l.exceptions[k]
 				both := a
-				both.major, both.minor, both.access = max(a.major, b.major), max(a.minor, b.minor), a.access|b.access
-				if a.meets(b.deviceKey) && both.access != a.access && both.access != b.access {
+				both.major, both.minor, both.access = max(a.major, b.major), max(a.minor, b.minor), (a.access|b.access)&opens
+				if a.meets(b.deviceKey) && both.access != a.access&opens && both.access != b.access&opens {
 					again = l.add(both) || again
 				}
 			}
+			if len(l.exceptions) > max(before, maxExceptions) {
+				return false
+			}
 		}
 	}
+	return true
 }
+
+// maxExceptions bounds what join adds to.
+const maxExceptions = 4096
 
 // devicesFrom plans the way from one list to another with as few writes as there are differences. What is allowed comes before what is denied, so that a device which both lists allow stays open all the way. Only where what
 // holds for all changes does the list begin anew, for the kernel then clears it (devcgroup_update_access).

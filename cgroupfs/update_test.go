@@ -254,3 +254,21 @@ func TestResourcesAreStored(t *testing.T) {
 		}
 	})
 }
+
+func ExampleUpdate() {
+	layout := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Controllers: []string{"memory"}}, {Controllers: []string{"pids"}}}}
+	small, large, tasks := int64(32<<20), int64(64<<20), int64(10)
+	old := cgroupfs.Resources{Memory: &small, MemorySwap: &small, Pids: &tasks}
+	for _, change := range []cgroupfs.Resources{{Memory: &large, MemorySwap: &large}, {Pids: &tasks}} {
+		writes, err := cgroupfs.Update(layout, &old, &change)
+		fmt.Println(len(writes), err)
+		for _, w := range writes {
+			fmt.Println(" ", w)
+		}
+	}
+	// Output:
+	// 2 <nil>
+	//   memory memory.memsw.limit_in_bytes = "67108864"
+	//   memory memory.limit_in_bytes = "67108864"
+	// 0 <nil>
+}

@@ -11,16 +11,32 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// groupValue is what a file of the container's group says, in the hierarchy that has it.
-func groupValue(t testing.TB, id string, file string) string {
+// limitFile is a limit by the name and in the words of either version; without a name that version has none.
+type limitFile struct{ v1, is, v2, or string }
+
+// read finds the file in whichever hierarchy has the container's group.
+func (l limitFile) read(t testing.TB, id string) (got, want, file string) {
 	t.Helper()
 	for _, g := range groupsNamed(t, testenv.CgroupParent()+"/"+id) {
-		if data, err := os.ReadFile(filepath.Join(g, file)); err == nil {
-			return strings.TrimSpace(string(data))
+		for file, want := range map[string]string{l.v1: l.is, l.v2: l.or} {
+			if data, err := os.ReadFile(filepath.Join(g, file)); err == nil && file != "" {
+				return strings.TrimSpace(string(data)), want, file
+			}
 		}
 	}
-	t.Fatalf("no group of %s has %s", id, file)
-	return ""
+	if l.v1 != "" && l.v2 != "" {
+		t.Fatalf("no group of %s has %s or %s", id, l.v1, l.v2)
+	}
+	return "", "", ""
+}
+
+func values(t testing.TB, id string, all ...limitFile) {
+	t.Helper()
+	for _, l := range all {
+		if got, want, file := l.read(t, id); got != want {
+			t.Errorf("%s is %q, want %q", file, got, want)
+		}
+	}
 }
 
 // inOwnGroup gives a bundle the group that groupValue looks for.
@@ -33,77 +49,80 @@ func inOwnGroup(id string, resources map[string]any) func(map[string]any) {
 	}
 }
 
-// values compares files of a v1 group.
-func values(t testing.TB, id string, want map[string]string) {
-	t.Helper()
-	for file, w := range want {
-		if got := groupValue(t, id, file); got != w {
-			t.Errorf("%s is %s, want %s", file, got, w)
-		}
-	}
-}
-
-// needsV1 skips where this host's own controllers are v2's; TestUpdateOnV2 is for them.
-func needsV1(t testing.TB) {
-	t.Helper()
-	if _, err := os.Stat("/sys/fs/cgroup/memory/memory.limit_in_bytes"); err != nil {
-		t.Skip("memory is no controller of v1 on this host")
-	}
-}
-
 // TestUpdate (UP01, UP02, UP03, UP05): options and a document on standard input change a created, a running and a paused container, up and down, and what is not named stays.
 func TestUpdate(t *testing.T) {
-	needsV1(t)
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "sleep 1000", inOwnGroup(id, map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}, "pids": map[string]any{"limit": 50}})), id)
 	r.ok("update", "--memory", "128m", "--memory-swap", "128MiB", "--cpu-share", "512", id)
-	values(t, id, map[string]string{"memory.limit_in_bytes": "134217728", "memory.memsw.limit_in_bytes": "134217728", "cpu.shares": "512", "pids.max": "50"})
+	pids, shares := limitFile{"pids.max", "50", "pids.max", "50"}, limitFile{"cpu.shares", "512", "cpu.weight", "59"}
+	values(t, id, limitFile{"memory.limit_in_bytes", "134217728", "memory.max", "134217728"}, limitFile{"memory.memsw.limit_in_bytes", "134217728", "memory.swap.max", "0"}, shares, pids)
 
 	r.ok("start", id)
 	r.ok("update", id, "--memory=32m", "--memory-swap=48m", "--cpu-quota", "20000", "--cpu-period", "50000", "--cpu-burst", "1000", "--pids-limit", "60", "--cpuset-cpus", "0", "--kernel-memory", "1")
-	values(t, id, map[string]string{
-		"memory.limit_in_bytes": "33554432", "memory.memsw.limit_in_bytes": "50331648", "cpu.cfs_quota_us": "20000", "cpu.cfs_period_us": "50000", "cpu.cfs_burst_us": "1000", "cpu.shares": "512",
-		"pids.max": "60", "cpuset.cpus": "0",
-	})
+	pids = limitFile{"pids.max", "60", "pids.max", "60"}
+	values(t, id, limitFile{"memory.limit_in_bytes", "33554432", "memory.max", "33554432"}, limitFile{"memory.memsw.limit_in_bytes", "50331648", "memory.swap.max", "16777216"}, shares, pids,
+		limitFile{"cpu.cfs_quota_us", "20000", "cpu.max", "20000 50000"}, limitFile{"cpu.cfs_period_us", "50000", "", ""}, limitFile{"cpu.cfs_burst_us", "1000", "cpu.max.burst", "1000"},
+		limitFile{"cpuset.cpus", "0", "cpuset.cpus", "0"})
 
 	r.ok("pause", id)
 	update := r.command("update", "--resources=-", id)
-	update.Stdin = strings.NewReader(`{"cpu": {"idle": 1, "quota": -1, "burst": 0}, "memory": {"limit": -1, "disableOOMKiller": true, "swappiness": 7}}`)
+	update.Stdin = strings.NewReader(`{"cpu": {"idle": 1, "quota": -1, "burst": 0}, "memory": {"limit": -1}}`)
 	if o := finish(t, update); o != (outcome{}) {
 		t.Errorf("%+v", o)
 	}
-	values(t, id, map[string]string{"cpu.idle": "1", "cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "50000", "memory.swappiness": "7", "pids.max": "60"})
-	contains(t, groupValue(t, id, "memory.oom_control"), "oom_kill_disable 1")
-
+	values(t, id, limitFile{"cpu.idle", "1", "cpu.idle", "1"}, limitFile{"cpu.cfs_quota_us", "-1", "cpu.max", "max 50000"}, limitFile{"", "", "memory.max", "max"}, limitFile{"", "", "memory.swap.max", "max"}, pids)
 	update = r.command("update", "-r", "-", id)
-	update.Stdin = strings.NewReader(`{"cpu": {"idle": 0}, "memory": {"disableOOMKiller": false}}`)
+	update.Stdin = strings.NewReader(`{"cpu": {"idle": 0}}`)
 	if o := finish(t, update); o != (outcome{}) {
 		t.Errorf("%+v", o)
 	}
-	values(t, id, map[string]string{"cpu.idle": "0", "cpu.shares": "512"})
+	values(t, id, limitFile{"cpu.idle", "0", "cpu.idle", "0"}, shares)
 	r.ok("resume", id)
 	r.ok("delete", "--force", id)
 }
 
+// TestUpdateOfOldLimits (CG07, CG08): swappiness and the out-of-memory killer, where memory is v1's, there and back; elsewhere both are refused by name.
+func TestUpdateOfOldLimits(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	r.ok("create", "-b", shell(t, "exit 0", inOwnGroup(id, nil)), id)
+	on, off := jsonFile(t, map[string]any{"memory": map[string]any{"disableOOMKiller": true, "swappiness": 7}}), jsonFile(t, map[string]any{"memory": map[string]any{"disableOOMKiller": false}})
+	if _, _, file := (limitFile{v1: "memory.swappiness"}).read(t, id); file == "" {
+		r.fails([]string{id, "disableOOMKiller cannot be expressed on cgroup"}, "update", "-r", on, id)
+		r.fails([]string{id, "swappiness cannot be expressed on cgroup"}, "update", "-r", jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 7}}), id)
+		r.ok("update", "-r", off, id)
+	} else {
+		r.ok("update", "-r", on, id)
+		values(t, id, limitFile{v1: "memory.swappiness", is: "7"})
+		text, _, _ := limitFile{v1: "memory.oom_control"}.read(t, id)
+		contains(t, text, "oom_kill_disable 1")
+		r.ok("update", "-r", off, id)
+		text, _, _ = limitFile{v1: "memory.oom_control"}.read(t, id)
+		contains(t, text, "oom_kill_disable 0")
+	}
+	r.ok("delete", id)
+}
+
 // TestUpdateThatFails: nothing of an update that the kernel refuses, or that cannot be, stays; and the next update goes on from what was.
 func TestUpdateThatFails(t *testing.T) {
-	needsV1(t)
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", inOwnGroup(id, map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}})), id)
-	before := map[string]string{}
-	for _, f := range []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "cpu.shares", "cpuset.mems", "pids.max"} {
-		before[f] = groupValue(t, id, f)
+	before := []limitFile{
+		{v1: "memory.limit_in_bytes", v2: "memory.max"}, {v1: "memory.memsw.limit_in_bytes", v2: "memory.swap.max"}, {v1: "cpu.shares", v2: "cpu.weight"}, {v1: "cpuset.mems", v2: "cpuset.mems"}, {v1: "pids.max", v2: "pids.max"},
+	}
+	for i := range before {
+		before[i].is, _, _ = before[i].read(t, id)
+		before[i].or = before[i].is
 	}
 	r.fails([]string{"cannot update container " + id, "cpuset.mems", "1023", "the limits are those of before"},
 		"update", "--memory", "128m", "--memory-swap", "128m", "--cpu-share", "7", "--cpuset-mems", "1023", "--pids-limit", "7", id)
-	values(t, id, before)
+	values(t, id, before...)
 	r.fails([]string{id, "memory and swap together", "67108864 is below memory alone of 134217728"}, "update", "--memory", "128m", id)
 	r.fails([]string{id, "linux.resources.memory.swappiness: 300"}, "update", "-r", jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 300}}), id)
 	r.fails([]string{"--resources", ":1:11: memory: want an object, got string"}, "update", "-r", jsonFile(t, map[string]any{"memory": "x"}), id)
-	values(t, id, before)
+	values(t, id, before...)
 	r.ok("update", "--memory-swap", "96m", id)
 	r.ok("update", id)
-	values(t, id, map[string]string{"memory.limit_in_bytes": "67108864", "memory.memsw.limit_in_bytes": "100663296"})
+	values(t, id, limitFile{"memory.limit_in_bytes", "67108864", "memory.max", "67108864"}, limitFile{"memory.memsw.limit_in_bytes", "100663296", "memory.swap.max", "33554432"})
 	r.ok("kill", id, "KILL")
 	r.awaitStatus(id, "stopped")
 	r.fails([]string{"cannot update container " + id, "it is stopped"}, "update", "--pids-limit", "9", id)
@@ -205,26 +224,12 @@ func TestUpdateOfDevicesAndPages(t *testing.T) {
 			"blockIO":        map[string]any{"throttleReadBpsDevice": []any{map[string]any{"major": major, "minor": minor, "rate": rate}}},
 		}
 	}
-	either := func(v1, v2 string) string {
-		t.Helper()
-		for _, g := range groupsNamed(t, testenv.CgroupParent()+"/"+id) {
-			for _, file := range []string{v1, v2} {
-				if data, err := os.ReadFile(filepath.Join(g, file)); err == nil {
-					return strings.TrimSpace(string(data))
-				}
-			}
-		}
-		t.Fatalf("the group has neither %s nor %s", v1, v2)
-		return ""
-	}
 	check := func(rate, pages string) {
 		t.Helper()
 		for _, file := range [][2]string{{"hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"}, {"hugetlb.2MB.rsvd.limit_in_bytes", "hugetlb.2MB.rsvd.max"}} {
-			if got := either(file[0], file[1]); got != pages {
-				t.Errorf("%v is %s, want %s", file, got, pages)
-			}
+			values(t, id, limitFile{file[0], pages, file[1], pages})
 		}
-		got := either("blkio.throttle.read_bps_device", "io.max")
+		got, _, _ := limitFile{v1: "blkio.throttle.read_bps_device", v2: "io.max"}.read(t, id)
 		if rate == "" && got != "" || !strings.Contains(got, rate) {
 			t.Errorf("the device's limit is %q, want %q", got, rate)
 		}
@@ -276,4 +281,27 @@ func TestUpdateByEffect(t *testing.T) {
 func (r *runtime) awaitRunning(id string) {
 	r.t.Helper()
 	eventually(r.t, id+" is running", func() bool { return strings.Contains(r.do("state", id).stdout, `"running"`) })
+}
+
+// TestIntelRdt (CG33, UP04): on a host without resctrl a container that needs a class is refused, and nothing of it is left; a container without one cannot change it.
+func TestIntelRdt(t *testing.T) {
+	data, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(data), " resctrl ") {
+		t.Skip("resctrl is mounted on this host")
+	}
+	r, id := newRuntime(t), testenv.ID(t)
+	r.fails([]string{"linux.intelRdt: no resctrl file system is mounted on this host"}, "run", "-b", shell(t, "exit 0", func(c map[string]any) {
+		inOwnGroup(id, nil)(c)
+		linux(c)["intelRdt"] = map[string]any{"memBwSchema": "MB:0=50"}
+	}), id)
+	if left := groupsNamed(t, testenv.CgroupParent()+"/"+id); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	r.ok("create", "-b", shell(t, "exit 0", nil), id)
+	r.fails([]string{id, "no class of cache and memory bandwidth"}, "update", "--mem-bw-schema", "MB:0=50", id)
+	r.fails([]string{id, "memBwSchema", "does not begin with"}, "update", "--mem-bw-schema", "L3:0=f", id)
+	r.ok("delete", id)
 }

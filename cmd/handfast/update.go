@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/handfast/handfast/internal/lifecycle"
 	"github.com/handfast/handfast/internal/oci"
 )
 
@@ -43,8 +44,13 @@ func updateOptions() []option {
 	for _, l := range limitOptions() {
 		all = append(all, option{l.name, "", l.value, l.help, func(s *settings) any { return s.limit(l.name) }})
 	}
-	return all
+	return append(all,
+		option{l3Option, "", "LINES", "lines about cache of the container's class (linux.intelRdt)", func(s *settings) any { return s.limit(l3Option) }},
+		option{bandwidthOption, "", "LINE", "its line about memory bandwidth", func(s *settings) any { return s.limit(bandwidthOption) }})
 }
+
+// The options that are no limits of a control group.
+const l3Option, bandwidthOption = "l3-cache-schema", "mem-bw-schema"
 
 // limit is where an option of update goes.
 func (s *settings) limit(name string) *string {
@@ -66,7 +72,7 @@ func (in *invocation) update() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	return 0, r.Update(interruptible(), in.args[0], change)
+	return 0, r.Update(interruptible(), in.args[0], lifecycle.Change{Resources: change, L3CacheSchema: *in.limit(l3Option), MemBwSchema: *in.limit(bandwidthOption)})
 }
 
 // change is what the options say.

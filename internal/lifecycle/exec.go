@@ -138,9 +138,12 @@ func (e *execution) find() (paused bool, err error) {
 	return status == state.Paused, err
 }
 
-// Started tells who asked for it of the process by a descriptor.
+// Started puts the process into the container's class, and tells who asked for it of the process by a descriptor.
 func (e *execution) Started(_ context.Context, pid int) error {
 	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
+	if err := joinClass(e.state, pid); err != nil {
+		return err
+	}
 	return sendPIDFD(e.o.PIDFDSocket, pid, "setns")
 }
 

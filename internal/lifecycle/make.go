@@ -12,6 +12,9 @@ import (
 func (c *creation) make(ctx context.Context) error {
 	err := c.makeGroup()
 	if err == nil {
+		err = c.makeClass()
+	}
+	if err == nil {
 		err = c.spawn(ctx)
 	}
 	if err != nil {
@@ -39,6 +42,9 @@ func (c *creation) Started(ctx context.Context, pid int) error {
 	c.state.PID, c.state.StartTime = pid, started
 	c.r.Log.Debugf("container %s: process %d made", c.o.ID, pid)
 	if err := c.dir.Save(&c.state); err != nil {
+		return err
+	}
+	if err := joinClass(&c.state, pid); err != nil {
 		return err
 	}
 	if err := sendPIDFD(c.o.PIDFDSocket, pid, "standard"); err != nil || !c.joinsLate {
@@ -94,7 +100,7 @@ func (c *creation) Ready(_ context.Context, pid int) error {
 
 // undo removes what was made; the child is gone already, for spawn ends it.
 func (c *creation) undo() error {
-	err := removeGroup(&c.state)
+	err := Join(removeGroup(&c.state), removeClass(&c.state))
 	if c.hooked {
 		c.r.poststop(&c.state)
 	}

@@ -2,16 +2,25 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/internal/rdt"
 )
+
+// Change is what an update is told.
+type Change struct {
+	Resources     *oci.Resources // never nil
+	L3CacheSchema string         // lines of linux.intelRdt; empty: as they are
+	MemBwSchema   string
+}
 
 // Update lays limits over those of a container that is not stopped, and stores them for the next update. What change leaves alone stays, device rules too; new ones hold at once. After an error the limits are those of before, as
 // far as the error does not say that they could not be put back.
-func (r *Runtime) Update(ctx context.Context, id string, change *oci.Resources) error {
+func (r *Runtime) Update(ctx context.Context, id string, change Change) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {
 		return err
@@ -23,7 +32,7 @@ func (r *Runtime) Update(ctx context.Context, id string, change *oci.Resources) 
 	return nil
 }
 
-func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, change *oci.Resources) error {
+func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, change Change) error {
 	status, err := r.status(s, true)
 	if err != nil {
 		return err
@@ -33,7 +42,7 @@ func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, ch
 	default:
 		return fmt.Errorf("it is %s, not created, running or paused", status)
 	}
-	limits, warnings, err := oci.ConvertUpdate(change, s.OCIVersion)
+	limits, warnings, err := oci.ConvertUpdate(change.Resources, s.OCIVersion)
 	if err != nil {
 		return err
 	}
@@ -43,11 +52,27 @@ func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, ch
 	if r.CgroupOptional {
 		limits.Devices = nil // as in create
 	}
+	lines, err := rdt.Lines(change.L3CacheSchema, change.MemBwSchema, nil)
+	if err != nil {
+		return err
+	}
+	undo, err := changeClass(s, lines)
+	if err != nil {
+		return err
+	}
+	if err := updateGroup(ctx, dir, s, limits); err != nil {
+		return Join(err, undo())
+	}
+	return nil
+}
+
+// updateGroup changes the limits of the container's group, and stores them.
+func updateGroup(ctx context.Context, dir *state.Dir, s *state.State, limits *cgroupfs.Resources) error {
 	if limits.Empty() && !limits.CheckMemory {
 		return nil
 	}
 	if s.CgroupPath == "" {
-		return fmt.Errorf("it has no cgroup of its own")
+		return errors.New("it has no cgroup of its own")
 	}
 	old, err := state.DecodeResources(s.Resources)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/handfast/handfast/internal/rdt"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -45,6 +46,19 @@ func (c *conversion) groupPath() string {
 		return path.Join("/", p)
 	}
 	return "/handfast/" + c.opt.ID
+}
+
+// rdt decides the container's class of cache and memory bandwidth.
+func (c *conversion) rdt() error {
+	if c.linux.IntelRdt == nil || c.linux.IntelRdt.Empty() {
+		return nil
+	}
+	g, err := rdt.Decide(c.linux.IntelRdt, c.opt.ID)
+	if err != nil {
+		return wrong("linux.intelRdt", "%v", err)
+	}
+	c.out.RDT = &g
+	return nil
 }
 
 func (c *conversion) cgroup() error {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/rdt"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -32,6 +33,7 @@ type Host struct {
 type Converted struct {
 	Spawn       spawn.Config
 	Resources   cgroupfs.Resources // what means nothing is left out
+	RDT         *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
 	CgroupPath  string             // absolute, below the root of every hierarchy
 	Hooks       ParentHooks
 	Annotations map[string]string
@@ -69,7 +71,7 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	// user_namespaces(7): a plain user's own mapping of one id can only be written after setgroups is denied, for good. newgidmap(1) does not ask for that.
 	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) || moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
 	for _, part := range []func() error{
-		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.paths, c.devices, c.sysctls, c.process, c.hooks, c.cgroup,
+		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.paths, c.devices, c.sysctls, c.process, c.hooks, c.cgroup, c.rdt,
 	} {
 		if err := part(); err != nil {
 			return nil, err
@@ -103,7 +105,6 @@ func (c *conversion) refusals() {
 	}
 	c.refuseUnless(nothing(c.linux.Seccomp), "linux.seccomp")
 	c.refuseUnless(c.linux.MountLabel == "", "linux.mountLabel")
-	c.refuseUnless(nothing(c.linux.IntelRdt), "linux.intelRdt")
 	c.refuseUnless(nothing(c.linux.Personality), "linux.personality")
 	c.refuseUnless(nothing(c.linux.MemoryPolicy), "linux.memoryPolicy")
 	c.refuseUnless(nothing(c.linux.NetDevices), "linux.netDevices")

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/rdt"
 )
 
 // allResources has a value for every property of linux.resources.
@@ -124,4 +125,22 @@ func FuzzConvertUpdate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestIntelRdt (CG33): a class is decided, an empty one asks for nothing, and a name that is none is refused with its property.
+func TestIntelRdt(t *testing.T) {
+	for in, want := range map[string]*rdt.Group{
+		`{}`: nil, `{"closID": "/"}`: {Given: true}, `{"memBwSchema": "MB:0=20", "enableMonitoring": true}`: {Class: "x", Schema: []string{"MB:0=20"}, Monitor: "x"},
+	} {
+		out, err := Convert(spec(t, `{"linux": {"intelRdt": `+in+`}}`), Options{Bundle: "/b", ID: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, out.RDT); diff != "" {
+			t.Errorf("%s: %s", in, diff)
+		}
+	}
+	if _, err := Convert(spec(t, `{"linux": {"intelRdt": {"closID": "../x"}}}`), Options{Bundle: "/b", ID: "x"}); err == nil || !strings.HasPrefix(err.Error(), `linux.intelRdt: closID: "../x"`) {
+		t.Errorf("%v", err)
+	}
 }

@@ -1,6 +1,10 @@
 package oci
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/handfast/handfast/internal/rdt"
+)
 
 // Linux is config-linux.md.
 type Linux struct {
@@ -17,7 +21,7 @@ type Linux struct {
 	MaskedPaths       []string              `json:"maskedPaths,omitempty"`
 	ReadonlyPaths     []string              `json:"readonlyPaths,omitempty"`
 	MountLabel        string                `json:"mountLabel,omitempty"`
-	IntelRdt          json.RawMessage       `json:"intelRdt,omitempty"`
+	IntelRdt          *rdt.Config           `json:"intelRdt,omitempty"`
 	MemoryPolicy      json.RawMessage       `json:"memoryPolicy,omitempty"`
 	Personality       json.RawMessage       `json:"personality,omitempty"`
 	TimeOffsets       map[string]TimeOffset `json:"timeOffsets,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/handfast/handfast/internal/rdt"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -30,6 +31,8 @@ type State struct {
 	Process json.RawMessage `json:"process,omitempty"` // of the configuration as it was when the container was made: what exec starts from
 
 	Resources json.RawMessage `json:"resources,omitempty"` // the group's limits, for update to lay others over (EncodeResources); nothing where there is no group or none was set
+
+	RDT *rdt.Saved `json:"rdt,omitempty"` // class of cache and memory bandwidth; nil: that of the runtime
 
 	Poststart []container.Hook `json:"poststart,omitempty"`
 	Poststop  []container.Hook `json:"poststop,omitempty"`

@@ -1,0 +1,75 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/internal/rdt"
+)
+
+// makeClass makes the container's class of cache and memory bandwidth, if it asks for one.
+func (c *creation) makeClass() error {
+	if c.convert.RDT == nil {
+		return nil
+	}
+	host, err := rdt.Host()
+	if err != nil {
+		return fmt.Errorf("linux.intelRdt: %w", err)
+	}
+	saved, err := host.Make(*c.convert.RDT)
+	if err != nil {
+		return fmt.Errorf("linux.intelRdt: %w", err)
+	}
+	c.state.RDT = &saved
+	return c.dir.Save(&c.state)
+}
+
+// joinClass puts a process of the container into its class.
+func joinClass(s *state.State, pid int) error {
+	if s.RDT == nil {
+		return nil
+	}
+	host, err := rdt.Host()
+	if err == nil {
+		err = host.Add(*s.RDT, pid)
+	}
+	if err != nil {
+		return fmt.Errorf("linux.intelRdt: %w", err)
+	}
+	return nil
+}
+
+// removeClass removes what makeClass made. A resctrl that is not mounted any more has nothing of it.
+func removeClass(s *state.State) error {
+	if s.RDT == nil {
+		return nil
+	}
+	host, err := rdt.Host()
+	if errors.Is(err, rdt.ErrNone) {
+		return nil
+	}
+	if err == nil {
+		err = host.Remove(*s.RDT)
+	}
+	return err
+}
+
+// changeClass changes the schemata of the container's class, and returns what undoes that.
+func changeClass(s *state.State, lines []string) (undo func() error, err error) {
+	if len(lines) == 0 {
+		return func() error { return nil }, nil
+	}
+	if s.RDT == nil {
+		return nil, errors.New("it has no class of cache and memory bandwidth; give it one by linux.intelRdt")
+	}
+	host, err := rdt.Host()
+	if err != nil {
+		return nil, err
+	}
+	old, err := host.Lines(*s.RDT)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return host.Change(*s.RDT, old) }, host.Change(*s.RDT, lines)
+}
