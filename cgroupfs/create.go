@@ -39,7 +39,7 @@ func Create(l *Layout, p string) (*Group, error) {
 // remove takes back what Create made.
 func (g *Group) remove() {
 	for _, m := range g.members {
-		m.undo()
+		m.undoMade(g.path[1:])
 	}
 	g.Close()
 }
@@ -47,6 +47,16 @@ func (g *Group) remove() {
 func (m *member) undo() {
 	for _, p := range slices.Backward(m.made) {
 		_ = m.mount.rmdir(p)
+	}
+}
+
+// undoMade does the same once the group is open and the mount is not any more.
+func (m *member) undoMade(rel string) {
+	all := prefixes(rel)
+	for i, p := range slices.Backward(all) {
+		if slices.Contains(m.made, p) {
+			_ = m.rmdir(all, i)
+		}
 	}
 }
 
@@ -60,8 +70,8 @@ func create(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 	defer func() {
 		if err != nil {
 			m.undo()
-			m.mount.close()
 		}
+		m.mount.close()
 	}()
 	// Another group's removal may take a parent away between two steps: then they are taken again.
 	for range 10 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,13 +18,19 @@ func (g *Group) Delete(ctx context.Context) error {
 	}
 	var errs []error
 	for i := range g.members {
-		if err := g.members[i].remove(ctx, g.path[1:]); err != nil {
+		if err := g.members[i].remove(ctx); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		g.removeParents(&g.members[i])
 	}
 	return errors.Join(errs...)
+}
+
+// rmdir removes the group at one of the path's prefixes, of which the last is m itself: from its own directory upwards, so that a Group holds one descriptor for each hierarchy and not the
+// mount's too.
+func (m *member) rmdir(all []string, i int) error {
+	return m.dir.rmdir(strings.Repeat("../", len(all)-i) + path.Base(all[i]))
 }
 
 // own is the parent that only this package's users have: it goes with the last group in it.
@@ -34,15 +42,16 @@ func (g *Group) removeParents(m *member) {
 		if len(all)-i > m.depth && all[i] != own {
 			return
 		}
-		if m.mount.rmdir(all[i]) != nil {
+		if m.rmdir(all, i) != nil {
 			return // somebody else's groups are in it, or they came first and it is gone
 		}
 	}
 }
 
-func (m *member) remove(ctx context.Context, rel string) error {
+func (m *member) remove(ctx context.Context) error {
+	self := "../" + path.Base(m.dir.name)
 	for {
-		err := m.mount.rmdir(rel)
+		err := m.dir.rmdir(self)
 		if err == nil || errors.Is(err, unix.ENOENT) {
 			return nil
 		}
@@ -52,7 +61,7 @@ func (m *member) remove(ctx context.Context, rel string) error {
 		if err := removeBelow(m.dir, 0); err != nil && !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		if m.mount.rmdir(rel) == nil {
+		if m.dir.rmdir(self) == nil {
 			return nil
 		}
 		if e := sleep(ctx); e != nil {

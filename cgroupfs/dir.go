@@ -2,6 +2,7 @@ package cgroupfs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -36,6 +37,20 @@ func openMount(h *Hierarchy) (dir, error) {
 		return dir{}, fmt.Errorf("%s is not a cgroup file system (magic %#x, want %#x): %w", h.Mountpoint, st.Type, want, unix.EINVAL)
 	}
 	return dir{fd, h.Mountpoint}, nil
+}
+
+// openGroup opens the group at a path below a hierarchy's mount, if it is there.
+func openGroup(h *Hierarchy, rel string) (d dir, found bool, err error) {
+	mount, err := openMount(h)
+	if err != nil {
+		return dir{}, false, err
+	}
+	defer mount.close()
+	d, err = mount.sub(rel)
+	if errors.Is(err, unix.ENOENT) {
+		return dir{}, false, nil
+	}
+	return d, err == nil, err
 }
 
 // how resolves beneath the directory, in the same mount, without links.

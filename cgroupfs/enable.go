@@ -14,9 +14,14 @@ func (g *Group) reach(m *member, controller string) bool {
 	if text, err := m.dir.read("cgroup.controllers"); err != nil || slices.Contains(strings.Fields(text), controller) {
 		return false // then it is the kernel that lacks the file
 	}
+	mount, err := openMount(m.h)
+	if err != nil {
+		return false
+	}
+	defer mount.close()
 	parent := ""
 	for _, p := range prefixes(g.path[1:]) {
-		if err := m.mount.write(join(parent, "cgroup.subtree_control"), "+"+controller); err != nil {
+		if err := mount.write(join(parent, "cgroup.subtree_control"), "+"+controller); err != nil {
 			m.disabled = append(m.disabled, disabled{controller, explain(err)})
 			return false
 		}

@@ -82,7 +82,7 @@ func TestWatchOutOfMemory(t *testing.T) {
 func TestWatchPressure(t *testing.T) {
 	g := create(t, "pressure")
 	if _, ok := g.Dirs()[""]; !ok {
-		t.Skip("no v2 hierarchy, which has the pressure files")
+		t.Skip("needs a v2 hierarchy, which has the pressure files")
 	}
 	apply(t, g, cgroupfs.Resources{CPUQuota: p[int64](10_000), CPUPeriod: p[uint64](100_000)})
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -133,7 +133,7 @@ func TestWatchRefusesTriggers(t *testing.T) {
 func TestWatchOfAnEmptyGroup(t *testing.T) {
 	g := create(t, "nobody")
 	if _, ok := g.Dirs()[""]; !ok {
-		t.Skip("no v2 hierarchy, which tells whether a group is populated")
+		t.Skip("needs a v2 hierarchy, which tells whether a group is populated")
 	}
 	if err := g.Watch(context.Background(), nil, func(e cgroupfs.Event) { t.Errorf("%+v", e) }); err != nil {
 		t.Error(err)

@@ -63,12 +63,9 @@ func (l *Layout) Frozen(p string) (bool, error) {
 		if !m.canFreeze(l) {
 			continue
 		}
-		if m.mount, err = openMount(m.h); err != nil {
+		var found bool
+		if m.dir, found, err = openGroup(m.h, rel); !found {
 			return false, err
-		}
-		defer m.mount.close()
-		if m.dir, err = m.mount.sub(rel); err != nil {
-			return false, gone(err)
 		}
 		defer m.dir.close()
 		return m.isFrozen()
@@ -191,11 +188,15 @@ func (m *member) frozenAbove() string {
 	if !m.h.V2 {
 		file, is = "freezer.self_freezing", "1"
 	}
-	rel := strings.TrimPrefix(m.dir.name, m.mount.name+"/")
-	all := prefixes(rel)
+	mount, err := openMount(m.h)
+	if err != nil {
+		return ""
+	}
+	defer mount.close()
+	all := prefixes(strings.TrimPrefix(m.dir.name, mount.name+"/"))
 	for _, p := range slices.Backward(all[:len(all)-1]) {
-		if text, err := m.mount.read(join(p, file)); err == nil && strings.TrimSpace(text) == is {
-			return path.Join(m.mount.name, p)
+		if text, err := mount.read(join(p, file)); err == nil && strings.TrimSpace(text) == is {
+			return path.Join(mount.name, p)
 		}
 	}
 	return ""

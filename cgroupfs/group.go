@@ -20,7 +20,7 @@ type Group struct {
 // member is the group in one hierarchy.
 type member struct {
 	h     *Hierarchy
-	mount dir
+	mount dir // open while the group is made, and not afterwards
 	dir   dir
 	made  []string // paths that Create made, relative to the mount, parents first
 	depth int      // how many of the path's last components were made for the group here
@@ -60,19 +60,14 @@ func Load(l *Layout, s Saved) (*Group, error) {
 	g := &Group{layout: l, path: s.Path}
 	for i := range l.Hierarchies {
 		m := member{h: &l.Hierarchies[i], depth: s.Made}
-		if m.mount, err = openMount(m.h); err != nil {
+		var found bool
+		if m.dir, found, err = openGroup(m.h, rel); err != nil {
 			g.Close()
 			return nil, err
 		}
-		if m.dir, err = m.mount.sub(rel); err != nil {
-			m.mount.close()
-			if errors.Is(err, unix.ENOENT) {
-				continue
-			}
-			g.Close()
-			return nil, err
+		if found {
+			g.members = append(g.members, m)
 		}
-		g.members = append(g.members, m)
 	}
 	return g, nil
 }
@@ -83,7 +78,6 @@ func (g *Group) Close() {
 		if m.dir.name != "" {
 			m.dir.close()
 		}
-		m.mount.close()
 	}
 	g.members = nil
 }

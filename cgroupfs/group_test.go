@@ -366,33 +366,3 @@ func ExamplePlan() {
 	//   memory memory.max = "67108864"
 	//   cpu cpu.max = "50000 100000"
 }
-
-func BenchmarkGroup(b *testing.B) {
-	testenv.Root(b)
-	l, err := cgroupfs.Host()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("cgroupfs", func(b *testing.B) {
-		for i := range b.N {
-			g, err := cgroupfs.Create(l, fmt.Sprintf("%s/bench%d", testenv.CgroupParent(), i))
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := g.Delete(context.Background()); err != nil {
-				b.Fatal(err)
-			}
-			g.Close()
-		}
-	})
-	b.Run("syscalls", func(b *testing.B) {
-		for i := range b.N {
-			for _, h := range l.Hierarchies {
-				d := fmt.Sprintf("%s%s-bare%d", h.Mountpoint, testenv.CgroupParent(), i)
-				if err := errors.Join(unix.Mkdir(d, 0o755), unix.Rmdir(d)); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
-	})
-}

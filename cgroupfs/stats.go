@@ -54,6 +54,7 @@ type MemoryStats struct {
 	Cache     uint64 // of files
 	Usage     MemoryUsage
 	Swap      MemoryUsage // v1: of memory and swap together (memsw); v2: of swap alone
+	SwapAlone bool        // which of the two
 	Kernel    MemoryUsage // v2: only Usage, Linux 5.18
 	KernelTCP MemoryUsage // v1 only
 	Stat      []Counter   // memory.stat, in the kernel's order

@@ -61,7 +61,11 @@ func sourcesV2(pages []string) []source {
 		textFile("", "cpu.pressure", func(s *Stats, b []byte, _ string) error { return stalls(&s.CPU.Pressure, b) }),
 		textFile("cpuset", "cpuset.cpus.effective", allowedCPUs), textFile("cpuset", "cpuset.mems.effective", allowedMems),
 		textFile("memory", "memory.stat", memoryStat), textFile("memory", "memory.events", memoryEvents),
-		numberFile("memory", "memory.current", func(s *Stats) *uint64 { return &s.Memory.Usage.Usage }),
+		textFile("memory", "memory.current", func(s *Stats, b []byte, _ string) (err error) {
+			s.Memory.SwapAlone = true
+			s.Memory.Usage.Usage, err = oneNumber(b)
+			return err
+		}),
 		numberFile("memory", "memory.peak", func(s *Stats) *uint64 { return &s.Memory.Usage.Max }),
 		numberFile("memory", "memory.max", func(s *Stats) *uint64 { return &s.Memory.Usage.Limit }),
 		numberFile("memory", "memory.swap.current", func(s *Stats) *uint64 { return &s.Memory.Swap.Usage }),

@@ -24,6 +24,8 @@ type settings struct {
 	processLabel, apparmor                        string
 	env, additionalGIDs, caps, execCgroups        []string
 	tty, noNewPrivs, ignorePaused                 bool
+	interval, pressure                            string
+	once                                          bool
 	tap                                           bool
 	timeout                                       int
 

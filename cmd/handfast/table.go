@@ -124,6 +124,14 @@ func commands() []command {
 		{name: "update", args: "ID", min: 1, max: 1, summary: "change the limits of a container",
 			details: "What is not named stays as it is. If the kernel refuses a limit, all of them stay as they were.",
 			options: updateOptions(), run: (*invocation).update},
+		{name: "events", args: "ID", min: 1, max: 1, summary: "print statistics and events of a container as JSON",
+			details: "A line for each, until the container ends: its statistics at every interval, out-of-memory when it happens, and pressure if asked for.",
+			options: []option{
+				{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s)", func(s *settings) any { return &s.interval }},
+				{"stats", "", "", "print the statistics once, and end", func(s *settings) any { return &s.once }},
+				{"pressure", "", "TRIGGERS", "tell when tasks stall: RESOURCE=STALL/WINDOW with cpu, memory or io, such as memory=150ms/2s,io:full=100ms/2s",
+					func(s *settings) any { return &s.pressure }},
+			}, run: (*invocation).events},
 		{name: "spec", summary: "write a config.json to start from",
 			details: "Refuses to overwrite one.",
 			options: []option{

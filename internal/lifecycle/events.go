@@ -1,0 +1,188 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// EventsOptions are what the command events is told.
+type EventsOptions struct {
+	Interval time.Duration // between two readings of the statistics; more than zero
+	Once     bool          // read the statistics once, and end
+	Pressure []cgroupfs.Trigger
+}
+
+// Events writes a container's statistics, a line of JSON each, and what its group tells meanwhile, until the container ends.
+func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io.Writer) error {
+	s, err := r.store().Load(id)
+	if err != nil {
+		return err
+	}
+	status, err := r.status(s, false)
+	if err != nil {
+		return err
+	}
+	if status == state.Stopped || status == state.Creating {
+		return fmt.Errorf("container %s is not running: it is %s", id, status)
+	}
+	if s.CgroupPath == "" {
+		return fmt.Errorf("container %s has no cgroup of its own, so there are no statistics of it", id)
+	}
+	layout, err := r.host()
+	if err != nil {
+		return err
+	}
+	group, err := cgroupfs.Load(layout, cgroupfs.Saved{Path: s.CgroupPath, Made: s.CgroupMade})
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	f := &follower{state: s, group: group, out: out}
+	if o.Once {
+		return f.stats()
+	}
+	return f.follow(ctx, layout, o)
+}
+
+// follower prints what becomes of one container.
+type follower struct {
+	state *state.State
+	group *cgroupfs.Group
+	out   io.Writer
+
+	buffer     cgroupfs.Stats
+	interfaces []cgroupfs.NetworkInterface
+}
+
+// stats prints one reading. A container that has just ended is one that has none.
+func (f *follower) stats() error {
+	if err := f.group.Stats(&f.buffer); err != nil {
+		return err
+	}
+	f.interfaces = f.interfaces[:0]
+	if ownNetwork(f.state.PID) {
+		var err error
+		if f.interfaces, err = cgroupfs.Network(f.interfaces, f.state.PID); err != nil && !gone(err) {
+			return err
+		}
+	}
+	line, err := eventLine("stats", f.state.ID, statsData(&f.buffer, f.interfaces))
+	return f.print(line, err)
+}
+
+func (f *follower) print(line string, err error) error {
+	if err == nil {
+		_, err = io.WriteString(f.out, line)
+	}
+	return err
+}
+
+// follow prints readings and events in turn until the container has ended. The watch has a Group of its own, for each belongs to one goroutine.
+func (f *follower) follow(ctx context.Context, layout *cgroupfs.Layout, o EventsOptions) error {
+	watched, err := cgroupfs.Load(layout, f.group.Saved())
+	if err != nil {
+		return err
+	}
+	defer watched.Close()
+	h, err := openProcess(f.state.PID, f.state.StartTime)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return f.beside(ctx, h, func(ctx context.Context, told chan<- cgroupfs.Event, quit <-chan struct{}) error {
+		return watched.Watch(ctx, o.Pressure, func(e cgroupfs.Event) {
+			select {
+			case told <- e:
+			case <-quit:
+			}
+		})
+	}, o.Interval)
+}
+
+// beside prints while watch runs, which ends with the container's process at the latest: what it tells even then is printed.
+func (f *follower) beside(ctx context.Context, h *handle, watch func(context.Context, chan<- cgroupfs.Event, <-chan struct{}) error, interval time.Duration) error {
+	ended := errors.New("the container has ended")
+	ctx, stop := context.WithCancelCause(ctx)
+	told, quit, over, waited := make(chan cgroupfs.Event), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var watchErr error
+	go func() {
+		defer close(over)
+		watchErr = watch(ctx, told, quit)
+	}()
+	go func() {
+		defer close(waited)
+		if h.wait(ctx) == nil {
+			stop(ended)
+		}
+	}()
+	err := f.turns(interval, told, over)
+	close(quit)
+	stop(ended)
+	<-over
+	<-waited
+	if err == nil && watchErr != ended {
+		err = watchErr
+	}
+	return err
+}
+
+// turns prints events and readings as they come until over, or until nothing can be printed.
+func (f *follower) turns(interval time.Duration, told <-chan cgroupfs.Event, over <-chan struct{}) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case e := <-told:
+			if err := f.print(groupEvent(f.state.ID, e)); err != nil {
+				return err
+			}
+		case <-over:
+			return nil
+		case <-tick.C:
+			if err := f.stats(); err != nil && !gone(err) {
+				return err
+			}
+		}
+	}
+}
+
+// gone forgives what a container that ends at this moment makes of its files.
+func gone(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrProcessDone) }
+
+// ownNetwork says whether a process has another network namespace than this one: the host's interfaces are not the container's.
+func ownNetwork(pid int) bool {
+	own, err := os.Readlink("/proc/self/ns/net")
+	theirs, e := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
+	return err == nil && e == nil && own != theirs
+}
+
+// ParseTriggers reads triggers of pressure, separated by commas: RESOURCE=STALL/WINDOW, or RESOURCE:full=STALL/WINDOW, such as memory=150ms/2s.
+func ParseTriggers(text string) ([]cgroupfs.Trigger, error) {
+	var all []cgroupfs.Trigger
+	if text == "" {
+		return nil, nil
+	}
+	for one := range strings.SplitSeq(text, ",") {
+		name, times, found := strings.Cut(one, "=")
+		stall, window, both := strings.Cut(times, "/")
+		t := cgroupfs.Trigger{Resource: name}
+		t.Resource, t.Full = strings.CutSuffix(name, ":full")
+		var err, e error
+		t.Stall, err = time.ParseDuration(stall)
+		t.Window, e = time.ParseDuration(window)
+		if !found || !both || err != nil || e != nil {
+			return nil, fmt.Errorf("pressure %q: want RESOURCE=STALL/WINDOW such as memory=150ms/2s or io:full=100ms/2s", one)
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}

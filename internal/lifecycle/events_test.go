@@ -1,0 +1,99 @@
+package lifecycle
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/handfast/handfast/cgroupfs"
+)
+
+// TestStatsJSON compares what is printed of a group with every number, and of one with none, with the golden files.
+func TestStatsJSON(t *testing.T) {
+	full := cgroupfs.Stats{}
+	n := uint64(0)
+	number(reflect.ValueOf(&full).Elem(), &n)
+	swap := full
+	swap.Memory.SwapAlone = false
+	interfaces := []cgroupfs.NetworkInterface{{Name: "lo", RxBytes: 1}, {Name: "eth0", RxBytes: 1, RxPackets: 2, RxErrors: 3, RxDropped: 4, TxBytes: 5, TxPackets: 6, TxErrors: 7, TxDropped: 8}}
+	for name, line := range map[string]func() (string, error){
+		"stats-v2":    func() (string, error) { return eventLine("stats", "c1", statsData(&full, interfaces)) },
+		"stats-v1":    func() (string, error) { return eventLine("stats", "c1", statsData(&swap, interfaces)) },
+		"stats-empty": func() (string, error) { return eventLine("stats", "c1", statsData(&cgroupfs.Stats{}, nil)) },
+		"oom":         func() (string, error) { return groupEvent("c1", cgroupfs.Event{Kind: cgroupfs.OutOfMemory, Kills: 3}) },
+		"pressure": func() (string, error) {
+			return groupEvent("c1", cgroupfs.Event{Kind: cgroupfs.PressureHigh, Trigger: cgroupfs.Trigger{Resource: "io", Full: true, Stall: time.Millisecond, Window: 2 * time.Second}})
+		},
+	} {
+		got, err := line()
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden := filepath.Join("testdata", "events", name+".json")
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s: run with -update if this is meant (-want +got):\n%s", name, diff)
+		}
+		if !json.Valid([]byte(got)) {
+			t.Errorf("%s: not JSON: %s", name, got)
+		}
+	}
+}
+
+// number gives every exported field below v a value of its own, and lists one entry.
+func number(v reflect.Value, n *uint64) {
+	*n++
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				number(v.Field(i), n)
+			}
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		number(v.Index(0), n)
+	case reflect.Uint16, reflect.Uint64:
+		v.SetUint(*n)
+	case reflect.Int64:
+		v.SetInt(int64(*n))
+	case reflect.Float64:
+		v.SetFloat(float64(*n) / 4)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.String:
+		v.SetString("name")
+	}
+}
+
+func TestParseTriggers(t *testing.T) {
+	got, err := ParseTriggers("memory=150ms/2s,io:full=100ms/10s")
+	want := []cgroupfs.Trigger{{Resource: "memory", Stall: 150 * time.Millisecond, Window: 2 * time.Second}, {Resource: "io", Full: true, Stall: 100 * time.Millisecond, Window: 10 * time.Second}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	if got, err := ParseTriggers(""); err != nil || got != nil {
+		t.Errorf("none: %v %v", got, err)
+	}
+	for _, bad := range []string{"memory", "memory=", "memory=1ms", "memory=1ms/", "memory=x/2s", "memory=1ms/2s,", ",", "memory 1ms/2s"} {
+		if got, err := ParseTriggers(bad); err == nil {
+			t.Errorf("%q: %v", bad, got)
+		}
+	}
+}
