@@ -82,7 +82,7 @@ func (v Value) print(b *strings.Builder) {
 	case 'q', 'u', 't':
 		b.WriteString(keyword(v.kind) + " " + strconv.FormatUint(v.n, 10))
 	case 'd':
-		b.WriteString("double " + strconv.FormatFloat(math.Float64frombits(v.n), 'g', -1, 64))
+		b.WriteString("double " + strings.ToLower(strconv.FormatFloat(math.Float64frombits(v.n), 'g', -1, 64)))
 	case 's':
 		b.WriteString(quote(v.text))
 	case 'o', 'g':
