@@ -162,6 +162,12 @@ func groupName(unit string) string {
 	return unit
 }
 
+// Below is the unit with its processes in the group sub below its own, which is one plain name. errors.Is finds EINVAL in the error.
+func (u Unit) Below(sub string) (Unit, error) {
+	u.Sub = sub
+	return u, checkSub(sub)
+}
+
 // checkSub refuses what is not the name of one group.
 func checkSub(sub string) error {
 	if strings.ContainsAny(sub, "/\x00") || strings.HasPrefix(sub, ".") || sub != groupName(sub) || len(sub) > maxName {

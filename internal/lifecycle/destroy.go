@@ -45,6 +45,9 @@ func (r *Runtime) destroy(dir *state.Dir, s *state.State) error {
 	if err := removeGroup(s); err != nil {
 		return err
 	}
+	if err := r.endUnit(s); err != nil {
+		return err
+	}
 	r.poststop(s)
 	return dir.Remove()
 }

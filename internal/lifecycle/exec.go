@@ -139,8 +139,11 @@ func (e *execution) find() (paused bool, err error) {
 }
 
 // Started tells who asked for it of the process by a descriptor.
-func (e *execution) Started(_ context.Context, pid int) error {
+func (e *execution) Started(ctx context.Context, pid int) error {
 	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
+	if err := e.attach(ctx, pid); err != nil {
+		return err
+	}
 	return sendPIDFD(e.o.PIDFDSocket, pid, "setns")
 }
 

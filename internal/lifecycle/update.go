@@ -53,7 +53,12 @@ func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, ch
 	if err != nil {
 		return err
 	}
-	return withGroup(ctx, s, func(_ context.Context, g *cgroupfs.Group) error {
+	tell, done, err := r.changeUnit(s, old)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return withGroup(ctx, s, func(ctx context.Context, g *cgroupfs.Group) error {
 		next, err := g.Update(old, withoutLimit(old, limits))
 		if err != nil {
 			return err
@@ -61,6 +66,9 @@ func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, ch
 		s.Resources = state.EncodeResources(next)
 		if err := dir.Save(s); err != nil {
 			return fmt.Errorf("the limits hold, but are not stored for the next update: %w", err)
+		}
+		if err := tell(ctx, next); err != nil {
+			return fmt.Errorf("the limits hold, but only until systemd sets those that it knows: %w", err)
 		}
 		return nil
 	})
