@@ -11,6 +11,7 @@ require (
 )
 
 require (
+	github.com/godbus/dbus/v5 v5.2.4
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 )

@@ -102,13 +102,17 @@ func (in *invocation) carryOut() (int, error) {
 		return answer(helpText())
 	case in.version:
 		return answer(versionText())
-	case in.systemdCgroup:
-		return failed, errors.New("--systemd-cgroup: cgroups made by systemd are not carried out by this version; leave the option out and give a cgroupsPath that is a path")
 	}
 	switch in.cgroupManager {
-	case "", lifecycle.CgroupsByFS, lifecycle.CgroupsDisabled:
+	case "", lifecycle.CgroupsByFS, lifecycle.CgroupsBySystemd, lifecycle.CgroupsDisabled:
 	default:
-		return failed, fmt.Errorf("--cgroup-manager %q: want cgroupfs or disabled", in.cgroupManager)
+		return failed, fmt.Errorf("--cgroup-manager %q: want cgroupfs, systemd or disabled", in.cgroupManager)
+	}
+	if in.systemdCgroup {
+		if in.cgroupManager != "" && in.cgroupManager != lifecycle.CgroupsBySystemd {
+			return failed, fmt.Errorf("--systemd-cgroup and --cgroup-manager %s: want one of them", in.cgroupManager)
+		}
+		in.cgroupManager = lifecycle.CgroupsBySystemd
 	}
 	switch in.rootless {
 	case "", "auto", "true", "false":

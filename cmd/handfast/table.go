@@ -22,9 +22,9 @@ func globalOptions() []option {
 		{"debug", "", "", "log what is being done, too", func(s *settings) any { return &s.debug }},
 		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit was asked for (default auto: for a plain user)",
 			func(s *settings) any { return &s.rootless }},
-		{"cgroup-manager", "", "WHO", "who makes cgroups: cgroupfs (the default: this program), or disabled (nobody: containers stay in the caller's, and limits are refused)",
+		{"cgroup-manager", "", "WHO", "who makes cgroups: cgroupfs (the default: this program), systemd, or disabled (nobody: containers stay in the caller's, and limits are refused)",
 			func(s *settings) any { return &s.cgroupManager }},
-		{"systemd-cgroup", "", "", "let systemd make the cgroups; refused: not carried out by this version", func(s *settings) any { return &s.systemdCgroup }},
+		{"systemd-cgroup", "", "", "let systemd make the cgroups, as --cgroup-manager systemd; cgroupsPath is then slice:prefix:name", func(s *settings) any { return &s.systemdCgroup }},
 		helpOption(),
 		{"version", "v", "", "print the version", func(s *settings) any { return &s.version }},
 	}

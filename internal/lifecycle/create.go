@@ -49,6 +49,7 @@ type creation struct {
 	dir       *state.Dir
 	state     state.State
 	layout    *cgroupfs.Layout
+	unit      *unit            // nil: systemd has nothing to do with the group
 	group     *cgroupfs.Group  // nil: the container stays in the groups of this process
 	later     []cgroupfs.Write // limits that are set when the child is ready
 	small     bool             // the limit of memory is less than the child itself needs

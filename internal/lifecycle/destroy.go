@@ -45,7 +45,7 @@ func (r *Runtime) destroy(dir *state.Dir, s *state.State) error {
 	if err := removeGroup(s); err != nil {
 		return err
 	}
-	if err := removeClass(s); err != nil {
+	if err := Join(removeClass(s), r.endUnit(s)); err != nil {
 		return err
 	}
 	r.poststop(s)

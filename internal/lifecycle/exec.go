@@ -138,10 +138,10 @@ func (e *execution) find() (paused bool, err error) {
 	return status == state.Paused, err
 }
 
-// Started puts the process into the container's class, and tells who asked for it of the process by a descriptor.
-func (e *execution) Started(_ context.Context, pid int) error {
+// Started puts the process into what the container is in besides its group, and tells who asked for it of the process by a descriptor.
+func (e *execution) Started(ctx context.Context, pid int) error {
 	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
-	if err := joinClass(e.state, pid); err != nil {
+	if err := Join(joinClass(e.state, pid), e.attach(ctx, pid)); err != nil {
 		return err
 	}
 	return sendPIDFD(e.o.PIDFDSocket, pid, "setns")

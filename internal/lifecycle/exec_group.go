@@ -28,10 +28,15 @@ func (e *execution) openGroup() error {
 		return err
 	}
 	e.group, err = cgroupfs.Load(layout, cgroupfs.Saved{Path: e.state.CgroupPath, Made: e.state.CgroupMade})
-	if err != nil || len(e.o.Cgroup) == 0 {
+	switch {
+	case err != nil:
 		return err
+	case len(e.o.Cgroup) > 0:
+		return e.descend(e.o.Cgroup...)
+	case e.state.UnitSub != "":
+		return e.descend(e.state.UnitSub)
 	}
-	return e.descend(e.o.Cgroup...)
+	return nil
 }
 
 // descend takes groups below the present one in its place.
@@ -68,7 +73,7 @@ func (e *execution) start(ctx context.Context) error {
 func (e *execution) spawnNow(ctx context.Context) (err error) {
 	cfg := e.spawn
 	cfg.Trace = e.trace.event()
-	if e.group != nil {
+	if e.group != nil && !e.attaches() {
 		cfg.Cgroup = e.group
 	}
 	if !cfg.Container.Process.Terminal {

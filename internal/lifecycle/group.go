@@ -21,6 +21,9 @@ func (c *creation) makeGroup() error {
 	if c.r.CgroupOptional {
 		limits.Devices = nil // a plain user can make no device node that these rules would be about, and may not set them
 	}
+	if c.unit != nil {
+		return c.planUnit(&limits)
+	}
 	writes, err := cgroupfs.Plan(c.layout, &limits)
 	if err != nil {
 		return inConfig(c.state.Bundle, err)
@@ -69,7 +72,10 @@ func (c *creation) noGroup() error {
 }
 
 // finishGroup sets what makeGroup left for later. It comes before the first hook, and before the container may run.
-func (c *creation) finishGroup() error {
+func (c *creation) finishGroup(ctx context.Context) error {
+	if err := c.finishUnit(ctx); err != nil {
+		return err
+	}
 	later := c.later
 	c.later = nil
 	if len(later) == 0 {

@@ -41,7 +41,7 @@ func split(writes []cgroupfs.Write) (now, later []cgroupfs.Write) {
 // spawnIn starts the child in its group, or lets it join later where it may not begin there.
 func (c *creation) spawnIn(ctx context.Context, cfg spawn.Config) error {
 	var err error
-	if c.joinsLate = c.small; c.group != nil && !c.joinsLate {
+	if c.joinsLate = c.small || c.unit != nil; c.group != nil && !c.joinsLate {
 		cfg.Cgroup = c.group
 	}
 	c.process, err = spawn.Start(ctx, cfg)
@@ -59,6 +59,9 @@ func (c *creation) spawnIn(ctx context.Context, cfg spawn.Config) error {
 func (c *creation) join(ctx context.Context, pid int) error {
 	if c.small {
 		awaitSleep(ctx, pid)
+	}
+	if c.unit != nil {
+		return c.startUnit(ctx, pid)
 	}
 	return c.group.Add(pid)
 }

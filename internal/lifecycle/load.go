@@ -60,5 +60,5 @@ func (c *creation) hostFacts(p *oci.Process) (oci.Host, error) {
 		return host, err
 	}
 	host.Cgroup = cgroupHost(c.layout)
-	return host, nil
+	return host, c.reachSystemd(&host)
 }

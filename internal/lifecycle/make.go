@@ -30,7 +30,8 @@ func (c *creation) spawn(ctx context.Context) error {
 	if !cfg.Container.Process.Terminal {
 		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
-	return starved(c.spawnIn(ctx, cfg), c.group)
+	err := c.spawnIn(ctx, cfg)
+	return starved(err, c.group)
 }
 
 // Started stores who the child is before it is told anything: whatever becomes of this process, delete finds the child.
@@ -55,7 +56,7 @@ func (c *creation) Started(ctx context.Context, pid int) error {
 
 // Hooks runs the hooks that belong between the making of the namespaces and the change of the root.
 func (c *creation) Hooks(ctx context.Context, _ int) error {
-	if err := c.finishGroup(); err != nil {
+	if err := c.finishGroup(ctx); err != nil {
 		return err
 	}
 	c.hooked = true
@@ -76,8 +77,8 @@ func (c *creation) Console(_ context.Context, master *os.File, path string) erro
 }
 
 // Ready stores that the container is complete, and tells the caller its process id.
-func (c *creation) Ready(_ context.Context, pid int) error {
-	if err := c.finishGroup(); err != nil {
+func (c *creation) Ready(ctx context.Context, pid int) error {
+	if err := c.finishGroup(ctx); err != nil {
 		return err
 	}
 	c.r.Log.Debugf("container %s: everything is set up", c.o.ID)
@@ -100,7 +101,7 @@ func (c *creation) Ready(_ context.Context, pid int) error {
 
 // undo removes what was made; the child is gone already, for spawn ends it.
 func (c *creation) undo() error {
-	err := Join(removeGroup(&c.state), removeClass(&c.state))
+	err := Join(removeGroup(&c.state), removeClass(&c.state), c.r.endUnit(&c.state))
 	if c.hooked {
 		c.r.poststop(&c.state)
 	}
@@ -112,6 +113,9 @@ func (c *creation) close() {
 	c.trace.close()
 	if c.group != nil {
 		c.group.Close()
+	}
+	if c.unit != nil {
+		c.unit.manager.Close()
 	}
 	if c.dir != nil {
 		_ = c.dir.Close()

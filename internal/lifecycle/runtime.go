@@ -25,8 +25,9 @@ type Runtime struct {
 
 // The managers of control groups.
 const (
-	CgroupsByFS     = "cgroupfs" // this program, by package cgroupfs
-	CgroupsDisabled = "disabled" // nobody: containers stay in the groups of this process
+	CgroupsByFS      = "cgroupfs" // this program, by package cgroupfs
+	CgroupsBySystemd = "systemd"  // systemd, as a unit of its own for each container
+	CgroupsDisabled  = "disabled" // nobody: containers stay in the groups of this process
 )
 
 // lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may take its time.

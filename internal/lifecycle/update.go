@@ -60,14 +60,14 @@ func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, ch
 	if err != nil {
 		return err
 	}
-	if err := updateGroup(ctx, dir, s, limits); err != nil {
+	if err := r.updateGroup(ctx, dir, s, limits); err != nil {
 		return Join(err, undo())
 	}
 	return nil
 }
 
 // updateGroup changes the limits of the container's group, and stores them.
-func updateGroup(ctx context.Context, dir *state.Dir, s *state.State, limits *cgroupfs.Resources) error {
+func (r *Runtime) updateGroup(ctx context.Context, dir *state.Dir, s *state.State, limits *cgroupfs.Resources) error {
 	if limits.Empty() && !limits.CheckMemory {
 		return nil
 	}
@@ -78,7 +78,12 @@ func updateGroup(ctx context.Context, dir *state.Dir, s *state.State, limits *cg
 	if err != nil {
 		return err
 	}
-	return withGroup(ctx, s, func(_ context.Context, g *cgroupfs.Group) error {
+	tell, done, err := r.changeUnit(s, old)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return withGroup(ctx, s, func(ctx context.Context, g *cgroupfs.Group) error {
 		next, err := g.Update(old, withoutLimit(old, limits))
 		if err != nil {
 			return err
@@ -86,6 +91,9 @@ func updateGroup(ctx context.Context, dir *state.Dir, s *state.State, limits *cg
 		s.Resources = state.EncodeResources(next)
 		if err := dir.Save(s); err != nil {
 			return fmt.Errorf("the limits hold, but are not stored for the next update: %w", err)
+		}
+		if err := tell(ctx, next); err != nil {
+			return fmt.Errorf("the limits hold, but only until systemd sets those that it knows: %w", err)
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/handfast/handfast/cgroupfs/systemd"
 	"github.com/handfast/handfast/internal/rdt"
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -63,8 +64,11 @@ func (c *conversion) rdt() error {
 
 func (c *conversion) cgroup() error {
 	p := c.linux.CgroupsPath
+	if c.opt.Host.Systemd != nil {
+		return c.unit(p)
+	}
 	if !strings.HasPrefix(p, "/") && strings.Count(p, ":") == 2 {
-		c.refuse("linux.cgroupsPath in systemd's form slice:prefix:name")
+		return wrong("linux.cgroupsPath", "%q is systemd's form slice:prefix:name; use it with --systemd-cgroup, or give a path", p)
 	}
 	for name := range strings.SplitSeq(p, "/") {
 		if name == ".." {
@@ -74,5 +78,24 @@ func (c *conversion) cgroup() error {
 	if c.out.CgroupPath = c.groupPath(); c.out.CgroupPath == "/" {
 		return wrong("linux.cgroupsPath", "%q is the root of the hierarchy; want a group below it", p)
 	}
+	return c.resources()
+}
+
+// unit is what systemd makes, and the group that it has.
+func (c *conversion) unit(p string) error {
+	host := c.opt.Host.Systemd
+	u, err := systemd.Parse(p, c.opt.ID, host.User)
+	if err == nil {
+		c.out.CgroupPath, err = u.Path(host.Base)
+	}
+	if err != nil {
+		return wrong("linux.cgroupsPath", "%v", err)
+	}
+	if sub := c.spec.Annotations[systemd.SubAnnotation]; sub != "" {
+		if u, err = u.Below(sub); err != nil {
+			return wrong("annotations."+systemd.SubAnnotation, "%v", err)
+		}
+	}
+	c.out.Unit = &u
 	return c.resources()
 }

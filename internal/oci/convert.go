@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/cgroupfs/systemd"
 	"github.com/handfast/handfast/internal/rdt"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
@@ -27,6 +28,13 @@ type Host struct {
 	AppArmor        bool // the security module is in force
 	SELinux         bool
 	Cgroup          CgroupHost
+	Systemd         *Systemd // who makes the cgroup; nil: the runtime itself
+}
+
+// Systemd is the systemd that is to make the container's cgroup.
+type Systemd struct {
+	User bool   // a user's own, not the system's
+	Base string // the group that its units are below
 }
 
 // Converted is a configuration as the rest of the runtime takes it.
@@ -35,6 +43,7 @@ type Converted struct {
 	Resources   cgroupfs.Resources // what means nothing is left out
 	RDT         *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
 	CgroupPath  string             // absolute, below the root of every hierarchy
+	Unit        *systemd.Unit      // what systemd makes; nil: nothing
 	Hooks       ParentHooks
 	Annotations map[string]string
 	Rootfs      string   // absolute path of the root file system

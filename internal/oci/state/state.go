@@ -28,6 +28,11 @@ type State struct {
 	CgroupPath string `json:"cgroupPath,omitempty"` // below the root of every hierarchy; empty while, or where, the container has no group of its own
 	CgroupMade int    `json:"cgroupMade,omitempty"` // how many of the path's last components create made; delete removes these and no others
 
+	Unit      string `json:"unit,omitempty"`      // the systemd unit that holds the group; empty: systemd has nothing to do with it
+	UnitSlice string `json:"unitSlice,omitempty"` // the slice that it is in
+	UnitSub   string `json:"unitSub,omitempty"`   // the group below the unit's own that the container's processes are in; empty: they are in the unit's
+	UnitUser  bool   `json:"unitUser,omitempty"`  // the unit is one of the user's own systemd
+
 	Process json.RawMessage `json:"process,omitempty"` // of the configuration as it was when the container was made: what exec starts from
 
 	Resources json.RawMessage `json:"resources,omitempty"` // the group's limits, for update to lay others over (EncodeResources); nothing where there is no group or none was set

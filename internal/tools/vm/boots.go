@@ -31,20 +31,23 @@ const aboutV1 = "^(TestDeviceRulesV1|TestKillFrozenBelow|TestCpusetParentWithout
 // aboutV2 are the tests that are about the v2 hierarchy, which a hybrid host has too; the boot v2 runs them.
 const aboutV2 = "^(TestDelegate|TestThreadedGroupIsRefused|TestWatchPressure|TestWatchOfAnEmptyGroup|TestEventsTellPressure)$"
 
+// aboutSystemd are the tests that are about systemd; the boot systemd runs them.
+const aboutSystemd = "^TestSystemd"
+
 // boots are the machine's starts, in their order.
 func boots() []boot {
 	return []boot{
 		{
 			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 6 * time.Minute,
-			suites: []suite{{pkg: "cgroupfs", skip: aboutV1}, {pkg: "spawn"}, {pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test"}},
+			suites: []suite{{pkg: "cgroupfs", skip: aboutV1}, {pkg: "spawn"}, {pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test", skip: aboutSystemd}},
 		},
 		{
 			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 4 * time.Minute,
-			suites: []suite{{pkg: "cgroupfs", skip: aboutV2}, {pkg: "test", skip: aboutV2}},
+			suites: []suite{{pkg: "cgroupfs", skip: aboutV2}, {pkg: "test", skip: aboutV2 + "|" + aboutSystemd}},
 		},
 		{
-			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 3 * time.Minute,
-			suites: []suite{{pkg: "test", run: "Cgroup"}},
+			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 6 * time.Minute,
+			suites: []suite{{pkg: "test", run: "Cgroup|Systemd"}},
 		},
 	}
 }

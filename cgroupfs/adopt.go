@@ -1,0 +1,47 @@
+package cgroupfs
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// Adopt opens the group at an absolute path that somebody else has made and may have put processes into, systemd say, and makes it in the hierarchies where it is not. Every controller is enabled on the way down as Create
+// does it. A hierarchy that the caller may not write to is skipped and listed. Where the group was there Saved counts nothing as made, and Delete leaves the groups above it alone. The caller closes the Group.
+func Adopt(l *Layout, p string) (*Group, error) {
+	rel, err := checkPath(p)
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{layout: l, path: p}
+	for i := range l.Hierarchies {
+		m, err := adopt(l, &l.Hierarchies[i], rel)
+		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) {
+			g.skipped = append(g.skipped, Skipped{l.Hierarchies[i], err})
+			continue
+		}
+		if err != nil {
+			g.remove()
+			return nil, err
+		}
+		m.depth = len(m.made)
+		g.members = append(g.members, m)
+	}
+	return g, nil
+}
+
+// adopt opens or makes the group in one hierarchy.
+func adopt(l *Layout, h *Hierarchy, rel string) (m member, err error) {
+	m.h = h
+	if m.mount, err = openMount(h); err != nil {
+		return m, err
+	}
+	if err = m.mkdirs(rel, l.Mode() == V2); err == nil {
+		m.dir, err = m.mount.sub(rel)
+	}
+	if err != nil {
+		m.undo()
+		m.mount.close()
+	}
+	return m, err
+}

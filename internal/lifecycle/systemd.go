@@ -1,0 +1,139 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/cgroupfs/systemd"
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// unit is the systemd unit of a container in the making.
+type unit struct {
+	manager    *systemd.Manager
+	host       systemd.Host
+	properties []systemd.Property // of the limits, and what annotations add
+	later      []systemd.Property // set when the child is ready
+	writes     []cgroupfs.Write
+	devices    []cgroupfs.DeviceRule
+}
+
+// reachSystemd finds out which systemd will make the group, before anything is made.
+func (c *creation) reachSystemd(host *oci.Host) error {
+	if c.r.CgroupManager != CgroupsBySystemd {
+		return nil
+	}
+	m, err := systemd.Open(context.Background(), systemd.Options{User: !Privileged(), Layout: c.layout})
+	if err != nil {
+		return fmt.Errorf("--systemd-cgroup: %w", err)
+	}
+	names, err := deviceNames()
+	if err != nil {
+		m.Close()
+		return err
+	}
+	c.unit = &unit{manager: m, host: systemd.Host{Version: m.Version(), V2: c.layout.Mode() == cgroupfs.V2, Devices: names}}
+	host.Systemd = &oci.Systemd{User: !Privileged(), Base: m.Base()}
+	return nil
+}
+
+// planUnit decides what systemd and this program will set, and stores which unit it will be: whatever becomes of this process, delete finds it. The unit itself can be made only when there is a process for it.
+func (c *creation) planUnit(limits *cgroupfs.Resources) error {
+	u := c.unit
+	all, err := u.host.Plan(limits)
+	if err == nil {
+		u.writes, err = cgroupfs.Plan(c.layout, limits)
+	}
+	if err != nil {
+		return inConfig(c.state.Bundle, fmt.Errorf("linux.resources: %w", err))
+	}
+	more, err := systemd.FromAnnotations(c.state.Annotations)
+	if err != nil {
+		return inConfig(c.state.Bundle, err)
+	}
+	for _, p := range all {
+		// As with split: the child itself needs a few threads.
+		if p.Name == "TasksMax" {
+			u.later = append(u.later, p)
+		} else {
+			u.properties = append(u.properties, p)
+		}
+	}
+	u.properties = append(u.properties, more...)
+	u.devices = limits.Devices
+	name := c.convert.Unit
+	c.state.Unit, c.state.UnitSlice, c.state.UnitSub, c.state.UnitUser = name.Name, name.Slice, name.Sub, !Privileged()
+	c.state.CgroupPath, c.state.Resources = c.convert.CgroupPath, state.EncodeResources(limits)
+	c.small = small(limits)
+	return c.dir.Save(&c.state)
+}
+
+// startUnit has systemd make the unit around the child, and sets in its group what systemd does not.
+func (c *creation) startUnit(ctx context.Context, pid int) error {
+	u, name := c.unit, *c.convert.Unit
+	properties := append(u.host.Base(name, "handfast container "+c.o.ID, pid), u.properties...)
+	if err := u.manager.Start(ctx, name, properties); err != nil {
+		return err
+	}
+	there, err := cgroupfs.Load(c.layout, cgroupfs.Saved{Path: c.state.CgroupPath})
+	if err != nil {
+		return err
+	}
+	found := len(there.Dirs()) > 0
+	there.Close()
+	if !found {
+		return fmt.Errorf("systemd has started %s, but its cgroup %s is not there: %w", name.Name, c.state.CgroupPath, unix.ENOENT)
+	}
+	if c.group, err = cgroupfs.Adopt(c.layout, c.state.CgroupPath); err != nil {
+		return err
+	}
+	if err := c.enterUnit(pid); err != nil {
+		return err
+	}
+	now, later := split(u.writes)
+	c.later = later
+	if err := c.group.Apply(now); err != nil {
+		return err
+	}
+	if err := c.group.Rule(u.devices); err != nil {
+		return err
+	}
+	return c.delegate()
+}
+
+// enterUnit moves the child into the hierarchies that systemd leaves alone, or into a slice, where systemd puts nobody; and from there into the group below the unit's that an annotation has asked for.
+func (c *creation) enterUnit(pid int) error {
+	name := c.convert.Unit.Sub
+	if name == "" {
+		return c.group.Add(pid)
+	}
+	below := c.state.CgroupPath + "/" + name
+	sub, err := cgroupfs.Adopt(c.layout, below)
+	if err != nil {
+		return err
+	}
+	err = sub.Add(pid)
+	sub.Close()
+	if err != nil {
+		return err
+	}
+	// Once more: only now, with no process in the unit's own group, can that give its controllers on.
+	if sub, err = cgroupfs.Adopt(c.layout, below); err == nil {
+		sub.Close()
+	}
+	return err
+}
+
+// finishUnit tells systemd what was left for later.
+func (c *creation) finishUnit(ctx context.Context) error {
+	if c.unit == nil || len(c.unit.later) == 0 {
+		return nil
+	}
+	later := c.unit.later
+	c.unit.later = nil
+	return c.unit.manager.Set(ctx, *c.convert.Unit, later)
+}

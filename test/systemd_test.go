@@ -1,0 +1,250 @@
+package test
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// newSystemd is a runtime whose cgroups systemd makes. It skips where systemd is not process 1.
+func newSystemd(t testing.TB) *runtime {
+	t.Helper()
+	comm, err := os.ReadFile("/proc/1/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name := strings.TrimSpace(string(comm)); name != "systemd" {
+		t.Skipf("process 1 is %s, not systemd: make test-vm runs this test in a virtual machine where it is", name)
+	}
+	return newRuntime(t, "--systemd-cgroup")
+}
+
+// show is properties of a unit, as systemctl(1) prints them.
+func show(t testing.TB, unit string, properties ...string) map[string]string {
+	t.Helper()
+	out, err := exec.Command("systemctl", "show", "-p", strings.Join(properties, ","), unit).CombinedOutput()
+	if err != nil {
+		t.Fatalf("systemctl show %s: %v\n%s", unit, err, out)
+	}
+	got := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if got[name] != "" { // a list has a line for each entry
+			value = got[name] + "\n" + value
+		}
+		got[name] = value
+	}
+	return got
+}
+
+// shows compares properties of a unit.
+func shows(t testing.TB, unit string, want map[string]string) {
+	t.Helper()
+	if diff := cmp.Diff(want, show(t, unit, slices.Collect(maps.Keys(want))...)); diff != "" {
+		t.Errorf("%s:\n%s", unit, diff)
+	}
+}
+
+func systemctl(t testing.TB, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("systemctl", args...).CombinedOutput(); err != nil {
+		t.Fatalf("systemctl %v: %v\n%s", args, err, out)
+	}
+}
+
+// unloaded checks that systemd knows nothing of a unit any more, and that its group is gone.
+func unloaded(t testing.TB, unit, group string) {
+	t.Helper()
+	eventually(t, unit+" is unloaded and inactive", func() bool {
+		got := show(t, unit, "LoadState", "ActiveState")
+		return got["LoadState"] == "not-found" && got["ActiveState"] == "inactive"
+	})
+	if isDir("/sys/fs/cgroup" + group) {
+		t.Errorf("the group %s is left", group)
+	}
+}
+
+// inUnit gives a bundle a unit and limits.
+func inUnit(path string, resources map[string]any) func(map[string]any) {
+	return func(c map[string]any) {
+		linux(c)["cgroupsPath"] = path
+		if resources != nil {
+			linux(c)["resources"] = resources
+		}
+	}
+}
+
+// files compares files of a v2 group.
+func files(t testing.TB, group string, want map[string]string) {
+	t.Helper()
+	for file, w := range want {
+		data, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", group, file))
+		if got := strings.TrimSpace(string(data)); err != nil || got != w {
+			t.Errorf("%s is %q, %v; want %q", file, got, err, w)
+		}
+	}
+}
+
+var limits = map[string]any{
+	"memory": map[string]any{"limit": 64 << 20, "reservation": 32 << 20, "swap": 64 << 20}, "pids": map[string]any{"limit": 50},
+	"cpu": map[string]any{"shares": 2048, "quota": 20000, "period": 50000, "cpus": "0"},
+}
+
+// TestSystemdScope (SD01, SD02, SD06): a container is in a scope with its limits, which systemd and the group's files tell alike; its life is that of any container, and nothing of the scope is left after it.
+func TestSystemdScope(t *testing.T) {
+	r, id := newSystemd(t), testenv.ID(t)
+	unit, group := "hf-"+id+".scope", "/hf.slice/hf-test.slice/hf-"+id+".scope"
+	r.ok("create", "-b", shell(t, "exec sleep 1000", inUnit("hf-test.slice:hf:"+id, limits)), id)
+	shows(t, unit, map[string]string{
+		"ActiveState": "active", "Slice": "hf-test.slice", "ControlGroup": group, "Delegate": "yes", "DefaultDependencies": "no", "Description": "handfast container " + id, "Transient": "yes",
+		"MemoryAccounting": "yes", "CPUAccounting": "yes", "IOAccounting": "yes", "TasksAccounting": "yes",
+		"MemoryMax": "67108864", "MemoryLow": "33554432", "MemorySwapMax": "0", "TasksMax": "50", "CPUWeight": "174", "CPUQuotaPerSecUSec": "400ms", "CPUQuotaPeriodUSec": "50ms", "AllowedCPUs": "0",
+	})
+	in := map[string]string{"memory.max": "67108864", "memory.low": "33554432", "pids.max": "50", "cpu.weight": "174", "cpu.max": "20000 50000", "cpuset.cpus": "0"}
+	files(t, group, in)
+	systemctl(t, "daemon-reload")
+	files(t, group, in)
+	r.ok("start", id)
+	if got := r.inside(id, "cat /proc/self/cgroup"); got != "0::"+group+"\n" {
+		t.Errorf("exec is in %q", got)
+	}
+	r.ok("pause", id)
+	r.fails([]string{"paused", "resume it first"}, "update", "--pids-limit", "70", id)
+	r.ok("resume", id)
+	r.ok("kill", id, "KILL")
+	r.awaitStatus(id, "stopped")
+	r.ok("delete", id)
+	unloaded(t, unit, group)
+}
+
+// TestSystemdUpdate: systemd is told of new limits, so they are in force after it has loaded its units anew.
+func TestSystemdUpdate(t *testing.T) {
+	r, id := newSystemd(t), testenv.ID(t)
+	unit, group := "hf-"+id+".scope", "/system.slice/hf-"+id+".scope"
+	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id, limits)), id)
+	r.ok("update", "--memory", "128m", "--memory-swap", "256m", "--pids-limit", "70", "--cpu-share", "512", "--cpu-quota", "30000", id)
+	shows(t, unit, map[string]string{"MemoryMax": "134217728", "MemorySwapMax": "134217728", "TasksMax": "70", "CPUQuotaPerSecUSec": "600ms", "MemoryLow": "33554432", "AllowedCPUs": "0"})
+	in := map[string]string{"memory.max": "134217728", "pids.max": "70", "cpu.weight": "59", "cpu.max": "30000 50000", "memory.low": "33554432"}
+	files(t, group, in)
+	systemctl(t, "daemon-reload")
+	files(t, group, in)
+	r.ok("delete", "--force", id)
+	unloaded(t, unit, group)
+}
+
+// TestSystemdStop: systemctl stop ends the container.
+func TestSystemdStop(t *testing.T) {
+	r, id := newSystemd(t), testenv.ID(t)
+	unit := "handfast-" + id + ".scope"
+	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", func(c map[string]any) {
+		delete(linux(c), "cgroupsPath")
+		c["annotations"] = map[string]any{"org.systemd.property.TimeoutStopSec": "1", "org.systemd.property.Description": "'as annotated'"}
+	}), id)
+	shows(t, unit, map[string]string{"ActiveState": "active", "TimeoutStopUSec": "1s", "Description": "as annotated", "Slice": "system.slice"})
+	systemctl(t, "stop", unit)
+	r.awaitStatus(id, "stopped")
+	r.ok("delete", id)
+	unloaded(t, unit, "/system.slice/"+unit)
+}
+
+// TestSystemdFailures: nothing of a start that fails is left with systemd, whatever it failed of; and what is wrong is said.
+func TestSystemdFailures(t *testing.T) {
+	r := newSystemd(t)
+	for what, c := range map[string]struct {
+		words  []string
+		change func(map[string]any)
+	}{
+		"program":       {[]string{"no-such-program"}, func(c map[string]any) { process(c)["args"] = []any{"/no-such-program"} }},
+		"prestart hook": {[]string{"prestart"}, func(c map[string]any) { setHook(c, "prestart", 0, "/bin/false", "false") }},
+		"property": {[]string{"StartTransientUnit of hf-", "NoSuchProperty"}, func(c map[string]any) {
+			c["annotations"] = map[string]any{"org.systemd.property.NoSuchProperty": "1"}
+		}},
+		"annotation": {[]string{"org.systemd.property.PIDs"}, func(c map[string]any) { c["annotations"] = map[string]any{"org.systemd.property.PIDs": "[uint32 1]"} }},
+		"path":       {[]string{"linux.cgroupsPath", "slice:prefix:name"}, func(c map[string]any) { linux(c)["cgroupsPath"] = "/a/b" }},
+		"slice":      {[]string{"linux.cgroupsPath", "empty part"}, func(c map[string]any) { linux(c)["cgroupsPath"] = "a--b.slice:p:n" }},
+	} {
+		id := testenv.ID(t)
+		bundle := shell(t, "exit 0", func(config map[string]any) {
+			linux(config)["cgroupsPath"] = ":hf:" + id
+			c.change(config)
+		})
+		t.Log(what)
+		r.fails(c.words, "run", "-b", bundle, id)
+		unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
+	}
+	if out, _ := exec.Command("systemctl", "list-units", "--all", "--failed", "--plain", "--no-legend", "hf-*", "handfast-*").Output(); len(out) > 0 {
+		t.Errorf("failed units are left:\n%s", out)
+	}
+}
+
+// TestSystemdTaken: a unit of the name that is alive is not touched.
+func TestSystemdTaken(t *testing.T) {
+	r, first, second := newSystemd(t), testenv.ID(t), testenv.ID(t)
+	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+first, nil)), first)
+	r.fails([]string{"StartTransientUnit of hf-" + first + ".scope", "already"}, "run", "-b", shell(t, "exit 0", inUnit(":hf:"+first, nil)), second)
+	r.awaitStatus(first, "running")
+	r.ok("delete", "--force", first)
+}
+
+// TestSystemdDevices (SD03): the scope has the rules as far as systemd can hold them, and the container's own are in force.
+func TestSystemdDevices(t *testing.T) {
+	r, id := newSystemd(t), testenv.ID(t)
+	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id, map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}}})), id)
+	shows(t, "hf-"+id+".scope", map[string]string{"DevicePolicy": "strict"})
+	contains(t, show(t, "hf-"+id+".scope", "DeviceAllow")["DeviceAllow"], "/dev/char/1:3 rwm", "char-pts rwm", "char-* m")
+	contains(t, r.inside(id, "echo x > /dev/null && echo written; mknod /tmp/kmsg c 1 11 2>/dev/null; cat /tmp/kmsg 2>&1 >/dev/null || echo refused"), "written", "refused")
+	systemctl(t, "daemon-reload")
+	contains(t, r.inside(id, "echo x > /dev/null && echo written"), "written")
+	r.ok("delete", "--force", id)
+}
+
+// TestSystemdSub (SD09): with the annotation the container's processes are in a group below the scope's, and so are those of exec.
+func TestSystemdSub(t *testing.T) {
+	r, id := newSystemd(t), testenv.ID(t)
+	group := "/system.slice/hf-" + id + ".scope"
+	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", func(c map[string]any) {
+		inUnit(":hf:"+id, limits)(c)
+		c["annotations"] = map[string]any{"run.oci.systemd.subgroup": "inner"}
+	}), id)
+	files(t, group, map[string]string{"cgroup.procs": "", "memory.max": "67108864", "pids.max": "50"})
+	if got := r.inside(id, "cat /proc/self/cgroup"); got != "0::"+group+"/inner\n" {
+		t.Errorf("exec is in %q", got)
+	}
+	if data, err := os.ReadFile("/sys/fs/cgroup" + group + "/inner/cgroup.controllers"); err != nil || !strings.Contains(string(data), "memory") {
+		t.Errorf("controllers of the group below: %q, %v", data, err)
+	}
+	r.ok("delete", "--force", id)
+	unloaded(t, "hf-"+id+".scope", group)
+}
+
+// TestSystemdSlice: a name that ends in .slice is a slice, and the container is in it.
+func TestSystemdSlice(t *testing.T) {
+	r, id := newSystemd(t), testenv.ID(t)
+	unit, group := "hfslice-inner.slice", "/hfslice.slice/hfslice-inner.slice"
+	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit("::"+unit, map[string]any{"pids": map[string]any{"limit": 40}})), id)
+	shows(t, unit, map[string]string{"ActiveState": "active", "ControlGroup": group, "TasksMax": "40"})
+	if got := r.inside(id, "cat /proc/self/cgroup"); got != "0::"+group+"\n" {
+		t.Errorf("exec is in %q", got)
+	}
+	r.ok("delete", "--force", id)
+	unloaded(t, unit, group)
+	systemctl(t, "stop", "hfslice.slice")
+}
+
+// TestSystemdSmallMemory: a limit that the child itself would not fit in.
+func TestSystemdSmallMemory(t *testing.T) {
+	r, id := newSystemd(t), testenv.ID(t)
+	bundle := shell(t, "exit 7", inUnit(":hf:"+id, map[string]any{"memory": map[string]any{"limit": 1 << 20}, "pids": map[string]any{"limit": 1}}))
+	if o := r.do("run", "-b", bundle, id); o.status != 7 {
+		t.Errorf("%+v", o)
+	}
+	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
+}
