@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 // child is the other end of these tests: this test binary, executed anew by Start. What it does is the hostname of its configuration, for that travels; what it
 // must do before there is a configuration stands in the file that its parent names by its own environment, which does not travel.
 func child() {
+	if pid, told := os.LookupEnv("JOIN_PID"); told {
+		asPlainUser(pid)
+	}
 	conn, ok, err := transport.Adopt(spawn.SocketVariable)
 	if !ok {
 		return
