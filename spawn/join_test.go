@@ -21,7 +21,6 @@ import (
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
-	"github.com/handfast/handfast/syncproto/transport"
 )
 
 // every is all kinds, and the file of each below /proc/PID/ns.
@@ -193,15 +192,7 @@ func TestUnreliableJoin(t *testing.T) {
 		cfg.Files[0] = r
 		_, err = spawn.Start(context.Background(), cfg)
 		_ = r.Close()
-		var f *transport.Failure
-		early := c.outcome == syncproto.Died && c.state == syncproto.Greeted // it may be gone before the greeting is sent
-		if !errors.As(err, &f) || f.Outcome != c.outcome && !(early && f.Outcome == syncproto.Broken) || f.State != c.state || !strings.Contains(err.Error(), c.text) {
-			t.Errorf("%s%s: %v: want outcome %v in state %v with %q, got %+v", c.how, c.act, err, c.outcome, c.state, c.text, f)
-		}
-		var s *spawn.StartError
-		if !errors.As(err, &s) || !s.Reaped {
-			t.Errorf("%s%s: the child was not reaped: %v", c.how, c.act, err)
-		}
+		ended(t, c.how+c.act, err, c.outcome, c.state, c.text)
 	}
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -122,6 +122,24 @@ func TestUserNamespace(t *testing.T) {
 	}
 }
 
+// ended checks how a start ended that could not succeed: by one line with the verdict and what is known of the child, which is reaped.
+func ended(t *testing.T, what string, err error, outcome syncproto.Outcome, state syncproto.State, text string) {
+	t.Helper()
+	var f *transport.Failure
+	early := outcome == syncproto.Died && state == syncproto.Greeted // it may be gone before the greeting is sent
+	if !errors.As(err, &f) || f.Outcome != outcome && !(early && f.Outcome == syncproto.Broken) || f.State != state {
+		t.Errorf("%s: %v: want outcome %v in state %v, got %+v", what, err, outcome, state, f)
+		return
+	}
+	if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%s: %q is not one line with %q", what, err, text)
+	}
+	var s *spawn.StartError
+	if !errors.As(err, &s) || !s.Reaped {
+		t.Errorf("%s: the child was not reaped: %v", what, err)
+	}
+}
+
 // The child that cannot be relied on: whatever it does, Start returns, says what happened, and leaves nothing.
 func TestUnreliableChild(t *testing.T) {
 	for _, c := range []struct {
@@ -155,23 +173,12 @@ func TestUnreliableChild(t *testing.T) {
 			defer r.Close()
 			cfg.Files[0] = r
 			_, err = spawn.Start(context.Background(), cfg)
-			var f *transport.Failure
-			early := c.outcome == syncproto.Died && c.state == syncproto.Greeted // it may be gone before the greeting is sent
-			if !errors.As(err, &f) || f.Outcome != c.outcome && !(early && f.Outcome == syncproto.Broken) || f.State != c.state {
-				t.Fatalf("Start: %v: want outcome %v in state %v, got %+v", err, c.outcome, c.state, f)
-			}
-			if !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%q is not one line with %q", err, c.text)
-			}
+			ended(t, c.how+c.act, err, c.outcome, c.state, c.text)
 			if c.outcome == syncproto.TimedOut != errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v: is DeadlineExceeded: %t", err, errors.Is(err, context.DeadlineExceeded))
 			}
 			if c.act == "fail" && !errors.Is(err, unix.ENOENT) {
 				t.Errorf("%v is not ENOENT", err)
-			}
-			var s *spawn.StartError
-			if !errors.As(err, &s) || !s.Reaped {
-				t.Errorf("the child was not reaped: %v", err)
 			}
 		})
 	}
