@@ -21,15 +21,11 @@ func fakeV2(t *testing.T, files map[string]string) (*Group, string) {
 	}
 	layout := &Layout{Hierarchies: []Hierarchy{{V2: true, Mountpoint: path, Root: "/"}}}
 	g := &Group{layout: layout, path: "/fake"}
-	var dirs [2]dir
-	for i := range dirs {
-		fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dirs[i] = dir{fd, path}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	g.members = []member{{h: &layout.Hierarchies[0], mount: dirs[0], dir: dirs[1]}}
+	g.members = []member{{h: &layout.Hierarchies[0], dir: dir{fd, path}}}
 	t.Cleanup(g.Close)
 	return g, path
 }
