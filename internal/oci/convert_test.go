@@ -34,7 +34,7 @@ func TestRefusals(t *testing.T) {
 	s := spec(t, `{"process": {"scheduler": {"policy": "SCHED_FIFO"}, "ioPriority": {"class": "IOPRIO_CLASS_IDLE"},
 		"execCPUAffinity": {"initial": "0"}}, "mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount", "ridmap"], "uidMappings": [{"size": 1}]}],
 		"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}, "mountLabel": "m", "personality": {"domain": "LINUX32"},
-		"memoryPolicy": {"mode": "MPOL_BIND"}, "netDevices": {"eth0": {}, "eth1": {"name": "x"}}, "cgroupsPath": "a.slice:b:c",
+		"memoryPolicy": {"mode": "MPOL_BIND"}, "netDevices": {"eth0": {}, "eth1": {"name": "x"}},
 		"namespaces": [{"type": "mount"}]}}`)
 	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
 	var got *UnsupportedError
@@ -43,7 +43,6 @@ func TestRefusals(t *testing.T) {
 	}
 	want := []string{
 		"mounts[0].uidMappings", "mounts[0].options[0] remount", "mounts[0].options[1] ridmap",
-		"linux.cgroupsPath in systemd's form slice:prefix:name",
 		"process.scheduler", "process.ioPriority", "process.execCPUAffinity",
 		"linux.seccomp", "linux.mountLabel", "linux.personality", "linux.memoryPolicy", "linux.netDevices",
 	}
