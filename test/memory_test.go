@@ -127,5 +127,5 @@ func TestCgroupManagerDisabled(t *testing.T) {
 	r.ok("delete", "--force", id)
 	r.fails([]string{"linux.resources", "disabled"}, "run", "-b", shell(t, "exit 0", memoryLimit(64<<20)), testenv.ID(t))
 	r.global = []string{"--cgroup-manager=other"}
-	r.fails([]string{"--cgroup-manager", "other", "cgroupfs or disabled"}, "list")
+	r.fails([]string{"--cgroup-manager", "other", "cgroupfs, systemd or disabled"}, "list")
 }
