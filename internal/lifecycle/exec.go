@@ -98,7 +98,7 @@ func (e *execution) begin() error {
 	for _, w := range warnings {
 		e.r.Log.Warnf("%s", w)
 	}
-	cfg.Target, cfg.Handler = target, e
+	cfg.Target, cfg.Handler, cfg.Deadlines = target, e, unhurried
 	if paused {
 		// It stops as soon as it is in the group, until somebody resumes the container.
 		cfg.Deadlines = spawn.Deadlines{Hello: -1, Config: -1, Idle: -1, Exec: -1}

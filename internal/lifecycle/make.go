@@ -3,8 +3,10 @@ package lifecycle
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -23,9 +25,12 @@ func (c *creation) make(ctx context.Context) error {
 	return nil
 }
 
+// unhurried are the deadlines of a child's beginning. A program that its user waits for would rather have the defaults; a runtime is called by the hundred at once, on machines that are short of everything.
+var unhurried = spawn.Deadlines{Hello: 30 * time.Second, Config: 30 * time.Second}
+
 func (c *creation) spawn(ctx context.Context) error {
 	cfg := c.convert.Spawn
-	cfg.Handler = c
+	cfg.Handler, cfg.Deadlines = c, unhurried
 	cfg.Trace = c.trace.event()
 	if !cfg.Container.Process.Terminal {
 		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
