@@ -39,6 +39,17 @@ func TestSmallMemoryLimit(t *testing.T) {
 	r.ok("delete", id)
 }
 
+// TestExecUnderASmallMemoryLimit: a process that joins does not pay for its own beginning either.
+func TestExecUnderASmallMemoryLimit(t *testing.T) {
+	r := newRuntime(t)
+	id, _ := r.sleeper(memoryLimit(1 << 20))
+	for range 5 {
+		if got := r.inside(id, "echo in $(cat /proc/1/comm)"); got != "in sleep\n" {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 // inRoot says whether a cgroup file shows the root in every hierarchy.
 func inRoot(cgroup string) bool {
 	for line := range strings.Lines(cgroup) {
@@ -98,6 +109,11 @@ func TestWithoutClone3(t *testing.T) {
 	}
 	if !inRoot(o.stdout) {
 		t.Errorf("not in the group:\n%s", o.stdout)
+	}
+	running, _ := r.sleeper(func(c map[string]any) { testenv.MapIDs(c, hostIDs, 1000) })
+	groups := r.do("exec", running, "cat", "/proc/1/cgroup", "/proc/self/cgroup")
+	if half := len(groups.stdout) / 2; groups.status != 0 || half == 0 || groups.stdout[:half] != groups.stdout[half:] {
+		t.Errorf("exec: %+v", groups)
 	}
 	log, err := os.ReadFile(r.global[2])
 	if err != nil || !strings.Contains(string(log), "joins its cgroup after the clone") {

@@ -67,6 +67,8 @@ type execution struct {
 	init     *handle // the container's first process
 	spawn    spawn.Config
 	group    *cgroupfs.Group // the process's, nil where the container has none of its own
+	late     bool            // the process joins its group after it was made
+	began    bool            // there is, or was, a process
 	terminal *terminal
 	trace    *tracer
 	process  *spawn.Process
@@ -141,7 +143,8 @@ func (e *execution) find() (paused bool, err error) {
 // Started puts the process into what the container is in besides its group, and tells who asked for it of the process by a descriptor.
 func (e *execution) Started(ctx context.Context, pid int) error {
 	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
-	if err := Join(joinClass(e.state, pid), e.attach(ctx, pid)); err != nil {
+	e.began = true
+	if err := Join(joinClass(e.state, pid), e.attach(ctx, pid), e.join(ctx, pid)); err != nil {
 		return err
 	}
 	return sendPIDFD(e.o.PIDFDSocket, pid, "setns")

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/spawn"
 )
 
@@ -27,6 +28,11 @@ func (e *execution) openGroup() error {
 	if err != nil {
 		return err
 	}
+	limits, err := state.DecodeResources(e.state.Resources)
+	if err != nil {
+		return err
+	}
+	e.late = small(limits)
 	e.group, err = cgroupfs.Load(layout, cgroupfs.Saved{Path: e.state.CgroupPath, Made: e.state.CgroupMade})
 	switch {
 	case err != nil:
@@ -64,6 +70,10 @@ func (e *execution) start(ctx context.Context) error {
 		}
 		err = e.spawnNow(ctx)
 	}
+	if err != nil && e.group != nil && !e.late && !e.began && noCloneInto(err) {
+		e.late = true
+		err = e.spawnNow(ctx)
+	}
 	if errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("cannot exec in container %s: %w", e.o.ID, err)
 	}
@@ -73,7 +83,7 @@ func (e *execution) start(ctx context.Context) error {
 func (e *execution) spawnNow(ctx context.Context) (err error) {
 	cfg := e.spawn
 	cfg.Trace = e.trace.event()
-	if e.group != nil && !e.attaches() {
+	if e.group != nil && !e.attaches() && !e.late {
 		cfg.Cgroup = e.group
 	}
 	if !cfg.Container.Process.Terminal {
@@ -81,6 +91,15 @@ func (e *execution) spawnNow(ctx context.Context) (err error) {
 	}
 	e.process, err = spawn.Start(ctx, cfg)
 	return err
+}
+
+// join moves the process into its group before it is told anything, where it could not begin there or would have had too little memory to begin (as creation.join).
+func (e *execution) join(ctx context.Context, pid int) error {
+	if !e.late || e.group == nil {
+		return nil
+	}
+	awaitSleep(ctx, pid)
+	return e.group.Add(pid)
 }
 
 // firstProcessGroup is the v2 group of the container's first process, below the container's own.

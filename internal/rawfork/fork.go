@@ -4,7 +4,7 @@ package rawfork
 
 import (
 	"syscall"
-	"unsafe" // for go:linkname too
+	_ "unsafe" // for go:linkname
 
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +12,7 @@ import (
 // Available reports whether this build can fork. One that is instrumented cannot: what it adds to every function must not run in the child.
 const Available = true
 
-// The rules of this file, for everything that runs between clone3 and the execution:
+// The rules of this file, for everything that runs between the clone and the execution:
 //
 //   - no memory is taken: no append, no closure, no interface, no string is made, and what is written is plain numbers, so that there is no write barrier;
 //   - the stack does not grow: every function is nosplit, and calls only such, or assembly;
@@ -36,9 +36,9 @@ func afterForkInChild()
 //go:noinline
 //go:norace
 //go:nocheckptr
-func clone(args *cloneArgs, calls []call, r *report) (pid uintptr, errno syscall.Errno) {
+func clone(trap uintptr, args [3]uintptr, calls []call, r *report) (pid uintptr, errno syscall.Errno) {
 	beforeFork()
-	pid, _, errno = syscall.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
+	pid, _, errno = syscall.RawSyscall(trap, args[0], args[1], args[2])
 	if errno != 0 || pid != 0 {
 		afterFork()
 		return pid, errno

@@ -11,6 +11,6 @@ import (
 // Available reports whether this build can fork. One that is instrumented cannot: what it adds to every function must not run in the child.
 const Available = false
 
-func clone(*cloneArgs, []call, *report) (uintptr, syscall.Errno) {
+func clone(uintptr, [3]uintptr, []call, *report) (uintptr, syscall.Errno) {
 	return 0, unix.ENOSYS
 }

@@ -3,6 +3,7 @@ package rawfork
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -17,7 +18,7 @@ const (
 	must  kind = iota // an error ends the child
 	try               // EPERM is remembered, any other error ends the child
 	again             // done only if the call that it belongs to met EPERM
-	fork              // clone3(2): the child goes on with the list, the caller of it ends
+	fork              // clone(2): the child goes on with the list, the caller of it ends
 	await             // read one byte: end of file ends the child
 	execute
 )
@@ -35,6 +36,19 @@ type call struct {
 // cloneArgs is struct clone_args of clone(2), as large as Linux 5.7 has it.
 type cloneArgs struct {
 	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+}
+
+// call is the system call of these arguments: clone3(2), or clone(2) where that is not there. Only what both can say counts for the latter.
+func (a *cloneArgs) call(three bool) (trap uintptr, args [3]uintptr) {
+	if three {
+		return unix.SYS_CLONE3, [3]uintptr{uintptr(unsafe.Pointer(a)), unsafe.Sizeof(*a)}
+	}
+	// Its pointer to the parent's copy of the number is also the one to the pidfd.
+	args = [3]uintptr{uintptr(a.flags | a.exitSignal), 0, uintptr(a.parentTID | a.pidfd)}
+	if runtime.GOARCH == "s390x" {
+		args[0], args[1] = args[1], args[0] // clone(2), "C library/kernel differences"
+	}
+	return unix.SYS_CLONE, args
 }
 
 // Program is what a child does, in order. Its methods add to it; what they are given stays alive with it.
@@ -101,8 +115,10 @@ func (p *Program) Setns(fd int, flags uintptr, text string) {
 
 // Fork adds the second child: with flags' namespaces as its own, child of the same parent, in whatever pid namespace the first one has entered. Only it goes on with the list.
 func (p *Program) Fork(flags uintptr) {
+	// Start gives the call its arguments.
 	p.second = &cloneArgs{flags: uint64(flags) | unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID}
-	p.put(fork, "clone", unix.SYS_CLONE3, []uintptr{Keep(p, p.second), unsafe.Sizeof(*p.second)})
+	p.keep = append(p.keep, p.second)
+	p.put(fork, "clone", 0, nil)
 }
 
 // Await adds a wait for the caller's word (Child.Go) at the descriptor fd, which is the number that Run is told.

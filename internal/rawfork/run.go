@@ -36,6 +36,7 @@ type Child struct {
 	pidfd  int32    // written by the kernel, so it stands in this struct, which does not move
 	alive  *os.File // end of file: executed, or ended
 	word   *os.File // nil where the program does not wait
+	first  cloneArgs
 	page   []byte
 	report *report // in page
 }
@@ -68,9 +69,6 @@ func (c *Child) start(o Options) (err error) {
 		return os.NewSyscallError("mmap", err)
 	}
 	c.report = (*report)(unsafe.Pointer(&c.page[0]))
-	if c.p.second != nil {
-		c.p.second.parentTID = uint64(uintptr(unsafe.Pointer(&c.report.second)))
-	}
 	head := &Program{}
 	theirs, err := c.pipes(head, o)
 	defer func() {
@@ -124,22 +122,41 @@ func raw(f *os.File) int {
 }
 
 func (c *Child) clone(list []call, o Options) error {
-	args := &cloneArgs{flags: uint64(o.Flags) | unix.CLONE_PIDFD, pidfd: uint64(uintptr(unsafe.Pointer(&c.pidfd))), exitSignal: uint64(unix.SIGCHLD)}
+	three := clone3()
+	c.first = cloneArgs{flags: uint64(o.Flags) | unix.CLONE_PIDFD, pidfd: uint64(uintptr(unsafe.Pointer(&c.pidfd))), exitSignal: uint64(unix.SIGCHLD)}
 	if o.Cgroup >= 0 {
-		args.flags, args.cgroup = args.flags|unix.CLONE_INTO_CGROUP, uint64(o.Cgroup)
+		if !three {
+			return fmt.Errorf("a child that begins in a cgroup: %w", os.NewSyscallError("clone3", unix.ENOSYS))
+		}
+		c.first.flags, c.first.cgroup = c.first.flags|unix.CLONE_INTO_CGROUP, uint64(o.Cgroup)
 	}
+	trap, args := c.first.call(three)
 	c.p.calls = list
+	for i := range list {
+		if list[i].kind == fork {
+			c.p.second.parentTID = uint64(uintptr(unsafe.Pointer(&c.report.second)))
+			var a [3]uintptr
+			list[i].trap, a = c.p.second.call(three)
+			copy(list[i].args[:], a[:])
+		}
+	}
 	// The lock is that of package syscall: a descriptor that another goroutine is about to mark FD_CLOEXEC is not caught unmarked.
 	syscall.ForkLock.Lock()
-	pid, errno := clone(args, list, c.report)
+	pid, errno := clone(trap, args, list, c.report)
 	syscall.ForkLock.Unlock()
 	runtime.KeepAlive(c.p)
 	if errno != 0 {
 		c.pidfd = -1
-		return os.NewSyscallError("clone3", errno)
+		return os.NewSyscallError("clone", errno)
 	}
 	c.pid = int(pid)
 	return nil
+}
+
+// clone3 reports whether clone3(2) is there: Linux before 5.3 does not have it, and filters of system calls often forbid it as if it were not.
+func clone3() bool {
+	_, _, errno := syscall.RawSyscall(unix.SYS_CLONE3, 0, 0, 0)
+	return errno == unix.EINVAL
 }
 
 // PID is the first child, which waits where the program has an Await.
