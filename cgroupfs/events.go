@@ -13,13 +13,16 @@ type EventKind int
 
 // The kinds of events.
 const (
-	OutOfMemory  EventKind = iota + 1 // the group met its limit of memory and the kernel killed, or on v1 would if it were let
+	Watching     EventKind = iota + 1 // the first: from here on nothing is missed
+	OutOfMemory                       // the group met its limit of memory and the kernel killed, or on v1 would if it were let
 	PressureHigh                      // a trigger's stall was reached within its window
 )
 
 // String is the kind in a word.
 func (k EventKind) String() string {
 	switch k {
+	case Watching:
+		return "watching"
 	case OutOfMemory:
 		return "oom"
 	case PressureHigh:

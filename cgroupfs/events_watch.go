@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch tells f of events until no process is left in the group, or the group is gone, and returns nil then; where only v1 is mounted a group counts as long as it exists. When ctx ends it
+// Watch tells f of events, Watching first, until no process is left in the group, or the group is gone, and returns nil then; where only v1 is mounted a group counts as long as it exists. When ctx ends it
 // returns why. It polls nothing: it sleeps in poll(2) on one thread, on inotify of v2's memory.events and cgroup.events, on an eventfd of v1's memory.oom_control, and on the triggers of
 // pressure, which v2 has, also beside v1. f is called on the caller's goroutine, one call at a time. The events of before are not told.
 func (g *Group) Watch(ctx context.Context, triggers []Trigger, f func(Event)) error {
@@ -25,6 +25,9 @@ func (g *Group) Watch(ctx context.Context, triggers []Trigger, f func(Event)) er
 	w := &watch{g: g, tell: f}
 	defer w.close()
 	if err := w.open(triggers); err != nil {
+		if over, e := w.look(); over && e == nil {
+			return nil // the group went away meanwhile
+		}
 		return err
 	}
 	stop := context.AfterFunc(ctx, w.wake)
@@ -33,6 +36,7 @@ func (g *Group) Watch(ctx context.Context, triggers []Trigger, f func(Event)) er
 			<-w.woken // the descriptor is still in use
 		}
 	}()
+	f(Event{Kind: Watching})
 	for {
 		over, err := w.look()
 		if err != nil || over {
@@ -112,7 +116,8 @@ func (w *watch) open(triggers []Trigger) error {
 	return err
 }
 
-// openInotify watches the files that the kernel announces changes of (kernel/cgroup/cgroup.c, cgroup_file_notify).
+// openInotify watches the files that the kernel announces changes of (kernel/cgroup/cgroup.c, cgroup_file_notify). It announces a change that follows soon upon another one later, and not at
+// all if the group is removed first; so the directory above is watched for that.
 func (w *watch) openInotify() error {
 	if w.v2 == nil {
 		return nil
@@ -122,10 +127,10 @@ func (w *watch) openInotify() error {
 		return os.NewSyscallError("inotify_init1", err)
 	}
 	w.inotify = w.add(fd, unix.POLLIN)
-	for _, file := range []string{"cgroup.events", "memory.events"} {
+	for file, mask := range map[string]uint32{"cgroup.events": unix.IN_MODIFY, "memory.events": unix.IN_MODIFY, "..": unix.IN_DELETE} {
 		// By the directory's descriptor, so that it is this group and not one that came to be at its path.
 		path := "/proc/self/fd/" + strconv.Itoa(w.v2.dir.fd) + "/" + file
-		_, err := unix.InotifyAddWatch(fd, path, unix.IN_MODIFY)
+		_, err := unix.InotifyAddWatch(fd, path, mask)
 		if err != nil && err != unix.ENOENT { // without its controller there is no memory.events
 			return &os.PathError{Op: "inotify_add_watch", Path: w.v2.dir.name + "/" + file, Err: err}
 		}

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,11 +29,16 @@ func (g *Group) Freeze(ctx context.Context) error {
 		return g.noFreezer()
 	}
 	err := m.freeze(ctx)
-	if err != nil {
-		err = errors.Join(err, m.thaw(context.WithoutCancel(ctx)))
+	if err == nil {
+		return nil
 	}
-	return err
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoPatience)
+	defer cancel()
+	return errors.Join(err, m.thaw(undo))
 }
+
+// undoPatience bounds the wait for a thaw that nobody asked for; it is written in any case.
+const undoPatience = 5 * time.Second
 
 // Thaw lets the processes of the group go on. Where a group above is frozen they do not: the error names it.
 func (g *Group) Thaw(ctx context.Context) error {
@@ -188,6 +194,11 @@ func (m *member) frozenAbove() string {
 	if !m.h.V2 {
 		file, is = "freezer.self_freezing", "1"
 	}
+	if !m.h.V2 {
+		if text, err := m.dir.read("freezer.parent_freezing"); err != nil || strings.TrimSpace(text) != "1" {
+			return ""
+		}
+	}
 	mount, err := openMount(m.h)
 	if err != nil {
 		return ""
@@ -198,6 +209,9 @@ func (m *member) frozenAbove() string {
 		if text, err := mount.read(join(p, file)); err == nil && strings.TrimSpace(text) == is {
 			return path.Join(mount.name, p)
 		}
+	}
+	if !m.h.V2 {
+		return mount.name // the mount's own root, or one that it does not show
 	}
 	return ""
 }

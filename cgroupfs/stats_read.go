@@ -130,8 +130,19 @@ func (r *fileReader) contents(file string) ([]byte, error) {
 	}
 }
 
-// hugetlbSizes are the host's sizes of huge pages as the files are named (mm/hugetlb_cgroup.c, mem_fmt). They do not change while it runs.
-var hugetlbSizes = sync.OnceValue(func() []string {
+// pages are the host's sizes of huge pages, once they are asked for.
+var pages struct {
+	once  sync.Once
+	sizes []string
+}
+
+// hugetlbSizes are those sizes as the files are named (mm/hugetlb_cgroup.c, mem_fmt). They do not change while the host runs.
+func hugetlbSizes() []string {
+	pages.once.Do(func() { pages.sizes = readHugetlbSizes() })
+	return pages.sizes
+}
+
+func readHugetlbSizes() []string {
 	entries, err := os.ReadDir("/sys/kernel/mm/hugepages")
 	if err != nil {
 		return nil // a kernel without huge pages
@@ -143,7 +154,7 @@ var hugetlbSizes = sync.OnceValue(func() []string {
 		}
 	}
 	return sizes
-})
+}
 
 // hugetlbSize turns hugepages-2048kB into 2MB.
 func hugetlbSize(dir string) (string, error) {

@@ -135,19 +135,25 @@ func (f *follower) beside(ctx context.Context, h *handle, watch func(context.Con
 	return err
 }
 
-// turns prints events and readings as they come until over, or until nothing can be printed.
+// turns prints events and readings as they come until over, or until nothing can be printed. The first reading comes an interval after the watch has begun: who has seen it misses no event.
 func (f *follower) turns(interval time.Duration, told <-chan cgroupfs.Event, over <-chan struct{}) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	ticks := (<-chan time.Time)(nil)
 	for {
 		select {
 		case e := <-told:
+			if e.Kind == cgroupfs.Watching {
+				tick.Reset(interval)
+				ticks = tick.C
+				continue
+			}
 			if err := f.print(groupEvent(f.state.ID, e)); err != nil {
 				return err
 			}
 		case <-over:
 			return nil
-		case <-tick.C:
+		case <-ticks:
 			if err := f.stats(); err != nil && !gone(err) {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,4 +97,30 @@ func TestParseTriggers(t *testing.T) {
 			t.Errorf("%q: %v", bad, got)
 		}
 	}
+}
+
+// FuzzParseTriggers: what is accepted says the same when it is written down again.
+func FuzzParseTriggers(f *testing.F) {
+	f.Add("memory=150ms/2s,io:full=100ms/10s")
+	f.Add(",")
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := ParseTriggers(text)
+		if err != nil || len(all) == 0 {
+			return
+		}
+		var b strings.Builder
+		for i, one := range all {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(one.Resource)
+			if one.Full {
+				b.WriteString(":full")
+			}
+			b.WriteString("=" + one.Stall.String() + "/" + one.Window.String())
+		}
+		if again, err := ParseTriggers(b.String()); err != nil || cmp.Diff(all, again) != "" {
+			t.Errorf("%q: %v; as %q: %v, %v", text, all, b.String(), again, err)
+		}
+	})
 }

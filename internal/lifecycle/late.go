@@ -116,7 +116,12 @@ func (c *creation) delegate() error {
 	if !ok {
 		return nil
 	}
-	if err := c.group.Delegate(int(uid)); err != nil {
+	err := c.group.Delegate(int(uid))
+	if c.r.CgroupOptional && errors.Is(err, unix.EPERM) {
+		c.r.Log.Debugf("container %s: the cgroup stays this user's: %v", c.o.ID, err) // a plain user gives nothing away
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("give the cgroup to user %d: %w", uid, err)
 	}
 	return nil

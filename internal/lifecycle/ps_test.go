@@ -1,6 +1,9 @@
 package lifecycle
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestSelectRows(t *testing.T) {
 	table := "UID  PID CMD\nroot   1 init\nroot  21 a 1 b\nroot   2 x\n\n"
@@ -13,4 +16,22 @@ func TestSelectRows(t *testing.T) {
 			t.Errorf("%q: %q", bad, got)
 		}
 	}
+}
+
+// FuzzSelectRows: the rows that are kept are rows of the table, after its header.
+func FuzzSelectRows(f *testing.F) {
+	f.Add("UID PID CMD\nroot 1 init\nroot 21 a\n")
+	f.Add("PID\n1\n\n")
+	f.Fuzz(func(t *testing.T, table string) {
+		got, err := selectRows(table, []int{1, 21})
+		if err != nil {
+			return
+		}
+		all := "\n" + table + "\n"
+		for row := range strings.Lines(got) {
+			if !strings.Contains(all, "\n"+strings.TrimSuffix(row, "\n")+"\n") {
+				t.Errorf("%q is not a row of %q", row, table)
+			}
+		}
+	})
 }
