@@ -2,6 +2,9 @@ package cgroupfs
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,4 +47,31 @@ func adopt(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 		m.mount.close()
 	}
 	return m, err
+}
+
+// Inner moves a process of the group into one group below it, which is made if it is not there, and then lets that have every controller on v2. Not sooner: a group that holds processes and has given on a controller is a
+// threaded one at best, below which no process can be (cgroup-v2.rst, "Threads"). The process must be the only one in the group; name is one plain name.
+func (g *Group) Inner(name string, pid int) error {
+	if rel, err := checkPath("/" + name); err != nil || strings.Contains(rel, "/") {
+		return fmt.Errorf("group %q below %s: want one plain name: %w", name, g.path, unix.EINVAL)
+	}
+	for i := range g.members {
+		m := &g.members[i]
+		rel := join(g.path[1:], name)
+		if err := m.mount.mkdir(rel); err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+		if err := m.initCpuset(rel); err != nil {
+			return err
+		}
+		if err := m.mount.write(join(rel, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
+			return err
+		}
+		if m.h.V2 && g.layout.Mode() == V2 {
+			if err := m.enable(g.path[1:]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
