@@ -39,12 +39,12 @@ func adopt(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 	if m.mount, err = openMount(h); err != nil {
 		return m, err
 	}
+	defer m.mount.close()
 	if err = m.mkdirs(rel, l.Mode() == V2); err == nil {
 		m.dir, err = m.mount.sub(rel)
 	}
 	if err != nil {
 		m.undo()
-		m.mount.close()
 	}
 	return m, err
 }
@@ -56,22 +56,28 @@ func (g *Group) Inner(name string, pid int) error {
 		return fmt.Errorf("group %q below %s: want one plain name: %w", name, g.path, unix.EINVAL)
 	}
 	for i := range g.members {
-		m := &g.members[i]
-		rel := join(g.path[1:], name)
-		if err := m.mount.mkdir(rel); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := g.members[i].inner(g.path[1:], name, pid, g.layout.Mode() == V2); err != nil {
 			return err
-		}
-		if err := m.initCpuset(rel); err != nil {
-			return err
-		}
-		if err := m.mount.write(join(rel, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
-			return err
-		}
-		if m.h.V2 && g.layout.Mode() == V2 {
-			if err := m.enable(g.path[1:]); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// inner does it in one hierarchy, where the group is at rel.
+func (m *member) inner(rel, name string, pid int, enable bool) (err error) {
+	if m.mount, err = openMount(m.h); err != nil {
+		return err
+	}
+	defer m.mount.close()
+	below := join(rel, name)
+	if err := m.mount.mkdir(below); err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	if err := m.initCpuset(below); err != nil {
+		return err
+	}
+	if err := m.mount.write(join(below, "cgroup.procs"), strconv.Itoa(pid)); err != nil || !enable {
+		return err
+	}
+	return m.enable(rel)
 }
