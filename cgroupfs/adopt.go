@@ -2,6 +2,9 @@ package cgroupfs
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,12 +39,45 @@ func adopt(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 	if m.mount, err = openMount(h); err != nil {
 		return m, err
 	}
+	defer m.mount.close()
 	if err = m.mkdirs(rel, l.Mode() == V2); err == nil {
 		m.dir, err = m.mount.sub(rel)
 	}
 	if err != nil {
 		m.undo()
-		m.mount.close()
 	}
 	return m, err
+}
+
+// Inner moves a process of the group into one group below it, which is made if it is not there, and then lets that have every controller on v2. Not sooner: a group that holds processes and has given on a controller is a
+// threaded one at best, below which no process can be (cgroup-v2.rst, "Threads"). The process must be the only one in the group; name is one plain name.
+func (g *Group) Inner(name string, pid int) error {
+	if rel, err := checkPath("/" + name); err != nil || strings.Contains(rel, "/") {
+		return fmt.Errorf("group %q below %s: want one plain name: %w", name, g.path, unix.EINVAL)
+	}
+	for i := range g.members {
+		if err := g.members[i].inner(g.path[1:], name, pid, g.layout.Mode() == V2); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inner does it in one hierarchy, where the group is at rel.
+func (m *member) inner(rel, name string, pid int, enable bool) (err error) {
+	if m.mount, err = openMount(m.h); err != nil {
+		return err
+	}
+	defer m.mount.close()
+	below := join(rel, name)
+	if err := m.mount.mkdir(below); err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	if err := m.initCpuset(below); err != nil {
+		return err
+	}
+	if err := m.mount.write(join(below, "cgroup.procs"), strconv.Itoa(pid)); err != nil || !enable {
+		return err
+	}
+	return m.enable(rel)
 }

@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -113,6 +114,22 @@ func TestAnnotations(t *testing.T) {
 		all, err := FromAnnotations(map[string]string{AnnotationPrefix + key: c[0]})
 		if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), c[1]) || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s=%s: %v, %v; want an error with %q", key, c[0], all, err, c[1])
+		}
+	}
+}
+
+// TestUnsafeAreDocumented: docs/runtime.md names every property that reaches beyond the container, and every one that is refused.
+func TestUnsafeAreDocumented(t *testing.T) {
+	data, err := os.ReadFile("../../docs/runtime.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(Unsafe(), Owned()...) {
+		if !strings.Contains(string(data), "`"+name+"`") {
+			t.Errorf("docs/runtime.md does not name %s", name)
+		}
+		if !propertyName(name) {
+			t.Errorf("%q is no property's name", name)
 		}
 	}
 }

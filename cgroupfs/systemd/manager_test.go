@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -343,9 +342,7 @@ func TestVersion(t *testing.T) {
 
 // TestFrozen: while the unit's group is frozen nothing is asked for.
 func TestFrozen(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: it makes a control group")
-	}
+	testenv.Root(t)
 	layout, err := cgroupfs.Host()
 	if err != nil {
 		t.Fatal(err)

@@ -193,3 +193,35 @@ func TestAllowedIsEnough(t *testing.T) {
 		}
 	})
 }
+
+// TestDifference: only what is new or other is set again, a list as a whole, and going from one plan to another twice sets nothing the second time.
+func TestDifference(t *testing.T) {
+	host := hosts(t)["v2-252"]
+	plan := func(name string) []Property {
+		r := some[name]
+		all, err := host.Plan(&r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	for a := range some {
+		if d := Difference(plan(a), plan(a)); len(d) > 0 {
+			t.Errorf("%s and itself differ by\n%s", a, lines(d))
+		}
+		for b := range some {
+			have := map[string]string{}
+			for _, p := range plan(a) {
+				have[p.Name] = p.Value.String()
+			}
+			for _, p := range Difference(plan(a), plan(b)) {
+				have[p.Name] = p.Value.String()
+			}
+			for _, p := range plan(b) {
+				if last := plan(b); p.Name != "DeviceAllow" && have[p.Name] != p.Value.String() || p.Name == "DeviceAllow" && have[p.Name] != last[len(last)-1].Value.String() {
+					t.Errorf("from %s to %s: %s is %s", a, b, p, have[p.Name])
+				}
+			}
+		}
+	}
+}

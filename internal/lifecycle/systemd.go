@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -41,7 +42,7 @@ func (c *creation) reachSystemd(host *oci.Host) error {
 	return nil
 }
 
-// planUnit decides what systemd and this program will set, and stores which unit it will be: whatever becomes of this process, delete finds it. The unit itself can be made only when there is a process for it.
+// planUnit decides what systemd and this program will set. The unit can be made only when there is a process for it.
 func (c *creation) planUnit(limits *cgroupfs.Resources) error {
 	u := c.unit
 	all, err := u.host.Plan(limits)
@@ -65,10 +66,15 @@ func (c *creation) planUnit(limits *cgroupfs.Resources) error {
 	}
 	u.properties = append(u.properties, more...)
 	u.devices = limits.Devices
-	name := c.convert.Unit
-	c.state.Unit, c.state.UnitSlice, c.state.UnitSub, c.state.UnitUser = name.Name, name.Slice, name.Sub, !Privileged()
-	c.state.CgroupPath, c.state.Resources = c.convert.CgroupPath, state.EncodeResources(limits)
+	c.state.Resources = state.EncodeResources(limits)
 	c.small = small(limits)
+	return nil
+}
+
+// storeUnit says in the state whose the unit is: the container's from when systemd is asked to make it, so that delete finds it whatever becomes of this process; and nobody's, if systemd did not make it. Somebody else may have
+// one of that name.
+func (c *creation) storeUnit(u systemd.Unit, group string) error {
+	c.state.Unit, c.state.UnitSlice, c.state.UnitSub, c.state.UnitUser, c.state.CgroupPath = u.Name, u.Slice, u.Sub, u.Name != "" && !Privileged(), group
 	return c.dir.Save(&c.state)
 }
 
@@ -76,7 +82,13 @@ func (c *creation) planUnit(limits *cgroupfs.Resources) error {
 func (c *creation) startUnit(ctx context.Context, pid int) error {
 	u, name := c.unit, *c.convert.Unit
 	properties := append(u.host.Base(name, "handfast container "+c.o.ID, pid), u.properties...)
+	if err := c.storeUnit(name, c.convert.CgroupPath); err != nil {
+		return err
+	}
 	if err := u.manager.Start(ctx, name, properties); err != nil {
+		if refused := (*systemd.CallError)(nil); errors.As(err, &refused) && refused.Name != "" {
+			err = Join(err, c.storeUnit(systemd.Unit{}, ""))
+		}
 		return err
 	}
 	there, err := cgroupfs.Load(c.layout, cgroupfs.Saved{Path: c.state.CgroupPath})
@@ -107,25 +119,10 @@ func (c *creation) startUnit(ctx context.Context, pid int) error {
 
 // enterUnit moves the child into the hierarchies that systemd leaves alone, or into a slice, where systemd puts nobody; and from there into the group below the unit's that an annotation has asked for.
 func (c *creation) enterUnit(pid int) error {
-	name := c.convert.Unit.Sub
-	if name == "" {
-		return c.group.Add(pid)
+	if sub := c.convert.Unit.Sub; sub != "" {
+		return c.group.Inner(sub, pid)
 	}
-	below := c.state.CgroupPath + "/" + name
-	sub, err := cgroupfs.Adopt(c.layout, below)
-	if err != nil {
-		return err
-	}
-	err = sub.Add(pid)
-	sub.Close()
-	if err != nil {
-		return err
-	}
-	// Once more: only now, with no process in the unit's own group, can that give its controllers on.
-	if sub, err = cgroupfs.Adopt(c.layout, below); err == nil {
-		sub.Close()
-	}
-	return err
+	return c.group.Add(pid)
 }
 
 // finishUnit tells systemd what was left for later.

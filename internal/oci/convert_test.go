@@ -136,6 +136,7 @@ func TestWrongValues(t *testing.T) {
 		{`{"hooks": {"startContainer": [{"path": "/x", "timeout": 0}]}}`, `hooks.startContainer[0].timeout: 0; want a number of seconds above 0`},
 		{`{"hooks": {"prestart": [{"path": "/x"}, {"path": "/x", "env": ["A"]}]}}`, `hooks.prestart[1].env[0]: "A"; want NAME=value`},
 		{`{"linux": {"cgroupsPath": "a/../../b"}}`, `linux.cgroupsPath: "a/../../b"; .. is not allowed`},
+		{`{"linux": {"cgroupsPath": "a.slice:b:c"}}`, `linux.cgroupsPath: "a.slice:b:c" is systemd's form slice:prefix:name; use it with --systemd-cgroup, or give a path`},
 		{`{"linux": {"cgroupsPath": "/"}}`, `linux.cgroupsPath: "/" is the root of the hierarchy; want a group below it`},
 		{`{"linux": {"resources": {"memory": {"limit": -2}}}}`, `linux.resources.memory.limit: -2; want a number of bytes, or -1 for no limit`},
 		{`{"linux": {"resources": {"memory": {"limit": 10, "swap": 9}}}}`, `linux.resources.memory.swap: 9 is below memory.limit 10; it counts memory and swap together`},
