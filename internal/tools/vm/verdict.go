@@ -108,6 +108,9 @@ func (v *verdict) err() error {
 	if len(v.want) > 0 {
 		wrong = append(wrong, fmt.Sprintf("never begun: %s", strings.Join(v.want, ", ")))
 	}
+	if v.now != "" {
+		wrong = append(wrong, v.now+": did not end")
+	}
 	if !v.done {
 		wrong = append(wrong, "the machine ended before it was done")
 	}
