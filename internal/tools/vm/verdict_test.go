@@ -28,17 +28,17 @@ func TestVerdict(t *testing.T) {
 		lines []string
 		want  string // in the error; empty for none
 	}{
-		"good":          {all(one, two, []string{job.Done()}), ""},
-		"nothing":       {nil, "never begun: a, b/c\nthe machine ended before it was done\nnot one test passed"},
-		"not done":      {all(one, two), "the machine ended before it was done"},
-		"one missing":   {all(one, []string{job.Done()}), "never begun: b/c"},
-		"out of turn":   {all(two, []string{job.Done()}), "began out of turn"},
-		"status":        {all(one, two[:5], []string{job.End("b/c", 139), job.Done()}), "b/c: ended with status 139"},
-		"failed":        {all(one, two[:1], []string{"--- FAIL: TestB (0.00s)", job.End("b/c", 1), job.Done()}), "b/c: TestB failed\nb/c: ended with status 1"},
-		"failed part":   {all(one, two[:4], []string{"    --- FAIL: TestB/other (1.00s)", job.End("b/c", 0), job.Done()}), "b/c: TestB/other failed"},
-		"no test":       {all(one, two[:1], []string{"PASS", job.End("b/c", 0), job.Done()}), "b/c: ran no test"},
-		"only a skip":   {all(one, two[:1], []string{"--- SKIP: TestB (0.00s)", job.End("b/c", 0), job.Done()}), "b/c: ran no test"},
-		"end inside":    {all(one, two[:5], []string{"said " + job.End("b/c", 0), job.Done()}), "b/c: did not end"},
+		"good":        {all(one, two, []string{job.Done()}), ""},
+		"nothing":     {nil, "never begun: a, b/c\nthe machine ended before it was done\nnot one test passed"},
+		"not done":    {all(one, two), "the machine ended before it was done"},
+		"one missing": {all(one, []string{job.Done()}), "never begun: b/c"},
+		"out of turn": {all(two, []string{job.Done()}), "began out of turn"},
+		"status":      {all(one, two[:5], []string{job.End("b/c", 139), job.Done()}), "b/c: ended with status 139"},
+		"failed":      {all(one, two[:1], []string{"--- FAIL: TestB (0.00s)", job.End("b/c", 1), job.Done()}), "b/c: TestB failed\nb/c: ended with status 1"},
+		"failed part": {all(one, two[:4], []string{"    --- FAIL: TestB/other (1.00s)", job.End("b/c", 0), job.Done()}), "b/c: TestB/other failed"},
+		"no test":     {all(one, two[:1], []string{"PASS", job.End("b/c", 0), job.Done()}), "b/c: ran no test"},
+		"only a skip": {all(one, two[:1], []string{"--- SKIP: TestB (0.00s)", job.End("b/c", 0), job.Done()}), "b/c: ran no test"},
+		"end inside":  {all(one, two[:5], []string{"said " + job.End("b/c", 0), job.Done()}), "b/c: did not end"},
 	} {
 		err := said(false, c.lines...).err()
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
