@@ -25,23 +25,20 @@ type suite struct {
 	skip string // -test.skip, or empty
 }
 
-// aboutSystemd are the tests that are about systemd; the boot systemd runs them.
-const aboutSystemd = "^TestSystemd"
-
 // boots are the machine's starts, in their order.
 func boots() []boot {
 	return []boot{
 		{
 			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 6 * time.Minute,
-			suites: []suite{{pkg: "cgroupfs", skip: "^TestDeviceRulesV1$"}, {pkg: "spawn", skip: "^TestAsPlainUser$"}, {pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test", skip: aboutSystemd}},
+			suites: []suite{{pkg: "cgroupfs", skip: "^TestDeviceRulesV1$"}, {pkg: "spawn", skip: "^TestAsPlainUser$"}, {pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test"}},
 		},
 		{
 			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 4 * time.Minute,
-			suites: []suite{{pkg: "cgroupfs"}, {pkg: "test", skip: aboutSystemd}},
+			suites: []suite{{pkg: "cgroupfs"}, {pkg: "test"}},
 		},
 		{
 			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 6 * time.Minute,
-			suites: []suite{{pkg: "test", run: "Cgroup|Systemd"}},
+			suites: []suite{{pkg: "cgroupfs/systemd"}, {pkg: "test", run: "Cgroup|Systemd"}},
 		},
 	}
 }
