@@ -31,7 +31,9 @@ func main() {
 	}
 	// Who starts the emulator must live as long as it does: it ends with the thread that started it.
 	runtime.LockOSThread()
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	// And "go run", which starts this program, passes no signal on.
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0)
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
 	defer stop()
 	if err := run(ctx, *names, *only, *shell); err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)
