@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -162,40 +161,4 @@ func TestEffectOfCapSysResource(t *testing.T) {
 	if o := r.do("run", "-b", bundle, id); o.stdout != fmt.Sprintf("-500\n%d\n", more) || o.status != 0 {
 		t.Errorf("%+v, want -500 and %d", o, more)
 	}
-}
-
-// TestEffectOfAppArmor: a profile binds the container's program, and that of an exec.
-func TestEffectOfAppArmor(t *testing.T) {
-	r, id := effects(t)
-	parser, profile := testenv.Tool(t, "apparmor_parser", "apparmor"), filepath.Join(testenv.Dir(t), "profile")
-	text := "profile handfast-test flags=(attach_disconnected) {\n file,\n capability,\n signal,\n unix,\n deny /forbidden r,\n}\n"
-	if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	load := func(how string) {
-		t.Helper()
-		if out, err := exec.Command(parser, how, "--skip-cache", profile).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", how, err, out)
-		}
-	}
-	load("--replace")
-	defer load("--remove")
-	script := "cat /proc/self/attr/current; cat /forbidden 2>&1"
-	bundle := shell(t, script+"; exec sleep 1000", func(c map[string]any) { process(c)["apparmorProfile"] = "handfast-test" })
-	if err := os.WriteFile(filepath.Join(rootOf(t, bundle), "forbidden"), []byte("secret\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := r.command("run", "-b", bundle, id)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	start(t, cmd)
-	said := newLines(out)
-	said.want(t, "handfast-test (enforce)")
-	said.want(t, "Permission denied")
-	o := r.do("exec", id, "/bin/sh", "-c", script)
-	contains(t, o.stdout, "handfast-test (enforce)", "Permission denied")
-	r.ok("delete", "--force", id)
-	_ = cmd.Wait()
 }
