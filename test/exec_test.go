@@ -281,7 +281,11 @@ func TestTwoHundredExecs(t *testing.T) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	bad := map[string]int{}
-	for i := range 200 {
+	n := 200
+	if testenv.Virtual() {
+		n = 20 // so many have ten times as long for their deadlines
+	}
+	for i := range n {
 		wg.Go(func() {
 			cmd := r.command("exec", id, "/bin/sh", "-c", fmt.Sprintf("echo %d; exit %d", i, i%100+1))
 			out, err := cmd.Output()

@@ -6,4 +6,10 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: noClone3}) }
+// roles are what the test binary is when it is executed again.
+func roles() {
+	noClone3()
+	work()
+}
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: roles}) }

@@ -39,7 +39,7 @@ func values(t testing.TB, id string, all ...limitFile) {
 	}
 }
 
-// inOwnGroup gives a bundle the group that groupValue looks for.
+// inOwnGroup gives a bundle the group that limitFile looks for.
 func inOwnGroup(id string, resources map[string]any) func(map[string]any) {
 	return func(c map[string]any) {
 		linux(c)["cgroupsPath"] = testenv.CgroupParent() + "/" + id

@@ -54,10 +54,14 @@ func TestEnteringProcessShowsNothingOfTheHost(t *testing.T) {
 				t.Fatal(out)
 			}
 			defer handfast(t, root, "delete", "--force", id)
+			rounds := 75
+			if testenv.Virtual() {
+				rounds = 8
+			}
 			var wg sync.WaitGroup
 			for range 4 {
 				wg.Go(func() {
-					for range 75 {
+					for range rounds {
 						if out, status := handfast(t, root, "exec", id, "/bin/true"); status != 0 {
 							t.Errorf("exec: %d %s", status, out)
 							return

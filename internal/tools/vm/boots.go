@@ -22,32 +22,23 @@ type boot struct {
 type suite struct {
 	pkg  string // relative to the module's root
 	run  string // -test.run, or empty for all
-	skip string // -test.skip: the tests of what this boot does not have and another one has, or empty
+	skip string // -test.skip, or empty
 }
-
-// aboutV1 are the tests that are about a hierarchy of version 1; the boot v1 runs them.
-const aboutV1 = "^(TestDeviceRulesV1|TestKillFrozenBelow|TestCpusetParentWithoutValues|TestForeignParentStays|TestSubOfV1)$"
-
-// aboutV2 are the tests that are about the v2 hierarchy, which a hybrid host has too; the boot v2 runs them.
-const aboutV2 = "^(TestDelegate|TestThreadedGroupIsRefused|TestWatchPressure|TestWatchOfAnEmptyGroup|TestEventsTellPressure)$"
-
-// aboutSystemd are the tests that are about systemd; the boot systemd runs them.
-const aboutSystemd = "^TestSystemd"
 
 // boots are the machine's starts, in their order.
 func boots() []boot {
 	return []boot{
 		{
-			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 6 * time.Minute,
-			suites: []suite{{pkg: "cgroupfs", skip: aboutV1}, {pkg: "spawn"}, {pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test", skip: aboutSystemd}},
+			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 8 * time.Minute,
+			suites: []suite{{pkg: "cgroupfs", skip: "^TestDeviceRulesV1$"}, {pkg: "spawn", skip: "^TestAsPlainUser$"}, {pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test"}},
 		},
 		{
-			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 4 * time.Minute,
-			suites: []suite{{pkg: "cgroupfs", skip: aboutV2}, {pkg: "test", skip: aboutV2 + "|" + aboutSystemd}},
+			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 8 * time.Minute,
+			suites: []suite{{pkg: "cgroupfs"}, {pkg: "test"}},
 		},
 		{
 			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 6 * time.Minute,
-			suites: []suite{{pkg: "test", run: "Cgroup|Systemd"}},
+			suites: []suite{{pkg: "cgroupfs/systemd"}, {pkg: "test", run: "Cgroup|Systemd"}},
 		},
 	}
 }

@@ -18,7 +18,7 @@ const kernelPackage = "linux-image-cloud-amd64"
 
 // systemPackages are what the guest's own tree has beyond the essential: what the tests use, and systemd for the boot that has it.
 var systemPackages = []string{
-	"busybox-static", "kmod", "util-linux", "procps", "uidmap", "python3-minimal", "systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "udev",
+	"busybox-static", "kmod", "util-linux", "procps", "uidmap", "apparmor", "python3-minimal", "systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "udev",
 }
 
 // unit starts the guest's program below systemd.

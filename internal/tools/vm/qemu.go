@@ -74,7 +74,7 @@ func tail(path string, lines int) string {
 }
 
 // runBoot starts the machine once and judges what it said.
-func runBoot(ctx context.Context, m machine, payload, dir string, b *boot, only string) error {
+func runBoot(ctx context.Context, m machine, payload, dir string, b *boot, only string) (*verdict, error) {
 	kernelLog := filepath.Join(dir, b.name+".kernel")
 	v := newVerdict(b.jobs(only), only != "")
 	out := &lineWriter{line: func(line string) {
@@ -89,8 +89,8 @@ func runBoot(ctx context.Context, m machine, payload, dir string, b *boot, only 
 		err = fmt.Errorf("%w (%s); it was in %s, and said last:\n%s", err, b.limit, v.where(), strings.Join(v.last, "\n"))
 	}
 	if err = errors.Join(err, v.err()); err != nil {
-		return fmt.Errorf("boot %s: %w\nthe kernel said last:\n%s", b.name, err, tail(kernelLog, 30))
+		return v, fmt.Errorf("boot %s: %w\nthe kernel said last:\n%s", b.name, err, tail(kernelLog, 30))
 	}
 	say("boot %s: %s, in %s", b.name, v.summary(), time.Since(began).Round(time.Second))
-	return nil
+	return v, nil
 }

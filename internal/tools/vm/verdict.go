@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/handfast/handfast/internal/tools/vm/job"
@@ -16,17 +17,18 @@ type verdict struct {
 	want    []string // the jobs, in their order
 	now     string   // the job that is running, or empty
 	running map[string]bool
-	jobs    int  // that have ended well
-	passed  int  // tests, with those inside others
-	inJob   int  // of them in this job
-	chosen  bool // somebody asked for some tests only, which not every package has
+	jobs    int             // that have ended well
+	passed  map[string]bool // tests, with those inside others, as "package: Name"
+	skipped []string        // the same way
+	inJob   int             // of them in this job
+	chosen  bool            // somebody asked for some tests only, which not every package has
 	wrong   []string
 	done    bool
 	last    []string
 }
 
 func newVerdict(jobs []job.Job, chosen bool) *verdict {
-	v := &verdict{running: map[string]bool{}, chosen: chosen}
+	v := &verdict{running: map[string]bool{}, passed: map[string]bool{}, chosen: chosen}
 	for _, j := range jobs {
 		v.want = append(v.want, j.Name)
 	}
@@ -45,9 +47,9 @@ func (v *verdict) read(line string) (show bool) {
 	trimmed := strings.TrimLeft(line, " ")
 	for prefix, take := range map[string]func(name string){
 		"=== RUN ":   func(name string) { v.running[name] = true },
-		"--- PASS: ": func(name string) { v.end(name); v.passed++; v.inJob++ },
+		"--- PASS: ": func(name string) { v.end(name); v.passed[v.now+": "+name] = true; v.inJob++ },
 		"--- FAIL: ": func(name string) { v.end(name); v.add("%s failed", name) },
-		"--- SKIP: ": func(name string) { v.end(name); v.add("%s was skipped, and here nothing may be", name) },
+		"--- SKIP: ": func(name string) { v.end(name); v.skipped = append(v.skipped, v.now+": "+name) },
 	} {
 		if rest, ok := strings.CutPrefix(trimmed, prefix); ok {
 			name, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
@@ -100,17 +102,19 @@ func (v *verdict) where() string {
 	return fmt.Sprintf("%s %s", v.now, strings.Join(tests, " "))
 }
 
-// err is what is wrong with the boot, or nil: every job must have ended with status 0, with at least one test, and none
-// skipped.
+// err is what is wrong with the boot, or nil: every job must have ended with status 0, with at least one test.
 func (v *verdict) err() error {
 	wrong := v.wrong
 	if len(v.want) > 0 {
 		wrong = append(wrong, fmt.Sprintf("never begun: %s", strings.Join(v.want, ", ")))
 	}
+	if v.now != "" {
+		wrong = append(wrong, v.now+": did not end")
+	}
 	if !v.done {
 		wrong = append(wrong, "the machine ended before it was done")
 	}
-	if v.passed == 0 {
+	if len(v.passed) == 0 {
 		wrong = append(wrong, "not one test passed")
 	}
 	if len(wrong) > 0 {
@@ -120,7 +124,21 @@ func (v *verdict) err() error {
 }
 
 func (v *verdict) summary() string {
-	return fmt.Sprintf("%d packages, %d tests, all passed and none skipped", v.jobs, v.passed)
+	return fmt.Sprintf("%d packages, %d tests passed, %d skipped", v.jobs, len(v.passed), len(v.skipped))
+}
+
+// neverRun are the tests that were skipped in one boot and passed in no other. Each is about something that a boot should have.
+func neverRun(all []*verdict) []string {
+	var never []string
+	for _, v := range all {
+		for _, name := range v.skipped {
+			passed := slices.ContainsFunc(all, func(o *verdict) bool { return o.passed[name] })
+			if !passed && !slices.Contains(never, name) {
+				never = append(never, name)
+			}
+		}
+	}
+	return never
 }
 
 // lineWriter calls line for every line that is written to it, without its end.

@@ -80,10 +80,12 @@ func runJobs(console *os.File, boot string) error {
 	}
 	for _, j := range jobs {
 		fmt.Fprintln(console, job.Begin(j.Name))
-		status, err := runJob(console, j)
+		out := &endings{Writer: console}
+		status, err := runJob(out, j)
 		if err != nil {
-			fmt.Fprintln(console, "guest:", err)
+			fmt.Fprintln(out, "guest:", err)
 		}
+		out.finish()
 		fmt.Fprintln(console, job.End(j.Name, status))
 	}
 	fmt.Fprintln(console, job.Done())

@@ -46,6 +46,26 @@ func runJob(console io.Writer, j job.Job) (int, error) {
 	return status, err
 }
 
+// endings remembers whether what was written ends a line.
+type endings struct {
+	io.Writer
+	open bool
+}
+
+func (e *endings) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		e.open = p[len(p)-1] != '\n'
+	}
+	return e.Writer.Write(p)
+}
+
+// finish ends the line, so that the guest's own begin where the host looks for them.
+func (e *endings) finish() {
+	if e.open {
+		_, _ = e.Write([]byte("\n"))
+	}
+}
+
 // reap waits for the process and for every orphan that ends before it: as process 1 they are ours.
 func reap(pid int) (int, error) {
 	for {

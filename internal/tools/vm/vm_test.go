@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+
+// Every boot has a name of its own and names packages that are there and have tests.
+func TestBoots(t *testing.T) {
+	all, err := choose("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, b := range all {
+		if seen[b.name] || b.limit <= 0 || len(b.suites) == 0 {
+			t.Errorf("boot %q: %+v", b.name, b)
+		}
+		seen[b.name] = true
+		for _, s := range b.suites {
+			if tests, err := filepath.Glob(filepath.Join("../../..", s.pkg, "*_test.go")); err != nil || len(tests) == 0 {
+				t.Errorf("boot %s: package %s has no tests", b.name, s.pkg)
+			}
+		}
+		for _, j := range b.jobs("TestX") {
+			if !slices.Contains(j.Args, "-test.run=TestX") {
+				t.Errorf("boot %s: the choice of tests is lost: %q", b.name, j.Args)
+			}
+		}
+	}
+	if some, err := choose("v1,v2"); err != nil || len(some) != 2 || some[0].name != "v1" {
+		t.Errorf("v1,v2: %v %v", some, err)
+	}
+	if _, err := choose("v3"); err == nil || !strings.Contains(err.Error(), "-boot v3") {
+		t.Errorf("v3: %v", err)
+	}
+}
+
+func TestQEMUArguments(t *testing.T) {
+	all := boots()
+	args := qemuArgs(machine{"kernel", "initramfs", "system", "service"}, "payload", "log", &all[0], false)
+	text := strings.Join(args, " ")
+	for _, want := range []string{"-kernel kernel", "-initrd initramfs", "handfast.boot=v2", "handfast.cgroups=v2", "snapshot=on,file=system", "-serial file:log"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
+	// The initramfs knows the disks by their order.
+	if s, p, r := strings.Index(text, "file=system"), strings.Index(text, "file=payload"), strings.Index(text, "file=service"); s > p || p > r {
+		t.Errorf("the disks are out of order: %s", text)
+	}
+	if strings.Contains(text, "handfast.shell") || !slices.Contains(qemuArgs(machine{}, "", "", &all[0], true), "chardev:jobs") {
+		t.Error("the shell is there without being asked for, or not there")
+	}
+}
+
+// What the kernel is to unpack can be listed and unpacked by busybox.
+func TestCpio(t *testing.T) {
+	busybox := testenv.Tool(t, "busybox", "busybox-static")
+	archive := cpio([]entry{{"dir", directory, nil}, {"dir/one", executable, []byte("text\n")}, {"dir/three", regular, []byte("abc")}})
+	dir := t.TempDir()
+	cmd := exec.Command(busybox, "cpio", "-i", "-d")
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(string(archive))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "dir/one"))
+	st, err2 := os.Stat(filepath.Join(dir, "dir/one"))
+	if err := errors.Join(err, err2); err != nil || string(data) != "text\n" || st.Mode().Perm() != 0o755 {
+		t.Errorf("%q %v %v", data, st, err)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "dir/three")); err != nil || string(data) != "abc" {
+		t.Errorf("%q %v", data, err)
+	}
+}
+
+// A machine that does not end is ended, and so is one whose run is interrupted; testenv.Main sees what is left.
+func TestMachineThatHangs(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\necho said\nexec sleep 1000\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	heard := make(chan string, 1)
+	out := &lineWriter{line: func(line string) { heard <- line }}
+	if err := emulate(context.Background(), nil, 500*time.Millisecond, out); !errors.Is(err, errHung) {
+		t.Errorf("a hang: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	out.line = func(string) { cancel() }
+	if err := emulate(ctx, nil, time.Hour, out); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupted run: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := emulate(context.Background(), nil, time.Hour, out); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("an emulator that fails: %v", err)
+	}
+}
+
+func TestTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte("one\r\ntwo\r\nthree\r\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := tail(path, 2); got != "two\nthree" {
+		t.Errorf("%q", got)
+	}
+	if got := tail(path, 9); got != "one\ntwo\nthree" {
+		t.Errorf("%q", got)
+	}
+}
