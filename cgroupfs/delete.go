@@ -76,7 +76,10 @@ func (m *member) holders() string {
 	if err != nil || len(pids) == 0 {
 		return "its processes have ended and are not gone from it yet"
 	}
-	return fmt.Sprintf("it holds %d processes, %d among them", len(pids), pids[0])
+	if len(pids) > 1 {
+		return fmt.Sprintf("process %d and %d more are in it", pids[0], len(pids)-1)
+	}
+	return fmt.Sprintf("process %d is in it", pids[0])
 }
 
 // removeBelow removes every group below d, the deepest first.

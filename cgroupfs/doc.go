@@ -11,12 +11,14 @@
 //	err = group.Add(pid)
 //	...
 //	now, err := group.Update(&resources, &change)
+//	err = group.Stats(&stats)
+//	err = group.Watch(ctx, nil, func(e cgroupfs.Event) { ... })
 //	...
 //	err = group.Kill(ctx)
 //	err = group.Delete(ctx)
 //
 // What one version of cgroups cannot express is an error that names the property, never silently left out.
 //
-// Groups are reached by descriptor: the mount of each hierarchy is opened once and its file system checked, and every path below it is resolved by openat2(2) beneath that
-// descriptor, without links. See cgroups(7), Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst in the kernel's sources.
+// Groups are reached by descriptor: the mount of each hierarchy is opened and its file system checked, every path below it is resolved by openat2(2) beneath that descriptor, without links,
+// and the group's own directory is what is kept. See cgroups(7), Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst in the kernel's sources.
 package cgroupfs

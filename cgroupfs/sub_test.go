@@ -3,11 +3,13 @@ package cgroupfs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -220,6 +222,29 @@ func TestThreadedGroupIsRefused(t *testing.T) {
 	}
 	if !errors.Is(err, unix.EOPNOTSUPP) || !strings.Contains(err.Error(), "domain invalid") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestDeleteOfABusyGroup (CG27): who is in it is said when the patience ends, and it is removed once it is empty.
+func TestDeleteOfABusyGroup(t *testing.T) {
+	g := create(t, "busy")
+	c := start(t, "sleep")
+	if err := g.Add(c.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	err := g.Delete(ctx)
+	if !errors.Is(err, unix.EBUSY) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), fmt.Sprintf("process %d is in it", c.Process.Pid)) {
+		t.Errorf("%v", err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		ended <- c.Process.Kill()
+	}()
+	if err := errors.Join(g.Delete(short(t)), <-ended); err != nil {
+		t.Error(err)
 	}
 }
 

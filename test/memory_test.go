@@ -115,6 +115,10 @@ func TestWithoutClone3(t *testing.T) {
 	if half := len(groups.stdout) / 2; groups.status != 0 || half == 0 || groups.stdout[:half] != groups.stdout[half:] {
 		t.Errorf("exec: %+v", groups)
 	}
+	r.ok("create", "-b", bundle, id) // the second attempt makes the start gate anew
+	r.ok("start", id)
+	r.awaitStatus(id, "stopped")
+	r.ok("delete", id)
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
