@@ -256,3 +256,31 @@ func TestSystemdSmallMemory(t *testing.T) {
 	}
 	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 }
+
+// withoutBus points commands at a bus that is not there.
+func withoutBus(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent/bus")
+	return cmd
+}
+
+// TestSystemdPrivate (SD05): without a bus systemd's own socket does.
+func TestSystemdPrivate(t *testing.T) {
+	r, id := newSystemd(t), testenv.ID(t)
+	r.wrap = withoutBus
+	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id, limits)), id)
+	shows(t, "hf-"+id+".scope", map[string]string{"ActiveState": "active", "TasksMax": "50"})
+	r.ok("update", "--pids-limit", "70", id)
+	shows(t, "hf-"+id+".scope", map[string]string{"TasksMax": "70"})
+	r.ok("delete", "--force", id)
+	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
+}
+
+// TestNobodyAnswers: where there is no systemd a container that needs it is refused before anything is made, and the places that were tried are named.
+func TestNobodyAnswers(t *testing.T) {
+	if _, err := os.Stat("/run/systemd/private"); err == nil {
+		t.Skip("this host has a systemd: TestSystemdPrivate finds it")
+	}
+	r, id := newRuntime(t, "--systemd-cgroup"), testenv.ID(t)
+	r.wrap = withoutBus
+	r.fails([]string{"--systemd-cgroup", "/nonexistent/bus", "/run/systemd/private", "no such file or directory"}, "run", "-b", shell(t, "exit 0", nil), id)
+}
