@@ -76,21 +76,23 @@ func (c *conn) bounded(ctx context.Context, do func() error) error {
 
 // greet is the conversation before the first message (D-Bus Specification, "Authentication Protocol"): EXTERNAL without a name, so that the other side takes whom the kernel tells it of (unix(7), SO_PEERCRED). To write
 // a user's id would be wrong in a user namespace, where it is another one outside.
+//
+// All of it is said at once, and the first message only after the answers, as systemd's own clients do it. On its private socket systemd may take a message that comes close behind BEGIN in together with it, and then waits
+// for more to come before it looks at it (src/libsystemd/sd-bus/bus-socket.c, bus_socket_auth_verify_server): the call would never be answered.
 func (c *conn) greet() error {
-	for _, step := range [...]struct{ say, want string }{{"\x00AUTH EXTERNAL\r\n", "DATA"}, {"DATA\r\n", "OK"}} {
-		if _, err := io.WriteString(c.socket, step.say); err != nil {
-			return err
-		}
+	if _, err := io.WriteString(c.socket, "\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"); err != nil {
+		return err
+	}
+	for _, want := range [...]string{"DATA", "OK"} {
 		line, err := c.line()
 		if err != nil {
 			return fmt.Errorf("authentication: %w", err)
 		}
-		if word, _, _ := strings.Cut(line, " "); word != step.want {
+		if word, _, _ := strings.Cut(line, " "); word != want {
 			return fmt.Errorf("authentication as user %d was answered with %q: %w", os.Geteuid(), line, unix.EACCES)
 		}
 	}
-	_, err := io.WriteString(c.socket, "BEGIN\r\n")
-	return err
+	return nil
 }
 
 // line reads one line of the authentication, byte by byte: what follows it is not text any more.

@@ -82,6 +82,13 @@ func (c *creation) storeUnit(u systemd.Unit, group string) error {
 func (c *creation) startUnit(ctx context.Context, pid int) error {
 	u, name := c.unit, *c.convert.Unit
 	properties := append(u.host.Base(name, "handfast container "+c.o.ID, pid), u.properties...)
+	there, err := c.holders()
+	if err == nil && there > 0 {
+		err = fmt.Errorf("linux.cgroupsPath: the cgroup %s of %s exists and holds %d processes: %w", c.convert.CgroupPath, name.Name, there, unix.EBUSY)
+	}
+	if err != nil {
+		return err
+	}
 	if err := c.storeUnit(name, c.convert.CgroupPath); err != nil {
 		return err
 	}
@@ -91,16 +98,7 @@ func (c *creation) startUnit(ctx context.Context, pid int) error {
 		}
 		return err
 	}
-	there, err := cgroupfs.Load(c.layout, cgroupfs.Saved{Path: c.state.CgroupPath})
-	if err != nil {
-		return err
-	}
-	found := len(there.Dirs()) > 0
-	there.Close()
-	if !found {
-		return fmt.Errorf("systemd has started %s, but its cgroup %s is not there: %w", name.Name, c.state.CgroupPath, unix.ENOENT)
-	}
-	if c.group, err = cgroupfs.Adopt(c.layout, c.state.CgroupPath); err != nil {
+	if err := c.adopt(); err != nil {
 		return err
 	}
 	if err := c.enterUnit(pid); err != nil {
@@ -115,6 +113,32 @@ func (c *creation) startUnit(ctx context.Context, pid int) error {
 		return err
 	}
 	return c.delegate()
+}
+
+// holders is how many processes are in the unit's group before it is made: somebody else's, who would be ended with the container.
+func (c *creation) holders() (int, error) {
+	g, err := cgroupfs.Load(c.layout, cgroupfs.Saved{Path: c.convert.CgroupPath})
+	if err != nil {
+		return 0, err
+	}
+	defer g.Close()
+	pids, err := g.Procs()
+	return len(pids), err
+}
+
+// adopt opens the group that systemd has made. That must be there already: to make it would hide that systemd has made another one.
+func (c *creation) adopt() error {
+	there, err := cgroupfs.Load(c.layout, cgroupfs.Saved{Path: c.state.CgroupPath})
+	if err != nil {
+		return err
+	}
+	found := len(there.Dirs()) > 0
+	there.Close()
+	if !found {
+		return fmt.Errorf("systemd has started %s, but its cgroup %s is not there: %w", c.state.Unit, c.state.CgroupPath, unix.ENOENT)
+	}
+	c.group, err = cgroupfs.Adopt(c.layout, c.state.CgroupPath)
+	return err
 }
 
 // enterUnit moves the child into the hierarchies that systemd leaves alone, or into a slice, where systemd puts nobody; and from there into the group below the unit's that an annotation has asked for.

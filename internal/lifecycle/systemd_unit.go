@@ -75,8 +75,12 @@ func (r *Runtime) changeUnit(s *state.State, old *cgroupfs.Resources) (change fu
 	if s.Unit == "" {
 		return func(context.Context, *cgroupfs.Resources) error { return nil }, func() {}, nil
 	}
-	if frozen, err := r.frozen(s); err != nil || frozen {
-		return nil, nil, Join(err, errors.New("it is paused, and systemd is not asked for anything while a container is: resume it first"))
+	frozen, err := r.frozen(s)
+	if err == nil && frozen {
+		err = errors.New("it is paused, and systemd is not asked for anything while a container is: resume it first")
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	layout, err := r.host()
 	if err != nil {
