@@ -133,7 +133,7 @@ func TestEventsTellTheLastOutOfMemory(t *testing.T) {
 
 // TestEventsTellPressure: a trigger that is reached is told, with what was asked for.
 func TestEventsTellPressure(t *testing.T) {
-	if data, err := os.ReadFile("/proc/self/mountinfo"); err != nil || !strings.Contains(string(data), " - cgroup2 ") {
+	if !hasV2(t) {
 		t.Skip("needs a v2 hierarchy, which has the pressure files")
 	}
 	r, id := newRuntime(t), testenv.ID(t)
