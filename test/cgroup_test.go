@@ -48,6 +48,16 @@ func groupsNamed(t testing.TB, name string) []string {
 	return found
 }
 
+// hasV2 reports whether this host has a v2 hierarchy mounted. Every process is in that one, at "0::/", even where it is not.
+func hasV2(t testing.TB) bool {
+	t.Helper()
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(data), " - cgroup2 ")
+}
+
 func isDir(path string) bool {
 	st, err := os.Stat(path)
 	return err == nil && st.IsDir()

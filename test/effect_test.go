@@ -33,7 +33,8 @@ func TestEffectOfMemory(t *testing.T) {
 		t.Errorf("128 MiB of 64: %+v", o)
 	}
 	contains(t, either(t, id, "memory.oom_control", "memory.events"), "oom_kill 1")
-	if most := number(t, either(t, id, "memory.max_usage_in_bytes", "memory.peak")); most > 64<<20 {
+	// A page or two that the kernel cannot do without are charged beyond it (mm/memcontrol.c, try_charge_memcg).
+	if most := number(t, either(t, id, "memory.max_usage_in_bytes", "memory.peak")); most > 65<<20 {
 		t.Errorf("%d bytes were used", most)
 	}
 	r.ok("delete", id)

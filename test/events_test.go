@@ -133,6 +133,9 @@ func TestEventsTellTheLastOutOfMemory(t *testing.T) {
 
 // TestEventsTellPressure: a trigger that is reached is told, with what was asked for.
 func TestEventsTellPressure(t *testing.T) {
+	if !hasV2(t) {
+		t.Skip("needs a v2 hierarchy, which has the pressure files")
+	}
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("run", "--detach", "-b", shell(t, "while :; do :; done", func(c map[string]any) {
 		linux(c)["resources"] = map[string]any{"cpu": map[string]any{"quota": 10000, "period": 100000}}

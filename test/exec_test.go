@@ -382,7 +382,7 @@ func TestExecCgroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(data)) {
-		if !strings.HasSuffix(line, group+"/inner\n") {
+		if !strings.HasSuffix(line, group+"/inner\n") && (line != "0::/\n" || hasV2(t)) {
 			t.Errorf("not in the group below: %q", line)
 		}
 	}

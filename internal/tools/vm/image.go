@@ -35,7 +35,7 @@ ExecStart=` + job.Guest + `
 type machine struct {
 	kernel, initramfs string
 	system            string // the image of the root file system
-	redis             string // the image of a tree that a test wants, see debian.Tree
+	service           string // the image of a tree that a test wants, see debian.Tree
 }
 
 // serviceTree is the tree that the container suite's service runs in.
@@ -54,8 +54,8 @@ func build() (machine, error) {
 	if err != nil {
 		return m, err
 	}
-	m.redis = tree + ".ext4"
-	return m, debian.Once(m.redis, func(partial string) error { return ext4(tree, partial, 32) })
+	m.service = tree + ".ext4"
+	return m, debian.Once(m.service, func(partial string) error { return ext4(tree, partial, 32) })
 }
 
 // buildMachine makes the kernel, the initramfs and the root file system in dir.

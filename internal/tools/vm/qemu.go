@@ -29,7 +29,7 @@ func qemuArgs(m machine, payload, kernelLog string, b *boot, interactive bool) [
 		"-serial", "file:" + kernelLog,
 		"-chardev", "stdio,id=jobs,signal=off", "-serial", "chardev:jobs",
 	}
-	for _, image := range []string{m.system, payload, m.redis} {
+	for _, image := range []string{m.system, payload, m.service} {
 		args = append(args, "-drive", "if=virtio,format=raw,snapshot=on,file="+image)
 	}
 	return args
