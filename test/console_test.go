@@ -102,7 +102,7 @@ func TestInteractiveShell(t *testing.T) {
 	// ^C reaches the program in the container, and neither the shell nor the runtime ends.
 	typed(`echo be""gin; sleep 1000`, "begin")
 	_, _ = io.WriteString(user, "\x03")
-	typed("echo still here", "still here")
+	typed(`echo still he""re`, "still here") // what is typed comes back too: only the shell can have said this
 	_, _ = io.WriteString(user, "exit 5\n")
 	_ = cmd.Wait()
 	if s := cmd.ProcessState.ExitCode(); s != 5 {

@@ -46,9 +46,13 @@ func (h *Host) raw() error {
 
 // restore sets the mode that was saved. In the background the terminal is somebody else's and its mode too: it is left alone.
 func (h *Host) restore() {
-	fd := number(h.tty)
-	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
-		return
+	if h.foreground() {
+		_ = unix.IoctlSetTermios(number(h.tty), unix.TCSETSW, &h.saved)
 	}
-	_ = unix.IoctlSetTermios(fd, unix.TCSETSW, &h.saved)
+}
+
+// foreground tells whether the terminal is this process's to set: it is in the foreground, or the terminal is not the one that controls it.
+func (h *Host) foreground() bool {
+	group, err := unix.IoctlGetInt(number(h.tty), unix.TIOCGPGRP)
+	return err != nil || group == unix.Getpgrp()
 }

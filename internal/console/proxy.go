@@ -70,7 +70,7 @@ func Start(host *Host, master, in, out *os.File) (*Proxy, error) {
 	p.output = newOutput(p.master, out)
 	go p.output.copy()
 	go p.input.copy()
-	if err := p.Resume(); err != nil {
+	if err := p.show(); err != nil {
 		p.input.close()
 		_ = p.master.Close()
 		return nil, err
@@ -118,8 +118,17 @@ func (p *Proxy) Suspend() {
 	}
 }
 
-// Resume sets the raw mode again after Suspend, or after the process was stopped without a chance to call it.
+// Resume sets the raw mode again after Suspend, or after the process was stopped without a chance to call it. One that goes on in the background leaves the terminal alone, whose mode
+// is somebody else's: it will be told again when it comes to the foreground.
 func (p *Proxy) Resume() error {
+	if !p.host.foreground() {
+		return nil
+	}
+	return p.show()
+}
+
+// show takes the terminal: in the background it is stopped there until it is brought to the foreground.
+func (p *Proxy) show() error {
 	p.mode.Lock()
 	defer p.mode.Unlock()
 	if err := p.host.raw(); err != nil {
