@@ -100,7 +100,8 @@ func TestInteractiveShell(t *testing.T) {
 		return false
 	})
 	// ^C reaches the program in the container, and neither the shell nor the runtime ends.
-	typed(`echo be""gin; sleep 1000`, "begin")
+	// One process says so and goes on: only then it is sure to be in the foreground, where the shell puts it.
+	typed(`sh -c 'echo be""gin; exec sleep 1000'`, "begin")
 	_, _ = io.WriteString(user, "\x03")
 	typed(`echo still he""re`, "still here") // what is typed comes back too: only the shell can have said this
 	_, _ = io.WriteString(user, "exit 5\n")
