@@ -30,7 +30,7 @@ func (c *creation) reachSystemd(host *oci.Host) error {
 	}
 	m, err := systemd.Open(context.Background(), systemd.Options{User: !Privileged(), Layout: c.layout})
 	if err != nil {
-		return fmt.Errorf("--systemd-cgroup: %w", err)
+		return fmt.Errorf("--systemd-cgroup: %w (is systemd this host's process 1? elsewhere leave the option out)", err)
 	}
 	names, err := deviceNames()
 	if err != nil {
