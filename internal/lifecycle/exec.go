@@ -92,6 +92,7 @@ func (e *execution) begin() error {
 	if err != nil {
 		return err
 	}
+	e.spawn.Target = target // close gives up its root
 	labelFacts(&running.Host, p)
 	cfg, warnings, err := oci.ConvertProcess(p, running)
 	if err != nil {
