@@ -16,21 +16,7 @@ func Adopt(l *Layout, p string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{layout: l, path: p}
-	for i := range l.Hierarchies {
-		m, err := adopt(l, &l.Hierarchies[i], rel)
-		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) {
-			g.skipped = append(g.skipped, Skipped{l.Hierarchies[i], err})
-			continue
-		}
-		if err != nil {
-			g.remove()
-			return nil, err
-		}
-		m.depth = len(m.made)
-		g.members = append(g.members, m)
-	}
-	return g, nil
+	return everywhere(l, p, func(h *Hierarchy) (member, error) { return adopt(l, h, rel) })
 }
 
 // adopt opens or makes the group in one hierarchy.

@@ -19,9 +19,14 @@ func Create(l *Layout, p string) (*Group, error) {
 	if len(l.Hierarchies) == 0 {
 		return nil, errors.New("no cgroup file system is mounted on this host")
 	}
+	return everywhere(l, p, func(h *Hierarchy) (member, error) { return create(l, h, rel) })
+}
+
+// everywhere makes a group out of what one gives for each hierarchy. Where that may not be done the hierarchy is skipped; any other error takes back what was made.
+func everywhere(l *Layout, p string, one func(*Hierarchy) (member, error)) (*Group, error) {
 	g := &Group{layout: l, path: p}
 	for i := range l.Hierarchies {
-		m, err := create(l, &l.Hierarchies[i], rel)
+		m, err := one(&l.Hierarchies[i])
 		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) {
 			g.skipped = append(g.skipped, Skipped{l.Hierarchies[i], err})
 			continue
@@ -36,7 +41,7 @@ func Create(l *Layout, p string) (*Group, error) {
 	return g, nil
 }
 
-// remove takes back what Create made.
+// remove takes back what everywhere made.
 func (g *Group) remove() {
 	for _, m := range g.members {
 		m.undoMade(g.path[1:])
