@@ -19,7 +19,6 @@ import (
 	"github.com/handfast/handfast/internal/rawfork"
 	"github.com/handfast/handfast/internal/testenv"
 	"github.com/handfast/handfast/spawn"
-	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -164,34 +163,12 @@ func TestJoinProfile(t *testing.T) {
 // for ever. The child dies before the join (its target is gone), between join and execution (it is killed), and at each point of the conversation after it.
 func TestUnreliableJoin(t *testing.T) {
 	pid, pidfd := holder(t, false)
-	for _, c := range []struct {
-		how, act string
-		outcome  syncproto.Outcome
-		state    syncproto.State
-		text     string
-	}{
-		{how: "exit", outcome: syncproto.Died, state: syncproto.Greeted, text: "it exited with status 7"},
-		{how: "kill", outcome: syncproto.Died, state: syncproto.Greeted, text: "signal 9"},
-		{how: "stop", outcome: syncproto.TimedOut, state: syncproto.Greeted, text: "waited for the greeting"},
-		{how: "leak", outcome: syncproto.Died, state: syncproto.Greeted, text: "it exited with status 7"},
-		{act: "unconfirmed", outcome: syncproto.TimedOut, state: syncproto.Agreed, text: "waited for the configuration"},
-		{act: "exit-configured", outcome: syncproto.Died, state: syncproto.Configured, text: "it exited with status 7"},
-		{act: "hang", outcome: syncproto.TimedOut, state: syncproto.Configured, text: `phase "setup"`},
-		{act: "no-exec", outcome: syncproto.Died, state: syncproto.Configured, text: `phase "released"`},
-		{act: "fail", outcome: syncproto.PeerError, state: syncproto.Configured, text: "open /no/such: no such file or directory"},
-	} {
-		cfg := config(c.act, "exec sleep 30")
+	for _, c := range unreliable {
+		cfg, told := trouble(t, c.how, c.act)
 		cfg.Deadlines.Hello, cfg.Deadlines.Config, cfg.Deadlines.Idle = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
 		cfg.Target = target(pidfd, false)
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = w.WriteString(c.how)
-		_ = w.Close()
-		cfg.Files[0] = r
-		_, err = spawn.Start(context.Background(), cfg)
-		_ = r.Close()
+		_, err := spawn.Start(context.Background(), cfg)
+		_ = told.Close()
 		ended(t, c.how+c.act, err, c.outcome, c.state, c.text)
 	}
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil {

@@ -140,39 +140,49 @@ func ended(t *testing.T, what string, err error, outcome syncproto.Outcome, stat
 	}
 }
 
+// unreliable are children that cannot be relied on, and how a start with each ends.
+var unreliable = []struct {
+	how     string // told on standard input, before the greeting
+	act     string // told by the configuration
+	outcome syncproto.Outcome
+	state   syncproto.State
+	text    string
+}{
+	{how: "exit", outcome: syncproto.Died, state: syncproto.Greeted, text: "it exited with status 7"},
+	{how: "kill", outcome: syncproto.Died, state: syncproto.Greeted, text: "signal 9"},
+	{how: "stop", outcome: syncproto.TimedOut, state: syncproto.Greeted, text: "waited for the greeting"},
+	{how: "leak", outcome: syncproto.Died, state: syncproto.Greeted, text: "it exited with status 7"},
+	{act: "unconfirmed", outcome: syncproto.TimedOut, state: syncproto.Agreed, text: "waited for the configuration"},
+	{act: "exit-configured", outcome: syncproto.Died, state: syncproto.Configured, text: "it exited with status 7"},
+	{act: "leak-configured", outcome: syncproto.Died, state: syncproto.Configured, text: `phase "setup"`},
+	{act: "hang", outcome: syncproto.TimedOut, state: syncproto.Configured, text: `phase "setup"`},
+	{act: "no-exec", outcome: syncproto.Died, state: syncproto.Configured, text: `phase "released"`},
+	{act: "leak-exec", outcome: syncproto.TimedOut, state: syncproto.Committed, text: "waited for the execution"},
+	{act: "fail", outcome: syncproto.PeerError, state: syncproto.Configured, text: "mount /proc: open /no/such: no such file or directory"},
+}
+
+// trouble is a configuration whose child will do what how says before the greeting, and act after it. The file is the caller's to close.
+func trouble(t *testing.T, how, act string) (spawn.Config, *os.File) {
+	t.Helper()
+	cfg := config(act, "exec sleep 30")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.WriteString(how)
+	_ = w.Close()
+	cfg.Files[0] = r
+	return cfg, r
+}
+
 // The child that cannot be relied on: whatever it does, Start returns, says what happened, and leaves nothing.
 func TestUnreliableChild(t *testing.T) {
-	for _, c := range []struct {
-		how     string // told on standard input, before the greeting
-		act     string // told by the configuration
-		outcome syncproto.Outcome
-		state   syncproto.State
-		text    string
-	}{
-		{how: "exit", outcome: syncproto.Died, state: syncproto.Greeted, text: "it exited with status 7"},
-		{how: "kill", outcome: syncproto.Died, state: syncproto.Greeted, text: "signal 9"},
-		{how: "stop", outcome: syncproto.TimedOut, state: syncproto.Greeted, text: "waited for the greeting"},
-		{how: "leak", outcome: syncproto.Died, state: syncproto.Greeted, text: "it exited with status 7"},
-		{act: "unconfirmed", outcome: syncproto.TimedOut, state: syncproto.Agreed, text: "waited for the configuration"},
-		{act: "exit-configured", outcome: syncproto.Died, state: syncproto.Configured, text: "it exited with status 7"},
-		{act: "leak-configured", outcome: syncproto.Died, state: syncproto.Configured, text: `phase "setup"`},
-		{act: "hang", outcome: syncproto.TimedOut, state: syncproto.Configured, text: `phase "setup"`},
-		{act: "no-exec", outcome: syncproto.Died, state: syncproto.Configured, text: `phase "released"`},
-		{act: "leak-exec", outcome: syncproto.TimedOut, state: syncproto.Committed, text: "waited for the execution"},
-		{act: "fail", outcome: syncproto.PeerError, state: syncproto.Configured, text: "mount /proc: open /no/such: no such file or directory"},
-	} {
+	for _, c := range unreliable {
 		t.Run(c.how+c.act, func(t *testing.T) {
 			t.Parallel()
-			cfg := config(c.act, "exec sleep 30")
-			r, w, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, _ = w.WriteString(c.how)
-			_ = w.Close()
-			defer r.Close()
-			cfg.Files[0] = r
-			_, err = spawn.Start(context.Background(), cfg)
+			cfg, told := trouble(t, c.how, c.act)
+			defer told.Close()
+			_, err := spawn.Start(context.Background(), cfg)
 			ended(t, c.how+c.act, err, c.outcome, c.state, c.text)
 			if c.outcome == syncproto.TimedOut != errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v: is DeadlineExceeded: %t", err, errors.Is(err, context.DeadlineExceeded))
