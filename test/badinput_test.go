@@ -36,6 +36,8 @@ func badConfigs() []badConfig {
 			[]string{"/etc/passwd", "permission denied"}},
 		{"program is a directory", func(t testing.TB, c map[string]any) { first(t, c, "/etc") },
 			[]string{"/etc", "is a directory"}},
+		{"arguments larger than an execution takes", func(t testing.TB, c map[string]any) { first(t, c, "/bin/true", strings.Repeat("x", 9<<20)) },
+			[]string{"config.json: process: ", "want at most 8388608"}},
 		{"namespace of the wrong type", func(_ testing.TB, c map[string]any) { setNamespace(c, "network", "/proc/self/ns/uts") },
 			[]string{"network", "/proc/self/ns/uts"}},
 		{"namespace missing", func(_ testing.TB, c map[string]any) { setNamespace(c, "network", "/nonexistent/ns") },

@@ -17,8 +17,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// processLimit bounds the file that --process names.
-const processLimit = 4 << 20
+// processLimit bounds a process as JSON: the file that --process names, and what is stored of the configuration's.
+const processLimit = 8 << 20
 
 // load is the process to execute: that of --process or of the container's own configuration, with what the command line changes.
 func (e *execution) load() (*oci.Process, error) {

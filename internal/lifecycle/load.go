@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"time"
 
@@ -42,9 +43,15 @@ func (c *creation) load() error {
 	}
 	if spec.Process != nil {
 		// What changes in the bundle from now on changes nothing in the container.
-		c.state.Process, err = json.Marshal(spec.Process)
+		if c.state.Process, err = json.Marshal(spec.Process); err != nil {
+			return err
+		}
+		// More than execve(2) takes (three quarters of _STK_LIM, Linux fs/exec.c), and a state that later commands could not read.
+		if n := len(c.state.Process); n > processLimit {
+			return inConfig(bundle, fmt.Errorf("process: %d bytes; want at most %d", n, processLimit))
+		}
 	}
-	return err
+	return nil
 }
 
 // hostFacts are what the conversion must know of this process and of the host.
