@@ -56,6 +56,9 @@ func typeName(files []*ast.File, e ast.Expr) (typ, inner string) {
 		typ, inner = typeName(files, t.X)
 		return typ + " or null", inner
 	case *ast.ArrayType:
+		if e, ok := t.Elt.(*ast.Ident); ok && e.Name == "byte" {
+			return "bytes", ""
+		}
 		typ, inner = typeName(files, t.Elt)
 		return "list of " + typ, inner
 	case *ast.Ident:

@@ -23,6 +23,7 @@ type child struct {
 	env     []string  // of the program
 	program string    // path of the program, once it is found
 	empty   int       // a shared empty read-only directory for masks; zero until the first one
+	filter  *filter   // of system calls; nil: none
 	waiting bool      // behind the gate: the peer is whoever opened it
 }
 
@@ -96,7 +97,12 @@ func (c *child) doProcess(s Step) error {
 		return c.label(s.Path, s.Text)
 	case StageFiles:
 		return closeOthers(3 + c.cfg.Process.KeepFDs)
+	case StageSeccomp:
+		return c.seccomp()
 	case StageExec:
+		if c.filter != nil {
+			return c.execFiltered()
+		}
 		return c.exec()
 	}
 	return errors.New("no such stage")
@@ -122,6 +128,10 @@ func located(s Step, err error) error {
 	var cancelled *transport.CancelledError
 	var refused *transport.Refused
 	var failure *transport.Failure
+	var own *StepError
+	if errors.As(err, &own) {
+		return err
+	}
 	if errors.As(err, &cancelled) || errors.As(err, &refused) || errors.As(err, &failure) {
 		return err
 	}

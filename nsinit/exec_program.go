@@ -10,6 +10,7 @@ import (
 
 	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -98,7 +99,7 @@ func (c *child) gate() error {
 		if err != nil {
 			return op("accept", "the gate", err)
 		}
-		peer, err := opened(ctx, fd)
+		peer, err := c.opened(ctx, fd)
 		if err != nil {
 			continue // whoever it was went away again, or spoke something else: the gate stays closed
 		}
@@ -109,7 +110,7 @@ func (c *child) gate() error {
 }
 
 // opened is the conversation with who connected to the gate, up to CONFIG_OK.
-func opened(ctx context.Context, fd int) (*transport.Peer, error) {
+func (c *child) opened(ctx context.Context, fd int) (*transport.Peer, error) {
 	conn, err := transport.TakeBlocking(fd)
 	if err != nil {
 		sys.Close(fd)
@@ -122,6 +123,9 @@ func opened(ctx context.Context, fd int) (*transport.Peer, error) {
 	}
 	_, fds, err := peer.Accept(ctx)
 	transport.CloseAll(fds)
+	if err == nil {
+		err = peer.Narrow(container.NarrowStart(syncproto.Start(), c.cfg.Process.Listens()))
+	}
 	if err == nil {
 		err = peer.Confirm(ctx)
 	}

@@ -35,7 +35,11 @@ func (c *child) become(cwd string) error {
 	if err := insideRoot(cwd); err != nil {
 		return err
 	}
-	if err := setCapabilities(caps); err != nil {
+	keep := uint64(0)
+	if p.Seccomp != nil && !p.NoNewPrivs {
+		keep = 1 << unix.CAP_SYS_ADMIN // for the load of the filter, see exec_seccomp.go
+	}
+	if err := setCapabilities(caps, keep); err != nil {
 		return err
 	}
 	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 0, 0, 0, 0); err != nil {
@@ -126,18 +130,21 @@ func dropBounding(keep uint64) error {
 }
 
 // setCapabilities sets the three sets of the thread, capset(2), and the ambient one. What this process itself lacks cannot be given and is left out.
-func setCapabilities(want container.Capabilities) error {
+// Those in keep stay permitted besides, and nothing more.
+func setCapabilities(want container.Capabilities, keep uint64) error {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var have [2]unix.CapUserData
 	if err := unix.Capget(&head, &have[0]); err != nil {
 		return op("capget", "", err)
 	}
-	permitted := want.Permitted & mask(have, func(d unix.CapUserData) uint32 { return d.Permitted })
+	all := mask(have, func(d unix.CapUserData) uint32 { return d.Permitted })
+	permitted := want.Permitted & all
 	// A capability may be inheritable only out of the bounding set, and effective only out of the permitted one, capset(2).
 	sets := [3]uint64{want.Effective & permitted, permitted, want.Inheritable & (want.Bounding | permitted)}
+	kept := permitted | keep&all
 	data := [2]unix.CapUserData{
-		{Effective: uint32(sets[0]), Permitted: uint32(sets[1]), Inheritable: uint32(sets[2])},
-		{Effective: uint32(sets[0] >> 32), Permitted: uint32(sets[1] >> 32), Inheritable: uint32(sets[2] >> 32)},
+		{Effective: uint32(sets[0]), Permitted: uint32(kept), Inheritable: uint32(sets[2])},
+		{Effective: uint32(sets[0] >> 32), Permitted: uint32(kept >> 32), Inheritable: uint32(sets[2] >> 32)},
 	}
 	head.Pid = 0
 	if err := unix.Capset(&head, &data[0]); err != nil {

@@ -68,6 +68,9 @@ func checkProcess(p *container.Process) error {
 	case !path.IsAbs(p.Cwd):
 		return fmt.Errorf("process.cwd: %q is not an absolute path", p.Cwd)
 	}
+	if err := checkFilter(p.Seccomp); err != nil {
+		return err
+	}
 	for _, s := range append(append([]string{p.AppArmorProfile, p.SELinuxLabel}, p.Args...), p.Env...) {
 		if strings.IndexByte(s, 0) >= 0 {
 			return fmt.Errorf("process: %q holds a NUL byte", s)
@@ -207,11 +210,24 @@ func (p *planner) process() {
 	if cfg.GateFD > 0 {
 		p.add(Step{Stage: StageGate})
 	}
-	for i := range cfg.Hooks.StartContainer {
-		h := &cfg.Hooks.StartContainer[i]
+	if cfg.Process.Seccomp != nil {
+		p.filtered()
+		return
+	}
+	p.startHooks()
+	p.files()
+	p.add(Step{Stage: StageExec, Path: cfg.Process.Args[0]})
+}
+
+func (p *planner) startHooks() {
+	for i := range p.cfg.Hooks.StartContainer {
+		h := &p.cfg.Hooks.StartContainer[i]
 		p.add(Step{Stage: StageStart, Hook: h, Path: h.Path})
 	}
-	p.add(Step{Stage: StageFiles, Text: fmt.Sprint(3 + cfg.Process.KeepFDs)}, Step{Stage: StageExec, Path: cfg.Process.Args[0]})
+}
+
+func (p *planner) files() {
+	p.add(Step{Stage: StageFiles, Text: fmt.Sprint(3 + p.cfg.Process.KeepFDs)})
 }
 
 // links are the links in /dev that runtime-spec config-linux.md names ("Dev symbolic links"), and ptmx.

@@ -93,6 +93,16 @@ func TestPlanGolden(t *testing.T) {
 			c.Mounts = []container.Mount{{Destination: "/dev/", Source: "/dev", Bind: true, Recursive: true}}
 		},
 		"no-mount-namespace": func(c *container.Config) { c.Namespaces = created(container.NSPid) },
+		"filtered": func(c *container.Config) {
+			c.GateFD, c.Process.Seccomp = 1, &container.Seccomp{Filter: make([]byte, 16), Flags: unix.SECCOMP_FILTER_FLAG_LOG}
+		},
+		"filtered-listener": func(c *container.Config) {
+			c.Process.Seccomp = &container.Seccomp{Filter: make([]byte, 8), Listener: true}
+		},
+		"filtered-hook": func(c *container.Config) {
+			c.Hooks.StartContainer = []container.Hook{{Path: "/bin/late"}}
+			c.Process.Seccomp = &container.Seccomp{Filter: make([]byte, 8)}
+		},
 		"joined": func(c *container.Config) {
 			c.Namespaces = []container.Namespace{{Kind: container.NSMount, How: container.NSJoin, FD: 1}}
 		},

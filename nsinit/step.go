@@ -42,6 +42,7 @@ const (
 	StageFiles       Stage = "files"                // mark every other descriptor to end with the execution
 	StageReady       Stage = "ready"                // wait for the parent's "run"
 	StageGate        Stage = "gate"                 // wait at the gate
+	StageSeccomp     Stage = "seccomp"              // load the filter of system calls
 	StageStart       Stage = "startContainer hook"  // run one startContainer hook
 	StageExec        Stage = "exec"                 // execute the program
 )

@@ -60,6 +60,8 @@ func (s *starter) answer(ctx context.Context, req *transport.Request) error {
 		if err = s.limits(); err == nil && h != nil {
 			err = h.Ready(ctx, s.process.pid)
 		}
+	case container.ReqSeccomp:
+		err = s.cfg.Listener.take(ctx, s.process.pid, s.process.pidfd, req.Arg)
 	default:
 		transport.CloseAll(req.FDs)
 		err = fmt.Errorf("request %q is not carried out by this version", req.Name)

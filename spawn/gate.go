@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -62,6 +63,12 @@ type Gate struct {
 	Path      string                // as in Config.Gate
 	Deadlines Deadlines             // Hello, Config, Idle and Exec count; an Idle of zero is no limit, for hooks may run behind the gate
 	Trace     func(transport.Event) // told of every frame and of the end
+
+	// Listener takes the listener of the filter that the process loads behind the gate; nil: it has none. PID and PIDFD are the
+	// process then; OpenGate borrows the descriptor.
+	Listener Listener
+	PID      int
+	PIDFD    *os.File
 }
 
 // OpenGate lets a created container go on and returns once it has executed its program; the gate is gone then. An error of the execution, or of a hook before it, is
@@ -91,16 +98,34 @@ func OpenGate(ctx context.Context, g Gate) error {
 		return &StartError{Stage: "gate", Err: err}
 	}
 	defer p.Close()
+	if err := p.Narrow(container.NarrowStart(syncproto.Start(), g.Listener != nil)); err != nil {
+		return &StartError{Stage: "gate", Err: err}
+	}
 	if err := p.Open(ctx, syncproto.MapValue(), nil); err != nil {
 		return &StartError{Stage: stageHandshake, Err: err}
 	}
-	req, err := p.Next(ctx)
-	if err == nil {
-		err = p.Abort(ctx, errors.New("request "+strconv.Quote(req.Name)+" at the gate"))
-	}
-	if err != io.EOF {
+	if err := g.answer(ctx, p); err != io.EOF {
 		return &StartError{Stage: stageHandshake, Err: err}
 	}
 	_ = unix.Unlink(g.Path)
 	return nil
+}
+
+// answer does what the child asks for behind the gate, until the end of the conversation, which it returns: io.EOF is success.
+func (g *Gate) answer(ctx context.Context, p *transport.Peer) error {
+	for {
+		req, err := p.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if req.Name != container.ReqSeccomp {
+			return p.Abort(ctx, errors.New("request "+strconv.Quote(req.Name)+" at the gate"))
+		}
+		if err := g.Listener.take(ctx, g.PID, g.PIDFD, req.Arg); err != nil {
+			return p.Refuse(ctx, err)
+		}
+		if err := p.Reply(ctx, syncproto.Value{}); err != nil {
+			return err
+		}
+	}
 }

@@ -79,6 +79,10 @@ func MakePlan(cfg *Config, privileged bool) (*Plan, error) {
 	p.Argv = []string{"handfast", p.Profile}
 	// One processor is what the child's few milliseconds need; the variable spares the runtime the rest.
 	p.Env = []string{SocketVariable + "=" + strconv.Itoa(p.SocketFD), "GOMAXPROCS=1"}
+	if cfg.Container.Process.Seccomp != nil {
+		// A signal by which the runtime preempts a thread would end with a call that the filter may not allow.
+		p.Env = append(p.Env, "GODEBUG=asyncpreemptoff=1")
+	}
 	if len(cfg.Init) > 0 {
 		if !filepath.IsAbs(cfg.Init[0]) {
 			return nil, fmt.Errorf("init %q: want an absolute path", cfg.Init[0])

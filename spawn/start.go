@@ -266,7 +266,11 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.Narrow(s.cfg.Container.Narrow(profile))
+	told := s.cfg.Container
+	if s.gate != nil {
+		told.GateFD = 1 // config says which
+	}
+	return p, p.Narrow(told.Narrow(profile))
 }
 
 // undo ends what there is of the child and gives the error all that is known of its end.

@@ -46,7 +46,7 @@ func Start() *Profile {
 	return &Profile{
 		Name:   "start",
 		Doc:    "Whoever starts a created container, and the first process that waits behind its gate.",
-		Phases: []Phase{{Name: "released", Asker: Child, Commit: true}},
+		Phases: []Phase{seccompPhase()},
 	}
 }
 

@@ -5,7 +5,7 @@
 // from docs/protocol.md.
 package container
 
-// Names of the requests of the profile "init", asked by the child, and of their replies.
+// Names of the requests of these profiles, asked by the child, and of their replies.
 const (
 	ReqMount   = "mount"   // MountArg -> RepMount with one descriptor: a detached mount
 	ReqHooks   = "hooks"   // nothing -> RepHooks, once prestart and createRuntime hooks have run

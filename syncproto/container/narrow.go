@@ -7,7 +7,8 @@ import "github.com/handfast/handfast/syncproto"
 func (c *Config) Narrow(p *syncproto.Profile) *syncproto.Profile {
 	p = edit(p, ReqHooks, c.Hooks.Runtime)
 	p = edit(p, ReqConsole, c.Process.Terminal)
-	return p.Forbid(ReqSeccomp)
+	// Behind a gate the filter is loaded in the conversation with who opens it.
+	return edit(p, ReqSeccomp, c.Process.Listens() && c.GateFD == 0)
 }
 
 func edit(p *syncproto.Profile, request string, wanted bool) *syncproto.Profile {

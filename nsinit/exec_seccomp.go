@@ -1,0 +1,191 @@
+package nsinit
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// A filter binds the one thread that loads it, and everything that the thread executes. What this thread does between the load and
+// the execution must be allowed by the profile, so it is next to nothing:
+//
+//   - without a listener and without startContainer hooks it is execve(2) alone: EXEC is said before the load, and the load and the
+//     execution are two bare system calls in a row. After an execution that fails, write(2) reports it;
+//   - with a listener the request for it is written with write(2), its reply read with read(2), before EXEC and execve(2). Go's
+//     runtime may need futex(2) between them;
+//   - startContainer hooks run under the filter, so it must allow what making a process takes.
+//
+// The other threads of Go's runtime stay as they are. It sends this one no signal meanwhile, whose handler would end with
+// rt_sigreturn(2): the parent has switched its preemption by signals off (GODEBUG asyncpreemptoff).
+//
+// Without no_new_privs a filter takes CAP_SYS_ADMIN (seccomp(2)). This thread keeps it as a permitted capability until then; the
+// execution computes the program's capabilities without a look at the permitted ones of before (capabilities(7)), so it ends there.
+
+// filter is a filter that is ready to be loaded.
+type filter struct {
+	instructions []unix.SockFilter
+	program      unix.SockFprog
+	flags        uint32
+	loaded       bool
+}
+
+func newFilter(f *container.Seccomp) *filter {
+	n := len(f.Filter) / unix.SizeofSockFilter
+	out := &filter{instructions: make([]unix.SockFilter, n), flags: f.Flags}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&out.instructions[0])), len(f.Filter)), f.Filter)
+	out.program = unix.SockFprog{Len: uint16(n), Filter: &out.instructions[0]}
+	if f.Listener {
+		out.flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
+	return out
+}
+
+// seccomp loads the filter, or only prepares it for the execution. From here on the conversation goes by read(2) and write(2).
+func (c *child) seccomp() error {
+	p := &c.cfg.Process
+	c.filter = newFilter(p.Seccomp)
+	if !p.NoNewPrivs {
+		if err := raise(unix.CAP_SYS_ADMIN); err != nil {
+			return err
+		}
+	}
+	if !early(&c.cfg) {
+		return nil
+	}
+	if err := c.peer.Tail(); err != nil {
+		return err
+	}
+	listener, errno := c.filter.load()
+	if errno != 0 {
+		return c.filter.refused(p, errno)
+	}
+	if !p.Seccomp.Listener {
+		return nil
+	}
+	// The parent fetches it by its number. Here it ends with the execution: the kernel makes it CLOEXEC.
+	_, fds, err := c.peer.Call(context.Background(), container.ReqSeccomp, syncproto.IntValue(int64(listener)))
+	transport.CloseAll(fds)
+	return err
+}
+
+// load loads the filter on this thread, and returns its listener if there is one.
+func (f *filter) load() (listener uintptr, errno unix.Errno) {
+	listener, _, errno = unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(f.flags), uintptr(unsafe.Pointer(&f.program)))
+	f.loaded = errno == 0
+	return listener, errno
+}
+
+// refused is the kernel's no as an error, with what it usually means.
+func (f *filter) refused(p *container.Process, errno unix.Errno) error {
+	hint := ""
+	switch {
+	case errno == unix.EACCES && !p.NoNewPrivs:
+		hint = " (without no_new_privs it takes CAP_SYS_ADMIN)"
+	case errno == unix.EINVAL:
+		hint = " (the kernel takes the program, or one of the flags, for invalid)"
+	case errno == unix.ENOSYS:
+		hint = " (the kernel is built without CONFIG_SECCOMP_FILTER)"
+	case errno == unix.EBUSY:
+		hint = " (a filter above this one has a listener already)"
+	case errno == unix.ENOMEM:
+		hint = " (there is no memory for it, or all filters together have more than 32768 instructions)"
+	}
+	return op("seccomp", fmt.Sprintf("a filter of %d instructions, flags %#x", len(f.instructions), f.flags), fmt.Errorf("%w%s", errno, hint))
+}
+
+// raise makes a permitted capability an effective one. One that is not permitted is left to the call that needs it.
+func raise(capability int) error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return op("capget", "", err)
+	}
+	d, bit := &data[capability/32], uint32(1)<<(capability%32)
+	if d.Permitted&bit == 0 || d.Effective&bit != 0 {
+		return nil
+	}
+	d.Effective |= bit
+	head.Pid = 0
+	return op("capset", "", unix.Capset(&head, &data[0]))
+}
+
+// The runtime's own exclusion of execution and the making of threads, as syscall.Exec uses it (go.dev/issue/19546).
+//
+//go:linkname beforeExec syscall.runtime_BeforeExec
+func beforeExec()
+
+//go:linkname afterExec syscall.runtime_AfterExec
+func afterExec()
+
+// launch is an execution of which everything is prepared, and the load of a filter before it.
+type launch struct {
+	filter     *filter // nil: none is to be loaded
+	path       *byte
+	args, envs []*byte
+}
+
+// execFiltered is exec for a program under a filter.
+func (c *child) execFiltered() error {
+	l, err := newLaunch(c.program, c.cfg.Process.Args, c.env)
+	if err != nil {
+		return op("execve", c.program, err)
+	}
+	// The soft limit of descriptors that the runtime has raised for itself is put back by syscall.Exec alone. It does so before it
+	// fails, as it must without a path.
+	_ = syscall.Exec("", []string{""}, nil)
+	if err := c.peer.Exec(context.Background()); err != nil {
+		return err
+	}
+	if !c.filter.loaded {
+		l.filter = c.filter
+		if err := c.peer.Tail(); err != nil { // for what may have to be said yet
+			return err
+		}
+	}
+	beforeExec()
+	errno := l.run()
+	afterExec()
+	runtime.KeepAlive(l)
+	if !c.filter.loaded {
+		return &StepError{Stage: StageSeccomp, Err: c.filter.refused(&c.cfg.Process, errno)}
+	}
+	return op("execve", c.program, errno)
+}
+
+func newLaunch(path string, args, env []string) (l *launch, err error) {
+	l = &launch{}
+	if l.path, err = unix.BytePtrFromString(path); err != nil {
+		return nil, err
+	}
+	if l.args, err = syscall.SlicePtrFromStrings(args); err != nil {
+		return nil, err
+	}
+	l.envs, err = syscall.SlicePtrFromStrings(env)
+	return l, err
+}
+
+// run loads the filter and executes the program. It returns only if one of them fails. Nothing of the Go runtime happens between
+// the two: the stack does not grow, no memory is taken, and the bare calls do not tell the scheduler.
+//
+//go:nosplit
+//go:norace
+func (l *launch) run() unix.Errno {
+	if f := l.filter; f != nil {
+		_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(f.flags), uintptr(unsafe.Pointer(&f.program)))
+		if errno != 0 {
+			return errno
+		}
+		f.loaded = true
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(l.path)),
+		uintptr(unsafe.Pointer(&l.args[0])), uintptr(unsafe.Pointer(&l.envs[0])))
+	return errno
+}
