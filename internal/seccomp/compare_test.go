@@ -1,0 +1,175 @@
+package seccomp
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// reference is what a profile's filter must say, from libseccomp's program and the stub that runc puts in front of it.
+type reference struct {
+	p      *Profile
+	host   Arch
+	filter []Instruction
+	newest map[Arch]uint32 // the largest number that the profile names
+}
+
+func newReference(p *Profile, host Arch, filter []Instruction) *reference {
+	r := &reference{p, host, filter, make(map[Arch]uint32)}
+	for _, a := range append([]Arch{host}, p.Architectures...) {
+		for _, rule := range p.Rules {
+			for _, name := range rule.Names {
+				i := findName(name)
+				if i < 0 || archs[a].socketcall != 0 && multiplexCalls[i] != 0 {
+					continue // libseccomp's own number for a multiplexed call is negative.
+				}
+				if number, ok := a.Number(name); ok {
+					r.newest[a] = max(r.newest[a], number)
+				}
+			}
+		}
+	}
+	return r
+}
+
+// verdict runs both parts (libcontainer/seccomp/patchbpf of runc).
+func (r *reference) verdict(d *Data) Action {
+	kind := r.p.Default.Kind()
+	if kind != Allow && kind != Log && kind != Trace {
+		for a, newest := range r.newest {
+			if newest == 0 || a.AuditArch() != d.AuditArch {
+				continue
+			}
+			if (a == X86_64 || a == X32) && (a == X32) != (d.Number&x32Bit != 0) {
+				continue
+			}
+			if d.Number > newest || d.Number == 0 && (a == S390 || a == S390X) {
+				return r.host.enosys()
+			}
+		}
+	}
+	return run(r.filter, d, archs[r.host].big).Action
+}
+
+// compareNumbers are the call numbers to try for an architecture: all, and those around where something changes.
+func compareNumbers(a Arch) []uint32 {
+	numbers := []uint32{x32Bit - 1, x32Bit, 2*x32Bit - 1, 2 * x32Bit, 3*x32Bit - 1, 3 * x32Bit, ^uint32(0) - 1, ^uint32(0)}
+	for table := range uint32(560) {
+		numbers = append(numbers, archs[a].base+table)
+	}
+	if a == ARM {
+		for private := range uint32(10) {
+			numbers = append(numbers, armPrivate+private)
+		}
+	}
+	if archs[a].base != 0 {
+		numbers = append(numbers, 0, 1, archs[a].base-1)
+	}
+	return numbers
+}
+
+// compareArgs are values of arguments worth trying with a profile's conditions: around each number in it, its halves
+// swapped, with other bits in the upper half, and some at random.
+func compareArgs(p *Profile, random *rand.Rand) (values [6][]uint64) {
+	for i := range values {
+		values[i] = []uint64{0, 1, ^uint64(0), random.Uint64(), 1 << 32}
+	}
+	for _, r := range p.Rules {
+		for _, c := range r.Args {
+			v := values[c.Index]
+			v = append(v, c.Value-1, c.Value, c.Value+1, c.Value^1<<32, c.Value+1<<32, c.Value-1<<32, uint64(uint32(c.Value)))
+			if c.Op == MaskedEqual {
+				v = append(v, c.Mask, c.Value&c.Mask, c.Value|^c.Mask, c.Value^c.Mask)
+			}
+			values[c.Index] = v
+		}
+	}
+	for i := range values {
+		slices.Sort(values[i])
+		values[i] = slices.Compact(values[i])
+	}
+	return values
+}
+
+// compare tries calls with both, and returns the first on which they differ. At most tries arguments are tried for each
+// call that has conditions, 2 for the others.
+func compare(p *Profile, ours *Program, r *reference, random *rand.Rand, tries int) error {
+	values := compareArgs(p, random)
+	conditional := make(map[string]bool)
+	multiplexed := false
+	for _, rule := range p.Rules {
+		for _, name := range rule.Names {
+			i := findName(name)
+			conditional[name] = conditional[name] || len(rule.Args) > 0
+			multiplexed = multiplexed || i >= 0 && multiplexCalls[i] != 0
+		}
+	}
+	for _, a := range append([]Arch{r.host, X86_64, MIPS, ARM}, p.Architectures...) {
+		for _, number := range compareNumbers(a) {
+			name := a.Name(number)
+			n := 2
+			if conditional[name] || multiplexed && (name == "socketcall" || name == "ipc") {
+				n = tries
+			}
+			for range n {
+				d := Data{Number: number, AuditArch: a.AuditArch()}
+				for i := range d.Args {
+					d.Args[i] = values[i][random.IntN(len(values[i]))]
+				}
+				if name == "socketcall" || name == "ipc" {
+					d.Args[0] = random.Uint64N(30)
+				}
+				got, want := run(ours.Filter, &d, archs[r.host].big).Action, r.verdict(&d)
+				if got != want {
+					return fmt.Errorf("%s %s(%#x) %#x: got %s, libseccomp has %s", a, name, number, d.Args, got, want)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// dump prints a profile for a failure.
+func dump(p *Profile) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "default %s, architectures %v\n", p.Default, p.Architectures)
+	for i, r := range p.Rules {
+		fmt.Fprintf(&b, "syscalls[%d]: %s %v", i, r.Action, r.Names)
+		for _, c := range r.Args {
+			fmt.Fprintf(&b, " a%d %s %#x/%#x", c.Index, c.Op, c.Value, c.Mask)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// TestClientsOracle holds the profiles that managers have sent against libseccomp.
+func TestClientsOracle(t *testing.T) {
+	o := startOracle(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, p := range clientProfiles(t) {
+		p = o.known(p, X86_64)
+		ours, err := Compile(p, X86_64)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := Verify(ours.Filter); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, optimize := range []int{1, 2} {
+			filter, refused := o.compile(p, X86_64, optimize)
+			if refused != "" {
+				t.Errorf("%s: libseccomp: %s", name, refused)
+				continue
+			}
+			if err := compare(p, ours, newReference(p, X86_64, filter), random, 200); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			t.Logf("%s: %d instructions, libseccomp %d at level %d", name, len(ours.Filter), len(filter), optimize)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package seccomp
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// clientProfiles are the profiles of the configurations that container managers have written, by the file's name.
+func clientProfiles(t testing.TB) map[string]*Profile {
+	t.Helper()
+	files, err := filepath.Glob("../oci/testdata/clients/*.config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	profiles := make(map[string]*Profile)
+	for _, file := range files {
+		p, err := Parse(profileOf(t, file))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if p != nil {
+			profiles[strings.TrimSuffix(filepath.Base(file), ".config.json")] = p
+		}
+	}
+	if len(profiles) < 20 {
+		t.Fatalf("%d configurations with a profile in %v", len(profiles), files)
+	}
+	return profiles
+}
+
+// profileOf is linux.seccomp of a configuration.
+func profileOf(t testing.TB, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Linux struct {
+			Seccomp json.RawMessage `json:"seccomp"`
+		} `json:"linux"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		t.Fatal(err)
+	}
+	return config.Linux.Seccomp
+}

@@ -1,0 +1,194 @@
+/*
+ * oracle compiles seccomp profiles with libseccomp, as runc does, for tests to compare with. It reads requests from
+ * standard input, a line each, and writes a line for each to standard output.
+ *
+ *   version                      -> version MAJOR.MINOR.MICRO
+ *   resolve ARCH NAME            -> number N, or "unknown" where no table has the name
+ *   name ARCH NUMBER             -> name NAME, or "unknown"
+ *   begin ARCH DEFAULT OPTIMIZE  -> nothing; a new profile. ARCH is the host's
+ *   arch ARCH                    -> nothing
+ *   rule ACTION NAME [INDEX OP VALUE VALUETWO]...    -> nothing
+ *   end                          -> program HEX (struct sock_filter, in the host's byte order), or
+ *                                   error ERRNO CALL, or "hang" if libseccomp did not come back
+ *
+ * Actions and values are numbers, hexadecimal with 0x; ARCH is libseccomp's token as a number.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { max_rules = 8192, max_args = 8, max_archs = 32 };
+
+struct rule {
+	uint32_t action;
+	char name[64];
+	int args;
+	struct scmp_arg_cmp arg[max_args];
+};
+
+static uint32_t host, archs[max_archs], default_action;
+static int arch_count, optimize, rule_count;
+static struct rule rules[max_rules];
+
+/* result writes the line that a request is answered with, and ends the process that compiles. */
+static void result(const char *call, int err)
+{
+	printf("error %d %s\n", -err, call);
+	fflush(stdout);
+	_exit(0);
+}
+
+/* same_argument says whether two conditions of a rule are about one argument: runc makes a rule of each then. */
+static int same_argument(const struct rule *r)
+{
+	int seen[6] = { 0 };
+
+	for (int i = 0; i < r->args; i++)
+		if (seen[r->arg[i].arg]++)
+			return 1;
+	return 0;
+}
+
+static void add(scmp_filter_ctx ctx, const struct rule *r)
+{
+	int number, err = 0;
+
+	if (r->action == default_action)
+		return;
+	number = seccomp_syscall_resolve_name(r->name);
+	if (number == __NR_SCMP_ERROR)
+		return;
+	if (!same_argument(r)) {
+		err = seccomp_rule_add_array(ctx, r->action, number, r->args, r->arg);
+	} else {
+		for (int i = 0; i < r->args && !err; i++)
+			err = seccomp_rule_add_array(ctx, r->action, number, 1, &r->arg[i]);
+	}
+	if (err)
+		result(r->name, err);
+}
+
+/* compile runs in a process of its own: some profiles take libseccomp into an endless loop. */
+static void compile(void)
+{
+	scmp_filter_ctx ctx;
+	FILE *f = tmpfile();
+	int c, err;
+
+	alarm(2);
+	ctx = seccomp_init(default_action);
+	if (!ctx || !f)
+		result("seccomp_init", -EINVAL);
+	if (host != seccomp_arch_native()) { /* As if this were the host: what it is gets removed again below. */
+		if ((err = seccomp_arch_add(ctx, host)) && err != -EDOM)
+			result("seccomp_arch_add", err);
+	}
+	for (int i = 0; i < arch_count; i++)
+		if ((err = seccomp_arch_add(ctx, archs[i])) && err != -EEXIST)
+			result("seccomp_arch_add", err);
+	if (optimize && (err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, optimize)))
+		result("seccomp_attr_set", err);
+	for (int i = 0; i < rule_count; i++)
+		add(ctx, &rules[i]);
+	if ((err = seccomp_export_bpf(ctx, fileno(f))))
+		result("seccomp_export_bpf", err);
+	rewind(f);
+	printf("program ");
+	while ((c = getc(f)) != EOF)
+		printf("%02x", c);
+	printf("\n");
+	fflush(stdout);
+	_exit(0);
+}
+
+static void end(void)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		compile();
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		perror("oracle");
+		exit(1);
+	}
+	if (WIFSIGNALED(status))
+		printf(WTERMSIG(status) == SIGALRM ? "hang\n" : "crash %d\n", WTERMSIG(status));
+	fflush(stdout);
+}
+
+static void parse_rule(char *line)
+{
+	struct rule *r = &rules[rule_count];
+	int used;
+
+	memset(r, 0, sizeof(*r));
+	if (rule_count == max_rules || sscanf(line, "%" SCNi32 " %63s%n", (int32_t *)&r->action, r->name, &used) != 2) {
+		fprintf(stderr, "oracle: rule %s\n", line);
+		exit(1);
+	}
+	rule_count++;
+	for (line += used; r->args < max_args; r->args++) {
+		struct scmp_arg_cmp *a = &r->arg[r->args];
+		unsigned int op;
+
+		if (sscanf(line, " %u %u %" SCNi64 " %" SCNi64 "%n", &a->arg, &op, (int64_t *)&a->datum_a,
+			   (int64_t *)&a->datum_b, &used) != 4)
+			return;
+		a->op = op;
+		line += used;
+	}
+}
+
+int main(void)
+{
+	static char line[1 << 16], name[64];
+	uint32_t token;
+	int number;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		if (!strncmp(line, "rule ", 5)) {
+			parse_rule(line + 5);
+		} else if (sscanf(line, "begin %" SCNi32 " %" SCNi32 " %d", (int32_t *)&host, (int32_t *)&default_action,
+				  &optimize) == 3) {
+			arch_count = rule_count = 0;
+		} else if (sscanf(line, "arch %" SCNi32, (int32_t *)&token) == 1 && arch_count < max_archs) {
+			archs[arch_count++] = token;
+		} else if (!strcmp(line, "end\n")) {
+			end();
+		} else if (sscanf(line, "resolve %" SCNi32 " %63s", (int32_t *)&token, name) == 2) {
+			number = seccomp_syscall_resolve_name_arch(token, name);
+			if (number == __NR_SCMP_ERROR)
+				printf("unknown\n");
+			else
+				printf("number %d\n", number);
+			fflush(stdout);
+		} else if (sscanf(line, "name %" SCNi32 " %d", (int32_t *)&token, &number) == 2) {
+			char *found = seccomp_syscall_resolve_num_arch(token, number);
+
+			if (found)
+				printf("name %s\n", found);
+			else
+				printf("unknown\n");
+			fflush(stdout);
+			free(found);
+		} else if (!strcmp(line, "version\n")) {
+			const struct scmp_version *v = seccomp_version();
+
+			printf("version %u.%u.%u\n", v->major, v->minor, v->micro);
+			fflush(stdout);
+		} else {
+			fprintf(stderr, "oracle: cannot read: %s", line);
+			return 1;
+		}
+	}
+	return 0;
+}
