@@ -63,9 +63,11 @@ func badConfigs() []badConfig {
 		{"hook of the container hangs", func(_ testing.TB, c map[string]any) { setHook(c, "createContainer", 1, "/bin/sleep", "sleep", "1000") },
 			[]string{"hook", "/bin/sleep", "timeout of 1 s"}},
 		{"seccomp", func(_ testing.TB, c map[string]any) {
-			linux(c)["seccomp"] = map[string]any{"defaultAction": "SCMP_ACT_ALLOW"}
+			linux(c)["seccomp"] = map[string]any{"defaultAction": "SCMP_ACT_PERMIT"}
 		},
-			[]string{"linux.seccomp"}},
+			[]string{"config.json: linux.seccomp.defaultAction", "SCMP_ACT_PERMIT"}},
+		{"a personality", func(_ testing.TB, c map[string]any) { linux(c)["personality"] = map[string]any{"domain": "LINUX32"} },
+			[]string{"linux.personality"}},
 		{"no process", func(_ testing.TB, c map[string]any) { process(c)["args"] = []any{} }, []string{"process.args"}},
 		{"a terminal without a socket", func(_ testing.TB, c map[string]any) { process(c)["terminal"] = true }, []string{"--console-socket"}},
 		{"working directory relative", func(_ testing.TB, c map[string]any) { process(c)["cwd"] = "tmp" }, []string{"cwd", "tmp"}},

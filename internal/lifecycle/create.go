@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/filtercache"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/spawn"
@@ -46,6 +47,7 @@ type creation struct {
 	convert   *oci.Converted
 	terminal  *terminal
 	trace     *tracer
+	filter    *filtercache.Entry // of system calls; nil: none
 	dir       *state.Dir
 	state     state.State
 	layout    *cgroupfs.Layout
@@ -89,6 +91,11 @@ func (c *creation) begin(detached, gated bool) (err error) {
 		c.state.Gate = filepath.Join(c.r.Root, c.o.ID, gateName)
 		c.convert.Spawn.Gate = c.state.Gate
 	}
-	c.dir, err = c.r.store().Create(&c.state)
-	return err
+	if c.dir, err = c.r.store().Create(&c.state); err != nil {
+		return err
+	}
+	if err := c.keepFilter(); err != nil {
+		return Join(err, c.dir.Remove())
+	}
+	return nil
 }

@@ -69,6 +69,7 @@ type execution struct {
 	group    *cgroupfs.Group // the process's, nil where the container has none of its own
 	late     bool            // the process joins its group after it was made
 	began    bool            // there is, or was, a process
+	agent    *agent          // of the container's filter
 	terminal *terminal
 	trace    *tracer
 	process  *spawn.Process
@@ -102,6 +103,9 @@ func (e *execution) begin() error {
 		e.r.Log.Warnf("%s", w)
 	}
 	cfg.Target, cfg.Handler, cfg.Deadlines = target, e, unhurried
+	if err := e.filter(&cfg); err != nil {
+		return err
+	}
 	if paused {
 		// It stops as soon as it is in the group, until somebody resumes the container.
 		cfg.Deadlines = spawn.Deadlines{Hello: -1, Config: -1, Idle: -1, Exec: -1}
@@ -114,6 +118,24 @@ func (e *execution) begin() error {
 		return err
 	}
 	return e.openGroup()
+}
+
+// filter has the process run under the container's filter.
+func (e *execution) filter(cfg *spawn.Config) error {
+	kept, err := e.r.kept(e.state)
+	if err != nil {
+		return err
+	}
+	e.agent = &agent{entry: kept, state: e.state, status: state.Running}
+	if kept == nil {
+		return nil
+	}
+	needs := neededAtOnce
+	if kept.Notify {
+		needs = neededByRuntime
+	}
+	cfg.Listener = e.agent.listener()
+	return e.r.under(&cfg.Container.Process, kept, needs)
 }
 
 // find opens the container's first process, and refuses a container that nothing can be executed in.

@@ -90,7 +90,7 @@ func (e *execution) spawnNow(ctx context.Context) (err error) {
 		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
 	e.process, err = spawn.Start(ctx, cfg)
-	return err
+	return e.agent.explain(err)
 }
 
 // join moves the process into its group before it is told anything, where it could not begin there or would have had too little memory to begin (as creation.join).

@@ -32,6 +32,9 @@ func (c *creation) load() error {
 	if err := oci.CheckRootfs(c.convert.Rootfs); err != nil {
 		return err
 	}
+	if err := c.makeFilter(c.convert.Seccomp); err != nil {
+		return inConfig(bundle, err)
+	}
 	for _, w := range c.convert.Warnings {
 		c.r.Log.Warnf("%s", w)
 	}
@@ -39,6 +42,7 @@ func (c *creation) load() error {
 		OCIVersion: spec.Version, ID: c.o.ID, Bundle: bundle, Rootfs: c.convert.Rootfs, Created: time.Now().UTC(), Owner: state.UserName(os.Geteuid()),
 		Annotations: c.convert.Annotations, Creating: true, Console: c.convert.Spawn.Container.Process.Terminal,
 		NoProcess: len(c.convert.Spawn.Container.Process.Args) == 0,
+		Seccomp:   filterWord(c.filter),
 		Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
 	}
 	if spec.Process != nil {

@@ -35,8 +35,10 @@ func (c *creation) spawn(ctx context.Context) error {
 	if !cfg.Container.Process.Terminal {
 		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
+	a := &agent{entry: c.filter, state: &c.state, status: state.Created}
+	cfg.Listener = a.listener()
 	err := c.spawnIn(ctx, cfg)
-	return starved(err, c.group)
+	return starved(a.explain(err), c.group)
 }
 
 // Started stores who the child is before it is told anything: whatever becomes of this process, delete finds the child.

@@ -30,8 +30,7 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 		return err
 	}
 	defer t.close()
-	err = spawn.OpenGate(ctx, spawn.Gate{Path: s.Gate, Trace: t.event()})
-	if err != nil {
+	if err := r.openGate(ctx, s, t); err != nil {
 		// The child ends by itself after an error of its own; where it was not asked, or does not answer, it is ended.
 		return Join(r.starved(err, s), r.end(s))
 	}
@@ -39,4 +38,24 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 		return Join(err, r.destroy(dir, s))
 	}
 	return nil
+}
+
+// openGate opens the gate of a created container, and hands the listener of its filter to the agent, where it has one.
+func (r *Runtime) openGate(ctx context.Context, s *state.State, t *tracer) error {
+	g := spawn.Gate{Path: s.Gate, Trace: t.event()}
+	if s.Seccomp != state.SeccompListener {
+		return spawn.OpenGate(ctx, g)
+	}
+	filter, err := r.kept(s)
+	if err != nil {
+		return err
+	}
+	h, err := openProcess(s.PID, s.StartTime)
+	if err != nil {
+		return fmt.Errorf("cannot start container %s: %w", s.ID, err)
+	}
+	defer h.close()
+	a := &agent{entry: filter, state: s, status: state.Created}
+	g.Listener, g.PID, g.PIDFD = a.listener(), s.PID, h.pidfd
+	return a.explain(spawn.OpenGate(ctx, g))
 }

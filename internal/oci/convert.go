@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -44,6 +45,7 @@ type Converted struct {
 	RDT         *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
 	CgroupPath  string             // absolute, below the root of every hierarchy
 	Unit        *systemd.Unit      // what systemd makes; nil: nothing
+	Seccomp     json.RawMessage    // linux.seccomp for package seccomp, as it stands in the configuration; nil: no filter
 	Hooks       ParentHooks
 	Annotations map[string]string
 	Rootfs      string   // absolute path of the root file system
@@ -86,6 +88,9 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 			return nil, err
 		}
 	}
+	if !nothing(c.linux.Seccomp) {
+		c.out.Seccomp = c.linux.Seccomp
+	}
 	c.refusals()
 	if len(c.unsupported) > 0 {
 		return nil, &UnsupportedError{Properties: c.unsupported}
@@ -112,7 +117,6 @@ func (c *conversion) refusals() {
 	if c.spec.Process != nil {
 		c.processRefusals(c.spec.Process)
 	}
-	c.refuseUnless(nothing(c.linux.Seccomp), "linux.seccomp")
 	c.refuseUnless(c.linux.MountLabel == "", "linux.mountLabel")
 	c.refuseUnless(nothing(c.linux.Personality), "linux.personality")
 	c.refuseUnless(nothing(c.linux.MemoryPolicy), "linux.memoryPolicy")

@@ -33,7 +33,7 @@ const userNamespace = `{"linux": {"namespaces": [{"type": "mount"}, {"type": "us
 func TestRefusals(t *testing.T) {
 	s := spec(t, `{"process": {"scheduler": {"policy": "SCHED_FIFO"}, "ioPriority": {"class": "IOPRIO_CLASS_IDLE"},
 		"execCPUAffinity": {"initial": "0"}}, "mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount", "ridmap"], "uidMappings": [{"size": 1}]}],
-		"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}, "mountLabel": "m", "personality": {"domain": "LINUX32"},
+		"linux": {"mountLabel": "m", "personality": {"domain": "LINUX32"},
 		"memoryPolicy": {"mode": "MPOL_BIND"}, "netDevices": {"eth0": {}, "eth1": {"name": "x"}},
 		"namespaces": [{"type": "mount"}]}}`)
 	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
@@ -44,7 +44,7 @@ func TestRefusals(t *testing.T) {
 	want := []string{
 		"mounts[0].uidMappings", "mounts[0].options[0] remount", "mounts[0].options[1] ridmap",
 		"process.scheduler", "process.ioPriority", "process.execCPUAffinity",
-		"linux.seccomp", "linux.mountLabel", "linux.personality", "linux.memoryPolicy", "linux.netDevices",
+		"linux.mountLabel", "linux.personality", "linux.memoryPolicy", "linux.netDevices",
 	}
 	if diff := cmp.Diff(want, got.Properties); diff != "" {
 		t.Errorf("refused (-want +got)\n%s", diff)
@@ -64,6 +64,9 @@ func TestNothingIsAccepted(t *testing.T) {
 	}
 	if diff := cmp.Diff(cgroupfs.Resources{}, out.Resources); diff != "" {
 		t.Errorf("limits (-want +got)\n%s", diff)
+	}
+	if out.Seccomp != nil {
+		t.Errorf("seccomp: %s", out.Seccomp)
 	}
 }
 

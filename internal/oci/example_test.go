@@ -12,7 +12,7 @@ func ExampleConvert() {
 		"ociVersion": "1.2.0",
 		"root": {"path": "rootfs"},
 		"process": {"args": ["true"], "cwd": "/", "scheduler": {"policy": "SCHED_BATCH"}},
-		"linux": {"namespaces": [{"type": "mount"}], "seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}
+		"linux": {"namespaces": [{"type": "mount"}], "personality": {"domain": "LINUX32"}}
 	}`), "config.json")
 	if err != nil {
 		fmt.Println(err)
@@ -20,7 +20,7 @@ func ExampleConvert() {
 	}
 	_, err = oci.Convert(spec, oci.Options{Bundle: "/bundle", ID: "c1"})
 	fmt.Println(err)
-	// Output: not carried out by this version: process.scheduler, linux.seccomp
+	// Output: not carried out by this version: process.scheduler, linux.personality
 }
 
 func ExampleDecode() {

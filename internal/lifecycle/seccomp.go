@@ -1,0 +1,164 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/filtercache"
+	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/internal/seccomp"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// filterDir is the directory of filters that were compiled lately, below the root directory. It can be no container's: "@" is in no id.
+const filterDir = "@seccomp"
+
+// makeFilter finds or makes the filter of the container's processes. Nothing is stored but what is compiled anew.
+func (c *creation) makeFilter(profile []byte) error {
+	if profile == nil {
+		return nil
+	}
+	var err error
+	if c.filter, err = c.r.compiled(profile); err != nil || c.filter == nil {
+		return err
+	}
+	needs := neededAtOnce
+	if len(c.convert.Spawn.Container.Hooks.StartContainer) > 0 || c.filter.Notify {
+		needs = neededByRuntime
+	}
+	return c.r.under(&c.convert.Spawn.Container.Process, c.filter, needs)
+}
+
+// compiled is the filter of a profile: from the directory of those that were compiled lately, or compiled and put there. Nil is a
+// profile that means no filter.
+func (r *Runtime) compiled(profile []byte) (*filtercache.Entry, error) {
+	dir := filtercache.At(filepath.Join(r.Root, filterDir))
+	mark, merr := filtercache.Compiler()
+	if merr == nil {
+		e, err := dir.Load(mark, profile)
+		if err == nil {
+			return e, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			r.Log.Debugf("seccomp: %v: the filter is compiled anew", err)
+		}
+	}
+	p, err := seccomp.Parse(profile)
+	if err != nil {
+		return nil, err
+	}
+	program, err := seccomp.Compile(p, seccomp.HostArch())
+	if err != nil || program == nil {
+		return nil, err
+	}
+	e := entryOf(program, mark, profile)
+	if merr == nil {
+		merr = dir.Save(e)
+	}
+	if merr != nil {
+		r.Log.Debugf("seccomp: the compiled filter is not kept: %v", merr)
+	}
+	return e, nil
+}
+
+func entryOf(p *seccomp.Program, mark string, profile []byte) *filtercache.Entry {
+	return &filtercache.Entry{
+		Compiler: mark, Filter: p.Bytes(), Flags: p.Flags, Notify: p.Notify, Path: p.ListenerPath, Metadata: p.ListenerMetadata,
+		Skipped: p.Skipped, Profile: profile,
+	}
+}
+
+// under has a process run under a filter.
+func (r *Runtime) under(p *container.Process, e *filtercache.Entry, needs []string) error {
+	for _, name := range e.Skipped {
+		r.Log.Debugf("seccomp: no architecture has a system call %s", name)
+	}
+	flags, err := knownFlags(e.Flags)
+	if err != nil {
+		return err
+	}
+	if e.Notify && !hasFlag(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER) {
+		return fmt.Errorf("%s: this kernel has no SCMP_ACT_NOTIFY, which came with Linux 5.0", seccomp.Property)
+	}
+	if err := allows(decodeFilter(e.Filter), needs); err != nil {
+		return fmt.Errorf("%s: %w", seccomp.Property, err)
+	}
+	p.Seccomp = &container.Seccomp{Filter: e.Filter, Flags: flags, Listener: e.Notify}
+	return nil
+}
+
+// knownFlags are the flags, if this kernel has them. SPEC_ALLOW, which profiles get that say nothing of flags, is done without: where
+// the kernel does not know it a filter mitigates more, not less.
+func knownFlags(flags uint32) (uint32, error) {
+	for _, f := range [...]struct {
+		bit   uint32
+		name  string
+		since string
+		spare bool
+	}{
+		{unix.SECCOMP_FILTER_FLAG_LOG, "SECCOMP_FILTER_FLAG_LOG", "4.14", false},
+		{unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "4.17", true},
+		{waitKillable, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "5.19", false},
+	} {
+		if flags&f.bit == 0 || hasFlag(f.bit) {
+			continue
+		}
+		if !f.spare {
+			return 0, fmt.Errorf("%s.flags: this kernel has no %s, which came with Linux %s", seccomp.Property, f.name, f.since)
+		}
+		flags &^= f.bit
+	}
+	return flags, nil
+}
+
+// waitKillable is SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV of <linux/seccomp.h>.
+const waitKillable = 1 << 5
+
+// hasFlag asks the kernel for a filter that is nowhere: seccomp(2) looks at the flags first, and is EINVAL for one that it does not
+// know, and EFAULT for one that it does.
+func hasFlag(bit uint32) bool {
+	if bit == waitKillable {
+		bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // means nothing without, which is EINVAL too
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(bit), 0)
+	return errno == unix.EFAULT
+}
+
+// keepFilter stores the container's filter beside its state, for the processes that join it.
+func (c *creation) keepFilter() error {
+	if c.filter == nil {
+		return nil
+	}
+	return filtercache.Write(c.dir.Path(state.FilterFile), c.filter)
+}
+
+// filterWord is State.Seccomp for a filter.
+func filterWord(e *filtercache.Entry) string {
+	switch {
+	case e == nil:
+		return ""
+	case e.Notify:
+		return state.SeccompListener
+	}
+	return state.SeccompFilter
+}
+
+// kept is the filter of a container that exists; nil if it has none. One that cannot be read is an error: nothing may run in the
+// container without it.
+func (r *Runtime) kept(s *state.State) (*filtercache.Entry, error) {
+	if s.Seccomp == "" {
+		return nil, nil
+	}
+	e, err := filtercache.Read(filepath.Join(r.Root, s.ID, state.FilterFile))
+	if err == nil && filterWord(e) != s.Seccomp {
+		err = errors.New("it is not the one that the state tells of")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("container %s: its seccomp filter: %w", s.ID, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,49 @@
+package lifecycle
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/handfast/handfast/internal/seccomp"
+)
+
+// What the runtime's own child still calls between the load of the filter and the end of its conversation. A profile that does not
+// allow one of them is refused by its name, before anything is made.
+var (
+	// A filter that is loaded at the execution: the execution itself, and what says that it failed.
+	neededAtOnce = []string{"execve", "write"}
+	// One that is loaded earlier: the listener is handed over, or hooks run, and Go's runtime goes on meanwhile.
+	neededByRuntime = []string{"execve", "write", "read", "futex"}
+)
+
+// allows refuses a filter that does not let the child come to its execution. No agent may decide about what is called before the
+// agent has the listener: the child would wait for it, and it for the child. The execution comes after that.
+func allows(p *seccomp.Program, names []string) error {
+	if err := p.CheckTail(names...); err != nil {
+		return err
+	}
+	for _, name := range names {
+		number, ok := p.Host.Number(name)
+		if !ok || name == "execve" {
+			continue
+		}
+		v, err := p.Run(seccomp.Data{Number: number, AuditArch: p.Host.AuditArch()})
+		if err != nil {
+			return err
+		}
+		if v.Action.Kind() == seccomp.UserNotify {
+			return fmt.Errorf("seccomp: the profile hands %s to the agent, which the runtime needs before the agent can have it", name)
+		}
+	}
+	return nil
+}
+
+// decodeFilter is a compiled filter as package seccomp works with it.
+func decodeFilter(b []byte) *seccomp.Program {
+	p := &seccomp.Program{Host: seccomp.HostArch(), Filter: make([]seccomp.Instruction, len(b)/8)}
+	for i := range p.Filter {
+		in := b[8*i : 8*i+8]
+		p.Filter[i] = seccomp.Instruction{Code: binary.NativeEndian.Uint16(in), JT: in[2], JF: in[3], K: binary.NativeEndian.Uint32(in[4:])}
+	}
+	return p
+}
