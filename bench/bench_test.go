@@ -40,6 +40,15 @@ func TestPairedRatio(t *testing.T) {
 	}
 }
 
+func TestPairedDifference(t *testing.T) {
+	if got := pairedDifference([]float64{2, 5, 9}, []float64{1, 3, 10}); got != 1 {
+		t.Errorf("paired difference is %v, want 1", got)
+	}
+	if got := pairedDifference([]float64{2}, nil); !math.IsNaN(got) {
+		t.Errorf("a difference to nothing is %v, want NaN", got)
+	}
+}
+
 func TestParseSample(t *testing.T) {
 	got, status, err := parseSample("3277182 1403 1723 652 256 1\n")
 	if want := (sample{3277182, 1403, 1723, 652, 1}); err != nil || status != 256 || got != want {
@@ -80,6 +89,8 @@ func TestReportText(t *testing.T) {
 			{Name: "runc", Task: taskExec, Version: "runc version 1.1.5", WallMS: spread{20, 30, 40}, CPUMS: spread{Median: 23}, PeakMB: spread{Median: 10}, To: map[string]float64{"runc": 1}},
 		},
 	}
+	more := 0.25
+	r.Contenders = append(r.Contenders, result{Name: "handfast (new)", Task: taskFilter, WallMS: spread{3, 4, 5}, MoreMS: &more})
 	got := r.Text()
 	for line := range strings.Lines(got) {
 		if len(strings.TrimRight(line, "\n")) > 80 {

@@ -70,13 +70,16 @@ func (w *workshop) contenders() ([]contender, error) {
 			installed = append(installed, c)
 		}
 	}
-	for _, t := range []task{taskRun, taskExec, taskUserNS} {
+	for _, t := range []task{taskRun, taskExec, taskUserNS, taskFilter} {
 		for _, c := range installed {
 			c, err := w.inTask(c, t)
 			if err != nil {
 				return nil, err
 			}
 			all = append(all, c)
+			if t == taskFilter && c.name == "handfast" {
+				all = append(all, w.anew(c))
+			}
 		}
 	}
 	return all, nil

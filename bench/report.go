@@ -30,7 +30,8 @@ type result struct {
 	WallMS  spread             `json:"wall_ms"`
 	CPUMS   spread             `json:"user_and_system_ms"`
 	PeakMB  spread             `json:"peak_rss_mib"`
-	To      map[string]float64 `json:"wall_ratio_to"` // by name of the other in the same task
+	To      map[string]float64 `json:"wall_ratio_to"`                   // by name of the other in the same task
+	MoreMS  *float64           `json:"wall_ms_more_than_run,omitempty"` // than the same program's run without the task's addition
 	Samples []sample           `json:"samples"`
 }
 
@@ -69,6 +70,10 @@ func newReport(w *workshop, all benches) report {
 			if ratio := pairedRatio(walls[key{b.task, b.name}], walls[key{b.task, a.name}]); !math.IsNaN(ratio) {
 				x.To[a.name] = ratio
 			}
+		}
+		plain, _, _ := strings.Cut(b.name, " (new)")
+		if more := pairedDifference(walls[key{b.task, b.name}], walls[key{taskRun, plain}]); b.task == taskFilter && !math.IsNaN(more) {
+			x.MoreMS = &more
 		}
 		r.Contenders = append(r.Contenders, x)
 	}
@@ -120,6 +125,11 @@ func (r report) Text() string {
 	for _, c := range r.Contenders {
 		if c.Version != "" && c.Task == taskRun { // the same programs do the other tasks
 			fmt.Fprintf(&b, "%s: %s\n", c.Name, c.Version)
+		}
+	}
+	for _, c := range r.Contenders {
+		if c.MoreMS != nil {
+			fmt.Fprintf(&b, "%s: with the seccomp profile %+.2f ms (median of pairs)\n", c.Name, *c.MoreMS)
 		}
 	}
 	for _, n := range r.Notes {

@@ -20,12 +20,14 @@ const (
 	taskRun    task = "run"
 	taskExec   task = "exec"
 	taskUserNS task = "user namespace"
+	taskFilter task = "seccomp"
 )
 
 // heads are the lines above the sections of the report; the first section has none.
 var heads = map[task]string{
 	taskExec:   "exec of the payload in a running container",
 	taskUserNS: "run with a user namespace",
+	taskFilter: "run with Docker's default seccomp profile",
 }
 
 // hostIDs is the first of the 65536 ids of the host that are the ids of a container with a user namespace.
@@ -53,6 +55,14 @@ func (w *workshop) inTask(c contender, t task) (contender, error) {
 		bundle := w.path("userns")
 		c.argv = command("run", "--bundle", bundle, id)
 		return c, w.writeBundle(bundle, func(config map[string]any) { testenv.MapIDs(config, hostIDs, 65536) })
+	case taskFilter:
+		bundle := w.path("seccomp")
+		c.argv = command("run", "--bundle", bundle, id)
+		profile, err := dockerProfile()
+		if err != nil {
+			return c, err
+		}
+		return c, w.writeBundle(bundle, func(config map[string]any) { config["linux"].(map[string]any)["seccomp"] = profile })
 	case taskExec:
 		bundle := w.path(slug)
 		c.prepare = command("run", "--detach", "--bundle", bundle, id)
@@ -65,6 +75,35 @@ func (w *workshop) inTask(c contender, t task) (contender, error) {
 		})
 	}
 	return c, nil
+}
+
+// dockerProfile is the profile that Docker gives a container that asks for nothing.
+func dockerProfile() (json.RawMessage, error) {
+	data, err := os.ReadFile("internal/oci/testdata/clients/docker-1.config.json")
+	var config struct {
+		Linux struct{ Seccomp json.RawMessage }
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &config)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("Docker's profile (run this from the module's root): %w", err)
+	}
+	return config.Linux.Seccomp, nil
+}
+
+// anew is handfast with a profile that it compiles in every start: it keeps no filter in a directory that others can write to.
+func (w *workshop) anew(c contender) contender {
+	kept := filepath.Join(w.states, "anew", "@seccomp")
+	c.name = "handfast (new)"
+	c.argv = slices.Clone(c.argv)
+	for i, a := range c.argv {
+		if a == "--root" {
+			c.argv[i+1] = filepath.Dir(kept)
+		}
+	}
+	c.prepare = []string{"mkdir", "-p", "-m", "0777", kept}
+	return c
 }
 
 // writeBundle makes a bundle on the one root filesystem; mutate, if not nil, changes its configuration.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
@@ -19,8 +20,8 @@ import (
 //
 //   - without a listener and without startContainer hooks it is execve(2) alone: EXEC is said before the load, and the load and the
 //     execution are two bare system calls in a row. After an execution that fails, write(2) reports it;
-//   - with a listener the request for it is written with write(2), its reply read with read(2), before EXEC and execve(2). Go's
-//     runtime may need futex(2) between them;
+//   - with a listener the request for it is written with write(2), its reply read with read(2), and the listener closed with
+//     close(2), before EXEC and execve(2). Go's runtime may need futex(2) between them;
 //   - startContainer hooks run under the filter, so it must allow what making a process takes.
 //
 // The other threads of Go's runtime stay as they are. It sends this one no signal meanwhile, whose handler would end with
@@ -57,6 +58,9 @@ func (c *child) seccomp() error {
 			return err
 		}
 	}
+	// The soft limit of descriptors that the runtime has raised for itself is put back by syscall.Exec alone. It does so before it
+	// fails, as it must without a path.
+	_ = syscall.Exec("", []string{""}, nil)
 	if !early(&c.cfg) {
 		return nil
 	}
@@ -70,9 +74,10 @@ func (c *child) seccomp() error {
 	if !p.Seccomp.Listener {
 		return nil
 	}
-	// The parent fetches it by its number. Here it ends with the execution: the kernel makes it CLOEXEC.
+	// The parent fetches it by its number. While it is open here, the kernel would let calls wait for a supervisor that has ended.
 	_, fds, err := c.peer.Call(context.Background(), container.ReqSeccomp, syncproto.IntValue(int64(listener)))
 	transport.CloseAll(fds)
+	sys.Close(int(listener))
 	return err
 }
 
@@ -138,9 +143,6 @@ func (c *child) execFiltered() error {
 	if err != nil {
 		return op("execve", c.program, err)
 	}
-	// The soft limit of descriptors that the runtime has raised for itself is put back by syscall.Exec alone. It does so before it
-	// fails, as it must without a path.
-	_ = syscall.Exec("", []string{""}, nil)
 	if err := c.peer.Exec(context.Background()); err != nil {
 		return err
 	}

@@ -26,6 +26,9 @@ func (s *starter) converse(ctx context.Context) error {
 	}
 	for {
 		req, err := s.peer.Next(ctx)
+		if err == io.EOF && s.cfg.Container.Process.Seccomp != nil && s.gate == nil {
+			return checkExecuted(s.process.pid)
+		}
 		if err == io.EOF {
 			return nil
 		}

@@ -25,7 +25,8 @@ type StartError struct {
 func (e *StartError) Error() string {
 	s := e.Err.Error()
 	var f *transport.Failure
-	if errors.As(e.Err, &f) && (f.Outcome == syncproto.Died || f.Outcome == syncproto.Broken) && e.Reaped {
+	died := errors.As(e.Err, &f) && (f.Outcome == syncproto.Died || f.Outcome == syncproto.Broken)
+	if (died || errors.Is(e.Err, errNeverExecuted)) && e.Reaped {
 		s += ": " + describe(e.Status)
 	}
 	if e.Cleanup != nil {

@@ -65,7 +65,7 @@ type Gate struct {
 	Trace     func(transport.Event) // told of every frame and of the end
 
 	// Listener takes the listener of the filter that the process loads behind the gate; nil: it has none. PID and PIDFD are the
-	// process then; OpenGate borrows the descriptor.
+	// process where it has a filter; OpenGate borrows the descriptor.
 	Listener Listener
 	PID      int
 	PIDFD    *os.File
@@ -106,6 +106,11 @@ func OpenGate(ctx context.Context, g Gate) error {
 	}
 	if err := g.answer(ctx, p); err != io.EOF {
 		return &StartError{Stage: stageHandshake, Err: err}
+	}
+	if g.PID > 0 {
+		if err := checkExecuted(g.PID); err != nil {
+			return &StartError{Stage: stageHandshake, Err: err}
+		}
 	}
 	_ = unix.Unlink(g.Path)
 	return nil

@@ -50,3 +50,24 @@ func (f Listener) take(ctx context.Context, pid int, pidfd *os.File, arg syncpro
 	}
 	return f(ctx, pid, file)
 }
+
+// errNeverExecuted is a child that has said EXEC and ended as what it was: the filter has stopped its execution, and its report of that.
+var errNeverExecuted = errors.New("the child ended at its execution: the filter of system calls allows neither that nor a word about it")
+
+// childName is what package nsinit calls its process until the execution, PR_SET_NAME.
+const childName = "handfast:init"
+
+// checkExecuted is for the end of file after EXEC of a child with a filter, which an execution that succeeds leaves as well as a child
+// that the filter has killed. An execution closes the socket when the program is in place already; a process that ends gives up its
+// memory first, and its program with it, and keeps its name until it is reaped.
+func checkExecuted(pid int) error {
+	proc := "/proc/" + strconv.Itoa(pid)
+	if _, err := os.Readlink(proc + "/exe"); !errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	name, err := os.ReadFile(proc + "/comm")
+	if err == nil && string(name) == childName+"\n" {
+		return errNeverExecuted
+	}
+	return nil
+}

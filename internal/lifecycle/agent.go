@@ -75,7 +75,7 @@ func handOver(path string, message []byte, file *os.File, patience time.Duration
 	rights := unix.UnixRights(int(file.Fd()))
 	for len(message) > 0 {
 		if err := waitUntil(fd, end); err != nil {
-			return &os.PathError{Op: "sendmsg", Path: path, Err: err}
+			return &os.PathError{Op: "sendmsg", Path: path, Err: late(err, "it does not read", patience)}
 		}
 		n, err := unix.SendmsgN(fd, message, rights, nil, unix.MSG_NOSIGNAL)
 		if err == unix.EINTR {

@@ -13,7 +13,7 @@ var (
 	// A filter that is loaded at the execution: the execution itself, and what says that it failed.
 	neededAtOnce = []string{"execve", "write"}
 	// One that is loaded earlier: the listener is handed over, or hooks run, and Go's runtime goes on meanwhile.
-	neededByRuntime = []string{"execve", "write", "read", "futex"}
+	neededByRuntime = []string{"execve", "write", "read", "close", "futex"}
 )
 
 // allows refuses a filter that does not let the child come to its execution. No agent may decide about what is called before the

@@ -43,19 +43,21 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 // openGate opens the gate of a created container, and hands the listener of its filter to the agent, where it has one.
 func (r *Runtime) openGate(ctx context.Context, s *state.State, t *tracer) error {
 	g := spawn.Gate{Path: s.Gate, Trace: t.event()}
-	if s.Seccomp != state.SeccompListener {
+	if s.Seccomp == "" {
 		return spawn.OpenGate(ctx, g)
 	}
-	filter, err := r.kept(s)
-	if err != nil {
-		return err
+	a := &agent{state: s, status: state.Created}
+	if s.Seccomp == state.SeccompListener {
+		var err error
+		if a.entry, err = r.kept(s); err != nil {
+			return err
+		}
 	}
 	h, err := openProcess(s.PID, s.StartTime)
 	if err != nil {
 		return fmt.Errorf("cannot start container %s: %w", s.ID, err)
 	}
 	defer h.close()
-	a := &agent{entry: filter, state: s, status: state.Created}
 	g.Listener, g.PID, g.PIDFD = a.listener(), s.PID, h.pidfd
 	return a.explain(spawn.OpenGate(ctx, g))
 }

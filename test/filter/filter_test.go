@@ -131,7 +131,7 @@ func each(t *testing.T, f func(t *testing.T, change func(*spawn.Config))) {
 
 // Nothing but the execution needs to be allowed for the execution. Many times, for what the Go runtime does beside it differs.
 func TestNothingButTheProgramsOwnCalls(t *testing.T) {
-	root, rounds := tight(t), 50
+	root, rounds := tight(t), 15
 	if testenv.Virtual() {
 		rounds = 5
 	}
@@ -237,6 +237,28 @@ func TestExecutionThatFails(t *testing.T) {
 	}
 	f := &container.Seccomp{Filter: allow(unix.SYS_EXECVE, unix.SYS_WRITE, unix.SYS_CLOSE, unix.SYS_EXIT_GROUP)}
 	_, err := spawn.Start(t.Context(), under(root, f, "/bin/none"))
+	if err == nil || !strings.Contains(err.Error(), "the child ended at its execution") {
+		wanted(t, err, unix.ENOEXEC, "exec: execve /bin/none")
+	}
+	f.Filter = allow(unix.SYS_EXECVE) // not even a word
+	_, err = spawn.Start(t.Context(), under(root, f, "/bin/none"))
+	if err == nil || !strings.Contains(err.Error(), "the child ended at its execution") || !strings.Contains(err.Error(), "signal 31") {
+		t.Errorf("got %v", err)
+	}
+	cfg := under(root, f, "/bin/none")
+	cfg.Gate = filepath.Join(testenv.Dir(t), "gate")
+	p, err := spawn.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Release()
+	err = spawn.OpenGate(t.Context(), spawn.Gate{Path: cfg.Gate, PID: p.PID(), PIDFD: p.PIDFD()})
+	if err == nil || !strings.Contains(err.Error(), "the child ended at its execution") {
+		t.Errorf("got %v", err)
+	}
+	_, _ = p.Wait(t.Context())
+	f.Filter = rules(unix.SECCOMP_RET_ALLOW, nil)
+	_, err = spawn.Start(t.Context(), under(root, f, "/bin/none"))
 	wanted(t, err, unix.ENOEXEC, "exec: execve /bin/none")
 }
 
@@ -258,7 +280,7 @@ func TestStartContainerHookIsFiltered(t *testing.T) {
 func TestListener(t *testing.T) {
 	root := tight(t)
 	f := &container.Seccomp{Listener: true, Filter: rules(unix.SECCOMP_RET_KILL_PROCESS, map[uint32]uint32{
-		unix.SYS_EXECVE: unix.SECCOMP_RET_ALLOW, unix.SYS_READ: unix.SECCOMP_RET_ALLOW, unix.SYS_FUTEX: unix.SECCOMP_RET_ALLOW,
+		unix.SYS_EXECVE: unix.SECCOMP_RET_ALLOW, unix.SYS_READ: unix.SECCOMP_RET_ALLOW, unix.SYS_CLOSE: unix.SECCOMP_RET_ALLOW, unix.SYS_FUTEX: unix.SECCOMP_RET_ALLOW,
 		unix.SYS_WRITE: unix.SECCOMP_RET_ALLOW, unix.SYS_EXIT: unix.SECCOMP_RET_USER_NOTIF,
 	})}
 	each(t, func(t *testing.T, change func(*spawn.Config)) {
