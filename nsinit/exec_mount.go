@@ -112,7 +112,7 @@ func (c *child) tmpfsMode(dest string, data []string) []string {
 
 // bind mounts a path of the host.
 func (c *child) bind(m *container.Mount, dest string) error {
-	tree, err := c.source(m.Source, m.Recursive)
+	tree, err := c.bindSource(m)
 	if err != nil {
 		return err
 	}
@@ -138,6 +138,19 @@ func (c *child) bind(m *container.Mount, dest string) error {
 		return err
 	}
 	return finishMount(tree, m, dest)
+}
+
+// bindSource is what a bind mount shows, detached.
+func (c *child) bindSource(m *container.Mount) (int, error) {
+	if m.IDs == nil {
+		return c.source(m.Source, m.Recursive)
+	}
+	for i := range c.cfg.Mounts {
+		if m == &c.cfg.Mounts[i] {
+			return c.ask(container.MountArg{Source: m.Source, Recursive: m.Recursive, Mount: i + 1})
+		}
+	}
+	return -1, fmt.Errorf("%s: ids are for a mount of the configuration alone: %w", m.Source, unix.EINVAL)
 }
 
 // place opens what a mount will cover, and makes it if it is missing.

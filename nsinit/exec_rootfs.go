@@ -81,13 +81,18 @@ func (c *child) source(path string, recursive bool) (int, error) {
 	if err == nil || !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
 		return tree, err
 	}
-	arg, e := syncproto.ToValue(container.MountArg{Source: path, Recursive: recursive})
-	if e != nil {
-		return -1, e
+	return c.ask(container.MountArg{Source: path, Recursive: recursive})
+}
+
+// ask has the parent open a source.
+func (c *child) ask(arg container.MountArg) (int, error) {
+	v, err := syncproto.ToValue(arg)
+	if err != nil {
+		return -1, err
 	}
-	_, fds, e := c.peer.Call(context.Background(), container.ReqMount, arg)
-	if e != nil {
-		return -1, e
+	_, fds, err := c.peer.Call(context.Background(), container.ReqMount, v)
+	if err != nil {
+		return -1, err
 	}
 	return fds[0], nil
 }

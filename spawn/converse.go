@@ -105,6 +105,10 @@ func (s *starter) mountSource(arg syncproto.Value) (int, error) {
 	if !s.named(m.Source) {
 		return -1, fmt.Errorf("mount source %q is not in the configuration: %w", m.Source, unix.EPERM)
 	}
+	ids, err := s.idsOf(&m)
+	if err != nil {
+		return -1, err
+	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if m.Recursive {
 		flags |= unix.AT_RECURSIVE
@@ -112,6 +116,12 @@ func (s *starter) mountSource(arg syncproto.Value) (int, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, m.Source, flags)
 	if err != nil {
 		return -1, &os.PathError{Op: "open_tree", Path: m.Source, Err: err}
+	}
+	if ids != nil {
+		if err := s.mapIDs(fd, m.Source, ids); err != nil {
+			_ = unix.Close(fd)
+			return -1, err
+		}
 	}
 	return fd, nil
 }

@@ -37,7 +37,9 @@ type starter struct {
 	process *Process
 	peer    *transport.Peer
 	gate    *gate
-	close   []func() // what only the start itself needs, whatever becomes of it
+	// idNamespaces are those that were made for mounts, by their mappings.
+	idNamespaces map[string]*os.File
+	close        []func() // what only the start itself needs, whatever becomes of it
 }
 
 func (s *starter) start(ctx context.Context) error {

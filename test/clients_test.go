@@ -48,6 +48,7 @@ var adaptations = []adaptation{
 		return true
 	}},
 	{"sources of mounts are files of the client's host", (*adapting).sources},
+	{"images belong to the root of the user namespace, which may make what mounts cover: here it is there", (*adapting).places},
 	{"hooks are programs of the client's host", func(_ *adapting, c map[string]any) bool {
 		had := c["hooks"] != nil
 		delete(c, "hooks")
@@ -93,6 +94,32 @@ func (a *adapting) sources(c map[string]any) (changed bool) {
 			a.t.Fatal(err)
 		}
 		m["source"], changed = made, true
+	}
+	return changed
+}
+
+// places makes what bind mounts cover in the root file system.
+func (a *adapting) places(c map[string]any) (changed bool) {
+	for _, m := range list(c, "mounts") {
+		m := m.(map[string]any)
+		info, err := os.Stat(m["source"].(string))
+		place := filepath.Join(a.rootfs, m["destination"].(string))
+		if _, have := os.Stat(place); err != nil || have == nil || !filepath.IsAbs(m["source"].(string)) {
+			continue
+		}
+		dir := place
+		if !info.IsDir() {
+			dir = filepath.Dir(place)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			a.t.Fatal(err)
+		}
+		if !info.IsDir() {
+			if err := os.WriteFile(place, nil, 0o644); err != nil {
+				a.t.Fatal(err)
+			}
+		}
+		changed = true
 	}
 	return changed
 }

@@ -32,7 +32,7 @@ const userNamespace = `{"linux": {"namespaces": [{"type": "mount"}, {"type": "us
 
 func TestRefusals(t *testing.T) {
 	s := spec(t, `{"process": {"scheduler": {"policy": "SCHED_FIFO"}, "ioPriority": {"class": "IOPRIO_CLASS_IDLE"},
-		"execCPUAffinity": {"initial": "0"}}, "mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount", "ridmap"], "uidMappings": [{"size": 1}]}],
+		"execCPUAffinity": {"initial": "0"}}, "mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount"]}],
 		"linux": {"mountLabel": "m", "personality": {"domain": "LINUX32"},
 		"memoryPolicy": {"mode": "MPOL_BIND"}, "netDevices": {"eth0": {}, "eth1": {"name": "x"}},
 		"namespaces": [{"type": "mount"}]}}`)
@@ -42,7 +42,7 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"mounts[0].uidMappings", "mounts[0].options[0] remount", "mounts[0].options[1] ridmap",
+		"mounts[0].options[0] remount",
 		"process.scheduler", "process.ioPriority", "process.execCPUAffinity",
 		"linux.mountLabel", "linux.personality", "linux.memoryPolicy", "linux.netDevices",
 	}

@@ -74,12 +74,18 @@ func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
 		c.warn(fmt.Sprintf("%s.destination: %q is not absolute and is taken from the container's root", at, in.Destination))
 	}
 	m.Destination = path.Join("/", in.Destination)
-	c.refuseUnless(nothing(in.UIDMappings), at+".uidMappings")
-	c.refuseUnless(nothing(in.GIDMappings), at+".gidMappings")
+	mapped := ""
 	for i, o := range in.Options {
+		if o == "idmap" || o == "ridmap" {
+			mapped = o
+			continue
+		}
 		if err := c.option(&m, fmt.Sprintf("%s.options[%d]", at, i), o); err != nil {
 			return m, err
 		}
+	}
+	if err := c.idMapped(at, in, &m, mapped); err != nil {
+		return m, err
 	}
 	switch {
 	case m.Bind:
@@ -130,7 +136,7 @@ func (c *conversion) option(m *container.Mount, at, o string) error {
 		m.Bind, m.Recursive = true, true
 	case "tmpcopyup":
 		m.CopyUp = true
-	case "remount", "idmap", "ridmap":
+	case "remount":
 		c.refuse(at + " " + o)
 	default:
 		m.Data = append(m.Data, o)

@@ -1,0 +1,16 @@
+package container
+
+// MountIDs shows the owners of the files on a bind mount as others, mount_setattr(2) with MOUNT_ATTR_IDMAP. It takes privileges over the
+// file system, which a child in a user namespace does not have, so the parent makes such a mount.
+type MountIDs struct {
+	UIDs      []IDRange `sync:"uids"`
+	GIDs      []IDRange `sync:"gids"`
+	Recursive bool      `sync:"recursive,omitempty"` // with all mounts below the source
+}
+
+// IDRange is a range of ids of the file system, and the host's ids that they are shown as.
+type IDRange struct {
+	Container uint32 `sync:"container"` // first id of the file system
+	Host      uint32 `sync:"host"`      // first id of the host
+	Size      uint32 `sync:"size"`
+}
