@@ -203,8 +203,8 @@ type chainKey struct {
 
 func (b *builder) wayNode(w *way, after *node, big bool, memo map[chainKey]*node) *node {
 	switch {
-	case w.deeper():
-		return b.chainNode(w.level, 0, after, big, memo)
+	case w.next != nil:
+		return b.chainNode(w.next.level, 0, after, big, memo)
 	case w.acts:
 		return b.leaf(w.action)
 	}

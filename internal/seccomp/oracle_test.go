@@ -147,6 +147,9 @@ func (o *oracle) known(p *Profile, host Arch) *Profile {
 }
 
 func (o *oracle) knows(name string, list []Arch) bool {
+	if name == "sys_debug_setcontext" { // Beyond ppc libseccomp 2.5 takes it for switch_endian: they share __PNR_ -10191.
+		return false
+	}
 	for _, a := range list {
 		key := archName{a, name}
 		if _, asked := o.agrees[key]; !asked {

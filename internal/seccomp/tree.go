@@ -50,7 +50,7 @@ func (b *builder) verdictNode(v *verdict, other *node, big bool) *node {
 		return b.leaf(v.action)
 	}
 	b.rule = v.rule
-	n := b.chainNode(v.chain, 0, other, big, make(map[chainKey]*node))
+	n := b.chainNode(v.chain.level, 0, other, big, make(map[chainKey]*node))
 	b.rule = 0
 	return n
 }

@@ -11,8 +11,9 @@
  *   end                          -> program HEX (struct sock_filter, in the host's byte order), or
  *                                   error ERRNO CALL, or "hang" if libseccomp did not come back
  *
- * Actions and values are numbers, hexadecimal with 0x; ARCH is libseccomp's token as a number.
+ * Values are hexadecimal, actions numbers, hexadecimal with 0x; ARCH is libseccomp's token as a number.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <seccomp.h>
@@ -20,6 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,10 +81,11 @@ static void add(scmp_filter_ctx ctx, const struct rule *r)
 static void compile(void)
 {
 	scmp_filter_ctx ctx;
-	FILE *f = tmpfile();
+	struct itimerval patience = { .it_value = { .tv_usec = 100000 } };
+	FILE *f = fdopen(memfd_create("program", 0), "w+");
 	int c, err;
 
-	alarm(2);
+	setitimer(ITIMER_VIRTUAL, &patience, NULL);
 	ctx = seccomp_init(default_action);
 	if (!ctx || !f)
 		result("seccomp_init", -EINVAL);
@@ -121,7 +125,7 @@ static void end(void)
 		exit(1);
 	}
 	if (WIFSIGNALED(status))
-		printf(WTERMSIG(status) == SIGALRM ? "hang\n" : "crash %d\n", WTERMSIG(status));
+		printf(WTERMSIG(status) == SIGVTALRM ? "hang\n" : "crash %d\n", WTERMSIG(status));
 	fflush(stdout);
 }
 
@@ -140,8 +144,7 @@ static void parse_rule(char *line)
 		struct scmp_arg_cmp *a = &r->arg[r->args];
 		unsigned int op;
 
-		if (sscanf(line, " %u %u %" SCNi64 " %" SCNi64 "%n", &a->arg, &op, (int64_t *)&a->datum_a,
-			   (int64_t *)&a->datum_b, &used) != 4)
+		if (sscanf(line, " %u %u %" SCNx64 " %" SCNx64 "%n", &a->arg, &op, &a->datum_a, &a->datum_b, &used) != 4)
 			return;
 		a->op = op;
 		line += used;
@@ -154,6 +157,8 @@ int main(void)
 	uint32_t token;
 	int number;
 
+	seccomp_release(seccomp_init(SCMP_ACT_ALLOW)); /* What it finds out about the kernel is for every child, too. */
+	seccomp_api_get();
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strncmp(line, "rule ", 5)) {
 			parse_rule(line + 5);
