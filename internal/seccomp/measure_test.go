@@ -71,12 +71,15 @@ func costOf(p *Profile, filter []Instruction, calls map[string]int) cost {
 func TestCostOracle(t *testing.T) {
 	o := startOracle(t)
 	calls := workload(t)
-	profiles := clientProfiles(t)
 	t.Logf("| profile | program | instructions | mean executed | most executed |\n| --- | --- | --- | --- | --- |")
 	for _, c := range []struct{ profile, file string }{
 		{"Docker", "docker-1"}, {"Podman", "podman-1"}, {"containerd", "containerd-1.6-ctr-1"},
 	} {
-		p := o.known(profiles[c.file], X86_64)
+		p, err := Parse(profileOf(t, "../oci/testdata/clients/"+c.file+".config.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p = o.known(p, X86_64)
 		ours, err := Compile(p, X86_64)
 		if err != nil {
 			t.Fatal(err)
