@@ -144,6 +144,8 @@ func (t test) implies(other test, result bool) (next, known bool) {
 	}
 	from, to := other.interval(true)
 	switch {
+	case from > to:
+		return false, true
 	case from <= low && high <= to:
 		return true, true
 	case high < from || to < low:
@@ -152,10 +154,13 @@ func (t test) implies(other test, result bool) (next, known bool) {
 	return false, false
 }
 
-// interval is the range of words for which the test has the result; the whole range where that is no interval.
+// interval is the range of words for which the test has the result; the whole range where that is no interval, and an
+// empty one, with low above high, where no word has it.
 func (t test) interval(result bool) (low, high uint32) {
 	const all = ^uint32(0)
 	switch {
+	case t.jump == jumpGreater && result && t.value == all, t.jump == jumpGreaterEqual && !result && t.value == 0:
+		return 1, 0
 	case t.jump == jumpEqual && result:
 		return t.value, t.value
 	case t.jump == jumpGreater && result:

@@ -103,16 +103,28 @@ func TestStagesAgree(t *testing.T) {
 	})
 }
 
-// TestOneActionIsAnyRule: where all rules have one action, a call has it if the conditions of any rule hold, whatever
-// libseccomp makes of it. This is the meaning itself, without a tree of comparisons.
+// TestOneActionIsAnyRule: where all rules have one action, a call has it if the conditions of any rule hold. This is the
+// meaning itself, without a tree of comparisons. libseccomp arrives at it where each rule has one condition, and where all
+// conditions are for equality. Else it may share steps that it should not, or drop a rule for one that says less; package
+// seccomp does as it does.
 func TestOneActionIsAnyRule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawProfile(t, X86_64)
+		single := rapid.Bool().Draw(t, "single")
 		p.Architectures, p.Default = nil, Allow // No ENOSYS before the rules.
 		names := randomNames(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "names"), 0)), 2)
 		for i := range p.Rules {
 			p.Rules[i].Action = Errno | 7
 			p.Rules[i].Names = names[:1+i%2]
+			args := p.Rules[i].Args
+			if single && len(args) > 1 {
+				p.Rules[i].Args = args[:1]
+			}
+			for j := range args {
+				if !single && args[j].Op != MaskedEqual {
+					args[j].Op = Equal
+				}
+			}
 		}
 		program, err := Compile(p, X86_64)
 		if err != nil {
