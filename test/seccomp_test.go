@@ -1,469 +1,98 @@
 package test
 
 import (
-	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	goruntime "runtime"
-	"runtime/debug"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// call makes the system call n with the arguments of the command line, and tells its result or errno. A word before the arguments
-// says how: "x32" with the bit of that architecture, "i386" by interrupt 0x80.
-func call(n int64) error {
-	var a [6]uintptr
-	how, args := "", os.Args[3:]
-	if len(args) > 0 && (args[0] == "x32" || args[0] == "i386") {
-		how, args = args[0], args[1:]
-	}
-	for i, s := range args {
-		v, err := strconv.ParseUint(s, 0, 64)
-		if err != nil {
-			return err
-		}
-		a[i] = uintptr(v)
-	}
-	goruntime.LockOSThread()
-	go whileAlive(unix.Gettid())
-	fmt.Println("calling")
-	var r uintptr
-	var errno syscall.Errno
-	switch how {
-	case "i386":
-		if r = interrupt(uint32(n)); int(r) < 0 {
-			errno = syscall.Errno(-int(r))
-		}
-	case "x32":
-		n |= 0x40000000 // __X32_SYSCALL_BIT of <asm/unistd.h>
-		fallthrough
-	default:
-		r, _, errno = unix.RawSyscall6(uintptr(n), a[0], a[1], a[2], a[3], a[4], a[5])
-	}
-	if errno != 0 {
-		fmt.Println("errno", int(errno))
-		return nil
-	}
-	fmt.Println("result", int(r))
-	return nil
-}
+// exampleProfile allows what a rule says, and refuses socket with one family.
+const exampleProfile = `{
+	"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 13,
+	"architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
+	"syscalls": [
+		{"names": ["read", "write", "no_such_call", "execve"], "action": "SCMP_ACT_ALLOW"},
+		{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 40, "op": "SCMP_CMP_NE"}]},
+		{"names": ["read"], "action": "SCMP_ACT_KILL"}
+	]}`
 
-// whileAlive ends the process once a thread of it has ended. A filter may end a thread alone, and the others would go on.
-func whileAlive(tid int) {
-	for {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
-		_, state, _ := strings.Cut(string(data), ") ")
-		if err != nil || strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X") {
-			fmt.Println("thread ended")
-			os.Exit(3)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// interrupt makes a system call of i386, which has no arguments, by interrupt 0x80. A kernel without CONFIG_IA32_EMULATION has no such
-// calls, and answers with a fault.
-func interrupt(n uint32) (result uintptr) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if recover() != nil {
-			fmt.Println(noEmulation)
-			os.Exit(0)
-		}
-	}()
-	code, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		panic(err)
-	}
-	copy(code, []byte{0xb8, byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24), // mov eax, n
-		0xcd, 0x80, // int 0x80
-		0x48, 0x98, // cdqe
-		0xc3}) // ret
-	entry := &code[0]
-	f := &entry
-	return (*(*func() uintptr)(unsafe.Pointer(&f)))()
-}
-
-// noEmulation is what a program says that has no calls of i386 to make.
-const noEmulation = "no emulation"
-
-// rule is one entry of linux.seccomp.syscalls.
-func rule(action string, errno int, names ...string) map[string]any {
-	r := map[string]any{"names": names, "action": action}
-	if errno >= 0 {
-		r["errnoRet"] = errno
-	}
-	return r
-}
-
-// profile is linux.seccomp.
-func profile(otherwise string, rules ...map[string]any) map[string]any {
-	return map[string]any{"defaultAction": otherwise, "architectures": []any{"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"}, "syscalls": rules}
-}
-
-// dockers is the profile that Docker sends for a container without further privileges.
-func dockers(t testing.TB) map[string]any {
-	t.Helper()
-	data, err := os.ReadFile("../internal/oci/testdata/clients/docker-1.config.json")
-	var c map[string]any
-	if err == nil {
-		err = json.Unmarshal(data, &c)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return linux(c)["seccomp"].(map[string]any)
-}
-
-// calling is a bundle whose program makes one system call under a profile.
-func calling(t testing.TB, p map[string]any, args ...string) string {
-	t.Helper()
-	bundle := working(t, testenv.ID(t), nil, append([]string{"call"}, args...)...)
-	edit(t, bundle, func(c map[string]any) { linux(c)["seccomp"] = p })
-	return bundle
-}
-
-func amd64(t testing.TB) {
-	t.Helper()
-	if goruntime.GOARCH != "amd64" {
-		t.Skip("the calls of other architectures are those that an x86_64 kernel takes")
-	}
-}
-
-// killedBySYS is the exit status of run for a process that SIGSYS has ended, as a shell gives it.
-const killedBySYS = 128 + int(unix.SIGSYS)
-
-// TestSeccompActions: each action does what the specification says it does, however the container is made.
-func TestSeccompActions(t *testing.T) {
+func TestSeccompCommand(t *testing.T) {
 	r := newRuntime(t)
-	nr := strconv.Itoa(unix.SYS_GETPRIORITY) // nothing of a Go program needs it
-	for _, c := range []struct {
-		name   string
-		p      map[string]any
-		out    string
-		status int
-	}{
-		{"allowed", profile("SCMP_ACT_ALLOW"), "result 20\n", 0},
-		{"errno", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 33, "getpriority")), "errno 33\n", 0},
-		{"errno without a number", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", -1, "getpriority")), "errno 1\n", 0},
-		{"errno of the default", map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 5, "syscalls": []any{rule("SCMP_ACT_ERRNO", -1, "getpriority")}}, "errno 1\n", 0},
-		{"log", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority")), "result 20\n", 0},
-		{"kill process", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_PROCESS", -1, "getpriority")), "", killedBySYS},
-		{"kill thread", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_THREAD", -1, "getpriority")), "thread ended\n", 3},
-		{"trap", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRAP", -1, "getpriority")), "", 2}, // Go's runtime catches the signal, and says so
-		{"trace without a tracer", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRACE", 7, "getpriority")), "errno 38\n", 0},
+	dir := testenv.Dir(t)
+	profile := filepath.Join(dir, "profile.json")
+	config := filepath.Join(dir, "config.json")
+	for name, text := range map[string]string{
+		profile: exampleProfile, config: `{"ociVersion":"1.3.0","linux":{"seccomp":` + exampleProfile + `}}`,
+		dir + "/none.json": `{"ociVersion":"1.3.0"}`, dir + "/docker.json": `{"archMap":[]}`,
+		dir + "/bad.json": strings.Replace(exampleProfile, "SCMP_CMP_NE", "!=", 1), dir + "/broken.json": "{",
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := *r
-			r.t = t
-			id := testenv.ID(t)
-			o := r.do("run", "-b", calling(t, c.p, nr, "0", "0"), id)
-			if o.stdout != "calling\n"+c.out || o.status != c.status || (o.stderr != "") != (c.name == "trap") {
-				t.Errorf("%+v", o)
-			}
-		})
-	}
-}
-
-// TestSeccompLog: what SCMP_ACT_LOG lets pass is in the kernel's log.
-func TestSeccompLog(t *testing.T) {
-	log, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	if _, err := os.Stat("/proc/self/loginuid"); err != nil {
-		t.Skip("this kernel is built without CONFIG_AUDIT, by which filters log")
-	}
-	if _, err := log.Seek(0, 2); err != nil {
-		t.Fatal(err)
-	}
-	r := newRuntime(t)
-	nr := strconv.Itoa(unix.SYS_GETPRIORITY)
-	if o := r.do("run", "-b", calling(t, profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority")), nr, "0", "0"), testenv.ID(t)); o.stdout != "calling\nresult 20\n" {
-		t.Fatalf("%+v", o)
-	}
-	want := "type=1326 " // AUDIT_SECCOMP of <linux/audit.h>
-	buf := make([]byte, 8192)
-	eventually(t, "a line of the audit", func() bool {
-		for {
-			n, err := unix.Read(int(log.Fd()), buf)
-			if err != nil {
-				return false
-			}
-			if line := string(buf[:n]); strings.Contains(line, want) && strings.Contains(line, "syscall="+nr+" ") {
-				return true
-			}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
 		}
-	})
+	}
+	says := func(words []string, args ...string) {
+		t.Helper()
+		o := r.do(append([]string{"seccomp"}, args...)...)
+		if o.status != 0 || o.stderr != "" {
+			t.Fatalf("%v: %+v", args, o)
+		}
+		contains(t, o.stdout, words...)
+	}
+	says([]string{"Rules\n", "default: SCMP_ACT_ERRNO(13)", "syscalls[1]: SCMP_ACT_ALLOW if arg0 != 0x28\n    socket\n", "no_such_call\n",
+		"without effect: syscalls[2].names[0]: read is decided by syscalls[0]", "Decision tree on SCMP_ARCH_", "if architecture == SCMP_ARCH_",
+		"Program, ", "   0: ld architecture\n", "ret SCMP_ACT_ALLOW\n"}, profile)
+	says([]string{"default: SCMP_ACT_ERRNO(13)"}, config, "--format", "rules")
+	says([]string{"if architecture == "}, config, "--format=tree")
+	says([]string{"   0: ld architecture\n"}, config, "--format", "program")
+	says([]string{"no filter"}, dir+"/none.json")
+
+	says([]string{"socket(", "arguments [0x28 ", "SCMP_ACT_ERRNO(13), by linux.seccomp.defaultAction: the conditions of the rules for it do not hold\n"},
+		"--call", "socket", profile, "40")
+	says([]string{"SCMP_ACT_ALLOW, by linux.seccomp.syscalls[1]\nsyscalls[1] (socket): SCMP_ACT_ALLOW if arg0 != 0x28\n", "instructions executed\n"},
+		profile, "--call", "socket", "0x2", "--", "-1")
+	says([]string{"SCMP_ACT_ALLOW, by linux.seccomp.syscalls[0]"}, profile, "--call", "read")
+	says([]string{"SCMP_ACT_ERRNO(13), by linux.seccomp.defaultAction: no rule names it"}, profile, "--call", "getpid")
+	says([]string{"unknown(999) on", "SCMP_ACT_ERRNO(38), for it is newer than every call that the profile names"}, profile, "--call", "999")
+	says([]string{"on SCMP_ARCH_S390X", "SCMP_ACT_KILL_THREAD, for the profile does not list the architecture"}, profile, "--call", "read", "--arch", "s390x")
+
+	r.fails([]string{"want a FILE"}, "seccomp")
+	r.fails([]string{"7", "--call NAME"}, "seccomp", profile, "7")
+	r.fails([]string{"bad.json", "linux.seccomp.syscalls[1].args[0].op", "SCMP_CMP_NE"}, "seccomp", dir+"/bad.json")
+	r.fails([]string{"broken.json", "broken JSON"}, "seccomp", dir+"/broken.json")
+	r.fails([]string{"docker.json", "archMap", "linux.seccomp"}, "seccomp", dir+"/docker.json")
+	r.fails([]string{"no such file"}, "seccomp", dir+"/absent.json")
+	r.fails([]string{"--format", "xml", "rules, tree, program or all"}, "seccomp", profile, "--format", "xml")
+	r.fails([]string{"--call", "no_such_call", "has no such system call"}, "seccomp", profile, "--call", "no_such_call")
+	r.fails([]string{"--arch", "pdp11", "SCMP_ARCH_X86_64"}, "seccomp", profile, "--call", "read", "--arch", "pdp11")
+	r.fails([]string{"argument", "0x7e020000"}, "seccomp", profile, "--call", "read", "x")
+	r.fails([]string{"7 arguments", "at most 6"}, "seccomp", profile, "--call", "read", "1", "2", "3", "4", "5", "6", "7")
+	r.fails([]string{"container does not exist"}, "seccomp", "--profile-of", testenv.ID(t))
+
+	cmd := r.command("seccomp", "-", "--call", "read")
+	cmd.Stdin = strings.NewReader(exampleProfile)
+	if o := finish(t, cmd); o.status != 0 || !strings.Contains(o.stdout, "SCMP_ACT_ALLOW, by linux.seccomp.syscalls[0]") {
+		t.Errorf("%+v", o)
+	}
 }
 
-// TestSeccompTrace: a tracer learns of the call, with the rule's number.
-func TestSeccompTrace(t *testing.T) {
+// TestSeccompOfAContainer reads the profile of a container from its bundle.
+func TestSeccompOfAContainer(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
-	// Shell builtins alone, so that the one process is the one that makes the call.
-	bundle := shell(t, "read x </gate; umask 7; echo end; read x </gate", func(c map[string]any) {
-		linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRACE", 77, "umask"))
-	})
-	gate := filepath.Join(rootOf(t, bundle), "gate")
-	if err := unix.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := r.command("run", "--detach", "-b", bundle, id)
-	out, err := os.Create(filepath.Join(bundle, "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	cmd.Stdout = out
-	if err := cmd.Run(); err != nil {
-		t.Fatal(err)
-	}
+	bundle := shell(t, "exit 0", nil)
+	r.ok("create", "-b", bundle, id)
 	defer r.ok("delete", "--force", id)
-	goruntime.LockOSThread() // a tracer is a thread
-	defer goruntime.UnlockOSThread()
-	pid := int(r.stateOf(id)["pid"].(float64))
-	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(pid), 0, unix.PTRACE_O_TRACESECCOMP, 0, 0)
-	if errno != 0 {
-		t.Fatal(errno)
+	if o := r.do("seccomp", "--profile-of", id); o.status != 0 || o.stdout != "no filter: every call is allowed\n" {
+		t.Errorf("%+v", o)
 	}
-	if err := os.WriteFile(gate, []byte("\n"), 0); err != nil {
-		t.Fatal(err)
-	}
-	var status unix.WaitStatus
-	eventually(t, "a stop of the traced process", func() bool {
-		p, err := unix.Wait4(pid, &status, unix.WALL|unix.WNOHANG, nil)
-		return p == pid && err == nil
+	edit(t, bundle, func(config map[string]any) {
+		linux(config)["seccomp"] = map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []any{
+			map[string]any{"names": []any{"mount"}, "action": "SCMP_ACT_ERRNO", "errnoRet": 12}}}
 	})
-	data, err := unix.PtraceGetEventMsg(pid)
-	if status.StopSignal() != unix.SIGTRAP || int(status)>>16 != unix.PTRACE_EVENT_SECCOMP || data != 77 || err != nil {
-		t.Errorf("status %#x, data %d, %v", status, data, err)
-	}
-	if err := unix.PtraceDetach(pid); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the end", func() bool {
-		said, _ := os.ReadFile(out.Name())
-		return string(said) == "end\n"
-	})
-}
-
-// TestSeccompArchitectures: calls by another architecture's numbers do not pass by a rule, and not at all where the profile does not
-// name the architecture.
-func TestSeccompArchitectures(t *testing.T) {
-	amd64(t)
-	r := newRuntime(t)
-	deny := rule("SCMP_ACT_ERRNO", 33, "getppid")
-	native := profile("SCMP_ACT_ALLOW", deny)
-	native["architectures"] = []any{"SCMP_ARCH_X86_64"}
-	for _, c := range []struct {
-		name   string
-		p      map[string]any
-		call   string
-		how    []string
-		out    string
-		status int
-	}{
-		{"native", profile("SCMP_ACT_ALLOW", deny), "110", nil, "errno 33\n", 0},
-		{"x32", profile("SCMP_ACT_ALLOW", deny), "110", []string{"x32"}, "errno 33\n", 0},
-		{"i386", profile("SCMP_ACT_ALLOW", deny), "64", []string{"i386"}, "errno 33\n", 0},
-		{"i386 allowed", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 33, "mkdir")), "64", []string{"i386"}, "result 0\n", 0},
-		{"x32 unnamed", native, "110", []string{"x32"}, "thread ended\n", 3},
-		{"i386 unnamed", native, "64", []string{"i386"}, "thread ended\n", 3},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := *r
-			r.t = t
-			o := r.do("run", "-b", calling(t, c.p, append([]string{c.call}, c.how...)...), testenv.ID(t))
-			if o.stdout == "calling\n"+noEmulation+"\n" && strings.HasPrefix(c.name, "i386") {
-				return // nothing passes by there
-			}
-			if o.stdout != "calling\n"+c.out || o.status != c.status || o.stderr != "" {
-				t.Errorf("%+v", o)
-			}
-		})
-	}
-}
-
-// TestSeccompDocker: Docker's default profile as it is: what it allows works, what it does not is EPERM, and a call newer than the
-// profile is ENOSYS, so that a C library falls back to an older one.
-func TestSeccompDocker(t *testing.T) {
-	amd64(t)
-	r := newRuntime(t)
-	p := dockers(t)
-	for name, c := range map[string]struct{ call, arg, out string }{
-		"getpriority": {strconv.Itoa(unix.SYS_GETPRIORITY), "0", "result 20\n"},
-		"kexec_load":  {strconv.Itoa(unix.SYS_KEXEC_LOAD), "0", "errno 1\n"},
-		"unshare":     {strconv.Itoa(unix.SYS_UNSHARE), strconv.Itoa(unix.CLONE_NEWUSER), "errno 1\n"},
-		"newer":       {"1000", "0", "errno 38\n"},
-		"personality": {strconv.Itoa(unix.SYS_PERSONALITY), "0xffffffff", "result 0\n"},
-		"arguments":   {strconv.Itoa(unix.SYS_PERSONALITY), "0x40", "errno 1\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := *r
-			r.t = t
-			bundle := calling(t, p, c.call, c.arg)
-			edit(t, bundle, func(c map[string]any) { process(c)["noNewPrivileges"] = false })
-			if o := r.do("run", "-b", bundle, testenv.ID(t)); o.stdout != "calling\n"+c.out || o.status != 0 {
-				t.Errorf("%+v", o)
-			}
-		})
-	}
-}
-
-// TestSeccompEverywhere: the filter is on what create and start make, on what exec makes, with no_new_privs and without, as root, as
-// another user, and in a user namespace; and the program has the capabilities that it has without a filter.
-func TestSeccompEverywhere(t *testing.T) {
-	r := newRuntime(t)
-	denied := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 33, "mkdir", "mkdirat"))
-	const try = confinement + "; mkdir /tmp/denied 2>&1; true"
-	for _, privs := range []bool{true, false} {
-		for _, uid := range []int{0, 1000} {
-			for _, mapped := range []bool{false, true} {
-				t.Run(fmt.Sprintf("no_new_privs=%t uid=%d userns=%t", privs, uid, mapped), func(t *testing.T) {
-					r := *r
-					r.t = t
-					var seen [2]string
-					for i, p := range []map[string]any{nil, denied} {
-						id := testenv.ID(t)
-						bundle := shell(t, try+"; echo end; exec sleep 1000", func(c map[string]any) {
-							process(c)["noNewPrivileges"] = privs
-							process(c)["user"] = map[string]any{"uid": uid, "gid": uid}
-							if mapped {
-								testenv.MapIDs(c, hostIDs, 2000)
-							}
-							if p != nil {
-								linux(c)["seccomp"] = p
-							}
-						})
-						out := r.detached(id, bundle, "create", "start")
-						seen[i] = out
-						if o := r.do("exec", id, "/bin/sh", "-c", try); i == 1 && (o.stdout != out || o.stderr != "") {
-							t.Errorf("exec: %+v, the first process: %s", o, out)
-						}
-						r.ok("delete", "--force", id)
-					}
-					head, said, _ := strings.Cut(seen[1], "mkdir: ")
-					if want := strings.Replace(seen[0], "Seccomp:\t0", "Seccomp:\t2", 1); !strings.HasPrefix(want, head) || !strings.Contains(head, "Seccomp:\t2") {
-						t.Errorf("under a filter:\n%s\nwithout one:\n%s", seen[1], seen[0])
-					}
-					if !strings.Contains(said, "argument out of domain") {
-						t.Errorf("mkdir: %q", said)
-					}
-				})
-			}
-		}
-	}
-}
-
-// detached makes a container and gives what it says before its line "end".
-func (r *runtime) detached(id, bundle string, commands ...string) string {
-	r.t.Helper()
-	out, err := os.Create(filepath.Join(bundle, "out"))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer out.Close()
-	cmd := r.command(commands[0], "-b", bundle, id)
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Run(); err != nil {
-		said, _ := os.ReadFile(out.Name())
-		r.t.Fatalf("%s: %v: %s", commands[0], err, said)
-	}
-	for _, c := range commands[1:] {
-		r.ok(c, id)
-	}
-	var seen string
-	eventually(r.t, "the end of what the container says", func() (whole bool) {
-		data, _ := os.ReadFile(out.Name())
-		seen, whole = strings.CutSuffix(string(data), "end\n")
-		return whole
-	})
-	return seen
-}
-
-// TestSeccompRefused: what cannot be carried out is one line that names the property, before anything is made; exec says 255.
-func TestSeccompRefused(t *testing.T) {
-	r := newRuntime(t)
-	for _, c := range []struct {
-		p     map[string]any
-		words []string
-	}{
-		{profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 1, "execve")), []string{"config.json: linux.seccomp: ", "the profile does not allow execve"}},
-		{profile("SCMP_ACT_ERRNO", rule("SCMP_ACT_ALLOW", -1, "execve")), []string{"the profile does not allow write"}},
-		{profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ALLOWED", -1, "execve")), []string{"linux.seccomp.syscalls[0].action", "SCMP_ACT_ALLOWED"}},
-		{map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "flags": []any{"SECCOMP_FILTER_FLAG_X"}}, []string{"linux.seccomp.flags[0]"}},
-	} {
-		r.fails(c.words, "run", "-b", shell(t, "true", func(config map[string]any) { linux(config)["seccomp"] = c.p }), testenv.ID(t))
-	}
-}
-
-// TestSeccompTight: nothing needs to be allowed for the runtime's own sake but the execution, and write(2) to say that it failed.
-func TestSeccompTight(t *testing.T) {
-	r := newRuntime(t)
-	names := []string{"execve", "write", "read", "exit_group", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64",
-		"readlink", "readlinkat", "getrandom", "mprotect", "ioctl", "getuid", "geteuid", "setuid", "fstat", "newfstatat", "prctl", "mmap", "munmap"}
-	p := profile("SCMP_ACT_KILL_PROCESS", rule("SCMP_ACT_ALLOW", -1, names...))
-	for _, privs := range []bool{true, false} {
-		id := testenv.ID(t)
-		bundle := shell(t, "", func(c map[string]any) {
-			testenv.SetArgs(c, "/bin/echo", "tight")
-			process(c)["noNewPrivileges"] = privs
-			linux(c)["seccomp"] = p
-		})
-		if o := r.do("run", "-b", bundle, id); o != (outcome{stdout: "tight\n"}) {
-			t.Errorf("%+v", o)
-		}
-	}
-}
-
-// TestSeccompOfAPlainUser: a user without privileges, in the user namespace that is its own.
-func TestSeccompOfAPlainUser(t *testing.T) {
-	testenv.Root(t)
-	if data, err := os.ReadFile("/proc/sys/kernel/unprivileged_userns_clone"); err == nil && strings.TrimSpace(string(data)) == "0" {
-		t.Skip("plain users may not make user namespaces here: kernel.unprivileged_userns_clone is 0")
-	}
-	binary, dir := testenv.Binary(t), testenv.Dir(t)
-	if err := os.Rename(testenv.Busybox(t), filepath.Join(dir, "rootfs")); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{dir, filepath.Join(dir, "run")} {
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chown(path, hostIDs, hostIDs); err != nil {
-			t.Fatal(err)
-		}
-	}
-	asUser := func(args ...string) *exec.Cmd {
-		cmd := exec.Command(binary, args...)
-		cmd.Dir = dir
-		cmd.Env = []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run")}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: hostIDs, Gid: hostIDs}}
-		return cmd
-	}
-	if o := finish(t, asUser("spec", "--rootless")); o != (outcome{}) {
-		t.Fatalf("spec: %+v", o)
-	}
-	for _, privs := range []bool{true, false} {
-		edit(t, dir, func(c map[string]any) {
-			process(c)["terminal"], process(c)["noNewPrivileges"] = false, privs
-			linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 33, "mkdir", "mkdirat"))
-			testenv.SetArgs(c, "sh", "-c", "mkdir /tmp/x 2>&1; exit 9")
-		})
-		if o := finish(t, asUser("run", testenv.ID(t))); o.status != 9 || o.stderr != "" || !strings.Contains(o.stdout, "argument out of domain") {
-			t.Errorf("%+v", o)
-		}
+	o := r.do("seccomp", "--profile-of", id, "--call", "mount", "1")
+	if o.status != 0 || !strings.Contains(o.stdout, "SCMP_ACT_ERRNO(12), by linux.seccomp.syscalls[0]\n") {
+		t.Errorf("%+v", o)
 	}
 }

@@ -28,6 +28,7 @@ type settings struct {
 	once                                          bool
 	tap                                           bool
 	timeout                                       int
+	call, arch, profileOf                         string
 
 	resources string
 	limits    map[string]*string // of update, by the option's name

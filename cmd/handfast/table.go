@@ -138,6 +138,18 @@ func commands() []command {
 				{"bundle", "b", "DIR", "where to write it (default: the working directory)", func(s *settings) any { return &s.bundle }},
 				{"rootless", "", "", "one for a plain user: with a user namespace", func(s *settings) any { return &s.rootlessSpec }},
 			}, run: (*invocation).spec},
+		{name: "seccomp", args: "[FILE [ARG...]]", max: -1, summary: "show a seccomp profile, and what it does with a call",
+			details: "FILE is a config.json, or a file with its linux.seccomp alone; - is standard input. With --call the arguments of the " +
+				"call follow, 0 where there are none; with --profile-of there is no FILE.",
+			options: []option{
+				{"call", "", "NAME", "say what happens to the system call of this name or number, and which rule decides",
+					func(s *settings) any { return &s.call }},
+				{"arch", "", "ARCH", "with --call: the architecture that makes the call, such as x86 or x32 (default: the host's)",
+					func(s *settings) any { return &s.arch }},
+				{"profile-of", "", "ID", "take the profile of this container, from the config.json of its bundle",
+					func(s *settings) any { return &s.profileOf }},
+				formatOption("rules, tree (the decisions), program (the instructions) or all (default all)"),
+			}, run: (*invocation).seccomp},
 		{name: "trace", args: "FILE", min: 1, max: 1, summary: "show a handshake that --trace has written down",
 			details: "FILE - is standard input. Environments and arguments are not in a trace.",
 			options: []option{

@@ -1,6 +1,9 @@
 package seccomp
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // How several rules of one call combine.
 //
@@ -19,27 +22,31 @@ type step struct {
 	mask, datum uint32
 	full        uint64 // the rule's whole number: part of what happens where two rules meet
 	yes, no     way
-	gone        bool // taken out of its level
+	level       *level // that it is on
+	gone        bool   // taken out of its level
 }
 
-// A way is where a comparison leads: to a level, else to an action if there is one, else on.
+// A way is where a comparison leads: to a level, else to an action if there is one, else on. A level is reached by one
+// of its steps: evaluation begins with the first on the level all the same, but a new rule is joined from that step on.
+// Several ways lead to one level where a comparison of 64 bits holds in several of its steps.
 type way struct {
-	level  *level
+	next   *step
 	acts   bool
 	action Action
 	rule   int32
 }
 
-func (w *way) deeper() bool { return w.level != nil && len(w.level.steps) > 0 }
-
 // A level is a list of comparisons that are tried in turn.
 type level struct{ steps []*step }
+
+// alone puts a step on a level of its own.
+func (s *step) alone() { s.level = &level{[]*step{s}} }
 
 // errContradiction is libseccomp's EEXIST: two rules want different things for the same comparisons.
 var errContradiction = errors.New("contradicts")
 
 // leaf says whether nothing is below the step.
-func (s *step) leaf() bool { return !s.yes.deeper() && !s.no.deeper() }
+func (s *step) leaf() bool { return s.yes.next == nil && s.no.next == nil }
 
 // place is the first part of the order of a level: the argument, its lower half first.
 func (s *step) place() int {
@@ -81,29 +88,27 @@ func (s *step) same(t *step) bool {
 
 // newChain makes the tree of one rule. nil means that the rule holds for every call: it has no condition, or none that
 // can fail. wide is whether the architecture's arguments have 64 bits.
-func newChain(conditions []Condition, action Action, rule int32, wide bool) *level {
+func newChain(conditions []Condition, action Action, rule int32, wide bool) *step {
 	var byArgument [6]*Condition
 	for i := range conditions {
 		byArgument[conditions[i].Index] = &conditions[i]
 	}
-	var first *level
+	var first *step
 	var open []*way // where the next condition goes, or the action
 	for _, c := range byArgument {
 		if c == nil || c.Op == MaskedEqual && (uint32(c.Mask) == 0 && (!wide || c.Mask == 0)) {
 			continue
 		}
-		next := new(level)
-		var ways []*way
+		make := narrowSteps
 		if wide {
-			next.steps, ways = wideSteps(c)
-		} else {
-			next.steps, ways = narrowSteps(c)
+			make = wideSteps
 		}
+		next, ways := make(c)
 		if first == nil {
 			first = next
 		}
 		for _, w := range open {
-			w.level = next
+			w.next = next
 		}
 		open = ways
 	}
@@ -115,7 +120,7 @@ func newChain(conditions []Condition, action Action, rule int32, wide bool) *lev
 
 // narrowSteps compares the lower half alone, as libseccomp does on architectures of 32 bits. It returns the ways on
 // which the condition holds.
-func narrowSteps(c *Condition) ([]*step, []*way) {
+func narrowSteps(c *Condition) (*step, []*way) {
 	s := newStep(c, false, c.Op)
 	switch c.Op {
 	case NotEqual:
@@ -125,13 +130,13 @@ func narrowSteps(c *Condition) ([]*step, []*way) {
 	case LessEqual:
 		s.op = Greater
 	default:
-		return []*step{s}, []*way{&s.yes}
+		return s, []*way{&s.yes}
 	}
-	return []*step{s}, []*way{&s.no}
+	return s, []*way{&s.no}
 }
 
 // wideSteps compares both halves, the upper first.
-func wideSteps(c *Condition) ([]*step, []*way) {
+func wideSteps(c *Condition) (*step, []*way) {
 	switch c.Op {
 	case Equal, MaskedEqual, NotEqual:
 		op := c.Op
@@ -139,23 +144,23 @@ func wideSteps(c *Condition) ([]*step, []*way) {
 			op = Equal
 		}
 		high, low := newStep(c, true, op), newStep(c, false, op)
-		high.yes.level = &level{[]*step{low}}
+		high.yes.next = low
 		if c.Op == NotEqual {
-			return []*step{high}, []*way{&high.no, &low.no}
+			return high, []*way{&high.no, &low.no}
 		}
-		return []*step{high}, []*way{&low.yes}
+		return high, []*way{&low.yes}
 	}
 	op := Greater
 	if c.Op == GreaterEqual || c.Op == Less {
 		op = GreaterEqual
 	}
 	above, equal, low := newStep(c, true, Greater), newStep(c, true, Equal), newStep(c, false, op)
-	above.no.level = &level{[]*step{equal}}
-	equal.yes.level = &level{[]*step{low}}
+	above.no.next = equal
+	equal.yes.next = low
 	if c.Op == Less || c.Op == LessEqual {
-		return []*step{above}, []*way{&equal.no, &low.no}
+		return above, []*way{&equal.no, &low.no}
 	}
-	return []*step{above}, []*way{&above.yes, &low.yes}
+	return above, []*way{&above.yes, &low.yes}
 }
 
 func newStep(c *Condition, high bool, op Op) *step {
@@ -164,17 +169,18 @@ func newStep(c *Condition, high bool, op Op) *step {
 		s.mask, s.datum = uint32(c.Mask>>32), uint32(c.Value>>32)
 	}
 	s.datum &= s.mask
+	s.alone()
 	return s
 }
 
-// agree says whether every action on the level and below is the given one.
-func (l *level) agree(action Action) bool {
-	if l == nil {
+// agree says whether every action on the step's level and below is the given one.
+func (s *step) agree(action Action) bool {
+	if s == nil {
 		return true
 	}
-	for _, s := range l.steps {
-		for _, w := range [2]*way{&s.yes, &s.no} {
-			if w.acts && w.action != action || !w.level.agree(action) {
+	for _, x := range s.level.steps {
+		for _, w := range [2]*way{&x.yes, &x.no} {
+			if w.acts && w.action != action || !w.next.agree(action) {
 				return false
 			}
 		}
@@ -182,24 +188,40 @@ func (l *level) agree(action Action) bool {
 	return true
 }
 
-// insert joins the tree of a new rule, which has one step on every level, to the level.
-func (l *level) insert(n *step) error {
-	for i, x := range l.steps {
+// insert joins the tree of a new rule, which has one step on every level, to the level that at is on, from at on. at
+// may become another step of the level.
+func insert(at **step, n *step) error {
+	x := *at
+	l := x.level
+	for i := slices.Index(l.steps, x); ; x = l.steps[i] {
 		if x.same(n) {
 			return x.join(n)
 		}
 		if x.before(n) {
-			l.steps = append(l.steps[:i:i], append([]*step{n}, l.steps[i:]...)...)
+			if n.level == l { // It came here by another way. libseccomp makes a ring of the level, and never ends.
+				return nil
+			}
+			l.steps = slices.Insert(l.steps, i, n)
+			n.level = l
+			if *at == x {
+				*at = n
+			}
 			return nil
 		}
+		if i++; i == len(l.steps) {
+			break
+		}
 	}
-	l.steps = append(l.steps, n)
+	if n.level != l {
+		l.steps = append(l.steps, n)
+		n.level = l
+	}
 	return nil
 }
 
 // join joins a step of a new rule to the step of the same comparison.
 func (s *step) join(n *step) error {
-	if s == n { // Reached a second time: both ways of a comparison can lead to one level.
+	if s == n { // Reached a second time.
 		return nil
 	}
 	if n.yes.acts {
@@ -208,22 +230,23 @@ func (s *step) join(n *step) error {
 		}
 	}
 	if n.no.acts {
-		if err := s.no.act(&n.no, s, n, n.full < s.full); err != nil {
+		// libseccomp means to let the narrower one decide here, too, but then changes the other way.
+		if err := s.no.act(&n.no, s, n, false); err != nil {
 			return err
 		}
 	}
 	for _, pair := range [2][2]*way{{&s.yes, &n.yes}, {&s.no, &n.no}} {
 		x, add := pair[0], pair[1]
 		switch {
-		case !add.deeper():
-		case x.deeper():
-			if err := x.level.insert(add.level.steps[0]); err != nil {
+		case add.next == nil:
+		case x.next != nil:
+			if err := insert(&x.next, add.next); err != nil {
 				return err
 			}
 		case x.acts: // The rule that is there says more: it covers what the new one would.
 			return nil
 		default:
-			x.level = add.level
+			x.next = add.next
 		}
 	}
 	return nil
@@ -233,7 +256,7 @@ func (s *step) join(n *step) error {
 // decides for the upper half.
 func (w *way) act(n *way, s, added *step, narrower bool) error {
 	if !w.acts {
-		if !w.level.agree(n.action) {
+		if !w.next.agree(n.action) {
 			return errContradiction
 		}
 		*w = way{acts: true, action: n.action, rule: n.rule}

@@ -23,7 +23,6 @@ type node struct {
 	test    test
 	yes, no *node
 	size    int32 // instructions below, at most; for the order in which they are laid out
-	rule    int32 // of the call that the node was made for; for an error about a program that is too long
 	at      [variants]int32
 }
 
@@ -38,9 +37,9 @@ const maxNodes = 16 * maxInstructions
 // A builder makes nodes.
 type builder struct {
 	nodes  map[nodeKey]*node
+	spare  []node // for nodes to come, so that not each is allocated by itself
 	leaves []*node
-	rule   int32 // that the nodes are being made for, for errors
-	full   bool  // there are more nodes than any program has
+	full   bool // there are more nodes than any program has
 }
 
 func (b *builder) leaf(action Action) *node {
@@ -75,11 +74,22 @@ func (b *builder) decide(t test, yes, no *node) *node {
 		b.full = true
 		return yes
 	}
-	n := &node{test: t, yes: yes, no: no, size: min(yes.size+no.size+2, 1<<20), rule: b.rule}
+	n := b.make(t, yes, no)
 	if b.nodes == nil {
 		b.nodes = make(map[nodeKey]*node)
 	}
 	b.nodes[key] = n
+	return n
+}
+
+// make makes a node, without a look at those that there are.
+func (b *builder) make(t test, yes, no *node) *node {
+	if len(b.spare) == 0 {
+		b.spare = make([]node, 128)
+	}
+	n := &b.spare[0]
+	b.spare = b.spare[1:]
+	*n = node{test: t, yes: yes, no: no, size: min(yes.size+no.size+2, 1<<20)}
 	return n
 }
 
@@ -134,6 +144,8 @@ func (t test) implies(other test, result bool) (next, known bool) {
 	}
 	from, to := other.interval(true)
 	switch {
+	case from > to:
+		return false, true
 	case from <= low && high <= to:
 		return true, true
 	case high < from || to < low:
@@ -142,10 +154,13 @@ func (t test) implies(other test, result bool) (next, known bool) {
 	return false, false
 }
 
-// interval is the range of words for which the test has the result; the whole range where that is no interval.
+// interval is the range of words for which the test has the result; the whole range where that is no interval, and an
+// empty one, with low above high, where no word has it.
 func (t test) interval(result bool) (low, high uint32) {
 	const all = ^uint32(0)
 	switch {
+	case t.jump == jumpGreater && result && t.value == all, t.jump == jumpGreaterEqual && !result && t.value == 0:
+		return 1, 0
 	case t.jump == jumpEqual && result:
 		return t.value, t.value
 	case t.jump == jumpGreater && result:
@@ -203,8 +218,8 @@ type chainKey struct {
 
 func (b *builder) wayNode(w *way, after *node, big bool, memo map[chainKey]*node) *node {
 	switch {
-	case w.deeper():
-		return b.chainNode(w.level, 0, after, big, memo)
+	case w.next != nil:
+		return b.chainNode(w.next.level, 0, after, big, memo)
 	case w.acts:
 		return b.leaf(w.action)
 	}

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// clientProfiles are the profiles of the configurations that container managers have written, by the file's name.
+// clientProfiles are the profiles of the configurations that container managers have written, by the file's name, each
+// profile once.
 func clientProfiles(t testing.TB) map[string]*Profile {
 	t.Helper()
 	files, err := filepath.Glob("../oci/testdata/clients/*.config.json")
@@ -16,17 +17,24 @@ func clientProfiles(t testing.TB) map[string]*Profile {
 		t.Fatal(err)
 	}
 	profiles := make(map[string]*Profile)
+	seen := make(map[string]bool)
+	found := 0
 	for _, file := range files {
 		p, err := Parse(profileOf(t, file))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if p != nil {
+		if p == nil {
+			continue
+		}
+		found++
+		if !seen[p.String()] {
+			seen[p.String()] = true
 			profiles[strings.TrimSuffix(filepath.Base(file), ".config.json")] = p
 		}
 	}
-	if len(profiles) < 20 {
-		t.Fatalf("%d configurations with a profile in %v", len(profiles), files)
+	if found < 20 || len(profiles) < 5 {
+		t.Fatalf("%d configurations with a profile, %d of them different, in %v", found, len(profiles), files)
 	}
 	return profiles
 }

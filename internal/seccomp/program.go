@@ -57,13 +57,7 @@ func (p *Profile) tree(host Arch) (*node, []*table, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	indexes := make([][]int, len(p.Rules))
-	for i := range p.Rules {
-		indexes[i] = make([]int, len(p.Rules[i].Names))
-		for j, name := range p.Rules[i].Names {
-			indexes[i][j] = findName(name)
-		}
-	}
+	indexes := p.indexes()
 	var tables []*table
 	for _, arch := range list {
 		t, err := buildTable(p, arch, indexes)
@@ -82,6 +76,18 @@ func (p *Profile) tree(host Arch) (*node, []*table, error) {
 		return nil, nil, p.tooLong(tables, host)
 	}
 	return root, tables, nil
+}
+
+// indexes finds the names of the rules.
+func (p *Profile) indexes() [][]int {
+	indexes := make([][]int, len(p.Rules))
+	for i := range p.Rules {
+		indexes[i] = make([]int, len(p.Rules[i].Names))
+		for j, name := range p.Rules[i].Names {
+			indexes[i][j] = findName(name)
+		}
+	}
+	return indexes
 }
 
 // architectures lists the host's and the profile's, the host's first.

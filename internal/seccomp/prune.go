@@ -1,5 +1,7 @@
 package seccomp
 
+import "slices"
+
 // What a search for a new rule within the tree has found so far.
 type pruneState uint8
 
@@ -17,28 +19,28 @@ const (
 
 // addRule joins the tree of a rule to those before it. Parts that the new rule makes superfluous are taken out first;
 // a rule that is superfluous itself, because a shorter one with its action is there, changes nothing.
-func (l *level) addRule(chain *level, action Action) error {
-	p := pruner{root: l, action: action}
+func addRule(chain **step, n *step, action Action) error {
+	p := pruner{root: chain, action: action}
 	state := pruneState(0)
-	removed := p.prune(l, chain.steps[0], &state)
-	if removed > 0 && len(l.steps) == 0 {
-		l.steps = chain.steps
+	removed := p.prune(*chain, n, &state)
+	switch {
+	case removed > 0 && *chain == nil:
+		*chain = n
+		return nil
+	case removed == 0 && state&pruneRedundant == pruneRedundant:
 		return nil
 	}
-	if removed == 0 && state&pruneRedundant == pruneRedundant {
-		return nil
-	}
-	return l.insert(chain.steps[0])
+	return insert(chain, n)
 }
 
 type pruner struct {
-	root   *level
+	root   **step
 	action Action
 }
 
 // prune looks for the new rule's steps on a level and below, and takes out what it covers. It returns how many steps it
 // took out.
-func (p *pruner) prune(l *level, n *step, state *pruneState) (removed int) {
+func (p *pruner) prune(at, n *step, state *pruneState) (removed int) {
 	found := *state
 	defer func() {
 		if found&pruneMatch != 0 {
@@ -47,27 +49,21 @@ func (p *pruner) prune(l *level, n *step, state *pruneState) (removed int) {
 			*state &^= pruneMatch
 		}
 	}()
-	if l == nil || len(l.steps) == 0 || n == nil || *state&pruneMatchSet == pruneMatchedOnce {
+	if at == nil || n == nil || *state&pruneMatchSet == pruneMatchedOnce {
 		return 0
 	}
-	for _, x := range append([]*step(nil), l.steps...) {
+	for _, x := range slices.Clone(at.level.steps) {
 		if x.gone {
 			continue
 		}
 		var done bool
 		switch {
 		case x.same(n):
-			done = p.pruneSame(l, x, n, state, &found, &removed)
+			done = p.pruneSame(x, n, state, &found, &removed)
 		case x.before(n):
-			if *state&pruneNewPrefix != 0 {
-				return removed
-			}
-			done = p.pruneBelow(x, n, *state, &found, &removed)
+			done = *state&pruneNewPrefix != 0 || p.pruneBelow(x, n, *state, &found, &removed)
 		default:
-			if *state&pruneOldPrefix != 0 {
-				return removed
-			}
-			done = p.pruneAhead(l, x, n, *state, &found, &removed)
+			done = *state&pruneOldPrefix != 0 || p.pruneAhead(x, n, *state, &found, &removed)
 		}
 		if done {
 			return removed
@@ -78,7 +74,7 @@ func (p *pruner) prune(l *level, n *step, state *pruneState) (removed int) {
 }
 
 // pruneSame goes on below a step that both have. It reports whether the search is over.
-func (p *pruner) pruneSame(l *level, x, n *step, state, found *pruneState, removed *int) bool {
+func (p *pruner) pruneSame(x, n *step, state, found *pruneState, removed *int) bool {
 	*found |= pruneMatchSet
 	if n.leaf() {
 		*found |= pruneNewFinished
@@ -86,8 +82,8 @@ func (p *pruner) pruneSame(l *level, x, n *step, state, found *pruneState, remov
 	if x.leaf() {
 		*found |= pruneOldFinished
 	}
-	if (x.yes.acts || x.yes.deeper()) && !(n.yes.acts || n.yes.deeper()) ||
-		(x.no.acts || x.no.deeper()) && !(n.no.acts || n.no.deeper()) {
+	if (x.yes.acts || x.yes.next != nil) && !(n.yes.acts || n.yes.next != nil) ||
+		(x.no.acts || x.no.next != nil) && !(n.no.acts || n.no.next != nil) {
 		return true // There is more to the step than the new rule.
 	}
 	if *found&pruneNewFinished != 0 && *found&pruneOldFinished != 0 &&
@@ -95,11 +91,11 @@ func (p *pruner) pruneSame(l *level, x, n *step, state, found *pruneState, remov
 		return true
 	}
 	for _, pair := range [2][2]*way{{&x.yes, &n.yes}, {&x.no, &n.no}} {
-		if !pair[1].deeper() {
+		if pair[1].next == nil {
 			continue
 		}
 		next := *state | pruneMatchSet
-		*removed += p.prune(pair[0].level, pair[1].level.steps[0], &next)
+		*removed += p.prune(pair[0].next, pair[1].next, &next)
 		if next&pruneMatch != 0 {
 			*found |= next
 		}
@@ -107,13 +103,13 @@ func (p *pruner) pruneSame(l *level, x, n *step, state, found *pruneState, remov
 			return false
 		}
 	}
-	if !l.agree(p.action) {
+	if !x.agree(p.action) {
 		return false
 	}
 	switch {
 	case *found&pruneMatch != 0 && *found&pruneNewFinished != 0 && *found&pruneOldPrefix != 0:
-		*removed += p.root.remove(x)
-		return len(p.root.steps) == 0
+		*removed += remove(p.root, x)
+		return *p.root == nil
 	case *found&pruneMatch != 0 && *found&pruneOldFinished != 0 && *found&pruneNewPrefix != 0:
 		return true
 	}
@@ -123,11 +119,11 @@ func (p *pruner) pruneSame(l *level, x, n *step, state, found *pruneState, remov
 // pruneBelow looks for the new rule below a step that it does not have.
 func (p *pruner) pruneBelow(x, n *step, state pruneState, found *pruneState, removed *int) bool {
 	for _, w := range [2]*way{&x.yes, &x.no} {
-		if !w.deeper() {
+		if w.next == nil {
 			continue
 		}
 		next := state&^pruneMatch | pruneOldPrefix
-		*removed += p.prune(w.level, n, &next)
+		*removed += p.prune(w.next, n, &next)
 		if next&pruneMatch != 0 {
 			*found |= next
 			return true
@@ -140,13 +136,13 @@ func (p *pruner) pruneBelow(x, n *step, state pruneState, found *pruneState, rem
 }
 
 // pruneAhead looks for the rest of the new rule on the level.
-func (p *pruner) pruneAhead(l *level, x, n *step, state pruneState, found *pruneState, removed *int) bool {
+func (p *pruner) pruneAhead(x, n *step, state pruneState, found *pruneState, removed *int) bool {
 	for _, w := range [2]*way{&n.yes, &n.no} {
-		if !w.deeper() {
+		if w.next == nil {
 			continue
 		}
 		next := state&^pruneMatch | pruneNewPrefix
-		*removed += p.prune(l, w.level.steps[0], &next)
+		*removed += p.prune(x, w.next, &next)
 		if next&pruneMatch != 0 {
 			*found |= next
 			return true
@@ -158,18 +154,31 @@ func (p *pruner) pruneAhead(l *level, x, n *step, state pruneState, found *prune
 	return false
 }
 
-// remove takes a step out of the level or out of a level below, and then the steps that lead nowhere any more.
-func (l *level) remove(target *step) (removed int) {
-	if l == nil {
+// remove takes a step out of the level that at is on or out of a level below, and then the steps that lead nowhere any
+// more. at becomes a neighbour of its step if that one is taken out.
+func remove(at **step, target *step) (removed int) {
+	if *at == nil {
 		return 0
 	}
+	l := (*at).level
 	for i, x := range l.steps {
 		if x != target {
-			removed += x.yes.level.remove(target)
-			removed += x.no.level.remove(target)
+			removed += remove(&x.yes.next, target)
+			removed += remove(&x.no.next, target)
 		}
 		if x == target || x.leaf() && !x.yes.acts && !x.no.acts {
-			l.steps = append(l.steps[:i:i], l.steps[i+1:]...)
+			if *at == x {
+				switch {
+				case i > 0:
+					*at = l.steps[i-1]
+				case len(l.steps) > 1:
+					*at = l.steps[1]
+				default:
+					*at = nil
+				}
+			}
+			l.steps = slices.Delete(slices.Clone(l.steps), i, i+1)
+			x.alone()
 			x.gone = true
 			return removed + 1
 		}

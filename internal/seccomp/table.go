@@ -6,7 +6,7 @@ import "fmt"
 type verdict struct {
 	rule   int32 // plus one; 0 where no rule names the call
 	action Action
-	chain  *level // nil where the call's number alone decides
+	chain  *step // nil where the call's number alone decides
 }
 
 // A table is the rules as one architecture sees them: stage 2.
@@ -14,7 +14,10 @@ type table struct {
 	arch     Arch
 	verdicts []verdict // by table number
 	newest   int32     // largest table number that the profile names; negative if none
-	absent   map[int]*verdict
+	// Of the calls that the architecture does not have, by the name's index: those that a rule without conditions names,
+	// and those that only rules with conditions name.
+	settled [nameCount]bool
+	absent  map[int]*verdict
 }
 
 // buildTable resolves the names of the rules and combines the rules of each call.
@@ -77,19 +80,27 @@ func (t *table) add(at int, number int16, multiplex uint8, conditions []Conditio
 		}
 	}
 	if number < 0 {
-		if len(conditions) == 0 {
-			return nil
-		}
-		// The architecture has no such call. libseccomp combines the rules all the same, and refuses those that contradict.
-		if t.absent == nil {
-			t.absent = make(map[int]*verdict)
-		}
-		if t.absent[at] == nil {
-			t.absent[at] = new(verdict)
-		}
-		return t.absent[at].add(conditions, action, rule, archs[t.arch].wide)
+		return t.addAbsent(at, conditions, action, rule)
 	}
 	return t.verdicts[number].add(conditions, action, rule, archs[t.arch].wide)
+}
+
+// addAbsent combines the rules of a call that the architecture does not have. Nothing comes of it, but libseccomp does so
+// too, and refuses rules that contradict; not so for the architectures that have calls to multiplex others.
+func (t *table) addAbsent(at int, conditions []Condition, action Action, rule int32) error {
+	switch {
+	case t.settled[at] || archs[t.arch].socketcall != 0:
+		return nil
+	case len(conditions) == 0:
+		t.settled[at] = true
+		return nil
+	case t.absent == nil:
+		t.absent = make(map[int]*verdict)
+	}
+	if t.absent[at] == nil {
+		t.absent[at] = new(verdict)
+	}
+	return t.absent[at].add(conditions, action, rule, archs[t.arch].wide)
 }
 
 // add combines a rule with those before it. A rule without conditions wins over all with some, wherever it stands; of
@@ -98,7 +109,7 @@ func (v *verdict) add(conditions []Condition, action Action, rule int32, wide bo
 	if v.rule != 0 && v.chain == nil {
 		return nil
 	}
-	var chain *level
+	var chain *step
 	if len(conditions) > 0 {
 		chain = newChain(conditions, action, rule, wide)
 	}
@@ -106,5 +117,5 @@ func (v *verdict) add(conditions []Condition, action Action, rule int32, wide bo
 		*v = verdict{rule: rule + 1, action: action, chain: chain}
 		return nil
 	}
-	return v.chain.addRule(chain, action)
+	return addRule(&v.chain, chain, action)
 }

@@ -49,10 +49,7 @@ func (b *builder) verdictNode(v *verdict, other *node, big bool) *node {
 	if v.chain == nil {
 		return b.leaf(v.action)
 	}
-	b.rule = v.rule
-	n := b.chainNode(v.chain, 0, other, big, make(map[chainKey]*node))
-	b.rule = 0
-	return n
+	return b.chainNode(v.chain.level, 0, other, big, make(map[chainKey]*node))
 }
 
 // cut replaces the verdicts of the numbers from first up to and with last.
@@ -92,33 +89,39 @@ func (b *builder) group(p *Profile, tables []*table, host Arch) segments {
 	other := b.leaf(p.Default)
 	var s segments
 	s.set(0, other)
-	var x64, x32 *table
-	for _, t := range tables {
-		switch t.arch {
-		case X86_64:
-			x64 = t
-		case X32:
-			x32 = t
+	for _, arch := range [2]Arch{0, X32} { // x32 has the greater numbers.
+		for _, t := range tables {
+			if (t.arch == X32) == (arch == X32) {
+				s.calls(b, t, other)
+			}
 		}
 	}
-	switch {
-	case x64 == nil && x32 == nil:
-		s.calls(b, tables[0], other)
-	default:
-		if x64 != nil {
-			s.calls(b, x64, other)
+	above := b.above(p, tables, host)
+	for i, seg := range above {
+		last := ^uint32(0)
+		if i+1 < len(above) {
+			last = above[i+1].first - 1
 		}
-		if x32 != nil {
-			s.calls(b, x32, other)
+		if seg.to != nil {
+			s = s.cut(seg.first, last, seg.to)
 		}
-		// Calls of the ABI that the profile does not list are of a foreign architecture. A tracer skips a call with number -1.
-		foreign := b.leaf(KillThread)
-		if x32 == nil {
-			s = s.cut(x32Bit, ^uint32(0)-1, foreign)
-		}
-		if x64 == nil {
-			s = s.cut(0, x32Bit-1, foreign)
-		}
+	}
+	return s
+}
+
+// above are the verdicts that stand above the rules, nil where the rules decide: calls that are newer than the profile,
+// and those of the ABI that shares the audit number where the profile does not list it.
+func (b *builder) above(p *Profile, tables []*table, host Arch) segments {
+	s := segments{{0, nil}}
+	var x64, x32 bool
+	for _, t := range tables {
+		x64, x32 = x64 || t.arch == X86_64, x32 || t.arch == X32
+	}
+	if x64 && !x32 {
+		s = s.cut(x32Bit, ^uint32(0)-1, b.leaf(KillThread)) // A tracer skips a call with number -1.
+	}
+	if x32 && !x64 {
+		s = s.cut(0, x32Bit-1, b.leaf(KillThread))
 	}
 	if p.stubbed() {
 		enosys := b.leaf(host.enosys())
@@ -160,15 +163,15 @@ func (s segments) newer(t *table, enosys *node) segments {
 	return s.cut(first, all, enosys)
 }
 
-// search makes the balanced search for a number's segment.
+// search makes the balanced search for a number's segment. Its nodes are as good as never equal to others.
 func (b *builder) search(s segments) *node {
-	if len(s) == 1 {
+	const all = ^uint32(0)
+	switch {
+	case len(s) == 1:
 		return s[0].to
-	}
-	all := ^uint32(0)
-	if len(s) == 3 && s[0].to == s[2].to && s[1].first+1 == s[2].first {
-		return b.decide(test{offsetNumber, jumpEqual, all, s[1].first}, s[1].to, s[0].to)
+	case len(s) == 3 && s[0].to == s[2].to && s[1].first+1 == s[2].first:
+		return b.make(test{offsetNumber, jumpEqual, all, s[1].first}, s[1].to, s[0].to)
 	}
 	middle := len(s) / 2
-	return b.decide(test{offsetNumber, jumpGreaterEqual, all, s[middle].first}, b.search(s[middle:]), b.search(s[:middle]))
+	return b.make(test{offsetNumber, jumpGreaterEqual, all, s[middle].first}, b.search(s[middle:]), b.search(s[:middle]))
 }

@@ -5,22 +5,25 @@
  *   version                      -> version MAJOR.MINOR.MICRO
  *   resolve ARCH NAME            -> number N, or "unknown" where no table has the name
  *   name ARCH NUMBER             -> name NAME, or "unknown"
- *   begin ARCH DEFAULT OPTIMIZE  -> nothing; a new profile. ARCH is the host's
+ *   begin HOST DEFAULT OPTIMIZE  -> nothing; a new profile. HOST is the ARCH of the machine that it is for
  *   arch ARCH                    -> nothing
  *   rule ACTION NAME [INDEX OP VALUE VALUETWO]...    -> nothing
  *   end                          -> program HEX (struct sock_filter, in the host's byte order), or
- *                                   error ERRNO CALL, or "hang" if libseccomp did not come back
+ *                                   error ERRNO CALL, or "hang" if libseccomp did not come back, or "crash"
  *
- * Actions and values are numbers, hexadecimal with 0x; ARCH is libseccomp's token as a number.
+ * Values are hexadecimal, actions numbers, hexadecimal with 0x; ARCH is libseccomp's token as a number.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <seccomp.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum { max_rules = 8192, max_args = 8, max_archs = 32 };
@@ -36,12 +39,21 @@ static uint32_t host, archs[max_archs], default_action;
 static int arch_count, optimize, rule_count;
 static struct rule rules[max_rules];
 
-/* result writes the line that a request is answered with, and ends the process that compiles. */
-static void result(const char *call, int err)
+/* Where to go on after libseccomp has refused, has not come back, or has crashed. */
+static sigjmp_buf out;
+
+enum { refused = 1, hung, crashed };
+
+/* refuse writes that libseccomp has refused a call, and leaves what is being compiled. */
+static void refuse(const char *call, int err)
 {
 	printf("error %d %s\n", -err, call);
-	fflush(stdout);
-	_exit(0);
+	siglongjmp(out, refused);
+}
+
+static void on_signal(int number)
+{
+	siglongjmp(out, number == SIGVTALRM ? hung : crashed);
 }
 
 /* same_argument says whether two conditions of a rule are about one argument: runc makes a rule of each then. */
@@ -71,57 +83,73 @@ static void add(scmp_filter_ctx ctx, const struct rule *r)
 			err = seccomp_rule_add_array(ctx, r->action, number, 1, &r->arg[i]);
 	}
 	if (err)
-		result(r->name, err);
+		refuse(r->name, err);
 }
 
-/* compile runs in a process of its own: some profiles take libseccomp into an endless loop. */
-static void compile(void)
+/* export writes the program of a filter. */
+static void export(scmp_filter_ctx ctx)
 {
-	scmp_filter_ctx ctx;
-	FILE *f = tmpfile();
+	FILE *f = fdopen(memfd_create("program", 0), "w+");
 	int c, err;
 
-	alarm(2);
-	ctx = seccomp_init(default_action);
-	if (!ctx || !f)
-		result("seccomp_init", -EINVAL);
-	if (host != seccomp_arch_native()) { /* As if this were the host: what it is gets removed again below. */
-		if ((err = seccomp_arch_add(ctx, host)) && err != -EDOM)
-			result("seccomp_arch_add", err);
+	if (!f) {
+		perror("oracle: memfd_create");
+		exit(1);
 	}
-	for (int i = 0; i < arch_count; i++)
-		if ((err = seccomp_arch_add(ctx, archs[i])) && err != -EEXIST)
-			result("seccomp_arch_add", err);
-	if (optimize && (err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, optimize)))
-		result("seccomp_attr_set", err);
-	for (int i = 0; i < rule_count; i++)
-		add(ctx, &rules[i]);
-	if ((err = seccomp_export_bpf(ctx, fileno(f))))
-		result("seccomp_export_bpf", err);
+	if ((err = seccomp_export_bpf(ctx, fileno(f)))) {
+		fclose(f);
+		refuse("seccomp_export_bpf", err);
+	}
 	rewind(f);
 	printf("program ");
 	while ((c = getc(f)) != EOF)
 		printf("%02x", c);
 	printf("\n");
-	fflush(stdout);
-	_exit(0);
+	fclose(f);
 }
 
+static void build(scmp_filter_ctx ctx)
+{
+	int err;
+
+	if (host != seccomp_arch_native() && ((err = seccomp_arch_remove(ctx, seccomp_arch_native())) ||
+					      (err = seccomp_arch_add(ctx, host))))
+		refuse("seccomp_arch_remove", err);
+	for (int i = 0; i < arch_count; i++)
+		if ((err = seccomp_arch_add(ctx, archs[i])) && err != -EEXIST)
+			refuse("seccomp_arch_add", err);
+	if (optimize && (err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, optimize)))
+		refuse("seccomp_attr_set", err);
+	for (int i = 0; i < rule_count; i++)
+		add(ctx, &rules[i]);
+	export(ctx);
+}
+
+/* end compiles what has been described. Some profiles take libseccomp into an endless loop, which a signal ends. */
 static void end(void)
 {
-	int status;
-	pid_t pid;
+	static scmp_filter_ctx ctx; /* Static, for it is read behind a jump. */
+	const struct itimerval patience = { .it_value = { .tv_usec = 100000 } }, none = { 0 };
+	int left;
 
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0)
-		compile();
-	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
-		perror("oracle");
+	ctx = seccomp_init(default_action);
+	left = sigsetjmp(out, 1);
+	if (!left) {
+		if (!ctx)
+			refuse("seccomp_init", -EINVAL);
+		setitimer(ITIMER_VIRTUAL, &patience, NULL);
+		build(ctx);
+	}
+	setitimer(ITIMER_VIRTUAL, &none, NULL);
+	if (left == hung || left == crashed) {
+		/* Who knows what is in memory now: start afresh. Nobody has sent the next request yet. */
+		printf(left == hung ? "hang\n" : "crash\n");
+		fflush(stdout);
+		execl("/proc/self/exe", "oracle", NULL);
+		perror("oracle: /proc/self/exe");
 		exit(1);
 	}
-	if (WIFSIGNALED(status))
-		printf(WTERMSIG(status) == SIGALRM ? "hang\n" : "crash %d\n", WTERMSIG(status));
+	seccomp_release(ctx);
 	fflush(stdout);
 }
 
@@ -140,8 +168,7 @@ static void parse_rule(char *line)
 		struct scmp_arg_cmp *a = &r->arg[r->args];
 		unsigned int op;
 
-		if (sscanf(line, " %u %u %" SCNi64 " %" SCNi64 "%n", &a->arg, &op, (int64_t *)&a->datum_a,
-			   (int64_t *)&a->datum_b, &used) != 4)
+		if (sscanf(line, " %u %u %" SCNx64 " %" SCNx64 "%n", &a->arg, &op, &a->datum_a, &a->datum_b, &used) != 4)
 			return;
 		a->op = op;
 		line += used;
@@ -154,6 +181,12 @@ int main(void)
 	uint32_t token;
 	int number;
 
+	sigset_t none;
+
+	sigemptyset(&none); /* A signal may be blocked, from before a fresh start. */
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGVTALRM, on_signal);
+	signal(SIGSEGV, on_signal);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strncmp(line, "rule ", 5)) {
 			parse_rule(line + 5);
