@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -61,11 +60,8 @@ func (in *invocation) profileText(name string) (source string, raw []byte, err e
 		if err != nil {
 			return "", nil, err
 		}
-		s, err := r.State(in.profileOf)
-		if err != nil {
-			return "", nil, err
-		}
-		name = filepath.Join(s.Bundle, "config.json")
+		raw, err := r.Profile(in.profileOf)
+		return "container " + in.profileOf, raw, err
 	}
 	var data []byte
 	if name == "-" {

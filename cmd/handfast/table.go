@@ -146,7 +146,7 @@ func commands() []command {
 					func(s *settings) any { return &s.call }},
 				{"arch", "", "ARCH", "with --call: the architecture that makes the call, such as x86 or x32 (default: the host's)",
 					func(s *settings) any { return &s.arch }},
-				{"profile-of", "", "ID", "take the profile of this container, from the config.json of its bundle",
+				{"profile-of", "", "ID", "take the profile that this container was made with",
 					func(s *settings) any { return &s.profileOf }},
 				formatOption("rules, tree (the decisions), program (the instructions) or all (default all)"),
 			}, run: (*invocation).seccomp},

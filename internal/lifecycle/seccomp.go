@@ -162,3 +162,16 @@ func (r *Runtime) kept(s *state.State) (*filtercache.Entry, error) {
 	}
 	return e, nil
 }
+
+// Profile is linux.seccomp of a container as it was when the container was made; nil if it has no filter.
+func (r *Runtime) Profile(id string) ([]byte, error) {
+	s, err := r.store().Load(id)
+	if err != nil {
+		return nil, err
+	}
+	e, err := r.kept(s)
+	if e == nil || err != nil {
+		return nil, err
+	}
+	return e.Profile, nil
+}
