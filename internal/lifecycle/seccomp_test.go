@@ -1,0 +1,57 @@
+package lifecycle
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/handfast/handfast/internal/seccomp"
+)
+
+func compiledFrom(t *testing.T, profile string) *seccomp.Program {
+	t.Helper()
+	p, err := seccomp.Parse([]byte(profile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := seccomp.Compile(p, seccomp.HostArch())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decodeFilter(program.Bytes())
+}
+
+// What the child needs must be allowed, and decided by the kernel alone where the agent cannot have its listener yet.
+func TestAllows(t *testing.T) {
+	for _, c := range []struct {
+		profile string
+		needs   []string
+		want    string // empty: allowed
+	}{
+		{`{"defaultAction":"SCMP_ACT_ALLOW"}`, neededByRuntime, ""},
+		{`{"defaultAction":"SCMP_ACT_LOG"}`, neededByRuntime, ""},
+		{`{"defaultAction":"SCMP_ACT_KILL","syscalls":[{"names":["execve","write"],"action":"SCMP_ACT_ALLOW"}]}`, neededAtOnce, ""},
+		{`{"defaultAction":"SCMP_ACT_KILL","syscalls":[{"names":["execve","write"],"action":"SCMP_ACT_ALLOW"}]}`, neededByRuntime, "does not allow read"},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["execve"],"action":"SCMP_ACT_KILL_PROCESS"}]}`, neededAtOnce, "does not allow execve"},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a","syscalls":[{"names":["execve"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime, ""},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a","syscalls":[{"names":["close"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime, "hands close to the agent"},
+		{`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["execve"],"action":"SCMP_ACT_TRAP"},{"names":["write"],"action":"SCMP_ACT_ALLOW"}]}`, neededAtOnce, "does not allow execve"},
+	} {
+		err := allows(compiledFrom(t, c.profile), c.needs)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.profile, err, c.want)
+		}
+	}
+}
+
+// A flag that no kernel has is not one of ours to ask for; SPEC_ALLOW is never a reason to fail.
+func TestKnownFlags(t *testing.T) {
+	if hasFlag(1 << 20) {
+		t.Error("the kernel knows a flag that does not exist")
+	}
+	for _, flags := range []uint32{0, seccomp.FlagLog, seccomp.FlagSpecAllow} {
+		got, err := knownFlags(flags)
+		if err != nil || got&^flags != 0 {
+			t.Errorf("%#x: %#x %v", flags, got, err)
+		}
+	}
+}
