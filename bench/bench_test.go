@@ -90,7 +90,8 @@ func TestReportText(t *testing.T) {
 		},
 	}
 	more := 0.25
-	r.Contenders = append(r.Contenders, result{Name: "handfast (new)", Task: taskFilter, WallMS: spread{3, 4, 5}, MoreMS: &more})
+	r.Contenders = append(r.Contenders, result{Name: "handfast (new)", Task: taskFilter, WallMS: spread{3, 4, 5},
+		MoreMS: &more})
 	got := r.Text()
 	for line := range strings.Lines(got) {
 		if len(strings.TrimRight(line, "\n")) > 80 {

@@ -30,9 +30,10 @@ type result struct {
 	WallMS  spread             `json:"wall_ms"`
 	CPUMS   spread             `json:"user_and_system_ms"`
 	PeakMB  spread             `json:"peak_rss_mib"`
-	To      map[string]float64 `json:"wall_ratio_to"`                   // by name of the other in the same task
-	MoreMS  *float64           `json:"wall_ms_more_than_run,omitempty"` // than the same program's run without the task's addition
-	Samples []sample           `json:"samples"`
+	To      map[string]float64 `json:"wall_ratio_to"` // by name of the other in the same task
+	// than the same program's run without the task's addition
+	MoreMS  *float64 `json:"wall_ms_more_than_run,omitempty"`
+	Samples []sample `json:"samples"`
 }
 
 type spread struct {
@@ -72,7 +73,8 @@ func newReport(w *workshop, all benches) report {
 			}
 		}
 		plain, _, _ := strings.Cut(b.name, " (new)")
-		if more := pairedDifference(walls[key{b.task, b.name}], walls[key{taskRun, plain}]); b.task == taskFilter && !math.IsNaN(more) {
+		if more := pairedDifference(walls[key{b.task, b.name}], walls[key{taskRun, plain}]); b.task == taskFilter &&
+			!math.IsNaN(more) {
 			x.MoreMS = &more
 		}
 		r.Contenders = append(r.Contenders, x)

@@ -44,7 +44,8 @@ func wallMS(s sample) float64 { return float64(s.WallNS) / 1e6 }
 func cpuMS(s sample) float64  { return float64(s.UserUS+s.SystemUS) / 1e3 }
 func peakMB(s sample) float64 { return float64(s.PeakKB) / 1024 }
 
-// pairedDifference is the median of how much more each value of a is than that of b in the same round; NaN without pairs.
+// pairedDifference is the median of how much more each value of a is than that of b in the same round; NaN without
+// pairs.
 func pairedDifference(a, b []float64) float64 {
 	if len(a) != len(b) {
 		return math.NaN()

@@ -62,7 +62,8 @@ func (w *workshop) inTask(c contender, t task) (contender, error) {
 		if err != nil {
 			return c, err
 		}
-		return c, w.writeBundle(bundle, func(config map[string]any) { config["linux"].(map[string]any)["seccomp"] = profile })
+		return c, w.writeBundle(bundle,
+			func(config map[string]any) { config["linux"].(map[string]any)["seccomp"] = profile })
 	case taskExec:
 		bundle := w.path(slug)
 		c.prepare = command("run", "--detach", "--bundle", bundle, id)
@@ -92,7 +93,8 @@ func dockerProfile() (json.RawMessage, error) {
 	return config.Linux.Seccomp, nil
 }
 
-// anew is handfast with a profile that it compiles in every start: it keeps no filter in a directory that others can write to.
+// anew is handfast with a profile that it compiles in every start: it keeps no filter in a directory that others can
+// write to.
 func (w *workshop) anew(c contender) contender {
 	kept := filepath.Join(w.states, "anew", "@seccomp")
 	c.name = "handfast (new)"

@@ -15,20 +15,21 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// A filter binds the one thread that loads it, and everything that the thread executes. What this thread does between the load and
-// the execution must be allowed by the profile, so it is next to nothing:
+// A filter binds the one thread that loads it, and everything that the thread executes. What this thread does between
+// the load and the execution must be allowed by the profile, so it is next to nothing:
 //
-//   - without a listener and without startContainer hooks it is execve(2) alone: EXEC is said before the load, and the load and the
-//     execution are two bare system calls in a row. After an execution that fails, write(2) reports it;
-//   - with a listener the request for it is written with write(2), its reply read with read(2), and the listener closed with
-//     close(2), before EXEC and execve(2). Go's runtime may need futex(2) between them;
+//   - without a listener and without startContainer hooks it is execve(2) alone: EXEC is said before the load, and the
+//     load and the execution are two bare system calls in a row. After an execution that fails, write(2) reports it;
+//   - with a listener the request for it is written with write(2), its reply read with read(2), and the listener closed
+//     with close(2), before EXEC and execve(2). Go's runtime may need futex(2) between them;
 //   - startContainer hooks run under the filter, so it must allow what making a process takes.
 //
-// The other threads of Go's runtime stay as they are. It sends this one no signal meanwhile, whose handler would end with
-// rt_sigreturn(2): the parent has switched its preemption by signals off (GODEBUG asyncpreemptoff).
+// The other threads of Go's runtime stay as they are. It sends this one no signal meanwhile, whose handler would end
+// with rt_sigreturn(2): the parent has switched its preemption by signals off (GODEBUG asyncpreemptoff).
 //
-// Without no_new_privs a filter takes CAP_SYS_ADMIN (seccomp(2)). This thread keeps it as a permitted capability until then; the
-// execution computes the program's capabilities without a look at the permitted ones of before (capabilities(7)), so it ends there.
+// Without no_new_privs a filter takes CAP_SYS_ADMIN (seccomp(2)). This thread keeps it as a permitted capability until
+// then; the execution computes the program's capabilities without a look at the permitted ones of before
+// (capabilities(7)), so it ends there.
 
 // filter is a filter that is ready to be loaded.
 type filter struct {
@@ -49,7 +50,8 @@ func newFilter(f *container.Seccomp) *filter {
 	return out
 }
 
-// seccomp loads the filter, or only prepares it for the execution. From here on the conversation goes by read(2) and write(2).
+// seccomp loads the filter, or only prepares it for the execution. From here on the conversation goes by read(2) and
+// write(2).
 func (c *child) seccomp() error {
 	p := &c.cfg.Process
 	c.filter = newFilter(p.Seccomp)
@@ -58,8 +60,8 @@ func (c *child) seccomp() error {
 			return err
 		}
 	}
-	// The soft limit of descriptors that the runtime has raised for itself is put back by syscall.Exec alone. It does so before it
-	// fails, as it must without a path.
+	// The soft limit of descriptors that the runtime has raised for itself is put back by syscall.Exec alone. It does
+	// so before it fails, as it must without a path.
 	_ = syscall.Exec("", []string{""}, nil)
 	if !early(&c.cfg) {
 		return nil
@@ -74,7 +76,8 @@ func (c *child) seccomp() error {
 	if !p.Seccomp.Listener {
 		return nil
 	}
-	// The parent fetches it by its number. While it is open here, the kernel would let calls wait for a supervisor that has ended.
+	// The parent fetches it by its number. While it is open here, the kernel would let calls wait for a supervisor that
+	// has ended.
 	_, fds, err := c.peer.Call(context.Background(), container.ReqSeccomp, syncproto.IntValue(int64(listener)))
 	transport.CloseAll(fds)
 	sys.Close(int(listener))
@@ -83,7 +86,8 @@ func (c *child) seccomp() error {
 
 // load loads the filter on this thread, and returns its listener if there is one.
 func (f *filter) load() (listener uintptr, errno unix.Errno) {
-	listener, _, errno = unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(f.flags), uintptr(unsafe.Pointer(&f.program)))
+	listener, _, errno = unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(f.flags),
+		uintptr(unsafe.Pointer(&f.program)))
 	f.loaded = errno == 0
 	return listener, errno
 }
@@ -103,7 +107,8 @@ func (f *filter) refused(p *container.Process, errno unix.Errno) error {
 	case errno == unix.ENOMEM:
 		hint = " (there is no memory for it, or all filters together have more than 32768 instructions)"
 	}
-	return op("seccomp", fmt.Sprintf("a filter of %d instructions, flags %#x", len(f.instructions), f.flags), fmt.Errorf("%w%s", errno, hint))
+	return op("seccomp", fmt.Sprintf("a filter of %d instructions, flags %#x", len(f.instructions), f.flags),
+		fmt.Errorf("%w%s", errno, hint))
 }
 
 // raise makes a permitted capability an effective one. One that is not permitted is left to the call that needs it.
@@ -174,14 +179,15 @@ func newLaunch(path string, args, env []string) (l *launch, err error) {
 	return l, err
 }
 
-// run loads the filter and executes the program. It returns only if one of them fails. Nothing of the Go runtime happens between
-// the two: the stack does not grow, no memory is taken, and the bare calls do not tell the scheduler.
+// run loads the filter and executes the program. It returns only if one of them fails. Nothing of the Go runtime
+// happens between the two: the stack does not grow, no memory is taken, and the bare calls do not tell the scheduler.
 //
 //go:nosplit
 //go:norace
 func (l *launch) run() unix.Errno {
 	if f := l.filter; f != nil {
-		_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(f.flags), uintptr(unsafe.Pointer(&f.program)))
+		_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(f.flags),
+			uintptr(unsafe.Pointer(&f.program)))
 		if errno != 0 {
 			return errno
 		}

@@ -11,8 +11,8 @@ import (
 // maxFilter is BPF_MAXINSNS of <linux/bpf_common.h>, what seccomp(2) takes at most.
 const maxFilter = 4096
 
-// filterFlags are the flags of seccomp(2) that a configuration may ask for. TSYNC is none of them: the execution ends all threads
-// but the one that has loaded the filter, and until then the filter would stop those of the Go runtime.
+// filterFlags are the flags of seccomp(2) that a configuration may ask for. TSYNC is none of them: the execution ends
+// all threads but the one that has loaded the filter, and until then the filter would stop those of the Go runtime.
 const filterFlags = unix.SECCOMP_FILTER_FLAG_LOG | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW | filterWaitKillable
 
 // filterWaitKillable is SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV of <linux/seccomp.h>, Linux 5.19.
@@ -22,7 +22,8 @@ const filterWaitKillable = 1 << 5
 func checkFilter(f *container.Seccomp) error {
 	switch {
 	case f == nil:
-	case len(f.Filter) == 0 || len(f.Filter)%unix.SizeofSockFilter != 0 || len(f.Filter) > maxFilter*unix.SizeofSockFilter:
+	case len(f.Filter) == 0 || len(f.Filter)%unix.SizeofSockFilter != 0 ||
+		len(f.Filter) > maxFilter*unix.SizeofSockFilter:
 		return fmt.Errorf("process.seccomp.filter: %d bytes; want %d an instruction, and 1 to %d of them",
 			len(f.Filter), unix.SizeofSockFilter, maxFilter)
 	case f.Flags&^filterFlags != 0:
@@ -33,13 +34,14 @@ func checkFilter(f *container.Seccomp) error {
 	return nil
 }
 
-// early reports whether the filter is loaded before the last step. Its listener must be handed over first, and a hook inside the
-// container is a program of the image, which must not run without the filter.
+// early reports whether the filter is loaded before the last step. Its listener must be handed over first, and a hook
+// inside the container is a program of the image, which must not run without the filter.
 func early(cfg *container.Config) bool {
 	return cfg.Process.Listens() || len(cfg.Hooks.StartContainer) > 0
 }
 
-// filtered ends the plan of a process with a filter: as little as possible comes after it, for the profile may allow next to nothing.
+// filtered ends the plan of a process with a filter: as little as possible comes after it, for the profile may allow
+// next to nothing.
 func (p *planner) filtered() {
 	f := p.cfg.Process.Seccomp
 	text := fmt.Sprintf("%d instructions flags=%#x", len(f.Filter)/unix.SizeofSockFilter, f.Flags)

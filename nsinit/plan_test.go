@@ -94,7 +94,8 @@ func TestPlanGolden(t *testing.T) {
 		},
 		"no-mount-namespace": func(c *container.Config) { c.Namespaces = created(container.NSPid) },
 		"filtered": func(c *container.Config) {
-			c.GateFD, c.Process.Seccomp = 1, &container.Seccomp{Filter: make([]byte, 16), Flags: unix.SECCOMP_FILTER_FLAG_LOG}
+			c.GateFD, c.Process.Seccomp = 1, &container.Seccomp{Filter: make([]byte, 16),
+				Flags: unix.SECCOMP_FILTER_FLAG_LOG}
 		},
 		"filtered-listener": func(c *container.Config) {
 			c.Process.Seccomp = &container.Seccomp{Filter: make([]byte, 8), Listener: true}

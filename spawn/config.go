@@ -45,7 +45,8 @@ type Config struct {
 	// Handler answers what the child asks; nil refuses consoles and has nothing to do for the rest.
 	Handler Handler
 
-	// Listener takes the listener of Container.Process.Seccomp, where that has one; nil refuses it. Behind a gate it is Gate's.
+	// Listener takes the listener of Container.Process.Seccomp, where that has one; nil refuses it. Behind a gate it is
+	// Gate's.
 	Listener Listener
 
 	// Deadlines bound the phases; zero fields take the defaults.

@@ -64,8 +64,8 @@ type Gate struct {
 	Deadlines Deadlines             // Hello, Config, Idle and Exec count; an Idle of zero is no limit, for hooks may run behind the gate
 	Trace     func(transport.Event) // told of every frame and of the end
 
-	// Listener takes the listener of the filter that the process loads behind the gate; nil: it has none. PID and PIDFD are the
-	// process where it has a filter; OpenGate borrows the descriptor.
+	// Listener takes the listener of the filter that the process loads behind the gate; nil: it has none. PID and PIDFD
+	// are the process where it has a filter; OpenGate borrows the descriptor.
 	Listener Listener
 	PID      int
 	PIDFD    *os.File
@@ -116,7 +116,8 @@ func OpenGate(ctx context.Context, g Gate) error {
 	return nil
 }
 
-// answer does what the child asks for behind the gate, until the end of the conversation, which it returns: io.EOF is success.
+// answer does what the child asks for behind the gate, until the end of the conversation, which it returns: io.EOF is
+// success.
 func (g *Gate) answer(ctx context.Context, p *transport.Peer) error {
 	for {
 		req, err := p.Next(ctx)

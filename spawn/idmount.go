@@ -47,9 +47,10 @@ func (s *starter) mapIDs(tree int, source string, ids *container.MountIDs) error
 func explainIDMap(err error) error {
 	switch err {
 	case unix.EINVAL:
-		return fmt.Errorf("%w (the file system, or a kernel before Linux 5.12, takes no mappings; a mount below it may be the one)", err)
+		return fmt.Errorf("%w (the file system, or one below it, takes no mappings; no kernel before Linux 5.12 does)", err)
 	case unix.EPERM:
-		return fmt.Errorf("%w (it takes CAP_SYS_ADMIN over the file system; and what has mappings is given no others)", err)
+		return fmt.Errorf("%w (it takes CAP_SYS_ADMIN over the file system; and what has mappings is given no others)",
+			err)
 	}
 	return err
 }
@@ -72,8 +73,8 @@ func (s *starter) idNamespace(ids *container.MountIDs) (*os.File, error) {
 	return f, nil
 }
 
-// newIDNamespace makes a user namespace by a process that stops at its first instruction, as the traced process of this one, and is
-// ended once the namespace is held. A namespace is made with a process, or by a process of one thread.
+// newIDNamespace makes a user namespace by a process that stops at its first instruction, as the traced process of this
+// one, and is ended once the namespace is held. A namespace is made with a process, or by a process of one thread.
 func newIDNamespace(ids *container.MountIDs) (*os.File, error) {
 	runtime.LockOSThread() // a tracer is a thread
 	defer runtime.UnlockOSThread()

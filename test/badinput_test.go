@@ -66,7 +66,10 @@ func badConfigs() []badConfig {
 			linux(c)["seccomp"] = map[string]any{"defaultAction": "SCMP_ACT_PERMIT"}
 		},
 			[]string{"config.json: linux.seccomp.defaultAction", "SCMP_ACT_PERMIT"}},
-		{"a personality", func(_ testing.TB, c map[string]any) { linux(c)["personality"] = map[string]any{"domain": "LINUX32"} },
+		{"a personality", func(_ testing.TB,
+			c map[string]any) {
+			linux(c)["personality"] = map[string]any{"domain": "LINUX32"}
+		},
 			[]string{"linux.personality"}},
 		{"no process", func(_ testing.TB, c map[string]any) { process(c)["args"] = []any{} }, []string{"process.args"}},
 		{"a terminal without a socket", func(_ testing.TB, c map[string]any) { process(c)["terminal"] = true }, []string{"--console-socket"}},

@@ -28,8 +28,8 @@ type adapting struct {
 	id     string
 }
 
-// adaptations are all that is changed in the 36 configurations. Seccomp, capabilities, no_new_privs, masked and read-only paths, the
-// kinds of namespaces, mappings, mounts and their options stay the client's.
+// adaptations are all that is changed in the 36 configurations. Seccomp, capabilities, no_new_privs, masked and
+// read-only paths, the kinds of namespaces, mappings, mounts and their options stay the client's.
 var adaptations = []adaptation{
 	{"the root file system and the program are the client's own", func(a *adapting, c map[string]any) bool {
 		c["root"].(map[string]any)["path"] = a.rootfs
@@ -48,13 +48,15 @@ var adaptations = []adaptation{
 		return true
 	}},
 	{"sources of mounts are files of the client's host", (*adapting).sources},
-	{"images belong to the root of the user namespace, which may make what mounts cover: here it is there", (*adapting).places},
+	{"images belong to the root of the user namespace, which may make what mounts cover: here it is there",
+		(*adapting).places},
 	{"hooks are programs of the client's host", func(_ *adapting, c map[string]any) bool {
 		had := c["hooks"] != nil
 		delete(c, "hooks")
 		return had
 	}},
-	{"the namespaces that were joined are gone: new ones of their kinds", func(_ *adapting, c map[string]any) (had bool) {
+	{"the namespaces that were joined are gone: new ones of their kinds", func(_ *adapting,
+		c map[string]any) (had bool) {
 		for _, n := range list(linux(c), "namespaces") {
 			had = had || n.(map[string]any)["path"] != nil
 			delete(n.(map[string]any), "path")
@@ -85,7 +87,8 @@ func (a *adapting) sources(c map[string]any) (changed bool) {
 		made := filepath.Join(testenv.Dir(a.t), fmt.Sprint(i))
 		destination := m["destination"].(string)
 		var err error
-		if strings.HasPrefix(destination, "/etc/") || path.Base(destination) == ".containerenv" || path.Base(destination) == "termination-log" {
+		if strings.HasPrefix(destination, "/etc/") || path.Base(destination) == ".containerenv" ||
+			path.Base(destination) == "termination-log" {
 			err = os.WriteFile(made, []byte("made for the test\n"), 0o644)
 		} else {
 			err = os.Mkdir(made, 0o755)
@@ -174,8 +177,8 @@ func object(of map[string]any, keys ...string) (map[string]any, bool) {
 // confinement shows what confines a process.
 const confinement = "grep -E '^(Seccomp:|NoNewPrivs:|Cap)' /proc/self/status"
 
-// TestClientsContainers runs what real clients ask for as real containers: what they want of seccomp, capabilities and masks is what
-// the process has, and so is what one has that joins it.
+// TestClientsContainers runs what real clients ask for as real containers: what they want of seccomp, capabilities and
+// masks is what the process has, and so is what one has that joins it.
 func TestClientsContainers(t *testing.T) {
 	testenv.Root(t)
 	files, err := filepath.Glob("../internal/oci/testdata/clients/*.config.json")
@@ -273,16 +276,21 @@ func mask(t *testing.T, names []any) (bits uint64) {
 }
 
 // capabilityNames are those of <linux/capability.h>, in their order.
-var capabilityNames = strings.Fields(`CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
-	NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN
-	SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG
-	WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE`)
+var capabilityNames = strings.Fields(`
+	CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
+	NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT
+	SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP
+	MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
+`)
 
 // masked looks at the paths that must not be read, and at those that must not be written.
 func (a *adapting) masked(r *runtime, c map[string]any) {
 	script := "n=0; for f in " + words(list(linux(c), "maskedPaths")) + "; do " +
-		`if test -d $f; then test -z "$(ls -A $f)" || echo "readable: $f"; elif test -e $f; then test -z "$(head -c 1 $f)" || echo "readable: $f"; fi; done; ` +
-		"for d in " + words(list(linux(c), "readonlyPaths")) + `; do test ! -e $d || grep -qE "^[^ ]+ $d [^ ]+ ro" /proc/mounts || echo "writable: $d"; done`
+		`if test -d $f; then test -z "$(ls -A $f)" || echo "readable: $f"; ` +
+		`elif test -e $f; then test -z "$(head -c 1 $f)" || echo "readable: $f"; fi; done; ` +
+		"for d in " + words(list(linux(c),
+		"readonlyPaths")) + `; do test ! -e $d || ` +
+		`grep -qE "^[^ ]+ $d [^ ]+ ro" /proc/mounts || echo "writable: $d"; done`
 	if o := r.do("exec", a.id, "/bin/sh", "-c", script); o.stdout != "" || o.status != 0 {
 		a.t.Errorf("%+v", o)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestMountsWithMappings: the owners of files on a bind mount are those that its mappings give, in a user namespace and without one;
-// beside it the same source is as it was.
+// TestMountsWithMappings: the owners of files on a bind mount are those that its mappings give, in a user namespace and
+// without one; beside it the same source is as it was.
 func TestMountsWithMappings(t *testing.T) {
 	r := newRuntime(t)
 	source := testenv.Dir(t)
@@ -34,9 +34,12 @@ func TestMountsWithMappings(t *testing.T) {
 		option string
 		want   string
 	}{
-		{"user namespace", hostIDs, true, "", "/mapped/root:0:0\n/mapped/seven:7:7\n/plain/root:65534:65534\n/plain/seven:65534:65534\n0\n"},
-		{"the container's mappings", 0, true, "ridmap", "/mapped/root:0:0\n/mapped/seven:7:7\n/plain/root:65534:65534\n/plain/seven:65534:65534\n0\n"},
-		{"no user namespace", 0, false, "", "/mapped/root:0:0\n/mapped/seven:7:7\n/plain/root:0:0\n/plain/seven:7:7\n0\n"},
+		{"user namespace", hostIDs, true, "",
+			"/mapped/root:0:0\n/mapped/seven:7:7\n/plain/root:65534:65534\n/plain/seven:65534:65534\n0\n"},
+		{"the container's mappings", 0, true, "ridmap",
+			"/mapped/root:0:0\n/mapped/seven:7:7\n/plain/root:65534:65534\n/plain/seven:65534:65534\n0\n"},
+		{"no user namespace", 0, false, "",
+			"/mapped/root:0:0\n/mapped/seven:7:7\n/plain/root:0:0\n/plain/seven:7:7\n0\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := *r
@@ -78,10 +81,11 @@ func TestMountsWithMappings(t *testing.T) {
 		mounts[len(mounts)-1].(map[string]any)["uidMappings"] = mapping(5)
 	}), testenv.ID(t))
 	// A file system that takes no mappings.
-	r.fails([]string{"MOUNT_ATTR_IDMAP /proc", "invalid argument"}, "run", "-b", shell(t, "true", func(config map[string]any) {
-		addMount(config, "/mapped", "bind", "/proc", "bind")
-		mounts := list(config, "mounts")
-		mounts[len(mounts)-1].(map[string]any)["uidMappings"] = mapping(5)
-		mounts[len(mounts)-1].(map[string]any)["gidMappings"] = mapping(5)
-	}), testenv.ID(t))
+	r.fails([]string{"MOUNT_ATTR_IDMAP /proc", "invalid argument"}, "run", "-b", shell(t, "true",
+		func(config map[string]any) {
+			addMount(config, "/mapped", "bind", "/proc", "bind")
+			mounts := list(config, "mounts")
+			mounts[len(mounts)-1].(map[string]any)["uidMappings"] = mapping(5)
+			mounts[len(mounts)-1].(map[string]any)["gidMappings"] = mapping(5)
+		}), testenv.ID(t))
 }

@@ -42,7 +42,8 @@ type response struct {
 	flags uint32
 }
 
-// Numbers of <linux/seccomp.h>: SECCOMP_IOCTL_NOTIF_RECV and SECCOMP_IOCTL_NOTIF_SEND, by the generic layout of ioctl numbers.
+// Numbers of <linux/seccomp.h>: SECCOMP_IOCTL_NOTIF_RECV and SECCOMP_IOCTL_NOTIF_SEND, by the generic layout of ioctl
+// numbers.
 const (
 	notifReceive = 0xc0502100
 	notifSend    = 0xc0182101
@@ -115,7 +116,8 @@ func (s *supervisor) serve(c *net.UnixConn) {
 			return
 		}
 		var in notification
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fds[0]), notifReceive, uintptr(unsafe.Pointer(&in))); errno != 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fds[0]), notifReceive,
+			uintptr(unsafe.Pointer(&in))); errno != 0 {
 			continue // the caller was ended meanwhile
 		}
 		out := response{id: in.id, value: s.value}
@@ -133,8 +135,8 @@ func notifying(t testing.TB, agent string) string {
 	return bundle
 }
 
-// TestSeccompAgent: an agent decides what a call in a container returns, for the first process and for one that joins, and gets the
-// container process state in the specification's form.
+// TestSeccompAgent: an agent decides what a call in a container returns, for the first process and for one that joins,
+// and gets the container process state in the specification's form.
 func TestSeccompAgent(t *testing.T) {
 	r, s := newRuntime(t), supervise(t, 4711)
 	bundle, id := notifying(t, s.path), testenv.ID(t)
@@ -169,14 +171,15 @@ func TestSeccompAgent(t *testing.T) {
 	if err := os.Rename(second.path, s.path); err != nil {
 		t.Fatal(err)
 	}
-	if o := r.do("exec", id, worker, "call", strconv.Itoa(unix.SYS_GETPPID)); o != (outcome{stdout: "calling\nresult 12\n"}) {
+	if o := r.do("exec", id, worker, "call",
+		strconv.Itoa(unix.SYS_GETPPID)); o != (outcome{stdout: "calling\nresult 12\n"}) {
 		t.Errorf("exec: %+v", o)
 	}
 	second.got(bundle, id, "running", first)
 }
 
-// got checks a message byte by byte, and gives the process that it is about; first is the container's first process, zero if it is
-// that one.
+// got checks a message byte by byte, and gives the process that it is about; first is the container's first process,
+// zero if it is that one.
 func (s *supervisor) got(bundle, id, status string, first int) int {
 	s.t.Helper()
 	text := <-s.messages
@@ -190,23 +193,26 @@ func (s *supervisor) got(bundle, id, status string, first int) int {
 		s.t.Errorf("process %d joins itself", first)
 	}
 	want := fmt.Sprintf(`{"ociVersion":"1.3.0","fds":["seccompFd"],"pid":%d,"metadata":"for \u003cthe\u003e agent",`+
-		`"state":{"ociVersion":"1.2.0","id":%q,"status":%q,"pid":%d,"bundle":%q,"annotations":{"a":"b"}}}`, m.PID, id, status, first, bundle)
+		`"state":{"ociVersion":"1.2.0","id":%q,"status":%q,"pid":%d,"bundle":%q,`+
+		`"annotations":{"a":"b"}}}`, m.PID, id, status, first, bundle)
 	if text != want {
 		s.t.Errorf("the agent got\n%s, want\n%s", text, want)
 	}
 	return m.PID
 }
 
-// TestSeccompAgentMissing: an agent that is not there, that has gone, or that ends once it has the listener, is an error that names
-// its path, and nothing is left of the container.
+// TestSeccompAgentMissing: an agent that is not there, that has gone, or that ends once it has the listener, is an
+// error that names its path, and nothing is left of the container.
 func TestSeccompAgentMissing(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	absent := filepath.Join(testenv.Dir(t), "absent")
-	r.fails([]string{"linux.seccomp.listenerPath", absent, "no such file or directory"}, "run", "-b", notifying(t, absent), id)
+	r.fails([]string{"linux.seccomp.listenerPath", absent, "no such file or directory"}, "run", "-b", notifying(t,
+		absent), id)
 
 	gone := supervise(t, 0)
 	gone.stop()
-	r.fails([]string{"linux.seccomp.listenerPath", gone.path, "connection refused"}, "run", "-b", notifying(t, gone.path), id)
+	r.fails([]string{"linux.seccomp.listenerPath", gone.path, "connection refused"}, "run", "-b", notifying(t,
+		gone.path), id)
 
 	bundle := notifying(t, gone.path)
 	edit(t, bundle, func(c map[string]any) { testenv.SetArgs(c, "/bin/sleep", "1000") })
@@ -221,7 +227,8 @@ func TestSeccompAgentMissing(t *testing.T) {
 	ends := supervise(t, -1)
 	p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "execve"))
 	p["listenerPath"] = ends.path
-	r.fails([]string{"execve", "function not implemented", "go to the agent at " + ends.path}, "run", "-b", calling(t, p, "0"), id)
+	r.fails([]string{"execve", "function not implemented", "go to the agent at " + ends.path}, "run", "-b", calling(t,
+		p, "0"), id)
 
 	p = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "futex"))
 	p["listenerPath"] = ends.path

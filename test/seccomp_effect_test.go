@@ -20,8 +20,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// call makes the system call n with the arguments of the command line, and tells its result or errno. A word before the arguments
-// says how: "x32" with the bit of that architecture, "i386" by interrupt 0x80.
+// call makes the system call n with the arguments of the command line, and tells its result or errno. A word before the
+// arguments says how: "x32" with the bit of that architecture, "i386" by interrupt 0x80.
 func call(n int64) error {
 	var a [6]uintptr
 	how, args := "", os.Args[3:]
@@ -59,7 +59,8 @@ func call(n int64) error {
 	return nil
 }
 
-// whileAlive ends the process once a thread of it has ended. A filter may end a thread alone, and the others would go on.
+// whileAlive ends the process once a thread of it has ended. A filter may end a thread alone, and the others would go
+// on.
 func whileAlive(tid int) {
 	for {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
@@ -72,8 +73,8 @@ func whileAlive(tid int) {
 	}
 }
 
-// interrupt makes a system call of i386, which has no arguments, by interrupt 0x80. A kernel without CONFIG_IA32_EMULATION has no such
-// calls, and answers with a fault.
+// interrupt makes a system call of i386, which has no arguments, by interrupt 0x80. A kernel without
+// CONFIG_IA32_EMULATION has no such calls, and answers with a fault.
 func interrupt(n uint32) (result uintptr) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -109,7 +110,8 @@ func rule(action string, errno int, names ...string) map[string]any {
 
 // profile is linux.seccomp.
 func profile(otherwise string, rules ...map[string]any) map[string]any {
-	return map[string]any{"defaultAction": otherwise, "architectures": []any{"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"}, "syscalls": rules}
+	return map[string]any{"defaultAction": otherwise, "architectures": []any{"SCMP_ARCH_X86_64", "SCMP_ARCH_X86",
+		"SCMP_ARCH_X32"}, "syscalls": rules}
 }
 
 // dockers is the profile that Docker sends for a container without further privileges.
@@ -156,13 +158,18 @@ func TestSeccompActions(t *testing.T) {
 	}{
 		{"allowed", profile("SCMP_ACT_ALLOW"), "result 20\n", 0},
 		{"errno", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 33, "getpriority")), "errno 33\n", 0},
-		{"errno without a number", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", -1, "getpriority")), "errno 1\n", 0},
-		{"errno of the default", map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 5, "syscalls": []any{rule("SCMP_ACT_ERRNO", -1, "getpriority")}}, "errno 1\n", 0},
+		{"errno without a number", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", -1, "getpriority")), "errno 1\n",
+			0},
+		{"errno of the default", map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 5,
+			"syscalls": []any{rule("SCMP_ACT_ERRNO", -1, "getpriority")}}, "errno 1\n", 0},
 		{"log", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority")), "result 20\n", 0},
 		{"kill process", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_PROCESS", -1, "getpriority")), "", killedBySYS},
-		{"kill thread", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_THREAD", -1, "getpriority")), "thread ended\n", 3},
-		{"trap", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRAP", -1, "getpriority")), "", 2}, // Go's runtime catches the signal, and says so
-		{"trace without a tracer", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRACE", 7, "getpriority")), "errno 38\n", 0},
+		{"kill thread", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_THREAD", -1, "getpriority")), "thread ended\n",
+			3},
+		// Go's runtime catches the signal, and says so
+		{"trap", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRAP", -1, "getpriority")), "", 2},
+		{"trace without a tracer", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRACE", 7, "getpriority")), "errno 38\n",
+			0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := *r
@@ -191,7 +198,8 @@ func TestSeccompLog(t *testing.T) {
 	}
 	r := newRuntime(t)
 	nr := strconv.Itoa(unix.SYS_GETPRIORITY)
-	if o := r.do("run", "-b", calling(t, profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority")), nr, "0", "0"), testenv.ID(t)); o.stdout != "calling\nresult 20\n" {
+	if o := r.do("run", "-b", calling(t, profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority")), nr, "0",
+		"0"), testenv.ID(t)); o.stdout != "calling\nresult 20\n" {
 		t.Fatalf("%+v", o)
 	}
 	want := "type=1326 " // AUDIT_SECCOMP of <linux/audit.h>
@@ -259,8 +267,8 @@ func TestSeccompTrace(t *testing.T) {
 	})
 }
 
-// TestSeccompArchitectures: calls by another architecture's numbers do not pass by a rule, and not at all where the profile does not
-// name the architecture.
+// TestSeccompArchitectures: calls by another architecture's numbers do not pass by a rule, and not at all where the
+// profile does not name the architecture.
 func TestSeccompArchitectures(t *testing.T) {
 	amd64(t)
 	r := newRuntime(t)
@@ -278,7 +286,8 @@ func TestSeccompArchitectures(t *testing.T) {
 		{"native", profile("SCMP_ACT_ALLOW", deny), "110", nil, "errno 33\n", 0},
 		{"x32", profile("SCMP_ACT_ALLOW", deny), "110", []string{"x32"}, "errno 33\n", 0},
 		{"i386", profile("SCMP_ACT_ALLOW", deny), "64", []string{"i386"}, "errno 33\n", 0},
-		{"i386 allowed", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 33, "mkdir")), "64", []string{"i386"}, "result 0\n", 0},
+		{"i386 allowed", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 33, "mkdir")), "64", []string{"i386"},
+			"result 0\n", 0},
 		{"x32 unnamed", native, "110", []string{"x32"}, "thread ended\n", 3},
 		{"i386 unnamed", native, "64", []string{"i386"}, "thread ended\n", 3},
 	} {
@@ -296,8 +305,8 @@ func TestSeccompArchitectures(t *testing.T) {
 	}
 }
 
-// TestSeccompDocker: Docker's default profile as it is: what it allows works, what it does not is EPERM, and a call newer than the
-// profile is ENOSYS, so that a C library falls back to an older one.
+// TestSeccompDocker: Docker's default profile as it is: what it allows works, what it does not is EPERM, and a call
+// newer than the profile is ENOSYS, so that a C library falls back to an older one.
 func TestSeccompDocker(t *testing.T) {
 	amd64(t)
 	r := newRuntime(t)
@@ -322,8 +331,9 @@ func TestSeccompDocker(t *testing.T) {
 	}
 }
 
-// TestSeccompEverywhere: the filter is on what create and start make, on what exec makes, with no_new_privs and without, as root, as
-// another user, and in a user namespace; and the program has the capabilities that it has without a filter.
+// TestSeccompEverywhere: the filter is on what create and start make, on what exec makes, with no_new_privs and
+// without, as root, as another user, and in a user namespace; and the program has the capabilities that it has without
+// a filter.
 func TestSeccompEverywhere(t *testing.T) {
 	r := newRuntime(t)
 	denied := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 33, "mkdir", "mkdirat"))
@@ -355,7 +365,8 @@ func TestSeccompEverywhere(t *testing.T) {
 						r.ok("delete", "--force", id)
 					}
 					head, said, _ := strings.Cut(seen[1], "mkdir: ")
-					if want := strings.Replace(seen[0], "Seccomp:\t0", "Seccomp:\t2", 1); !strings.HasPrefix(want, head) || !strings.Contains(head, "Seccomp:\t2") {
+					if want := strings.Replace(seen[0], "Seccomp:\t0", "Seccomp:\t2", 1); !strings.HasPrefix(want,
+						head) || !strings.Contains(head, "Seccomp:\t2") {
 						t.Errorf("under a filter:\n%s\nwithout one:\n%s", seen[1], seen[0])
 					}
 					if !strings.Contains(said, "argument out of domain") {
@@ -393,27 +404,35 @@ func (r *runtime) detached(id, bundle string, commands ...string) string {
 	return seen
 }
 
-// TestSeccompRefused: what cannot be carried out is one line that names the property, before anything is made; exec says 255.
+// TestSeccompRefused: what cannot be carried out is one line that names the property, before anything is made; exec
+// says 255.
 func TestSeccompRefused(t *testing.T) {
 	r := newRuntime(t)
 	for _, c := range []struct {
 		p     map[string]any
 		words []string
 	}{
-		{profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 1, "execve")), []string{"config.json: linux.seccomp: ", "the profile does not allow execve"}},
+		{profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 1, "execve")), []string{"config.json: linux.seccomp: ",
+			"the profile does not allow execve"}},
 		{profile("SCMP_ACT_ERRNO", rule("SCMP_ACT_ALLOW", -1, "execve")), []string{"the profile does not allow write"}},
-		{profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ALLOWED", -1, "execve")), []string{"linux.seccomp.syscalls[0].action", "SCMP_ACT_ALLOWED"}},
-		{map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "flags": []any{"SECCOMP_FILTER_FLAG_X"}}, []string{"linux.seccomp.flags[0]"}},
+		{profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ALLOWED", -1, "execve")), []string{"linux.seccomp.syscalls[0].action",
+			"SCMP_ACT_ALLOWED"}},
+		{map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "flags": []any{"SECCOMP_FILTER_FLAG_X"}},
+			[]string{"linux.seccomp.flags[0]"}},
 	} {
-		r.fails(c.words, "run", "-b", shell(t, "true", func(config map[string]any) { linux(config)["seccomp"] = c.p }), testenv.ID(t))
+		r.fails(c.words, "run", "-b", shell(t, "true", func(config map[string]any) { linux(config)["seccomp"] = c.p }),
+			testenv.ID(t))
 	}
 }
 
-// TestSeccompTight: nothing needs to be allowed for the runtime's own sake but the execution, and write(2) to say that it failed.
+// TestSeccompTight: nothing needs to be allowed for the runtime's own sake but the execution, and write(2) to say that
+// it failed.
 func TestSeccompTight(t *testing.T) {
 	r := newRuntime(t)
-	names := []string{"execve", "write", "read", "exit_group", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64",
-		"readlink", "readlinkat", "getrandom", "mprotect", "ioctl", "getuid", "geteuid", "setuid", "fstat", "newfstatat", "prctl", "mmap", "munmap"}
+	names := []string{"execve", "write", "read", "exit_group", "brk", "arch_prctl", "set_tid_address",
+		"set_robust_list", "rseq", "prlimit64",
+		"readlink", "readlinkat", "getrandom", "mprotect", "ioctl", "getuid", "geteuid", "setuid",
+		"fstat", "newfstatat", "prctl", "mmap", "munmap"}
 	p := profile("SCMP_ACT_KILL_PROCESS", rule("SCMP_ACT_ALLOW", -1, names...))
 	for _, privs := range []bool{true, false} {
 		id := testenv.ID(t)
@@ -431,7 +450,8 @@ func TestSeccompTight(t *testing.T) {
 // TestSeccompOfAPlainUser: a user without privileges, in the user namespace that is its own.
 func TestSeccompOfAPlainUser(t *testing.T) {
 	testenv.Root(t)
-	if data, err := os.ReadFile("/proc/sys/kernel/unprivileged_userns_clone"); err == nil && strings.TrimSpace(string(data)) == "0" {
+	if data, err := os.ReadFile("/proc/sys/kernel/unprivileged_userns_clone"); err == nil &&
+		strings.TrimSpace(string(data)) == "0" {
 		t.Skip("plain users may not make user namespaces here: kernel.unprivileged_userns_clone is 0")
 	}
 	binary, dir := testenv.Binary(t), testenv.Dir(t)
@@ -462,7 +482,8 @@ func TestSeccompOfAPlainUser(t *testing.T) {
 			linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 33, "mkdir", "mkdirat"))
 			testenv.SetArgs(c, "sh", "-c", "mkdir /tmp/x 2>&1; exit 9")
 		})
-		if o := finish(t, asUser("run", testenv.ID(t))); o.status != 9 || o.stderr != "" || !strings.Contains(o.stdout, "argument out of domain") {
+		if o := finish(t, asUser("run", testenv.ID(t))); o.status != 9 || o.stderr != "" || !strings.Contains(o.stdout,
+			"argument out of domain") {
 			t.Errorf("%+v", o)
 		}
 	}

@@ -19,8 +19,8 @@ func (r *runtime) keptFilters() []string {
 	return files
 }
 
-// TestSeccompKept: a compiled filter is kept and used again, never one that is damaged or that others could have written, and whatever
-// becomes of it the container runs under its profile.
+// TestSeccompKept: a compiled filter is kept and used again, never one that is damaged or that others could have
+// written, and whatever becomes of it the container runs under its profile.
 func TestSeccompKept(t *testing.T) {
 	r := newRuntime(t)
 	log := filepath.Join(testenv.Dir(t), "log")
@@ -31,11 +31,13 @@ func TestSeccompKept(t *testing.T) {
 	run := func(why, logged string) {
 		t.Helper()
 		_ = os.Truncate(log, 0)
-		if o := r.do("run", "-b", bundle, testenv.ID(t)); o.status != 0 || o.stderr != "" || !strings.Contains(o.stdout, "argument out of domain") {
+		if o := r.do("run", "-b", bundle, testenv.ID(t)); o.status != 0 || o.stderr != "" || !strings.Contains(o.stdout,
+			"argument out of domain") {
 			t.Fatalf("%s: %+v", why, o)
 		}
 		text, err := os.ReadFile(log)
-		if err != nil || strings.Contains(string(text), "seccomp: ") != (logged != "") || !strings.Contains(string(text), logged) {
+		if err != nil || strings.Contains(string(text), "seccomp: ") != (logged != "") ||
+			!strings.Contains(string(text), logged) {
 			t.Errorf("%s: want %q in the log: %s", why, logged, text)
 		}
 		if n := len(r.keptFilters()); n != 1 {

@@ -28,7 +28,8 @@ func work() {
 	}
 	n, err := strconv.ParseInt(os.Args[2], 10, 64)
 	if err == nil {
-		err = map[string]func(int64) error{"hog": hog, "fork": fork, "spin": spin, "write": write, "pages": pages, "where": where, "call": call}[os.Args[1]](n)
+		err = map[string]func(int64) error{"hog": hog, "fork": fork, "spin": spin, "write": write, "pages": pages,
+			"where": where, "call": call}[os.Args[1]](n)
 	}
 	if err != nil {
 		fmt.Println("error:", err)

@@ -18,21 +18,23 @@ type Dir struct{ path string }
 // At is the directory with this absolute path. It touches nothing.
 func At(path string) Dir { return Dir{path} }
 
-// Compiler is the mark of this program: what its file is, so that another version of it never takes what this one has compiled.
+// Compiler is the mark of this program: what its file is, so that another version of it never takes what this one has
+// compiled.
 func Compiler() (string, error) {
 	var st unix.Stat_t
 	if err := unix.Stat("/proc/self/exe", &st); err != nil {
 		return "", &os.PathError{Op: "stat", Path: "/proc/self/exe", Err: err}
 	}
 	b := make([]byte, 0, 80)
-	for _, n := range [...]int64{int64(st.Dev), int64(st.Ino), st.Size, st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec, st.Ctim.Nsec} {
+	for _, n := range [...]int64{int64(st.Dev), int64(st.Ino), st.Size, st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec,
+		st.Ctim.Nsec} {
 		b = append(strconv.AppendInt(b, n, 16), ' ')
 	}
 	return string(b), nil
 }
 
-// Load is the filter of a profile. The error says why there is none, or none to be believed: fs.ErrNotExist where it was never
-// compiled.
+// Load is the filter of a profile. The error says why there is none, or none to be believed: fs.ErrNotExist where it
+// was never compiled.
 func (d Dir) Load(compiler string, profile []byte) (*Entry, error) {
 	dir, err := d.open()
 	if err != nil {
@@ -122,8 +124,9 @@ func read(dir int, name, path string) (*Entry, error) {
 	return e, nil
 }
 
-// Save puts an entry into the directory, which it makes if need be, and removes the oldest where there are too many. Whoever reads
-// meanwhile finds the whole entry, or none. It is not synced: a crash may leave an entry that is damaged, and then compiled anew.
+// Save puts an entry into the directory, which it makes if need be, and removes the oldest where there are too many.
+// Whoever reads meanwhile finds the whole entry, or none. It is not synced: a crash may leave an entry that is damaged,
+// and then compiled anew.
 func (d Dir) Save(e *Entry) error {
 	dir, err := d.open()
 	if errors.Is(err, unix.ENOENT) {

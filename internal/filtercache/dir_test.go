@@ -72,13 +72,16 @@ func TestNotBelieved(t *testing.T) {
 		change func(dir, path string) error
 		want   string
 	}{
-		{"file of another user", func(_, path string) error { return os.Chown(path, 1234, 0) }, "its owner is user 1234, not 0"},
-		{"directory of another user", func(dir, _ string) error { return os.Chown(dir, 1234, 0) }, "its owner is user 1234, not 0"},
+		{"file of another user", func(_, path string) error { return os.Chown(path, 1234, 0) },
+			"its owner is user 1234, not 0"},
+		{"directory of another user", func(dir, _ string) error { return os.Chown(dir, 1234, 0) },
+			"its owner is user 1234, not 0"},
 		{"file that the group writes", func(_, path string) error { return os.Chmod(path, 0o660) }, "its mode is 0660"},
 		{"directory that others write", func(dir, _ string) error { return os.Chmod(dir, 0o703) }, "its mode is 0703"},
 		{"link to a file", func(_, path string) error { return link(path) }, "too many levels of symbolic links"},
 		{"link to a directory", func(dir, _ string) error { return link(dir) }, "not a directory"},
-		{"pipe", func(_, path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)) }, "no regular file"},
+		{"pipe", func(_, path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)) },
+			"no regular file"},
 		{"empty", func(_, path string) error { return os.Truncate(path, 0) }, "damaged"},
 		{"cut", func(_, path string) error { return os.Truncate(path, 50) }, "cut short"},
 		{"huge", func(_, path string) error { return os.Truncate(path, maxEntry+1) }, "want at most"},
@@ -89,7 +92,8 @@ func TestNotBelieved(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := d.Load(e.Compiler, e.Profile)
-			if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), d.path) {
+			if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), c.want) ||
+				!strings.Contains(err.Error(), d.path) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 			if strings.HasPrefix(c.name, "directory") || c.name == "link to a directory" {
@@ -120,7 +124,8 @@ func TestManyAtOnce(t *testing.T) {
 				if err := d.Save(e); err != nil {
 					t.Errorf("save: %v", err)
 				}
-				if got, err := d.Load(e.Compiler, e.Profile); err == nil && !got.Is(e.Compiler, e.Profile) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+				if got, err := d.Load(e.Compiler, e.Profile); err == nil && !got.Is(e.Compiler, e.Profile) ||
+					err != nil && !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("load: %v", err)
 				}
 			}

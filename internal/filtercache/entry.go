@@ -34,8 +34,8 @@ const (
 	newSpace  = ".filter-" // what that of one in the making begins with
 )
 
-// Name is the file that the filter of a profile is in, if this compiler has made it: a fingerprint of both. Two profiles with one
-// fingerprint would take turns in the file; Is keeps them apart.
+// Name is the file that the filter of a profile is in, if this compiler has made it: a fingerprint of both. Two
+// profiles with one fingerprint would take turns in the file; Is keeps them apart.
 func Name(compiler string, profile []byte) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(compiler))
@@ -50,10 +50,11 @@ func (e *Entry) Is(compiler string, profile []byte) bool {
 	return e.Compiler == compiler && string(e.Profile) == string(profile)
 }
 
-// Encode is the entry as bytes: the magic, the fields, each with its length where that is not fixed, their checksum, and the profile.
-// Numbers are big-endian.
+// Encode is the entry as bytes: the magic, the fields, each with its length where that is not fixed, their checksum,
+// and the profile. Numbers are big-endian.
 func (e *Entry) Encode() []byte {
-	b := make([]byte, 0, len(magic)+64+len(e.Compiler)+len(e.Filter)+len(e.Path)+len(e.Metadata)+16*len(e.Skipped)+len(e.Profile))
+	b := make([]byte, 0,
+		len(magic)+64+len(e.Compiler)+len(e.Filter)+len(e.Path)+len(e.Metadata)+16*len(e.Skipped)+len(e.Profile))
 	b = append(b, magic...)
 	b = appendText(b, e.Compiler)
 	b = binary.BigEndian.AppendUint32(b, e.Flags)
@@ -87,7 +88,8 @@ func sum(b []byte) uint64 {
 // errDamaged is the cause of every error of Decode.
 var errDamaged = errors.New("damaged")
 
-// Decode reads an entry. Anything but what Encode has made is an error that says what is wrong. The entry shares b's memory.
+// Decode reads an entry. Anything but what Encode has made is an error that says what is wrong. The entry shares b's
+// memory.
 func Decode(b []byte) (*Entry, error) {
 	d := decoder{b: b}
 	if string(d.take(len(magic))) != magic {

@@ -16,7 +16,8 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
 func sample() *Entry {
 	return &Entry{
-		Compiler: "1 2 3", Filter: bytes.Repeat([]byte("12345678"), 3), Flags: 2, Notify: true, Path: "/run/agent", Metadata: "m",
+		Compiler: "1 2 3", Filter: bytes.Repeat([]byte("12345678"),
+			3), Flags: 2, Notify: true, Path: "/run/agent", Metadata: "m",
 		Skipped: []string{"no_such_call", ""}, Profile: []byte(`{"defaultAction":"SCMP_ACT_ERRNO"}`),
 	}
 }
@@ -24,9 +25,12 @@ func sample() *Entry {
 func TestEveryEntryComesBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := &Entry{
-			Compiler: rapid.String().Draw(t, "compiler"), Filter: bytes.Repeat([]byte{rapid.Byte().Draw(t, "byte")}, 8*rapid.IntRange(1, 4096).Draw(t, "length")),
-			Flags: rapid.Uint32().Draw(t, "flags"), Notify: rapid.Bool().Draw(t, "notify"), Path: rapid.String().Draw(t, "path"),
-			Metadata: rapid.String().Draw(t, "metadata"), Skipped: rapid.SliceOf(rapid.String()).Draw(t, "skipped"), Profile: rapid.SliceOf(rapid.Byte()).Draw(t, "profile"),
+			Compiler: rapid.String().Draw(t, "compiler"), Filter: bytes.Repeat([]byte{rapid.Byte().Draw(t, "byte")},
+				8*rapid.IntRange(1, 4096).Draw(t, "length")),
+			Flags: rapid.Uint32().Draw(t, "flags"), Notify: rapid.Bool().Draw(t, "notify"), Path: rapid.String().Draw(t,
+				"path"),
+			Metadata: rapid.String().Draw(t, "metadata"), Skipped: rapid.SliceOf(rapid.String()).Draw(t,
+				"skipped"), Profile: rapid.SliceOf(rapid.Byte()).Draw(t, "profile"),
 		}
 		got, err := Decode(e.Encode())
 		if err != nil {
@@ -44,7 +48,8 @@ func TestEveryEntryComesBack(t *testing.T) {
 	})
 }
 
-// No byte of an entry can change, be missing, or be added, without it being noticed: by Decode, or for the profile by Is.
+// No byte of an entry can change, be missing, or be added, without it being noticed: by Decode, or for the profile by
+// Is.
 func TestDamageIsNoticed(t *testing.T) {
 	e := sample()
 	whole := e.Encode()
@@ -81,9 +86,11 @@ func TestSurplus(t *testing.T) {
 	now := time.Now()
 	var all []file
 	for i := range Most + 2 {
-		all = append(all, file{nameSpace + string(rune('a'+i%26)) + string(rune('0'+i/26)), now.Add(time.Duration(i) * time.Second)})
+		all = append(all, file{nameSpace + string(rune('a'+i%26)) + string(rune('0'+i/26)),
+			now.Add(time.Duration(i) * time.Second)})
 	}
-	all = append(all, file{newSpace + "old", now.Add(-2 * stale)}, file{newSpace + "young", now}, file{"foreign", now.Add(-2 * stale)})
+	all = append(all, file{newSpace + "old", now.Add(-2 * stale)}, file{newSpace + "young", now}, file{"foreign",
+		now.Add(-2 * stale)})
 	if diff := cmp.Diff([]string{newSpace + "old", all[1].name, all[0].name}, surplus(all, now)); diff != "" {
 		t.Error(diff)
 	}

@@ -40,7 +40,8 @@ func (a *agent) listener() spawn.Listener {
 func (a *agent) take(_ context.Context, pid int, listener *os.File) error {
 	defer listener.Close()
 	message, err := json.Marshal(state.ContainerProcess{
-		OCIVersion: oci.Version, FDs: []string{state.SeccompFD}, PID: pid, Metadata: a.entry.Metadata, State: a.state.Hook(a.status),
+		OCIVersion: oci.Version, FDs: []string{state.SeccompFD}, PID: pid,
+		Metadata: a.entry.Metadata, State: a.state.Hook(a.status),
 	})
 	if err == nil {
 		err = handOver(a.entry.Path, message, listener, agentPatience)
@@ -60,8 +61,8 @@ func (a *agent) explain(err error) error {
 	return fmt.Errorf("%w (system calls of this container go to the agent at %s)", err, a.entry.Path)
 }
 
-// handOver sends a message and one descriptor to the Unix stream socket at path. It borrows file. A receiver that is slow is
-// os.ErrDeadlineExceeded.
+// handOver sends a message and one descriptor to the Unix stream socket at path. It borrows file. A receiver that is
+// slow is os.ErrDeadlineExceeded.
 func handOver(path string, message []byte, file *os.File, patience time.Duration) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -89,7 +90,8 @@ func handOver(path string, message []byte, file *os.File, patience time.Duration
 	return nil
 }
 
-// connectBefore connects through a descriptor of the socket, because a path of more than 107 bytes does not fit a socket address (unix(7)).
+// connectBefore connects through a descriptor of the socket, because a path of more than 107 bytes does not fit a
+// socket address (unix(7)).
 func connectBefore(fd int, path string, end time.Time) error {
 	socket, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// filterDir is the directory of filters that were compiled lately, below the root directory. It can be no container's: "@" is in no id.
+// filterDir is the directory of filters that were compiled lately, below the root directory. It can be no container's:
+// "@" is in no id.
 const filterDir = "@seccomp"
 
 // makeFilter finds or makes the filter of the container's processes. Nothing is stored but what is compiled anew.
@@ -33,8 +34,8 @@ func (c *creation) makeFilter(profile []byte) error {
 	return c.r.under(&c.convert.Spawn.Container.Process, c.filter, needs)
 }
 
-// compiled is the filter of a profile: from the directory of those that were compiled lately, or compiled and put there. Nil is a
-// profile that means no filter.
+// compiled is the filter of a profile: from the directory of those that were compiled lately, or compiled and put
+// there. Nil is a profile that means no filter.
 func (r *Runtime) compiled(profile []byte) (*filtercache.Entry, error) {
 	dir := filtercache.At(filepath.Join(r.Root, filterDir))
 	mark, merr := filtercache.Compiler()
@@ -67,7 +68,8 @@ func (r *Runtime) compiled(profile []byte) (*filtercache.Entry, error) {
 
 func entryOf(p *seccomp.Program, mark string, profile []byte) *filtercache.Entry {
 	return &filtercache.Entry{
-		Compiler: mark, Filter: p.Bytes(), Flags: p.Flags, Notify: p.Notify, Path: p.ListenerPath, Metadata: p.ListenerMetadata,
+		Compiler: mark, Filter: p.Bytes(), Flags: p.Flags, Notify: p.Notify,
+		Path: p.ListenerPath, Metadata: p.ListenerMetadata,
 		Skipped: p.Skipped, Profile: profile,
 	}
 }
@@ -91,8 +93,8 @@ func (r *Runtime) under(p *container.Process, e *filtercache.Entry, needs []stri
 	return nil
 }
 
-// knownFlags are the flags, if this kernel has them. SPEC_ALLOW, which profiles get that say nothing of flags, is done without: where
-// the kernel does not know it a filter mitigates more, not less.
+// knownFlags are the flags, if this kernel has them. SPEC_ALLOW, which profiles get that say nothing of flags, is done
+// without: where the kernel does not know it a filter mitigates more, not less.
 func knownFlags(flags uint32) (uint32, error) {
 	for _, f := range [...]struct {
 		bit   uint32
@@ -108,7 +110,8 @@ func knownFlags(flags uint32) (uint32, error) {
 			continue
 		}
 		if !f.spare {
-			return 0, fmt.Errorf("%s.flags: this kernel has no %s, which came with Linux %s", seccomp.Property, f.name, f.since)
+			return 0, fmt.Errorf("%s.flags: this kernel has no %s, which came with Linux %s", seccomp.Property, f.name,
+				f.since)
 		}
 		flags &^= f.bit
 	}
@@ -118,8 +121,8 @@ func knownFlags(flags uint32) (uint32, error) {
 // waitKillable is SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV of <linux/seccomp.h>.
 const waitKillable = 1 << 5
 
-// hasFlag asks the kernel for a filter that is nowhere: seccomp(2) looks at the flags first, and is EINVAL for one that it does not
-// know, and EFAULT for one that it does.
+// hasFlag asks the kernel for a filter that is nowhere: seccomp(2) looks at the flags first, and is EINVAL for one that
+// it does not know, and EFAULT for one that it does.
 func hasFlag(bit uint32) bool {
 	if bit == waitKillable {
 		bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // means nothing without, which is EINVAL too
@@ -147,8 +150,8 @@ func filterWord(e *filtercache.Entry) string {
 	return state.SeccompFilter
 }
 
-// kept is the filter of a container that exists; nil if it has none. One that cannot be read is an error: nothing may run in the
-// container without it.
+// kept is the filter of a container that exists; nil if it has none. One that cannot be read is an error: nothing may
+// run in the container without it.
 func (r *Runtime) kept(s *state.State) (*filtercache.Entry, error) {
 	if s.Seccomp == "" {
 		return nil, nil

@@ -7,8 +7,8 @@ import (
 	"github.com/handfast/handfast/internal/seccomp"
 )
 
-// What the runtime's own child still calls between the load of the filter and the end of its conversation. A profile that does not
-// allow one of them is refused by its name, before anything is made.
+// What the runtime's own child still calls between the load of the filter and the end of its conversation. A profile
+// that does not allow one of them is refused by its name, before anything is made.
 var (
 	// A filter that is loaded at the execution: the execution itself, and what says that it failed.
 	neededAtOnce = []string{"execve", "write"}
@@ -16,8 +16,8 @@ var (
 	neededByRuntime = []string{"execve", "write", "read", "close", "futex"}
 )
 
-// allows refuses a filter that does not let the child come to its execution. No agent may decide about what is called before the
-// agent has the listener: the child would wait for it, and it for the child. The execution comes after that.
+// allows refuses a filter that does not let the child come to its execution. No agent may decide about what is called
+// before the agent has the listener: the child would wait for it, and it for the child. The execution comes after that.
 func allows(p *seccomp.Program, names []string) error {
 	if err := p.CheckTail(names...); err != nil {
 		return err
@@ -32,7 +32,7 @@ func allows(p *seccomp.Program, names []string) error {
 			return err
 		}
 		if v.Action.Kind() == seccomp.UserNotify {
-			return fmt.Errorf("seccomp: the profile hands %s to the agent, which the runtime needs before the agent can have it", name)
+			return fmt.Errorf("seccomp: the profile hands %s to the agent, and the runtime needs it before that", name)
 		}
 	}
 	return nil
@@ -43,7 +43,8 @@ func decodeFilter(b []byte) *seccomp.Program {
 	p := &seccomp.Program{Host: seccomp.HostArch(), Filter: make([]seccomp.Instruction, len(b)/8)}
 	for i := range p.Filter {
 		in := b[8*i : 8*i+8]
-		p.Filter[i] = seccomp.Instruction{Code: binary.NativeEndian.Uint16(in), JT: in[2], JF: in[3], K: binary.NativeEndian.Uint32(in[4:])}
+		p.Filter[i] = seccomp.Instruction{Code: binary.NativeEndian.Uint16(in), JT: in[2], JF: in[3],
+			K: binary.NativeEndian.Uint32(in[4:])}
 	}
 	return p
 }

@@ -29,12 +29,18 @@ func TestAllows(t *testing.T) {
 	}{
 		{`{"defaultAction":"SCMP_ACT_ALLOW"}`, neededByRuntime, ""},
 		{`{"defaultAction":"SCMP_ACT_LOG"}`, neededByRuntime, ""},
-		{`{"defaultAction":"SCMP_ACT_KILL","syscalls":[{"names":["execve","write"],"action":"SCMP_ACT_ALLOW"}]}`, neededAtOnce, ""},
-		{`{"defaultAction":"SCMP_ACT_KILL","syscalls":[{"names":["execve","write"],"action":"SCMP_ACT_ALLOW"}]}`, neededByRuntime, "does not allow read"},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["execve"],"action":"SCMP_ACT_KILL_PROCESS"}]}`, neededAtOnce, "does not allow execve"},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a","syscalls":[{"names":["execve"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime, ""},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a","syscalls":[{"names":["close"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime, "hands close to the agent"},
-		{`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["execve"],"action":"SCMP_ACT_TRAP"},{"names":["write"],"action":"SCMP_ACT_ALLOW"}]}`, neededAtOnce, "does not allow execve"},
+		{`{"defaultAction":"SCMP_ACT_KILL","syscalls":[{"names":["execve","write"],"action":"SCMP_ACT_ALLOW"}]}`,
+			neededAtOnce, ""},
+		{`{"defaultAction":"SCMP_ACT_KILL","syscalls":[{"names":["execve","write"],"action":"SCMP_ACT_ALLOW"}]}`,
+			neededByRuntime, "does not allow read"},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["execve"],"action":"SCMP_ACT_KILL_PROCESS"}]}`,
+			neededAtOnce, "does not allow execve"},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a",` +
+			`"syscalls":[{"names":["execve"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime, ""},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a",` +
+			`"syscalls":[{"names":["close"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime, "hands close to the agent"},
+		{`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["execve"],"action":"SCMP_ACT_TRAP"},` +
+			`{"names":["write"],"action":"SCMP_ACT_ALLOW"}]}`, neededAtOnce, "does not allow execve"},
 	} {
 		err := allows(compiledFrom(t, c.profile), c.needs)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

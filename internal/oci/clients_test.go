@@ -75,7 +75,8 @@ func describe(t *testing.T, spec *Spec) []byte {
 		Hooks, Annotations, Warnings                      any
 	}{
 		out.Spawn.Namespaces, out.Spawn.UIDMappings, out.Spawn.GIDMappings, out.Spawn.OOMScoreAdj,
-		out.Spawn.Container, out.Resources, out.CgroupPath, fmt.Sprintf("%d bytes", len(out.Seccomp)), out.Hooks, out.Annotations, out.Warnings,
+		out.Spawn.Container, out.Resources, out.CgroupPath, fmt.Sprintf("%d bytes",
+			len(out.Seccomp)), out.Hooks, out.Annotations, out.Warnings,
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -40,12 +40,13 @@ type Systemd struct {
 
 // Converted is a configuration as the rest of the runtime takes it.
 type Converted struct {
-	Spawn       spawn.Config
-	Resources   cgroupfs.Resources // what means nothing is left out
-	RDT         *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
-	CgroupPath  string             // absolute, below the root of every hierarchy
-	Unit        *systemd.Unit      // what systemd makes; nil: nothing
-	Seccomp     json.RawMessage    // linux.seccomp for package seccomp, as it stands in the configuration; nil: no filter
+	Spawn      spawn.Config
+	Resources  cgroupfs.Resources // what means nothing is left out
+	RDT        *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
+	CgroupPath string             // absolute, below the root of every hierarchy
+	Unit       *systemd.Unit      // what systemd makes; nil: nothing
+	// linux.seccomp for package seccomp, as it stands in the configuration; nil: no filter
+	Seccomp     json.RawMessage
 	Hooks       ParentHooks
 	Annotations map[string]string
 	Rootfs      string   // absolute path of the root file system

@@ -7,7 +7,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// idMapped decides about the mappings of a mount's own, and the options idmap and ridmap (config.md, "Linux mount options").
+// idMapped decides about the mappings of a mount's own, and the options idmap and ridmap (config.md, "Linux mount
+// options").
 func (c *conversion) idMapped(at string, in *Mount, m *container.Mount, option string) error {
 	uids, err := idRanges(at+".uidMappings", in.UIDMappings)
 	if err != nil {
@@ -46,7 +47,8 @@ func idRanges(at string, raw json.RawMessage) ([]container.IDRange, error) {
 	}
 	for i, m := range in {
 		if m.Size == 0 || uint64(m.ContainerID)+uint64(m.Size) > 1<<32 || uint64(m.HostID)+uint64(m.Size) > 1<<32 {
-			return nil, wrong(fmt.Sprintf("%s[%d]", at, i), "size %d from %d and %d; want at least 1, and ids below 4294967296",
+			return nil, wrong(fmt.Sprintf("%s[%d]", at, i),
+				"size %d from %d and %d; want at least 1, and ids below 4294967296",
 				m.Size, m.ContainerID, m.HostID)
 		}
 	}

@@ -60,21 +60,22 @@ type Root struct {
 
 // Mount is one mount, in order, below the root.
 type Mount struct {
-	Destination string    `sync:"destination"`         // absolute inside the container
-	Type        string    `sync:"type,omitempty"`      // file system type; empty for a bind mount
-	Source      string    `sync:"source,omitempty"`    // bind: absolute host path; otherwise the name shown in mountinfo
-	Bind        bool      `sync:"bind,omitempty"`      // a bind mount of Source
-	Recursive   bool      `sync:"recursive,omitempty"` // with Bind: the whole tree (rbind)
-	Set         uint64    `sync:"set,omitempty"`       // MOUNT_ATTR_* bits to set, mount_setattr(2)
-	Clear       uint64    `sync:"clear,omitempty"`     // MOUNT_ATTR_* bits to clear
-	RecSet      uint64    `sync:"recSet,omitempty"`    // the same for the whole tree (rro, rnosuid and so on)
-	RecClear    uint64    `sync:"recClear,omitempty"`
-	Propagation uint64    `sync:"propagation,omitempty"` // MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, each with MS_REC
-	FSFlags     []string  `sync:"fsFlags,omitempty"`     // superblock flags by their fsconfig(2) names: ro, sync, dirsync, lazytime, iversion, mand, silent
-	Data        []string  `sync:"data,omitempty"`        // options of the file system itself, key or key=value
-	CopyUp      bool      `sync:"copyUp,omitempty"`      // tmpcopyup: the directory's content is copied into the tmpfs
-	IDs         *MountIDs `sync:"ids,omitempty"`         // bind: owners are shown as others; the parent makes it
-	Cgroup      *Cgroup   `sync:"cgroup,omitempty"`      // Type is cgroup: what to show
+	Destination string   `sync:"destination"`         // absolute inside the container
+	Type        string   `sync:"type,omitempty"`      // file system type; empty for a bind mount
+	Source      string   `sync:"source,omitempty"`    // bind: absolute host path; otherwise the name shown in mountinfo
+	Bind        bool     `sync:"bind,omitempty"`      // a bind mount of Source
+	Recursive   bool     `sync:"recursive,omitempty"` // with Bind: the whole tree (rbind)
+	Set         uint64   `sync:"set,omitempty"`       // MOUNT_ATTR_* bits to set, mount_setattr(2)
+	Clear       uint64   `sync:"clear,omitempty"`     // MOUNT_ATTR_* bits to clear
+	RecSet      uint64   `sync:"recSet,omitempty"`    // the same for the whole tree (rro, rnosuid and so on)
+	RecClear    uint64   `sync:"recClear,omitempty"`
+	Propagation uint64   `sync:"propagation,omitempty"` // MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, each with MS_REC
+	FSFlags     []string `sync:"fsFlags,omitempty"`     // superblock flags by their fsconfig(2) names: ro, sync, dirsync, lazytime, iversion, mand, silent
+	Data        []string `sync:"data,omitempty"`        // options of the file system itself, key or key=value
+	CopyUp      bool     `sync:"copyUp,omitempty"`      // tmpcopyup: the directory's content is copied into the tmpfs
+	Cgroup      *Cgroup  `sync:"cgroup,omitempty"`      // Type is cgroup: what to show
+
+	IDs *MountIDs `sync:"ids,omitempty"` // bind: owners are shown as others; the parent makes it
 }
 
 // Cgroup is what a mount of type cgroup shows: the whole hierarchy where the container has a cgroup namespace, else its own groups bound in place.
@@ -127,8 +128,9 @@ type Process struct {
 	Columns         uint16       `sync:"columns,omitempty"`
 	AppArmorProfile string       `sync:"apparmorProfile,omitempty"` // AppArmor profile that the execution changes to, apparmor(7); empty: none is asked for
 	SELinuxLabel    string       `sync:"selinuxLabel,omitempty"`    // SELinux label of the program, selinux(8); empty: none is asked for
-	Seccomp         *Seccomp     `sync:"seccomp,omitempty"`         // filter of system calls; none: the program is not filtered
 	KeepFDs         int          `sync:"keepFDs,omitempty"`         // descriptors 3 to 2+KeepFDs reach the program; all others are closed
+
+	Seccomp *Seccomp `sync:"seccomp,omitempty"` // filter of system calls; none: the program is not filtered
 }
 
 // Capabilities are the five sets of capabilities(7) as bit masks, bit n for capability number n.

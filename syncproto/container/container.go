@@ -25,7 +25,8 @@ const (
 type MountArg struct {
 	Source    string `sync:"source"`
 	Recursive bool   `sync:"recursive,omitempty"`
-	Mount     int    `sync:"mount,omitempty"` // place among CONFIG's mounts, counted from one, of one that has ids; zero: any other
+	// place among CONFIG's mounts, counted from one, of one that has ids; zero: any other
+	Mount int `sync:"mount,omitempty"`
 }
 
 // ConsoleArg comes with the master side of the container's terminal.

@@ -1,7 +1,7 @@
 package container
 
-// MountIDs shows the owners of the files on a bind mount as others, mount_setattr(2) with MOUNT_ATTR_IDMAP. It takes privileges over the
-// file system, which a child in a user namespace does not have, so the parent makes such a mount.
+// MountIDs shows the owners of the files on a bind mount as others, mount_setattr(2) with MOUNT_ATTR_IDMAP. It takes
+// privileges over the file system, which a child in a user namespace does not have, so the parent makes such a mount.
 type MountIDs struct {
 	UIDs      []IDRange `sync:"uids"`
 	GIDs      []IDRange `sync:"gids"`

@@ -2,12 +2,15 @@ package container
 
 import "github.com/handfast/handfast/syncproto"
 
-// Seccomp is the filter of system calls that the program runs under, seccomp(2). The parent has compiled it; the child only loads it,
-// on the one thread that the execution leaves over.
+// Seccomp is the filter of system calls that the program runs under, seccomp(2). The parent has compiled it; the child
+// only loads it, on the one thread that the execution leaves over.
 type Seccomp struct {
-	Filter   []byte `sync:"filter"`             // struct sock_filter of <linux/filter.h>, 8 bytes an instruction, in the host's byte order; 1 to 4096 of them
-	Flags    uint32 `sync:"flags,omitempty"`    // SECCOMP_FILTER_FLAG_* of <linux/seccomp.h>: LOG, SPEC_ALLOW and WAIT_KILLABLE_RECV
-	Listener bool   `sync:"listener,omitempty"` // the filter hands calls to a supervisor: the child makes the request "seccomp" once it is loaded
+	// struct sock_filter of <linux/filter.h>, 8 bytes an instruction, in the host's byte order; 1 to 4096 of them
+	Filter []byte `sync:"filter"`
+	// SECCOMP_FILTER_FLAG_* of <linux/seccomp.h>: LOG, SPEC_ALLOW and WAIT_KILLABLE_RECV
+	Flags uint32 `sync:"flags,omitempty"`
+	// the filter hands calls to a supervisor: the child makes the request "seccomp" once it is loaded
+	Listener bool `sync:"listener,omitempty"`
 }
 
 // NarrowStart is the profile "start" for a container whose filter has a listener, or has none: as Narrow for "init".

@@ -1,5 +1,5 @@
-// Package filter tests how a filter of system calls gets onto a program, with filters made by hand: what the child does after the
-// load, what it asks its parent for, and what becomes of a filter that the kernel refuses.
+// Package filter tests how a filter of system calls gets onto a program, with filters made by hand: what the child does
+// after the load, what it asks its parent for, and what becomes of a filter that the kernel refuses.
 package filter
 
 import (
@@ -129,7 +129,8 @@ func each(t *testing.T, f func(t *testing.T, change func(*spawn.Config))) {
 	}
 }
 
-// Nothing but the execution needs to be allowed for the execution. Many times, for what the Go runtime does beside it differs.
+// Nothing but the execution needs to be allowed for the execution. Many times, for what the Go runtime does beside it
+// differs.
 func TestNothingButTheProgramsOwnCalls(t *testing.T) {
 	root, rounds := tight(t), 15
 	if testenv.Virtual() {
@@ -158,11 +159,13 @@ func TestCapabilitiesAreThoseAskedFor(t *testing.T) {
 				cfg := under(root, f, show...)
 				caps := uint64(1<<unix.CAP_KILL | 1<<unix.CAP_CHOWN)
 				cfg.Container.Process.UID, cfg.Container.Process.GID = uid, uid
-				cfg.Container.Process.Capabilities = container.Capabilities{Bounding: caps, Permitted: caps, Effective: caps, Inheritable: 1 << unix.CAP_KILL, Ambient: 1 << unix.CAP_KILL}
+				cfg.Container.Process.Capabilities = container.Capabilities{Bounding: caps, Permitted: caps,
+					Effective: caps, Inheritable: 1 << unix.CAP_KILL, Ambient: 1 << unix.CAP_KILL}
 				change(&cfg)
 				seen[i], _ = run(t, cfg)
 			}
-			if want := strings.Replace(seen[0], "Seccomp:\t0", "Seccomp:\t2", 1); seen[1] != want || !strings.Contains(want, "Seccomp:\t2") {
+			if want := strings.Replace(seen[0], "Seccomp:\t0", "Seccomp:\t2", 1); seen[1] != want ||
+				!strings.Contains(want, "Seccomp:\t2") {
 				t.Errorf("under a filter:\n%s\nwithout one:\n%s", seen[1], seen[0])
 			}
 		})
@@ -187,7 +190,8 @@ func TestRefusedByTheKernel(t *testing.T) {
 	f := &container.Seccomp{Filter: rules(unix.SECCOMP_RET_ALLOW, nil)[:8]} // it does not end with a return
 	cfg := under(root, f, "/bin/tight")
 	_, err := spawn.Start(t.Context(), cfg)
-	wanted(t, err, unix.EINVAL, "seccomp: seccomp a filter of 1 instructions, flags 0x0: invalid argument (the kernel takes")
+	wanted(t, err, unix.EINVAL,
+		"seccomp: seccomp a filter of 1 instructions, flags 0x0: invalid argument (the kernel takes")
 
 	cfg.Gate = filepath.Join(testenv.Dir(t), "gate")
 	p, err := spawn.Start(t.Context(), cfg)
@@ -242,7 +246,8 @@ func TestExecutionThatFails(t *testing.T) {
 	}
 	f.Filter = allow(unix.SYS_EXECVE) // not even a word
 	_, err = spawn.Start(t.Context(), under(root, f, "/bin/none"))
-	if err == nil || !strings.Contains(err.Error(), "the child ended at its execution") || !strings.Contains(err.Error(), "signal 31") {
+	if err == nil || !strings.Contains(err.Error(), "the child ended at its execution") ||
+		!strings.Contains(err.Error(), "signal 31") {
 		t.Errorf("got %v", err)
 	}
 	cfg := under(root, f, "/bin/none")
@@ -265,12 +270,16 @@ func TestExecutionThatFails(t *testing.T) {
 // A hook inside the container runs under the filter too: it is a program of the image.
 func TestStartContainerHookIsFiltered(t *testing.T) {
 	root := tight(t)
-	f := &container.Seccomp{Filter: rules(unix.SECCOMP_RET_ALLOW, map[uint32]uint32{unix.SYS_MKDIRAT: unix.SECCOMP_RET_ERRNO | uint32(unix.EDOM), unix.SYS_MKDIR: unix.SECCOMP_RET_ERRNO | uint32(unix.EDOM)})}
+	f := &container.Seccomp{Filter: rules(unix.SECCOMP_RET_ALLOW,
+		map[uint32]uint32{unix.SYS_MKDIRAT: unix.SECCOMP_RET_ERRNO | uint32(unix.EDOM),
+			unix.SYS_MKDIR: unix.SECCOMP_RET_ERRNO | uint32(unix.EDOM)})}
 	each(t, func(t *testing.T, change func(*spawn.Config)) {
 		cfg := under(root, f, "/bin/cat", "/said")
-		cfg.Container.Hooks.StartContainer = []container.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "mkdir /made 2>/said; exit 0"}}}
+		cfg.Container.Hooks.StartContainer = []container.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c",
+			"mkdir /made 2>/said; exit 0"}}}
 		change(&cfg)
-		if out, _ := run(t, cfg); !strings.Contains(out, "Numerical argument out of domain") && !strings.Contains(out, "Math argument out of domain") {
+		if out, _ := run(t, cfg); !strings.Contains(out, "Numerical argument out of domain") && !strings.Contains(out,
+			"Math argument out of domain") {
 			t.Errorf("the hook: %q", out)
 		}
 	})
@@ -280,7 +289,8 @@ func TestStartContainerHookIsFiltered(t *testing.T) {
 func TestListener(t *testing.T) {
 	root := tight(t)
 	f := &container.Seccomp{Listener: true, Filter: rules(unix.SECCOMP_RET_KILL_PROCESS, map[uint32]uint32{
-		unix.SYS_EXECVE: unix.SECCOMP_RET_ALLOW, unix.SYS_READ: unix.SECCOMP_RET_ALLOW, unix.SYS_CLOSE: unix.SECCOMP_RET_ALLOW, unix.SYS_FUTEX: unix.SECCOMP_RET_ALLOW,
+		unix.SYS_EXECVE: unix.SECCOMP_RET_ALLOW, unix.SYS_READ: unix.SECCOMP_RET_ALLOW,
+		unix.SYS_CLOSE: unix.SECCOMP_RET_ALLOW, unix.SYS_FUTEX: unix.SECCOMP_RET_ALLOW,
 		unix.SYS_WRITE: unix.SECCOMP_RET_ALLOW, unix.SYS_EXIT: unix.SECCOMP_RET_USER_NOTIF,
 	})}
 	each(t, func(t *testing.T, change func(*spawn.Config)) {
@@ -331,7 +341,8 @@ func TestListenerRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Release()
-	err = spawn.OpenGate(t.Context(), spawn.Gate{Path: cfg.Gate, PID: p.PID(), PIDFD: p.PIDFD(), Listener: cfg.Listener})
+	err = spawn.OpenGate(t.Context(), spawn.Gate{Path: cfg.Gate, PID: p.PID(), PIDFD: p.PIDFD(),
+		Listener: cfg.Listener})
 	wanted(t, err, busy, "busy")
 	if status, err := p.Wait(t.Context()); err != nil || status.ExitStatus() != 1 {
 		t.Errorf("the child: %#x, %v", status, err)

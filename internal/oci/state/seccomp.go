@@ -9,8 +9,8 @@ const (
 // FilterFile is the name of the file with the container's compiled filter, in the form of package filtercache.
 const FilterFile = "filter"
 
-// ContainerProcess is what the agent of a filter gets with its listener: the container process state of runtime-spec config-linux.md,
-// in the order of its properties there.
+// ContainerProcess is what the agent of a filter gets with its listener: the container process state of runtime-spec
+// config-linux.md, in the order of its properties there.
 type ContainerProcess struct {
 	OCIVersion string   `json:"ociVersion"` // that this follows
 	FDs        []string `json:"fds"`        // what the descriptors are that come with it, in their order

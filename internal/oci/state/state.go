@@ -35,7 +35,8 @@ type State struct {
 
 	Process json.RawMessage `json:"process,omitempty"` // of the configuration as it was when the container was made: what exec starts from
 
-	Seccomp string `json:"seccomp,omitempty"` // SeccompFilter or SeccompListener: the filter stands in the file FilterFile beside this one
+	// SeccompFilter or SeccompListener: the filter stands in the file FilterFile beside this one
+	Seccomp string `json:"seccomp,omitempty"`
 
 	Resources json.RawMessage `json:"resources,omitempty"` // the group's limits, for update to lay others over (EncodeResources); nothing where there is no group or none was set
 
