@@ -271,12 +271,11 @@ func TestExecutionThatFails(t *testing.T) {
 func TestStartContainerHookIsFiltered(t *testing.T) {
 	root := tight(t)
 	f := &container.Seccomp{Filter: rules(unix.SECCOMP_RET_ALLOW,
-		map[uint32]uint32{unix.SYS_MKDIRAT: unix.SECCOMP_RET_ERRNO | uint32(unix.EDOM),
-			unix.SYS_MKDIR: unix.SECCOMP_RET_ERRNO | uint32(unix.EDOM)})}
+		map[uint32]uint32{unix.SYS_SETHOSTNAME: unix.SECCOMP_RET_ERRNO | uint32(unix.EDOM)})}
 	each(t, func(t *testing.T, change func(*spawn.Config)) {
 		cfg := under(root, f, "/bin/cat", "/said")
 		cfg.Container.Hooks.StartContainer = []container.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c",
-			"mkdir /made 2>/said; exit 0"}}}
+			"hostname made 2>/said; exit 0"}}}
 		change(&cfg)
 		if out, _ := run(t, cfg); !strings.Contains(out, "Numerical argument out of domain") && !strings.Contains(out,
 			"Math argument out of domain") {
