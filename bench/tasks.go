@@ -88,7 +88,7 @@ func dockerProfile() (json.RawMessage, error) {
 		err = json.Unmarshal(data, &config)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("Docker's profile (run this from the module's root): %w", err)
+		return nil, fmt.Errorf("read the profile that Docker sends (run this from the module's root): %w", err)
 	}
 	return config.Linux.Seccomp, nil
 }
