@@ -122,7 +122,8 @@ func (c column) find(trees []tree) (table, error) {
 }
 
 // define matches the two forms of a definition: a number, and a number above a base.
-var define = regexp.MustCompile(`^#define __NR_(\w+)\s+(?:(\d+)|\(__(?:NR_Linux|NR_SYSCALL_BASE|X32_SYSCALL_BIT) ?\+ ?(\d+)\))\s*$`)
+var define = regexp.MustCompile(`^#define __NR_(\w+)\s+` +
+	`(?:(\d+)|\(__(?:NR_Linux|NR_SYSCALL_BASE|X32_SYSCALL_BIT) ?\+ ?(\d+)\))\s*$`)
 
 func parse(path string) (map[string]int, error) {
 	f, err := os.Open(path)
