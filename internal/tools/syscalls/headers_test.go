@@ -49,7 +49,8 @@ func TestRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`TablesVersion = "7.0.1"`, "The calls of X86_64 are from the headers of Linux 6.1.0.", "nameCount = 3",
+	for _, want := range []string{`TablesVersion = "7.0.1"`, "The calls of X86_64 are from the headers of Linux 6.1.0.",
+		"nameCount = 3",
 		`"accept4pread64read"`, "0: 18, // accept4"} {
 		if !strings.Contains(string(names), want) {
 			t.Errorf("no %s in\n%s", want, names)
