@@ -41,22 +41,28 @@ func TestSeccompCommand(t *testing.T) {
 		}
 		contains(t, o.stdout, words...)
 	}
-	says([]string{"Rules\n", "default: SCMP_ACT_ERRNO(13)", "syscalls[1]: SCMP_ACT_ALLOW if arg0 != 0x28\n    socket\n", "no_such_call\n",
-		"without effect: syscalls[2].names[0]: read is decided by syscalls[0]", "Decision tree on SCMP_ARCH_", "if architecture == SCMP_ARCH_",
+	says([]string{"Rules\n", "default: SCMP_ACT_ERRNO(13)", "syscalls[1]: SCMP_ACT_ALLOW if arg0 != 0x28\n    socket\n",
+		"no_such_call\n",
+		"without effect: syscalls[2].names[0]: read is decided by syscalls[0]", "Decision tree on SCMP_ARCH_",
+		"if architecture == SCMP_ARCH_",
 		"Program, ", "   0: ld architecture\n", "ret SCMP_ACT_ALLOW\n"}, profile)
 	says([]string{"default: SCMP_ACT_ERRNO(13)"}, config, "--format", "rules")
 	says([]string{"if architecture == "}, config, "--format=tree")
 	says([]string{"   0: ld architecture\n"}, config, "--format", "program")
 	says([]string{"no filter"}, dir+"/none.json")
 
-	says([]string{"socket(", "arguments [0x28 ", "SCMP_ACT_ERRNO(13), by linux.seccomp.defaultAction: the conditions of the rules for it do not hold\n"},
+	says([]string{"socket(", "arguments [0x28 ",
+		"SCMP_ACT_ERRNO(13), by linux.seccomp.defaultAction: the conditions of the rules for it do not hold\n"},
 		"--call", "socket", profile, "40")
-	says([]string{"SCMP_ACT_ALLOW, by linux.seccomp.syscalls[1]\nsyscalls[1] (socket): SCMP_ACT_ALLOW if arg0 != 0x28\n", "instructions executed\n"},
+	says([]string{"SCMP_ACT_ALLOW, by linux.seccomp.syscalls[1]\nsyscalls[1] (socket): SCMP_ACT_ALLOW if arg0 != 0x28\n",
+		"instructions executed\n"},
 		profile, "--call", "socket", "0x2", "--", "-1")
 	says([]string{"SCMP_ACT_ALLOW, by linux.seccomp.syscalls[0]"}, profile, "--call", "read")
 	says([]string{"SCMP_ACT_ERRNO(13), by linux.seccomp.defaultAction: no rule names it"}, profile, "--call", "getpid")
-	says([]string{"unknown(999) on", "SCMP_ACT_ERRNO(38), for it is newer than every call that the profile names"}, profile, "--call", "999")
-	says([]string{"on SCMP_ARCH_S390X", "SCMP_ACT_KILL_THREAD, for the profile does not list the architecture"}, profile, "--call", "read", "--arch", "s390x")
+	says([]string{"unknown(999) on", "SCMP_ACT_ERRNO(38), for it is newer than every call that the profile names"},
+		profile, "--call", "999")
+	says([]string{"on SCMP_ARCH_S390X", "SCMP_ACT_KILL_THREAD, for the profile does not list the architecture"}, profile,
+		"--call", "read", "--arch", "s390x")
 
 	r.fails([]string{"want a FILE"}, "seccomp")
 	r.fails([]string{"7", "--call NAME"}, "seccomp", profile, "7")

@@ -179,7 +179,8 @@ func (in *invocation) explainCall(profile *seccomp.Profile, program *seccomp.Pro
 		return "", err
 	}
 	if verdict.Action != reason.Action {
-		return "", fmt.Errorf("the program says %s and the rules %s: please report this profile", verdict.Action, reason.Action)
+		return "", fmt.Errorf("the program says %s and the rules %s: please report this profile", verdict.Action,
+			reason.Action)
 	}
 	text := fmt.Sprintf("%s(%d) on %s, arguments %#x\n%s\n", name, number, arch, d.Args, reason)
 	if reason.Cause == seccomp.ByRule {

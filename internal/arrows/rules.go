@@ -54,8 +54,9 @@ func Rules() []Rule {
 			Reason: "the libraries know no OCI: the conversion from config.json happens above them",
 		},
 		{
-			From:   []string{"./internal/seccomp"},
-			Not:    []string{"net/...", "golang.org/x/sys/...", "./syncproto/...", "./spawn/...", "./nsinit/...", "./internal/oci/..."},
+			From: []string{"./internal/seccomp"},
+			Not: []string{"net/...", "golang.org/x/sys/...", "./syncproto/...", "./spawn/...", "./nsinit/...",
+				"./internal/oci/..."},
 			Reason: "the compiler of seccomp profiles is pure: who has a profile hands it over, and who gets a program loads it",
 		},
 		{

@@ -148,7 +148,8 @@ func assemble(root *node) ([]Instruction, error) {
 	if err != nil {
 		return nil, err
 	}
-	if at = a.reach(root, at, 0); len(a.code) > maxInstructions {
+	a.reach(root, at, 0) // A root that is an action has nobody who jumps to it.
+	if len(a.code) > maxInstructions {
 		return nil, errTooLong
 	}
 	program := make([]Instruction, len(a.code))

@@ -10,8 +10,9 @@ import (
 // libseccomp keeps the rules with conditions of a call as a tree of 32-bit comparisons, in which rules share what they
 // begin with, and whose order decides when rules with different actions match the same call. There is no description
 // of it but its code (src/db.c), and profiles behave as it does, so this file arrives at the same tree: a list of
-// comparisons per level, in a fixed order; a comparison leads to a deeper level, to an action, or to the next one on its
-// level; behind the last, evaluation goes on where the level above left off, and at the very end is the default action.
+// comparisons per level, in a fixed order; a comparison leads to a deeper level, to an action, or to the next one on
+// its level; behind the last, evaluation goes on where the level above left off, and at the very end is the default
+// action.
 
 // A step is one 32-bit comparison of half an argument.
 type step struct {
@@ -99,11 +100,11 @@ func newChain(conditions []Condition, action Action, rule int32, wide bool) *ste
 		if c == nil || c.Op == MaskedEqual && (uint32(c.Mask) == 0 && (!wide || c.Mask == 0)) {
 			continue
 		}
-		make := narrowSteps
+		steps := narrowSteps
 		if wide {
-			make = wideSteps
+			steps = wideSteps
 		}
-		next, ways := make(c)
+		next, ways := steps(c)
 		if first == nil {
 			first = next
 		}
@@ -164,7 +165,8 @@ func wideSteps(c *Condition) (*step, []*way) {
 }
 
 func newStep(c *Condition, high bool, op Op) *step {
-	s := &step{arg: uint8(c.Index), high: high, op: op, written: c.Op, mask: uint32(c.Mask), datum: uint32(c.Value), full: c.Value}
+	s := &step{arg: uint8(c.Index), high: high, op: op, written: c.Op, mask: uint32(c.Mask), datum: uint32(c.Value),
+		full: c.Value}
 	if high {
 		s.mask, s.datum = uint32(c.Mask>>32), uint32(c.Value>>32)
 	}

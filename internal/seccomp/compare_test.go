@@ -246,7 +246,8 @@ func TestRandomOracle(t *testing.T) {
 		accepted, refused, hung, broken)
 }
 
-// strangeReturn says whether a program returns what nobody asked for. Where a return is out of a jump's reach libseccomp
+// strangeReturn says whether a program returns what nobody asked for. Where a return is out of a jump's reach
+// libseccomp
 // 2.5 makes a copy of it, whose constant it turns around once more if the architecture's byte order is not its own.
 func strangeReturn(p *Profile, filter []Instruction) bool {
 	return slices.ContainsFunc(filter, func(in Instruction) bool {

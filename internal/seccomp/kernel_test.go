@@ -61,7 +61,8 @@ func (k *kernel) try(a Arch, name string, args [6]uint64) error {
 	// A call that passes may fail of itself: one that is not harmless, and all where the kernel has no x32.
 	fails := want == "value" && (a == X32 || !slices.Contains(harmless, name)) && strings.HasPrefix(reply, "errno")
 	if !strings.HasPrefix(reply, want) && !fails {
-		return fmt.Errorf("%s %s %#x: the interpreter says %s, so want %q; got %q", a, name, args, verdict.Action, want, reply)
+		return fmt.Errorf("%s %s %#x: the interpreter says %s, so want %q; got %q", a, name, args, verdict.Action, want,
+			reply)
 	}
 	return nil
 }

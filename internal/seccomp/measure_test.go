@@ -65,9 +65,9 @@ func costOf(p *Profile, filter []Instruction, calls map[string]int) cost {
 	return c
 }
 
-// TestCostOracle measures the programs of the default profiles beside libseccomp's, with its list (level 1) and its tree
-// (level 2), which is what runc loads, and there without the ENOSYS for newer calls. Run it with -v for the table in
-// docs/performance.md. Ours is not worse in anything.
+// TestCostOracle measures the programs of the default profiles beside libseccomp's, with its list (level 1) and its
+// tree (level 2), which is what runc loads, and there without the ENOSYS for newer calls. Run it with -v for the table
+// in docs/performance.md. Ours is not worse in anything.
 func TestCostOracle(t *testing.T) {
 	o := startOracle(t)
 	calls := workload(t)

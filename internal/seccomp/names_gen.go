@@ -102,8 +102,8 @@ var nameEnds = [nameCount]uint16{
 // ipcBase is what is added to the numbers of linux/ipc.h in multiplexCalls.
 const ipcBase = 100
 
-// multiplexCalls says which calls are also made through socketcall(2) or ipc(2), by the number that these know them
-// by; 0 for all others.
+// multiplexCalls says which calls are also made through socketcall(2) or ipc(2), by the number that these know
+// them by; 0 for all others.
 var multiplexCalls = [nameCount]uint8{
 	3:   5,   // accept
 	4:   18,  // accept4

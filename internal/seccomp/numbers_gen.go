@@ -25,8 +25,8 @@ const (
 	columnCount
 )
 
-// numbers holds a system call's number for each architecture, by the name's index in allNames; -1 where there is no
-// such call. The numbers are without the architecture's base.
+// numbers holds a system call's number for each architecture, by the name's index in allNames; -1 where
+// there is no such call. The numbers are without the architecture's base.
 var numbers = [columnCount][nameCount]int16{
 	columnX86: {
 		140, 142, 149, -1, 364, 33, 51, 286, 124, 137, 27, 384, -1, -1, -1, -1, 134, 361, 357, 17, -1, 45, -1,

@@ -40,7 +40,8 @@ func startOracle(t testing.TB) *oracle {
 func startHelper(t testing.TB, name string, libraries ...string) *helper {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), name)
-	build := exec.Command("gcc", append([]string{"-O1", "-o", binary, "../../test/seccomp-oracle/" + name + ".c"}, libraries...)...)
+	build := exec.Command("gcc", append([]string{"-O1", "-o", binary, "../../test/seccomp-oracle/" + name + ".c"},
+		libraries...)...)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s\nthe test needs Debian's gcc, libc6-dev and libseccomp-dev", build, err, out)
 	}

@@ -50,8 +50,9 @@ type documentArg struct {
 	Op       string `json:"op"`
 }
 
-// Parse decodes linux.seccomp and checks it. The profile is nil, without an error, where raw is empty or null, and where
-// it has neither a default action nor rules: that is no filter, as for runc. Errors are of type *[Error], one line each.
+// Parse decodes linux.seccomp and checks it. The profile is nil, without an error, where raw is empty or null, and
+// where it has neither a default action nor rules: that is no filter, as for runc. Errors are of type *[Error], one
+// line each.
 func Parse(raw []byte) (*Profile, error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return nil, nil
@@ -69,7 +70,8 @@ func Parse(raw []byte) (*Profile, error) {
 		return nil, err
 	}
 	if p.Default == UserNotify {
-		return nil, wrong(".defaultAction", "SCMP_ACT_NOTIFY is for rules alone: as the default it would stop the runtime itself")
+		return nil, wrong(".defaultAction",
+			"SCMP_ACT_NOTIFY is for rules alone: as the default it would stop the runtime itself")
 	}
 	if p.Architectures, err = parseArchitectures(d.Architectures); err != nil {
 		return nil, err
@@ -201,7 +203,8 @@ func parseCondition(a documentArg, path string) (Condition, error) {
 	return c, nil
 }
 
-// checkListener holds what is about the agent against the rules. The kernel refuses WAIT_KILLABLE_RECV without a listener.
+// checkListener holds what is about the agent against the rules. The kernel refuses WAIT_KILLABLE_RECV without a
+// listener.
 func (p *Profile) checkListener() error {
 	switch {
 	case p.Notify && p.ListenerPath == "":

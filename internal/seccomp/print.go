@@ -90,8 +90,8 @@ func wrapNames(names []string) string {
 	return b.String() + line + "\n"
 }
 
-// Tree prints the decision tree of the profile on a host: stage 3. Parts that several ways lead to are printed once, with
-// a number, and named where they come again.
+// Tree prints the decision tree of the profile on a host: stage 3. Parts that several ways lead to are printed once,
+// with a number, and named where they come again.
 func (p *Profile) Tree(host Arch) (string, error) {
 	if p == nil {
 		return "", nil

@@ -15,8 +15,8 @@ type Instruction struct {
 
 // Program is a filter that seccomp(2) loads.
 //
-// Who loads it decides about the flags that are not in Flags: SECCOMP_FILTER_FLAG_NEW_LISTENER is needed where Notify is
-// set, and SECCOMP_FILTER_FLAG_TSYNC where threads other than the calling one shall have the filter.
+// Who loads it decides about the flags that are not in Flags: SECCOMP_FILTER_FLAG_NEW_LISTENER is needed where Notify
+// is set, and SECCOMP_FILTER_FLAG_TSYNC where threads other than the calling one shall have the filter.
 type Program struct {
 	Filter []Instruction
 	// Flags are SECCOMP_FILTER_FLAG_LOG, _SPEC_ALLOW and _WAIT_KILLABLE_RECV, as in the profile.
@@ -30,9 +30,9 @@ type Program struct {
 	Host Arch
 }
 
-// Compile makes the program of a profile, for a kernel of the given architecture (see [HostArch]), which is always among
-// those that the program knows; calls of others that the profile does not list kill the thread. A nil profile has no
-// program: nil without an error. Errors are of type *[Error].
+// Compile makes the program of a profile, for a kernel of the given architecture (see [HostArch]), which is always
+// among those that the program knows; calls of others that the profile does not list kill the thread. A nil profile
+// has no program: nil without an error. Errors are of type *[Error].
 func Compile(p *Profile, host Arch) (*Program, error) {
 	if p == nil {
 		return nil, nil
@@ -141,11 +141,14 @@ func (p *Profile) tooLong(tables []*table, host Arch) error {
 		}
 	}
 	if most < 0 {
-		return wrong(".syscalls", "the program for %s would be longer than the %d instructions that the kernel takes: want fewer "+
-			"architectures, or fewer calls with an action of their own", host, maxInstructions)
+		return wrong(".syscalls",
+			"the program for %s would be longer than the %d instructions that the kernel takes: want fewer "+
+				"architectures, or fewer calls with an action of their own", host, maxInstructions)
 	}
-	return wrong(fmt.Sprintf(".syscalls[%d]", worst), "the program for %s would be longer than the %d instructions that the "+
-		"kernel takes; the rules of %s need the most, %d comparisons: want fewer or simpler conditions", host, maxInstructions, name, most)
+	return wrong(fmt.Sprintf(".syscalls[%d]", worst),
+		"the program for %s would be longer than the %d instructions that the "+
+			"kernel takes; the rules of %s need the most, %d comparisons: want fewer or simpler conditions", host,
+		maxInstructions, name, most)
 }
 
 // skipped lists the names that no architecture knows.

@@ -103,10 +103,10 @@ func TestStagesAgree(t *testing.T) {
 	})
 }
 
-// TestOneActionIsAnyRule: where all rules have one action, a call has it if the conditions of any rule hold. This is the
-// meaning itself, without a tree of comparisons. libseccomp arrives at it where each rule has one condition, and where all
-// conditions are for equality. Else it may share steps that it should not, or drop a rule for one that says less; package
-// seccomp does as it does.
+// TestOneActionIsAnyRule: where all rules have one action, a call has it if the conditions of any rule hold. This is
+// the meaning itself, without a tree of comparisons. libseccomp arrives at it where each rule has one condition, and
+// where all conditions are for equality. Else it may share steps that it should not, or drop a rule for one that says
+// less; package seccomp does as it does.
 func TestOneActionIsAnyRule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawProfile(t, X86_64)
@@ -138,7 +138,11 @@ func TestOneActionIsAnyRule(t *testing.T) {
 			}
 			for i := range p.Rules {
 				r := &p.Rules[i]
-				if !slices.ContainsFunc(r.Names, func(name string) bool { n, ok := X86_64.Number(name); return ok && n == d.Number }) {
+				if !slices.ContainsFunc(r.Names, func(name string) bool {
+					n, ok := X86_64.Number(name)
+					return ok &&
+						n == d.Number
+				}) {
 					continue
 				}
 				for _, all := range r.alternatives() {
@@ -159,7 +163,8 @@ func TestTestsOfWords(t *testing.T) {
 	words := []uint32{0, 1, 4, 5, 6, 1 << 31, ^uint32(0) - 1, ^uint32(0)}
 	draw := func(t *rapid.T, label string) test {
 		return test{offsetArgs, rapid.SampledFrom([]uint16{jumpEqual, jumpGreater, jumpGreaterEqual, jumpSet}).Draw(t, label),
-			rapid.SampledFrom([]uint32{^uint32(0), ^uint32(0), 5, 1 << 31}).Draw(t, label), rapid.SampledFrom(words).Draw(t, label)}
+			rapid.SampledFrom([]uint32{^uint32(0), ^uint32(0), 5, 1 << 31}).Draw(t, label), rapid.SampledFrom(words).Draw(t,
+				label)}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		first, second := draw(t, "first"), draw(t, "second")
@@ -225,7 +230,8 @@ func TestCheckTail(t *testing.T) {
 		"logged":       {Profile{Default: Log}, ""},
 		"agent":        {Profile{Default: Errno | 1, Rules: when(UserNotify)}, ""},
 		"by arguments": {Profile{Default: Errno | 1, Rules: when(Allow)}, ""},
-		"write":        {Profile{Default: Allow, Rules: []Rule{{Names: []string{"write"}, Action: Trap}}}, "seccomp: the profile does not allow write"},
+		"write": {Profile{Default: Allow, Rules: []Rule{{Names: []string{"write"}, Action: Trap}}},
+			"seccomp: the profile does not allow write"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			program, err := Compile(&c.p, X86_64)
@@ -242,14 +248,16 @@ func TestCheckTail(t *testing.T) {
 		})
 	}
 	program, _ := Compile(&Profile{Default: Allow}, X86_64)
-	if err := program.CheckTail("no_such_call"); err == nil || !strings.Contains(err.Error(), "has no system call no_such_call") {
+	if err := program.CheckTail("no_such_call"); err == nil || !strings.Contains(err.Error(),
+		"has no system call no_such_call") {
 		t.Error(err)
 	}
 }
 
 // TestGolden prints every stage of the default profiles.
 func TestGolden(t *testing.T) {
-	for name, file := range map[string]string{"docker": "docker-2", "podman": "podman-1", "containerd": "containerd-1.6-ctr-1"} {
+	for name, file := range map[string]string{"docker": "docker-2", "podman": "podman-1",
+		"containerd": "containerd-1.6-ctr-1"} {
 		t.Run(name, func(t *testing.T) {
 			p, err := Parse(profileOf(t, "../oci/testdata/clients/"+file+".config.json"))
 			if err != nil {

@@ -33,7 +33,8 @@ func randomProfile(random *rand.Rand, arches []Arch) *Profile {
 		if random.IntN(8) != 0 && len(r.Names) < 10 {
 			for range 1 + random.IntN(3) {
 				c := randomCondition(random, numbers)
-				if !slices.ContainsFunc(r.Args, func(other Condition) bool { return other.Index == c.Index }) || random.IntN(8) == 0 {
+				if !slices.ContainsFunc(r.Args, func(other Condition) bool { return other.Index == c.Index }) ||
+					random.IntN(8) == 0 {
 					r.Args = append(r.Args, c)
 				}
 			}
@@ -44,7 +45,8 @@ func randomProfile(random *rand.Rand, arches []Arch) *Profile {
 }
 
 func randomAction(random *rand.Rand, asDefault bool) Action {
-	list := []Action{KillThread, KillProcess, Trap, Errno | 1, Errno | 38, Errno | Action(random.IntN(4096)), Trace | 7, Log, Allow,
+	list := []Action{KillThread, KillProcess, Trap, Errno | 1, Errno | 38, Errno | Action(random.IntN(4096)), Trace | 7,
+		Log, Allow,
 		Allow, Allow, UserNotify}
 	if asDefault {
 		list = append(list[:len(list)-1], Errno|1, Errno|1, Errno|38, Errno|13)

@@ -85,8 +85,8 @@ func (t *table) add(at int, number int16, multiplex uint8, conditions []Conditio
 	return t.verdicts[number].add(conditions, action, rule, archs[t.arch].wide)
 }
 
-// addAbsent combines the rules of a call that the architecture does not have. Nothing comes of it, but libseccomp does so
-// too, and refuses rules that contradict; not so for the architectures that have calls to multiplex others.
+// addAbsent combines the rules of a call that the architecture does not have. Nothing comes of it, but libseccomp does
+// so too, and refuses rules that contradict; not so for the architectures that have calls to multiplex others.
 func (t *table) addAbsent(at int, conditions []Condition, action Action, rule int32) error {
 	switch {
 	case t.settled[at] || archs[t.arch].socketcall != 0:

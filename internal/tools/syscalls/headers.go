@@ -65,22 +65,22 @@ func open(dir string) (tree, error) {
 	if err != nil {
 		return tree{}, err
 	}
-	for _, path := range append(paths, more...) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return tree{}, err
-		}
-		var part [3]string
-		for i, name := range []string{"MAJOR", "PATCHLEVEL", "SUBLEVEL"} {
-			m := regexp.MustCompile(`LINUX_VERSION_` + name + `\s+(\d+)`).FindSubmatch(text)
-			if m == nil {
-				return tree{}, fmt.Errorf("%s: no LINUX_VERSION_%s", path, name)
-			}
-			part[i] = string(m[1])
-		}
-		return tree{dir, strings.Join(part[:], ".")}, nil
+	if paths = append(paths, more...); len(paths) == 0 {
+		return tree{}, errors.New("no linux/version.h: want an unpacked linux-libc-dev")
 	}
-	return tree{}, errors.New("no linux/version.h: want an unpacked linux-libc-dev")
+	text, err := os.ReadFile(paths[0])
+	if err != nil {
+		return tree{}, err
+	}
+	var part [3]string
+	for i, name := range []string{"MAJOR", "PATCHLEVEL", "SUBLEVEL"} {
+		m := regexp.MustCompile(`LINUX_VERSION_` + name + `\s+(\d+)`).FindSubmatch(text)
+		if m == nil {
+			return tree{}, fmt.Errorf("%s: no LINUX_VERSION_%s", paths[0], name)
+		}
+		part[i] = string(m[1])
+	}
+	return tree{dir, strings.Join(part[:], ".")}, nil
 }
 
 // table is a column as read.
@@ -122,7 +122,8 @@ func (c column) find(trees []tree) (table, error) {
 }
 
 // define matches the two forms of a definition: a number, and a number above a base.
-var define = regexp.MustCompile(`^#define __NR_(\w+)\s+(?:(\d+)|\(__(?:NR_Linux|NR_SYSCALL_BASE|X32_SYSCALL_BIT) ?\+ ?(\d+)\))\s*$`)
+var define = regexp.MustCompile(`^#define __NR_(\w+)\s+` +
+	`(?:(\d+)|\(__(?:NR_Linux|NR_SYSCALL_BASE|X32_SYSCALL_BIT) ?\+ ?(\d+)\))\s*$`)
 
 func parse(path string) (map[string]int, error) {
 	f, err := os.Open(path)

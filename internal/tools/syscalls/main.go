@@ -2,11 +2,10 @@
 // Debian's packages of those headers, or directories that such packages were unpacked into; what the first does not
 // have comes from the next. Run it from the module's root:
 //
-//	apt-get download linux-libc-dev linux-libc-dev-s390x-cross
-//	go run ./internal/tools/syscalls linux-libc-dev_*.deb linux-libc-dev-s390x-cross_*.deb
+//	go run ./internal/tools/syscalls linux-libc-dev_7.2.13-1_all.deb linux-libc-dev_6.12.117-1_all.deb
 //
-// From Debian 13 on linux-libc-dev has the headers of all architectures. Linux 7 has dropped the 31-bit calls of s390,
-// so these come from an older package.
+// From Debian 13 on linux-libc-dev has the headers of all architectures (apt-get download linux-libc-dev). Linux 7 has
+// dropped the 31-bit calls of s390, so these come from an older package.
 package main
 
 import (
@@ -25,7 +24,8 @@ const (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: syscalls PACKAGE.deb|DIR..."))
+		fmt.Fprintln(os.Stderr, "usage: syscalls PACKAGE.deb|DIR...")
+		os.Exit(2)
 	}
 	temp, err := os.MkdirTemp("", "syscalls-")
 	if err != nil {
