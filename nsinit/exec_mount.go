@@ -48,10 +48,12 @@ func finishMount(tree int, m *container.Mount, dest string) error {
 			return err
 		}
 	}
-	if m.Propagation == 0 {
-		return nil
+	for _, p := range propagations(m.Propagation) {
+		if err := sys.SetAttr(tree, dest, m.Propagation&unix.MS_REC != 0, 0, 0, p); err != nil {
+			return err
+		}
 	}
-	return sys.SetAttr(tree, dest, m.Propagation&unix.MS_REC != 0, 0, 0, m.Propagation&^unix.MS_REC)
+	return nil
 }
 
 // newFS makes the file system of a mount that is no bind.

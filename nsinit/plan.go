@@ -153,14 +153,15 @@ func (p *planner) rootfs() {
 		how = "move"
 	}
 	p.add(Step{Stage: StagePivot, Text: how})
-	if cfg.Root.Propagation != 0 || cfg.Root.Readonly {
-		p.add(Step{Stage: StageRootMode})
-	}
 	for _, r := range cfg.Readonly {
 		p.add(Step{Stage: StageReadonly, Path: r})
 	}
 	for _, m := range cfg.Masked {
 		p.add(Step{Stage: StageMask, Path: m})
+	}
+	// Last, for of a root that is unbindable no copy could be made to mount.
+	if rootPropagation(cfg.Root.Propagation) != 0 || cfg.Root.Readonly {
+		p.add(Step{Stage: StageRootMode})
 	}
 }
 

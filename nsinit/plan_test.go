@@ -160,7 +160,7 @@ func TestFullPlanHoldsEveryStage(t *testing.T) {
 	}
 	for _, s := range []Stage{
 		StageSession, StageNamespace, StageHostname, StageDomainname, StageLoopback, StageSysctl, StagePropagation, StageRootfs, StageMount, StageDevice, StageLate, StageLink,
-		StageConsole, StageCwd, StageHooks, StageHook, StagePivot, StageRootMode, StageReadonly, StageMask, StageStdio, StageEnv, StageRlimit, StageUser, StageProgram,
+		StageConsole, StageCwd, StageHooks, StageHook, StagePivot, StageReadonly, StageMask, StageRootMode, StageStdio, StageEnv, StageRlimit, StageUser, StageProgram,
 		StageFiles, StageReady, StageGate, StageStart, StageExec,
 	} {
 		if !seen[s] {

@@ -269,6 +269,8 @@ func TestMountOptions(t *testing.T) {
 		{"rrw", container.Mount{RecClear: unix.MOUNT_ATTR_RDONLY}},
 		{"rslave size=1 mode=755", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC, Data: []string{"size=1", "mode=755"}}},
 		{"unbindable", container.Mount{Propagation: unix.MS_UNBINDABLE}},
+		{"rslave rshared", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_SHARED | unix.MS_REC}},
+		{"slave shared private rslave", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC}},
 		{"relative", container.Mount{Data: []string{"relative"}}},
 	} {
 		s := spec(t)

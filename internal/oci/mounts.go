@@ -110,7 +110,7 @@ func (c *conversion) option(m *container.Mount, at, o string) error {
 		return nil
 	}
 	if p := propagation(o); p != 0 {
-		m.Propagation = p
+		m.Propagation = joinPropagation(m.Propagation, p)
 		return nil
 	}
 	if name, set, found := superblockFlag(o); found {
