@@ -68,25 +68,3 @@ func (c *child) pivotRoot() error {
 	}
 	return op("umount", "the old root", unix.Unmount(".", unix.MNT_DETACH))
 }
-
-// moveRoot is for a root that cannot be pivoted from, the kernel's initial ramfs: the new root is moved over it, and
-// chroot(2) hides the rest. The host's /proc and /sys could be reached by whoever undoes the chroot, and with them the
-// host's settings, so they are unmounted first.
-func (c *child) moveRoot() error {
-	// What is unmounted from it here, and the root that is moved onto it, must not show at the host.
-	if err := sys.SetAttr(unix.AT_FDCWD, "/", false, 0, 0, unix.MS_SLAVE); err != nil {
-		return err
-	}
-	for _, p := range [...]string{"/proc", "/sys"} {
-		if err := unix.Unmount(p, unix.MNT_DETACH); err != nil && err != unix.EINVAL && err != unix.ENOENT && err != unix.EPERM {
-			return op("umount", p, err)
-		}
-	}
-	if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
-		return op("mount MS_MOVE", c.cfg.Root.Path, err)
-	}
-	if err := unix.Chroot("."); err != nil {
-		return op("chroot", c.cfg.Root.Path, err)
-	}
-	return nil
-}

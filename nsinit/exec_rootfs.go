@@ -181,6 +181,11 @@ func (c *child) mask(path string) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return op("fstat", path, err)
 	}
+	return c.coverWith(fd, path, &st)
+}
+
+// coverWith mounts on fd, of which st tells, what stands for everything of its kind that is not to be seen.
+func (c *child) coverWith(fd int, path string, st *unix.Stat_t) (err error) {
 	var tree int
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		tree, err = c.emptyDir()
