@@ -65,7 +65,7 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 	if lateReadonly(m) {
 		attr &^= unix.MOUNT_ATTR_RDONLY
 	}
-	tree, err := sys.NewFS(m.Type, m.Source, m.FSFlags, data, attr)
+	tree, err := c.makeFS(m, data, attr)
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
 		// sysfs belongs to the network namespace's owner, who in a user namespace without a network of its own is somebody else: the host's is bound in place.
 		return c.boundSys(m)
@@ -78,6 +78,26 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 		return -1, err
 	}
 	return tree, nil
+}
+
+// makeFS makes a file system by the way that takes its options, however long they are: fsconfig(2) has values of up to
+// 255 bytes, mount(2) a page for all.
+func (c *child) makeFS(m *container.Mount, data []string, attr uint64) (int, error) {
+	if sys.FitsFsconfig(m.Source, data) {
+		return sys.NewFS(m.Type, m.Source, m.FSFlags, data, attr)
+	}
+	text := data
+	if m.Type == "overlay" {
+		text = escapeCommas(data)
+	}
+	tree, err := sys.NewFSByMount(c.root.FD(), m.Type, m.Source, m.FSFlags, text, attr)
+	if !errors.Is(err, unix.E2BIG) || m.Type != "overlay" {
+		return tree, err
+	}
+	if layers := layerOptions(data); sys.FitsFsconfig(m.Source, layers) {
+		return sys.NewFS(m.Type, m.Source, m.FSFlags, layers, attr)
+	}
+	return tree, err
 }
 
 // lateReadonly makes the tmpfs at a path read-only.
