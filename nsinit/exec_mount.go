@@ -170,21 +170,27 @@ func (c *child) place(dest string, directory bool) (int, error) {
 	return c.root.CreateFile(dest)
 }
 
-// setBindAttr sets and clears the attributes of a bind mount. In a user namespace some of the source's are locked and cannot be cleared (mount_namespaces(7)): those stay, as they must.
+// setBindAttr sets and clears the attributes of a bind mount. In a user namespace those that the source's mount has are
+// locked, mount_namespaces(7): what no option names stays, and what one does is an error.
 func setBindAttr(tree int, m *container.Mount) error {
-	if m.Set|m.Clear == 0 {
+	set, clear := bindAttrs(m)
+	if set|clear == 0 {
 		return nil
 	}
-	err := sys.SetAttr(tree, m.Source, false, m.Set, m.Clear, 0)
+	err := sys.SetAttr(tree, m.Source, false, set, clear, 0)
 	if !errors.Is(err, unix.EPERM) {
 		return err
 	}
 	have, e := sys.Attrs(tree)
 	if e != nil {
-		return err
+		return errors.Join(err, e)
 	}
-	const times = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
-	return sys.SetAttr(tree, m.Source, false, m.Set&^times, m.Clear&^have&^times, 0)
+	set, clear, refused := lockedAttrs(m, have)
+	if refused != 0 {
+		return fmt.Errorf("%s is %s on the host, which a user namespace may not change to %s (leave the option out to keep it): %w",
+			m.Source, attrNames(have, refused), attrNames(m.Set, refused), unix.EPERM)
+	}
+	return sys.SetAttr(tree, m.Source, false, set, clear, 0)
 }
 
 // checkProc refuses mounts that would stand in for procfs, or hide its files: what the runtime and the kernel's protections rely on there must be the kernel's own

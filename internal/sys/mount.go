@@ -223,10 +223,14 @@ func Attrs(fd int) (uint64, error) {
 	for _, m := range [...]struct{ st, attr uint64 }{
 		{unix.ST_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.ST_NOSUID, unix.MOUNT_ATTR_NOSUID}, {unix.ST_NODEV, unix.MOUNT_ATTR_NODEV},
 		{unix.ST_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.ST_NOATIME, unix.MOUNT_ATTR_NOATIME}, {unix.ST_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
+		{0x2000, unix.MOUNT_ATTR_NOSYMFOLLOW}, // ST_NOSYMFOLLOW, include/linux/statfs.h
 	} {
 		if uint64(st.Flags)&m.st != 0 {
 			attr |= m.attr
 		}
+	}
+	if st.Flags&(unix.ST_NOATIME|unix.ST_RELATIME) == 0 {
+		attr |= unix.MOUNT_ATTR_STRICTATIME
 	}
 	return attr, nil
 }
