@@ -73,7 +73,7 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 	if err != nil || !m.CopyUp {
 		return tree, err
 	}
-	if err := c.copyUp(tree, dest); err != nil {
+	if err := c.copyUp(tree, dest, m.Data); err != nil {
 		sys.Close(tree)
 		return -1, err
 	}

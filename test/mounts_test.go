@@ -2,10 +2,15 @@ package test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/testenv"
 )
@@ -93,4 +98,55 @@ func TestLongOptions(t *testing.T) {
 	}
 	contains(t, long("mpol="+strings.Repeat("x", 300)), "tmpfs", "invalid argument", "305 bytes of options")
 	contains(t, long("mpol="+strings.Repeat("x", 5000)), "tmpfs", "5005 bytes of options, the kernel takes 4095")
+}
+
+// TestCopyUpKeepsEverything: a tmpfs with tmpcopyup shows what the image has there, entries of every kind with their modes,
+// owners and extended attributes.
+func TestCopyUpKeepsEverything(t *testing.T) {
+	r := newRuntime(t)
+	const show = `cd /data && find . | sort | while read f; do stat -c '%n %F %a %u:%g %t:%T %s' "$f"; done; cat sub/file`
+	read := func(c map[string]any) {
+		caps := []any{"CAP_DAC_READ_SEARCH"}
+		process(c)["capabilities"] = map[string]any{"bounding": caps, "effective": caps, "permitted": caps}
+	}
+	bundle := shell(t, show, func(c map[string]any) {
+		read(c)
+		addMount(c, "/data", "tmpfs", "tmpfs", "tmpcopyup", "nosuid")
+	})
+	data := filepath.Join(rootOf(t, bundle), "data")
+	script := `set -e; umask 0; mkdir -p $1/sub/deep; cd $1; echo content >sub/file; ln -s /etc/passwd link; mkfifo fifo; mknod dev c 1 3; mknod block b 7 250
+		python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("sock")'; cp sub/file sub/suid; chown -R 7:8 .; chown -h 5:6 link
+		chmod 6755 sub/suid; chmod 2750 sub; chmod 1777 sub/deep; chmod 604 fifo; chmod 640 dev
+		python3 -c 'import os
+os.setxattr("sub/suid", "security.capability", b"\x01\0\0\2\0\4\0\0" + bytes(12))
+os.setxattr("sub", "trusted.dir", b"of a directory")
+os.setxattr("link", "trusted.link", b"of a link", follow_symlinks=False)
+os.setxattr("fifo", "trusted.empty", b"")'`
+	if out, err := exec.Command("sh", "-c", script, "sh", data).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	covered := testenv.Bundle(t, rootOf(t, bundle), func(c map[string]any) {
+		read(c)
+		testenv.SetArgs(c, "sh", "-c", show)
+	})
+	want := r.do("run", "-b", covered, testenv.ID(t))
+	got := r.do("run", "-b", bundle, testenv.ID(t))
+	// What a directory says of its size is its file system's affair.
+	sizes := regexp.MustCompile(`(?m)(directory .*) \d+$`)
+	if diff := cmp.Diff(sizes.ReplaceAllString(want.stdout, "$1"), sizes.ReplaceAllString(got.stdout, "$1")); diff != "" || got.status != 0 || want.stdout == "" {
+		t.Errorf("status %d %s%s", got.status, got.stderr, diff)
+	}
+	id := testenv.ID(t)
+	edit(t, bundle, func(c map[string]any) { testenv.SetArgs(c, "sleep", "1000") })
+	r.ok("run", "--detach", "-b", bundle, id)
+	defer r.do("delete", "--force", id)
+	inside := filepath.Join("/proc", strconv.Itoa(int(r.stateOf(id)["pid"].(float64))), "root/data")
+	for file, attr := range map[string]string{"sub/suid": "security.capability", "sub": "trusted.dir", "link": "trusted.link", "fifo": "trusted.empty"} {
+		a, b := make([]byte, 100), make([]byte, 100)
+		n, err := unix.Lgetxattr(filepath.Join(data, file), attr, a)
+		m, err2 := unix.Lgetxattr(filepath.Join(inside, file), attr, b)
+		if err != nil || err2 != nil || string(a[:n]) != string(b[:m]) {
+			t.Errorf("%s of %s: %q %v, in the image %q %v", attr, file, b[:max(m, 0)], err2, a[:max(n, 0)], err)
+		}
+	}
 }
