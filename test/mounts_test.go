@@ -150,3 +150,19 @@ os.setxattr("fifo", "trusted.empty", b"")'`
 		}
 	}
 }
+
+// TestMountKindsDiffer: the message says what is wrong with a file that is bound over a directory, and the other way round.
+func TestMountKindsDiffer(t *testing.T) {
+	r := newRuntime(t)
+	file := filepath.Join(testenv.Dir(t), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for want, mount := range map[string][2]string{
+		"a file cannot be mounted on a directory; name the file's path as the destination: is a directory": {"/home", file},
+		"not a directory": {"/etc/passwd", filepath.Dir(file)},
+	} {
+		bundle := shell(t, "true", func(c map[string]any) { addMount(c, mount[0], "bind", mount[1], "bind") })
+		r.fails([]string{"mount " + mount[0], want}, "run", "-b", bundle, testenv.ID(t))
+	}
+}

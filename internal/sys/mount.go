@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -192,11 +193,33 @@ func ClonePath(p string, recursive bool) (int, error) {
 	return tree, nil
 }
 
-// Attach mounts the detached mount tree on target. Both stay the caller's; tree now is the mount that is attached, and opens what is on it.
+// Attach mounts the detached mount tree on target. Both stay the caller's; tree now is the mount that is attached, and
+// opens what is on it. A directory goes on a directory only, and anything else on what is none: for another target the
+// errno is ENOTDIR, or EISDIR, where the kernel says EINVAL for this as for much else.
 func Attach(tree, target int, name string) error {
-	return fail("move_mount", name, retry(func() error {
+	err := retry(func() error {
 		return unix.MoveMount(tree, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
-	}))
+	})
+	if err == unix.EINVAL {
+		err = explainKinds(tree, target)
+	}
+	return fail("move_mount", name, err)
+}
+
+// explainKinds is EINVAL, or what it means if one of the two is a directory and the other is not.
+func explainKinds(tree, target int) error {
+	var from, to unix.Stat_t
+	if unix.Fstat(tree, &from) != nil || unix.Fstat(target, &to) != nil {
+		return unix.EINVAL
+	}
+	source, place := from.Mode&unix.S_IFMT == unix.S_IFDIR, to.Mode&unix.S_IFMT == unix.S_IFDIR
+	switch {
+	case source && !place:
+		return fmt.Errorf("a directory cannot be mounted on a file: %w", unix.ENOTDIR)
+	case place && !source:
+		return fmt.Errorf("a file cannot be mounted on a directory; name the file's path as the destination: %w", unix.EISDIR)
+	}
+	return unix.EINVAL
 }
 
 // SetAttr changes the attributes of the mount that fd is on: those of this mount, or of all below it.
