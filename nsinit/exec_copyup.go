@@ -42,13 +42,13 @@ func (c *child) copyUp(tree int, dest string, options []string) error {
 	if err := unix.Fchownat(tree, "", uid, gid, unix.AT_EMPTY_PATH); err != nil && err != unix.EINVAL {
 		return op("chown", dest, err)
 	}
-	err = copyDir(from, tree, dest, maxCopyDepth)
+	err = c.copyDir(from, tree, dest, maxCopyDepth)
 	// copyXattrs leaves the working directory anywhere.
 	return errors.Join(err, op("chdir", "/", unix.Chdir("/")))
 }
 
 // copyDir copies what from holds into to: entries of every kind with their modes, owners and extended attributes.
-func copyDir(from, to int, name string, depth int) error {
+func (c *child) copyDir(from, to int, name string, depth int) error {
 	if depth == 0 {
 		return op("copy", name, unix.ELOOP)
 	}
@@ -57,7 +57,7 @@ func copyDir(from, to int, name string, depth int) error {
 		return err
 	}
 	for _, n := range names {
-		if err := copyEntry(from, to, n, path.Join(name, n), depth); err != nil {
+		if err := c.copyEntry(from, to, n, path.Join(name, n), depth); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,10 @@ func copyDir(from, to int, name string, depth int) error {
 
 // copyEntry copies one entry. Its owner, mode and extended attributes come last and in this order: a change of the owner
 // takes the set-user-ID and set-group-ID bits away, and security.capability, and so may a write.
-func copyEntry(from, to int, n, name string, depth int) error {
+func (c *child) copyEntry(from, to int, n, name string, depth int) error {
+	if err := c.parentIsThere(); err != nil {
+		return err
+	}
 	var st unix.Stat_t
 	if err := unix.Fstatat(from, n, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return op("fstatat", name, err)
@@ -75,7 +78,7 @@ func copyEntry(from, to int, n, name string, depth int) error {
 	kind := st.Mode & unix.S_IFMT
 	switch kind {
 	case unix.S_IFDIR:
-		err = copySubdir(from, to, n, name, depth)
+		err = c.copySubdir(from, to, n, name, depth)
 	case unix.S_IFREG:
 		err = copyFile(from, to, n, name)
 	case unix.S_IFLNK:
@@ -156,7 +159,7 @@ func readXattr(read func(buf []byte) (int, error)) ([]byte, error) {
 	}
 }
 
-func copySubdir(from, to int, n, name string, depth int) error {
+func (c *child) copySubdir(from, to int, n, name string, depth int) error {
 	if err := unix.Mkdirat(to, n, 0o700); err != nil {
 		return op("mkdir", name, err)
 	}
@@ -170,7 +173,7 @@ func copySubdir(from, to int, n, name string, depth int) error {
 		return op("open", name, err)
 	}
 	defer sys.Close(out)
-	return copyDir(in, out, name, depth-1)
+	return c.copyDir(in, out, name, depth-1)
 }
 
 func copyFile(from, to int, n, name string) error {

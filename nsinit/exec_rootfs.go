@@ -214,15 +214,18 @@ func (c *child) emptyDir() (int, error) {
 	return tree, op("fcntl F_DUPFD_CLOEXEC", "an empty directory", err)
 }
 
-// null is a fresh mount of the container's /dev/null. That it really is the null device is checked on the descriptor that is mounted: a link or another file in its place would show a file of its
-// choice under every masked path (CVE-2025-31133).
+// null is a fresh mount of the container's /dev/null. That it really is the null device is checked on the descriptor that
+// is mounted, which is kept for the next one: a link or another file in its place would show a file of its choice under
+// every masked path (CVE-2025-31133).
 func (c *child) null() (int, error) {
-	fd, err := c.openNull(unix.O_PATH)
-	if err != nil {
-		return -1, err
+	if c.nullFD == 0 {
+		fd, err := c.openNull(unix.O_PATH)
+		if err != nil {
+			return -1, err
+		}
+		c.nullFD = fd
 	}
-	defer sys.Close(fd)
-	return sys.CloneTree(fd, "/dev/null", false)
+	return sys.CloneTree(c.nullFD, "/dev/null", false)
 }
 
 func (c *child) openNull(flags int) (int, error) {
