@@ -25,6 +25,7 @@ type child struct {
 	program string    // path of the program, once it is found
 	nullFD  int       // the container's null device, once a mask has needed it; zero until then
 	empty   int       // a shared empty read-only directory for masks; zero until the first one
+	onSlash bool      // the root is mounted on "/" until it becomes the root
 	waiting bool      // behind the gate: the peer is whoever opened it
 }
 

@@ -134,7 +134,7 @@ func (c *child) tmpfsMode(dest string, data []string) []string {
 
 // bind mounts a path of the host.
 func (c *child) bind(m *container.Mount, dest string) error {
-	tree, err := c.source(m.Source, m.Recursive)
+	tree, err := c.namedSource(m.Source, m.Recursive)
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,7 @@ func (c *child) rootTarget() (int, error) {
 	if target, err = unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return -1, op("open", "/", err)
 	}
+	c.onSlash = true
 	if err := c.unshareMount(target, "/"); err != nil {
 		sys.Close(target)
 		return -1, err
@@ -90,13 +91,27 @@ func (c *child) source(path string, recursive bool) (int, error) {
 	if err == nil || !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
 		return tree, err
 	}
-	arg, e := syncproto.ToValue(container.MountArg{Source: path, Recursive: recursive})
-	if e != nil {
-		return -1, e
+	return c.fromParent(path, recursive)
+}
+
+// namedSource is source for a path that the configuration names, and may lead through any links. While the root is mounted
+// on "/", a ".." that leads there would go on in the image, and from there anywhere: then the parent resolves it.
+func (c *child) namedSource(path string, recursive bool) (int, error) {
+	if c.onSlash {
+		return c.fromParent(path, recursive)
 	}
-	_, fds, e := c.peer.Call(context.Background(), container.ReqMount, arg)
-	if e != nil {
-		return -1, e
+	return c.source(path, recursive)
+}
+
+// fromParent is the copy of a mount that the parent makes.
+func (c *child) fromParent(path string, recursive bool) (int, error) {
+	arg, err := syncproto.ToValue(container.MountArg{Source: path, Recursive: recursive})
+	if err != nil {
+		return -1, err
+	}
+	_, fds, err := c.peer.Call(context.Background(), container.ReqMount, arg)
+	if err != nil {
+		return -1, err
 	}
 	return fds[0], nil
 }
