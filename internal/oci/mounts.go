@@ -46,7 +46,7 @@ func (c *conversion) needsMounts(property string) error {
 	if c.has(container.NSMount) {
 		return nil
 	}
-	return wrong(property, "needs a mount namespace in linux.namespaces")
+	return wrong(property, "needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there")
 }
 
 func (c *conversion) mounts() error {
