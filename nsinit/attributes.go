@@ -17,10 +17,10 @@ const timeAttrs = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
 
 // bindAttrs are the attributes that a bind mount sets and clears of those that it inherits from its source's mount.
 //
-// As soon as an option sets one, the mount gets what is named and nothing else, as with the remount by which runc and crun
-// do it: ro on a source that is nosuid gives ro. Options that only clear, such as the rw that managers give every mount,
-// clear what they name and keep the rest, as with runc 1.1, crun and mount(8); runc 1.2 clears the rest too. Access times
-// are kept unless an option is about them.
+// As soon as an option sets one, the mount gets what is named and nothing else, as with the remount by which runc and
+// crun do it: ro on a source that is nosuid gives ro. Options that only clear, such as the rw that managers give every
+// mount, clear what they name and keep the rest, as with runc 1.1, crun and mount(8); runc 1.2 clears the rest too.
+// Access times are kept unless an option is about them.
 func bindAttrs(m *container.Mount) (set, clear uint64) {
 	set, clear = m.Set, m.Clear
 	if set == 0 {
@@ -33,8 +33,8 @@ func bindAttrs(m *container.Mount) (set, clear uint64) {
 	return set, clear
 }
 
-// namesTimes says whether an option is about when access times are written: they are one field of the kernel, which such
-// an option clears first.
+// namesTimes says whether an option is about when access times are written: they are one field of the kernel, which
+// such an option clears first.
 func namesTimes(m *container.Mount) bool { return m.Clear&unix.MOUNT_ATTR__ATIME != 0 }
 
 // lockedAttrs are bindAttrs where the user namespace may not clear what the source's mount has: that all stays. refused
@@ -55,7 +55,8 @@ func attrNames(attr, mask uint64) string {
 		bit          uint64
 		set, cleared string
 	}{
-		{unix.MOUNT_ATTR_RDONLY, "ro", "rw"}, {unix.MOUNT_ATTR_NOSUID, "nosuid", "suid"}, {unix.MOUNT_ATTR_NODEV, "nodev", "dev"},
+		{unix.MOUNT_ATTR_RDONLY, "ro", "rw"}, {unix.MOUNT_ATTR_NOSUID, "nosuid", "suid"},
+		{unix.MOUNT_ATTR_NODEV, "nodev", "dev"},
 		{unix.MOUNT_ATTR_NOEXEC, "noexec", "exec"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow", "symfollow"},
 		{unix.MOUNT_ATTR_NODIRATIME, "nodiratime", "diratime"},
 	} {

@@ -18,7 +18,7 @@ type child struct {
 	profile *syncproto.Profile
 	plan    func(*container.Config) ([]Step, error)
 	cfg     container.Config
-	parent  int       // number of the socket that leads to the parent, which the peer owns; zero: nobody is there to look after
+	parent  int       // number of the socket to the parent, which the peer owns; zero: it need not be there
 	fds     []int     // that came with CONFIG
 	root    *sys.Root // the container's root file system, once StageRootfs is done
 	env     []string  // of the program
@@ -115,9 +115,10 @@ func (c *child) call(name string) error {
 // errNoParent is what ends the child when its parent has ended.
 var errNoParent = errors.New("the parent has ended")
 
-// parentIsThere is an error once the parent has ended, or closed its end. It is asked before every step, and between the
-// files of a long one: a child must not go on alone with what nobody waits for, after a kill of the command say. The
-// kernel's own way, PR_SET_PDEATHSIG, is about the thread that made the child, and that ends before the parent does.
+// parentIsThere is an error once the parent has ended, or closed its end. It is asked before every step, and between
+// the files of a long one: a child must not go on alone with what nobody waits for, after a kill of the command say.
+// The kernel's own way, PR_SET_PDEATHSIG, is about the thread that made the child, and that ends before the parent
+// does.
 func (c *child) parentIsThere() error {
 	if c.parent <= 0 {
 		return nil

@@ -14,8 +14,8 @@ import (
 // maxCopyDepth bounds the directories that tmpcopyup descends into.
 const maxCopyDepth = 64
 
-// copyUp copies the content of the directory that a tmpfs will cover into the tmpfs, which is mounted nowhere yet, and gives
-// the tmpfs the directory's owner unless its options name one. There may be no such directory.
+// copyUp copies the content of the directory that a tmpfs will cover into the tmpfs, which is mounted nowhere yet, and
+// gives the tmpfs the directory's owner unless its options name one. There may be no such directory.
 func (c *child) copyUp(tree int, dest string, options []string) error {
 	from, err := c.root.Open(dest, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -64,8 +64,8 @@ func (c *child) copyDir(from, to int, name string, depth int) error {
 	return nil
 }
 
-// copyEntry copies one entry. Its owner, mode and extended attributes come last and in this order: a change of the owner
-// takes the set-user-ID and set-group-ID bits away, and security.capability, and so may a write.
+// copyEntry copies one entry. Its owner, mode and extended attributes come last and in this order: a change of the
+// owner takes the set-user-ID and set-group-ID bits away, and security.capability, and so may a write.
 func (c *child) copyEntry(from, to int, n, name string, depth int) error {
 	if err := c.parentIsThere(); err != nil {
 		return err

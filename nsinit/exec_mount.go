@@ -187,8 +187,9 @@ func setBindAttr(tree int, m *container.Mount) error {
 	}
 	set, clear, refused := lockedAttrs(m, have)
 	if refused != 0 {
-		return fmt.Errorf("%s is %s on the host, which a user namespace may not change to %s (leave the option out to keep it): %w",
-			m.Source, attrNames(have, refused), attrNames(m.Set, refused), unix.EPERM)
+		const text = "%s is %s on the host, which a user namespace may not change to %s " +
+			"(leave the option out to keep it): %w"
+		return fmt.Errorf(text, m.Source, attrNames(have, refused), attrNames(m.Set, refused), unix.EPERM)
 	}
 	return sys.SetAttr(tree, m.Source, false, set, clear, 0)
 }

@@ -43,7 +43,8 @@ func (c *child) moveRoot() error {
 	return op("chroot", c.cfg.Root.Path, unix.Chroot("."))
 }
 
-// moveOnto moves the root, the working directory, over the old one. It is there already if its own path cannot be walked.
+// moveOnto moves the root, the working directory, over the old one. It is there already if its own path cannot be
+// walked.
 func (c *child) moveOnto(list, old int) error {
 	oldID, _, err := sys.MountOf(old)
 	if err != nil {
@@ -80,8 +81,9 @@ func openMountList() (int, error) {
 	return list, op("open", "self/mountinfo", e)
 }
 
-// clearOldRoot unmounts what is mounted on the old root besides the new one, until nothing is left or nothing more goes:
-// in a user namespace the host's mounts are locked, mount_namespaces(7). What tells of the host among these is covered.
+// clearOldRoot unmounts what is mounted on the old root besides the new one, until nothing is left or nothing more
+// goes: in a user namespace the host's mounts are locked, mount_namespaces(7). What tells of the host among these is
+// covered.
 func (c *child) clearOldRoot(list, old int) error {
 	oldID, _, err := sys.MountOf(old)
 	if err != nil {
@@ -117,16 +119,17 @@ func (c *child) clearOldRoot(list, old int) error {
 				return err
 			}
 			if !done {
-				return fmt.Errorf("--no-pivot: the %s on %s would stay in the container, for something else covers it and it cannot be unmounted; unmount it, or do without --no-pivot: %w",
-					m.Type, m.Point, unix.EPERM)
+				const text = "--no-pivot: the %s on %s would stay in the container, for something else covers it " +
+					"and it cannot be unmounted; unmount it, or do without --no-pivot: %w"
+				return fmt.Errorf(text, m.Type, m.Point, unix.EPERM)
 			}
 		}
 		return nil
 	}
 }
 
-// withMount calls f with a descriptor of the root of m, if a path still leads there: it may be covered, or gone together
-// with the mount that it was on. done is what f says.
+// withMount calls f with a descriptor of the root of m, if a path still leads there: it may be covered, or gone
+// together with the mount that it was on. done is what f says.
 func withMount(m sys.MountEntry, f func(fd int, m sys.MountEntry) (bool, error)) (done bool, err error) {
 	fd, err := unix.Open(m.Point, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

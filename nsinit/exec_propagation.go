@@ -12,9 +12,9 @@ func (c *child) propagation() error {
 	return sys.SetAttr(unix.AT_FDCWD, "/", recursive, 0, 0, p)
 }
 
-// unshareMount makes the mount that fd is on private if it is shared. Nothing that is mounted there must reach the host,
-// and pivot_root(2) and move_mount(2) take no root on or below a shared mount. One that is a slave stays one, so a root
-// file system goes on receiving what the host mounts below it.
+// unshareMount makes the mount that fd is on private if it is shared. Nothing that is mounted there must reach the
+// host, and pivot_root(2) and move_mount(2) take no root on or below a shared mount. One that is a slave stays one, so
+// a root file system goes on receiving what the host mounts below it.
 func (c *child) unshareMount(fd int, name string) error {
 	if !mayShare(c.cfg.Root.Propagation) {
 		return nil

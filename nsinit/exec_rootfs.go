@@ -94,8 +94,9 @@ func (c *child) source(path string, recursive bool) (int, error) {
 	return c.fromParent(path, recursive)
 }
 
-// namedSource is source for a path that the configuration names, and may lead through any links. While the root is mounted
-// on "/", a ".." that leads there would go on in the image, and from there anywhere: then the parent resolves it.
+// namedSource is source for a path that the configuration names, and may lead through any links. While the root is
+// mounted on "/", a ".." that leads there would go on in the image, and from there anywhere: then the parent resolves
+// it.
 func (c *child) namedSource(path string, recursive bool) (int, error) {
 	if c.onSlash {
 		return c.fromParent(path, recursive)
@@ -229,9 +230,9 @@ func (c *child) emptyDir() (int, error) {
 	return tree, op("fcntl F_DUPFD_CLOEXEC", "an empty directory", err)
 }
 
-// null is a fresh mount of the container's /dev/null. That it really is the null device is checked on the descriptor that
-// is mounted, which is kept for the next one: a link or another file in its place would show a file of its choice under
-// every masked path (CVE-2025-31133).
+// null is a fresh mount of the container's /dev/null. That it really is the null device is checked on the descriptor
+// that is mounted, which is kept for the next one: a link or another file in its place would show a file of its choice
+// under every masked path (CVE-2025-31133).
 func (c *child) null() (int, error) {
 	if c.nullFD == 0 {
 		fd, err := c.openNull(unix.O_PATH)

@@ -2,8 +2,8 @@ package nsinit
 
 import "github.com/handfast/handfast/internal/sys"
 
-// outside are the mounts that remain of the old root when the container's root is the mount root: all but that one, what
-// is mounted below it, and the old root itself, which nothing can unmount.
+// outside are the mounts that remain of the old root when the container's root is the mount root: all but that one,
+// what is mounted below it, and the old root itself, which nothing can unmount.
 func outside(mounts []sys.MountEntry, root, old uint64) []sys.MountEntry {
 	parent := make(map[uint64]uint64, len(mounts))
 	for _, m := range mounts {

@@ -2,9 +2,9 @@ package nsinit
 
 import "strings"
 
-// layerOptions are the options of an overlay with its layers one by one, lowerdir+ and datadir+ in place of lowerdir, as
-// Linux 6.7 and later take them: all together they may be longer than a page then (overlayfs.rst). Each is taken as it
-// stands, so what lowerdir has to escape is not escaped here.
+// layerOptions are the options of an overlay with its layers one by one, lowerdir+ and datadir+ in place of lowerdir,
+// as Linux 6.7 and later take them: all together they may be longer than a page then (overlayfs.rst). Each is taken as
+// it stands, so what lowerdir has to escape is not escaped here.
 func layerOptions(data []string) []string {
 	var out []string
 	for _, d := range data {

@@ -12,7 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// A child whose parent has ended goes on with nothing: neither with the next step, nor with the next file of a long one.
+// A child whose parent has ended goes on with nothing: neither with the next step, nor with the next file of a long
+// one.
 func TestChildEndsWithItsParent(t *testing.T) {
 	testenv.Root(t)
 	for _, kind := range []int{unix.SOCK_SEQPACKET, unix.SOCK_STREAM} {

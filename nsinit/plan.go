@@ -131,8 +131,8 @@ func (p *planner) rootfs() {
 		p.add(Step{Stage: StageMount, Mount: &cfg.Mounts[i]})
 	}
 	for i := range cfg.Devices {
-		// In a /dev of the container's own ptmx is the link to its devpts, whatever stands in the configuration: a node of
-		// it would open the terminals of that instance too, or of the host's where it must be bound from there.
+		// In a /dev of the container's own ptmx is the link to its devpts, whatever stands in the configuration: a node
+		// of it would open the terminals of that instance too, or of the host's where it must be bound from there.
 		if d := &cfg.Devices[i]; !p.ownDev() || path.Clean(d.Path) != "/dev/ptmx" {
 			p.add(Step{Stage: StageDevice, Device: d})
 		}

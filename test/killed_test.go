@@ -44,8 +44,8 @@ func TestKilledCreate(t *testing.T) {
 	})
 }
 
-// TestChildEndsWithItsCommand: once the command was killed the child does nothing more, also where it would not have asked
-// its parent for long: neither the next hook nor the mounts after it.
+// TestChildEndsWithItsCommand: once the command was killed the child does nothing more, also where it would not have
+// asked its parent for long: neither the next hook nor the mounts after it.
 func TestChildEndsWithItsCommand(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	hook := func(script string) any {

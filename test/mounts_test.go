@@ -15,8 +15,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestBindOnDanglingLink: images have /etc/resolv.conf -> ../run/systemd/resolve/stub-resolv.conf, where /run is empty, and
-// every manager binds that file. What the link names is made in the image, and covered there.
+// TestBindOnDanglingLink: images have /etc/resolv.conf -> ../run/systemd/resolve/stub-resolv.conf, where /run is empty,
+// and every manager binds that file. What the link names is made in the image, and covered there.
 func TestBindOnDanglingLink(t *testing.T) {
 	r := newRuntime(t)
 	source := testenv.Dir(t)
@@ -57,8 +57,8 @@ func TestBindOnDanglingLink(t *testing.T) {
 	}
 }
 
-// TestLongOptions: fsconfig(2) takes values of up to 255 bytes, and managers give overlays whose lowerdir is much longer,
-// up to the page that mount(2) takes and beyond it, where the kernel has lowerdir+.
+// TestLongOptions: fsconfig(2) takes values of up to 255 bytes, and managers give overlays whose lowerdir is much
+// longer, up to the page that mount(2) takes and beyond it, where the kernel has lowerdir+.
 func TestLongOptions(t *testing.T) {
 	r := newRuntime(t)
 	for name, c := range map[string]struct {
@@ -100,8 +100,8 @@ func TestLongOptions(t *testing.T) {
 	contains(t, long("mpol="+strings.Repeat("x", 5000)), "tmpfs", "5005 bytes of options, the kernel takes 4095")
 }
 
-// TestCopyUpKeepsEverything: a tmpfs with tmpcopyup shows what the image has there, entries of every kind with their modes,
-// owners and extended attributes.
+// TestCopyUpKeepsEverything: a tmpfs with tmpcopyup shows what the image has there, entries of every kind with their
+// modes, owners and extended attributes.
 func TestCopyUpKeepsEverything(t *testing.T) {
 	r := newRuntime(t)
 	const show = `cd /data && find . | sort | while read f; do stat -c '%n %F %a %u:%g %t:%T %s' "$f"; done; cat sub/file`
@@ -151,7 +151,8 @@ os.setxattr("fifo", "trusted.empty", b"")'`
 	}
 }
 
-// TestMountKindsDiffer: the message says what is wrong with a file that is bound over a directory, and the other way round.
+// TestMountKindsDiffer: the message says what is wrong with a file that is bound over a directory, and the other way
+// round.
 func TestMountKindsDiffer(t *testing.T) {
 	r := newRuntime(t)
 	file := filepath.Join(testenv.Dir(t), "file")

@@ -20,9 +20,9 @@ var bindOptions = []string{"none", "private", "rprivate", "slave", "rslave", "sh
 
 // propagationScript is run in a mount namespace of its own, which is the host of a container there. Its arguments: what
 // runs the runtime, the bundle, the propagation of the mounts that the root file system and the source of the binds are
-// on, and the options of the binds. It prints a line for each bind and one for the root: the optional fields of mountinfo,
-// whether what the host mounts below the source afterwards is seen in the container, and whether what the container
-// mounts is seen on the host. And last how many of the host's mounts the container took away.
+// on, and the options of the binds. It prints a line for each bind and one for the root: the optional fields of
+// mountinfo, whether what the host mounts below the source afterwards is seen in the container, and whether what the
+// container mounts is seen on the host. And last how many of the host's mounts the container took away.
 const propagationScript = `
 runtime=$1 bundle=$2 kind=$3 options=$4
 cd "$bundle"
@@ -63,9 +63,9 @@ $runtime delete --force p
 [ "$before" = "$during" ] || { echo "the host had $before mounts, and $during once the container ran:"; cat /proc/self/mountinfo; }
 `
 
-// TestPropagation: each value of linux.rootfsPropagation with each propagation of a bind, with sources and roots on mounts
-// that are shared, slaves, private, and the host's own root. The golden file is what runc 1.1 gives, but for the root
-// itself: runc leaves it private where shared or unbindable is asked for, and cannot start with runbindable.
+// TestPropagation: each value of linux.rootfsPropagation with each propagation of a bind, with sources and roots on
+// mounts that are shared, slaves, private, and the host's own root. The golden file is what runc 1.1 gives, but for the
+// root itself: runc leaves it private where shared or unbindable is asked for, and cannot start with runbindable.
 func TestPropagation(t *testing.T) {
 	var all strings.Builder
 	for _, value := range []string{"", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"} {

@@ -51,8 +51,8 @@ func TestUserNamespace(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestPtmxAmongDevices: managers name /dev/ptmx among linux.devices, as c 5:2. With and without a user namespace it is the
-// link to the container's own devpts.
+// TestPtmxAmongDevices: managers name /dev/ptmx among linux.devices, as c 5:2. With and without a user namespace it is
+// the link to the container's own devpts.
 func TestPtmxAmongDevices(t *testing.T) {
 	for _, users := range []bool{false, true} {
 		r := newRuntime(t)

@@ -46,7 +46,8 @@ func (c *conversion) needsMounts(property string) error {
 	if c.has(container.NSMount) {
 		return nil
 	}
-	return wrong(property, "needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there")
+	return wrong(property, "needs a mount namespace in linux.namespaces; "+
+		"without one it would be mounted on the host, and stay there")
 }
 
 func (c *conversion) mounts() error {
@@ -152,14 +153,15 @@ func (c *conversion) bind(at string, m *container.Mount) error {
 	return nil
 }
 
-// cgroup2Options are the options of cgroup2 itself, Documentation/admin-guide/cgroup-v2.rst. The kernel takes them from the
-// host's first namespace and ignores them from others.
+// cgroup2Options are the options of cgroup2 itself, Documentation/admin-guide/cgroup-v2.rst. The kernel takes them from
+// the host's first namespace and ignores them from others.
 var cgroup2Options = []string{
-	"nsdelegate", "favordynmods", "memory_localevents", "memory_recursiveprot", "memory_hugetlb_accounting", "pids_localevents",
+	"nsdelegate", "favordynmods", "memory_localevents", "memory_recursiveprot", "memory_hugetlb_accounting",
+	"pids_localevents",
 }
 
-// cgroupOptions refuses options that a mount of type cgroup does not have: what is mounted for it is the runtime's choice,
-// by the hierarchies of the host, so the kernel never sees them. On v1 it has none but those of every mount.
+// cgroupOptions refuses options that a mount of type cgroup does not have: what is mounted for it is the runtime's
+// choice, by the hierarchies of the host, so the kernel never sees them. On v1 it has none but those of every mount.
 func cgroupOptions(at string, m *container.Mount) error {
 	for _, d := range m.Data {
 		if m.Cgroup.Version != 2 || !slices.Contains(cgroup2Options, d) {
@@ -190,8 +192,8 @@ func (c *conversion) mountIDs(at string, data []string) error {
 	return nil
 }
 
-// paths takes over what is hidden or read-only in the container. A path that is not absolute is taken from the root, as with
-// runc, and one that stands twice is mounted once.
+// paths takes over what is hidden or read-only in the container. A path that is not absolute is taken from the root, as
+// with runc, and one that stands twice is mounted once.
 func (c *conversion) paths() error {
 	for _, list := range [...]struct {
 		at    string

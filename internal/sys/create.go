@@ -11,9 +11,9 @@ import (
 // So often, too, it looks again where something has come to be, or has gone, while it looked.
 const maxLinks = 40
 
-// walk is the creation of one path below a root: what openat2(2) would resolve, a component at a time, and made where it
-// is missing. Only descriptors are walked on, each opened below the one before without following a link; a link's text
-// is taken apart into components that are walked as any other, and ".." leads back to a directory that was walked
+// walk is the creation of one path below a root: what openat2(2) would resolve, a component at a time, and made where
+// it is missing. Only descriptors are walked on, each opened below the one before without following a link; a link's
+// text is taken apart into components that are walked as any other, and ".." leads back to a directory that was walked
 // through, never above the root.
 type walk struct {
 	root    *Root

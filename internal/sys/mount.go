@@ -2,7 +2,6 @@ package sys
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -75,14 +74,15 @@ var superblock = map[string]uintptr{
 	"iversion": unix.MS_I_VERSION, "mand": unix.MS_MANDLOCK, "silent": unix.MS_SILENT,
 }
 
-// NewFSByMount is NewFS for what FitsFsconfig refuses: mount(2), which takes a page of options. That one mounts on a path
-// only, so it is made on a tmpfs that is mounted on place for the time being, a directory on a mount that nobody shares,
-// and copied from there. The working directory is "/" afterwards. The caller owns the descriptor, and keeps place.
+// NewFSByMount is NewFS for what FitsFsconfig refuses: mount(2), which takes a page of options. That one mounts on a
+// path only, so it is made on a tmpfs that is mounted on place for the time being, a directory on a mount that nobody
+// shares, and copied from there. The working directory is "/" afterwards. The caller owns the descriptor, and keeps
+// place.
 func NewFSByMount(place int, kind, source string, flags, data []string, attr uint64) (tree int, err error) {
 	text := strings.Join(data, ",")
 	if size := len(text); size >= unix.Getpagesize() {
-		return -1, &Error{Op: "mount", Path: kind, Err: unix.E2BIG, Log: strconv.Itoa(size) + " bytes of options, the kernel takes " +
-			strconv.Itoa(unix.Getpagesize()-1)}
+		return -1, &Error{Op: "mount", Path: kind, Err: unix.E2BIG,
+			Log: fmt.Sprintf("%d bytes of options, the kernel takes %d", size, unix.Getpagesize()-1)}
 	}
 	var sb uintptr
 	for _, f := range flags {
@@ -120,7 +120,8 @@ func NewFSByMount(place int, kind, source string, flags, data []string, attr uin
 	}
 	err = retry(func() error { return unix.Mount(source, dir, kind, sb, text) })
 	if err != nil {
-		return -1, &Error{Op: "mount", Path: kind, Err: err, Log: strconv.Itoa(len(text)) + " bytes of options, which fsconfig(2) does not take"}
+		return -1, &Error{Op: "mount", Path: kind, Err: err,
+			Log: fmt.Sprintf("%d bytes of options, which fsconfig(2) does not take", len(text))}
 	}
 	if tree, err = ClonePath(dir, false); err != nil {
 		return -1, err
@@ -217,7 +218,8 @@ func explainKinds(tree, target int) error {
 	case source && !place:
 		return fmt.Errorf("a directory cannot be mounted on a file: %w", unix.ENOTDIR)
 	case place && !source:
-		return fmt.Errorf("a file cannot be mounted on a directory; name the file's path as the destination: %w", unix.EISDIR)
+		const hint = "a file cannot be mounted on a directory; name the file's path as the destination"
+		return fmt.Errorf(hint+": %w", unix.EISDIR)
 	}
 	return unix.EINVAL
 }

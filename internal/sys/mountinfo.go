@@ -2,6 +2,7 @@ package sys
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -63,7 +64,7 @@ func ParseMounts(text string) ([]MountEntry, error) {
 		before, after, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
 		f := strings.Split(before, " ")
 		if !ok || len(f) < 6 {
-			return nil, fail("parse", "mountinfo", errors.New("line "+strconv.Quote(line)+" has another form than proc(5) says"))
+			return nil, fail("parse", "mountinfo", fmt.Errorf("line %q has another form than proc(5) says", line))
 		}
 		id, err := strconv.ParseUint(f[0], 10, 64)
 		parent, err2 := strconv.ParseUint(f[1], 10, 64)

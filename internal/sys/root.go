@@ -62,8 +62,8 @@ func (r *Root) Path(p string) (int, error) { return r.Open(p, unix.O_PATH, 0) }
 // Dir opens the directory p below the root as a bare path.
 func (r *Root) Dir(p string) (int, error) { return r.Open(p, unix.O_PATH|unix.O_DIRECTORY, 0) }
 
-// MkdirAll opens the directory p below the root, and makes what is missing of it with mode, one component after another,
-// each below the one before. A link whose target is missing is followed below the root, and the target made.
+// MkdirAll opens the directory p below the root, and makes what is missing of it with mode, one component after
+// another, each below the one before. A link whose target is missing is followed below the root, and the target made.
 func (r *Root) MkdirAll(p string, mode uint32) (int, error) {
 	fd, err := r.Dir(p)
 	if err == nil || !is(err, unix.ENOENT) {

@@ -27,9 +27,9 @@ mount -t sysfs s /tmp && echo REACHED
 umount /proc /sys
 mount -t proc p /tmp && echo REACHED`
 
-// With --no-pivot the host's mounts stay in the container's mount namespace, behind a chroot(2). As long as one of them is
-// a whole procfs or sysfs, the kernel lets a user namespace inside mount a fresh one, without what is masked and read-only
-// in the container's own (mnt_already_visible in fs/namespace.c).
+// With --no-pivot the host's mounts stay in the container's mount namespace, behind a chroot(2). As long as one of them
+// is a whole procfs or sysfs, the kernel lets a user namespace inside mount a fresh one, without what is masked and
+// read-only in the container's own (mnt_already_visible in fs/namespace.c).
 func TestNoPivotLeavesNoProcfs(t *testing.T) {
 	testenv.Root(t)
 	before, err := os.ReadFile("/proc/sys/kernel/printk")
@@ -68,8 +68,8 @@ func TestNoPivotLeavesNoProcfs(t *testing.T) {
 	}
 }
 
-// runNoPivot runs a container on a host that has been prepared so, in a mount namespace of its own. The output has a line
-// HOST if mounts of the host have come or gone by that.
+// runNoPivot runs a container on a host that has been prepared so, in a mount namespace of its own. The output has a
+// line HOST if mounts of the host have come or gone by that.
 func runNoPivot(t *testing.T, host string, mutate func(c map[string]any)) string {
 	t.Helper()
 	bundle := testenv.Bundle(t, testenv.Busybox(t), mutate)
@@ -84,8 +84,8 @@ func runNoPivot(t *testing.T, host string, mutate func(c map[string]any)) string
 	return string(out)
 }
 
-// What the host has mounted is gone from the container's mount namespace, and the host keeps it: also a file of procfs on
-// a file, and a root that is mounted over the old one from the beginning, because nobody may walk to its own place.
+// What the host has mounted is gone from the container's mount namespace, and the host keeps it: also a file of procfs
+// on a file, and a root that is mounted over the old one from the beginning, because nobody may walk to its own place.
 func TestNoPivotEmptiesTheOldRoot(t *testing.T) {
 	testenv.Root(t)
 	const show = `sed 's/.* - \([^ ]*\).*/\1/' /proc/self/mountinfo | sort | uniq -c`
