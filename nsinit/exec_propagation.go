@@ -37,7 +37,7 @@ func isShared(fd int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	list, err := sys.OpenMounts()
+	list, err := openMountList()
 	if err != nil {
 		return false, err
 	}
