@@ -18,12 +18,15 @@ type child struct {
 	profile *syncproto.Profile
 	plan    func(*container.Config) ([]Step, error)
 	cfg     container.Config
+	parent  int       // number of the socket to the parent, which the peer owns; zero: it need not be there
 	fds     []int     // that came with CONFIG
 	root    *sys.Root // the container's root file system, once StageRootfs is done
 	env     []string  // of the program
 	program string    // path of the program, once it is found
+	nullFD  int       // the container's null device, once a mask has needed it; zero until then
 	empty   int       // a shared empty read-only directory for masks; zero until the first one
 	filter  *filter   // of system calls; nil: none
+	onSlash bool      // the root is mounted on "/" until it becomes the root
 	waiting bool      // behind the gate: the peer is whoever opened it
 }
 
@@ -113,6 +116,24 @@ func (c *child) call(name string) error {
 	_, fds, err := c.peer.Call(context.Background(), name, syncproto.Value{})
 	transport.CloseAll(fds)
 	return err
+}
+
+// errNoParent is what ends the child when its parent has ended.
+var errNoParent = errors.New("the parent has ended")
+
+// parentIsThere is an error once the parent has ended, or closed its end. It is asked before every step, and between
+// the files of a long one: a child must not go on alone with what nobody waits for, after a kill of the command say.
+// The kernel's own way, PR_SET_PDEATHSIG, is about the thread that made the child, and that ends before the parent
+// does.
+func (c *child) parentIsThere() error {
+	if c.parent <= 0 {
+		return nil
+	}
+	set := []unix.PollFd{{Fd: int32(c.parent)}}
+	if n, err := unix.Poll(set, 0); err == nil && n > 0 && set[0].Revents&unix.POLLHUP != 0 {
+		return errNoParent
+	}
+	return nil
 }
 
 // op is a failed operation as an error; nil for nil.

@@ -164,6 +164,7 @@ func TestDeviceNodes(t *testing.T) {
 func TestCopyUp(t *testing.T) {
 	testenv.Root(t)
 	root := t.TempDir()
+	t.Chdir(root) // and back afterwards: copyUp ends in "/", as the child does everything
 	from := filepath.Join(root, "from")
 	to := filepath.Join(root, "to")
 	err := errors.Join(os.MkdirAll(filepath.Join(from, "d", "e"), 0o750), os.Mkdir(to, 0o755),
@@ -177,7 +178,7 @@ func TestCopyUp(t *testing.T) {
 	}
 	defer sys.Close(fd)
 	k := &child{root: rootOn(t, root)}
-	if err := k.copyUp(fd, "/from"); err != nil {
+	if err := k.copyUp(fd, "/from", nil); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := os.Stat(filepath.Join(to, "d", "f")); err != nil || st.Size() != 100_000 || st.Mode() != 0o640 {
@@ -186,7 +187,7 @@ func TestCopyUp(t *testing.T) {
 	if l, err := os.Readlink(filepath.Join(to, "l")); err != nil || l != "/etc/passwd" {
 		t.Errorf("the link: %q %v", l, err)
 	}
-	if err := k.copyUp(fd, "/not/there"); err != nil {
+	if err := k.copyUp(fd, "/not/there", nil); err != nil {
 		t.Errorf("nothing to copy: %v", err)
 	}
 }

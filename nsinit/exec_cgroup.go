@@ -19,6 +19,7 @@ func (c *child) mountCgroup(m *container.Mount, dest string) error {
 		}
 		h := m.Cgroup.Hierarchies[0]
 		h.V2 = true
+		h.Options = strings.Join(m.Data, ",")
 		return c.mountHierarchy(&h, m.Set, dest)
 	}
 	base, err := sys.NewFS("tmpfs", "tmpfs", nil, []string{"mode=755", "size=0k"}, m.Set&^unix.MOUNT_ATTR_RDONLY)
@@ -35,11 +36,14 @@ func (c *child) mountCgroup(m *container.Mount, dest string) error {
 		return err
 	}
 	for i := range m.Cgroup.Hierarchies {
-		h := &m.Cgroup.Hierarchies[i]
+		h := m.Cgroup.Hierarchies[i]
+		if h.V2 {
+			h.Options = "" // of a hybrid host: it has none of the mount's
+		}
 		if strings.Contains(h.Name, "/") || h.Name == "" {
 			return errors.New("hierarchy name \"" + h.Name + "\" is no directory's name")
 		}
-		if err := c.mountHierarchy(h, m.Set, path.Join(dest, h.Name)); err != nil {
+		if err := c.mountHierarchy(&h, m.Set, path.Join(dest, h.Name)); err != nil {
 			return err
 		}
 		for _, l := range h.Links {
@@ -66,7 +70,10 @@ func (c *child) mountHierarchy(h *container.Hierarchy, attr uint64, dest string)
 	if c.hasNamespace(container.NSCgroup) {
 		kind, options := "cgroup", strings.Split(h.Options, ",")
 		if h.V2 {
-			kind, options = "cgroup2", nil
+			kind = "cgroup2"
+		}
+		if h.Options == "" {
+			options = nil
 		}
 		tree, err = sys.NewFS(kind, "cgroup", nil, options, attr)
 	}

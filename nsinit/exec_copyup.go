@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"path"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -13,8 +14,9 @@ import (
 // maxCopyDepth bounds the directories that tmpcopyup descends into.
 const maxCopyDepth = 64
 
-// copyUp copies the content of the directory that a tmpfs will cover into the tmpfs, which is mounted nowhere yet. There may be no such directory.
-func (c *child) copyUp(tree int, dest string) error {
+// copyUp copies the content of the directory that a tmpfs will cover into the tmpfs, which is mounted nowhere yet, and
+// gives the tmpfs the directory's owner unless its options name one. There may be no such directory.
+func (c *child) copyUp(tree int, dest string, options []string) error {
 	from, err := c.root.Open(dest, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
@@ -23,11 +25,30 @@ func (c *child) copyUp(tree int, dest string) error {
 		return err
 	}
 	defer sys.Close(from)
-	return copyDir(from, tree, dest, maxCopyDepth)
+	var st unix.Stat_t
+	if err := unix.Fstat(from, &st); err != nil {
+		return op("fstat", dest, err)
+	}
+	uid, gid := int(st.Uid), int(st.Gid)
+	for _, o := range options {
+		if strings.HasPrefix(o, "uid=") {
+			uid = -1
+		}
+		if strings.HasPrefix(o, "gid=") {
+			gid = -1
+		}
+	}
+	// EINVAL: its owner has no id in this user namespace, so this process's root is as good as any.
+	if err := unix.Fchownat(tree, "", uid, gid, unix.AT_EMPTY_PATH); err != nil && err != unix.EINVAL {
+		return op("chown", dest, err)
+	}
+	err = c.copyDir(from, tree, dest, maxCopyDepth)
+	// copyXattrs leaves the working directory anywhere.
+	return errors.Join(err, op("chdir", "/", unix.Chdir("/")))
 }
 
-// copyDir copies what from holds into to: directories, files and links with their modes and owners. Devices and sockets stay behind.
-func copyDir(from, to int, name string, depth int) error {
+// copyDir copies what from holds into to: entries of every kind with their modes, owners and extended attributes.
+func (c *child) copyDir(from, to int, name string, depth int) error {
 	if depth == 0 {
 		return op("copy", name, unix.ELOOP)
 	}
@@ -36,42 +57,110 @@ func copyDir(from, to int, name string, depth int) error {
 		return err
 	}
 	for _, n := range names {
-		if err := copyEntry(from, to, n, path.Join(name, n), depth); err != nil {
+		if err := c.copyEntry(from, to, n, path.Join(name, n), depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func copyEntry(from, to int, n, name string, depth int) error {
+// copyEntry copies one entry. Its owner, mode and extended attributes come last and in this order: a change of the
+// owner takes the set-user-ID and set-group-ID bits away, and security.capability, and so may a write.
+func (c *child) copyEntry(from, to int, n, name string, depth int) error {
+	if err := c.parentIsThere(); err != nil {
+		return err
+	}
 	var st unix.Stat_t
 	if err := unix.Fstatat(from, n, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return op("fstatat", name, err)
 	}
 	var err error
-	switch st.Mode & unix.S_IFMT {
+	kind := st.Mode & unix.S_IFMT
+	switch kind {
 	case unix.S_IFDIR:
-		err = copySubdir(from, to, n, name, &st, depth)
+		err = c.copySubdir(from, to, n, name, depth)
 	case unix.S_IFREG:
-		err = copyFile(from, to, n, name, &st)
+		err = copyFile(from, to, n, name)
 	case unix.S_IFLNK:
-		buf := make([]byte, unix.PathMax)
-		size, e := unix.Readlinkat(from, n, buf)
-		if e != nil {
-			return op("readlink", name, e)
-		}
-		err = op("symlink", name, unix.Symlinkat(string(buf[:size]), to, n))
+		err = copyLink(from, to, n, name)
 	default:
-		return nil
+		// A device cannot be made in a user namespace, and would open nothing in a tmpfs there: that is an error, for
+		// what the image holds must not be missing without a word.
+		err = op("mknod", name, unix.Mknodat(to, n, kind|0o600, int(st.Rdev)))
 	}
 	if err != nil {
 		return err
 	}
-	return op("chown", name, unix.Fchownat(to, n, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW))
+	if err := unix.Fchownat(to, n, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return op("chown", name, err)
+	}
+	if kind != unix.S_IFLNK { // whose mode is nothing that anybody looks at
+		if err := unix.Fchmodat(to, n, st.Mode&0o7777, 0); err != nil {
+			return op("chmod", name, err)
+		}
+	}
+	return copyXattrs(from, to, n, name)
 }
 
-func copySubdir(from, to int, n, name string, st *unix.Stat_t, depth int) error {
-	if err := unix.Mkdirat(to, n, st.Mode&0o7777); err != nil {
+func copyLink(from, to int, n, name string) error {
+	buf := make([]byte, unix.PathMax)
+	size, err := unix.Readlinkat(from, n, buf)
+	if err != nil {
+		return op("readlink", name, err)
+	}
+	return op("symlink", name, unix.Symlinkat(string(buf[:size]), to, n))
+}
+
+// copyXattrs copies extended attributes. Those that a tmpfs of this kernel does not have, or that this process may not
+// set, are left out: user attributes before Linux 6.6, trusted ones in a user namespace. There is no xattr call with a
+// directory before Linux 6.13, so entries are named from the working directory.
+func copyXattrs(from, to int, n, name string) error {
+	if err := unix.Fchdir(from); err != nil {
+		return op("fchdir", name, err)
+	}
+	list, err := readXattr(func(buf []byte) (int, error) { return unix.Llistxattr(n, buf) })
+	if err != nil || len(list) == 0 {
+		if err == unix.EOPNOTSUPP {
+			err = nil
+		}
+		return op("listxattr", name, err)
+	}
+	attrs := strings.Split(strings.TrimRight(string(list), "\x00"), "\x00")
+	values := make([][]byte, len(attrs))
+	for i, a := range attrs {
+		values[i], err = readXattr(func(buf []byte) (int, error) { return unix.Lgetxattr(n, a, buf) })
+		if err != nil {
+			return op("getxattr "+a, name, err)
+		}
+	}
+	if err := unix.Fchdir(to); err != nil {
+		return op("fchdir", name, err)
+	}
+	for i, a := range attrs {
+		err := unix.Lsetxattr(n, a, values[i], 0)
+		if err != nil && err != unix.EOPNOTSUPP && err != unix.EPERM && err != unix.EACCES {
+			return op("setxattr "+a, name, err)
+		}
+	}
+	return nil
+}
+
+// readXattr is the value that read(buf) gives, for which it asks for the size first.
+func readXattr(read func(buf []byte) (int, error)) ([]byte, error) {
+	for {
+		size, err := read(nil)
+		if err != nil || size == 0 {
+			return nil, err
+		}
+		buf := make([]byte, size)
+		if size, err = read(buf); err != unix.ERANGE { // it has grown meanwhile
+			return buf[:max(size, 0)], err
+		}
+	}
+}
+
+func (c *child) copySubdir(from, to int, n, name string, depth int) error {
+	if err := unix.Mkdirat(to, n, 0o700); err != nil {
 		return op("mkdir", name, err)
 	}
 	in, err := unix.Openat(from, n, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -84,16 +173,16 @@ func copySubdir(from, to int, n, name string, st *unix.Stat_t, depth int) error 
 		return op("open", name, err)
 	}
 	defer sys.Close(out)
-	return copyDir(in, out, name, depth-1)
+	return c.copyDir(in, out, name, depth-1)
 }
 
-func copyFile(from, to int, n, name string, st *unix.Stat_t) error {
+func copyFile(from, to int, n, name string) error {
 	in, err := unix.Openat(from, n, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return op("open", name, err)
 	}
 	defer sys.Close(in)
-	out, err := unix.Openat(to, n, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, st.Mode&0o7777)
+	out, err := unix.Openat(to, n, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return op("create", name, err)
 	}

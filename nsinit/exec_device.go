@@ -83,7 +83,7 @@ func matches(fd int, p string, d *container.Device) error {
 
 // bindDevice mounts the host's node of the same path over an empty file.
 func (c *child) bindDevice(p string, d *container.Device) error {
-	tree, err := c.source(p, false)
+	tree, err := c.namedSource(p, false)
 	if err != nil {
 		return err
 	}

@@ -48,10 +48,12 @@ func finishMount(tree int, m *container.Mount, dest string) error {
 			return err
 		}
 	}
-	if m.Propagation == 0 {
-		return nil
+	for _, p := range propagations(m.Propagation) {
+		if err := sys.SetAttr(tree, dest, m.Propagation&unix.MS_REC != 0, 0, 0, p); err != nil {
+			return err
+		}
 	}
-	return sys.SetAttr(tree, dest, m.Propagation&unix.MS_REC != 0, 0, 0, m.Propagation&^unix.MS_REC)
+	return nil
 }
 
 // newFS makes the file system of a mount that is no bind.
@@ -63,7 +65,7 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 	if lateReadonly(m) {
 		attr &^= unix.MOUNT_ATTR_RDONLY
 	}
-	tree, err := sys.NewFS(m.Type, m.Source, m.FSFlags, data, attr)
+	tree, err := c.makeFS(m, data, attr)
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
 		// sysfs belongs to the network namespace's owner, who in a user namespace without a network of its own is somebody else: the host's is bound in place.
 		return c.boundSys(m)
@@ -71,11 +73,31 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 	if err != nil || !m.CopyUp {
 		return tree, err
 	}
-	if err := c.copyUp(tree, dest); err != nil {
+	if err := c.copyUp(tree, dest, m.Data); err != nil {
 		sys.Close(tree)
 		return -1, err
 	}
 	return tree, nil
+}
+
+// makeFS makes a file system by the way that takes its options, however long they are: fsconfig(2) has values of up to
+// 255 bytes, mount(2) a page for all.
+func (c *child) makeFS(m *container.Mount, data []string, attr uint64) (int, error) {
+	if sys.FitsFsconfig(m.Source, data) {
+		return sys.NewFS(m.Type, m.Source, m.FSFlags, data, attr)
+	}
+	text := data
+	if m.Type == "overlay" {
+		text = escapeCommas(data)
+	}
+	tree, err := sys.NewFSByMount(c.root.FD(), m.Type, m.Source, m.FSFlags, text, attr)
+	if !errors.Is(err, unix.E2BIG) || m.Type != "overlay" {
+		return tree, err
+	}
+	if layers := layerOptions(data); sys.FitsFsconfig(m.Source, layers) {
+		return sys.NewFS(m.Type, m.Source, m.FSFlags, layers, attr)
+	}
+	return tree, err
 }
 
 // lateReadonly makes the tmpfs at a path read-only.
@@ -143,7 +165,7 @@ func (c *child) bind(m *container.Mount, dest string) error {
 // bindSource is what a bind mount shows, detached.
 func (c *child) bindSource(m *container.Mount) (int, error) {
 	if m.IDs == nil {
-		return c.source(m.Source, m.Recursive)
+		return c.namedSource(m.Source, m.Recursive)
 	}
 	for i := range c.cfg.Mounts {
 		if m == &c.cfg.Mounts[i] {
@@ -161,21 +183,28 @@ func (c *child) place(dest string, directory bool) (int, error) {
 	return c.root.CreateFile(dest)
 }
 
-// setBindAttr sets and clears the attributes of a bind mount. In a user namespace some of the source's are locked and cannot be cleared (mount_namespaces(7)): those stay, as they must.
+// setBindAttr sets and clears the attributes of a bind mount. In a user namespace those that the source's mount has are
+// locked, mount_namespaces(7): what no option names stays, and what one does is an error.
 func setBindAttr(tree int, m *container.Mount) error {
-	if m.Set|m.Clear == 0 {
+	set, clear := bindAttrs(m)
+	if set|clear == 0 {
 		return nil
 	}
-	err := sys.SetAttr(tree, m.Source, false, m.Set, m.Clear, 0)
+	err := sys.SetAttr(tree, m.Source, false, set, clear, 0)
 	if !errors.Is(err, unix.EPERM) {
 		return err
 	}
 	have, e := sys.Attrs(tree)
 	if e != nil {
-		return err
+		return errors.Join(err, e)
 	}
-	const times = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
-	return sys.SetAttr(tree, m.Source, false, m.Set&^times, m.Clear&^have&^times, 0)
+	set, clear, refused := lockedAttrs(m, have)
+	if refused != 0 {
+		const text = "%s is %s on the host, which a user namespace may not change to %s " +
+			"(leave the option out to keep it): %w"
+		return fmt.Errorf(text, m.Source, attrNames(have, refused), attrNames(m.Set, refused), unix.EPERM)
+	}
+	return sys.SetAttr(tree, m.Source, false, set, clear, 0)
 }
 
 // checkProc refuses mounts that would stand in for procfs, or hide its files: what the runtime and the kernel's protections rely on there must be the kernel's own

@@ -90,7 +90,7 @@ func (c *child) gate() error {
 		return err
 	}
 	_ = c.peer.Close()
-	c.waiting = true
+	c.waiting, c.parent = true, 0
 	for {
 		fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
 		if err == unix.EINTR || err == unix.ECONNABORTED {
@@ -103,7 +103,7 @@ func (c *child) gate() error {
 		if err != nil {
 			continue // whoever it was went away again, or spoke something else: the gate stays closed
 		}
-		c.peer = peer
+		c.peer, c.parent = peer, fd
 		sys.Close(listener)
 		return nil
 	}

@@ -11,16 +11,6 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// propagation stops what is mounted from here on from reaching the host. Where the configuration wants the root to be shared or a slave, the old root is a slave meanwhile, and the
-// wish is fulfilled after the pivot.
-func (c *child) propagation() error {
-	p := uint64(unix.MS_PRIVATE)
-	if c.cfg.Root.Propagation != 0 {
-		p = unix.MS_SLAVE
-	}
-	return sys.SetAttr(unix.AT_FDCWD, "/", true, 0, 0, p)
-}
-
 // openRootfs mounts the root file system on itself and opens it. Without a mount namespace of the container's own it is only opened.
 func (c *child) openRootfs() error {
 	r := &c.cfg.Root
@@ -32,28 +22,48 @@ func (c *child) openRootfs() error {
 		c.root = sys.NewRoot(fd, r.Path)
 		return nil
 	}
+	target, err := c.rootTarget()
+	if err != nil {
+		return err
+	}
+	defer sys.Close(target)
+	// Before the copy is made, which would be a member of the same peer group.
 	tree, err := c.source(r.Path, true)
 	if err != nil {
 		return err
 	}
-	target, err := unix.Open(r.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err == unix.EACCES {
-		// The path cannot be walked from here: any place will do, for the pivot replaces what is seen of it.
-		target, err = unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	}
-	if err != nil {
-		return op("open", r.Path, err)
-	}
-	defer sys.Close(target)
 	if err := sys.Attach(tree, target, r.Path); err != nil {
-		return err
-	}
-	// The root's own mount must not be shared, pivot_root(2).
-	if err := sys.SetAttr(tree, r.Path, true, 0, 0, unix.MS_PRIVATE); err != nil {
+		sys.Close(tree)
 		return err
 	}
 	c.root = sys.NewRoot(tree, r.Path)
 	return nil
+}
+
+// rootTarget opens the place that the root file system is mounted on until it becomes the root: its own directory. It
+// is on a mount that sends no events to the host.
+func (c *child) rootTarget() (int, error) {
+	r := &c.cfg.Root
+	target, err := unix.Open(r.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		if err = c.unshareMount(target, r.Path); err == nil {
+			return target, nil
+		}
+		sys.Close(target)
+	}
+	if !errors.Is(err, unix.EACCES) {
+		return -1, op("open", r.Path, err)
+	}
+	// The path cannot be walked from here: any place will do, for the pivot replaces what is seen of it.
+	if target, err = unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return -1, op("open", "/", err)
+	}
+	c.onSlash = true
+	if err := c.unshareMount(target, "/"); err != nil {
+		sys.Close(target)
+		return -1, err
+	}
+	return target, nil
 }
 
 // openRoot opens the root of a container that this process has joined.
@@ -81,6 +91,21 @@ func (c *child) source(path string, recursive bool) (int, error) {
 	if err == nil || !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
 		return tree, err
 	}
+	return c.fromParent(path, recursive)
+}
+
+// namedSource is source for a path that the configuration names, and may lead through any links. While the root is
+// mounted on "/", a ".." that leads there would go on in the image, and from there anywhere: then the parent resolves
+// it.
+func (c *child) namedSource(path string, recursive bool) (int, error) {
+	if c.onSlash {
+		return c.fromParent(path, recursive)
+	}
+	return c.source(path, recursive)
+}
+
+// fromParent is the copy of a mount that the parent makes.
+func (c *child) fromParent(path string, recursive bool) (int, error) {
 	return c.ask(container.MountArg{Source: path, Recursive: recursive})
 }
 
@@ -113,12 +138,8 @@ func (c *child) pivot(how string) error {
 			return err
 		}
 	default:
-		// "." twice: the old root ends up below the new one at the same place, pivot_root(2), and is unmounted from there.
-		if err := unix.PivotRoot(".", "."); err != nil {
-			return op("pivot_root", name, err)
-		}
-		if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-			return op("umount", "the old root", err)
+		if err := c.pivotRoot(); err != nil {
+			return err
 		}
 	}
 	if err := unix.Chdir("/"); err != nil {
@@ -133,27 +154,10 @@ func (c *child) pivot(how string) error {
 	return nil
 }
 
-// moveRoot is for a root that cannot be pivoted from, the kernel's initial ramfs: the new root is moved over it, and chroot(2) hides the rest. The host's /proc and /sys could be reached
-// by whoever undoes the chroot, and with them the host's settings, so they are unmounted first.
-func (c *child) moveRoot() error {
-	for _, p := range [...]string{"/proc", "/sys"} {
-		if err := unix.Unmount(p, unix.MNT_DETACH); err != nil && err != unix.EINVAL && err != unix.ENOENT && err != unix.EPERM {
-			return op("umount", p, err)
-		}
-	}
-	if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
-		return op("mount MS_MOVE", c.cfg.Root.Path, err)
-	}
-	if err := unix.Chroot("."); err != nil {
-		return op("chroot", c.cfg.Root.Path, err)
-	}
-	return nil
-}
-
 // rootMode gives the new root its propagation, and makes it read-only.
 func (c *child) rootMode() error {
-	if p := c.cfg.Root.Propagation; p != 0 {
-		if err := sys.SetAttr(c.root.FD(), "/", p&unix.MS_REC != 0, 0, 0, p&^unix.MS_REC); err != nil {
+	if p := rootPropagation(c.cfg.Root.Propagation); p != 0 {
+		if err := sys.SetAttr(c.root.FD(), "/", false, 0, 0, p); err != nil {
 			return err
 		}
 	}
@@ -198,6 +202,11 @@ func (c *child) mask(path string) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return op("fstat", path, err)
 	}
+	return c.coverWith(fd, path, &st)
+}
+
+// coverWith mounts on fd, of which st tells, what stands for everything of its kind that is not to be seen.
+func (c *child) coverWith(fd int, path string, st *unix.Stat_t) (err error) {
 	var tree int
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		tree, err = c.emptyDir()
@@ -226,15 +235,18 @@ func (c *child) emptyDir() (int, error) {
 	return tree, op("fcntl F_DUPFD_CLOEXEC", "an empty directory", err)
 }
 
-// null is a fresh mount of the container's /dev/null. That it really is the null device is checked on the descriptor that is mounted: a link or another file in its place would show a file of its
-// choice under every masked path (CVE-2025-31133).
+// null is a fresh mount of the container's /dev/null. That it really is the null device is checked on the descriptor
+// that is mounted, which is kept for the next one: a link or another file in its place would show a file of its choice
+// under every masked path (CVE-2025-31133).
 func (c *child) null() (int, error) {
-	fd, err := c.openNull(unix.O_PATH)
-	if err != nil {
-		return -1, err
+	if c.nullFD == 0 {
+		fd, err := c.openNull(unix.O_PATH)
+		if err != nil {
+			return -1, err
+		}
+		c.nullFD = fd
 	}
-	defer sys.Close(fd)
-	return sys.CloneTree(fd, "/dev/null", false)
+	return sys.CloneTree(c.nullFD, "/dev/null", false)
 }
 
 func (c *child) openNull(flags int) (int, error) {

@@ -34,6 +34,7 @@ func Main() {
 	}
 	closeInherited(socket)
 	c := &child{profile: syncproto.Init(), plan: Plan}
+	c.parent, _ = strconv.Atoi(socket)
 	if len(os.Args) > 1 && os.Args[1] == "setns" {
 		c.profile, c.plan = syncproto.Setns(), PlanJoin
 	}
@@ -83,6 +84,9 @@ func (c *child) run() (err error) {
 		return err
 	}
 	for _, s := range steps {
+		if err := c.parentIsThere(); err != nil {
+			return located(s, err)
+		}
 		if err := c.do(s); err != nil {
 			return located(s, err)
 		}

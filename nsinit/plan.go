@@ -134,7 +134,11 @@ func (p *planner) rootfs() {
 		p.add(Step{Stage: StageMount, Mount: &cfg.Mounts[i]})
 	}
 	for i := range cfg.Devices {
-		p.add(Step{Stage: StageDevice, Device: &cfg.Devices[i]})
+		// In a /dev of the container's own ptmx is the link to its devpts, whatever stands in the configuration: a node
+		// of it would open the terminals of that instance too, or of the host's where it must be bound from there.
+		if d := &cfg.Devices[i]; !p.ownDev() || path.Clean(d.Path) != "/dev/ptmx" {
+			p.add(Step{Stage: StageDevice, Device: d})
+		}
 	}
 	if p.ownDev() {
 		for _, l := range links {
@@ -156,14 +160,15 @@ func (p *planner) rootfs() {
 		how = "move"
 	}
 	p.add(Step{Stage: StagePivot, Text: how})
-	if cfg.Root.Propagation != 0 || cfg.Root.Readonly {
-		p.add(Step{Stage: StageRootMode})
-	}
 	for _, r := range cfg.Readonly {
 		p.add(Step{Stage: StageReadonly, Path: r})
 	}
 	for _, m := range cfg.Masked {
 		p.add(Step{Stage: StageMask, Path: m})
+	}
+	// Last, for of a root that is unbindable no copy could be made to mount.
+	if rootPropagation(cfg.Root.Propagation) != 0 || cfg.Root.Readonly {
+		p.add(Step{Stage: StageRootMode})
 	}
 }
 

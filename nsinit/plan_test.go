@@ -51,6 +51,7 @@ func full() container.Config {
 		{Destination: "/tmp", Type: "tmpfs", Set: unix.MOUNT_ATTR_RDONLY, CopyUp: true},
 	}
 	c.Devices = []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}, {Path: "/dev/pipe", Type: "p", Mode: 0o600}}
+	c.Devices = append(c.Devices, container.Device{Path: "/dev//ptmx", Type: "c", Major: 5, Minor: 2, Mode: 0o666})
 	c.Masked, c.Readonly = []string{"/proc/keys"}, []string{"/proc/sys"}
 	c.Hooks = container.Hooks{Runtime: true, CreateContainer: []container.Hook{{Path: "/bin/hook"}}, StartContainer: []container.Hook{{Path: "/bin/late"}}}
 	c.Process.UID, c.Process.GID, c.Process.Terminal, c.Process.KeepFDs = 1000, 100, true, 2
@@ -171,7 +172,7 @@ func TestFullPlanHoldsEveryStage(t *testing.T) {
 	}
 	for _, s := range []Stage{
 		StageSession, StageNamespace, StageHostname, StageDomainname, StageLoopback, StageSysctl, StagePropagation, StageRootfs, StageMount, StageDevice, StageLate, StageLink,
-		StageConsole, StageCwd, StageHooks, StageHook, StagePivot, StageRootMode, StageReadonly, StageMask, StageStdio, StageEnv, StageRlimit, StageUser, StageProgram,
+		StageConsole, StageCwd, StageHooks, StageHook, StagePivot, StageReadonly, StageMask, StageRootMode, StageStdio, StageEnv, StageRlimit, StageUser, StageProgram,
 		StageFiles, StageReady, StageGate, StageStart, StageExec,
 	} {
 		if !seen[s] {

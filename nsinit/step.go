@@ -30,9 +30,9 @@ const (
 	StageHooks       Stage = "hooks"                // let the parent run its hooks
 	StageHook        Stage = "createContainer hook" // run one createContainer hook
 	StagePivot       Stage = "pivot"                // make the root file system the root
-	StageRootMode    Stage = "rootmode"             // the root's propagation, and read-only if asked for
 	StageReadonly    Stage = "readonly"             // one path becomes read-only
 	StageMask        Stage = "mask"                 // one path becomes unreadable
+	StageRootMode    Stage = "rootmode"             // the root's propagation, and read-only if asked for
 	StageStdio       Stage = "stdio"                // the standard streams belong to the user
 	StageEnv         Stage = "environment"          // HOME
 	StageRlimit      Stage = "rlimit"               // one resource limit

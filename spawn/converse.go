@@ -123,6 +123,15 @@ func (s *starter) mountSource(arg syncproto.Value) (int, error) {
 			return -1, err
 		}
 	}
+	if s.plan.hasUser() {
+		// As the kernel does with every mount that a namespace of fewer rights gets (mount_namespaces(7)): what is
+		// mounted there must not reach the host.
+		attr := unix.MountAttr{Propagation: unix.MS_SLAVE}
+		if err := unix.MountSetattr(fd, "", flags&unix.AT_RECURSIVE|unix.AT_EMPTY_PATH, &attr); err != nil {
+			_ = unix.Close(fd)
+			return -1, &os.PathError{Op: "mount_setattr", Path: m.Source, Err: err}
+		}
+	}
 	return fd, nil
 }
 

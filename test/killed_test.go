@@ -44,6 +44,38 @@ func TestKilledCreate(t *testing.T) {
 	})
 }
 
+// TestChildEndsWithItsCommand: once the command was killed the child does nothing more, also where it would not have
+// asked its parent for long: neither the next hook nor the mounts after it.
+func TestChildEndsWithItsCommand(t *testing.T) {
+	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
+	hook := func(script string) any {
+		return map[string]any{"path": "/bin/sh", "args": []any{"sh", "-c", script}}
+	}
+	bundle := shell(t, "exit 0", func(c map[string]any) {
+		removeNamespace(c, "pid") // for the hook is to know its grandparent
+		c["hooks"] = map[string]any{"createContainer": []any{
+			hook(`p=$(cut -d ' ' -f 4 /proc/$PPID/stat) && echo $PPID >` + dir + `/child && kill -9 $p &&
+				while ! grep -q '^State:[^a-zA-Z]*Z' /proc/$p/status; do [ -d /proc/$p ] || break; done`),
+			hook(`: >` + dir + `/went-on`),
+		}}
+	})
+	cmd := r.command("create", "-b", bundle, id)
+	start(t, cmd)
+	_ = cmd.Wait()
+	child, err := os.ReadFile(filepath.Join(dir, "child"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the child has ended", func() bool {
+		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(child)) + "/stat")
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	})
+	if _, err := os.Stat(filepath.Join(dir, "went-on")); !os.IsNotExist(err) {
+		t.Errorf("the child ran the next hook without a parent: %v", err)
+	}
+	r.ok("delete", "--force", id)
+}
+
 // TestManyAtOnce: containers that are made and deleted side by side do not disturb each other.
 func TestManyAtOnce(t *testing.T) {
 	r, rootfs := newRuntime(t), testenv.Busybox(t)

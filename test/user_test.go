@@ -51,6 +51,23 @@ func TestUserNamespace(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
+// TestPtmxAmongDevices: managers name /dev/ptmx among linux.devices, as c 5:2. With and without a user namespace it is
+// the link to the container's own devpts.
+func TestPtmxAmongDevices(t *testing.T) {
+	for _, users := range []bool{false, true} {
+		r := newRuntime(t)
+		bundle := shell(t, "readlink /dev/ptmx; stat -L -c %t:%T /dev/ptmx; stat -c %t:%T /dev/null; exec 3<>/dev/ptmx && ls /dev/pts", func(c map[string]any) {
+			linux(c)["devices"] = []any{map[string]any{"path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2, "fileMode": 0o666, "uid": 0, "gid": 0}}
+			if users {
+				testenv.MapIDs(c, hostIDs, 65536)
+			}
+		})
+		if o := r.do("run", "-b", bundle, testenv.ID(t)); o.status != 0 || o.stdout != "pts/ptmx\n5:2\n1:3\n0\nptmx\n" {
+			t.Errorf("user namespace %v: status %d: %q %s", users, o.status, o.stdout, o.stderr)
+		}
+	}
+}
+
 // TestUserNamespaceReachesItsSources: what stands behind a directory that the container's root may not search is opened by the parent, and handed over.
 func TestUserNamespaceReachesItsSources(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
@@ -123,6 +140,19 @@ func TestPlainUser(t *testing.T) {
 	o := finish(t, asUser("run", id))
 	if o.status != 9 || o.stderr != "" || !strings.HasPrefix(o.stdout, "0\n1\nhandfast\n") {
 		t.Errorf("%+v", o)
+	}
+	// The host's groups that are below the bound /sys are covered by the container's own, read-only.
+	edit(t, dir, func(c map[string]any) {
+		testenv.SetArgs(c, "sh", "-c", `sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \(\/sys[^ ]*\) \([^, ]*\).*/\1 \2/p' /proc/self/mountinfo`)
+	})
+	modes := map[string]string{}
+	for line := range strings.Lines(finish(t, asUser("run", id)).stdout) {
+		if point, mode, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			modes[point] = mode // the last on a place covers the others
+		}
+	}
+	if modes["/sys/fs/cgroup"] != "ro" {
+		t.Errorf("/sys/fs/cgroup is not read-only: %v", modes)
 	}
 	edit(t, dir, func(c map[string]any) { testenv.SetArgs(c, "sleep", "1000") })
 	for _, args := range [][]string{{"create", id}, {"start", id}, {"kill", id, "KILL"}} {

@@ -107,11 +107,11 @@ func TestWrongValues(t *testing.T) {
 		{`{"linux": {"timeOffsets": {"monotonic": {"secs": 1}}}}`, `linux.timeOffsets: given without a new time namespace in linux.namespaces`},
 		{`{"linux": {"timeOffsets": {"realtime": {"secs": 1}}}}`, `linux.timeOffsets.realtime: no such clock; want monotonic or boottime`},
 		{`{"linux": {"namespaces": [{"type": "time"}], "timeOffsets": {"boottime": {"nanosecs": 1000000000}}}}`, `linux.timeOffsets.boottime.nanosecs: 1000000000; want at most 999999999`},
-		{`{"linux": {"namespaces": []}, "root": {"readonly": true}}`, `root.readonly: needs a mount namespace in linux.namespaces`},
-		{`{"linux": {"namespaces": [], "maskedPaths": ["/a"]}}`, `linux.maskedPaths: needs a mount namespace in linux.namespaces`},
-		{`{"linux": {"namespaces": [], "readonlyPaths": ["/a"]}}`, `linux.readonlyPaths: needs a mount namespace in linux.namespaces`},
-		{`{"linux": null, "mounts": [{"destination": "/a"}]}`, `mounts: needs a mount namespace in linux.namespaces`},
-		{`{"linux": {"maskedPaths": ["a"]}}`, `linux.maskedPaths[0]: "a" is not absolute`},
+		{`{"linux": {"namespaces": []}, "root": {"readonly": true}}`, `root.readonly: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
+		{`{"linux": {"namespaces": [], "maskedPaths": ["/a"]}}`, `linux.maskedPaths: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
+		{`{"linux": {"namespaces": [], "readonlyPaths": ["/a"]}}`, `linux.readonlyPaths: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
+		{`{"linux": null, "mounts": [{"destination": "/a"}]}`, `mounts: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
+		{`{"linux": {"maskedPaths": ["a"]}}`, ``},
 		{`{"linux": {"rootfsPropagation": "x"}}`, `linux.rootfsPropagation: "x" is not known; want shared, slave, private or unbindable, each also with an r before it`},
 		{`{"mounts": [{"type": "tmpfs"}]}`, `mounts[0].destination: missing; want an absolute path in the container`},
 		{`{"mounts": [{"destination": "/a"}]}`, `mounts[0].type: missing; want a file system's name, or the option bind or rbind`},
@@ -120,7 +120,9 @@ func TestWrongValues(t *testing.T) {
 		{`{"mounts": [{"destination": "/a", "source": "/b", "options": ["rbind", "size=1"]}]}`, `mounts[0].options: "size=1" is an option of a file system and cannot be given to a bind mount`},
 		{`{"mounts": [{"destination": "/a", "source": "/b", "options": ["rbind", "tmpcopyup"]}]}`, `mounts[0].options: tmpcopyup cannot be given to a bind mount`},
 		{`{"mounts": [{"destination": "/a", "type": "proc", "options": ["tmpcopyup"]}]}`, `mounts[0].options: tmpcopyup is for the type tmpfs, not "proc"`},
-		{`{"mounts": [{"destination": "/a", "type": "proc", "options": [""]}]}`, `mounts[0].options[0]: empty`},
+		{`{"mounts": [{"destination": "/a", "type": "proc", "options": ["", "ro", ""]}]}`, ``},
+		{`{"mounts": [{"destination": "/a", "type": "cgroup", "options": ["ro", "nonsense=1"]}]}`, `mounts[0].options: "nonsense=1" is not an option of a mount of type cgroup on this host`},
+		{`{"mounts": [{"destination": "/a", "type": "cgroup", "options": ["nsdelegate"]}]}`, `mounts[0].options: "nsdelegate" is not an option of a mount of type cgroup on this host`},
 		{`{"linux": {"devices": [{"path": "/d", "type": "x"}]}}`, `linux.devices[0].type: "x" is not known; want c, b, u or p`},
 		{`{"linux": {"devices": [{"path": "d", "type": "c"}]}}`, `linux.devices[0].path: "d"; want the absolute path of a device node`},
 		{`{"linux": {"devices": [{"path": "/d", "type": "c"}, {"path": "/d/", "type": "b"}]}}`, `linux.devices[1].path: "/d" stands twice; each path may stand once`},
@@ -272,6 +274,8 @@ func TestMountOptions(t *testing.T) {
 		{"rrw", container.Mount{RecClear: unix.MOUNT_ATTR_RDONLY}},
 		{"rslave size=1 mode=755", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC, Data: []string{"size=1", "mode=755"}}},
 		{"unbindable", container.Mount{Propagation: unix.MS_UNBINDABLE}},
+		{"rslave rshared", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_SHARED | unix.MS_REC}},
+		{"slave shared private rslave", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC}},
 		{"relative", container.Mount{Data: []string{"relative"}}},
 	} {
 		s := spec(t)
@@ -284,5 +288,35 @@ func TestMountOptions(t *testing.T) {
 		if diff := cmp.Diff(c.want, out.Spawn.Container.Mounts[0]); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", c.options, diff)
 		}
+	}
+}
+
+// On cgroup v2 a mount of type cgroup has the options of cgroup2, and no others.
+func TestCgroupOptions(t *testing.T) {
+	v2 := Host{Cgroup: CgroupHost{Version: 2, Hierarchies: []CgroupHierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}}
+	for options, want := range map[string]string{
+		`"ro", "nsdelegate", "memory_recursiveprot"`: "",
+		`"ro", "nonsense=1"`:                         `mounts[0].options: "nonsense=1" is not an option of a mount of type cgroup on this host`,
+		`"xattr"`:                                    `mounts[0].options: "xattr" is not an option of a mount of type cgroup on this host`,
+	} {
+		_, err := Convert(spec(t, `{"mounts": [{"destination": "/a", "type": "cgroup", "options": [`+options+`]}]}`), Options{Bundle: "/b", ID: "x", Host: v2})
+		if got := text(err); got != want {
+			t.Errorf("%s: %q, want %q", options, got, want)
+		}
+	}
+}
+
+// Relative paths are taken from the root, and a path that stands twice, however it is written, counts once.
+func TestPathsTwice(t *testing.T) {
+	out, err := Convert(spec(t, `{"linux": {"maskedPaths": ["/proc/keys", "proc//keys", "/proc/./keys/", "/sys/../proc/kcore"], "readonlyPaths": ["/a", "/b", "/a"]}}`), Options{Bundle: "/b", ID: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &out.Spawn.Container
+	if diff := cmp.Diff([][]string{{"/proc/keys", "/proc/kcore"}, {"/a", "/b"}}, [][]string{cfg.Masked, cfg.Readonly}); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{`linux.maskedPaths[1]: "proc//keys" is not absolute and is taken from the container's root`}, out.Warnings); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -61,9 +61,9 @@ func RootlessSpec(uid, gid uint32) *Spec {
 		case "/sys":
 			// Without a network namespace of its own a user namespace may not mount sysfs, but it may bind the host's.
 			m = Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "nosuid", "noexec", "nodev", "ro"}}
-		case "/sys/fs/cgroup":
-			continue // part of /sys
 		}
+		// /sys/fs/cgroup is mounted as without a user namespace, though it is part of /sys: that one is read-only at
+		// its top alone, and the host's groups below it are the user's own to write where they were delegated.
 		mounts = append(mounts, m)
 	}
 	s.Mounts = mounts

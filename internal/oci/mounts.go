@@ -46,7 +46,8 @@ func (c *conversion) needsMounts(property string) error {
 	if c.has(container.NSMount) {
 		return nil
 	}
-	return wrong(property, "needs a mount namespace in linux.namespaces")
+	return wrong(property, "needs a mount namespace in linux.namespaces; "+
+		"without one it would be mounted on the host, and stay there")
 }
 
 func (c *conversion) mounts() error {
@@ -102,6 +103,7 @@ func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
 	}
 	if m.Type == "cgroup" {
 		m.Cgroup = c.opt.Host.Cgroup.view(c.groupPath())
+		return m, cgroupOptions(at, &m)
 	}
 	return m, c.mountIDs(at, m.Data)
 }
@@ -116,7 +118,7 @@ func (c *conversion) option(m *container.Mount, at, o string) error {
 		return nil
 	}
 	if p := propagation(o); p != 0 {
-		m.Propagation = p
+		m.Propagation = joinPropagation(m.Propagation, p)
 		return nil
 	}
 	if name, set, found := superblockFlag(o); found {
@@ -127,9 +129,7 @@ func (c *conversion) option(m *container.Mount, at, o string) error {
 		return nil
 	}
 	switch o {
-	case "":
-		return wrong(at, "empty")
-	case "defaults":
+	case "", "defaults": // nothing is what an empty option asks of mount(2) too
 	case "bind":
 		m.Bind = true
 	case "rbind":
@@ -159,6 +159,24 @@ func (c *conversion) bind(at string, m *container.Mount) error {
 	return nil
 }
 
+// cgroup2Options are the options of cgroup2 itself, Documentation/admin-guide/cgroup-v2.rst. The kernel takes them from
+// the host's first namespace and ignores them from others.
+var cgroup2Options = []string{
+	"nsdelegate", "favordynmods", "memory_localevents", "memory_recursiveprot", "memory_hugetlb_accounting",
+	"pids_localevents",
+}
+
+// cgroupOptions refuses options that a mount of type cgroup does not have: what is mounted for it is the runtime's
+// choice, by the hierarchies of the host, so the kernel never sees them. On v1 it has none but those of every mount.
+func cgroupOptions(at string, m *container.Mount) error {
+	for _, d := range m.Data {
+		if m.Cgroup.Version != 2 || !slices.Contains(cgroup2Options, d) {
+			return wrong(at+".options", "%q is not an option of a mount of type cgroup on this host", d)
+		}
+	}
+	return nil
+}
+
 // mountIDs checks the owners that a file system is asked to use: unmapped ones would be an EINVAL without a word.
 func (c *conversion) mountIDs(at string, data []string) error {
 	for _, d := range data {
@@ -180,7 +198,8 @@ func (c *conversion) mountIDs(at string, data []string) error {
 	return nil
 }
 
-// paths takes over what is hidden or read-only in the container.
+// paths takes over what is hidden or read-only in the container. A path that is not absolute is taken from the root, as
+// with runc, and one that stands twice is mounted once.
 func (c *conversion) paths() error {
 	for _, list := range [...]struct {
 		at    string
@@ -193,11 +212,19 @@ func (c *conversion) paths() error {
 		if err := c.needsMounts(list.at); err != nil {
 			return err
 		}
+		seen := make(map[string]bool, len(list.paths))
 		for i, p := range list.paths {
-			if !strings.HasPrefix(p, "/") {
-				return wrong(fmt.Sprintf("%s[%d]", list.at, i), "%q is not absolute", p)
+			if p == "" {
+				return wrong(fmt.Sprintf("%s[%d]", list.at, i), "empty; want an absolute path in the container")
 			}
-			*list.into = append(*list.into, path.Clean(p))
+			if !strings.HasPrefix(p, "/") {
+				c.warn(fmt.Sprintf("%s[%d]: %q is not absolute and is taken from the container's root", list.at, i, p))
+			}
+			if p = path.Join("/", p); seen[p] {
+				continue
+			}
+			seen[p] = true
+			*list.into = append(*list.into, p)
 		}
 	}
 	return nil

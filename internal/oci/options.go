@@ -73,6 +73,15 @@ func propagation(option string) uint64 {
 	return 0
 }
 
+// joinPropagation is what two propagation options mean one after the other: the last counts, but a slave that becomes
+// shared is both, mount_namespaces(7).
+func joinPropagation(first, then uint64) uint64 {
+	if first&unix.MS_SLAVE != 0 && then&unix.MS_SHARED != 0 {
+		return then | unix.MS_SLAVE
+	}
+	return then
+}
+
 // superblockFlag is the fsconfig(2) name of an option that the kernel keeps per file system, and whether the option sets or clears it.
 func superblockFlag(option string) (name string, set, found bool) {
 	switch option {

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"fmt"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -49,6 +50,87 @@ func NewFS(kind, source string, flags, data []string, attr uint64) (int, error) 
 		return -1, &Error{Op: "fsmount", Path: kind, Err: err, Log: fsLog(fs)}
 	}
 	return m, nil
+}
+
+// maxFsconfig is the most bytes that fsconfig(2) takes as a key or a value (strndup_user of 256 bytes in fs/fsopen.c).
+const maxFsconfig = 255
+
+// FitsFsconfig says whether NewFS can say all this to the kernel, which takes longer options by mount(2) alone.
+func FitsFsconfig(source string, data []string) bool {
+	if len(source) > maxFsconfig {
+		return false
+	}
+	for _, d := range data {
+		if key, value, _ := strings.Cut(d, "="); len(key) > maxFsconfig || len(value) > maxFsconfig {
+			return false
+		}
+	}
+	return true
+}
+
+// superblock are the superblock flags of NewFS as mount(2) has them.
+var superblock = map[string]uintptr{
+	"ro": unix.MS_RDONLY, "sync": unix.MS_SYNCHRONOUS, "dirsync": unix.MS_DIRSYNC, "lazytime": unix.MS_LAZYTIME,
+	"iversion": unix.MS_I_VERSION, "mand": unix.MS_MANDLOCK, "silent": unix.MS_SILENT,
+}
+
+// NewFSByMount is NewFS for what FitsFsconfig refuses: mount(2), which takes a page of options. That one mounts on a
+// path only, so it is made on a tmpfs that is mounted on place for the time being, a directory on a mount that nobody
+// shares, and copied from there. The working directory is "/" afterwards. The caller owns the descriptor, and keeps
+// place.
+func NewFSByMount(place int, kind, source string, flags, data []string, attr uint64) (tree int, err error) {
+	text := strings.Join(data, ",")
+	if size := len(text); size >= unix.Getpagesize() {
+		return -1, &Error{Op: "mount", Path: kind, Err: unix.E2BIG,
+			Log: fmt.Sprintf("%d bytes of options, the kernel takes %d", size, unix.Getpagesize()-1)}
+	}
+	var sb uintptr
+	for _, f := range flags {
+		bit, known := superblock[f]
+		if !known {
+			return -1, &Error{Op: "option \"" + f + "\" of", Path: kind, Err: unix.EINVAL}
+		}
+		sb |= bit
+	}
+	stage, err := NewFS("tmpfs", "tmpfs", nil, []string{"mode=700"}, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer Close(stage)
+	if err := Attach(stage, place, "a place to mount "+kind); err != nil {
+		return -1, err
+	}
+	defer func() {
+		_ = unix.Fchdir(stage)
+		e := fail("umount", "the place to mount "+kind, unix.Unmount(".", unix.MNT_DETACH))
+		if e == nil {
+			e = fail("chdir", "/", unix.Chdir("/"))
+		}
+		if err == nil && e != nil {
+			Close(tree)
+			tree, err = -1, e
+		}
+	}()
+	if err := unix.Fchdir(stage); err != nil {
+		return -1, fail("fchdir", "the place to mount "+kind, err)
+	}
+	const dir = "fs"
+	if err := unix.Mkdirat(stage, dir, 0o700); err != nil {
+		return -1, fail("mkdir", "the place to mount "+kind, err)
+	}
+	err = retry(func() error { return unix.Mount(source, dir, kind, sb, text) })
+	if err != nil {
+		return -1, &Error{Op: "mount", Path: kind, Err: err,
+			Log: fmt.Sprintf("%d bytes of options, which fsconfig(2) does not take", len(text))}
+	}
+	if tree, err = ClonePath(dir, false); err != nil {
+		return -1, err
+	}
+	if err := SetAttr(tree, kind, false, attr, unix.MOUNT_ATTR_RDONLY&^attr, 0); err != nil {
+		Close(tree)
+		return -1, err
+	}
+	return tree, nil
 }
 
 // setOption gives one option the form that its text has. A key that some file systems take with a value and others without is tried as it stands only.
@@ -112,11 +194,34 @@ func ClonePath(p string, recursive bool) (int, error) {
 	return tree, nil
 }
 
-// Attach mounts the detached mount tree on target. Both stay the caller's; tree now is the mount that is attached, and opens what is on it.
+// Attach mounts the detached mount tree on target. Both stay the caller's; tree now is the mount that is attached, and
+// opens what is on it. A directory goes on a directory only, and anything else on what is none: for another target the
+// errno is ENOTDIR, or EISDIR, where the kernel says EINVAL for this as for much else.
 func Attach(tree, target int, name string) error {
-	return fail("move_mount", name, retry(func() error {
+	err := retry(func() error {
 		return unix.MoveMount(tree, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
-	}))
+	})
+	if err == unix.EINVAL {
+		err = explainKinds(tree, target)
+	}
+	return fail("move_mount", name, err)
+}
+
+// explainKinds is EINVAL, or what it means if one of the two is a directory and the other is not.
+func explainKinds(tree, target int) error {
+	var from, to unix.Stat_t
+	if unix.Fstat(tree, &from) != nil || unix.Fstat(target, &to) != nil {
+		return unix.EINVAL
+	}
+	source, place := from.Mode&unix.S_IFMT == unix.S_IFDIR, to.Mode&unix.S_IFMT == unix.S_IFDIR
+	switch {
+	case source && !place:
+		return fmt.Errorf("a directory cannot be mounted on a file: %w", unix.ENOTDIR)
+	case place && !source:
+		const hint = "a file cannot be mounted on a directory; name the file's path as the destination"
+		return fmt.Errorf(hint+": %w", unix.EISDIR)
+	}
+	return unix.EINVAL
 }
 
 // SetAttr changes the attributes of the mount that fd is on: those of this mount, or of all below it.
@@ -143,10 +248,14 @@ func Attrs(fd int) (uint64, error) {
 	for _, m := range [...]struct{ st, attr uint64 }{
 		{unix.ST_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.ST_NOSUID, unix.MOUNT_ATTR_NOSUID}, {unix.ST_NODEV, unix.MOUNT_ATTR_NODEV},
 		{unix.ST_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.ST_NOATIME, unix.MOUNT_ATTR_NOATIME}, {unix.ST_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
+		{0x2000, unix.MOUNT_ATTR_NOSYMFOLLOW}, // ST_NOSYMFOLLOW, include/linux/statfs.h
 	} {
 		if uint64(st.Flags)&m.st != 0 {
 			attr |= m.attr
 		}
+	}
+	if st.Flags&(unix.ST_NOATIME|unix.ST_RELATIME) == 0 {
+		attr |= unix.MOUNT_ATTR_STRICTATIME
 	}
 	return attr, nil
 }

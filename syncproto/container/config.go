@@ -54,7 +54,7 @@ type Root struct {
 	Path        string `sync:"path"`                  // absolute path in the parent's mount namespace
 	FD          int    `sync:"fd,omitempty"`          // a detached mount of Path (open_tree(2), OPEN_TREE_CLONE) when the child could not reach Path itself
 	Readonly    bool   `sync:"readonly,omitempty"`    // remounted read-only after every mount is made
-	Propagation uint64 `sync:"propagation,omitempty"` // MS_SLAVE|MS_REC and so on for the old root; zero: MS_PRIVATE|MS_REC
+	Propagation uint64 `sync:"propagation,omitempty"` // MS_SLAVE, MS_SHARED and so on, each with MS_REC, for the host's mounts before any is bound; zero: MS_SLAVE|MS_REC
 	NoPivot     bool   `sync:"noPivot,omitempty"`     // MS_MOVE and chroot(2) in place of pivot_root(2)
 }
 
@@ -69,7 +69,7 @@ type Mount struct {
 	Clear       uint64   `sync:"clear,omitempty"`     // MOUNT_ATTR_* bits to clear
 	RecSet      uint64   `sync:"recSet,omitempty"`    // the same for the whole tree (rro, rnosuid and so on)
 	RecClear    uint64   `sync:"recClear,omitempty"`
-	Propagation uint64   `sync:"propagation,omitempty"` // MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, each with MS_REC
+	Propagation uint64   `sync:"propagation,omitempty"` // MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, each with MS_REC; MS_SLAVE and MS_SHARED together: both, in this order
 	FSFlags     []string `sync:"fsFlags,omitempty"`     // superblock flags by their fsconfig(2) names: ro, sync, dirsync, lazytime, iversion, mand, silent
 	Data        []string `sync:"data,omitempty"`        // options of the file system itself, key or key=value
 	CopyUp      bool     `sync:"copyUp,omitempty"`      // tmpcopyup: the directory's content is copied into the tmpfs

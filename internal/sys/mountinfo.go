@@ -1,0 +1,138 @@
+package sys
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// MountEntry is one mount of a mount namespace, as far as proc_pid_mountinfo(5) tells and somebody here asks.
+type MountEntry struct {
+	ID, Parent uint64
+	Root       string // directory of the file system that is the mount's root
+	Point      string // where it is mounted, relative to the reader's root
+	Type       string // of the file system
+	Shared     bool   // it is a member of a peer group, and so sends events
+}
+
+// OpenMounts opens the list of this process's mounts, as they are seen from its root, for ReadMounts. The caller owns
+// the descriptor, which goes on telling of them when /proc is gone.
+func OpenMounts() (int, error) {
+	const name = "/proc/self/mountinfo"
+	fd := -1
+	err := retry(func() (err error) {
+		fd, err = unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return -1, fail("open", name, err)
+	}
+	if magic, err := FSType(fd); err != nil || magic != unix.PROC_SUPER_MAGIC {
+		Close(fd)
+		return -1, fail("open", name, errors.New("/proc is not a procfs"))
+	}
+	return fd, nil
+}
+
+// ReadMounts reads the list from its beginning.
+func ReadMounts(fd int) ([]MountEntry, error) {
+	var text []byte
+	buf := make([]byte, 64<<10)
+	for {
+		var n int
+		err := retry(func() (err error) {
+			n, err = unix.Pread(fd, buf, int64(len(text)))
+			return err
+		})
+		if err != nil {
+			return nil, fail("read", "mountinfo", err)
+		}
+		if n == 0 {
+			return ParseMounts(string(text))
+		}
+		text = append(text, buf[:n]...)
+	}
+}
+
+// ParseMounts parses the text of a mountinfo file.
+func ParseMounts(text string) ([]MountEntry, error) {
+	var all []MountEntry
+	for line := range strings.Lines(text) {
+		before, after, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
+		f := strings.Split(before, " ")
+		if !ok || len(f) < 6 {
+			return nil, fail("parse", "mountinfo", fmt.Errorf("line %q has another form than proc(5) says", line))
+		}
+		id, err := strconv.ParseUint(f[0], 10, 64)
+		parent, err2 := strconv.ParseUint(f[1], 10, 64)
+		if err := errors.Join(err, err2); err != nil {
+			return nil, fail("parse", "mountinfo", err)
+		}
+		m := MountEntry{ID: id, Parent: parent, Root: unescape(f[3]), Point: unescape(f[4])}
+		m.Type, _, _ = strings.Cut(after, " ")
+		for _, option := range f[6:] {
+			m.Shared = m.Shared || strings.HasPrefix(option, "shared:")
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// unescape undoes what the kernel writes for a space, tab, newline and backslash: a backslash and three octal digits.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// MountOf is the id of the mount that fd is on, and whether fd is that mount's root (statx(2), Linux 5.8).
+func MountOf(fd int) (id uint64, root bool, err error) {
+	var st unix.Statx_t
+	err = retry(func() error { return unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st) })
+	if err == nil && st.Mask&unix.STATX_MNT_ID == 0 {
+		err = unix.ENOSYS
+	}
+	return st.Mnt_id, st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, fail("statx", "", err)
+}
+
+// MountRoot opens the root of the mount that the directory fd is on, by going up from there. The caller owns the
+// descriptor, and keeps fd.
+func MountRoot(fd int, name string) (int, error) {
+	at, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, fail("fcntl F_DUPFD_CLOEXEC", name, err)
+	}
+	// No path is deeper; and in a root that is no mount's root, ".." would lead to itself for ever.
+	for range unix.PathMax / 2 {
+		if _, root, err := MountOf(at); err != nil || root {
+			if err != nil {
+				Close(at)
+				return -1, err
+			}
+			return at, nil
+		}
+		up, err := unix.Openat(at, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		Close(at)
+		if err != nil {
+			return -1, fail("open", "the directory above "+name, err)
+		}
+		at = up
+	}
+	Close(at)
+	return -1, fail("open", "the root of the mount of "+name, unix.ELOOP)
+}

@@ -1,0 +1,82 @@
+package nsinit
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// plainAttrs are the attributes of a mount that are one bit each, but for that of directories' access times.
+const plainAttrs = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC |
+	unix.MOUNT_ATTR_NOSYMFOLLOW
+
+// timeAttrs are those of access times.
+const timeAttrs = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
+
+// bindAttrs are the attributes that a bind mount sets and clears of those that it inherits from its source's mount.
+//
+// As soon as an option sets one, the mount gets what is named and nothing else, as with the remount by which runc and
+// crun do it: ro on a source that is nosuid gives ro. Options that only clear, such as the rw that managers give every
+// mount, clear what they name and keep the rest, as with runc 1.1, crun and mount(8); runc 1.2 clears the rest too.
+// Access times are kept unless an option is about them.
+func bindAttrs(m *container.Mount) (set, clear uint64) {
+	set, clear = m.Set, m.Clear
+	if set == 0 {
+		return set, clear
+	}
+	clear |= plainAttrs &^ set
+	if namesTimes(m) {
+		clear |= unix.MOUNT_ATTR_NODIRATIME &^ set
+	}
+	return set, clear
+}
+
+// namesTimes says whether an option is about when access times are written: they are one field of the kernel, which
+// such an option clears first.
+func namesTimes(m *container.Mount) bool { return m.Clear&unix.MOUNT_ATTR__ATIME != 0 }
+
+// lockedAttrs are bindAttrs where the user namespace may not clear what the source's mount has: that all stays. refused
+// are the attributes that an option names and that this contradicts.
+func lockedAttrs(m *container.Mount, have uint64) (set, clear, refused uint64) {
+	refused = m.Clear & have & (plainAttrs | unix.MOUNT_ATTR_NODIRATIME)
+	refused |= m.Set &^ have & unix.MOUNT_ATTR_NODIRATIME
+	if namesTimes(m) && m.Set&unix.MOUNT_ATTR__ATIME != have&unix.MOUNT_ATTR__ATIME {
+		refused |= unix.MOUNT_ATTR__ATIME
+	}
+	return m.Set &^ timeAttrs, m.Clear &^ timeAttrs, refused
+}
+
+// attrNames is how mount(8) shows the attributes of mask as a mount with attr has them.
+func attrNames(attr, mask uint64) string {
+	var names []string
+	for _, a := range [...]struct {
+		bit          uint64
+		set, cleared string
+	}{
+		{unix.MOUNT_ATTR_RDONLY, "ro", "rw"}, {unix.MOUNT_ATTR_NOSUID, "nosuid", "suid"},
+		{unix.MOUNT_ATTR_NODEV, "nodev", "dev"},
+		{unix.MOUNT_ATTR_NOEXEC, "noexec", "exec"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow", "symfollow"},
+		{unix.MOUNT_ATTR_NODIRATIME, "nodiratime", "diratime"},
+	} {
+		switch {
+		case mask&a.bit == 0:
+		case attr&a.bit != 0:
+			names = append(names, a.set)
+		default:
+			names = append(names, a.cleared)
+		}
+	}
+	if mask&unix.MOUNT_ATTR__ATIME != 0 {
+		switch attr & unix.MOUNT_ATTR__ATIME {
+		case unix.MOUNT_ATTR_NOATIME:
+			names = append(names, "noatime")
+		case unix.MOUNT_ATTR_STRICTATIME:
+			names = append(names, "strictatime")
+		default:
+			names = append(names, "relatime")
+		}
+	}
+	return strings.Join(names, ",")
+}

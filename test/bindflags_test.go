@@ -1,0 +1,87 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// TestBindAttributes: what becomes of the attributes of a source's mount when a bind names some, in the host's user
+// namespace and in one of the container's own. Outside of a user namespace the golden file is what runc 1.1 gives, but
+// that what an option clears by name is cleared, also where no other sets anything; in one it is the table of runc 1.2.
+func TestBindAttributes(t *testing.T) {
+	var all strings.Builder
+	rootfs := testenv.Rootfs(t, testenv.Tool(t, "busybox", "busybox-static"))
+	add := func(users bool, source string, options []string) {
+		got := bound(t, rootfs, source, options, users)
+		for i, o := range options {
+			fmt.Fprintf(&all, "user namespace %-5v source %-22s options %-13s %s\n", users, source, o, got[i])
+		}
+	}
+	for _, source := range []string{"nosuid,noatime", "ro,nodev,noexec", "strictatime,nodiratime", "nosymfollow"} {
+		add(false, source, bindAttributes)
+	}
+	for _, source := range []string{"nosuid,noatime", "ro,nodev,noexec", "strictatime,nodiratime"} {
+		for _, options := range bindAttributes { // each alone: some are errors
+			add(true, source, []string{options})
+		}
+	}
+	path := filepath.Join("testdata", "bindflags.txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(all.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), all.String()); diff != "" {
+		t.Errorf("%s (rewrite with -update):\n%s", path, diff)
+	}
+}
+
+// bindAttributes are the options of the binds, each an entry.
+var bindAttributes = []string{
+	"", "ro,noexec", "rw", "suid,dev,exec", "nodev", "atime", "noatime", "relatime", "strictatime", "nodiratime", "diratime", "symfollow",
+	"ro,noatime", "rw,nosuid",
+}
+
+// bound is what mountinfo says of binds of one source with these options each, or the error.
+func bound(t *testing.T, rootfs, source string, options []string, users bool) []string {
+	t.Helper()
+	r := newRuntime(t)
+	dir := testenv.Dir(t)
+	bundle := testenv.Bundle(t, rootfs, func(c map[string]any) {
+		testenv.SetArgs(c, "/bin/busybox", "sed", "-n", `s/.* \/home\/[0-9]* \([^ ]*\) .*/\1/p`, "/proc/self/mountinfo")
+		addMount(c, "/home", "tmpfs", "tmpfs")
+		for i, o := range options {
+			given := []string{"bind"}
+			if o != "" {
+				given = append(given, strings.Split(o, ",")...)
+			}
+			addMount(c, fmt.Sprintf("/home/%d", i), "bind", dir, given...)
+		}
+		if users {
+			testenv.MapIDs(c, 300000, 65536)
+		}
+	})
+	script := "mount -t tmpfs x " + dir + ` && mount -o remount,bind,` + source + ` ` + dir + ` && exec "$@"`
+	cmd := r.command("run", "-b", bundle, testenv.ID(t))
+	o := finish(t, exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"}, cmd.Args...)...))
+	out := strings.Split(strings.TrimSpace(o.stdout), "\n")
+	if _, message, failed := strings.Cut(o.stderr, "msg="); failed {
+		out = []string{strings.TrimSpace(strings.ReplaceAll(message, dir, "SOURCE"))}
+	}
+	if len(out) != len(options) {
+		t.Fatalf("%s with %q: %q %q", source, options, o.stdout, o.stderr)
+	}
+	return out
+}

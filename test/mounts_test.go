@@ -1,0 +1,169 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// TestBindOnDanglingLink: images have /etc/resolv.conf -> ../run/systemd/resolve/stub-resolv.conf, where /run is empty,
+// and every manager binds that file. What the link names is made in the image, and covered there.
+func TestBindOnDanglingLink(t *testing.T) {
+	r := newRuntime(t)
+	source := testenv.Dir(t)
+	for _, f := range []string{"resolv.conf", "hosts", "dir/file"} {
+		path := filepath.Join(source, f)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(f+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bundle := shell(t, "cat /etc/resolv.conf /run/systemd/resolve/stub-resolv.conf /etc/hosts /srv/hosts /data/file /srv/volumes/data/file; cat /lib/tmp/f", func(c map[string]any) {
+		addMount(c, "/run", "tmpfs", "tmpfs", "mode=755")
+		addMount(c, "/etc/resolv.conf", "bind", filepath.Join(source, "resolv.conf"), "bind", "ro")
+		addMount(c, "/etc/hosts", "bind", filepath.Join(source, "hosts"), "bind")
+		addMount(c, "/data", "bind", filepath.Join(source, "dir"), "bind")
+		addMount(c, "/lib/tmp", "tmpfs", "tmpfs")
+	})
+	root := rootOf(t, bundle)
+	_ = os.RemoveAll(filepath.Join(root, "lib"))
+	for link, target := range map[string]string{
+		"etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf", "etc/hosts": "/srv/hosts", "data": "srv/volumes/../volumes/data", "lib": "usr/lib64",
+	} {
+		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := r.do("run", "-b", bundle, testenv.ID(t))
+	want := "resolv.conf\nresolv.conf\nhosts\nhosts\ndir/file\ndir/file\n"
+	if o.stdout != want || !strings.Contains(o.stderr, "/lib/tmp/f") {
+		t.Errorf("status %d, %q, want %q: %s", o.status, o.stdout, want, o.stderr)
+	}
+	for _, made := range []string{"srv/hosts", "srv/volumes/data", "usr/lib64/tmp"} {
+		if _, err := os.Lstat(filepath.Join(root, made)); err != nil {
+			t.Errorf("not made in the image: %v", err)
+		}
+	}
+}
+
+// TestLongOptions: fsconfig(2) takes values of up to 255 bytes, and managers give overlays whose lowerdir is much
+// longer, up to the page that mount(2) takes and beyond it, where the kernel has lowerdir+.
+func TestLongOptions(t *testing.T) {
+	r := newRuntime(t)
+	for name, c := range map[string]struct {
+		layers, length int
+		comma          string
+	}{"longer than fsconfig takes": {3, 200, ""}, "one long layer": {1, 250, "a,b/"}, "longer than a page": {30, 150, ""}} {
+		dir := testenv.Dir(t)
+		var layers []string
+		for i := range c.layers {
+			layer := filepath.Join(dir, c.comma, strings.Repeat("x", 20), strings.Repeat("y", c.length-20), strconv.Itoa(i))
+			if err := os.MkdirAll(layer, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(layer, "f"+strconv.Itoa(i)), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			layers = append(layers, layer)
+		}
+		if len(layers) == 1 { // an overlay needs two, or an upper one
+			layers = append(layers, testenv.Dir(t))
+		}
+		script := `ls /mnt | wc -l; touch /mnt/x 2>&1; grep ' /mnt ' /proc/self/mountinfo | cut -d ' ' -f 6,9; grep -c ' / rw' /proc/self/mountinfo; grep -c xxx /proc/mounts`
+		bundle := shell(t, script, func(config map[string]any) {
+			addMount(config, "/home", "tmpfs", strings.Repeat("xxx", 300))
+			addMount(config, "/mnt", "overlay", "overlay", "lowerdir="+strings.Join(layers, ":"), "nosuid", "nodev")
+		})
+		o := r.do("run", "-b", bundle, testenv.ID(t))
+		want := strconv.Itoa(c.layers) + "\ntouch: /mnt/x: Read-only file system\nrw,nosuid,nodev,relatime overlay\n1\n2\n"
+		if o.status != 0 || o.stdout != want {
+			t.Errorf("%s: status %d, %q, want %q: %s", name, o.status, o.stdout, want, o.stderr)
+		}
+	}
+	// What nobody can say to the kernel is told with its size, and nothing is left mounted.
+	long := func(option string) string {
+		bundle := shell(t, "true", func(config map[string]any) { addMount(config, "/mnt", "tmpfs", "tmpfs", option) })
+		return r.fails([]string{"/mnt"}, "run", "-b", bundle, testenv.ID(t))
+	}
+	contains(t, long("mpol="+strings.Repeat("x", 300)), "tmpfs", "invalid argument", "305 bytes of options")
+	contains(t, long("mpol="+strings.Repeat("x", 5000)), "tmpfs", "5005 bytes of options, the kernel takes 4095")
+}
+
+// TestCopyUpKeepsEverything: a tmpfs with tmpcopyup shows what the image has there, entries of every kind with their
+// modes, owners and extended attributes.
+func TestCopyUpKeepsEverything(t *testing.T) {
+	r := newRuntime(t)
+	const show = `cd /data && find . | sort | while read f; do stat -c '%n %F %a %u:%g %t:%T %s' "$f"; done; cat sub/file`
+	read := func(c map[string]any) {
+		caps := []any{"CAP_DAC_READ_SEARCH"}
+		process(c)["capabilities"] = map[string]any{"bounding": caps, "effective": caps, "permitted": caps}
+	}
+	bundle := shell(t, show, func(c map[string]any) {
+		read(c)
+		addMount(c, "/data", "tmpfs", "tmpfs", "tmpcopyup", "nosuid")
+	})
+	data := filepath.Join(rootOf(t, bundle), "data")
+	script := `set -e; umask 0; mkdir -p $1/sub/deep; cd $1; echo content >sub/file; ln -s /etc/passwd link; mkfifo fifo; mknod dev c 1 3; mknod block b 7 250
+		python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("sock")'; cp sub/file sub/suid; chown -R 7:8 .; chown -h 5:6 link
+		chmod 6755 sub/suid; chmod 2750 sub; chmod 1777 sub/deep; chmod 604 fifo; chmod 640 dev
+		python3 -c 'import os
+os.setxattr("sub/suid", "security.capability", b"\x01\0\0\2\0\4\0\0" + bytes(12))
+os.setxattr("sub", "trusted.dir", b"of a directory")
+os.setxattr("link", "trusted.link", b"of a link", follow_symlinks=False)
+os.setxattr("fifo", "trusted.empty", b"")'`
+	if out, err := exec.Command("sh", "-c", script, "sh", data).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	covered := testenv.Bundle(t, rootOf(t, bundle), func(c map[string]any) {
+		read(c)
+		testenv.SetArgs(c, "sh", "-c", show)
+	})
+	want := r.do("run", "-b", covered, testenv.ID(t))
+	got := r.do("run", "-b", bundle, testenv.ID(t))
+	// What a directory says of its size is its file system's affair.
+	sizes := regexp.MustCompile(`(?m)(directory .*) \d+$`)
+	if diff := cmp.Diff(sizes.ReplaceAllString(want.stdout, "$1"), sizes.ReplaceAllString(got.stdout, "$1")); diff != "" || got.status != 0 || want.stdout == "" {
+		t.Errorf("status %d %s%s", got.status, got.stderr, diff)
+	}
+	id := testenv.ID(t)
+	edit(t, bundle, func(c map[string]any) { testenv.SetArgs(c, "sleep", "1000") })
+	r.ok("run", "--detach", "-b", bundle, id)
+	defer r.do("delete", "--force", id)
+	inside := filepath.Join("/proc", strconv.Itoa(int(r.stateOf(id)["pid"].(float64))), "root/data")
+	for file, attr := range map[string]string{"sub/suid": "security.capability", "sub": "trusted.dir", "link": "trusted.link", "fifo": "trusted.empty"} {
+		a, b := make([]byte, 100), make([]byte, 100)
+		n, err := unix.Lgetxattr(filepath.Join(data, file), attr, a)
+		m, err2 := unix.Lgetxattr(filepath.Join(inside, file), attr, b)
+		if err != nil || err2 != nil || string(a[:n]) != string(b[:m]) {
+			t.Errorf("%s of %s: %q %v, in the image %q %v", attr, file, b[:max(m, 0)], err2, a[:max(n, 0)], err)
+		}
+	}
+}
+
+// TestMountKindsDiffer: the message says what is wrong with a file that is bound over a directory, and the other way
+// round.
+func TestMountKindsDiffer(t *testing.T) {
+	r := newRuntime(t)
+	file := filepath.Join(testenv.Dir(t), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for want, mount := range map[string][2]string{
+		"a file cannot be mounted on a directory; name the file's path as the destination: is a directory": {"/home", file},
+		"not a directory": {"/etc/passwd", filepath.Dir(file)},
+	} {
+		bundle := shell(t, "true", func(c map[string]any) { addMount(c, mount[0], "bind", mount[1], "bind") })
+		r.fails([]string{"mount " + mount[0], want}, "run", "-b", bundle, testenv.ID(t))
+	}
+}
