@@ -50,6 +50,20 @@ func (g *Group) Kill(ctx context.Context) error {
 	}
 }
 
+// KillStrays sends SIGKILL to every process that is in the group, or in one below it, in any hierarchy: those that somebody has put into it in one
+// hierarchy alone are not found by Kill, and keep the group from being removed. This process itself is left alone. It does not wait.
+func (g *Group) KillStrays() {
+	for i := range g.members {
+		pids, err := procs(g.members[i].dir, nil, 0)
+		if err != nil || slices.Contains(pids, os.Getpid()) {
+			continue
+		}
+		for _, pid := range pids {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
 // rounds is how often processes are killed one by one before it is taken that they fork faster, and the group is frozen meanwhile. Not sooner: a caller that is killed itself in between
 // would leave a frozen group.
 const rounds = 5

@@ -33,14 +33,26 @@ func Errnos(name string) []unix.Errno {
 func Run(cmd *exec.Cmd, at At, f Fault) (Report, error) {
 	r := &run{at: at, fault: f, tracees: map[int]*tracee{}}
 	done := make(chan error)
-	go func() {
-		// The thread is the tracer, and ends with this goroutine, for it is never unlocked: that detaches what is left
-		// (ptrace(2), "If the tracer dies").
-		runtime.LockOSThread()
-		done <- r.run(cmd)
-	}()
+	go r.trace(cmd, done)
 	err := <-done
 	return r.report, err
+}
+
+// trace runs the command on a thread that is the tracer, and ends with this goroutine, for it is never unlocked: that
+// detaches what is left (ptrace(2), "If the tracer dies").
+func (r *run) trace(cmd *exec.Cmd, done chan<- error) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// Go keeps the process's first thread, whatever is locked to it. While this goroutine holds it, another one gets
+		// another thread.
+		held := make(chan error)
+		go r.trace(cmd, held)
+		err := <-held
+		runtime.UnlockOSThread()
+		done <- err
+		return
+	}
+	done <- r.run(cmd)
 }
 
 // run is one run under way. Everything in it happens on one thread.

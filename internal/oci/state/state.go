@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/rdt"
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -27,6 +28,8 @@ type State struct {
 
 	CgroupPath string `json:"cgroupPath,omitempty"` // below the root of every hierarchy; empty while, or where, the container has no group of its own
 	CgroupMade int    `json:"cgroupMade,omitempty"` // how many of the path's last components create made; delete removes these and no others
+
+	CgroupIntent *cgroupfs.Intent `json:"cgroupIntent,omitempty"` // what create is about to make, stored before the first directory is; nil from when CgroupPath is stored
 
 	Unit      string `json:"unit,omitempty"`      // the systemd unit that holds the group; empty: systemd has nothing to do with it
 	UnitSlice string `json:"unitSlice,omitempty"` // the slice that it is in
