@@ -64,6 +64,33 @@ func (g *Group) KillStrays() {
 	}
 }
 
+// signalRounds bounds how often Signal looks for processes that were made meanwhile.
+const signalRounds = 100
+
+// Signal sends a signal to every process in the group and below it, once to each, until it finds none that has not got it; found says whether there
+// was one. A frozen group keeps it until it is thawed.
+func (g *Group) Signal(sig unix.Signal) (found bool, err error) {
+	sent := map[int]bool{}
+	again := true
+	for round := 0; again && round < signalRounds; round++ { // a program that forks all the time is never done with
+		again = false
+		pids, err := g.Procs()
+		if err != nil {
+			return found, err
+		}
+		for _, pid := range pids {
+			if sent[pid] || pid == os.Getpid() {
+				continue
+			}
+			sent[pid], again, found = true, true, true
+			if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
+				return found, fmt.Errorf("signal %d to process %d of cgroup %s: %w", sig, pid, g.path, os.NewSyscallError("kill", err))
+			}
+		}
+	}
+	return found, nil
+}
+
 // rounds is how often processes are killed one by one before it is taken that they fork faster, and the group is frozen meanwhile. Not sooner: a caller that is killed itself in between
 // would leave a frozen group.
 const rounds = 5

@@ -97,7 +97,7 @@ func (in *invocation) kill() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	return 0, r.Kill(in.args[0], sig)
+	return 0, r.Kill(in.args[0], sig, in.all)
 }
 
 // delete goes on after an error, so that one container that cannot be deleted does not keep the others.

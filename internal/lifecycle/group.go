@@ -172,8 +172,3 @@ func destroyGroup(ctx context.Context, g *cgroupfs.Group) error {
 	g.KillStrays()
 	return g.Delete(ctx)
 }
-
-// killGroup ends every process of the container's group.
-func killGroup(s *state.State) error {
-	return withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error { return g.Kill(ctx) })
-}

@@ -24,6 +24,7 @@ type State struct {
 	StartTime uint64 `json:"startTime,omitempty"` // of that process, as ProcessStart gives it: a pid alone may come to mean another process
 	Gate      string `json:"gate,omitempty"`      // path of the start gate's socket, which is there until start; empty: run without a gate
 	Console   bool   `json:"console,omitempty"`   // the process has a terminal
+	SharedPID bool   `json:"sharedPID,omitempty"` // the container has no pid namespace of its own: what its first process leaves behind lives on
 	NoProcess bool   `json:"noProcess,omitempty"` // the configuration has no process: it can be created and deleted, not started
 
 	CgroupPath string `json:"cgroupPath,omitempty"` // below the root of every hierarchy; empty while, or where, the container has no group of its own
