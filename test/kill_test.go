@@ -9,17 +9,6 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// sharedPID is a container in the host's pid namespace.
-func sharedPID(c map[string]any) {
-	var kept []any
-	for _, n := range linux(c)["namespaces"].([]any) {
-		if n.(map[string]any)["type"] != "pid" {
-			kept = append(kept, n)
-		}
-	}
-	linux(c)["namespaces"] = kept
-}
-
 // TestWhatTheFirstProcessLeaves: without a pid namespace of its own a container's other processes outlive its first one. KILL ends them, and delete
 // does not do so unasked.
 func TestWhatTheFirstProcessLeaves(t *testing.T) {
@@ -27,7 +16,7 @@ func TestWhatTheFirstProcessLeaves(t *testing.T) {
 	leave := func(group string) string {
 		id := testenv.ID(t)
 		r.ok("run", "--detach", "-b", shell(t, "sleep 1000 & sleep 1000 & exit 0", func(c map[string]any) {
-			sharedPID(c)
+			removeNamespace(c, "pid")
 			linux(c)["cgroupsPath"] = group
 		}), id)
 		r.awaitStatus(id, "stopped")

@@ -17,7 +17,7 @@ func globalOptions() []option {
 	return []option{
 		{"root", "", "DIR", "where the state of containers is stored; it should be on a tmpfs (default /run/handfast, or $XDG_RUNTIME_DIR/handfast for a plain user)",
 			func(s *settings) any { return &s.root }},
-		{"log", "", "FILE", "append log lines to FILE; without it errors go to standard error and warnings nowhere", func(s *settings) any { return &s.log }},
+		{"log", "", "FILE", "append log lines to FILE; without it errors and warnings go to standard error", func(s *settings) any { return &s.log }},
 		{"log-format", "", "FORMAT", "text, or json: one object a line with level, msg and time", func(s *settings) any { return &s.logFormat }},
 		{"debug", "", "", "log what is being done, too", func(s *settings) any { return &s.debug }},
 		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit was asked for (default auto: for a plain user)",
