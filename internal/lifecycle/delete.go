@@ -14,10 +14,12 @@ import (
 // error.
 func (r *Runtime) Delete(id string, force bool) error {
 	dir, s, err := r.open(id, force)
-	if errors.Is(err, state.ErrNotExist) && force {
+	switch {
+	case errors.Is(err, state.ErrNotExist) && force:
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, state.ErrDamaged) && force:
+		return r.deleteDamaged(id)
+	case err != nil:
 		return err
 	}
 	defer dir.Close()

@@ -119,7 +119,7 @@ func (e *execution) begin() error {
 
 // find opens the container's first process, and refuses a container that nothing can be executed in.
 func (e *execution) find() (paused bool, err error) {
-	if e.state, err = e.r.store().Load(e.o.ID); err != nil {
+	if e.state, err = e.r.load(e.o.ID); err != nil {
 		return false, err
 	}
 	status, err := e.r.status(e.state, false)

@@ -19,7 +19,7 @@ var ErrNotRunning = errors.New("container not running")
 // Kill sends a signal to the container's process. SIGKILL ends all of its processes, and those that it has left behind when it has ended: the kernel sees to that in a pid namespace of its own, and the group
 // does elsewhere. With all every process of the group gets the signal, and it is no error if there is none. A paused container is let go for SIGKILL; any other signal waits there until it is resumed.
 func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
-	s, err := r.store().Load(id)
+	s, err := r.load(id)
 	if err != nil {
 		return err
 	}

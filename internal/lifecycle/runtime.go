@@ -45,9 +45,23 @@ func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
 	s, err := dir.Load()
 	if err != nil {
 		_ = dir.Close()
-		return nil, nil, err
+		return nil, nil, r.advise(id, err)
 	}
 	return dir, s, nil
+}
+
+// load reads a container's state without its lock.
+func (r *Runtime) load(id string) (*state.State, error) {
+	s, err := r.store().Load(id)
+	return s, r.advise(id, err)
+}
+
+// advise says what to do about a damaged state.
+func (r *Runtime) advise(id string, err error) error {
+	if !errors.Is(err, state.ErrDamaged) {
+		return err
+	}
+	return fmt.Errorf("%w (handfast delete --force %s removes the container, as far as it can be found)", err, id)
 }
 
 func (r *Runtime) lock(id string, wait bool) (*state.Dir, error) {
@@ -84,7 +98,7 @@ func (r *Runtime) status(s *state.State, mine bool) (string, error) {
 
 // State is the answer of the command state.
 func (r *Runtime) State(id string) (state.OCI, error) {
-	s, err := r.store().Load(id)
+	s, err := r.load(id)
 	if err != nil {
 		return state.OCI{}, err
 	}
@@ -92,7 +106,7 @@ func (r *Runtime) State(id string) (state.OCI, error) {
 	return s.OCI(status), err
 }
 
-// List is every container of the root directory. One whose state cannot be read is left out with a warning, so that it does not hide the others.
+// List is every container of the root directory. One whose state cannot be read does not hide the others: it is told of on standard error.
 func (r *Runtime) List() ([]state.OCI, error) {
 	entries, err := r.store().List()
 	if err != nil {
@@ -106,7 +120,7 @@ func (r *Runtime) List() ([]state.OCI, error) {
 			e.Err = err
 		}
 		if e.Err != nil {
-			r.Log.Warnf("%v", e.Err)
+			r.Log.Show(r.advise(e.ID, e.Err))
 			continue
 		}
 		all = append(all, e.State.OCI(status))
