@@ -15,8 +15,8 @@ type Group struct {
 	skipped []Skipped
 	gone    []*Hierarchy // where Load has not found it
 	made    int          // what Load was told of how many of the path's last components were made for it
-	below   bool       // opened by Sub: somebody else's to remove
-	sources [][]source // what Stats reads, a list for each member
+	below   bool         // opened by Sub: somebody else's to remove
+	sources [][]source   // what Stats reads, a list for each member
 }
 
 // member is the group in one hierarchy.

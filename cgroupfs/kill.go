@@ -44,6 +44,14 @@ func (g *Group) Kill(ctx context.Context) error {
 		if !byKernel {
 			g.signal(ctx, pids, round >= rounds)
 		}
+		if round%again == again-1 {
+			// The group itself was thawed: what is frozen now is another one, which is not ours to thaw.
+			for _, pid := range pids {
+				if err := g.layout.Stuck(pid); err != nil {
+					return fmt.Errorf("cgroup %s: %w", g.path, err)
+				}
+			}
+		}
 		if err := sleep(ctx); err != nil {
 			return fmt.Errorf("%d processes are left in cgroup %s: %w", len(pids), g.path, err)
 		}
