@@ -36,9 +36,15 @@ func (c *creation) makeGroup() error {
 		return fmt.Errorf("linux.cgroupsPath: %w", err)
 	}
 	if skipped := group.Skipped(); len(skipped) > 0 {
-		if !c.r.CgroupOptional || asked(&c.convert.Resources) {
+		// What was asked for is not left out without a word: the path too is a request, as with runc.
+		if given := c.convert.CgroupGiven; !c.r.CgroupOptional || given || asked(&c.convert.Resources) {
 			c.forget(group)
-			return fmt.Errorf("linux.cgroupsPath: a group that may not be made (leave out linux.resources as a plain user, or have the group delegated): %w", skipped[0].Err)
+			what := "linux.resources"
+			if given {
+				what = "linux.cgroupsPath and linux.resources"
+			}
+			return inConfig(c.state.Bundle, fmt.Errorf("linux.cgroupsPath: the group %s may not be made (leave out %s as a plain user, or have the group delegated): %w",
+				c.convert.CgroupPath, what, skipped[0].Err))
 		}
 		if len(skipped) == len(c.layout.Hierarchies) {
 			group.Close()

@@ -43,6 +43,7 @@ type Converted struct {
 	Resources   cgroupfs.Resources // what means nothing is left out
 	RDT         *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
 	CgroupPath  string             // absolute, below the root of every hierarchy
+	CgroupGiven bool               // the configuration names it
 	Unit        *systemd.Unit      // what systemd makes; nil: nothing
 	Hooks       ParentHooks
 	Annotations map[string]string
