@@ -19,7 +19,7 @@ func (in *invocation) runtime() (*lifecycle.Runtime, error) {
 		return nil, err
 	}
 	return &lifecycle.Runtime{
-		Root: root, Log: in.log,
+		Root: root, RootGiven: in.root != "", Log: in.log,
 		CgroupManager:  in.cgroupManager,
 		CgroupOptional: in.rootless == "true" || in.rootless != "false" && !lifecycle.Privileged(),
 	}, nil

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/log"
@@ -13,8 +16,9 @@ import (
 
 // Runtime is the containers below one root directory.
 type Runtime struct {
-	Root string // absolute
-	Log  *log.Logger
+	Root      string // absolute
+	RootGiven bool   // somebody has named Root: that it does not exist is then a mistake and not a place without containers
+	Log       *log.Logger
 	// CgroupOptional says that a group which may not be made is done without, if nothing was asked of it.
 	CgroupOptional bool
 	// CgroupManager is who makes the groups: one of the constants below, empty for the first.
@@ -33,10 +37,13 @@ const (
 // lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may take its time.
 const lockPatience = 10 * time.Second
 
+// createPatience bounds the wait for a create that is about to end: a caller that has seen the pid file, or the container's own doing, may come before its lock is gone.
+const createPatience = 3 * time.Second
+
 func (r *Runtime) store() state.Store { return state.New(r.Root) }
 
-// open locks a container for changing, and reads what is stored of it. A command that has the container for a moment is waited for; one that is still creating it only with
-// wait, for that can take as long as its hooks do. The caller closes the Dir.
+// open locks a container for changing, and reads what is stored of it. A command that has the container for a moment is waited for; one that is still creating it only for a short one unless wait is
+// set, for that can take as long as its hooks do. The caller closes the Dir.
 func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
 	dir, err := r.lock(id, wait)
 	if err != nil {
@@ -68,9 +75,9 @@ func (r *Runtime) lock(id string, wait bool) (*state.Dir, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
 	if !wait {
-		now, stop := context.WithCancel(ctx)
-		stop()
-		dir, err := r.store().Lock(now, id) // the first attempt is made in any case
+		brief, stop := context.WithTimeout(ctx, createPatience)
+		defer stop()
+		dir, err := r.store().Lock(brief, id)
 		if !errors.Is(err, state.ErrBusy) {
 			return dir, err
 		}
@@ -108,6 +115,9 @@ func (r *Runtime) State(id string) (state.OCI, error) {
 
 // List is every container of the root directory. One whose state cannot be read does not hide the others: it is told of on standard error.
 func (r *Runtime) List() ([]state.OCI, error) {
+	if _, err := os.Stat(r.Root); r.RootGiven && errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("--root %s: %w (it is made with the first container)", r.Root, unix.ENOENT)
+	}
 	entries, err := r.store().List()
 	if err != nil {
 		return nil, err
