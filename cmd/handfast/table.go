@@ -10,7 +10,9 @@ type command struct {
 	details string
 	options []option
 	passes  bool // options after the first argument are somebody else's
-	run     func(*invocation) (status int, err error)
+	// makesProcess says that the command starts a container's process, for which it has several threads at once.
+	makesProcess bool
+	run          func(*invocation) (status int, err error)
 }
 
 func globalOptions() []option {
@@ -94,16 +96,16 @@ func commands() []command {
 	return []command{
 		{name: "create", args: "ID", min: 1, max: 1, summary: "create a container",
 			details: "Makes everything that the bundle's config.json asks for, and stops before its process is executed: start does that.",
-			options: createOptions(), run: (*invocation).create},
+			options: createOptions(), makesProcess: true, run: (*invocation).create},
 		{name: "start", args: "ID", min: 1, max: 1, summary: "execute the process of a created container",
 			details: "Returns once the process has been executed; an error of the execution itself is reported here.",
 			options: []option{traceOption()}, run: (*invocation).start},
 		{name: "run", args: "ID", min: 1, max: 1, summary: "create a container and start it",
 			details: "In the foreground: forwards signals, shows the terminal, and ends with the status of the process, 128 and the signal's number if a signal ended it. Then the container is deleted.",
-			options: runOptions(), run: (*invocation).run},
+			options: runOptions(), makesProcess: true, run: (*invocation).run},
 		{name: "exec", args: "ID [COMMAND [ARG...]]", min: 1, max: -1, passes: true, summary: "execute one more process in a running container",
 			details: "The process is that of the container's configuration, or of --process, with COMMAND and the other options over it. In the foreground ends with its status; 255 if it could not be started.",
-			options: execOptions(), run: (*invocation).exec},
+			options: execOptions(), makesProcess: true, run: (*invocation).exec},
 		{name: "state", args: "ID", min: 1, max: 1, summary: "print the state of a container as JSON", run: (*invocation).state},
 		{name: "kill", args: "ID [SIGNAL]", min: 1, max: 2, summary: "send a signal to a container",
 			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. KILL ends all processes of the container, also without a pid namespace of its own, and also those that its first process has left behind.",
