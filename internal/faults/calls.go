@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,6 +43,20 @@ type Fault struct {
 	errno unix.Errno
 }
 
+// String is the fault in a word or two.
+func (f Fault) String() string {
+	switch {
+	case f.kill:
+		return "SIGKILL"
+	case f.errno != 0:
+		return unix.ErrnoName(f.errno)
+	}
+	return "no fault"
+}
+
+// Errno is what the call fails with; zero: it does not fail.
+func (f Fault) Errno() unix.Errno { return f.errno }
+
 // Kill ends the process with SIGKILL when it is about to make the call, which is not made.
 func Kill() Fault { return Fault{kill: true} }
 
@@ -56,7 +71,12 @@ type Report struct {
 	Status unix.WaitStatus // of the command
 	Calls  []Call          // every call that At describes, in order, up to the command's end
 	Hit    *Call           // the call that went wrong; nil: there were fewer than N
+	Left   []int           // processes that the command has made and that were there when it ended
+	Hung   bool            // the command did not end within Patience, and was killed
 }
+
+// Patience is how long a command may take before it counts as hung.
+const Patience = time.Minute
 
 // where a call's path is found.
 type where int

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -95,7 +97,20 @@ func (r *run) run(cmd *exec.Cmd) error {
 	if err := unix.Kill(r.main, unix.SIGCONT); err != nil {
 		return err
 	}
-	return r.loop()
+	var hung atomic.Bool
+	timer := time.AfterFunc(Patience, func() {
+		hung.Store(true)
+		_ = unix.Kill(r.main, unix.SIGKILL)
+	})
+	err := r.loop()
+	timer.Stop()
+	r.report.Hung = hung.Load()
+	for tid := range r.tracees {
+		if r.group(tid) == tid {
+			r.report.Left = append(r.report.Left, tid)
+		}
+	}
+	return err
 }
 
 // loop takes one event after the other until the command has ended.
