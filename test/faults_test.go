@@ -180,3 +180,23 @@ func TestFewDescriptors(t *testing.T) {
 		}
 	}
 }
+
+// TestUnsent: a frame of the child that the kernel refuses as a whole is told of in the next one, and not as a gap in the numbers.
+func TestUnsent(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	bundle := shell(t, "exit 0", nil)
+	at := faults.At{Syscall: "sendmsg"}
+	report, said := r.faulty(at, faults.None(), "run", "-b", bundle, id)
+	if report.Status.ExitStatus() != 0 {
+		t.Fatal(said)
+	}
+	for i, c := range report.Calls {
+		if at.N = i + 1; c.Own {
+			continue
+		}
+		report, said := r.faulty(at, faults.Errno(unix.ENOBUFS), "run", "-b", bundle, id)
+		if report.Status.ExitStatus() == 0 || !strings.Contains(said, unix.ENOBUFS.Error()) {
+			t.Errorf("call %d, %v: status %d: %s", at.N, report.Hit, report.Status.ExitStatus(), said)
+		}
+	}
+}

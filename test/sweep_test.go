@@ -19,6 +19,9 @@ func sweepStep(t testing.TB) int {
 	t.Helper()
 	text := os.Getenv("HANDFAST_TEST_FAULTS")
 	if text == "" {
+		if testenv.Virtual() {
+			return 151
+		}
 		return 61
 	}
 	n, err := strconv.Atoi(text)
@@ -131,7 +134,10 @@ func (s *sweep) try(t *testing.T, c sweepCase, at faults.At, f faults.Fault) fau
 		bad("the state is left")
 	}
 	if left := groupsNamed(t, filepath.Dir(s.group)); len(left) > 0 {
-		bad("groups are left: %v", left)
+		// EBUSY means that somebody else has put something into the parent: then it is theirs.
+		if f.Errno() != unix.EBUSY || report.Hit == nil || report.Hit.Name != "unlinkat" || !strings.HasPrefix(report.Hit.Path, "../../") {
+			bad("groups are left: %v", left)
+		}
 		removeEmpty(left)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
