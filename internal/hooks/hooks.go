@@ -104,10 +104,10 @@ func run(ctx context.Context, name string, h *container.Hook, in Input) error {
 	case ctx.Err() != nil:
 		return fail(context.Cause(ctx))
 	}
-	var start interface{ Unwrap() error }
+	var start *os.PathError
 	if errors.As(err, &start) && cmd.Process == nil {
-		// "fork/exec PATH: errno": the path is said already.
-		err = start.Unwrap()
+		// "fork/exec PATH: errno": the path is said already. What came before that, such as a pipe, names its own call.
+		err = start.Err
 	}
 	return fail(err)
 }
