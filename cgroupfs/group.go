@@ -53,8 +53,8 @@ func (g *Group) Saved() Saved {
 	return s
 }
 
-// Load opens a group again that was made earlier. Hierarchies in which it is gone are left out; Delete removes the parents that were
-// made for it there. The caller closes the Group.
+// Load opens a group again that was made earlier. Hierarchies in which it is gone are left out; Delete removes the
+// parents that were made for it there. The caller closes the Group.
 func Load(l *Layout, s Saved) (*Group, error) {
 	rel, err := checkPath(s.Path)
 	if err != nil {

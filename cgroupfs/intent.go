@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Intent is what Create will make of a path, as JSON if need be. Who stores it before Create can have everything removed that a Create left
-// which was killed midway, and nothing that was there before.
+// Intent is what Create will make of a path, as JSON if need be. Who stores it before Create can have everything
+// removed that a Create left which was killed midway, and nothing that was there before.
 type Intent struct {
-	Path    string         `json:"path"`
-	Missing map[string]int `json:"missing"` // by the hierarchy's name: how many of the path's last components are not there yet; none: left out
+	Path string `json:"path"`
+	// Missing is by the hierarchy's name how many of the path's last components are not there yet; none: left out.
+	Missing map[string]int `json:"missing"`
 }
 
 // Intend finds out what Create would make now at an absolute path. Nothing is made.
@@ -41,8 +42,9 @@ func (l *Layout) Intend(p string) (*Intent, error) {
 	return in, nil
 }
 
-// Undo removes what a Create with this intent has made, from the group upwards. Create puts no process into a group, so nothing is killed: what holds
-// a process or somebody's group by now has become theirs, and stays. After an error the other hierarchies were seen to all the same.
+// Undo removes what a Create with this intent has made, from the group upwards. Create puts no process into a group, so
+// nothing is killed: what holds a process or somebody's group by now has become theirs, and stays. After an error the
+// other hierarchies were seen to all the same.
 func (in *Intent) Undo(l *Layout) error {
 	rel, err := checkPath(in.Path)
 	if err != nil {

@@ -58,8 +58,9 @@ func (g *Group) Kill(ctx context.Context) error {
 	}
 }
 
-// KillStrays sends SIGKILL to every process that is in the group, or in one below it, in any hierarchy: those that somebody has put into it in one
-// hierarchy alone are not found by Kill, and keep the group from being removed. This process itself is left alone. It does not wait.
+// KillStrays sends SIGKILL to every process that is in the group, or in one below it, in any hierarchy: those that
+// somebody has put into it in one hierarchy alone are not found by Kill, and keep the group from being removed. This
+// process itself is left alone. It does not wait.
 func (g *Group) KillStrays() {
 	for i := range g.members {
 		pids, err := procs(g.members[i].dir, nil, 0)
@@ -75,8 +76,8 @@ func (g *Group) KillStrays() {
 // signalRounds bounds how often Signal looks for processes that were made meanwhile.
 const signalRounds = 100
 
-// Signal sends a signal to every process in the group and below it, once to each, until it finds none that has not got it; found says whether there
-// was one. A frozen group keeps it until it is thawed.
+// Signal sends a signal to every process in the group and below it, once to each, until it finds none that has not got
+// it; found says whether there was one. A frozen group keeps it until it is thawed.
 func (g *Group) Signal(sig unix.Signal) (found bool, err error) {
 	sent := map[int]bool{}
 	again := true
@@ -92,7 +93,8 @@ func (g *Group) Signal(sig unix.Signal) (found bool, err error) {
 			}
 			sent[pid], again, found = true, true, true
 			if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
-				return found, fmt.Errorf("signal %d to process %d of cgroup %s: %w", sig, pid, g.path, os.NewSyscallError("kill", err))
+				err = os.NewSyscallError("kill", err)
+				return found, fmt.Errorf("signal %d to process %d of cgroup %s: %w", sig, pid, g.path, err)
 			}
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TaskRoom is how many more tasks may begin in the group, by pids.max of its own and of the groups above it, as far as the mount shows them; limited
-// is false where none of them has a limit. A group that holds more than its limit has a room below zero: only fork(2) is refused by it, and not the
-// joining of a task (cgroup-v2.rst, "PID").
+// TaskRoom is how many more tasks may begin in the group, by pids.max of its own and of the groups above it, as far as
+// the mount shows them; limited is false where none of them has a limit. A group that holds more than its limit has a
+// room below zero: only fork(2) is refused by it, and not the joining of a task (cgroup-v2.rst, "PID").
 func (g *Group) TaskRoom() (room int64, limited bool, err error) {
 	h := g.layout.find("pids")
 	if h == nil {

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stuck is an error if a process that was killed cannot end, because v1's freezer holds it: it names the frozen group, which is the process's own or one
-// above it. A process that is gone, or on v2, where SIGKILL reaches the frozen, is not stuck.
+// Stuck is an error if a process that was killed cannot end, because v1's freezer holds it: it names the frozen group,
+// which is the process's own or one above it. A process that is gone, or on v2, where SIGKILL reaches the frozen, is
+// not stuck.
 func (l *Layout) Stuck(pid int) error {
 	h := l.find("freezer")
 	if h == nil || h.V2 || !slices.Contains(h.Controllers, "freezer") {
@@ -44,6 +45,6 @@ func (l *Layout) Stuck(pid int) error {
 			where = above
 		}
 	}
-	return fmt.Errorf("process %d was killed and cannot end: it is in the cgroup %s, which is frozen (thaw it: echo THAWED >%s/freezer.state): %w",
-		pid, where, where, unix.EBUSY)
+	return fmt.Errorf("process %d was killed and cannot end: it is in the cgroup %s, which is frozen "+
+		"(thaw it: echo THAWED >%s/freezer.state): %w", pid, where, where, unix.EBUSY)
 }

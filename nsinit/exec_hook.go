@@ -14,8 +14,9 @@ import (
 )
 
 // hook runs one hook with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". A createContainer hook is found in the runtime's file system, for the root is still the old
-// one, but begins in the container's root, so that a relative path of it changes nothing of the host; a startContainer hook is found in the container, and begins where the program will. Without an
-// environment of its own a hook has the program's. All that is what runc does.
+// one, but begins in the container's root, so that a relative path of it changes nothing of the host; a startContainer
+// hook is found in the container, and begins where the program will. Without an environment of its own a hook has the
+// program's. All that is what runc does.
 func (c *child) hook(s Step) error {
 	if s.Stage == StageStart {
 		return runHook(s.Hook, hookEnv(s.Hook, c.env), c.state("created"))

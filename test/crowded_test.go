@@ -7,8 +7,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestExecNearTheLimitOfTasks: exec needs room for no more tasks than its program has, and none for that one where the limit is reached: that is
-// when somebody wants to look.
+// TestExecNearTheLimitOfTasks: exec needs room for no more tasks than its program has, and none for that one where the
+// limit is reached: that is when somebody wants to look.
 func TestExecNearTheLimitOfTasks(t *testing.T) {
 	r := newRuntime(t)
 	for _, limit := range []int{1, 2, 3, 4, 5, 6, 8, 12, 20, 24} {

@@ -17,7 +17,8 @@ var damages = map[string]func(t *testing.T, path string){
 	"wrong types": func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte(`{"id":7,"pid":"x"}`), 0o600)) },
 	"a directory": func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Mkdir(path, 0o700)) },
 	"a bad group": func(t *testing.T, path string) {
-		must(t, os.WriteFile(path, []byte(`{"id":"`+filepath.Base(filepath.Dir(path))+`","cgroupPath":"x/../.."}`), 0o600))
+		text := `{"id":"` + filepath.Base(filepath.Dir(path)) + `","cgroupPath":"x/../.."}`
+		must(t, os.WriteFile(path, []byte(text), 0o600))
 	},
 	"a link":  func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Symlink("/dev/zero", path)) },
 	"removed": func(t *testing.T, path string) { must(t, os.Remove(path)) },
@@ -30,7 +31,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// TestDamagedState: a container whose state cannot be read is told of by list, is not deleted by mistake, and delete --force finds all of it.
+// TestDamagedState: a container whose state cannot be read is told of by list, is not deleted by mistake, and delete
+// --force finds all of it.
 func TestDamagedState(t *testing.T) {
 	for name, damage := range damages {
 		for _, command := range []string{"create", "run --detach"} {
@@ -70,8 +72,8 @@ func gone(t testing.TB, pid, group string) {
 	removeEmpty(groupsNamed(t, filepath.Dir(group))) // a parent may be anybody's where nothing tells who made it
 }
 
-// TestDamagedTwice: where the copy beside the state is damaged too, a container that waits for its start is found by its gate, and the group by the
-// id; where nothing tells of it, that is said.
+// TestDamagedTwice: where the copy beside the state is damaged too, a container that waits for its start is found by
+// its gate, and the group by the id; where nothing tells of it, that is said.
 func TestDamagedTwice(t *testing.T) {
 	ruin := func(r *runtime, id string) {
 		for _, name := range []string{"state.json", "state.json.next"} {
@@ -90,7 +92,8 @@ func TestDamagedTwice(t *testing.T) {
 	gone(t, pid, group)
 
 	id = testenv.ID(t)
-	r.ok("run", "--detach", "-b", shell(t, "exec sleep 1000", func(c map[string]any) { delete(linux(c), "cgroupsPath") }), id)
+	pathless := func(c map[string]any) { delete(linux(c), "cgroupsPath") }
+	r.ok("run", "--detach", "-b", shell(t, "exec sleep 1000", pathless), id)
 	pid = pidOf(id)
 	ruin(r, id)
 	r.ok("delete", "--force", id)

@@ -54,8 +54,8 @@ func deepGroup(t testing.TB) (bundle, group string) {
 	return shell(t, "exec sleep 1000", func(c map[string]any) { linux(c)["cgroupsPath"] = group }), group
 }
 
-// TestKilledWhileTheGroupIsMade: wherever create is killed between the first directory of its group and the last, delete
-// finds what was made, and leaves alone what was there before.
+// TestKilledWhileTheGroupIsMade: wherever create is killed between the first directory of its group and the last,
+// delete finds what was made, and leaves alone what was there before.
 func TestKilledWhileTheGroupIsMade(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle, group := deepGroup(t)
@@ -109,7 +109,8 @@ func removeEmpty(groups []string) {
 	}
 }
 
-// TestNotTakenBack: a create whose group cannot be removed again keeps its state, says what is left, and delete removes it.
+// TestNotTakenBack: a create whose group cannot be removed again keeps its state, says what is left, and delete removes
+// it.
 func TestNotTakenBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		at    faults.At
@@ -121,13 +122,15 @@ func TestNotTakenBack(t *testing.T) {
 		"EIO of rmdir": {faults.At{Syscall: "unlinkat", Path: "../", N: 2}, unix.EIO, "", true},
 		// In the memory hierarchy alone: Kill does not see it.
 		"a hook's process": {faults.At{Syscall: "unlinkat", Path: "nothing"}, 0,
-			"for d in /sys/fs/cgroup/memory /sys/fs/cgroup; do if test -d ${d}GROUP; then sleep 1000 >/dev/null 2>&1 & echo $! >${d}GROUP/cgroup.procs; break; fi; done; ", false},
+			"for d in /sys/fs/cgroup/memory /sys/fs/cgroup; do if test -d ${d}GROUP; then " +
+				"sleep 1000 >/dev/null 2>&1 & echo $! >${d}GROUP/cgroup.procs; break; fi; done; ", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, id := newRuntime(t), testenv.ID(t)
 			bundle, group := deepGroup(t)
 			edit(t, bundle, func(config map[string]any) {
-				setHook(config, "createRuntime", 0, "/bin/sh", "sh", "-c", strings.ReplaceAll(c.hook, "GROUP", group)+"exit 3")
+				script := strings.ReplaceAll(c.hook, "GROUP", group) + "exit 3"
+				setHook(config, "createRuntime", 0, "/bin/sh", "sh", "-c", script)
 			})
 			report, said := r.faulty(c.at, faults.Errno(c.errno), "create", "-b", bundle, id)
 			contains(t, said, "createRuntime")
@@ -157,7 +160,8 @@ func TestFewDescriptors(t *testing.T) {
 		id := testenv.ID(t)
 		bundle, group := deepGroup(t)
 		cmd := r.command("create", "-b", bundle, id)
-		cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, limit), cmd.Path}, cmd.Args[1:]...)
+		script := fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, limit)
+		cmd.Args = append([]string{"sh", "-c", script, cmd.Path}, cmd.Args[1:]...)
 		cmd.Path = "/bin/sh"
 		o := finish(t, cmd)
 		if o.status == 0 {
@@ -181,7 +185,8 @@ func TestFewDescriptors(t *testing.T) {
 	}
 }
 
-// TestUnsent: a frame of the child that the kernel refuses as a whole is told of in the next one, and not as a gap in the numbers.
+// TestUnsent: a frame of the child that the kernel refuses as a whole is told of in the next one, and not as a gap in
+// the numbers.
 func TestUnsent(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "exit 0", nil)

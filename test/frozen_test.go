@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestFrozenElsewhere: a process that somebody has moved to a frozen group of v1 cannot be ended. That is said, with the group, in place of a wait that cannot end well;
-// and once it is thawed, delete does its work.
+// TestFrozenElsewhere: a process that somebody has moved to a frozen group of v1 cannot be ended. That is said, with
+// the group, in place of a wait that cannot end well; and once it is thawed, delete does its work.
 func TestFrozenElsewhere(t *testing.T) {
 	const freezer = "/sys/fs/cgroup/freezer"
 	if !isDir(freezer) {
@@ -22,7 +22,8 @@ func TestFrozenElsewhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, id := newRuntime(t), testenv.ID(t)
-			r.ok("run", "--detach", "-b", shell(t, "sleep 1000 & wait", func(c map[string]any) { removeNamespace(c, "pid") }), id)
+			shared := func(c map[string]any) { removeNamespace(c, "pid") }
+			r.ok("run", "--detach", "-b", shell(t, "sleep 1000 & wait", shared), id)
 			other := filepath.Join(freezer, testenv.CgroupParent(), testenv.ID(t))
 			must(t, os.MkdirAll(other, 0o755))
 			pid := moved(strconv.Itoa(int(r.stateOf(id)["pid"].(float64))))

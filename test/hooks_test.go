@@ -101,8 +101,8 @@ func TestHooksEnvironment(t *testing.T) {
 	}
 }
 
-// TestHooksWithoutEnvironment: where a hook begins and what it inherits is what runc gives it; a relative path of a createContainer hook is one in the
-// container's root.
+// TestHooksWithoutEnvironment: where a hook begins and what it inherits is what runc gives it; a relative path of a
+// createContainer hook is one in the container's root.
 func TestHooksWithoutEnvironment(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", func(c map[string]any) {

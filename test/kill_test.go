@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestWhatTheFirstProcessLeaves: without a pid namespace of its own a container's other processes outlive its first one. KILL ends them, and delete
-// does not do so unasked.
+// TestWhatTheFirstProcessLeaves: without a pid namespace of its own a container's other processes outlive its first
+// one. KILL ends them, and delete does not do so unasked.
 func TestWhatTheFirstProcessLeaves(t *testing.T) {
 	r := newRuntime(t)
 	leave := func(group string) string {
@@ -62,7 +62,8 @@ func TestWhatTheFirstProcessLeaves(t *testing.T) {
 // TestKillAll: every process of a container gets the signal with --all, and the first one alone without.
 func TestKillAll(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
-	bundle := shell(t, "(trap 'echo second >>/got' USR1; echo >>/ready; while :; do sleep 0.1; done) & trap 'echo first >>/got' USR1; echo >>/ready; while :; do sleep 0.1; done", nil)
+	const loop = "echo >>/ready; while :; do sleep 0.1; done"
+	bundle := shell(t, "(trap 'echo second >>/got' USR1; "+loop+") & trap 'echo first >>/got' USR1; "+loop, nil)
 	r.ok("run", "--detach", "-b", bundle, id)
 	read := func(name string) string {
 		data, _ := os.ReadFile(filepath.Join(rootOf(t, bundle), name))
@@ -73,7 +74,9 @@ func TestKillAll(t *testing.T) {
 	r.ok("kill", id, "USR1")
 	eventually(t, "the first one gets it", func() bool { return got() == "first\n" })
 	r.ok("kill", "--all", id, "USR1")
-	eventually(t, "both get it", func() bool { return strings.Count(got(), "first") == 2 && strings.Count(got(), "second") == 1 })
+	eventually(t, "both get it", func() bool {
+		return strings.Count(got(), "first") == 2 && strings.Count(got(), "second") == 1
+	})
 	r.ok("kill", "--all", id, "KILL")
 	r.awaitStatus(id, "stopped")
 	r.ok("kill", "--all", id, "KILL")

@@ -271,7 +271,8 @@ func TestSpecRuns(t *testing.T) {
 	}
 }
 
-// TestListOfNoDirectory: a directory that somebody has named and that is not there is a mistake; the default one is only empty.
+// TestListOfNoDirectory: a directory that somebody has named and that is not there is a mistake; the default one is
+// only empty.
 func TestListOfNoDirectory(t *testing.T) {
 	r := newRuntime(t)
 	r.fails([]string{"--root " + r.root, "no such file or directory"}, "list")

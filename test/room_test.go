@@ -29,8 +29,8 @@ func pidsDir(t testing.TB) string {
 	return dir
 }
 
-// TestOwnTasks: where the command itself may make too few threads it says so, and the limit; Go's runtime would end it with stack traces.
-// Below five it is the runtime's own start that fails.
+// TestOwnTasks: where the command itself may make too few threads it says so, and the limit; Go's runtime would end it
+// with stack traces. Below five it is the runtime's own start that fails.
 func TestOwnTasks(t *testing.T) {
 	r, dir := newRuntime(t), pidsDir(t)
 	bundle := shell(t, "exit 0", nil)
@@ -38,7 +38,8 @@ func TestOwnTasks(t *testing.T) {
 		must(t, os.WriteFile(dir+"/pids.max", []byte(strconv.Itoa(limit)), 0))
 		for _, args := range []string{"help", "run -b " + bundle + " " + testenv.ID(t)} {
 			cmd := r.command(strings.Fields(args)...)
-			cmd.Args = append([]string{"sh", "-c", "echo $$ >" + dir + `/cgroup.procs; exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+			script := "echo $$ >" + dir + `/cgroup.procs; exec "$0" "$@"`
+			cmd.Args = append([]string{"sh", "-c", script, cmd.Path}, cmd.Args[1:]...)
 			cmd.Path = "/bin/sh"
 			o := finish(t, cmd)
 			if strings.Contains(o.stderr, "goroutine ") {
@@ -59,7 +60,8 @@ func TestOwnDescriptors(t *testing.T) {
 	r := newRuntime(t)
 	for limit := 3; limit <= 16; limit++ {
 		cmd := r.command("help")
-		cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, limit), cmd.Path}, cmd.Args[1:]...)
+		script := fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, limit)
+		cmd.Args = append([]string{"sh", "-c", script, cmd.Path}, cmd.Args[1:]...)
 		cmd.Path = "/bin/sh"
 		o := finish(t, cmd)
 		if o.status != 0 {

@@ -14,7 +14,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// sweepStep says how many of the system calls a sweep tries: every one for 1, as "make test-faults" does; else a sample, another one for each command.
+// sweepStep says how many of the system calls a sweep tries: every one for 1, as "make test-faults" does; else a
+// sample, another one for each command.
 func sweepStep(t testing.TB) int {
 	t.Helper()
 	text := os.Getenv("HANDFAST_TEST_FAULTS")
@@ -43,7 +44,8 @@ var sweepCases = []sweepCase{
 	{"start", [][]string{{"create", "-b", "BUNDLE", "ID"}}, []string{"start", "ID"}},
 	{"run", nil, []string{"run", "-b", "BUNDLE", "ID"}},
 	{"exec", [][]string{{"run", "-d", "-b", "BUNDLE", "ID"}}, []string{"exec", "ID", "/bin/true"}},
-	{"update", [][]string{{"run", "-d", "-b", "BUNDLE", "ID"}}, []string{"update", "--memory", "64m", "--pids-limit", "50", "ID"}},
+	{"update", [][]string{{"run", "-d", "-b", "BUNDLE", "ID"}},
+		[]string{"update", "--memory", "64m", "--pids-limit", "50", "ID"}},
 	{"delete", [][]string{{"run", "-d", "-b", "BUNDLE", "ID"}}, []string{"delete", "--force", "ID"}},
 }
 
@@ -61,8 +63,8 @@ func (s *sweep) fill(args []string) []string {
 	return out
 }
 
-// TestSweep: whatever call of a command is the last one before a SIGKILL, and whatever call fails, nothing hangs, an error names its cause, and delete
-// leaves no process, mount, group, state or socket.
+// TestSweep: whatever call of a command is the last one before a SIGKILL, and whatever call fails, nothing hangs, an
+// error names its cause, and delete leaves no process, mount, group, state or socket.
 func TestSweep(t *testing.T) {
 	step := sweepStep(t)
 	for i, c := range sweepCases {
@@ -76,7 +78,9 @@ func TestSweep(t *testing.T) {
 					script = "exit 0"
 				}
 				testenv.SetArgs(config, "/bin/sh", "-c", script)
-				linux(config)["resources"] = map[string]any{"memory": map[string]any{"limit": 128 << 20}, "pids": map[string]any{"limit": 100}}
+				linux(config)["resources"] = map[string]any{
+					"memory": map[string]any{"limit": 128 << 20}, "pids": map[string]any{"limit": 100},
+				}
 				for _, kind := range []string{"createRuntime", "createContainer", "poststart", "poststop"} {
 					setHook(config, kind, 0, "/bin/true")
 				}
@@ -118,7 +122,8 @@ func (s *sweep) try(t *testing.T, c sweepCase, at faults.At, f faults.Fault) fau
 	if strings.Contains(said, "goroutine ") {
 		bad("stack traces")
 	}
-	if errno := f.Errno(); errno != 0 && report.Status.ExitStatus() != 0 && report.Hit != nil && !strings.Contains(said, errno.Error()) {
+	failed := report.Status.ExitStatus() != 0 && report.Hit != nil
+	if errno := f.Errno(); errno != 0 && failed && !strings.Contains(said, errno.Error()) {
 		bad("the error does not say %q", errno.Error())
 	}
 	if f == faults.None() && report.Status.ExitStatus() != 0 {
@@ -135,7 +140,8 @@ func (s *sweep) try(t *testing.T, c sweepCase, at faults.At, f faults.Fault) fau
 	}
 	if left := groupsNamed(t, filepath.Dir(s.group)); len(left) > 0 {
 		// EBUSY means that somebody else has put something into the parent: then it is theirs.
-		if f.Errno() != unix.EBUSY || report.Hit == nil || report.Hit.Name != "unlinkat" || !strings.HasPrefix(report.Hit.Path, "../../") {
+		hit := report.Hit
+		if f.Errno() != unix.EBUSY || hit == nil || hit.Name != "unlinkat" || !strings.HasPrefix(hit.Path, "../../") {
 			bad("groups are left: %v", left)
 		}
 		removeEmpty(left)

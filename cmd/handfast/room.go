@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Go's runtime ends the program with its own stack traces where it gets no thread, or no descriptor for its poller, and nothing can be done about that
-// once it happens. So it is looked before whether there is room. The four threads that the runtime has before main begins are beyond reach.
+// Go's runtime ends the program with its own stack traces where it gets no thread, or no descriptor for its poller, and
+// nothing can be done about that once it happens. So it is looked before whether there is room. The four threads that
+// the runtime has before main begins are beyond reach.
 const (
 	someThreads = 2  // that a command which only looks may make yet
 	moreThreads = 6  // that one may which makes a process
@@ -35,8 +36,8 @@ func checkRoom(c command) error {
 		goruntime.GOMAXPROCS(1)
 	}
 	if limited && room < need {
-		return fmt.Errorf("tasks that may still be made here: %d (%s); this command needs %d for its own threads: raise the limit, or call it from elsewhere: %w",
-			max(room, 0), where, need, unix.EAGAIN)
+		return fmt.Errorf("tasks that may still be made here: %d (%s); this command needs %d for its own threads: "+
+			"raise the limit, or call it from elsewhere: %w", max(room, 0), where, need, unix.EAGAIN)
 	}
 	return nil
 }
@@ -59,17 +60,18 @@ func checkDescriptors() error {
 		_ = unix.Close(fd)
 	}
 	if err == unix.EMFILE {
-		return fmt.Errorf("RLIMIT_NOFILE, the limit of descriptors, is %d, which does not leave the %d that any command needs: raise it (ulimit -n): %w",
-			limit.Cur, someFDs, err)
+		return fmt.Errorf("RLIMIT_NOFILE, the limit of descriptors, is %d, which does not leave the %d that any command "+
+			"needs: raise it (ulimit -n): %w", limit.Cur, someFDs, err)
 	}
 	return nil
 }
 
-// taskRoom is how many more tasks this process may make, by RLIMIT_NPROC and by the pids.max of its group and of those above it, where they are mounted in
-// the usual places. where names the limit.
+// taskRoom is how many more tasks this process may make, by RLIMIT_NPROC and by the pids.max of its group and of those
+// above it, where they are mounted in the usual places. where names the limit.
 func taskRoom() (room int64, where string, limited bool) {
 	var limit unix.Rlimit
-	// Whoever is under it shares it with all processes of the same user; root is not held to it (kernel/fork.c, copy_process).
+	// Whoever is under it shares it with all processes of the same user; root is not held to it (kernel/fork.c,
+	// copy_process).
 	if os.Geteuid() != 0 && unix.Getrlimit(unix.RLIMIT_NPROC, &limit) == nil && limit.Cur < scarce {
 		room, where, limited = int64(limit.Cur), "RLIMIT_NPROC, ulimit -u", true
 	}
@@ -79,7 +81,8 @@ func taskRoom() (room int64, where string, limited bool) {
 		dir := path.Join(base, group)
 		most, err := strconv.ParseInt(readSmall(dir+"/pids.max", buf[:]), 10, 64)
 		if err == nil {
-			if now, err := strconv.ParseInt(readSmall(dir+"/pids.current", buf[:]), 10, 64); err == nil && (!limited || most-now < room) {
+			now, err := strconv.ParseInt(readSmall(dir+"/pids.current", buf[:]), 10, 64)
+			if err == nil && (!limited || most-now < room) {
 				room, where, limited = most-now, dir+"/pids.max", true
 			}
 		}
@@ -90,7 +93,8 @@ func taskRoom() (room int64, where string, limited bool) {
 	return room, where, limited
 }
 
-// pidsGroup is where the process's group with a pids controller is, out of /proc/self/cgroup (cgroups(7)); on a hybrid host v1's.
+// pidsGroup is where the process's group with a pids controller is, out of /proc/self/cgroup (cgroups(7)); on a hybrid
+// host v1's.
 func pidsGroup(text string) (base, group string) {
 	for line := range strings.Lines(text) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
@@ -105,7 +109,8 @@ func pidsGroup(text string) (base, group string) {
 	return base, group
 }
 
-// readSmall is a file's text without white space at its ends, empty if it cannot be read. It is by bare calls: package os would need the poller.
+// readSmall is a file's text without white space at its ends, empty if it cannot be read. It is by bare calls: package
+// os would need the poller.
 func readSmall(file string, buf []byte) string {
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

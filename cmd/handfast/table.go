@@ -19,7 +19,8 @@ func globalOptions() []option {
 	return []option{
 		{"root", "", "DIR", "where the state of containers is stored; it should be on a tmpfs (default /run/handfast, or $XDG_RUNTIME_DIR/handfast for a plain user)",
 			func(s *settings) any { return &s.root }},
-		{"log", "", "FILE", "append log lines to FILE; without it errors and warnings go to standard error", func(s *settings) any { return &s.log }},
+		{"log", "", "FILE", "append log lines to FILE; without it errors and warnings go to standard error",
+			func(s *settings) any { return &s.log }},
 		{"log-format", "", "FORMAT", "text, or json: one object a line with level, msg and time", func(s *settings) any { return &s.logFormat }},
 		{"debug", "", "", "log what is being done, too", func(s *settings) any { return &s.debug }},
 		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit was asked for (default auto: for a plain user)",
@@ -108,8 +109,11 @@ func commands() []command {
 			options: execOptions(), makesProcess: true, run: (*invocation).exec},
 		{name: "state", args: "ID", min: 1, max: 1, summary: "print the state of a container as JSON", run: (*invocation).state},
 		{name: "kill", args: "ID [SIGNAL]", min: 1, max: 2, summary: "send a signal to a container",
-			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. KILL ends all processes of the container, also without a pid namespace of its own, and also those that its first process has left behind.",
-			options: []option{{"all", "a", "", "send the signal to every process of the container; no error if there is none", func(s *settings) any { return &s.all }}}, run: (*invocation).kill},
+			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. KILL ends all processes of the container, " +
+				"also without a pid namespace of its own, and also those that its first process has left behind.",
+			options: []option{{"all", "a", "", "send the signal to every process of the container; no error if there is none",
+				func(s *settings) any { return &s.all }}},
+			run: (*invocation).kill},
 		{name: "delete", args: "ID...", min: 1, max: -1, summary: "remove what is left of containers",
 			details: "A container must be stopped, or created and never started.",
 			options: []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error", func(s *settings) any { return &s.force }}},

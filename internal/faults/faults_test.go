@@ -71,7 +71,8 @@ func TestKill(t *testing.T) {
 	}
 	cmd, dir = script(t, "exec /bin/mkdir a b c")
 	r, err = Run(cmd, At{Syscall: "mkdir", N: 2}, Kill())
-	if err != nil || !r.Status.Signaled() || r.Status.Signal() != unix.SIGKILL || !exists(dir, "a") || exists(dir, "b") {
+	if err != nil || !r.Status.Signaled() || r.Status.Signal() != unix.SIGKILL ||
+		!exists(dir, "a") || exists(dir, "b") {
 		t.Errorf("the command killed: %+v, %v", r, err)
 	}
 	if r.Hit == nil || !r.Hit.Own {

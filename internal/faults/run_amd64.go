@@ -45,8 +45,8 @@ func Run(cmd *exec.Cmd, at At, f Fault) (Report, error) {
 func (r *run) trace(cmd *exec.Cmd, done chan<- error) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
-		// Go keeps the process's first thread, whatever is locked to it. While this goroutine holds it, another one gets
-		// another thread.
+		// Go keeps the process's first thread, whatever is locked to it. While this goroutine holds it, another one
+		// gets another thread.
 		held := make(chan error)
 		go r.trace(cmd, held)
 		err := <-held
@@ -73,8 +73,8 @@ type tracee struct {
 	fail unix.Errno // the call that it is in is to return this; zero: whatever it does
 }
 
-const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE |
-	unix.PTRACE_O_TRACEEXEC
+const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
+	unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC
 
 func (r *run) run(cmd *exec.Cmd) error {
 	// PTRACE_SEIZE, by which later processes can be told from stopped ones, wants a process that is there already: a
@@ -154,7 +154,8 @@ func (r *run) stopped(t *tracee, ws unix.WaitStatus) error {
 		}
 		signal = 0
 	case event == unix.PTRACE_EVENT_STOP && signal != int(unix.SIGTRAP):
-		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_LISTEN, uintptr(t.tid), 0, 0, 0, 0) // a stop of job control
+		// a stop of job control
+		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_LISTEN, uintptr(t.tid), 0, 0, 0, 0)
 		return ignoreZero(errno)
 	case event != 0:
 		r.begun = r.begun || event == unix.PTRACE_EVENT_EXEC

@@ -22,7 +22,7 @@ var table = map[uint64]changing{
 	unix.SYS_MKNODAT:           {"mknodat", second, making, nil},
 	unix.SYS_OPENAT:            {"openat", second, opening, creates},
 	unix.SYS_OPENAT2:           {"openat2", second, opening, writes},
-	unix.SYS_WRITE:             {"write", descriptor, []unix.Errno{unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EPERM}, toFile},
+	unix.SYS_WRITE:             {"write", descriptor, writing, toFile},
 	unix.SYS_FSYNC:             {"fsync", descriptor, []unix.Errno{unix.EIO, unix.ENOSPC}, nil},
 	unix.SYS_FCHMOD:            {"fchmod", descriptor, policy, nil},
 	unix.SYS_FCHMODAT:          {"fchmodat", second, policy, nil},
@@ -51,7 +51,7 @@ var table = map[uint64]changing{
 	unix.SYS_CONNECT:           {"connect", nowhere, []unix.Errno{unix.ECONNREFUSED, unix.EACCES, unix.ETIMEDOUT}, nil},
 	unix.SYS_SOCKETPAIR:        {"socketpair", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE}, nil},
 	unix.SYS_SOCKET:            {"socket", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOBUFS}, nil},
-	unix.SYS_SENDMSG:           {"sendmsg", nowhere, []unix.Errno{unix.EPIPE, unix.ECONNRESET, unix.ENOBUFS, unix.ENOMEM}, nil},
+	unix.SYS_SENDMSG:           {"sendmsg", nowhere, sending, nil},
 	unix.SYS_PIPE2:             {"pipe2", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE}, nil},
 	unix.SYS_MEMFD_CREATE:      {"memfd_create", first, []unix.Errno{unix.EMFILE, unix.ENOMEM}, nil},
 	unix.SYS_PIDFD_OPEN:        {"pidfd_open", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM}, nil},
@@ -66,9 +66,12 @@ var table = map[uint64]changing{
 }
 
 var (
-	making    = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EIO, unix.ENOMEM, unix.ENOSPC, unix.EPERM, unix.EROFS}
-	removing  = []unix.Errno{unix.EACCES, unix.EBUSY, unix.EIO, unix.ENOMEM, unix.EPERM, unix.EROFS}
-	opening   = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOSPC, unix.EPERM, unix.EROFS}
+	making   = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EIO, unix.ENOMEM, unix.ENOSPC, unix.EPERM, unix.EROFS}
+	removing = []unix.Errno{unix.EACCES, unix.EBUSY, unix.EIO, unix.ENOMEM, unix.EPERM, unix.EROFS}
+	writing  = []unix.Errno{unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EPERM}
+	sending  = []unix.Errno{unix.EPIPE, unix.ECONNRESET, unix.ENOBUFS, unix.ENOMEM}
+	opening  = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM,
+		unix.ENOSPC, unix.EPERM, unix.EROFS}
 	policy    = []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOMEM}
 	mounting  = []unix.Errno{unix.EACCES, unix.EBUSY, unix.EINVAL, unix.ENOMEM, unix.ENOSPC, unix.EPERM}
 	cloning   = []unix.Errno{unix.EAGAIN, unix.EBUSY, unix.ENOMEM, unix.ENOSPC, unix.EPERM}

@@ -42,12 +42,15 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Input is what every hook of a point of the life cycle gets.
 type Input struct {
-	Dir   string // working directory; one that does not exist any more is done without, for hooks run after a bundle was removed
+	// Dir is the working directory; one that does not exist any more is done without, for hooks run after a bundle was
+	// removed.
+	Dir   string
 	State []byte // JSON for standard input
 }
 
-// Run runs the hooks of one point of the life cycle in order and stops at the first that fails. name is that point, such as createRuntime. A hook without an environment of its own inherits this process's, as with
-// runc. The error is an *Error.
+// Run runs the hooks of one point of the life cycle in order and stops at the first that fails. name is that point,
+// such as createRuntime. A hook without an environment of its own inherits this process's, as with runc. The error is
+// an *Error.
 func Run(ctx context.Context, name string, list []container.Hook, in Input) error {
 	for i := range list {
 		if err := run(ctx, fmt.Sprintf("%s[%d]", name, i), &list[i], in); err != nil {

@@ -123,7 +123,8 @@ func TestTimeoutKillsTheGroup(t *testing.T) {
 // TestBackground: what a hook leaves running does not keep the runtime waiting, and a hook that reads nothing is no failure.
 func TestBackground(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pid")
-	err := Run(t.Context(), "poststart", []container.Hook{sh(`sleep 1000 & echo $! >` + file)}, Input{State: []byte(strings.Repeat("x", 1<<20))})
+	in := Input{State: []byte(strings.Repeat("x", 1<<20))}
+	err := Run(t.Context(), "poststart", []container.Hook{sh(`sleep 1000 & echo $! >` + file)}, in)
 	if err != nil {
 		t.Error(err)
 	}
@@ -151,7 +152,8 @@ func TestCancel(t *testing.T) {
 
 func TestRunAllGoesOn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ran")
-	failed := RunAll(t.Context(), "poststop", []container.Hook{sh("exit 1"), sh("echo >" + file), sh("exit 2")}, Input{})
+	list := []container.Hook{sh("exit 1"), sh("echo >" + file), sh("exit 2")}
+	failed := RunAll(t.Context(), "poststop", list, Input{})
 	if len(failed) != 2 || !strings.Contains(failed[1].Error(), "poststop[2]") {
 		t.Errorf("failed: %v", failed)
 	}

@@ -15,9 +15,10 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// deleteDamaged removes a container whose state cannot be read, by what else tells of it: the state as it was before its last change; else who listens
-// at its start gate, and the group that a container of this id has if its configuration names none. Where nothing tells, the state is removed all the
-// same, for it is of no use to anybody, and the error says what may be left.
+// deleteDamaged removes a container whose state cannot be read, by what else tells of it: the state as it was before
+// its last change; else who listens at its start gate, and the group that a container of this id has if its
+// configuration names none. Where nothing tells, the state is removed all the same, for it is of no use to anybody, and
+// the error says what may be left.
 func (r *Runtime) deleteDamaged(id string) error {
 	dir, err := r.lock(id, true)
 	if errors.Is(err, state.ErrNotExist) {
@@ -47,7 +48,8 @@ func (r *Runtime) deleteDamaged(id string) error {
 		if err := dir.Remove(); err != nil {
 			return err
 		}
-		return fmt.Errorf("container %s: its state was damaged, and so was the copy beside it: both are removed, but nothing tells of its process and its control group, which may be left "+
+		return fmt.Errorf("container %s: its state was damaged, and so was the copy beside it: both are removed, "+
+			"but nothing tells of its process and its control group, which may be left "+
 			"(nobody listens at %s, and there is no cgroup /handfast/%s)", id, gate, id)
 	}
 	theirs := []*cgroupfs.Intent(nil)
@@ -64,8 +66,9 @@ func (r *Runtime) deleteDamaged(id string) error {
 	return err
 }
 
-// listener is the process that waits at a start gate, and when it started; zero if there is none. The kernel tells who connects to a Unix socket which process has called listen(2) on it last (SO_PEERCRED, unix(7)), and
-// that is the one that waits there.
+// listener is the process that waits at a start gate, and when it started; zero if there is none. The kernel tells who
+// connects to a Unix socket which process has called listen(2) on it last (SO_PEERCRED, unix(7)), and that is the one
+// that waits there.
 func listener(gate string) (pid int, started uint64) {
 	dir, err := unix.Open(filepath.Dir(gate), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -110,7 +113,8 @@ func defaultGroup(id string) (string, error) {
 	return path, nil
 }
 
-// groupsOf are the groups that a process is in. They need not be its container's own, so they are removed only if nothing is in them.
+// groupsOf are the groups that a process is in. They need not be its container's own, so they are removed only if
+// nothing is in them.
 func groupsOf(pid int) (all []*cgroupfs.Intent, err error) {
 	if pid == 0 {
 		return nil, nil

@@ -38,15 +38,16 @@ func (r *Runtime) Delete(id string, force bool) error {
 	return r.destroy(dir, s)
 }
 
-// survivors is an error if the container's group still holds processes. Where it shares its pid namespace they do not end with the first one.
+// survivors is an error if the container's group still holds processes. Where it shares its pid namespace they do not
+// end with the first one.
 func survivors(s *state.State) error {
 	return withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error {
 		pids, err := g.Procs()
 		if err != nil || len(pids) == 0 || slices.Contains(pids, s.PID) {
 			return err // its first process is dealt with as ever
 		}
-		return fmt.Errorf("its first process has ended, but process %d and %d more live in its control group %s (handfast kill %s KILL ends them, or use --force)",
-			pids[0], len(pids)-1, s.CgroupPath, s.ID)
+		return fmt.Errorf("its first process has ended, but process %d and %d more live in its control group %s "+
+			"(handfast kill %s KILL ends them, or use --force)", pids[0], len(pids)-1, s.CgroupPath, s.ID)
 	})
 }
 

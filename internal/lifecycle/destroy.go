@@ -40,7 +40,8 @@ func (r *Runtime) end(s *state.State) error {
 // glance is how long a killed process is waited for before the reason is looked for why it does not end.
 const glance = 100 * time.Millisecond
 
-// awaitEnd waits for a process that was killed, unless somebody has moved it into a group that is frozen and not the container's to thaw.
+// awaitEnd waits for a process that was killed, unless somebody has moved it into a group that is frozen and not the
+// container's to thaw.
 func (h *handle) awaitEnd(ctx context.Context) error {
 	for {
 		brief, cancel := context.WithTimeout(ctx, glance)

@@ -47,11 +47,13 @@ func (e *execution) openGroup() error {
 	return e.crowded()
 }
 
-// ownTasks is more than the tasks that a joining child has before it executes the program: the threads of Go's runtime, and the thread that makes it.
+// ownTasks is more than the tasks that a joining child has before it executes the program: the threads of Go's runtime,
+// and the thread that makes it.
 const ownTasks = 20
 
-// crowded finds out whether the group has no room for the tasks that the child has until it executes the program. Then it joins when all of them are
-// made and nothing is left but the execution, after which there is one: a container that has reached its limit of tasks can still be looked into.
+// crowded finds out whether the group has no room for the tasks that the child has until it executes the program. Then
+// it joins when all of them are made and nothing is left but the execution, after which there is one: a container that
+// has reached its limit of tasks can still be looked into.
 func (e *execution) crowded() error {
 	if e.attaches() {
 		return nil

@@ -43,8 +43,8 @@ func (c *creation) makeGroup() error {
 			if given {
 				what = "linux.cgroupsPath and linux.resources"
 			}
-			return inConfig(c.state.Bundle, fmt.Errorf("linux.cgroupsPath: the group %s may not be made (leave out %s as a plain user, or have the group delegated): %w",
-				c.convert.CgroupPath, what, skipped[0].Err))
+			return inConfig(c.state.Bundle, fmt.Errorf("linux.cgroupsPath: the group %s may not be made "+
+				"(leave out %s as a plain user, or have the group delegated): %w", c.convert.CgroupPath, what, skipped[0].Err))
 		}
 		if len(skipped) == len(c.layout.Hierarchies) {
 			group.Close()
@@ -56,7 +56,8 @@ func (c *creation) makeGroup() error {
 	saved := group.Saved()
 	c.state.CgroupPath, c.state.CgroupMade, c.state.CgroupIntent = saved.Path, saved.Made, nil
 	c.state.Resources = state.EncodeResources(&limits)
-	// Stored before anybody is in it: whatever becomes of this process, delete ends who is in the group, and in no other.
+	// Stored before anybody is in it: whatever becomes of this process, delete ends who is in the group, and in no
+	// other.
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
@@ -72,8 +73,8 @@ func (c *creation) makeGroup() error {
 	return c.delegate()
 }
 
-// intend notes what will be made of the group, for the state's first writing: whoever is killed while the group is made leaves a container of which
-// delete finds every directory, and takes none that was there before.
+// intend notes what will be made of the group, for the state's first writing: whoever is killed while the group is made
+// leaves a container of which delete finds every directory, and takes none that was there before.
 func (c *creation) intend() (err error) {
 	if c.r.CgroupManager == CgroupsDisabled || c.unit != nil || len(c.layout.Hierarchies) == 0 {
 		return nil
@@ -135,7 +136,8 @@ func withGroup(ctx context.Context, s *state.State, do func(context.Context, *cg
 	return do(ctx, group)
 }
 
-// removeGroup ends what is left in the container's group, and removes it; or what a create has made of it that did not come to store the group.
+// removeGroup ends what is left in the container's group, and removes it; or what a create has made of it that did not
+// come to store the group.
 func removeGroup(s *state.State) error {
 	if s.CgroupIntent != nil {
 		layout, err := cgroupfs.Host()
@@ -147,7 +149,8 @@ func removeGroup(s *state.State) error {
 	return withGroup(context.Background(), s, destroyGroup)
 }
 
-// removeGroup does the same for a create that fails, by what it holds open: it may be for want of descriptors that it fails.
+// removeGroup does the same for a create that fails, by what it holds open: it may be for want of descriptors that it
+// fails.
 func (c *creation) removeGroup() error {
 	switch {
 	case c.group != nil:
@@ -160,11 +163,13 @@ func (c *creation) removeGroup() error {
 	return removeGroup(&c.state)
 }
 
-// strayPatience bounds the wait for a group that Kill has emptied, before it is looked for processes that are in a part of its hierarchies alone.
+// strayPatience bounds the wait for a group that Kill has emptied, before it is looked for processes that are in a part
+// of its hierarchies alone.
 const strayPatience = 200 * time.Millisecond
 
-// destroyGroup ends every process in the group and removes it. A process that somebody, a hook say, has moved into it in some hierarchies alone is
-// looked for where the group is found busy, and not before: that costs a walk over every hierarchy.
+// destroyGroup ends every process in the group and removes it. A process that somebody, a hook say, has moved into it
+// in some hierarchies alone is looked for where the group is found busy, and not before: that costs a walk over every
+// hierarchy.
 func destroyGroup(ctx context.Context, g *cgroupfs.Group) error {
 	if err := g.Kill(ctx); err != nil {
 		return err

@@ -16,8 +16,10 @@ import (
 // ErrNotRunning says that the container's process has ended. The words are runc's: container managers look for them.
 var ErrNotRunning = errors.New("container not running")
 
-// Kill sends a signal to the container's process. SIGKILL ends all of its processes, and those that it has left behind when it has ended: the kernel sees to that in a pid namespace of its own, and the group
-// does elsewhere. With all every process of the group gets the signal, and it is no error if there is none. A paused container is let go for SIGKILL; any other signal waits there until it is resumed.
+// Kill sends a signal to the container's process. SIGKILL ends all of its processes, and those that it has left behind
+// when it has ended: the kernel sees to that in a pid namespace of its own, and the group does elsewhere. With all
+// every process of the group gets the signal, and it is no error if there is none. A paused container is let go for
+// SIGKILL; any other signal waits there until it is resumed.
 func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
 	s, err := r.load(id)
 	if err != nil {
@@ -55,7 +57,8 @@ func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
 	return nil
 }
 
-// signalGroup sends a signal to every process of the container's group; found says whether there was one. After SIGKILL there is none any more.
+// signalGroup sends a signal to every process of the container's group; found says whether there was one. After SIGKILL
+// there is none any more.
 func signalGroup(s *state.State, sig unix.Signal) (found bool, err error) {
 	err = withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error {
 		if sig != unix.SIGKILL {

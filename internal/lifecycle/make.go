@@ -11,7 +11,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// make makes the group and the child. After an error nothing is left of the container, its state included, or the error says what.
+// make makes the group and the child. After an error nothing is left of the container, its state included, or the error
+// says what.
 func (c *creation) make(ctx context.Context) error {
 	err := c.makeGroup()
 	if err == nil {
@@ -105,8 +106,8 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 	return writePIDFile(c.o.PIDFile, pid)
 }
 
-// undo removes what was made; the child is gone already, for spawn ends it. What cannot be removed stays, and its state with it: then it is delete's,
-// poststop hooks included.
+// undo removes what was made; the child is gone already, for spawn ends it. What cannot be removed stays, and its state
+// with it: then it is delete's, poststop hooks included.
 func (c *creation) undo() error {
 	err := Join(c.removeGroup(), removeClass(&c.state), c.r.endUnit(&c.state))
 	if err != nil {

@@ -16,8 +16,10 @@ import (
 
 // Runtime is the containers below one root directory.
 type Runtime struct {
-	Root      string // absolute
-	RootGiven bool   // somebody has named Root: that it does not exist is then a mistake and not a place without containers
+	Root string // absolute
+	// RootGiven says that somebody has named Root: that it does not exist is then a mistake, and not a place without
+	// containers.
+	RootGiven bool
 	Log       *log.Logger
 	// CgroupOptional says that a group which may not be made is done without, if nothing was asked of it.
 	CgroupOptional bool
@@ -37,13 +39,15 @@ const (
 // lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may take its time.
 const lockPatience = 10 * time.Second
 
-// createPatience bounds the wait for a create that is about to end: a caller that has seen the pid file, or the container's own doing, may come before its lock is gone.
+// createPatience bounds the wait for a create that is about to end: a caller that has seen the pid file, or the
+// container's own doing, may come before its lock is gone.
 const createPatience = 3 * time.Second
 
 func (r *Runtime) store() state.Store { return state.New(r.Root) }
 
-// open locks a container for changing, and reads what is stored of it. A command that has the container for a moment is waited for; one that is still creating it only for a short one unless wait is
-// set, for that can take as long as its hooks do. The caller closes the Dir.
+// open locks a container for changing, and reads what is stored of it. A command that has the container for a moment is
+// waited for; one that is still creating it only for a short one unless wait is set, for that can take as long as its
+// hooks do. The caller closes the Dir.
 func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
 	dir, err := r.lock(id, wait)
 	if err != nil {
@@ -113,7 +117,8 @@ func (r *Runtime) State(id string) (state.OCI, error) {
 	return s.OCI(status), err
 }
 
-// List is every container of the root directory. One whose state cannot be read does not hide the others: it is told of on standard error.
+// List is every container of the root directory. One whose state cannot be read does not hide the others: it is told of
+// on standard error.
 func (r *Runtime) List() ([]state.OCI, error) {
 	if _, err := os.Stat(r.Root); r.RootGiven && errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("--root %s: %w (it is made with the first container)", r.Root, unix.ENOENT)

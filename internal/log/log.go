@@ -1,6 +1,7 @@
 // Package log writes the runtime's log in the two formats that container managers read: one line of text, or one JSON object a line with level, msg and time.
 //
-// Where a line goes is what callers of a runtime are used to: to the log file, and without one to standard error. The one error that ends a command, and what a list cannot show, are on standard error in any case.
+// Where a line goes is what callers of a runtime are used to: to the log file, and without one to standard error. The
+// one error that ends a command, and what a list cannot show, are on standard error in any case.
 package log
 
 import (
@@ -71,7 +72,8 @@ func (l *Logger) Warnf(format string, args ...any) {
 	l.write(l.out(), Warning, fmt.Sprintf(format, args...))
 }
 
-// Show writes a warning that belongs to a command's answer: with a log file it is in there and, for people, bare on standard error as well.
+// Show writes a warning that belongs to a command's answer: with a log file it is in there and, for people, bare on
+// standard error as well.
 func (l *Logger) Show(err error) {
 	l.write(l.out(), Warning, err.Error())
 	l.bare(err)

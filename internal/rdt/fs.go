@@ -69,7 +69,8 @@ func findMount(mountinfo string) (string, bool) {
 	return "", false
 }
 
-// Intend is what Make would return for the group now. Who stores it before Make can have removed what a Make left that was killed midway.
+// Intend is what Make would return for the group now. Who stores it before Make can have removed what a Make left that
+// was killed midway.
 func (f *FS) Intend(g Group) (Saved, error) {
 	s := Saved{Class: g.Class, Monitor: g.Monitor}
 	if g.Class == "" || g.Given && len(g.Schema) == 0 {

@@ -82,7 +82,8 @@ func (d *Dir) Load() (*State, error) {
 	return s, nil
 }
 
-// Spare is the state as it was before the last Save, for a container whose state is damaged; nil if there is none that can be read.
+// Spare is the state as it was before the last Save, for a container whose state is damaged; nil if there is none that
+// can be read.
 func (d *Dir) Spare() *State {
 	s, err := d.load(nextFile)
 	if err != nil {
@@ -104,7 +105,8 @@ func (d *Dir) load(name string) (*State, error) {
 	return decode(d.id, f)
 }
 
-// Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it, synced and exchanged with it. The directory is not synced:
+// Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it,
+// synced and exchanged with it. The directory is not synced:
 // no container outlives the crash, so which of the two is found does not matter, and on a disk it would cost as much as all the rest.
 func (d *Dir) Save(s *State) error { return d.save(s, true) }
 
@@ -134,7 +136,8 @@ func (d *Dir) replace(b []byte, sync bool) error {
 		err = e
 	}
 	if err == nil {
-		// The two change places, so that the old state stays as a spare one. That costs nothing, and some file systems cannot do it.
+		// The two change places, so that the old state stays as a spare one. That costs nothing, and some file systems
+		// cannot do it.
 		if unix.Renameat2(d.fd, nextFile, d.fd, stateFile, unix.RENAME_EXCHANGE) == nil {
 			return nil
 		}

@@ -102,8 +102,9 @@ func (st Store) open(id string) (*Dir, error) {
 	return nil, &os.PathError{Op: "open", Path: st.path(id), Err: err}
 }
 
-// Load reads the state of a container, without its lock. A directory without a state is what a create leaves that was killed at its very beginning; it loads as Creating.
-// The error is ErrNotExist where there is no such container, and ErrDamaged where what is stored is no state.
+// Load reads the state of a container, without its lock. A directory without a state is what a create leaves that was
+// killed at its very beginning; it loads as Creating. The error is ErrNotExist where there is no such container, and
+// ErrDamaged where what is stored is no state.
 func (st Store) Load(id string) (*State, error) {
 	d, err := st.open(id)
 	if err != nil {
