@@ -4,14 +4,17 @@ PREFIX   ?= /usr/local
 BINDIR   ?= $(PREFIX)/bin
 FUZZTIME ?= 30s
 ROUNDS   ?= 50
+FAULTS   ?= 1
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = build
-.PHONY: build demo test test-vm check fuzz bench install clean
+.PHONY: build demo test test-faults test-vm check fuzz bench install clean
 
 build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/handfast ./cmd/handfast
 demo:    ; test/demo.sh
 test:    ; test/setup.sh test && go test -buildvcs=false $(TESTFLAGS) ./...
+test-faults: export HANDFAST_TEST_FAULTS = $(FAULTS)
+test-faults: ; test/setup.sh test && go test -buildvcs=false -count=1 -timeout 3h -v -run Sweep ./test
 test-vm: ; test/setup.sh vm && go run -buildvcs=false ./internal/tools/vm $(VM)
 check:   ; go run -buildvcs=false ./internal/tools/check
 fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)

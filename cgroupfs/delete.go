@@ -22,7 +22,14 @@ func (g *Group) Delete(ctx context.Context) error {
 			errs = append(errs, err)
 			continue
 		}
-		g.removeParents(&g.members[i])
+		if err := g.removeParents(&g.members[i]); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, h := range g.gone {
+		if g.made > 1 {
+			errs = append(errs, undoIn(h, g.path[1:], g.made))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -36,17 +43,28 @@ func (m *member) rmdir(all []string, i int) error {
 // own is the parent that only this package's users have: it goes with the last group in it.
 const own = "handfast"
 
-func (g *Group) removeParents(m *member) {
+func (g *Group) removeParents(m *member) error {
 	all := prefixes(g.path[1:])
 	for i := len(all) - 2; i >= 0; i-- {
-		if len(all)-i > m.depth && all[i] != own {
-			return
+		if len(all)-i > m.depth {
+			if all[i] == own {
+				_ = m.rmdir(all, i) // it may be somebody else's to remove
+			}
+			return nil
 		}
-		if m.rmdir(all, i) != nil {
-			return // somebody else's groups are in it, or they came first and it is gone
+		err := m.rmdir(all, i)
+		if theirs(err) || errors.Is(err, unix.ENOENT) {
+			return nil // somebody else's groups are in it, or they came first and it is gone
+		}
+		if err != nil {
+			return err
 		}
 	}
+	return nil
 }
+
+// theirs says whether an error of rmdir(2) means that somebody has put a process or a group into the group.
+func theirs(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY) }
 
 func (m *member) remove(ctx context.Context) error {
 	self := "../" + path.Base(m.dir.name)

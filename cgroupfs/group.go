@@ -13,8 +13,10 @@ type Group struct {
 	path    string
 	members []member
 	skipped []Skipped
-	below   bool       // opened by Sub: somebody else's to remove
-	sources [][]source // what Stats reads, a list for each member
+	gone    []*Hierarchy // where Load has not found it
+	made    int          // what Load was told of how many of the path's last components were made for it
+	below   bool         // opened by Sub: somebody else's to remove
+	sources [][]source   // what Stats reads, a list for each member
 }
 
 // member is the group in one hierarchy.
@@ -51,13 +53,14 @@ func (g *Group) Saved() Saved {
 	return s
 }
 
-// Load opens a group again that was made earlier. Hierarchies in which it is gone are left out. The caller closes the Group.
+// Load opens a group again that was made earlier. Hierarchies in which it is gone are left out; Delete removes the
+// parents that were made for it there. The caller closes the Group.
 func Load(l *Layout, s Saved) (*Group, error) {
 	rel, err := checkPath(s.Path)
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{layout: l, path: s.Path}
+	g := &Group{layout: l, path: s.Path, made: s.Made}
 	for i := range l.Hierarchies {
 		m := member{h: &l.Hierarchies[i], depth: s.Made}
 		var found bool
@@ -67,6 +70,8 @@ func Load(l *Layout, s Saved) (*Group, error) {
 		}
 		if found {
 			g.members = append(g.members, m)
+		} else {
+			g.gone = append(g.gone, m.h)
 		}
 	}
 	return g, nil

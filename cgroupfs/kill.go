@@ -44,10 +44,61 @@ func (g *Group) Kill(ctx context.Context) error {
 		if !byKernel {
 			g.signal(ctx, pids, round >= rounds)
 		}
+		if round%again == again-1 {
+			// The group itself was thawed: what is frozen now is another one, which is not ours to thaw.
+			for _, pid := range pids {
+				if err := g.layout.Stuck(pid); err != nil {
+					return fmt.Errorf("cgroup %s: %w", g.path, err)
+				}
+			}
+		}
 		if err := sleep(ctx); err != nil {
 			return fmt.Errorf("%d processes are left in cgroup %s: %w", len(pids), g.path, err)
 		}
 	}
+}
+
+// KillStrays sends SIGKILL to every process that is in the group, or in one below it, in any hierarchy: those that
+// somebody has put into it in one hierarchy alone are not found by Kill, and keep the group from being removed. This
+// process itself is left alone. It does not wait.
+func (g *Group) KillStrays() {
+	for i := range g.members {
+		pids, err := procs(g.members[i].dir, nil, 0)
+		if err != nil || slices.Contains(pids, os.Getpid()) {
+			continue
+		}
+		for _, pid := range pids {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// signalRounds bounds how often Signal looks for processes that were made meanwhile.
+const signalRounds = 100
+
+// Signal sends a signal to every process in the group and below it, once to each, until it finds none that has not got
+// it; found says whether there was one. A frozen group keeps it until it is thawed.
+func (g *Group) Signal(sig unix.Signal) (found bool, err error) {
+	sent := map[int]bool{}
+	again := true
+	for round := 0; again && round < signalRounds; round++ { // a program that forks all the time is never done with
+		again = false
+		pids, err := g.Procs()
+		if err != nil {
+			return found, err
+		}
+		for _, pid := range pids {
+			if sent[pid] || pid == os.Getpid() {
+				continue
+			}
+			sent[pid], again, found = true, true, true
+			if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
+				err = os.NewSyscallError("kill", err)
+				return found, fmt.Errorf("signal %d to process %d of cgroup %s: %w", sig, pid, g.path, err)
+			}
+		}
+	}
+	return found, nil
 }
 
 // rounds is how often processes are killed one by one before it is taken that they fork faster, and the group is frozen meanwhile. Not sooner: a caller that is killed itself in between

@@ -14,16 +14,28 @@ import (
 )
 
 // hook runs one hook with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". A createContainer hook is found in the runtime's file system, for the root is still the old
-// one; a startContainer hook in the container's.
+// one, but begins in the container's root, so that a relative path of it changes nothing of the host; a startContainer
+// hook is found in the container, and begins where the program will. Without an environment of its own a hook has the
+// program's. All that is what runc does.
 func (c *child) hook(s Step) error {
-	env, status := s.Hook.Env, "creating"
 	if s.Stage == StageStart {
-		status = "created"
-		if env == nil {
-			env = c.env
-		}
+		return runHook(s.Hook, hookEnv(s.Hook, c.env), c.state("created"))
 	}
-	return runHook(s.Hook, env, c.state(status))
+	if err := unix.Fchdir(c.root.FD()); err != nil {
+		return op("fchdir", c.cfg.Root.Path, err)
+	}
+	err := runHook(s.Hook, hookEnv(s.Hook, c.cfg.Process.Env), c.state("creating"))
+	if e := unix.Chdir("/"); e != nil && err == nil {
+		err = op("chdir", "/", e)
+	}
+	return err
+}
+
+func hookEnv(h *container.Hook, inherited []string) []string {
+	if len(h.Env) > 0 || h.NoEnv {
+		return h.Env
+	}
+	return inherited
 }
 
 // state is the container's state with what only this process knows.

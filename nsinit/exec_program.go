@@ -86,6 +86,11 @@ func (e *programError) Unwrap() error { return e.err }
 func (c *child) gate() error {
 	listener := c.fds[c.cfg.GateFD-1]
 	ctx := context.Background()
+	// The parent has done this already; once more, so that who connects can ask the kernel which process waits here
+	// (SO_PEERCRED, unix(7)).
+	if err := unix.Listen(listener, 1); err != nil {
+		return op("listen", "the gate", err)
+	}
 	if err := c.peer.Exec(ctx); err != nil {
 		return err
 	}

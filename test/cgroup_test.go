@@ -144,14 +144,16 @@ func TestKillWithoutAPIDNamespace(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestDeleteEndsWhatAStoppedContainerLeft: without a pid namespace processes outlive the first one; delete ends them, for the group could not be removed otherwise.
+// TestDeleteEndsWhatAStoppedContainerLeft: without a pid namespace processes outlive the first one; delete ends them if
+// it is told to, for the group could not be removed otherwise.
 func TestDeleteEndsWhatAStoppedContainerLeft(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, background+"exit 0", func(c map[string]any) { removeNamespace(c, "pid") })
 	r.ok("run", "--detach", "-b", bundle, id)
 	pids := backgroundPIDs(t, bundle)
 	r.awaitStatus(id, "stopped")
-	r.ok("delete", id)
+	r.fails([]string{"its first process has ended", "--force"}, "delete", id)
+	r.ok("delete", "--force", id)
 	awaitEnd(t, pids)
 }
 

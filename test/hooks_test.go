@@ -101,6 +101,58 @@ func TestHooksEnvironment(t *testing.T) {
 	}
 }
 
+// TestHooksWithoutEnvironment: where a hook begins and what it inherits is what runc gives it; a relative path of a
+// createContainer hook is one in the container's root.
+func TestHooksWithoutEnvironment(t *testing.T) {
+	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
+	bundle := shell(t, "exit 0", func(c map[string]any) {
+		addMount(c, "/record", "bind", dir, "bind", "rw")
+		process(c)["env"] = append(process(c)["env"].([]any), "PROGRAM=yes")
+		process(c)["cwd"] = "/tmp"
+		for _, kind := range hookKinds {
+			where := dir
+			if kind == "startContainer" {
+				where = "/record"
+			}
+			setHook(c, kind, 0, "/bin/sh", "sh", "-c", "echo $(pwd) $CALLER$PROGRAM >"+where+"/"+kind)
+			setHook(c, kind, 0, "/bin/sh", "sh", "-c", "echo $CALLER$PROGRAM >"+where+"/none-"+kind)
+			hooks := c["hooks"].(map[string]any)[kind].([]any)
+			hooks[1].(map[string]any)["env"] = []any{}
+		}
+		setHook(c, "createContainer", 0, "/bin/sh", "sh", "-c", "echo >relative")
+	})
+	for _, args := range [][]string{{"create", "-b", bundle, id}, {"start", id}, {"delete", "--force", id}} {
+		cmd := r.command(args...)
+		cmd.Env = append(os.Environ(), "CALLER=yes")
+		cmd.Dir = "/"
+		if o := finish(t, cmd); o != (outcome{}) {
+			t.Fatalf("%v: %+v", args, o)
+		}
+	}
+	read := func(name string) string {
+		data, _ := os.ReadFile(filepath.Join(dir, name))
+		return strings.TrimSpace(string(data))
+	}
+	for _, kind := range hookKinds {
+		want := bundle + " yes" // the caller's
+		switch kind {
+		case "createContainer":
+			want = rootOf(t, bundle) + " yes" // the program's
+		case "startContainer":
+			want = "/tmp yes"
+		}
+		if got := read(kind); got != want {
+			t.Errorf("%s: %q, want %q", kind, got, want)
+		}
+		if got := read("none-" + kind); got != "" {
+			t.Errorf("%s with an empty env has %q", kind, got)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(rootOf(t, bundle), "relative")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSignalDuringCreate: whoever ends the runtime while a hook keeps it gets an error, and nothing stays behind.
 func TestSignalDuringCreate(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
@@ -142,7 +194,7 @@ func TestFailingPoststart(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestFailingPoststopIsAWarning: the container is deleted all the same.
+// TestFailingPoststopIsAWarning: the container is deleted all the same, and the next hook runs.
 func TestFailingPoststopIsAWarning(t *testing.T) {
 	log := filepath.Join(testenv.Dir(t), "log")
 	r, id := newRuntime(t, "--log", log), testenv.ID(t)
@@ -152,6 +204,18 @@ func TestFailingPoststopIsAWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	contains(t, string(data), "level=warning", "poststop", "/bin/false")
+
+	// Without --log it is on standard error.
+	r, id = newRuntime(t), testenv.ID(t)
+	next := filepath.Join(testenv.Dir(t), "next")
+	o := r.do("run", "-b", shell(t, "exit 0", func(c map[string]any) {
+		setHook(c, "poststop", 0, "/bin/false", "false")
+		setHook(c, "poststop", 0, "/bin/touch", "touch", next)
+	}), id)
+	contains(t, o.stderr, "level=warning", "poststop[0]", "/bin/false")
+	if _, err := os.Stat(next); err != nil || o.status != 0 {
+		t.Errorf("%+v, %v", o, err)
+	}
 }
 
 // TestSignalDuringAStartContainerHook: the program does not run yet, so a signal to end ends the making of the container, and nothing is left.

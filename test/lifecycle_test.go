@@ -270,3 +270,43 @@ func TestSpecRuns(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// TestListOfNoDirectory: a directory that somebody has named and that is not there is a mistake; the default one is
+// only empty.
+func TestListOfNoDirectory(t *testing.T) {
+	r := newRuntime(t)
+	r.fails([]string{"--root " + r.root, "no such file or directory"}, "list")
+	cmd := exec.Command(r.binary, "list", "--quiet")
+	cmd.Env = []string{"XDG_RUNTIME_DIR=" + testenv.Dir(t)}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: hostIDs, Gid: hostIDs}}
+	if o := finish(t, cmd); o != (outcome{}) {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestEmptyCgroupsPath: it is no path, as with runc.
+func TestEmptyCgroupsPath(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	r.ok("create", "-b", shell(t, "exit 0", func(c map[string]any) { linux(c)["cgroupsPath"] = "" }), id)
+	if len(groupsNamed(t, "handfast/"+id)) == 0 {
+		t.Error("there is no group")
+	}
+	r.ok("delete", id)
+}
+
+// TestStartBehindCreate: who starts a container before create has quite ended waits for that.
+func TestStartBehindCreate(t *testing.T) {
+	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
+	bundle := shell(t, "exit 0", func(c map[string]any) {
+		setHook(c, "createRuntime", 0, "/bin/sh", "sh", "-c", "touch "+dir+"/begun; sleep 0.2")
+	})
+	cmd := r.command("create", "-b", bundle, id)
+	start(t, cmd)
+	eventually(t, "the hook runs", func() bool { _, err := os.Stat(dir + "/begun"); return err == nil })
+	r.ok("start", id)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	r.awaitStatus(id, "stopped")
+	r.ok("delete", id)
+}

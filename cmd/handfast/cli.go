@@ -74,7 +74,13 @@ func runMain(args []string) int {
 	if errors.Is(err, flag.ErrHelp) {
 		in.help, err = true, nil
 	}
-	logger, logErr := log.Open(log.Options{Path: in.settings.log, Format: in.logFormat, Debug: in.debug})
+	options := log.Options{Path: in.settings.log, Format: in.logFormat, Debug: in.debug}
+	if err == nil {
+		if err = checkRoom(in.command); err != nil {
+			options.Path = "" // there may be no descriptor for it
+		}
+	}
+	logger, logErr := log.Open(options)
 	in.log = logger
 	defer logger.Close()
 	if err == nil {

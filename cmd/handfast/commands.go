@@ -19,7 +19,7 @@ func (in *invocation) runtime() (*lifecycle.Runtime, error) {
 		return nil, err
 	}
 	return &lifecycle.Runtime{
-		Root: root, Log: in.log,
+		Root: root, RootGiven: in.root != "", Log: in.log,
 		CgroupManager:  in.cgroupManager,
 		CgroupOptional: in.rootless == "true" || in.rootless != "false" && !lifecycle.Privileged(),
 	}, nil
@@ -97,7 +97,7 @@ func (in *invocation) kill() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	return 0, r.Kill(in.args[0], sig)
+	return 0, r.Kill(in.args[0], sig, in.all)
 }
 
 // delete goes on after an error, so that one container that cannot be deleted does not keep the others.

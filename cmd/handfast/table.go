@@ -10,14 +10,17 @@ type command struct {
 	details string
 	options []option
 	passes  bool // options after the first argument are somebody else's
-	run     func(*invocation) (status int, err error)
+	// makesProcess says that the command starts a container's process, for which it has several threads at once.
+	makesProcess bool
+	run          func(*invocation) (status int, err error)
 }
 
 func globalOptions() []option {
 	return []option{
 		{"root", "", "DIR", "where the state of containers is stored; it should be on a tmpfs (default /run/handfast, or $XDG_RUNTIME_DIR/handfast for a plain user)",
 			func(s *settings) any { return &s.root }},
-		{"log", "", "FILE", "append log lines to FILE; without it errors go to standard error and warnings nowhere", func(s *settings) any { return &s.log }},
+		{"log", "", "FILE", "append log lines to FILE; without it errors and warnings go to standard error",
+			func(s *settings) any { return &s.log }},
 		{"log-format", "", "FORMAT", "text, or json: one object a line with level, msg and time", func(s *settings) any { return &s.logFormat }},
 		{"debug", "", "", "log what is being done, too", func(s *settings) any { return &s.debug }},
 		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit was asked for (default auto: for a plain user)",
@@ -94,20 +97,23 @@ func commands() []command {
 	return []command{
 		{name: "create", args: "ID", min: 1, max: 1, summary: "create a container",
 			details: "Makes everything that the bundle's config.json asks for, and stops before its process is executed: start does that.",
-			options: createOptions(), run: (*invocation).create},
+			options: createOptions(), makesProcess: true, run: (*invocation).create},
 		{name: "start", args: "ID", min: 1, max: 1, summary: "execute the process of a created container",
 			details: "Returns once the process has been executed; an error of the execution itself is reported here.",
 			options: []option{traceOption()}, run: (*invocation).start},
 		{name: "run", args: "ID", min: 1, max: 1, summary: "create a container and start it",
 			details: "In the foreground: forwards signals, shows the terminal, and ends with the status of the process, 128 and the signal's number if a signal ended it. Then the container is deleted.",
-			options: runOptions(), run: (*invocation).run},
+			options: runOptions(), makesProcess: true, run: (*invocation).run},
 		{name: "exec", args: "ID [COMMAND [ARG...]]", min: 1, max: -1, passes: true, summary: "execute one more process in a running container",
 			details: "The process is that of the container's configuration, or of --process, with COMMAND and the other options over it. In the foreground ends with its status; 255 if it could not be started.",
-			options: execOptions(), run: (*invocation).exec},
+			options: execOptions(), makesProcess: true, run: (*invocation).exec},
 		{name: "state", args: "ID", min: 1, max: 1, summary: "print the state of a container as JSON", run: (*invocation).state},
 		{name: "kill", args: "ID [SIGNAL]", min: 1, max: 2, summary: "send a signal to a container",
-			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. In a container without a pid namespace of its own KILL goes to all of its processes.",
-			options: []option{{"all", "a", "", "", func(s *settings) any { return &s.all }}}, run: (*invocation).kill},
+			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. KILL ends all processes of the container, " +
+				"also without a pid namespace of its own, and also those that its first process has left behind.",
+			options: []option{{"all", "a", "", "send the signal to every process of the container; no error if there is none",
+				func(s *settings) any { return &s.all }}},
+			run: (*invocation).kill},
 		{name: "delete", args: "ID...", min: 1, max: -1, summary: "remove what is left of containers",
 			details: "A container must be stopped, or created and never started.",
 			options: []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error", func(s *settings) any { return &s.force }}},

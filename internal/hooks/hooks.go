@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -39,11 +40,20 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Run runs the hooks of one point of the life cycle in order and stops at the first that fails. name is that point, such as createRuntime; state is the JSON that each gets on its
-// standard input. The error is an *Error.
-func Run(ctx context.Context, name string, list []container.Hook, state []byte) error {
+// Input is what every hook of a point of the life cycle gets.
+type Input struct {
+	// Dir is the working directory; one that does not exist any more is done without, for hooks run after a bundle was
+	// removed.
+	Dir   string
+	State []byte // JSON for standard input
+}
+
+// Run runs the hooks of one point of the life cycle in order and stops at the first that fails. name is that point,
+// such as createRuntime. A hook without an environment of its own inherits this process's, as with runc. The error is
+// an *Error.
+func Run(ctx context.Context, name string, list []container.Hook, in Input) error {
 	for i := range list {
-		if err := run(ctx, fmt.Sprintf("%s[%d]", name, i), &list[i], state); err != nil {
+		if err := run(ctx, fmt.Sprintf("%s[%d]", name, i), &list[i], in); err != nil {
 			return err
 		}
 	}
@@ -51,17 +61,17 @@ func Run(ctx context.Context, name string, list []container.Hook, state []byte) 
 }
 
 // RunAll runs every hook whatever the others do, as poststop hooks are run, and returns the errors of those that failed.
-func RunAll(ctx context.Context, name string, list []container.Hook, state []byte) []error {
+func RunAll(ctx context.Context, name string, list []container.Hook, in Input) []error {
 	var failed []error
 	for i := range list {
-		if err := run(ctx, fmt.Sprintf("%s[%d]", name, i), &list[i], state); err != nil {
+		if err := run(ctx, fmt.Sprintf("%s[%d]", name, i), &list[i], in); err != nil {
 			failed = append(failed, err)
 		}
 	}
 	return failed
 }
 
-func run(ctx context.Context, name string, h *container.Hook, state []byte) error {
+func run(ctx context.Context, name string, h *container.Hook, in Input) error {
 	var out tail
 	fail := func(err error) error { return &Error{Name: name, Path: h.Path, Err: err, Output: out.String()} }
 	if !strings.HasPrefix(h.Path, "/") {
@@ -78,8 +88,13 @@ func run(ctx context.Context, name string, h *container.Hook, state []byte) erro
 	if len(cmd.Args) == 0 {
 		cmd.Args = []string{h.Path}
 	}
-	cmd.Env = append([]string{}, h.Env...) // never nil, which would be the runtime's own environment
-	cmd.Stdin = bytes.NewReader(state)
+	if len(h.Env) > 0 || h.NoEnv {
+		cmd.Env = append([]string{}, h.Env...) // never nil, which is this process's own environment
+	}
+	if st, err := os.Stat(in.Dir); in.Dir != "" && err == nil && st.IsDir() {
+		cmd.Dir = in.Dir
+	}
+	cmd.Stdin = bytes.NewReader(in.State)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = linger
 	// A group of its own: what the hook has started dies with it.
@@ -92,10 +107,10 @@ func run(ctx context.Context, name string, h *container.Hook, state []byte) erro
 	case ctx.Err() != nil:
 		return fail(context.Cause(ctx))
 	}
-	var start interface{ Unwrap() error }
+	var start *os.PathError
 	if errors.As(err, &start) && cmd.Process == nil {
-		// "fork/exec PATH: errno": the path is said already.
-		err = start.Unwrap()
+		// "fork/exec PATH: errno": the path is said already. What came before that, such as a pipe, names its own call.
+		err = start.Err
 	}
 	return fail(err)
 }

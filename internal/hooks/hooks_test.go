@@ -29,7 +29,7 @@ func TestWhatAHookSees(t *testing.T) {
 		{Path: "/bin/sh", Args: []string{"my-name", "-c", `echo "$0" >>` + file + `; cat >>` + file}},
 		{Path: "/bin/sh", Args: []string{"sh", "-c", `echo; echo "<$A><$HANDFAST_TEST_OURS>" >>` + file}, Env: []string{"A=b"}},
 	}
-	if err := Run(t.Context(), "prestart", list, []byte(`{"id":"x"}`)); err != nil {
+	if err := Run(t.Context(), "prestart", list, Input{State: []byte(`{"id":"x"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(file)
@@ -43,9 +43,26 @@ func TestWhatAHookSees(t *testing.T) {
 
 // TestEnvironmentIsEmpty reads it from /proc, as a shell would add to it.
 func TestEnvironmentIsEmpty(t *testing.T) {
-	err := Run(t.Context(), "prestart", []container.Hook{sh(`test ! -s /proc/$$/environ`)}, nil)
-	if err != nil {
+	h := sh(`test ! -s /proc/$$/environ`)
+	h.NoEnv = true
+	if err := Run(t.Context(), "prestart", []container.Hook{h}, Input{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestInherits: this process's environment, and the directory that is asked for, as long as it is there.
+func TestInherits(t *testing.T) {
+	t.Setenv("HANDFAST_TEST_OURS", "1")
+	dir := t.TempDir()
+	h := sh(`test "$HANDFAST_TEST_OURS" = 1 && echo >here`)
+	if err := Run(t.Context(), "prestart", []container.Hook{h}, Input{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "here")); err != nil {
+		t.Error(err)
+	}
+	if err := Run(t.Context(), "poststop", []container.Hook{sh("exit 0")}, Input{Dir: dir + "/gone"}); err != nil {
+		t.Errorf("without the bundle: %v", err)
 	}
 }
 
@@ -68,7 +85,7 @@ func TestFailures(t *testing.T) {
 		{"relative", container.Hook{Path: "sh"}, nil, `hook createRuntime[0]: sh: the path is not absolute`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := Run(t.Context(), "createRuntime", []container.Hook{c.hook, sh("exit 9")}, []byte("{}"))
+			err := Run(t.Context(), "createRuntime", []container.Hook{c.hook, sh("exit 9")}, Input{State: []byte("{}")})
 			if err == nil || err.Error() != c.want {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
@@ -84,7 +101,7 @@ func TestTimeoutKillsTheGroup(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pid")
 	h := sh(`sleep 1000 & echo $! >` + file + `; wait`)
 	h.Timeout = 1
-	err := Run(t.Context(), "poststop", []container.Hook{h}, nil)
+	err := Run(t.Context(), "poststop", []container.Hook{h}, Input{})
 	if want := "hook poststop[0]: /bin/sh: killed after its timeout of 1 s"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -106,7 +123,8 @@ func TestTimeoutKillsTheGroup(t *testing.T) {
 // TestBackground: what a hook leaves running does not keep the runtime waiting, and a hook that reads nothing is no failure.
 func TestBackground(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pid")
-	err := Run(t.Context(), "poststart", []container.Hook{sh(`sleep 1000 & echo $! >` + file)}, []byte(strings.Repeat("x", 1<<20)))
+	in := Input{State: []byte(strings.Repeat("x", 1<<20))}
+	err := Run(t.Context(), "poststart", []container.Hook{sh(`sleep 1000 & echo $! >` + file)}, in)
 	if err != nil {
 		t.Error(err)
 	}
@@ -120,21 +138,22 @@ func TestBackground(t *testing.T) {
 }
 
 func testKill(pid string) error {
-	return Run(context.Background(), "test", []container.Hook{sh("kill -9 " + pid)}, nil)
+	return Run(context.Background(), "test", []container.Hook{sh("kill -9 " + pid)}, Input{})
 }
 
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")
 	time.AfterFunc(50*time.Millisecond, func() { cancel(cause) })
-	if err := Run(ctx, "prestart", []container.Hook{sh("sleep 1000")}, nil); !errors.Is(err, cause) {
+	if err := Run(ctx, "prestart", []container.Hook{sh("sleep 1000")}, Input{}); !errors.Is(err, cause) {
 		t.Errorf("got %v, want %v", err, cause)
 	}
 }
 
 func TestRunAllGoesOn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ran")
-	failed := RunAll(t.Context(), "poststop", []container.Hook{sh("exit 1"), sh("echo >" + file), sh("exit 2")}, nil)
+	list := []container.Hook{sh("exit 1"), sh("echo >" + file), sh("exit 2")}
+	failed := RunAll(t.Context(), "poststop", list, Input{})
 	if len(failed) != 2 || !strings.Contains(failed[1].Error(), "poststop[2]") {
 		t.Errorf("failed: %v", failed)
 	}

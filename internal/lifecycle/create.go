@@ -27,7 +27,8 @@ type CreateOptions struct {
 	NoPivot       bool
 }
 
-// Create makes a container and leaves it waiting at its start gate. After an error nothing of it is left.
+// Create makes a container and leaves it waiting at its start gate. After an error nothing of it is left; what
+// cannot be removed keeps its state, and the error says so.
 func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
 	c, err := r.begin(o, true, true)
 	if err != nil {
@@ -90,6 +91,9 @@ func (c *creation) begin(detached, gated bool) (err error) {
 	if gated {
 		c.state.Gate = filepath.Join(c.r.Root, c.o.ID, gateName)
 		c.convert.Spawn.Gate = c.state.Gate
+	}
+	if err := c.intend(); err != nil {
+		return err
 	}
 	if c.dir, err = c.r.store().Create(&c.state); err != nil {
 		return err

@@ -1,9 +1,12 @@
 package lifecycle
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
@@ -11,10 +14,12 @@ import (
 // error.
 func (r *Runtime) Delete(id string, force bool) error {
 	dir, s, err := r.open(id, force)
-	if errors.Is(err, state.ErrNotExist) && force {
+	switch {
+	case errors.Is(err, state.ErrNotExist) && force:
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, state.ErrDamaged) && force:
+		return r.deleteDamaged(id)
+	case err != nil:
 		return err
 	}
 	defer dir.Close()
@@ -25,7 +30,25 @@ func (r *Runtime) Delete(id string, force bool) error {
 	if (status == state.Running || status == state.Paused) && !force {
 		return fmt.Errorf("cannot delete container %s that is not stopped: %s (kill it first, or use --force)", id, status)
 	}
+	if !force && s.SharedPID && !s.Creating {
+		if err := survivors(s); err != nil {
+			return fmt.Errorf("cannot delete container %s: %w", id, err)
+		}
+	}
 	return r.destroy(dir, s)
+}
+
+// survivors is an error if the container's group still holds processes. Where it shares its pid namespace they do not
+// end with the first one.
+func survivors(s *state.State) error {
+	return withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error {
+		pids, err := g.Procs()
+		if err != nil || len(pids) == 0 || slices.Contains(pids, s.PID) {
+			return err // its first process is dealt with as ever
+		}
+		return fmt.Errorf("its first process has ended, but process %d and %d more live in its control group %s "+
+			"(handfast kill %s KILL ends them, or use --force)", pids[0], len(pids)-1, s.CgroupPath, s.ID)
+	})
 }
 
 // deleteThis removes the container that was made as s and has ended, unless somebody else has deleted it meanwhile: a new one of the same name is left alone.

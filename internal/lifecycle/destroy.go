@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/hooks"
 	"github.com/handfast/handfast/internal/oci/state"
 )
@@ -33,7 +34,32 @@ func (r *Runtime) end(s *state.State) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, fmt.Errorf("process %d did not end within %v of SIGKILL", s.PID, patience))
 	defer cancel()
-	return h.wait(ctx)
+	return h.awaitEnd(ctx)
+}
+
+// glance is how long a killed process is waited for before the reason is looked for why it does not end.
+const glance = 100 * time.Millisecond
+
+// awaitEnd waits for a process that was killed, unless somebody has moved it into a group that is frozen and not the
+// container's to thaw.
+func (h *handle) awaitEnd(ctx context.Context) error {
+	for {
+		brief, cancel := context.WithTimeout(ctx, glance)
+		err := h.wait(brief)
+		late := brief.Err() != nil && ctx.Err() == nil
+		cancel()
+		if err == nil || !late {
+			return err
+		}
+		_ = h.pidfd.SetReadDeadline(time.Time{})
+		layout, err := cgroupfs.Host()
+		if err == nil {
+			err = layout.Stuck(h.pid)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // destroy undoes a create (runtime.md, "Lifecycle", the last two steps): the process, what else is in the group, the group, then the poststop hooks, then the state.

@@ -23,7 +23,7 @@ type EventsOptions struct {
 
 // Events writes a container's statistics, a line of JSON each, and what its group tells meanwhile, until the container ends.
 func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io.Writer) error {
-	s, err := r.store().Load(id)
+	s, err := r.load(id)
 	if err != nil {
 		return err
 	}

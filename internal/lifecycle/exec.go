@@ -68,6 +68,7 @@ type execution struct {
 	spawn    spawn.Config
 	group    *cgroupfs.Group // the process's, nil where the container has none of its own
 	late     bool            // the process joins its group after it was made
+	last     bool            // and not before everything else is done, see crowded
 	began    bool            // there is, or was, a process
 	agent    *agent          // of the container's filter
 	terminal *terminal
@@ -140,7 +141,7 @@ func (e *execution) filter(cfg *spawn.Config) error {
 
 // find opens the container's first process, and refuses a container that nothing can be executed in.
 func (e *execution) find() (paused bool, err error) {
-	if e.state, err = e.r.store().Load(e.o.ID); err != nil {
+	if e.state, err = e.r.load(e.o.ID); err != nil {
 		return false, err
 	}
 	status, err := e.r.status(e.state, false)
@@ -181,8 +182,13 @@ func (e *execution) Console(_ context.Context, master *os.File, path string) err
 	return e.terminal.take(master, path)
 }
 
-// Ready tells the caller the process's id.
+// Ready puts the process into its group where it could not come before, and tells the caller the process's id.
 func (e *execution) Ready(_ context.Context, pid int) error {
+	if e.last {
+		if err := e.group.Add(pid); err != nil {
+			return err
+		}
+	}
 	if e.watch != nil {
 		e.watch.complete()
 	}

@@ -36,13 +36,33 @@ func (e *execution) openGroup() error {
 	e.group, err = cgroupfs.Load(layout, cgroupfs.Saved{Path: e.state.CgroupPath, Made: e.state.CgroupMade})
 	switch {
 	case err != nil:
-		return err
 	case len(e.o.Cgroup) > 0:
-		return e.descend(e.o.Cgroup...)
+		err = e.descend(e.o.Cgroup...)
 	case e.state.UnitSub != "":
-		return e.descend(e.state.UnitSub)
+		err = e.descend(e.state.UnitSub)
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	return e.crowded()
+}
+
+// ownTasks is more than the tasks that a joining child has before it executes the program: the threads of Go's runtime,
+// and the thread that makes it.
+const ownTasks = 20
+
+// crowded finds out whether the group has no room for the tasks that the child has until it executes the program. Then
+// it joins when all of them are made and nothing is left but the execution, after which there is one: a container that
+// has reached its limit of tasks can still be looked into.
+func (e *execution) crowded() error {
+	if e.attaches() {
+		return nil
+	}
+	room, limited, err := e.group.TaskRoom()
+	if limited && room < ownTasks {
+		e.late, e.last = true, true
+	}
+	return err
 }
 
 // descend takes groups below the present one in its place.
@@ -95,7 +115,7 @@ func (e *execution) spawnNow(ctx context.Context) (err error) {
 
 // join moves the process into its group before it is told anything, where it could not begin there or would have had too little memory to begin (as creation.join).
 func (e *execution) join(ctx context.Context, pid int) error {
-	if !e.late || e.group == nil {
+	if !e.late || e.last || e.group == nil {
 		return nil
 	}
 	awaitSleep(ctx, pid)

@@ -2,8 +2,11 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci/state"
@@ -33,20 +36,28 @@ func (c *creation) makeGroup() error {
 		return fmt.Errorf("linux.cgroupsPath: %w", err)
 	}
 	if skipped := group.Skipped(); len(skipped) > 0 {
-		if !c.r.CgroupOptional || asked(&c.convert.Resources) {
+		// What was asked for is not left out without a word: the path too is a request, as with runc.
+		if given := c.convert.CgroupGiven; !c.r.CgroupOptional || given || asked(&c.convert.Resources) {
 			c.forget(group)
-			return fmt.Errorf("linux.cgroupsPath: a group that may not be made (leave out linux.resources as a plain user, or have the group delegated): %w", skipped[0].Err)
+			what := "linux.resources"
+			if given {
+				what = "linux.cgroupsPath and linux.resources"
+			}
+			return inConfig(c.state.Bundle, fmt.Errorf("linux.cgroupsPath: the group %s may not be made "+
+				"(leave out %s as a plain user, or have the group delegated): %w", c.convert.CgroupPath, what, skipped[0].Err))
 		}
 		if len(skipped) == len(c.layout.Hierarchies) {
 			group.Close()
+			c.state.CgroupIntent = nil
 			return c.noGroup()
 		}
 	}
 	c.group = group
 	saved := group.Saved()
-	c.state.CgroupPath, c.state.CgroupMade = saved.Path, saved.Made
+	c.state.CgroupPath, c.state.CgroupMade, c.state.CgroupIntent = saved.Path, saved.Made, nil
 	c.state.Resources = state.EncodeResources(&limits)
-	// Stored before anything else is made: whatever becomes of this process, delete finds the group, and no other.
+	// Stored before anybody is in it: whatever becomes of this process, delete ends who is in the group, and in no
+	// other.
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
@@ -60,6 +71,18 @@ func (c *creation) makeGroup() error {
 		return err
 	}
 	return c.delegate()
+}
+
+// intend notes what will be made of the group, for the state's first writing: whoever is killed while the group is made
+// leaves a container of which delete finds every directory, and takes none that was there before.
+func (c *creation) intend() (err error) {
+	if c.r.CgroupManager == CgroupsDisabled || c.unit != nil || len(c.layout.Hierarchies) == 0 {
+		return nil
+	}
+	if c.state.CgroupIntent, err = c.layout.Intend(c.convert.CgroupPath); err != nil {
+		return fmt.Errorf("linux.cgroupsPath: %w", err)
+	}
+	return nil
 }
 
 // noGroup leaves the container in the groups of this process, which can limit nothing for it alone.
@@ -113,17 +136,50 @@ func withGroup(ctx context.Context, s *state.State, do func(context.Context, *cg
 	return do(ctx, group)
 }
 
-// removeGroup ends what is left in the container's group, and removes it.
+// removeGroup ends what is left in the container's group, and removes it; or what a create has made of it that did not
+// come to store the group.
 func removeGroup(s *state.State) error {
-	return withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error {
-		if err := g.Kill(ctx); err != nil {
+	if s.CgroupIntent != nil {
+		layout, err := cgroupfs.Host()
+		if err != nil {
 			return err
 		}
-		return g.Delete(ctx)
-	})
+		return s.CgroupIntent.Undo(layout)
+	}
+	return withGroup(context.Background(), s, destroyGroup)
 }
 
-// killGroup ends every process of the container's group.
-func killGroup(s *state.State) error {
-	return withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error { return g.Kill(ctx) })
+// removeGroup does the same for a create that fails, by what it holds open: it may be for want of descriptors that it
+// fails.
+func (c *creation) removeGroup() error {
+	switch {
+	case c.group != nil:
+		ctx, cancel := context.WithTimeout(context.Background(), groupPatience)
+		defer cancel()
+		return destroyGroup(ctx, c.group)
+	case c.state.CgroupIntent != nil:
+		return c.state.CgroupIntent.Undo(c.layout)
+	}
+	return removeGroup(&c.state)
+}
+
+// strayPatience bounds the wait for a group that Kill has emptied, before it is looked for processes that are in a part
+// of its hierarchies alone.
+const strayPatience = 200 * time.Millisecond
+
+// destroyGroup ends every process in the group and removes it. A process that somebody, a hook say, has moved into it
+// in some hierarchies alone is looked for where the group is found busy, and not before: that costs a walk over every
+// hierarchy.
+func destroyGroup(ctx context.Context, g *cgroupfs.Group) error {
+	if err := g.Kill(ctx); err != nil {
+		return err
+	}
+	brief, cancel := context.WithTimeout(ctx, strayPatience)
+	err := g.Delete(brief)
+	cancel()
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	g.KillStrays()
+	return g.Delete(ctx)
 }

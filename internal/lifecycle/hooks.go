@@ -25,4 +25,8 @@ func (r *Runtime) poststart(ctx context.Context, s *state.State) error {
 	return runHooks(ctx, "poststart", s.Poststart, s, state.Running)
 }
 
-func hookInput(s *state.State, status string) ([]byte, error) { return json.Marshal(s.Hook(status)) }
+// hookInput is what the hooks that run in this process's namespaces get: the state, and the bundle to work in.
+func hookInput(s *state.State, status string) (hooks.Input, error) {
+	text, err := json.Marshal(s.Hook(status))
+	return hooks.Input{Dir: s.Bundle, State: text}, err
+}

@@ -1,45 +1,77 @@
 package lifecycle
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/oci/state"
 )
 
 // ErrNotRunning says that the container's process has ended. The words are runc's: container managers look for them.
 var ErrNotRunning = errors.New("container not running")
 
-// Kill sends a signal to the container's process. SIGKILL ends all of its processes: the kernel sees to that in a pid namespace of its own, and the group does elsewhere. A paused container is let go
-// for that; any other signal waits there until it is resumed.
-func (r *Runtime) Kill(id string, sig unix.Signal) error {
-	s, err := r.store().Load(id)
+// Kill sends a signal to the container's process. SIGKILL ends all of its processes, and those that it has left behind
+// when it has ended: the kernel sees to that in a pid namespace of its own, and the group does elsewhere. With all
+// every process of the group gets the signal, and it is no error if there is none. A paused container is let go for
+// SIGKILL; any other signal waits there until it is resumed.
+func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
+	s, err := r.load(id)
 	if err != nil {
 		return err
 	}
 	h, err := openProcess(s.PID, s.StartTime)
-	if errors.Is(err, errGone) {
-		return ErrNotRunning
-	}
-	if err != nil {
+	alive := err == nil
+	if err != nil && !errors.Is(err, errGone) {
 		return err
 	}
-	defer h.close()
-	everyone := sig == unix.SIGKILL && !isPID1(s.PID)
-	if err := h.signal(sig); errors.Is(err, errGone) {
+	if !alive && !all && (sig != unix.SIGKILL || !s.SharedPID) {
 		return ErrNotRunning
-	} else if err != nil {
-		return err
+	}
+	everyone := all || sig == unix.SIGKILL && (!alive || !isPID1(s.PID))
+	if alive {
+		defer h.close()
+		if !all || sig == unix.SIGKILL || s.CgroupPath == "" {
+			if err := h.signal(sig); errors.Is(err, errGone) && !everyone {
+				return ErrNotRunning
+			} else if err != nil && !errors.Is(err, errGone) {
+				return err
+			}
+		}
 	}
 	switch {
 	case everyone:
-		return killGroup(s)
+		found, err := signalGroup(s, sig)
+		if err == nil && !found && !alive && !all {
+			return ErrNotRunning
+		}
+		return err
 	case sig == unix.SIGKILL:
 		return unfreeze(s)
 	}
 	return nil
+}
+
+// signalGroup sends a signal to every process of the container's group; found says whether there was one. After SIGKILL
+// there is none any more.
+func signalGroup(s *state.State, sig unix.Signal) (found bool, err error) {
+	err = withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error {
+		if sig != unix.SIGKILL {
+			found, err = g.Signal(sig)
+			return err
+		}
+		pids, err := g.Procs()
+		if found = len(pids) > 0; err != nil || !found {
+			return err
+		}
+		return g.Kill(ctx)
+	})
+	return found, err
 }
 
 // isPID1 reports whether the process is the first of its pid namespace, so that all others there end with it (pid_namespaces(7)).

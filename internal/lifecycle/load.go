@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/spawn"
+	"github.com/handfast/handfast/syncproto/container"
 )
 
 // load reads the bundle and decides what its configuration means. Nothing is made.
@@ -41,6 +44,7 @@ func (c *creation) load() error {
 	c.state = state.State{
 		OCIVersion: spec.Version, ID: c.o.ID, Bundle: bundle, Rootfs: c.convert.Rootfs, Created: time.Now().UTC(), Owner: state.UserName(os.Geteuid()),
 		Annotations: c.convert.Annotations, Creating: true, Console: c.convert.Spawn.Container.Process.Terminal,
+		SharedPID: !ownPIDNamespace(c.convert.Spawn.Namespaces),
 		NoProcess: len(c.convert.Spawn.Container.Process.Args) == 0,
 		Seccomp:   filterWord(c.filter),
 		Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
@@ -56,6 +60,11 @@ func (c *creation) load() error {
 		}
 	}
 	return nil
+}
+
+// ownPIDNamespace says whether the container gets a pid namespace of its own, with whose first process all others end.
+func ownPIDNamespace(all []spawn.Namespace) bool {
+	return slices.ContainsFunc(all, func(n spawn.Namespace) bool { return n.Kind == container.NSPid && n.Path == "" })
 }
 
 // hostFacts are what the conversion must know of this process and of the host.

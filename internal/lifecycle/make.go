@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// make makes the group and the child. After an error nothing is left of the container, its state included.
+// make makes the group and the child. After an error nothing is left of the container, its state included, or the error
+// says what.
 func (c *creation) make(ctx context.Context) error {
 	err := c.makeGroup()
 	if err == nil {
@@ -106,13 +108,17 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 	return writePIDFile(c.o.PIDFile, pid)
 }
 
-// undo removes what was made; the child is gone already, for spawn ends it.
+// undo removes what was made; the child is gone already, for spawn ends it. What cannot be removed stays, and its state
+// with it: then it is delete's, poststop hooks included.
 func (c *creation) undo() error {
-	err := Join(removeGroup(&c.state), removeClass(&c.state), c.r.endUnit(&c.state))
+	err := Join(c.removeGroup(), removeClass(&c.state), c.r.endUnit(&c.state))
+	if err != nil {
+		return fmt.Errorf("%w (that much is left: remove it with handfast delete --force %s)", err, c.o.ID)
+	}
 	if c.hooked {
 		c.r.poststop(&c.state)
 	}
-	return Join(err, c.dir.Remove())
+	return c.dir.Remove()
 }
 
 func (c *creation) close() {

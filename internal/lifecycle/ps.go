@@ -16,7 +16,7 @@ import (
 
 // Processes are the ids of the container's processes as this process sees them, in ascending order.
 func (r *Runtime) Processes(id string) ([]int, error) {
-	s, err := r.store().Load(id)
+	s, err := r.load(id)
 	if err != nil {
 		return nil, err
 	}

@@ -17,11 +17,24 @@ func (c *creation) makeClass() error {
 	if err != nil {
 		return fmt.Errorf("linux.intelRdt: %w", err)
 	}
-	saved, err := host.Make(*c.convert.RDT)
+	intent, err := host.Intend(*c.convert.RDT)
 	if err != nil {
 		return fmt.Errorf("linux.intelRdt: %w", err)
 	}
-	c.state.RDT = &saved
+	// Stored before it is made: delete finds it whenever this process is killed.
+	c.state.RDT = &intent
+	if err := c.dir.Save(&c.state); err != nil {
+		return err
+	}
+	made, err := host.Make(*c.convert.RDT)
+	if err != nil {
+		c.state.RDT = &made // somebody else may have been faster, and then it is not ours to remove
+		return Join(fmt.Errorf("linux.intelRdt: %w", err), c.dir.Save(&c.state))
+	}
+	if made == intent {
+		return nil
+	}
+	c.state.RDT = &made
 	return c.dir.Save(&c.state)
 }
 

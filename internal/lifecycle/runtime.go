@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/log"
@@ -14,7 +17,10 @@ import (
 // Runtime is the containers below one root directory.
 type Runtime struct {
 	Root string // absolute
-	Log  *log.Logger
+	// RootGiven says that somebody has named Root: that it does not exist is then a mistake, and not a place without
+	// containers.
+	RootGiven bool
+	Log       *log.Logger
 	// CgroupOptional says that a group which may not be made is done without, if nothing was asked of it.
 	CgroupOptional bool
 	// CgroupManager is who makes the groups: one of the constants below, empty for the first.
@@ -33,10 +39,15 @@ const (
 // lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may take its time.
 const lockPatience = 10 * time.Second
 
+// createPatience bounds the wait for a create that is about to end: a caller that has seen the pid file, or the
+// container's own doing, may come before its lock is gone.
+const createPatience = 3 * time.Second
+
 func (r *Runtime) store() state.Store { return state.New(r.Root) }
 
-// open locks a container for changing, and reads what is stored of it. A command that has the container for a moment is waited for; one that is still creating it only with
-// wait, for that can take as long as its hooks do. The caller closes the Dir.
+// open locks a container for changing, and reads what is stored of it. A command that has the container for a moment is
+// waited for; one that is still creating it only for a short one unless wait is set, for that can take as long as its
+// hooks do. The caller closes the Dir.
 func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
 	dir, err := r.lock(id, wait)
 	if err != nil {
@@ -45,18 +56,32 @@ func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
 	s, err := dir.Load()
 	if err != nil {
 		_ = dir.Close()
-		return nil, nil, err
+		return nil, nil, r.advise(id, err)
 	}
 	return dir, s, nil
+}
+
+// load reads a container's state without its lock.
+func (r *Runtime) load(id string) (*state.State, error) {
+	s, err := r.store().Load(id)
+	return s, r.advise(id, err)
+}
+
+// advise says what to do about a damaged state.
+func (r *Runtime) advise(id string, err error) error {
+	if !errors.Is(err, state.ErrDamaged) {
+		return err
+	}
+	return fmt.Errorf("%w (handfast delete --force %s removes the container, as far as it can be found)", err, id)
 }
 
 func (r *Runtime) lock(id string, wait bool) (*state.Dir, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
 	if !wait {
-		now, stop := context.WithCancel(ctx)
-		stop()
-		dir, err := r.store().Lock(now, id) // the first attempt is made in any case
+		brief, stop := context.WithTimeout(ctx, createPatience)
+		defer stop()
+		dir, err := r.store().Lock(brief, id)
 		if !errors.Is(err, state.ErrBusy) {
 			return dir, err
 		}
@@ -84,7 +109,7 @@ func (r *Runtime) status(s *state.State, mine bool) (string, error) {
 
 // State is the answer of the command state.
 func (r *Runtime) State(id string) (state.OCI, error) {
-	s, err := r.store().Load(id)
+	s, err := r.load(id)
 	if err != nil {
 		return state.OCI{}, err
 	}
@@ -92,8 +117,12 @@ func (r *Runtime) State(id string) (state.OCI, error) {
 	return s.OCI(status), err
 }
 
-// List is every container of the root directory. One whose state cannot be read is left out with a warning, so that it does not hide the others.
+// List is every container of the root directory. One whose state cannot be read does not hide the others: it is told of
+// on standard error.
 func (r *Runtime) List() ([]state.OCI, error) {
+	if _, err := os.Stat(r.Root); r.RootGiven && errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("--root %s: %w (it is made with the first container)", r.Root, unix.ENOENT)
+	}
 	entries, err := r.store().List()
 	if err != nil {
 		return nil, err
@@ -106,7 +135,7 @@ func (r *Runtime) List() ([]state.OCI, error) {
 			e.Err = err
 		}
 		if e.Err != nil {
-			r.Log.Warnf("%v", e.Err)
+			r.Log.Show(r.advise(e.ID, e.Err))
 			continue
 		}
 		all = append(all, e.State.OCI(status))

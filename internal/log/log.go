@@ -1,7 +1,7 @@
 // Package log writes the runtime's log in the two formats that container managers read: one line of text, or one JSON object a line with level, msg and time.
 //
-// The rules for where a line goes come from how a runtime is called. Its standard error is often the container's own, and what a successful command prints there
-// is parsed as its answer: so a warning goes to the log file or nowhere, and only the one error that ends a command is always shown.
+// Where a line goes is what callers of a runtime are used to: to the log file, and without one to standard error. The
+// one error that ends a command, and what a list cannot show, are on standard error in any case.
 package log
 
 import (
@@ -67,16 +67,26 @@ func (l *Logger) Debugf(format string, args ...any) {
 	}
 }
 
-// Warnf writes a warning to the log file; without one, and without debug, it is dropped: standard error may be the container's own.
+// Warnf writes a warning to the log file, or without one to standard error: what nobody sees warns nobody.
 func (l *Logger) Warnf(format string, args ...any) {
-	if l.file != nil || l.debug {
-		l.write(l.out(), Warning, fmt.Sprintf(format, args...))
-	}
+	l.write(l.out(), Warning, fmt.Sprintf(format, args...))
+}
+
+// Show writes a warning that belongs to a command's answer: with a log file it is in there and, for people, bare on
+// standard error as well.
+func (l *Logger) Show(err error) {
+	l.write(l.out(), Warning, err.Error())
+	l.bare(err)
 }
 
 // Fail writes the error that ends a command. With a log file it is in there and, for people, bare on standard error as well.
 func (l *Logger) Fail(err error) {
 	l.write(l.out(), Error, err.Error())
+	l.bare(err)
+}
+
+// bare shows an error to people where the log is a file.
+func (l *Logger) bare(err error) {
 	if l.file != nil {
 		_, _ = os.Stderr.WriteString("handfast: " + oneLine(err.Error()) + "\n")
 	}

@@ -75,6 +75,7 @@ func (c *conversion) cgroup() error {
 			return wrong("linux.cgroupsPath", "%q; .. is not allowed", p)
 		}
 	}
+	c.out.CgroupGiven = p != ""
 	if c.out.CgroupPath = c.groupPath(); c.out.CgroupPath == "/" {
 		return wrong("linux.cgroupsPath", "%q is the root of the hierarchy; want a group below it", p)
 	}

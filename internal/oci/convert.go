@@ -40,11 +40,12 @@ type Systemd struct {
 
 // Converted is a configuration as the rest of the runtime takes it.
 type Converted struct {
-	Spawn      spawn.Config
-	Resources  cgroupfs.Resources // what means nothing is left out
-	RDT        *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
-	CgroupPath string             // absolute, below the root of every hierarchy
-	Unit       *systemd.Unit      // what systemd makes; nil: nothing
+	Spawn       spawn.Config
+	Resources   cgroupfs.Resources // what means nothing is left out
+	RDT         *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
+	CgroupPath  string             // absolute, below the root of every hierarchy
+	CgroupGiven bool               // the configuration names it
+	Unit        *systemd.Unit      // what systemd makes; nil: nothing
 	// linux.seccomp for package seccomp, as it stands in the configuration; nil: no filter
 	Seccomp     json.RawMessage
 	Hooks       ParentHooks

@@ -42,7 +42,8 @@ func (c *conversion) hooks() error {
 }
 
 func hook(at string, in Hook) (container.Hook, error) {
-	out := container.Hook{Path: in.Path, Args: in.Args, Env: in.Env}
+	// As with runc, a hook without env inherits one, and a hook with an empty list has none.
+	out := container.Hook{Path: in.Path, Args: in.Args, Env: in.Env, NoEnv: in.Env != nil && len(in.Env) == 0}
 	if !strings.HasPrefix(in.Path, "/") {
 		return out, wrong(at+".path", "%q is not absolute", in.Path)
 	}

@@ -69,6 +69,21 @@ func findMount(mountinfo string) (string, bool) {
 	return "", false
 }
 
+// Intend is what Make would return for the group now. Who stores it before Make can have removed what a Make left that
+// was killed midway.
+func (f *FS) Intend(g Group) (Saved, error) {
+	s := Saved{Class: g.Class, Monitor: g.Monitor}
+	if g.Class == "" || g.Given && len(g.Schema) == 0 {
+		return s, nil
+	}
+	_, err := os.Lstat(filepath.Join(f.root, g.Class))
+	if errors.Is(err, fs.ErrNotExist) {
+		s.Made = true
+		return s, nil
+	}
+	return s, err
+}
+
 // Make makes the group, or checks that the class which is there already is as the group wants it. After an error nothing that it made is left.
 func (f *FS) Make(g Group) (s Saved, err error) {
 	s.Class = g.Class

@@ -171,6 +171,10 @@ func TestMakeAndRemove(t *testing.T) {
 		{group: Group{Class: "c3", Monitor: "full"}, err: "no further class or monitor"},
 	} {
 		*writes = nil
+		intent, err := f.Intend(c.group)
+		if err != nil || c.err == "" && intent != c.want {
+			t.Errorf("%+v: intent %+v, %v", c.group, intent, err)
+		}
 		s, err := f.Make(c.group)
 		if c.err != "" {
 			if err == nil || !strings.Contains(err.Error(), c.err) {

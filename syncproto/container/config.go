@@ -160,7 +160,8 @@ type Hooks struct {
 // Hook is one program to run with the state on its standard input.
 type Hook struct {
 	Path    string   `sync:"path"`
-	Args    []string `sync:"args,omitempty"` // args[0] included; empty: the path alone
-	Env     []string `sync:"env,omitempty"`
+	Args    []string `sync:"args,omitempty"`    // args[0] included; empty: the path alone
+	Env     []string `sync:"env,omitempty"`     // empty: the one of the program that the child will execute; see noEnv
+	NoEnv   bool     `sync:"noEnv,omitempty"`   // its environment is empty
 	Timeout int64    `sync:"timeout,omitempty"` // seconds; zero: none
 }

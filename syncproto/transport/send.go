@@ -80,6 +80,11 @@ func (p *Peer) sendBytes(ctx context.Context, f syncproto.Frame, payload []byte,
 	}
 	rest, err := p.conn.writeNow(h, payload, fds)
 	if rest == nil {
+		if err != nil && !p.conn.torn { // refused as a whole: the ERROR frame that tells of it has this number
+			p.mu.Lock()
+			p.m.Unsent(h)
+			p.mu.Unlock()
+		}
 		return err
 	}
 	p.interruptible(ctx)

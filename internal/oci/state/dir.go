@@ -68,23 +68,45 @@ func (d *Dir) current() bool {
 
 // Load reads the state, see Store.Load.
 func (d *Dir) Load() (*State, error) {
-	fd, err := unix.Openat(d.fd, stateFile, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err == unix.ENOENT {
+	s, err := d.load(stateFile)
+	if errors.Is(err, os.ErrNotExist) {
+		// Killed before the first state was in place, or it was removed: then the spare one knows what there is.
+		if spare := d.Spare(); spare != nil {
+			return spare, nil
+		}
 		return &State{ID: d.id, Creating: true}, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("container %s: %w", d.id, &os.PathError{Op: "open", Path: d.Path(stateFile), Err: err})
-	}
-	f := os.NewFile(uintptr(fd), d.Path(stateFile))
-	defer f.Close()
-	s, err := decode(d.id, f)
 	if err != nil {
 		return nil, fmt.Errorf("container %s: %w", d.id, err)
 	}
 	return s, nil
 }
 
-// Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it, synced and renamed over it. The directory is not synced:
+// Spare is the state as it was before the last Save, for a container whose state is damaged; nil if there is none that
+// can be read.
+func (d *Dir) Spare() *State {
+	s, err := d.load(nextFile)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+func (d *Dir) load(name string) (*State, error) {
+	fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err == unix.ELOOP {
+		return nil, damaged("it is a symbolic link")
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: d.Path(name), Err: err}
+	}
+	f := os.NewFile(uintptr(fd), d.Path(name))
+	defer f.Close()
+	return decode(d.id, f)
+}
+
+// Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it,
+// synced and exchanged with it. The directory is not synced:
 // no container outlives the crash, so which of the two is found does not matter, and on a disk it would cost as much as all the rest.
 func (d *Dir) Save(s *State) error { return d.save(s, true) }
 
@@ -114,6 +136,11 @@ func (d *Dir) replace(b []byte, sync bool) error {
 		err = e
 	}
 	if err == nil {
+		// The two change places, so that the old state stays as a spare one. That costs nothing, and some file systems
+		// cannot do it.
+		if unix.Renameat2(d.fd, nextFile, d.fd, stateFile, unix.RENAME_EXCHANGE) == nil {
+			return nil
+		}
 		if err = unix.Renameat(d.fd, nextFile, d.fd, stateFile); err != nil {
 			err = &os.LinkError{Op: "rename", Old: d.Path(nextFile), New: d.Path(stateFile), Err: err}
 		}

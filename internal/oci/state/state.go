@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/rdt"
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -23,10 +24,16 @@ type State struct {
 	StartTime uint64 `json:"startTime,omitempty"` // of that process, as ProcessStart gives it: a pid alone may come to mean another process
 	Gate      string `json:"gate,omitempty"`      // path of the start gate's socket, which is there until start; empty: run without a gate
 	Console   bool   `json:"console,omitempty"`   // the process has a terminal
-	NoProcess bool   `json:"noProcess,omitempty"` // the configuration has no process: it can be created and deleted, not started
+	// SharedPID: the container has no pid namespace of its own, so what its first process leaves behind lives on.
+	SharedPID bool `json:"sharedPID,omitempty"`
+	NoProcess bool `json:"noProcess,omitempty"` // the configuration has no process: it can be created and deleted, not started
 
 	CgroupPath string `json:"cgroupPath,omitempty"` // below the root of every hierarchy; empty while, or where, the container has no group of its own
 	CgroupMade int    `json:"cgroupMade,omitempty"` // how many of the path's last components create made; delete removes these and no others
+
+	// CgroupIntent is what create is about to make, stored before the first directory is; nil from when CgroupPath is
+	// stored.
+	CgroupIntent *cgroupfs.Intent `json:"cgroupIntent,omitempty"`
 
 	Unit      string `json:"unit,omitempty"`      // the systemd unit that holds the group; empty: systemd has nothing to do with it
 	UnitSlice string `json:"unitSlice,omitempty"` // the slice that it is in

@@ -17,11 +17,12 @@ var (
 	ErrExists   = errors.New("container with given ID already exists")
 	ErrNotExist = errors.New("container does not exist")
 	ErrBusy     = errors.New("container is being changed by another call")
+	ErrDamaged  = errors.New("the state is damaged") // what the file says cannot be; the error that wraps it says how
 )
 
 const (
 	stateFile = "state.json"
-	nextFile  = "state.json.next"
+	nextFile  = "state.json.next" // what is being written, and after that what was there before: see Dir.Spare
 	// stateLimit bounds what is read of a state, whose annotations a client writes.
 	stateLimit = 32 << 20
 )
@@ -101,8 +102,9 @@ func (st Store) open(id string) (*Dir, error) {
 	return nil, &os.PathError{Op: "open", Path: st.path(id), Err: err}
 }
 
-// Load reads the state of a container, without its lock. A directory without a state, or with an empty one, is what a create leaves that was killed at its very beginning; it loads as Creating.
-// The error is ErrNotExist where there is no such container.
+// Load reads the state of a container, without its lock. A directory without a state is what a create leaves that was
+// killed at its very beginning; it loads as Creating. The error is ErrNotExist where there is no such container, and
+// ErrDamaged where what is stored is no state.
 func (st Store) Load(id string) (*State, error) {
 	d, err := st.open(id)
 	if err != nil {
@@ -144,18 +146,29 @@ func (st Store) List() ([]Entry, error) {
 
 func decode(id string, r io.Reader) (*State, error) {
 	b, err := io.ReadAll(io.LimitReader(r, stateLimit))
+	if errors.Is(err, unix.EISDIR) {
+		return nil, damaged("it is a directory")
+	}
 	if err != nil {
 		return nil, err
 	}
-	if len(b) == 0 {
-		return &State{ID: id, Creating: true}, nil
-	}
 	s := new(State)
 	if err := json.Unmarshal(b, s); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %s", stateFile, strings.TrimPrefix(err.Error(), "json: "))
+		return nil, damaged("%s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if s.ID != id {
-		return nil, fmt.Errorf("%s is damaged: it is that of container %q", stateFile, s.ID)
+		return nil, damaged("it is that of container %q", s.ID)
+	}
+	if p := s.CgroupPath; p != "" && (!filepath.IsAbs(p) || filepath.Clean(p) != p || p == "/") {
+		return nil, damaged("cgroupPath is %q", p)
 	}
 	return s, nil
 }
+
+// damagedError is a file that holds no state.
+type damagedError struct{ how string }
+
+func damaged(format string, args ...any) error { return &damagedError{fmt.Sprintf(format, args...)} }
+
+func (e *damagedError) Error() string   { return stateFile + " is damaged: " + e.how }
+func (e *damagedError) Is(t error) bool { return t == ErrDamaged }

@@ -1,0 +1,97 @@
+package faults
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Call is one system call that a traced process was about to make.
+type Call struct {
+	Name string // such as mkdirat
+	Path string // its path argument, or what its descriptor is open on; empty where the call has neither
+	PID  int    // the thread that makes it, as this process sees it
+	Own  bool   // it is made by the command itself, and not by a process that the command has made
+}
+
+// String is the call as an error message would name it.
+func (c Call) String() string {
+	who := "child"
+	if c.Own {
+		who = "command"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s: %s %s", who, c.Name, c.Path))
+}
+
+// At names one call of a run: the N-th, counted from 1, of those that the other fields describe.
+type At struct {
+	Syscall string // name; empty: any call that changes something
+	Path    string // part of the call's Path; empty: any
+	N       int
+}
+
+// matches says whether the call is one of those that are counted.
+func (at At) matches(c Call) bool {
+	return (at.Syscall == "" || at.Syscall == c.Name) && strings.Contains(c.Path, at.Path)
+}
+
+// Fault is what happens at the chosen call.
+type Fault struct {
+	kill  bool
+	errno unix.Errno
+}
+
+// String is the fault in a word or two.
+func (f Fault) String() string {
+	switch {
+	case f.kill:
+		return "SIGKILL"
+	case f.errno != 0:
+		return unix.ErrnoName(f.errno)
+	}
+	return "no fault"
+}
+
+// Errno is what the call fails with; zero: it does not fail.
+func (f Fault) Errno() unix.Errno { return f.errno }
+
+// Kill ends the process with SIGKILL when it is about to make the call, which is not made.
+func Kill() Fault { return Fault{kill: true} }
+
+// Errno makes the call fail with e; it is not carried out.
+func Errno(e unix.Errno) Fault { return Fault{errno: e} }
+
+// None lets everything go its way: the run is only recorded.
+func None() Fault { return Fault{} }
+
+// Report is what became of a run.
+type Report struct {
+	Status unix.WaitStatus // of the command
+	Calls  []Call          // every call that At describes, in order, up to the command's end
+	Hit    *Call           // the call that went wrong; nil: there were fewer than N
+	Left   []int           // processes that the command has made and that were there when it ended
+	Hung   bool            // the command did not end within Patience, and was killed
+}
+
+// Patience is how long a command may take before it counts as hung.
+const Patience = time.Minute
+
+// where a call's path is found.
+type where int
+
+const (
+	nowhere    where = iota
+	first            // argument 0 is the path
+	second           // argument 1 is the path
+	descriptor       // argument 0 is a descriptor
+)
+
+// changing is a system call that changes something which outlives it.
+type changing struct {
+	name  string
+	path  where
+	fails []unix.Errno // what its manual page names and a host can come to, beside programming errors
+	only  func(t *tracee, args [6]uint64, path string) bool
+}

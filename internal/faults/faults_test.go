@@ -1,0 +1,109 @@
+package faults
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+
+func script(t *testing.T, text string) (*exec.Cmd, string) {
+	t.Helper()
+	if !Available {
+		t.Skip("faults are made on amd64 alone")
+	}
+	dir := t.TempDir()
+	cmd := exec.Command("/bin/sh", "-c", text)
+	cmd.Dir = dir
+	return cmd, dir
+}
+
+func exists(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil
+}
+
+const threeDirectories = "/bin/mkdir a; /bin/mkdir b; /bin/mkdir c; exit 7"
+
+func TestRecords(t *testing.T) {
+	cmd, dir := script(t, threeDirectories)
+	r, err := Run(cmd, At{Syscall: "mkdir"}, None())
+	if err != nil || r.Status.ExitStatus() != 7 || r.Hit != nil || !exists(dir, "c") {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	var paths []string
+	for _, c := range r.Calls {
+		paths = append(paths, c.Path)
+		if c.Own {
+			t.Errorf("%v: it was a child of the command that made it", c)
+		}
+	}
+	if got := strings.Join(paths, " "); got != "a b c" {
+		t.Errorf("calls: %s", got)
+	}
+}
+
+func TestErrno(t *testing.T) {
+	cmd, dir := script(t, "/bin/mkdir a; /bin/mkdir b 2>said || exit 9")
+	r, err := Run(cmd, At{Syscall: "mkdir", N: 2}, Errno(unix.ENOSPC))
+	if err != nil || r.Status.ExitStatus() != 9 || r.Hit == nil || r.Hit.Path != "b" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	said, _ := os.ReadFile(filepath.Join(dir, "said"))
+	if !exists(dir, "a") || exists(dir, "b") || !strings.Contains(string(said), "No space left") {
+		t.Errorf("mkdir b: %s", said)
+	}
+}
+
+// TestKill: the process that makes the call is killed, a child or the command itself, and the call is not made.
+func TestKill(t *testing.T) {
+	cmd, dir := script(t, threeDirectories)
+	r, err := Run(cmd, At{Syscall: "mkdir", N: 2}, Kill())
+	if err != nil || r.Status.ExitStatus() != 7 || !exists(dir, "a") || exists(dir, "b") || !exists(dir, "c") {
+		t.Errorf("the child killed: %+v, %v", r, err)
+	}
+	cmd, dir = script(t, "exec /bin/mkdir a b c")
+	r, err = Run(cmd, At{Syscall: "mkdir", N: 2}, Kill())
+	if err != nil || !r.Status.Signaled() || r.Status.Signal() != unix.SIGKILL ||
+		!exists(dir, "a") || exists(dir, "b") {
+		t.Errorf("the command killed: %+v, %v", r, err)
+	}
+	if r.Hit == nil || !r.Hit.Own {
+		t.Errorf("%v is the command's own", r.Hit)
+	}
+}
+
+// TestLetsGo: what outlives the command runs on.
+func TestLetsGo(t *testing.T) {
+	cmd, dir := script(t, "/bin/mkfifo f; (read x <f; /bin/mkdir late; echo y >f) >/dev/null 2>&1 &")
+	if r, err := Run(cmd, At{}, None()); err != nil || r.Status.ExitStatus() != 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("x\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "f")); err != nil || string(data) != "y\n" || !exists(dir, "late") {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// TestPathOfADescriptor: a write is told by the file that it goes to.
+func TestPathOfADescriptor(t *testing.T) {
+	cmd, dir := script(t, "echo one >x; echo two >y; echo three >z")
+	r, err := Run(cmd, At{Syscall: "write", Path: "/y", N: 1}, Errno(unix.EIO))
+	if err != nil || r.Hit == nil || r.Hit.Path != filepath.Join(dir, "y") {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for name, want := range map[string]string{"x": "one\n", "y": "", "z": "three\n"} {
+		if data, _ := os.ReadFile(filepath.Join(dir, name)); string(data) != want {
+			t.Errorf("%s: %q", name, data)
+		}
+	}
+}

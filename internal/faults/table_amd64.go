@@ -1,0 +1,102 @@
+package faults
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// table is the system calls that change something, by number. The errnos are those of the manual pages, section 2, that
+// a full disk, a limit, a policy or failing hardware gives; those of wrong arguments are left out.
+var table = map[uint64]changing{
+	unix.SYS_MKDIR:             {"mkdir", first, making, nil},
+	unix.SYS_MKDIRAT:           {"mkdirat", second, making, nil},
+	unix.SYS_RMDIR:             {"rmdir", first, removing, nil},
+	unix.SYS_UNLINK:            {"unlink", first, removing, nil},
+	unix.SYS_UNLINKAT:          {"unlinkat", second, removing, nil},
+	unix.SYS_RENAME:            {"rename", first, making, nil},
+	unix.SYS_RENAMEAT:          {"renameat", second, making, nil},
+	unix.SYS_RENAMEAT2:         {"renameat2", second, making, nil},
+	unix.SYS_SYMLINKAT:         {"symlinkat", first, making, nil},
+	unix.SYS_LINKAT:            {"linkat", second, making, nil},
+	unix.SYS_MKNODAT:           {"mknodat", second, making, nil},
+	unix.SYS_OPENAT:            {"openat", second, opening, creates},
+	unix.SYS_OPENAT2:           {"openat2", second, opening, writes},
+	unix.SYS_WRITE:             {"write", descriptor, writing, toFile},
+	unix.SYS_FSYNC:             {"fsync", descriptor, []unix.Errno{unix.EIO, unix.ENOSPC}, nil},
+	unix.SYS_FCHMOD:            {"fchmod", descriptor, policy, nil},
+	unix.SYS_FCHMODAT:          {"fchmodat", second, policy, nil},
+	unix.SYS_FCHOWN:            {"fchown", descriptor, policy, nil},
+	unix.SYS_FCHOWNAT:          {"fchownat", second, policy, nil},
+	unix.SYS_MOUNT:             {"mount", second, mounting, nil},
+	unix.SYS_UMOUNT2:           {"umount2", first, []unix.Errno{unix.EBUSY, unix.EPERM}, nil},
+	unix.SYS_PIVOT_ROOT:        {"pivot_root", first, []unix.Errno{unix.EBUSY, unix.EINVAL, unix.EPERM}, nil},
+	unix.SYS_CHROOT:            {"chroot", first, policy, nil},
+	unix.SYS_OPEN_TREE:         {"open_tree", second, []unix.Errno{unix.EMFILE, unix.EPERM, unix.ENOMEM}, clones},
+	unix.SYS_MOVE_MOUNT:        {"move_mount", second, mounting, nil},
+	unix.SYS_FSOPEN:            {"fsopen", first, []unix.Errno{unix.EMFILE, unix.EPERM, unix.ENOMEM, unix.ENODEV}, nil},
+	unix.SYS_FSCONFIG:          {"fsconfig", descriptor, []unix.Errno{unix.EINVAL, unix.EPERM, unix.ENOMEM}, nil},
+	unix.SYS_FSMOUNT:           {"fsmount", descriptor, []unix.Errno{unix.EMFILE, unix.EPERM, unix.ENOMEM}, nil},
+	unix.SYS_MOUNT_SETATTR:     {"mount_setattr", second, []unix.Errno{unix.EINVAL, unix.EPERM, unix.EBUSY}, nil},
+	unix.SYS_SETNS:             {"setns", descriptor, policy, nil},
+	unix.SYS_UNSHARE:           {"unshare", nowhere, []unix.Errno{unix.EPERM, unix.ENOSPC, unix.ENOMEM}, nil},
+	unix.SYS_CLONE:             {"clone", nowhere, cloning, process},
+	unix.SYS_CLONE3:            {"clone3", nowhere, cloning, process3},
+	unix.SYS_EXECVE:            {"execve", first, executing, nil},
+	unix.SYS_EXECVEAT:          {"execveat", descriptor, executing, nil},
+	unix.SYS_SETHOSTNAME:       {"sethostname", nowhere, policy, nil},
+	unix.SYS_SETDOMAINNAME:     {"setdomainname", nowhere, policy, nil},
+	unix.SYS_BIND:              {"bind", nowhere, []unix.Errno{unix.EADDRINUSE, unix.EACCES, unix.ENOMEM}, nil},
+	unix.SYS_LISTEN:            {"listen", nowhere, []unix.Errno{unix.EADDRINUSE}, nil},
+	unix.SYS_CONNECT:           {"connect", nowhere, []unix.Errno{unix.ECONNREFUSED, unix.EACCES, unix.ETIMEDOUT}, nil},
+	unix.SYS_SOCKETPAIR:        {"socketpair", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE}, nil},
+	unix.SYS_SOCKET:            {"socket", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOBUFS}, nil},
+	unix.SYS_SENDMSG:           {"sendmsg", nowhere, sending, nil},
+	unix.SYS_PIPE2:             {"pipe2", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE}, nil},
+	unix.SYS_MEMFD_CREATE:      {"memfd_create", first, []unix.Errno{unix.EMFILE, unix.ENOMEM}, nil},
+	unix.SYS_PIDFD_OPEN:        {"pidfd_open", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM}, nil},
+	unix.SYS_PIDFD_SEND_SIGNAL: {"pidfd_send_signal", nowhere, []unix.Errno{unix.EPERM}, nil},
+	unix.SYS_SETSID:            {"setsid", nowhere, []unix.Errno{unix.EPERM}, nil},
+	unix.SYS_SETGROUPS:         {"setgroups", nowhere, []unix.Errno{unix.EPERM, unix.ENOMEM}, nil},
+	unix.SYS_SETRESUID:         {"setresuid", nowhere, []unix.Errno{unix.EAGAIN, unix.EPERM}, nil},
+	unix.SYS_SETRESGID:         {"setresgid", nowhere, []unix.Errno{unix.EAGAIN, unix.EPERM}, nil},
+	unix.SYS_CAPSET:            {"capset", nowhere, []unix.Errno{unix.EPERM}, nil},
+	unix.SYS_BPF:               {"bpf", nowhere, []unix.Errno{unix.EPERM, unix.ENOMEM, unix.E2BIG}, nil},
+	unix.SYS_FLOCK:             {"flock", descriptor, []unix.Errno{unix.ENOLCK}, nil},
+}
+
+var (
+	making   = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EIO, unix.ENOMEM, unix.ENOSPC, unix.EPERM, unix.EROFS}
+	removing = []unix.Errno{unix.EACCES, unix.EBUSY, unix.EIO, unix.ENOMEM, unix.EPERM, unix.EROFS}
+	writing  = []unix.Errno{unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EPERM}
+	sending  = []unix.Errno{unix.EPIPE, unix.ECONNRESET, unix.ENOBUFS, unix.ENOMEM}
+	opening  = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM,
+		unix.ENOSPC, unix.EPERM, unix.EROFS}
+	policy    = []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOMEM}
+	mounting  = []unix.Errno{unix.EACCES, unix.EBUSY, unix.EINVAL, unix.ENOMEM, unix.ENOSPC, unix.EPERM}
+	cloning   = []unix.Errno{unix.EAGAIN, unix.EBUSY, unix.ENOMEM, unix.ENOSPC, unix.EPERM}
+	executing = []unix.Errno{unix.EACCES, unix.EAGAIN, unix.EIO, unix.ENFILE, unix.ENOMEM, unix.EPERM, unix.ETXTBSY}
+)
+
+func creates(_ *tracee, args [6]uint64, _ string) bool {
+	return args[2]&(unix.O_CREAT|unix.O_TRUNC) != 0
+}
+
+// writes says whether openat2(2)'s struct open_how, at argument 2, asks to write.
+func writes(t *tracee, args [6]uint64, _ string) bool {
+	return t.word(args[2])&(unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC) != unix.O_RDONLY
+}
+
+func clones(_ *tracee, args [6]uint64, _ string) bool { return args[2]&unix.OPEN_TREE_CLONE != 0 }
+
+// toFile leaves out what Go's runtime writes to wake itself, pipes and sockets.
+func toFile(_ *tracee, _ [6]uint64, path string) bool {
+	return strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "/dev/")
+}
+
+func process(_ *tracee, args [6]uint64, _ string) bool { return args[0]&unix.CLONE_THREAD == 0 }
+
+// process3 looks into clone3(2)'s struct clone_args, at argument 0. Without one it is asked whether the call exists.
+func process3(t *tracee, args [6]uint64, _ string) bool {
+	return args[0] != 0 && t.word(args[0])&unix.CLONE_THREAD == 0
+}
