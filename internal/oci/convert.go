@@ -114,14 +114,14 @@ func (c *conversion) refusals() {
 	}
 	c.refuseUnless(nothing(c.linux.Seccomp), "linux.seccomp")
 	c.refuseUnless(c.linux.MountLabel == "", "linux.mountLabel")
-	c.refuseUnless(nothing(c.linux.Personality), "linux.personality")
-	c.refuseUnless(nothing(c.linux.MemoryPolicy), "linux.memoryPolicy")
-	c.refuseUnless(nothing(c.linux.NetDevices), "linux.netDevices")
+	c.refuseUnless(absent(c.linux.Personality), "linux.personality")
+	c.refuseUnless(absent(c.linux.MemoryPolicy), "linux.memoryPolicy")
+	c.refuseUnless(absent(c.linux.NetDevices) || noMembers(c.linux.NetDevices), "linux.netDevices")
 }
 
 func (c *conversion) processRefusals(p *Process) {
-	c.refuseUnless(nothing(p.Scheduler), "process.scheduler")
-	c.refuseUnless(nothing(p.IOPriority), "process.ioPriority")
+	c.refuseUnless(absent(p.Scheduler), "process.scheduler")
+	c.refuseUnless(absent(p.IOPriority), "process.ioPriority")
 	c.refuseUnless(nothing(p.ExecCPUAffinity), "process.execCPUAffinity")
 }
 

@@ -53,7 +53,7 @@ func TestRefusals(t *testing.T) {
 
 // TestNothingIsAccepted: values that ask for nothing are no reason to refuse.
 func TestNothingIsAccepted(t *testing.T) {
-	s := spec(t, `{"hostname": "", "process": {"apparmorProfile": "unconfined", "selinuxLabel": "", "scheduler": null, "ioPriority": {}}, "hooks": {"prestart": []},
+	s := spec(t, `{"hostname": "", "process": {"apparmorProfile": "unconfined", "selinuxLabel": "", "scheduler": null, "ioPriority": null, "execCPUAffinity": {"initial": "", "final": ""}}, "hooks": {"prestart": []},
 		"mounts": [], "linux": {"seccomp": {}, "intelRdt": null, "netDevices": {}, "uidMappings": [], "timeOffsets": {}, "cgroupsPath": "", "devices": null,
 		"resources": {"blockIO": {"weight": 0, "weightDevice": [{"major": 8, "minor": 0, "weight": 0}], "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 0}]},
 		"rdma": {"mlx5_0": {}}, "hugepageLimits": [], "network": {"classID": 0, "priorities": []}, "cpu": {"shares": 0, "quota": 0, "period": 0, "realtimePeriod": 0, "realtimeRuntime": 0},
@@ -64,6 +64,31 @@ func TestNothingIsAccepted(t *testing.T) {
 	}
 	if diff := cmp.Diff(cgroupfs.Resources{}, out.Resources); diff != "" {
 		t.Errorf("limits (-want +got)\n%s", diff)
+	}
+}
+
+// TestEmptyObjectsAskForSomething: a name alone, or an object that lacks what it must hold, is a request.
+func TestEmptyObjectsAskForSomething(t *testing.T) {
+	for patch, want := range map[string]string{
+		`{"linux": {"netDevices": {"dummy0": {}}}}`:                                                 "linux.netDevices",
+		`{"linux": {"netDevices": {"dummy0": null}}}`:                                               "linux.netDevices",
+		`{"linux": {"netDevices": {"dummy0": {"name": ""}}}}`:                                       "linux.netDevices",
+		`{"linux": {"memoryPolicy": {}}}`:                                                           "linux.memoryPolicy",
+		`{"linux": {"memoryPolicy": {"mode": "", "flags": []}}}`:                                    "linux.memoryPolicy",
+		`{"linux": {"personality": {}}}`:                                                            "linux.personality",
+		`{"linux": {"personality": {"domain": ""}}}`:                                                "linux.personality",
+		`{"process": {"scheduler": {}}}`:                                                            "process.scheduler",
+		`{"process": {"scheduler": {"policy": "", "nice": 0}}}`:                                     "process.scheduler",
+		`{"process": {"ioPriority": {}}}`:                                                           "process.ioPriority",
+		`{"process": {"ioPriority": {"class": "", "priority": 0}}}`:                                 "process.ioPriority",
+		`{"mounts": [{"destination": "/a", "type": "tmpfs", "uidMappings": [{}]}]}`:                 "mounts[0].uidMappings",
+		`{"mounts": [{"destination": "/a", "type": "tmpfs", "gidMappings": [{"containerID": 0}]}]}`: "mounts[0].gidMappings",
+	} {
+		_, err := Convert(spec(t, patch), Options{Bundle: "/b", ID: "x"})
+		var got *UnsupportedError
+		if !errors.As(err, &got) || len(got.Properties) != 1 || got.Properties[0] != want {
+			t.Errorf("%s: %v, want %s refused by name", patch, err, want)
+		}
 	}
 }
 

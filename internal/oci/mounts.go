@@ -74,8 +74,8 @@ func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
 		c.warn(fmt.Sprintf("%s.destination: %q is not absolute and is taken from the container's root", at, in.Destination))
 	}
 	m.Destination = path.Join("/", in.Destination)
-	c.refuseUnless(nothing(in.UIDMappings), at+".uidMappings")
-	c.refuseUnless(nothing(in.GIDMappings), at+".gidMappings")
+	c.refuseUnless(absent(in.UIDMappings) || noMembers(in.UIDMappings), at+".uidMappings")
+	c.refuseUnless(absent(in.GIDMappings) || noMembers(in.GIDMappings), at+".gidMappings")
 	for i, o := range in.Options {
 		if err := c.option(&m, fmt.Sprintf("%s.options[%d]", at, i), o); err != nil {
 			return m, err
