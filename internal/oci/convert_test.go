@@ -92,6 +92,25 @@ func TestEmptyObjectsAskForSomething(t *testing.T) {
 	}
 }
 
+// TestNotStricterThanOthers: what runc runs and nothing is lost by is carried out; where something is left out, a warning says so.
+func TestNotStricterThanOthers(t *testing.T) {
+	fuse := `{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}`
+	out := convert(t, Options{}, `{"linux": {"uidMappings": [{"size": 1}], "timeOffsets": {"monotonic": {"secs": 1}},
+		"devices": [`+fuse+`, `+fuse+`], "resources": {"devices": [{"allow": true, "type": "c", "access": "rwa"}]}}}`)
+	want := []string{
+		"linux.uidMappings, linux.gidMappings: without effect, for linux.namespaces has no user namespace",
+		"linux.timeOffsets: without effect, for linux.namespaces has no new time namespace",
+		`linux.resources.devices[0].access: "rwa" holds other letters than rwm, which are left out`,
+	}
+	if diff := cmp.Diff(want, out.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got)\n%s", diff)
+	}
+	s := out.Spawn
+	if s.UIDMappings != nil || s.TimeOffsets != nil || out.Resources.Devices[0].Access != "rw" || len(s.Container.Devices) != len(defaultDevices())+1 {
+		t.Errorf("%+v", out)
+	}
+}
+
 func TestWrongValues(t *testing.T) {
 	const uts, net, mqueue = `{"type": "uts"}`, `{"type": "network"}`, `{"type": "ipc"}`
 	for _, c := range []struct{ patch, want string }{
@@ -122,11 +141,9 @@ func TestWrongValues(t *testing.T) {
 		{`{"linux": {"namespaces": [{"type": "x"}]}}`, `linux.namespaces[0].type: "x" is not known; want pid, network, mount, ipc, uts, user, cgroup or time`},
 		{`{"linux": {"namespaces": [` + uts + `, ` + uts + `]}}`, `linux.namespaces[1].type: "uts" stands twice; each type may stand once`},
 		{`{"linux": {"namespaces": [{"type": "pid", "path": "ns"}]}}`, `linux.namespaces[0].path: "ns" is not absolute`},
-		{`{"linux": {"uidMappings": [{"size": 1}]}}`, `linux.uidMappings, linux.gidMappings: given without a user namespace in linux.namespaces`},
 		{`{"linux": {"namespaces": [{"type": "user"}]}}`, `linux.uidMappings: missing; a new user namespace needs it`},
 		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"containerID": 1, "size": 9}]}}`, `linux.uidMappings: container id 0 is not mapped; the container's root must be`},
 		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"size": 9}, {"containerID": 9}]}}`, `linux.uidMappings[1].size: 0; want at least 1`},
-		{`{"linux": {"timeOffsets": {"monotonic": {"secs": 1}}}}`, `linux.timeOffsets: given without a new time namespace in linux.namespaces`},
 		{`{"linux": {"timeOffsets": {"realtime": {"secs": 1}}}}`, `linux.timeOffsets.realtime: no such clock; want monotonic or boottime`},
 		{`{"linux": {"namespaces": [{"type": "time"}], "timeOffsets": {"boottime": {"nanosecs": 1000000000}}}}`, `linux.timeOffsets.boottime.nanosecs: 1000000000; want at most 999999999`},
 		{`{"linux": {"namespaces": []}, "root": {"readonly": true}}`, `root.readonly: needs a mount namespace in linux.namespaces`},
@@ -145,7 +162,7 @@ func TestWrongValues(t *testing.T) {
 		{`{"mounts": [{"destination": "/a", "type": "proc", "options": [""]}]}`, `mounts[0].options[0]: empty`},
 		{`{"linux": {"devices": [{"path": "/d", "type": "x"}]}}`, `linux.devices[0].type: "x" is not known; want c, b, u or p`},
 		{`{"linux": {"devices": [{"path": "d", "type": "c"}]}}`, `linux.devices[0].path: "d"; want the absolute path of a device node`},
-		{`{"linux": {"devices": [{"path": "/d", "type": "c"}, {"path": "/d/", "type": "b"}]}}`, `linux.devices[1].path: "/d" stands twice; each path may stand once`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "c"}, {"path": "/d/", "type": "b"}]}}`, `linux.devices[1].path: "/d" stands twice, as two different devices`},
 		{`{"linux": {"devices": [{"path": "/d", "type": "c", "major": -1}]}}`, `linux.devices[0].major: -1; want 0 to 4294967295`},
 		{`{"linux": {"sysctl": {"net.x": "1"}}}`, `linux.sysctl: "net.x" needs a namespace of type network in linux.namespaces`},
 		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net.x": "1", "net/y/z.1": "2"}}}`, ``},
@@ -172,6 +189,8 @@ func TestWrongValues(t *testing.T) {
 		{`{"linux": {"resources": {"unified": {"../x.y": "1"}}}}`, `linux.resources.unified: "../x.y"; want the name of a controller's file such as memory.high`},
 		{`{"linux": {"resources": {"unified": {"cgroup.kill": "1"}}}}`, `linux.resources.unified: "cgroup.kill"; want the name of a controller's file such as memory.high`},
 		{`{"linux": {"resources": {"devices": [{"type": "p"}]}}}`, `linux.resources.devices[0].type: "p" is not known; want a, c or b`},
+		{`{"linux": {"resources": {"devices": [{"access": "rwa"}]}}}`, `linux.resources.devices[0].access: "rwa"; want letters of rwm`},
+		{`{"linux": {"resources": {"devices": [{"allow": true, "access": "RWM"}]}}}`, `linux.resources.devices[0].access: "RWM"; want letters of rwm`},
 		{`{"linux": {"resources": {"devices": [{"access": "x"}]}}}`, `linux.resources.devices[0].access: "x"; want letters of rwm`},
 		{`{"linux": {"resources": {"devices": [{"major": -2}]}}}`, `linux.resources.devices[0].major: -2; want 0 to 4294967295, or -1 for all`},
 	} {

@@ -41,7 +41,7 @@ func (c *conversion) mappings() error {
 	uids, gids := c.linux.UIDMappings, c.linux.GIDMappings
 	if !c.creates(container.NSUser) {
 		if len(uids)+len(gids) > 0 && !c.has(container.NSUser) {
-			return wrong("linux.uidMappings, linux.gidMappings", "given without a user namespace in linux.namespaces")
+			c.warn("linux.uidMappings, linux.gidMappings: without effect, for linux.namespaces has no user namespace")
 		}
 		return nil // A joined one has its own.
 	}
@@ -97,6 +97,9 @@ func (c *conversion) checkMapped(at, mappings string, in []IDMapping, id uint32)
 }
 
 func (c *conversion) timeOffsets() error {
+	if len(c.linux.TimeOffsets) > 0 && !c.creates(container.NSTime) {
+		c.warn("linux.timeOffsets: without effect, for linux.namespaces has no new time namespace")
+	}
 	for _, clock := range slices.Sorted(maps.Keys(c.linux.TimeOffsets)) {
 		o := c.linux.TimeOffsets[clock]
 		at := "linux.timeOffsets." + clock
@@ -105,8 +108,9 @@ func (c *conversion) timeOffsets() error {
 			return wrong(at, "no such clock; want monotonic or boottime")
 		case o.Nanosecs > 999_999_999:
 			return wrong(at+".nanosecs", "%d; want at most 999999999", o.Nanosecs)
-		case !c.creates(container.NSTime):
-			return wrong("linux.timeOffsets", "given without a new time namespace in linux.namespaces")
+		}
+		if !c.creates(container.NSTime) {
+			continue
 		}
 		if c.out.Spawn.TimeOffsets == nil {
 			c.out.Spawn.TimeOffsets = make(map[string]spawn.TimeOffset, 2)
