@@ -81,6 +81,11 @@ func (c *child) source(path string, recursive bool) (int, error) {
 	if err == nil || !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
 		return tree, err
 	}
+	return c.fromParent(path, recursive)
+}
+
+// fromParent is a detached copy of the mount at a path of the host, opened by the parent.
+func (c *child) fromParent(path string, recursive bool) (int, error) {
 	arg, e := syncproto.ToValue(container.MountArg{Source: path, Recursive: recursive})
 	if e != nil {
 		return -1, e

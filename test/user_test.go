@@ -144,3 +144,29 @@ func TestPlainUser(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// TestUserNamespaceDevices: in a user namespace the host's node is bound; one that the host does not have, or has as
+// another device, is made for the container, with the owner and the mode that the configuration says.
+func TestUserNamespaceDevices(t *testing.T) {
+	r := newRuntime(t)
+	bundle := shell(t, "ls -ln /dev/handfast-zero /dev/tty7; head -c 3 /dev/handfast-zero | wc -c", func(c map[string]any) {
+		testenv.MapIDs(c, hostIDs, 65536)
+		linux(c)["devices"] = []any{
+			map[string]any{"path": "/dev/handfast-zero", "type": "c", "major": 1, "minor": 5, "fileMode": 0o604, "uid": 3, "gid": 4},
+			map[string]any{"path": "/dev/tty7", "type": "c", "major": 1, "minor": 7},
+		}
+	})
+	o := r.do("run", "-b", bundle, testenv.ID(t))
+	lines := strings.Split(o.stdout, "\n")
+	if o.status != 0 || o.stderr != "" || len(lines) < 3 {
+		t.Fatalf("%+v", o)
+	}
+	for i, want := range []string{"crw----r-- 1 3 4 1, 5", "crw-rw-rw- 1 0 0 1, 7", "3"} {
+		if got := strings.Join(strings.Fields(lines[i]), " "); !strings.HasPrefix(got, want) {
+			t.Errorf("line %d is %q, want %q", i, got, want)
+		}
+	}
+	if _, err := os.Lstat("/dev/handfast-zero"); err == nil {
+		t.Error("the node was made on the host")
+	}
+}
