@@ -58,11 +58,16 @@ func (c *child) environment() error {
 	home := false
 	for i := len(env) - 1; i >= 0; i-- {
 		name, value, _ := strings.Cut(env[i], "=")
-		if seen[name] || name == "HOME" && value == "" {
+		if seen[name] {
 			continue
 		}
 		seen[name] = true
-		home = home || name == "HOME"
+		if name == "HOME" {
+			if value == "" {
+				continue // also where an earlier one has a value
+			}
+			home = true
+		}
 		out = append(out, env[i])
 	}
 	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
