@@ -170,3 +170,25 @@ func TestUserNamespaceDevices(t *testing.T) {
 		t.Error("the node was made on the host")
 	}
 }
+
+// TestCapabilitiesThatTheCallerLacks: they are left out of every set, the inheritable one too, where other runtimes end
+// with an EPERM of capset(2).
+func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
+	r := newRuntime(t)
+	setpriv := testenv.Tool(t, "setpriv", "util-linux")
+	r.wrap = func(cmd *exec.Cmd) *exec.Cmd {
+		return exec.Command(setpriv, append([]string{"--inh-caps=-all", "--bounding-set=-sys_time"}, cmd.Args...)...)
+	}
+	for _, uid := range []int{0, 1000} {
+		bundle := shell(t, "grep -E 'Cap(Inh|Bnd)' /proc/self/status", func(c map[string]any) {
+			process(c)["user"] = map[string]any{"uid": uid, "gid": uid}
+			process(c)["capabilities"] = map[string]any{
+				"bounding": []any{"CAP_KILL", "CAP_SYS_TIME"}, "inheritable": []any{"CAP_KILL", "CAP_SYS_TIME", "CAP_CHOWN"},
+			}
+		})
+		o := r.do("run", "-b", bundle, testenv.ID(t))
+		if want := "CapInh:\t0000000000000020\nCapBnd:\t0000000000000020\n"; o.status != 0 || o.stdout != want {
+			t.Errorf("as user %d: %+v, want %q", uid, o, want)
+		}
+	}
+}

@@ -27,6 +27,7 @@ type Host struct {
 	SetGroupsDenied bool // /proc/self/setgroups of the caller says deny
 	AppArmor        bool // the security module is in force
 	SELinux         bool
+	Capabilities    *HostCapabilities // of the caller; nil: nothing is known, and nothing left out
 	Cgroup          CgroupHost
 	Systemd         *Systemd // who makes the cgroup; nil: the runtime itself
 }
