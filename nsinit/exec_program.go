@@ -138,6 +138,7 @@ func (c *child) exec() error {
 	if err := c.peer.Exec(context.Background()); err != nil {
 		return err
 	}
+	emptyMask() // a hook's making has put back what the Go runtime began with
 	// syscall.Exec and not the bare call: it waits for threads in the making, and gives RLIMIT_NOFILE its value of before the runtime.
 	return op("execve", c.program, syscall.Exec(c.program, c.cfg.Process.Args, c.env))
 }

@@ -3,7 +3,9 @@ package spawn
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -151,6 +153,8 @@ type sources struct {
 func (p *Plan) program(s sources) (*rawfork.Program, error) {
 	n := p.numbers(len(s.files))
 	prog := &rawfork.Program{}
+	// The caller's mask is not the child's to keep, signal(7).
+	prog.Call("unblock all signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, rawfork.Keep(prog, &[2]uint64{}), 0, signalSetSize())
 	for i, fd := range s.files {
 		prog.Dup2(fd, i, false)
 	}
@@ -179,6 +183,14 @@ func (p *Plan) program(s sources) (*rawfork.Program, error) {
 		p.hide(prog)
 	}
 	return prog, prog.Execute(n.exe, p.Argv, p.Env)
+}
+
+// signalSetSize is the size of the kernel's sigset_t in bytes.
+func signalSetSize() uintptr {
+	if strings.HasPrefix(runtime.GOARCH, "mips") {
+		return 16
+	}
+	return 8
 }
 
 // mapped waits until the mappings are written, and becomes the root that they give.
