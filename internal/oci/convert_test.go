@@ -3,6 +3,7 @@ package oci
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -88,6 +89,36 @@ func TestEmptyObjectsAskForSomething(t *testing.T) {
 		var got *UnsupportedError
 		if !errors.As(err, &got) || len(got.Properties) != 1 || got.Properties[0] != want {
 			t.Errorf("%s: %v, want %s refused by name", patch, err, want)
+		}
+	}
+}
+
+// TestMappingsThatTheKernelRefuses: each is a bare EINVAL there, and told here with the place and the limit.
+func TestMappingsThatTheKernelRefuses(t *testing.T) {
+	ranges := func(n int, from, step uint64) string {
+		var all []string
+		for i := range uint64(n) {
+			all = append(all, fmt.Sprintf(`{"containerID": %d, "hostID": %d, "size": 1}`, i*step, from+i*step))
+		}
+		return strings.Join(all, ", ")
+	}
+	for maps, want := range map[string]string{
+		`{"hostID": 9, "size": 10}, {"containerID": 9, "hostID": 100, "size": 2}`:         "linux.uidMappings[1]: container ids 9 to 10 overlap with those of linux.uidMappings[0]",
+		`{"hostID": 9, "size": 10}, {"containerID": 10, "hostID": 18, "size": 2}`:         "linux.uidMappings[1]: host ids 18 to 19 overlap with those of linux.uidMappings[0]",
+		`{"hostID": 9, "size": 10}, {"containerID": 4294967294, "hostID": 99, "size": 2}`: "linux.uidMappings[1]: 2 ids from containerID 4294967294 on go beyond the highest, 4294967294",
+		`{"hostID": 4294967290, "size": 6}`:                                               "linux.uidMappings[0]: 6 ids from hostID 4294967290 on go beyond the highest, 4294967294",
+		ranges(341, 100000, 1):                                                            "linux.uidMappings: 341 ranges; the kernel takes at most 340",
+		ranges(200, 4000000000, 1000000):                                                  "linux.uidMappings: 4484 bytes as the kernel reads it; it takes less than 4096: fewer ranges, or some that follow each other as one",
+		`{"hostID": 4294967290, "size": 5}, {"containerID": 5, "hostID": 9, "size": 10}`:  "",
+	} {
+		s := spec(t, userNamespace)
+		s.Linux.UIDMappings = nil
+		if err := json.Unmarshal([]byte("["+maps+"]"), &s.Linux.UIDMappings); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+		if got := fmt.Sprint(err); want != "" && got != want || want == "" && err != nil {
+			t.Errorf("%.100s: %v, want %q", maps, err, want)
 		}
 	}
 }
