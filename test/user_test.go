@@ -124,6 +124,22 @@ func TestPlainUser(t *testing.T) {
 	if o.status != 9 || o.stderr != "" || !strings.HasPrefix(o.stdout, "0\n1\nhandfast\n") {
 		t.Errorf("%+v", o)
 	}
+	// A time namespace, which only root of the user namespace may make: the first process is in it, and is number 1 still.
+	edit(t, dir, func(c map[string]any) {
+		testenv.SetArgs(c, "sh", "-c", "cat /proc/self/timens_offsets; readlink /proc/self/ns/time; echo $$; id -u")
+		linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "time"})
+		linux(c)["timeOffsets"] = map[string]any{"boottime": map[string]any{"secs": 100000}}
+	})
+	ours, err := os.Readlink("/proc/self/ns/time")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o = finish(t, asUser("run", id))
+	fields := strings.Fields(o.stdout)
+	if o.status != 0 || o.stderr != "" || len(fields) != 9 || strings.Join(fields[:6], " ") != "monotonic 0 0 boottime 100000 0" ||
+		fields[6] == ours || fields[7] != "1" || fields[8] != "0" {
+		t.Errorf("a time namespace: %+v", o)
+	}
 	edit(t, dir, func(c map[string]any) { testenv.SetArgs(c, "sleep", "1000") })
 	for _, args := range [][]string{{"create", id}, {"start", id}, {"kill", id, "KILL"}} {
 		if o := finish(t, asUser(args...)); o != (outcome{}) {
