@@ -97,6 +97,14 @@ func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	return t, running, nil
 }
 
+// ending reports whether the container's first process has ended, or has come to its end: it gives up its namespaces before
+// it kills and awaits the others of its pid namespace.
+func (e *execution) ending() bool {
+	var st unix.Stat_t
+	err := unix.Stat("/proc/"+strconv.Itoa(e.state.PID)+"/ns/mnt", &st)
+	return !e.init.alive() || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
+}
+
 func (e *execution) readFacts(proc string, t *spawn.Target, running *oci.Running) error {
 	mount := false
 	for _, n := range namespaceFiles {
