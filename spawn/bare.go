@@ -126,21 +126,30 @@ func explainClone(err error, flags uintptr) error {
 	}
 	var errno unix.Errno
 	_ = errors.As(err, &errno)
-	return fmt.Errorf("clone with new namespaces [%s]: %w%s", flagNames(flags), call.Err, cloneHint(errno, flags))
+	return cloneError(call.Err, errno, flags)
+}
+
+func cloneError(err error, errno unix.Errno, flags uintptr) error {
+	if flags == 0 {
+		return fmt.Errorf("clone: %w%s", err, cloneHint(errno, flags))
+	}
+	return fmt.Errorf("clone with new namespaces [%s]: %w%s", flagNames(flags), err, cloneHint(errno, flags))
 }
 
 func cloneHint(errno unix.Errno, flags uintptr) string {
 	switch {
 	case errno == unix.EPERM && flags&unix.CLONE_NEWUSER != 0:
 		return " (a user namespace is not allowed here: see kernel.unprivileged_userns_clone, user.max_user_namespaces, and that this process is not in a chroot)"
-	case errno == unix.EPERM:
+	case errno == unix.EPERM && flags != 0:
 		return " (new namespaces need CAP_SYS_ADMIN, or a user namespace)"
 	case errno == unix.ENOSPC || errno == unix.EUSERS:
 		return " (a limit under /proc/sys/user or of nested namespaces is reached)"
-	case errno == unix.EINVAL:
+	case errno == unix.EINVAL && flags != 0:
 		return " (the kernel lacks one of the namespaces)"
 	case errno == unix.EAGAIN:
 		return " (RLIMIT_NPROC or pids.max is reached)"
+	case errno == unix.ENOMEM:
+		return " (memory is short, or the first process of the pid namespace has ended: then it takes no more)"
 	case errno == unix.EBUSY:
 		return " (the control group has controllers enabled for groups below it, and so cannot hold processes)"
 	}
@@ -157,8 +166,7 @@ func explainCall(err error, p *Plan) error {
 	hint := ""
 	switch {
 	case call.Call == "clone":
-		return fmt.Errorf("clone with new namespaces [%s]: %w%s", flagNames(p.Cloneflags&^p.firstFlags()), call.Errno,
-			cloneHint(call.Errno, p.Cloneflags))
+		return cloneError(call.Errno, call.Errno, p.Cloneflags&^p.firstFlags())
 	case call.Call == "execveat":
 		hint = " (execution of this very program as the child)"
 	case call.Errno == unix.EBADF && strings.HasPrefix(call.Call, "dup3"):
