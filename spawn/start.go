@@ -232,6 +232,9 @@ func (s *starter) place(ctx context.Context) error {
 			return &StartError{Stage: "oom_score_adj", Err: fmt.Errorf("oom_score_adj %d: %w", *adj, err)}
 		}
 	}
+	if err := s.giveStreams(); err != nil {
+		return &StartError{Stage: "started", Err: fmt.Errorf("standard streams: %w", err)}
+	}
 	if s.cfg.Handler != nil {
 		if err := s.cfg.Handler.Started(ctx, s.process.pid); err != nil {
 			return &StartError{Stage: "started", Err: err}
