@@ -23,6 +23,7 @@ type State struct {
 	StartTime uint64 `json:"startTime,omitempty"` // of that process, as ProcessStart gives it: a pid alone may come to mean another process
 	Gate      string `json:"gate,omitempty"`      // path of the start gate's socket, which is there until start; empty: run without a gate
 	Console   bool   `json:"console,omitempty"`   // the process has a terminal
+	Keyring   string `json:"keyring,omitempty"`   // name of the session keyring of its processes; empty: the caller's
 	NoProcess bool   `json:"noProcess,omitempty"` // the configuration has no process: it can be created and deleted, not started
 
 	CgroupPath string `json:"cgroupPath,omitempty"` // below the root of every hierarchy; empty while, or where, the container has no group of its own
