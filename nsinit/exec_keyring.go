@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keyring gives the process a session keyring of the container's, session-keyring(7): else it could use every key in the
-// caller's. It is made by the container's first process, in its user namespace, and found by its name by those that join.
+// keyring gives the process a session keyring of the container's, session-keyring(7): else it could use every key in
+// the caller's. It is made by the container's first process, in its user namespace, and found by its name by those that
+// join.
 func (c *child) keyring() error {
 	name := c.cfg.Process.Keyring
 	if name == "" {
@@ -19,10 +20,11 @@ func (c *child) keyring() error {
 	switch err {
 	case nil:
 		return searchable(id, name)
-	case unix.ENOSYS, unix.EPERM: // a kernel without keys, or a filter on system calls that keeps the container from them too
+	case unix.ENOSYS, unix.EPERM: // a kernel without keys, or a filter that keeps the container from them too
 		return nil
 	case unix.EDQUOT:
-		err = fmt.Errorf("%w (the user's quota in /proc/sys/kernel/keys/maxkeys or maxbytes is used up; --no-new-keyring makes none)", err)
+		err = fmt.Errorf("%w (the user's quota in /proc/sys/kernel/keys/maxkeys or maxbytes is used up; "+
+			"--no-new-keyring makes none)", err)
 	}
 	return op("keyctl KEYCTL_JOIN_SESSION_KEYRING", name, err)
 }

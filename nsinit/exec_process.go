@@ -40,8 +40,8 @@ func (c *child) stdio() error {
 	return nil
 }
 
-// isHostDevice reports whether a stream is a device of the host that is no terminal, such as /dev/zero: its owner is the host's,
-// for everybody.
+// isHostDevice reports whether a stream is a device of the host that is no terminal, such as /dev/zero: its owner is
+// the host's, for everybody.
 func isHostDevice(fd int, st *unix.Stat_t) bool {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFBLK:

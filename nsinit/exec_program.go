@@ -36,7 +36,8 @@ func (c *child) find(name string) error {
 		switch {
 		case executable(p) != nil:
 		case !path.IsAbs(dir):
-			// As package os/exec: what stands in the working directory must not come to mean a program by its name alone.
+			// As package os/exec: what stands in the working directory must not come to mean a program by its name
+			// alone.
 			return &programError{name, "cannot run executable found relative to current directory", unix.EACCES}
 		default:
 			c.program = p

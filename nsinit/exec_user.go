@@ -134,9 +134,10 @@ func setCapabilities(want container.Capabilities) error {
 	}
 	permitted := want.Permitted & mask(have, func(d unix.CapUserData) uint32 { return d.Permitted })
 	inherited := mask(have, func(d unix.CapUserData) uint32 { return d.Inheritable })
-	// capset(2), kernel security/commoncap.c cap_capset: what is new in the inheritable set must be in the bounding set, and
-	// in the permitted one too for who has no CAP_SETPCAP in effect, as after a change of the user.
-	inheritable := want.Inheritable & (inherited | bounding()&mask(have, func(d unix.CapUserData) uint32 { return d.Permitted }))
+	// capset(2), kernel security/commoncap.c cap_capset: what is new in the inheritable set must be in the bounding
+	// set, and in the permitted one too for who has no CAP_SETPCAP in effect, as after a change of the user.
+	held := mask(have, func(d unix.CapUserData) uint32 { return d.Permitted })
+	inheritable := want.Inheritable & (inherited | bounding()&held)
 	sets := [3]uint64{want.Effective & permitted, permitted, inheritable}
 	data := [2]unix.CapUserData{
 		{Effective: uint32(sets[0]), Permitted: uint32(sets[1]), Inheritable: uint32(sets[2])},

@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a process hands on to its children without a word, and a container must not get from whoever happened to call: which
-// signals are ignored and which are blocked, signal(7), and on which processors it may run, sched_setaffinity(2).
+// What a process hands on to its children without a word, and a container must not get from whoever happened to call:
+// which signals are ignored and which are blocked, signal(7), and on which processors it may run, sched_setaffinity(2).
 
-// inheritedSignals sets every signal that the caller ignored to its default, as nohup(1) leaves SIGHUP, and makes sure that
-// none is blocked. The Go runtime remembers the mask of its beginning, and gives it to every process that it makes: hooks.
-// So a process that began with a mask is executed anew without. It is only for a child that still is in the mounts of its
-// parent, where /proc is not the container's.
+// inheritedSignals sets every signal that the caller ignored to its default, as nohup(1) leaves SIGHUP, and makes sure
+// that none is blocked. The Go runtime remembers the mask of its beginning, and gives it to every process that it
+// makes: hooks. So a process that began with a mask is executed anew without. It is only for a child that still is in
+// the mounts of its parent, where /proc is not the container's.
 func inheritedSignals(again bool) {
 	defaultActions()
 	if emptyMask() || !again {
@@ -37,8 +37,8 @@ func setSize() (bytes uintptr, signals int) {
 	return 8, 64
 }
 
-// defaultActions sets the signals that are ignored to SIG_DFL. The others are the Go runtime's, and the execution resets
-// them.
+// defaultActions sets the signals that are ignored to SIG_DFL. The others are the Go runtime's, and the execution
+// resets them.
 func defaultActions() {
 	const ignored = 1 // SIG_IGN
 	size, signals := setSize()
@@ -64,9 +64,9 @@ func emptyMask() bool {
 	return errno != 0 || old == none
 }
 
-// everyProcessor lets this thread, and so the program, run wherever its cpuset allows. Linux 6.2 and later remember a mask
-// that was set once, and apply it to every cpuset to come (kernel/sched/core.c, user_cpus_ptr). What the kernel refuses here,
-// to a thread of the deadline scheduler say, stays as it was.
+// everyProcessor lets this thread, and so the program, run wherever its cpuset allows. Linux 6.2 and later remember a
+// mask that was set once, and apply it to every cpuset to come (kernel/sched/core.c, user_cpus_ptr). What the kernel
+// refuses here, to a thread of the deadline scheduler say, stays as it was.
 func everyProcessor() {
 	var mask [1024]byte // 8192 processors: more than the kernel can have; what it does not have it leaves out
 	for i := range mask {

@@ -139,7 +139,8 @@ func cloneError(err error, errno unix.Errno, flags uintptr) error {
 func cloneHint(errno unix.Errno, flags uintptr) string {
 	switch {
 	case errno == unix.EPERM && flags&unix.CLONE_NEWUSER != 0:
-		return " (a user namespace is not allowed here: see kernel.unprivileged_userns_clone, user.max_user_namespaces, and that this process is not in a chroot)"
+		return " (a user namespace is not allowed here: see kernel.unprivileged_userns_clone, " +
+			"user.max_user_namespaces, and that this process is not in a chroot)"
 	case errno == unix.EPERM && flags != 0:
 		return " (new namespaces need CAP_SYS_ADMIN, or a user namespace)"
 	case errno == unix.ENOSPC || errno == unix.EUSERS:

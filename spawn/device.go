@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// hostDevice is the device of the configuration at this path, which a child in a user namespace cannot make and so binds
-// from its parent; nil where there is none, or where the child can make it.
+// hostDevice is the device of the configuration at this path, which a child in a user namespace cannot make and so
+// binds from its parent; nil where there is none, or where the child can make it.
 func (s *starter) hostDevice(path string) *container.Device {
 	if !s.plan.hasUser() {
 		return nil

@@ -134,8 +134,8 @@ func TestJoinEverything(t *testing.T) {
 	}
 }
 
-// TestNewUserNamespaceWithJoinedTime: what must be joined as the caller is joined first, and the second process, which is the
-// one in the new user namespace, gets the mappings.
+// TestNewUserNamespaceWithJoinedTime: what must be joined as the caller is joined first, and the second process, which
+// is the one in the new user namespace, gets the mappings.
 func TestNewUserNamespaceWithJoinedTime(t *testing.T) {
 	needsFork(t)
 	pid, _ := holder(t, false)
@@ -155,8 +155,8 @@ func TestNewUserNamespaceWithJoinedTime(t *testing.T) {
 	}
 }
 
-// TestErrorsOfTheBeginning: between the clone and the execution one errno may stand for a dozen calls. The error names the
-// one that it was, and the cause.
+// TestErrorsOfTheBeginning: between the clone and the execution one errno may stand for a dozen calls. The error names
+// the one that it was, and the cause.
 func TestErrorsOfTheBeginning(t *testing.T) {
 	needsFork(t)
 	testenv.Root(t)

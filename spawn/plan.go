@@ -113,7 +113,7 @@ func (p *Plan) namespace(cfg *Config, ns Namespace) error {
 	case ns.Path == "" && ns.Kind == container.NSCgroup:
 		// Its root is the cgroup at the moment of its making, so it is made after the move.
 		told.How = container.NSUnshare
-	case ns.Path == "" && ns.Kind == container.NSTime && slices.Contains(cfg.Namespaces, Namespace{Kind: container.NSUser}):
+	case ns == Namespace{Kind: container.NSTime} && slices.Contains(cfg.Namespaces, Namespace{Kind: container.NSUser}):
 		// Only root of the user namespace may, and it shall belong to it.
 		text := offsets(cfg.TimeOffsets)
 		p.Time = &text

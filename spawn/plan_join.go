@@ -129,8 +129,8 @@ func (p *Plan) second() bool {
 	return p.enters(container.NSPid) || len(p.Joins) > 0 && p.Cloneflags != 0 || p.Time != nil
 }
 
-// firstFlags are the new namespaces of the process that this one makes; where there is a second one, they are that one's,
-// but for a user namespace that must be entered before another one is made.
+// firstFlags are the new namespaces of the process that this one makes; where there is a second one, they are that
+// one's, but for a user namespace that must be entered before another one is made.
 func (p *Plan) firstFlags() uintptr {
 	switch {
 	case p.Time != nil:
@@ -141,8 +141,8 @@ func (p *Plan) firstFlags() uintptr {
 	return p.Cloneflags
 }
 
-// mapped reports whether the child waits until the mappings of its new user namespace are written, and where: the second
-// process, if that one makes it.
+// mapped reports whether the child waits until the mappings of its new user namespace are written, and where: the
+// second process, if that one makes it.
 func (p *Plan) mapped() (first, second bool) {
 	if len(p.UIDMap) == 0 {
 		return false, false
@@ -151,8 +151,8 @@ func (p *Plan) mapped() (first, second bool) {
 	return first, !first
 }
 
-// numbers are the descriptors of a child on its way, beside those that it will have. From rest on everything is closed at
-// its first step, and everything below is open.
+// numbers are the descriptors of a child on its way, beside those that it will have. From rest on everything is closed
+// at its first step, and everything below is open.
 type numbers struct{ files, exe, alive, joins, root, word, rest int }
 
 func (p *Plan) numbers(files int) numbers {
@@ -182,7 +182,8 @@ func (p *Plan) program(s sources) (*rawfork.Program, error) {
 	n := p.numbers(len(s.files))
 	prog := &rawfork.Program{}
 	// The caller's mask is not the child's to keep, signal(7).
-	prog.Call("unblock all signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, rawfork.Keep(prog, &[2]uint64{}), 0, signalSetSize())
+	none := rawfork.Keep(prog, &[2]uint64{})
+	prog.Call("unblock all signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, none, 0, signalSetSize())
 	for i, fd := range s.files {
 		prog.Dup2(fd, i, false)
 	}
@@ -196,8 +197,8 @@ func (p *Plan) program(s sources) (*rawfork.Program, error) {
 	// From here on nothing of the host is open in it but what it was given.
 	prog.CloseFrom(n.rest)
 	first, second := p.mapped()
-	// CVE-2016-9962: nobody in the container may look into it on its way in. But what is hidden belongs to root in /proc, and
-	// a plain user could not write its mappings: it hides when they are written.
+	// CVE-2016-9962: nobody in the container may look into it on its way in. But what is hidden belongs to root in
+	// /proc, and a plain user could not write its mappings: it hides when they are written.
 	hidden := len(p.UIDMap) == 0 || p.SetGroups && !p.Helpers
 	if hidden {
 		notDumpable(prog)
@@ -252,8 +253,8 @@ func (p *Plan) await(prog *rawfork.Program, n numbers) {
 	prog.Call("setresuid 0", unix.SYS_SETRESUID, 0, 0, 0)
 }
 
-// unshareTime makes a time namespace for who comes after this process, and writes its offsets. The file is opened at the
-// lowest number that is free, which is known: everything below is open.
+// unshareTime makes a time namespace for who comes after this process, and writes its offsets. The file is opened at
+// the lowest number that is free, which is known: everything below is open.
 func (p *Plan) unshareTime(prog *rawfork.Program, n numbers) {
 	prog.Call("make a time namespace", unix.SYS_UNSHARE, unix.CLONE_NEWTIME)
 	if *p.Time == "" {
@@ -262,8 +263,10 @@ func (p *Plan) unshareTime(prog *rawfork.Program, n numbers) {
 	path, text := append([]byte("/proc/self/timens_offsets"), 0), []byte(*p.Time)
 	prog.Keep(path, text)
 	at := unix.AT_FDCWD
-	prog.Call("open /proc/self/timens_offsets", unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(&path[0])), unix.O_WRONLY|unix.O_CLOEXEC)
-	prog.Call(fmt.Sprintf("write the time offsets %q", text), unix.SYS_WRITE, uintptr(n.rest), uintptr(unsafe.Pointer(&text[0])), uintptr(len(text)))
+	prog.Call("open /proc/self/timens_offsets", unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(&path[0])),
+		unix.O_WRONLY|unix.O_CLOEXEC)
+	prog.Call(fmt.Sprintf("write the time offsets %q", text), unix.SYS_WRITE, uintptr(n.rest),
+		uintptr(unsafe.Pointer(&text[0])), uintptr(len(text)))
 	prog.Close(n.rest)
 }
 

@@ -147,14 +147,15 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 	}
 	made, err := s.quick(steps, files, cgroup)
 	if err != nil && made && rawfork.Available && ctx.Err() == nil {
-		// One errno stands for all that happens between the clone and the execution. The slower way knows which call it is.
+		// One errno stands for all that happens between the clone and the execution. The slower way knows which call it
+		// is.
 		return bare()
 	}
 	return err
 }
 
-// quick makes the child by package syscall, which neither copies memory nor needs a word between the two. made says whether
-// it came to that: the steps before it were all carried out.
+// quick makes the child by package syscall, which neither copies memory nor needs a word between the two. made says
+// whether it came to that: the steps before it were all carried out.
 func (s *starter) quick(steps []func() error, files []uintptr, cgroup int) (made bool, err error) {
 	pidfd, pid := -1, 0
 	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}

@@ -9,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// giveStreams makes the child's user, who is another one on the host, the owner of the standard streams: else the program
-// could not open them anew, as /dev/stderr. The child itself may not: their owner is nobody in its user namespace. As there,
-// a device of the host stays as it is, but for a terminal, and what is not the caller's to give as well.
+// giveStreams makes the child's user, who is another one on the host, the owner of the standard streams: else the
+// program could not open them anew, as /dev/stderr. The child itself may not: their owner is nobody in its user
+// namespace. As there, a device of the host stays as it is, but for a terminal, and what is not the caller's to give as
+// well.
 func (s *starter) giveStreams() error {
 	if !s.plan.hasUser() {
 		return nil

@@ -50,8 +50,8 @@ func firstProcessor() (n int) {
 	return n
 }
 
-// TestNothingInheritedFromTheCaller: whichever signals the caller ignores or blocks, and whatever processors it is bound to,
-// the container, what is executed in it, and its hooks begin with the default of everything.
+// TestNothingInheritedFromTheCaller: whichever signals the caller ignores or blocks, and whatever processors it is
+// bound to, the container, what is executed in it, and its hooks begin with the default of everything.
 func TestNothingInheritedFromTheCaller(t *testing.T) {
 	r := newRuntime(t)
 	r.wrap = func(cmd *exec.Cmd) *exec.Cmd {

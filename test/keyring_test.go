@@ -10,8 +10,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestSessionKeyring (LS01): a container has a session keyring of its own, which those that join it share, and nothing in
-// the caller's is its; with --no-new-keyring it has the caller's.
+// TestSessionKeyring (LS01): a container has a session keyring of its own, which those that join it share, and nothing
+// in the caller's is its; with --no-new-keyring it has the caller's.
 func TestSessionKeyring(t *testing.T) {
 	r := newRuntime(t)
 	goruntime.LockOSThread() // a session keyring is a thread's, and of the processes that it makes; this one ends with the test

@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// report is a public report as a container: what is changed in a good configuration, and what comes of it. test/reports.md
-// says where each is from.
+// report is a public report as a container: what is changed in a good configuration, and what comes of it.
+// test/reports.md says where each is from.
 type report struct {
 	name   string
 	script string // empty: what edit sets

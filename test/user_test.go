@@ -124,7 +124,8 @@ func TestPlainUser(t *testing.T) {
 	if o.status != 9 || o.stderr != "" || !strings.HasPrefix(o.stdout, "0\n1\nhandfast\n") {
 		t.Errorf("%+v", o)
 	}
-	// A time namespace, which only root of the user namespace may make: the first process is in it, and is number 1 still.
+	// A time namespace, which only root of the user namespace may make: the first process is in it, and is number 1
+	// still.
 	edit(t, dir, func(c map[string]any) {
 		testenv.SetArgs(c, "sh", "-c", "cat /proc/self/timens_offsets; readlink /proc/self/ns/time; echo $$; id -u")
 		linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "time"})

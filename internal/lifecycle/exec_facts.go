@@ -97,8 +97,8 @@ func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	return t, running, nil
 }
 
-// ending reports whether the container's first process has ended, or has come to its end: it gives up its namespaces before
-// it kills and awaits the others of its pid namespace.
+// ending reports whether the container's first process has ended, or has come to its end: it gives up its namespaces
+// before it kills and awaits the others of its pid namespace.
 func (e *execution) ending() bool {
 	var st unix.Stat_t
 	err := unix.Stat("/proc/"+strconv.Itoa(e.state.PID)+"/ns/mnt", &st)

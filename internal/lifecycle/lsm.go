@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// labelFacts asks whether the security modules that the process wants a label of are in force, and what capabilities there
-// are to give.
+// labelFacts asks whether the security modules that the process wants a label of are in force, and what capabilities
+// there are to give.
 func labelFacts(host *oci.Host, p *oci.Process) {
 	if p == nil {
 		return

@@ -34,7 +34,8 @@ func (c *conversion) capabilities(in *Capabilities) {
 // HostCapabilities are the caller's own sets, capabilities(7), as masks.
 type HostCapabilities struct{ Permitted, Inheritable, Bounding uint64 }
 
-// lacking warns of what the caller cannot give, and leaves it out. In a user namespace of its own a process has them all.
+// lacking warns of what the caller cannot give, and leaves it out. In a user namespace of its own a process has them
+// all.
 func (c *conversion) lacking(out *container.Capabilities) {
 	have := c.opt.Host.Capabilities
 	if have == nil || c.has(container.NSUser) {

@@ -123,7 +123,8 @@ func TestMappingsThatTheKernelRefuses(t *testing.T) {
 	}
 }
 
-// TestNotStricterThanOthers: what runc runs and nothing is lost by is carried out; where something is left out, a warning says so.
+// TestNotStricterThanOthers: what runc runs and nothing is lost by is carried out; where something is left out, a
+// warning says so.
 func TestNotStricterThanOthers(t *testing.T) {
 	fuse := `{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}`
 	out := convert(t, Options{}, `{"linux": {"uidMappings": [{"size": 1}], "timeOffsets": {"monotonic": {"secs": 1}},

@@ -104,7 +104,8 @@ func checkRanges(at string, in []IDMapping) error {
 		}
 		for j, o := range in[:i] {
 			if overlap(m.ContainerID, o.ContainerID, m.Size, o.Size) {
-				return wrong(one, "container ids %d to %d overlap with those of %s[%d]", m.ContainerID, m.ContainerID+m.Size-1, at, j)
+				return wrong(one, "container ids %d to %d overlap with those of %s[%d]",
+					m.ContainerID, m.ContainerID+m.Size-1, at, j)
 			}
 			if overlap(m.HostID, o.HostID, m.Size, o.Size) {
 				return wrong(one, "host ids %d to %d overlap with those of %s[%d]", m.HostID, m.HostID+m.Size-1, at, j)
@@ -113,7 +114,8 @@ func checkRanges(at string, in []IDMapping) error {
 		length += len(fmt.Sprintf("%d %d %d\n", m.ContainerID, m.HostID, m.Size))
 	}
 	if length >= mappingBytes {
-		return wrong(at, "%d bytes as the kernel reads it; it takes less than %d: fewer ranges, or some that follow each other as one", length, mappingBytes)
+		return wrong(at, "%d bytes as the kernel reads it; it takes less than %d: fewer ranges, or some that follow each other as one",
+			length, mappingBytes)
 	}
 	return nil
 }

@@ -66,8 +66,8 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
-// TestCapabilitiesThatTheCallerLacks: they are left out with a warning, also of the inheritable set, where the kernel has a
-// rule of its own; a user namespace has them all.
+// TestCapabilitiesThatTheCallerLacks: they are left out with a warning, also of the inheritable set, where the kernel
+// has a rule of its own; a user namespace has them all.
 func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
 	const kill, chown, admin, raw = 1 << unix.CAP_KILL, 1 << unix.CAP_CHOWN, 1 << unix.CAP_SYS_ADMIN, 1 << unix.CAP_NET_RAW
 	host := Host{Capabilities: &HostCapabilities{Permitted: kill | chown | raw, Inheritable: admin, Bounding: kill | chown | raw}}

@@ -37,7 +37,8 @@ func (l *limits) deviceRules(r *Resources) error {
 			if !d.Allow {
 				return wrong(at+".access", "%q; want letters of rwm", d.Access)
 			}
-			l.warnings = append(l.warnings, fmt.Sprintf("%s.access: %q holds other letters than rwm, which are left out", at, d.Access))
+			l.warnings = append(l.warnings,
+				fmt.Sprintf("%s.access: %q holds other letters than rwm, which are left out", at, d.Access))
 			d.Access = known
 		}
 		for _, n := range [...]struct {

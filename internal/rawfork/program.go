@@ -125,8 +125,8 @@ func (p *Program) Fork(flags uintptr) {
 	p.put(fork, "clone", 0, nil)
 }
 
-// Await adds a wait for the caller's word (Child.Go) at the descriptor fd, which is the number that Start is told. After a
-// Fork it is the second child that waits.
+// Await adds a wait for the caller's word (Child.Go) at the descriptor fd, which is the number that Start is told.
+// After a Fork it is the second child that waits.
 func (p *Program) Await(fd int) {
 	p.await, p.later = true, p.second != nil
 	p.put(await, "wait for the parent", unix.SYS_READ, []uintptr{uintptr(fd), Keep(p, new([1]byte)), 1})

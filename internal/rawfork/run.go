@@ -83,8 +83,8 @@ func (c *Child) start(o Options) (err error) {
 	return c.clone(append(head.calls, shifted(c.p.calls, len(head.calls))...), o)
 }
 
-// pipes makes what the child is waited for and told by, and adds to head what puts its ends in place. Their copies are above
-// all numbers that the child uses, as everything else that it puts in place: none lands on another's source.
+// pipes makes what the child is waited for and told by, and adds to head what puts its ends in place. Their copies are
+// above all numbers that the child uses, as everything else that it puts in place: none lands on another's source.
 func (c *Child) pipes(head *Program, o Options) (theirs []*os.File, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -183,8 +183,8 @@ func clone3() bool {
 // PID is the first child.
 func (c *Child) PID() int { return c.pid }
 
-// Waiting is the child that waits for Go: the first one, or where the program forks before its Await the second one, as soon
-// as it exists. An error is that of the call that failed, or of ctx; the caller then calls Kill.
+// Waiting is the child that waits for Go: the first one, or where the program forks before its Await the second one, as
+// soon as it exists. An error is that of the call that failed, or of ctx; the caller then calls Kill.
 func (c *Child) Waiting(ctx context.Context) (pid int, err error) {
 	if !c.p.later {
 		return c.pid, nil
