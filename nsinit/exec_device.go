@@ -81,9 +81,17 @@ func matches(fd int, p string, d *container.Device) error {
 	return nil
 }
 
-// bindDevice mounts the host's node of the same path over an empty file.
+// bindDevice mounts the host's node of the same path over an empty file. What the host has no node of its parent makes,
+// where this process is in a user namespace and that one is not.
 func (c *child) bindDevice(p string, d *container.Device) error {
 	tree, err := c.namedSource(p, false)
+	if err == nil && c.hasNamespace(container.NSUser) && matches(tree, p, d) != nil {
+		sys.Close(tree)
+		err = unix.ENOENT
+	}
+	if errors.Is(err, unix.ENOENT) && c.hasNamespace(container.NSUser) {
+		tree, err = c.fromParent(p, false)
+	}
 	if err != nil {
 		return err
 	}

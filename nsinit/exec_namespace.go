@@ -20,6 +20,11 @@ func (c *child) session() error {
 	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
 		return op("prctl PR_SET_NAME", "", err)
 	}
+	if err := c.keyring(); err != nil {
+		return err
+	}
+	// It is in its groups by now.
+	everyProcessor()
 	// Modes are what the configuration says; the program's own umask comes last.
 	unix.Umask(0)
 	// EPERM: it leads a process group already, as the first process of a new pid namespace may.

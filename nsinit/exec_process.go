@@ -27,7 +27,7 @@ func (c *child) stdio() error {
 			}
 			continue
 		}
-		if st.Uid == c.cfg.Process.UID {
+		if st.Uid == c.cfg.Process.UID || isHostDevice(fd, &st) {
 			continue
 		}
 		err := unix.Fchown(fd, int(c.cfg.Process.UID), -1)
@@ -38,6 +38,19 @@ func (c *child) stdio() error {
 		}
 	}
 	return nil
+}
+
+// isHostDevice reports whether a stream is a device of the host that is no terminal, such as /dev/zero: its owner is
+// the host's, for everybody.
+func isHostDevice(fd int, st *unix.Stat_t) bool {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFBLK:
+		return true
+	case unix.S_IFCHR:
+		_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		return err != nil
+	}
+	return false
 }
 
 // reopenNull replaces a stream by the container's own null device. An image without one keeps what it was given.
@@ -58,11 +71,16 @@ func (c *child) environment() error {
 	home := false
 	for i := len(env) - 1; i >= 0; i-- {
 		name, value, _ := strings.Cut(env[i], "=")
-		if seen[name] || name == "HOME" && value == "" {
+		if seen[name] {
 			continue
 		}
 		seen[name] = true
-		home = home || name == "HOME"
+		if name == "HOME" {
+			if value == "" {
+				continue // also where an earlier one has a value
+			}
+			home = true
+		}
 		out = append(out, env[i])
 	}
 	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {

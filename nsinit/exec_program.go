@@ -3,6 +3,7 @@ package nsinit
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 	"syscall"
 
@@ -28,23 +29,24 @@ func (c *child) find(name string) error {
 		c.program = name
 		return nil
 	}
-	var denied error
 	for _, dir := range strings.Split(c.variable("PATH"), ":") {
 		if dir == "" {
 			dir = "."
 		}
 		p := dir + "/" + name
-		switch err := executable(p); err {
-		case nil:
+		switch {
+		case executable(p) != nil:
+		case !path.IsAbs(dir):
+			// As package os/exec: what stands in the working directory must not come to mean a program by its name
+			// alone.
+			return &programError{name, "cannot run executable found relative to current directory", unix.EACCES}
+		default:
 			c.program = p
 			return nil
-		case unix.EACCES:
-			denied = err
 		}
 	}
-	if denied != nil {
-		return &programError{name, denied.Error(), denied}
-	}
+	// Also where one was found that may not be executed: the words are what managers make status 127 of, with every
+	// runtime whose search is that of package os/exec.
 	return &programError{name, "executable file not found in $PATH", unix.ENOENT}
 }
 
@@ -146,6 +148,7 @@ func (c *child) exec() error {
 	if err := c.peer.Exec(context.Background()); err != nil {
 		return err
 	}
+	emptyMask() // a hook's making has put back what the Go runtime began with
 	// syscall.Exec and not the bare call: it waits for threads in the making, and gives RLIMIT_NOFILE its value of before the runtime.
 	return op("execve", c.program, syscall.Exec(c.program, c.cfg.Process.Args, c.env))
 }

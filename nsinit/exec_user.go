@@ -137,11 +137,14 @@ func setCapabilities(want container.Capabilities, keep uint64) error {
 	if err := unix.Capget(&head, &have[0]); err != nil {
 		return op("capget", "", err)
 	}
-	all := mask(have, func(d unix.CapUserData) uint32 { return d.Permitted })
-	permitted := want.Permitted & all
-	// A capability may be inheritable only out of the bounding set, and effective only out of the permitted one, capset(2).
-	sets := [3]uint64{want.Effective & permitted, permitted, want.Inheritable & (want.Bounding | permitted)}
-	kept := permitted | keep&all
+	inherited := mask(have, func(d unix.CapUserData) uint32 { return d.Inheritable })
+	// capset(2), kernel security/commoncap.c cap_capset: what is new in the inheritable set must be in the bounding
+	// set, and in the permitted one too for who has no CAP_SETPCAP in effect, as after a change of the user.
+	held := mask(have, func(d unix.CapUserData) uint32 { return d.Permitted })
+	permitted := want.Permitted & held
+	inheritable := want.Inheritable & (inherited | bounding()&held)
+	sets := [3]uint64{want.Effective & permitted, permitted, inheritable}
+	kept := permitted | keep&held
 	data := [2]unix.CapUserData{
 		{Effective: uint32(sets[0]), Permitted: uint32(kept), Inheritable: uint32(sets[2])},
 		{Effective: uint32(sets[0] >> 32), Permitted: uint32(kept >> 32), Inheritable: uint32(sets[2] >> 32)},
@@ -163,6 +166,18 @@ func setCapabilities(want container.Capabilities, keep uint64) error {
 		}
 	}
 	return nil
+}
+
+// bounding is the bounding set of this thread.
+func bounding() (set uint64) {
+	for n := range 63 {
+		r, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
+		if err != nil {
+			break // beyond the last
+		}
+		set |= uint64(r&1) << n
+	}
+	return set
 }
 
 func mask(d [2]unix.CapUserData, f func(unix.CapUserData) uint32) uint64 {

@@ -27,6 +27,8 @@ func Main() {
 	}
 	// Namespaces, credentials and capabilities are a thread's own: everything happens on this one, which is the process's first and the one that the execution leaves over.
 	runtime.LockOSThread()
+	setns := len(os.Args) > 1 && os.Args[1] == "setns"
+	inheritedSignals(!setns)
 	conn, _, err := transport.Adopt(SocketVariable)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
@@ -35,7 +37,7 @@ func Main() {
 	closeInherited(socket)
 	c := &child{profile: syncproto.Init(), plan: Plan}
 	c.parent, _ = strconv.Atoi(socket)
-	if len(os.Args) > 1 && os.Args[1] == "setns" {
+	if setns {
 		c.profile, c.plan = syncproto.Setns(), PlanJoin
 	}
 	if c.peer, err = transport.NewChild(conn, c.profile, transport.Options{}); err != nil {

@@ -201,6 +201,8 @@ func TestEnvironment(t *testing.T) {
 	for _, c := range []struct{ env, want []string }{
 		{[]string{"A=1", "HOME=/h", "A=2"}, []string{"HOME=/h", "A=2"}},
 		{[]string{"HOME="}, []string{"HOME=/"}},
+		{[]string{"HOME=/x", "HOME="}, []string{"HOME=/"}},
+		{[]string{"HOME=", "HOME=/x"}, []string{"HOME=/x"}},
 		{nil, []string{"HOME=/"}},
 	} {
 		k := &child{root: emptyRoot(t)}

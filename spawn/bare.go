@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,25 +28,40 @@ func (s *starter) bare(ctx context.Context, files []int, exe *os.File, cgroup in
 	n := s.plan.numbers(len(files))
 	child, err := rawfork.Start(prog, rawfork.Options{Flags: s.plan.firstFlags(), Cgroup: cgroup, Alive: n.alive, Word: n.word})
 	if err != nil {
-		return explainClone(err, s.plan)
+		return explainClone(err, s.plan.firstFlags())
 	}
 	ctx, cancel := s.cfg.Deadlines.bare(ctx)
 	defer cancel()
-	if s.plan.Helpers {
-		if err = writeMaps(ctx, child.PID(), s.cfg); err == nil {
-			err = child.Go()
-		}
-		if err != nil {
-			child.Kill()
-			return err
-		}
+	if err := s.release(ctx, child); err != nil {
+		child.Kill()
+		return err
 	}
 	pid, pidfd, err := child.Wait(ctx)
 	if err != nil {
-		return explainJoin(err, s.plan)
+		return explainCall(err, s.plan)
 	}
 	s.process = newProcess(pid, pidfd)
 	return nil
+}
+
+// release writes the mappings of a child that waits for them, and lets it go on.
+func (s *starter) release(ctx context.Context, child *rawfork.Child) error {
+	if len(s.plan.UIDMap) == 0 {
+		return nil
+	}
+	pid, err := child.Waiting(ctx)
+	if err != nil {
+		return explainCall(err, s.plan)
+	}
+	if s.plan.Helpers {
+		err = writeMaps(ctx, pid, s.cfg)
+	} else {
+		err = writeMapFiles(pid, s.plan)
+	}
+	if err != nil {
+		return err
+	}
+	return child.Go()
 }
 
 // bare bounds what a child does before it can speak.
@@ -102,24 +118,70 @@ func (s *starter) sources(files []int, exe *os.File) (src sources, done func(), 
 	return src, done, err
 }
 
-// explainJoin adds to a bare errno of the child's calls what it usually means.
-func explainJoin(err error, p *Plan) error {
+// explainClone adds to the errno of clone(2) what it usually means here. Other errors say what they are.
+func explainClone(err error, flags uintptr) error {
+	var call *os.SyscallError
+	if !errors.As(err, &call) || call.Syscall != "clone" && call.Syscall != "clone3" {
+		return fmt.Errorf("make the child: %w", err)
+	}
+	var errno unix.Errno
+	_ = errors.As(err, &errno)
+	return cloneError(call.Err, errno, flags)
+}
+
+func cloneError(err error, errno unix.Errno, flags uintptr) error {
+	if flags == 0 {
+		return fmt.Errorf("clone: %w%s", err, cloneHint(errno, flags))
+	}
+	return fmt.Errorf("clone with new namespaces [%s]: %w%s", flagNames(flags), err, cloneHint(errno, flags))
+}
+
+func cloneHint(errno unix.Errno, flags uintptr) string {
+	switch {
+	case errno == unix.EPERM && flags&unix.CLONE_NEWUSER != 0:
+		return " (a user namespace is not allowed here: see kernel.unprivileged_userns_clone, " +
+			"user.max_user_namespaces, and that this process is not in a chroot)"
+	case errno == unix.EPERM && flags != 0:
+		return " (new namespaces need CAP_SYS_ADMIN, or a user namespace)"
+	case errno == unix.ENOSPC || errno == unix.EUSERS:
+		return " (a limit under /proc/sys/user or of nested namespaces is reached)"
+	case errno == unix.EINVAL && flags != 0:
+		return " (the kernel lacks one of the namespaces)"
+	case errno == unix.EAGAIN:
+		return " (RLIMIT_NPROC or pids.max is reached)"
+	case errno == unix.ENOMEM:
+		return " (memory is short, or the first process of the pid namespace has ended: then it takes no more)"
+	case errno == unix.EBUSY:
+		return " (the control group has controllers enabled for groups below it, and so cannot hold processes)"
+	}
+	return ""
+}
+
+// explainCall adds to the errno of one of the child's calls what it usually means.
+func explainCall(err error, p *Plan) error {
 	var call *rawfork.Error
 	if !errors.As(err, &call) {
 		return err
 	}
+	joins := strings.HasPrefix(call.Call, "join ")
 	hint := ""
 	switch {
-	case call.Errno == unix.ESRCH:
-		hint = " (the process whose namespaces were to be joined has ended)"
-	case call.Errno == unix.EPERM && p.Cloneflags != 0 && call.Call == "clone":
-		hint = " (new namespaces [" + flagNames(p.Cloneflags) + "] need CAP_SYS_ADMIN in the user namespace)"
-	case call.Errno == unix.EPERM:
-		hint = " (it belongs to a user in whose place the caller may not act: CAP_SYS_ADMIN in the user namespace that owns it is needed)"
-	case call.Errno == unix.EINVAL && p.enters(container.NSUser):
-		hint = " (the user namespace is the caller's own, or maps no id 0)"
+	case call.Call == "clone":
+		return cloneError(call.Errno, call.Errno, p.Cloneflags&^p.firstFlags())
+	case call.Call == "execveat":
+		hint = " (execution of this very program as the child)"
+	case call.Errno == unix.EBADF && strings.HasPrefix(call.Call, "dup3"):
+		hint = " (the number is above RLIMIT_NOFILE)"
 	case call.Errno == unix.ECANCELED:
 		hint = " (its parent has gone)"
+	case call.Errno == unix.ESRCH && joins:
+		hint = " (the process whose namespaces were to be joined has ended)"
+	case call.Errno == unix.EPERM && joins:
+		hint = " (it belongs to a user in whose place the caller may not act: CAP_SYS_ADMIN in the user namespace that owns it is needed)"
+	case call.Errno == unix.EINVAL && joins && p.enters(container.NSUser):
+		hint = " (the user namespace is the caller's own, or maps no id 0)"
+	case call.Errno == unix.EINVAL && strings.HasPrefix(call.Call, "become "):
+		hint = " (the user namespace maps no id 0)"
 	}
 	return fmt.Errorf("%w%s", err, hint)
 }

@@ -114,6 +114,12 @@ func (s *starter) mountSource(arg syncproto.Value) (int, error) {
 		flags |= unix.AT_RECURSIVE
 	}
 	fd, err := unix.OpenTree(unix.AT_FDCWD, m.Source, flags)
+	if d := s.hostDevice(m.Source); d != nil && (err == unix.ENOENT || err == nil && !isDevice(fd, d)) {
+		if err == nil {
+			_ = unix.Close(fd)
+		}
+		return s.makeDevice(d)
+	}
 	if err != nil {
 		return -1, &os.PathError{Op: "open_tree", Path: m.Source, Err: err}
 	}
@@ -148,17 +154,7 @@ func (s *starter) named(source string) bool {
 			return true
 		}
 	}
-	return s.plan.hasUser() && isHostDevice(c, source)
-}
-
-// isHostDevice allows the devices of the configuration, which a child in a user namespace cannot make and so binds from the host.
-func isHostDevice(c *container.Config, source string) bool {
-	for _, d := range c.Devices {
-		if d.Path == source {
-			return true
-		}
-	}
-	return false
+	return s.hostDevice(source) != nil
 }
 
 // limits raises the child's resource limits from outside, where the parent may do more than a child in a user namespace. The child sets them all itself as well, and what

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // writeMaps lets newuidmap(1) and newgidmap(1) write the mappings of the user namespace that the process pid has made: they may do more than the caller, as far as subuid(5) and
@@ -21,6 +23,36 @@ func writeMaps(ctx context.Context, pid int, cfg *Config) error {
 		}
 	}
 	return nil
+}
+
+// writeMapFiles writes the mappings of the user namespace that the process pid has made, user_namespaces(7).
+func writeMapFiles(pid int, p *Plan) error {
+	proc := "/proc/" + strconv.Itoa(pid)
+	write := func(file, text string) error {
+		// One write(2): the kernel takes the whole or nothing, and only once.
+		if err := os.WriteFile(proc+"/"+file, []byte(text), 0); err != nil {
+			return fmt.Errorf("%s of the new user namespace, %q: %w", file, text, err)
+		}
+		return nil
+	}
+	if !p.SetGroups {
+		// The file is there since Linux 3.19.
+		if err := write("setgroups", "deny"); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if err := write("uid_map", mapText(p.UIDMap)); err != nil {
+		return err
+	}
+	return write("gid_map", mapText(p.GIDMap))
+}
+
+func mapText(maps []syscall.SysProcIDMap) string {
+	var b strings.Builder
+	for _, m := range maps {
+		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
+	}
+	return b.String()
 }
 
 func helper(ctx context.Context, program, file string, pid int, maps []IDMap) error {

@@ -134,6 +134,64 @@ func TestJoinEverything(t *testing.T) {
 	}
 }
 
+// TestNewUserNamespaceWithJoinedTime: what must be joined as the caller is joined first, and the second process, which
+// is the one in the new user namespace, gets the mappings.
+func TestNewUserNamespaceWithJoinedTime(t *testing.T) {
+	needsFork(t)
+	pid, _ := holder(t, false)
+	want := links(t, filepath.Join("/proc", strconv.Itoa(pid), "ns"))[container.NSTime]
+	cfg := config("ok", "id -u; echo $$; cat /proc/self/uid_map; readlink /proc/self/ns/time")
+	cfg.Namespaces = []spawn.Namespace{
+		{Kind: container.NSTime, Path: "/proc/" + strconv.Itoa(pid) + "/ns/time"}, {Kind: container.NSUser}, {Kind: container.NSPid}, {Kind: container.NSUTS},
+	}
+	cfg.UIDMappings = []spawn.IDMap{{HostID: 100000, Size: 65536}}
+	cfg.GIDMappings = cfg.UIDMappings
+	read := output(t, &cfg)
+	if status := wait(t, start(t, cfg)); status.ExitStatus() != 0 {
+		t.Errorf("exit status %d", status.ExitStatus())
+	}
+	if diff := cmp.Diff([]string{"0", "1", "0", "100000", "65536", want}, strings.Fields(read())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestErrorsOfTheBeginning: between the clone and the execution one errno may stand for a dozen calls. The error names
+// the one that it was, and the cause.
+func TestErrorsOfTheBeginning(t *testing.T) {
+	needsFork(t)
+	testenv.Root(t)
+	maps := func(cfg *spawn.Config, uids ...spawn.IDMap) {
+		cfg.Namespaces = []spawn.Namespace{{Kind: container.NSUser}}
+		cfg.UIDMappings, cfg.GIDMappings = uids, []spawn.IDMap{{HostID: 100000, Size: 10}}
+	}
+	plain, garbage := filepath.Join(testenv.Dir(t), "plain"), filepath.Join(testenv.Dir(t), "garbage")
+	for file, mode := range map[string]os.FileMode{plain: 0o644, garbage: 0o755} {
+		if err := os.WriteFile(file, []byte("no program"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(cfg *spawn.Config)
+		errno  syscall.Errno
+		text   string
+	}{
+		"mappings overlap": {func(cfg *spawn.Config) {
+			maps(cfg, spawn.IDMap{HostID: 100000, Size: 10}, spawn.IDMap{ContainerID: 5, HostID: 200000, Size: 10})
+		}, unix.EINVAL, `uid_map of the new user namespace, "0 100000 10\n5 200000 10\n": write /proc/`},
+		"the mapping's end overflows": {func(cfg *spawn.Config) { maps(cfg, spawn.IDMap{HostID: 4294967290, Size: 10}) },
+			unix.EINVAL, `uid_map of the new user namespace`},
+		"not executable": {func(cfg *spawn.Config) { cfg.Init = []string{plain} }, unix.EACCES, "execveat: permission denied"},
+		"no program":     {func(cfg *spawn.Config) { cfg.Init = []string{garbage} }, unix.ENOEXEC, "execveat: exec format error"},
+	} {
+		cfg := config("ok", "true")
+		c.change(&cfg)
+		_, err := spawn.Start(context.Background(), cfg)
+		if !errors.Is(err, c.errno) || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "lacks one of the namespaces") {
+			t.Errorf("%s: %v, want %q", name, err, c.text)
+		}
+	}
+}
+
 // needsFork skips in builds that cannot fork by themselves, which join no user and no time namespaces.
 func needsFork(t *testing.T) {
 	t.Helper()

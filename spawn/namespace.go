@@ -113,7 +113,8 @@ func (s ThreadStep) run() error {
 // is not hidden on its way in: it is for tests of this package, not for a container that is not trusted.
 func (s *starter) withoutFork() error {
 	if s.cfg.Target == nil {
-		return errors.New("this build is instrumented (race detector or sanitizer) and can neither join user and time namespaces nor wait for newuidmap")
+		return errors.New("this build is instrumented (race detector or sanitizer) and can neither join user and time " +
+			"namespaces, nor make a time namespace in a new user namespace, nor wait for newuidmap")
 	}
 	var all Join
 	for _, j := range s.plan.Joins {

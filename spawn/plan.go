@@ -28,6 +28,7 @@ type Plan struct {
 	Joins      []Join       // what the child joins before the execution, when it still has one thread alone
 	Chroot     bool         // the child takes the target's root directory as its own
 	Helpers    bool         // newuidmap(1) and newgidmap(1) write the mappings
+	Time       *string      // the child makes a time namespace, which its new user namespace owns, with these offsets
 	Hidden     bool         // the child executes with two different group ids, so that nobody may trace it, from its first instruction on
 	UIDMap     []syscall.SysProcIDMap
 	GIDMap     []syscall.SysProcIDMap
@@ -116,6 +117,10 @@ func (p *Plan) namespace(cfg *Config, ns Namespace) error {
 	case ns.Path == "" && ns.Kind == container.NSCgroup:
 		// Its root is the cgroup at the moment of its making, so it is made after the move.
 		told.How = container.NSUnshare
+	case ns == Namespace{Kind: container.NSTime} && slices.Contains(cfg.Namespaces, Namespace{Kind: container.NSUser}):
+		// Only root of the user namespace may, and it shall belong to it.
+		text := offsets(cfg.TimeOffsets)
+		p.Time = &text
 	case ns.Path == "" && ns.Kind == container.NSTime:
 		// clone(2) itself would freeze the offsets before they can be written, time_namespaces(7).
 		p.Thread = append(p.Thread, ThreadStep{Kind: ns.Kind, Offsets: offsets(cfg.TimeOffsets)})
@@ -212,6 +217,9 @@ func (p *Plan) String() string {
 	}
 	if p.Helpers {
 		b.WriteString("mapped by newuidmap and newgidmap\n")
+	}
+	if p.Time != nil {
+		fmt.Fprintf(&b, "child unshare time offsets %q\n", *p.Time)
 	}
 	for _, n := range p.Namespaces {
 		fmt.Fprintf(&b, "child %s %s\n", n.Kind, n.How)

@@ -3,7 +3,10 @@ package spawn
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -40,7 +43,9 @@ func (j Join) flags() (flags uintptr) {
 }
 
 // bare reports whether the child begins by a bare fork, as a process of one thread.
-func (p *Plan) bare() bool { return len(p.Joins) > 0 || p.Helpers || p.Profile == profileSetns }
+func (p *Plan) bare() bool {
+	return len(p.Joins) > 0 || p.Helpers || p.Time != nil || p.Profile == profileSetns
+}
 
 // enters reports whether the child joins a namespace of this kind.
 func (p *Plan) enters(kind string) bool {
@@ -117,25 +122,50 @@ func (p *Plan) joins(cfg *Config) error {
 
 // second reports whether the one that joins makes the child as a second process: a pid namespace holds only the children of who has entered it, and what is made new shall belong to the
 // user namespace that was entered.
+//
+// Likewise a time namespace: who makes one is no member of it before its next execution, and before Linux 6.0 never,
+// time_namespaces(7).
 func (p *Plan) second() bool {
-	return p.enters(container.NSPid) || len(p.Joins) > 0 && p.Cloneflags != 0
+	return p.enters(container.NSPid) || len(p.Joins) > 0 && p.Cloneflags != 0 || p.Time != nil
 }
 
-// firstFlags are the new namespaces of the process that this one makes; where there is a second one, they are that one's.
+// firstFlags are the new namespaces of the process that this one makes; where there is a second one, they are that
+// one's, but for a user namespace that must be entered before another one is made.
 func (p *Plan) firstFlags() uintptr {
-	if p.second() {
+	switch {
+	case p.Time != nil:
+		return p.Cloneflags & unix.CLONE_NEWUSER
+	case p.second():
 		return 0
 	}
 	return p.Cloneflags
 }
 
-// numbers are the descriptors of a child on its way, beside those that it will have: what it finds above them is closed at its first step.
-type numbers struct{ files, exe, alive, word, joins, root, rest int }
+// mapped reports whether the child waits until the mappings of its new user namespace are written, and where: the
+// second process, if that one makes it.
+func (p *Plan) mapped() (first, second bool) {
+	if len(p.UIDMap) == 0 {
+		return false, false
+	}
+	first = !p.second() || p.Time != nil
+	return first, !first
+}
+
+// numbers are the descriptors of a child on its way, beside those that it will have. From rest on everything is closed
+// at its first step, and everything below is open.
+type numbers struct{ files, exe, alive, joins, root, word, rest int }
 
 func (p *Plan) numbers(files int) numbers {
-	n := numbers{files: files, exe: files, alive: files + 1, word: files + 2, joins: files + 3}
+	n := numbers{files: files, exe: files, alive: files + 1, joins: files + 2}
 	n.root = n.joins + len(p.Joins)
-	n.rest = n.root + 1
+	n.word = n.root
+	if p.Chroot {
+		n.word++
+	}
+	n.rest = n.word
+	if first, second := p.mapped(); first || second {
+		n.rest++
+	}
 	return n
 }
 
@@ -151,6 +181,9 @@ type sources struct {
 func (p *Plan) program(s sources) (*rawfork.Program, error) {
 	n := p.numbers(len(s.files))
 	prog := &rawfork.Program{}
+	// The caller's mask is not the child's to keep, signal(7).
+	none := rawfork.Keep(prog, &[2]uint64{})
+	prog.Call("unblock all signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, none, 0, signalSetSize())
 	for i, fd := range s.files {
 		prog.Dup2(fd, i, false)
 	}
@@ -163,17 +196,34 @@ func (p *Plan) program(s sources) (*rawfork.Program, error) {
 	}
 	// From here on nothing of the host is open in it but what it was given.
 	prog.CloseFrom(n.rest)
-	if p.Helpers {
-		p.mapped(prog, n)
+	first, second := p.mapped()
+	// CVE-2016-9962: nobody in the container may look into it on its way in. But what is hidden belongs to root in
+	// /proc, and a plain user could not write its mappings: it hides when they are written.
+	hidden := len(p.UIDMap) == 0 || p.SetGroups && !p.Helpers
+	if hidden {
+		notDumpable(prog)
 	}
-	// CVE-2016-9962: nobody in the container may look into it on its way in.
-	prog.Call("prctl PR_SET_DUMPABLE", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
+	if p.Time != nil {
+		p.unshareTime(prog, n)
+	}
+	if first {
+		p.await(prog, n)
+	}
+	if first && !hidden {
+		notDumpable(prog)
+	}
 	p.enter(prog, n)
 	if p.second() {
-		prog.Fork(p.Cloneflags)
+		prog.Fork(p.Cloneflags &^ p.firstFlags())
 	}
-	if first := n.joins; len(p.Joins) > 0 || p.Chroot {
-		prog.CloseFrom(first)
+	if second {
+		p.await(prog, n)
+		if !hidden {
+			notDumpable(prog)
+		}
+	}
+	if len(p.Joins) > 0 || p.Chroot {
+		prog.CloseFrom(n.joins)
 	}
 	if p.Hidden {
 		p.hide(prog)
@@ -181,12 +231,43 @@ func (p *Plan) program(s sources) (*rawfork.Program, error) {
 	return prog, prog.Execute(n.exe, p.Argv, p.Env)
 }
 
-// mapped waits until the mappings are written, and becomes the root that they give.
-func (p *Plan) mapped(prog *rawfork.Program, n numbers) {
+// signalSetSize is the size of the kernel's sigset_t in bytes.
+func signalSetSize() uintptr {
+	if strings.HasPrefix(runtime.GOARCH, "mips") {
+		return 16
+	}
+	return 8
+}
+
+func notDumpable(prog *rawfork.Program) {
+	prog.Call("prctl PR_SET_DUMPABLE", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
+}
+
+// await waits until the mappings are written, and becomes the root that they give.
+func (p *Plan) await(prog *rawfork.Program, n numbers) {
 	prog.Await(n.word)
-	prog.Call("setgroups to none", unix.SYS_SETGROUPS, 0, 0)
+	if p.SetGroups {
+		prog.Call("setgroups to none", unix.SYS_SETGROUPS, 0, 0)
+	}
 	prog.Call("setresgid 0", unix.SYS_SETRESGID, 0, 0, 0)
 	prog.Call("setresuid 0", unix.SYS_SETRESUID, 0, 0, 0)
+}
+
+// unshareTime makes a time namespace for who comes after this process, and writes its offsets. The file is opened at
+// the lowest number that is free, which is known: everything below is open.
+func (p *Plan) unshareTime(prog *rawfork.Program, n numbers) {
+	prog.Call("make a time namespace", unix.SYS_UNSHARE, unix.CLONE_NEWTIME)
+	if *p.Time == "" {
+		return
+	}
+	path, text := append([]byte("/proc/self/timens_offsets"), 0), []byte(*p.Time)
+	prog.Keep(path, text)
+	at := unix.AT_FDCWD
+	prog.Call("open /proc/self/timens_offsets", unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(&path[0])),
+		unix.O_WRONLY|unix.O_CLOEXEC)
+	prog.Call(fmt.Sprintf("write the time offsets %q", text), unix.SYS_WRITE, uintptr(n.rest),
+		uintptr(unsafe.Pointer(&text[0])), uintptr(len(text)))
+	prog.Close(n.rest)
 }
 
 // enter joins the namespaces. Where a user namespace is among them, what the caller's own privileges reach is joined before it, for inside they count no more; what only its

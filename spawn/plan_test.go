@@ -46,7 +46,11 @@ func TestPlanGolden(t *testing.T) {
 		"target":        {Config{Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSPid, container.NSMount, container.NSCgroup}}}, true},
 		"target-user":   {Config{Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSUser, container.NSPid, container.NSMount, container.NSNetwork}}}, false},
 		"target-chroot": {Config{PreserveFDs: 1, Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSPid}, Root: os.Stdin}}, true},
-		"time":          {Config{Namespaces: all(container.NSTime), TimeOffsets: map[string]TimeOffset{"boottime": {5, 7}, "monotonic": {-3, 0}}}, true},
+		"time-in-user": {Config{Namespaces: all(container.NSUser, container.NSPid, container.NSTime), UIDMappings: []IDMap{{0, 1000, 1}}, GIDMappings: []IDMap{{0, 1000, 1}},
+			TimeOffsets: map[string]TimeOffset{"boottime": {5, 7}}}, false},
+		"user-with-joined-time": {Config{Namespaces: []Namespace{{container.NSTime, "/proc/7/ns/time"}, {Kind: container.NSUser}, {Kind: container.NSPid}},
+			UIDMappings: mapped, GIDMappings: mapped}, true},
+		"time": {Config{Namespaces: all(container.NSTime), TimeOffsets: map[string]TimeOffset{"boottime": {5, 7}, "monotonic": {-3, 0}}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := MakePlan(&c.cfg, c.privileged)

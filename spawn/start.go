@@ -136,59 +136,53 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 	for _, step := range s.plan.Thread {
 		steps = append(steps, step.run)
 	}
+	kept := make([]int, 0, len(files))
+	for _, fd := range files[:len(files)-1] {
+		kept = append(kept, int(fd))
+	}
+	bare := func() error { return onThread(steps, func() error { return s.bare(ctx, kept, exe, cgroup) }) }
 	if s.plan.bare() && rawfork.Available {
-		kept := make([]int, 0, len(files))
-		for _, fd := range files[:len(files)-1] {
-			kept = append(kept, int(fd))
-		}
-		return onThread(steps, func() error { return s.bare(ctx, kept, exe, cgroup) })
+		return bare()
 	}
 	if s.plan.bare() {
 		steps = append(steps, s.withoutFork)
 	}
-	pidfd := -1
-	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}
-	var pid int
-	err = onThread(steps, func() (err error) {
-		pid, err = forkExec("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
-		return explainClone(err, s.plan)
-	})
-	if err != nil {
-		return err
+	made, err := s.quick(steps, files, cgroup)
+	if err != nil && made && rawfork.Available && ctx.Err() == nil {
+		// One errno stands for all that happens between the clone and the execution. The slower way knows which call it
+		// is.
+		return bare()
 	}
-	if pidfd < 0 {
+	return err
+}
+
+// quick makes the child by package syscall, which neither copies memory nor needs a word between the two. made says
+// whether it came to that: the steps before it were all carried out.
+func (s *starter) quick(steps []func() error, files []uintptr, cgroup int) (made bool, err error) {
+	pidfd, pid := -1, 0
+	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}
+	err = onThread(steps, func() (err error) {
+		made = true
+		pid, err = forkExec("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
+		return err
+	})
+	switch {
+	case err != nil && made:
+		return true, fmt.Errorf("make the child (its clone with new namespaces [%s], its mappings, or its execution): %w",
+			flagNames(s.plan.Cloneflags), err)
+	case err != nil:
+		return false, err
+	case pidfd < 0:
 		_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
-		return errors.New("clone gave no pidfd: Linux 5.4 or later is needed")
+		return false, errors.New("clone gave no pidfd: Linux 5.4 or later is needed")
 	}
 	s.process = newProcess(pid, pidfd)
-	return nil
+	return true, nil
 }
 
 func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 	pid, _, err := syscall.StartProcess(path, argv, attr)
 	return pid, err
-}
-
-// explainClone adds to a bare errno of clone(2) what it usually means here.
-func explainClone(err error, p *Plan) error {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		return err
-	}
-	hint := ""
-	switch {
-	case errno == unix.EPERM && p.Cloneflags&unix.CLONE_NEWUSER != 0:
-		hint = " (a user namespace is not allowed here: see kernel.unprivileged_userns_clone, user.max_user_namespaces, and that the mappings are the caller's to give)"
-	case errno == unix.EPERM:
-		hint = " (new namespaces need CAP_SYS_ADMIN, or a user namespace)"
-	case errno == unix.ENOSPC || errno == unix.EUSERS:
-		hint = " (a limit under /proc/sys/user or of nested namespaces is reached)"
-	case errno == unix.EINVAL:
-		hint = " (the kernel lacks one of the namespaces)"
-	case errno == unix.EAGAIN:
-		hint = " (RLIMIT_NPROC or pids.max is reached)"
-	}
-	return fmt.Errorf("clone with new namespaces [%s]: %w%s", flagNames(p.Cloneflags), err, hint)
 }
 
 // files is the child's descriptor table: standard streams, those to preserve, the socket, the program.
@@ -240,6 +234,9 @@ func (s *starter) place(ctx context.Context) error {
 		if err := os.WriteFile(path, []byte(strconv.Itoa(*adj)), 0); err != nil {
 			return &StartError{Stage: "oom_score_adj", Err: fmt.Errorf("oom_score_adj %d: %w", *adj, err)}
 		}
+	}
+	if err := s.giveStreams(); err != nil {
+		return &StartError{Stage: "started", Err: fmt.Errorf("standard streams: %w", err)}
 	}
 	if s.cfg.Handler != nil {
 		if err := s.cfg.Handler.Started(ctx, s.process.pid); err != nil {

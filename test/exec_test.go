@@ -123,6 +123,8 @@ func TestExecCannotStart(t *testing.T) {
 		args  []string
 	}{
 		{[]string{`exec: "nothing": executable file not found in $PATH`}, []string{id, "nothing"}},
+		{[]string{`exec: "plain": executable file not found in $PATH`}, []string{id, "plain"}},
+		{[]string{`exec: "busybox": cannot run executable found relative to current directory`}, []string{"-e", "PATH=:/x", "--cwd", "/bin", id, "busybox"}},
 		{[]string{`"/bin/nothing"`, "no such file or directory"}, []string{id, "/bin/nothing"}},
 		{[]string{`"/bin/plain"`, "permission denied"}, []string{id, "/bin/plain"}},
 		{[]string{`"/bin"`, "is a directory"}, []string{id, "/bin"}},

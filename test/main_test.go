@@ -9,6 +9,7 @@ import (
 // roles are what the test binary is when it is executed again.
 func roles() {
 	noClone3()
+	inheriting()
 	work()
 }
 

@@ -154,6 +154,23 @@ func TestPlainUser(t *testing.T) {
 	if modes["/sys/fs/cgroup"] != "ro" {
 		t.Errorf("/sys/fs/cgroup is not read-only: %v", modes)
 	}
+	// A time namespace, which only root of the user namespace may make: the first process is in it, and is number 1
+	// still.
+	edit(t, dir, func(c map[string]any) {
+		testenv.SetArgs(c, "sh", "-c", "cat /proc/self/timens_offsets; readlink /proc/self/ns/time; echo $$; id -u")
+		linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "time"})
+		linux(c)["timeOffsets"] = map[string]any{"boottime": map[string]any{"secs": 100000}}
+	})
+	ours, err := os.Readlink("/proc/self/ns/time")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o = finish(t, asUser("run", id))
+	fields := strings.Fields(o.stdout)
+	if o.status != 0 || o.stderr != "" || len(fields) != 9 || strings.Join(fields[:6], " ") != "monotonic 0 0 boottime 100000 0" ||
+		fields[6] == ours || fields[7] != "1" || fields[8] != "0" {
+		t.Errorf("a time namespace: %+v", o)
+	}
 	edit(t, dir, func(c map[string]any) { testenv.SetArgs(c, "sleep", "1000") })
 	for _, args := range [][]string{{"create", id}, {"start", id}, {"kill", id, "KILL"}} {
 		if o := finish(t, asUser(args...)); o != (outcome{}) {
@@ -178,5 +195,53 @@ func TestPlainUser(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Join(dir, "run/handfast")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestUserNamespaceDevices: in a user namespace the host's node is bound; one that the host does not have, or has as
+// another device, is made for the container, with the owner and the mode that the configuration says.
+func TestUserNamespaceDevices(t *testing.T) {
+	r := newRuntime(t)
+	bundle := shell(t, "ls -ln /dev/handfast-zero /dev/tty7; head -c 3 /dev/handfast-zero | wc -c", func(c map[string]any) {
+		testenv.MapIDs(c, hostIDs, 65536)
+		linux(c)["devices"] = []any{
+			map[string]any{"path": "/dev/handfast-zero", "type": "c", "major": 1, "minor": 5, "fileMode": 0o604, "uid": 3, "gid": 4},
+			map[string]any{"path": "/dev/tty7", "type": "c", "major": 1, "minor": 7},
+		}
+	})
+	o := r.do("run", "-b", bundle, testenv.ID(t))
+	lines := strings.Split(o.stdout, "\n")
+	if o.status != 0 || o.stderr != "" || len(lines) < 3 {
+		t.Fatalf("%+v", o)
+	}
+	for i, want := range []string{"crw----r-- 1 3 4 1, 5", "crw-rw-rw- 1 0 0 1, 7", "3"} {
+		if got := strings.Join(strings.Fields(lines[i]), " "); !strings.HasPrefix(got, want) {
+			t.Errorf("line %d is %q, want %q", i, got, want)
+		}
+	}
+	if _, err := os.Lstat("/dev/handfast-zero"); err == nil {
+		t.Error("the node was made on the host")
+	}
+}
+
+// TestCapabilitiesThatTheCallerLacks: they are left out of every set, the inheritable one too, where other runtimes end
+// with an EPERM of capset(2).
+func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
+	r := newRuntime(t)
+	setpriv := testenv.Tool(t, "setpriv", "util-linux")
+	r.wrap = func(cmd *exec.Cmd) *exec.Cmd {
+		return exec.Command(setpriv, append([]string{"--inh-caps=-all", "--bounding-set=-sys_time"}, cmd.Args...)...)
+	}
+	for _, uid := range []int{0, 1000} {
+		bundle := shell(t, "grep -E 'Cap(Inh|Bnd)' /proc/self/status", func(c map[string]any) {
+			process(c)["user"] = map[string]any{"uid": uid, "gid": uid}
+			process(c)["capabilities"] = map[string]any{
+				"bounding": []any{"CAP_KILL", "CAP_SYS_TIME"}, "inheritable": []any{"CAP_KILL", "CAP_SYS_TIME", "CAP_CHOWN"},
+			}
+		})
+		o := r.do("run", "-b", bundle, testenv.ID(t))
+		if want := "CapInh:\t0000000000000020\nCapBnd:\t0000000000000020\n"; o.status != 0 || o.stdout != want {
+			t.Errorf("as user %d: %+v, want %q", uid, o, want)
+		}
 	}
 }

@@ -43,7 +43,7 @@ func interruptible() context.Context {
 func (in *invocation) createOptions() lifecycle.CreateOptions {
 	return lifecycle.CreateOptions{
 		ID: in.args[0], Bundle: in.bundle, PIDFile: in.pidFile, ConsoleSocket: in.consoleSocket,
-		PIDFDSocket: in.pidfdSocket, PreserveFDs: in.preserveFDs, NoPivot: in.noPivot, Trace: in.trace,
+		PIDFDSocket: in.pidfdSocket, PreserveFDs: in.preserveFDs, NoPivot: in.noPivot, NoNewKeyring: in.noNewKeyring, Trace: in.trace,
 	}
 }
 

@@ -46,7 +46,7 @@ func createOptions() []option {
 		pidfdSocketOption(),
 		{"preserve-fds", "", "N", "pass N descriptors to the container beside the standard streams, from 3 on", func(s *settings) any { return &s.preserveFDs }},
 		{"no-pivot", "", "", "move the root and chroot in place of pivot_root, for a root on a ramdisk", func(s *settings) any { return &s.noPivot }},
-		{"no-new-keyring", "", "", "inherit the caller's session keyring; that is what always happens: this version makes none", func(s *settings) any { return &s.noNewKeyring }},
+		{"no-new-keyring", "", "", "keep the caller's session keyring, with the keys in it, instead of making one", func(s *settings) any { return &s.noNewKeyring }},
 		traceOption(),
 	}
 }

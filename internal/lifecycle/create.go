@@ -25,6 +25,7 @@ type CreateOptions struct {
 	Trace         string // file for the handshake's frames; empty: none
 	PreserveFDs   int    // descriptors from 3 on that the container gets
 	NoPivot       bool
+	NoNewKeyring  bool // the container keeps this process's session keyring
 }
 
 // Create makes a container and leaves it waiting at its start gate. After an error nothing of it is left; what

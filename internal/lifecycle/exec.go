@@ -107,6 +107,7 @@ func (e *execution) begin() error {
 	if err := e.filter(&cfg); err != nil {
 		return err
 	}
+	cfg.Container.Process.Keyring = e.state.Keyring
 	if paused {
 		// It stops as soon as it is in the group, until somebody resumes the container.
 		cfg.Deadlines = spawn.Deadlines{Hello: -1, Config: -1, Idle: -1, Exec: -1}

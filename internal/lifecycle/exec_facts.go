@@ -81,8 +81,12 @@ func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	running := oci.Running{ID: e.o.ID, PreserveFDs: e.o.PreserveFDs, Host: oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}}
 	proc := "/proc/" + strconv.Itoa(e.state.PID)
 	err := e.readFacts(proc, t, &running)
-	if !e.init.alive() {
+	switch {
+	case !e.init.alive():
 		err = fmt.Errorf("cannot exec in container %s: it is stopped", e.o.ID)
+	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH):
+		// Between the last instruction of a process and its end its namespaces and its root are gone one by one.
+		err = fmt.Errorf("cannot exec in container %s: its first process is ending (%w)", e.o.ID, err)
 	}
 	if err != nil {
 		if t.Root != nil {
@@ -93,17 +97,25 @@ func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	return t, running, nil
 }
 
+// ending reports whether the container's first process has ended, or has come to its end: it gives up its namespaces
+// before it kills and awaits the others of its pid namespace.
+func (e *execution) ending() bool {
+	var st unix.Stat_t
+	err := unix.Stat("/proc/"+strconv.Itoa(e.state.PID)+"/ns/mnt", &st)
+	return !e.init.alive() || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
+}
+
 func (e *execution) readFacts(proc string, t *spawn.Target, running *oci.Running) error {
 	mount := false
 	for _, n := range namespaceFiles {
 		var theirs, ours unix.Stat_t
 		path := proc + "/ns/" + n.file
-		err := unix.Stat(path, &theirs)
+		err := unix.Stat("/proc/self/ns/"+n.file, &ours)
 		if errors.Is(err, unix.ENOENT) {
 			continue // a kernel without this kind
 		}
 		if err == nil {
-			err = unix.Stat("/proc/self/ns/"+n.file, &ours)
+			err = unix.Stat(path, &theirs)
 		}
 		if err != nil {
 			return &os.PathError{Op: "stat", Path: path, Err: err}

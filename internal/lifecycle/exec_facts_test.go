@@ -1,10 +1,12 @@
 package lifecycle
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/internal/testenv"
+	"github.com/handfast/handfast/spawn"
 )
 
 func TestParseMap(t *testing.T) {
@@ -99,5 +102,30 @@ func TestExecNeverJoinsAnotherProcess(t *testing.T) {
 	}
 	if err := h.signal(unix.SIGTERM); err == nil {
 		t.Error("it was signalled")
+	}
+}
+
+// TestFactsOfAnEndingProcess: a process that has given up its namespaces is not taken for one that has none of its own,
+// which would put what is executed into the host's.
+func TestFactsOfAnEndingProcess(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Wait() }()
+	proc := "/proc/" + strconv.Itoa(cmd.Process.Pid)
+	for {
+		_, alive, err := state.ProcessStart(cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !alive {
+			break // it has ended, and is not reaped
+		}
+	}
+	target, running := spawn.Target{}, oci.Running{}
+	err := (&execution{}).readFacts(proc, &target, &running)
+	if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "/ns/") || target.Root != nil || len(target.Kinds) > 0 {
+		t.Errorf("%v, %+v", err, target)
 	}
 }

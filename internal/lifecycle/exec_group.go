@@ -94,7 +94,13 @@ func (e *execution) start(ctx context.Context) error {
 		e.late = true
 		err = e.spawnNow(ctx)
 	}
-	if errors.Is(err, unix.ESRCH) {
+	switch {
+	case err == nil:
+		return nil
+	case e.ending():
+		// A pid namespace takes all its processes along, this one's too, wherever it stood.
+		return fmt.Errorf("cannot exec in container %s: it has ended meanwhile (%w)", e.o.ID, err)
+	case errors.Is(err, unix.ESRCH):
 		return fmt.Errorf("cannot exec in container %s: %w", e.o.ID, err)
 	}
 	return err

@@ -49,6 +49,10 @@ func (c *creation) load() error {
 		Seccomp:   filterWord(c.filter),
 		Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
 	}
+	if !c.o.NoNewKeyring {
+		c.state.Keyring = "_ses." + c.o.ID
+		c.convert.Spawn.Container.Process.Keyring = c.state.Keyring
+	}
 	if spec.Process != nil {
 		// What changes in the bundle from now on changes nothing in the container.
 		if c.state.Process, err = json.Marshal(spec.Process); err != nil {

@@ -9,10 +9,14 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// labelFacts asks whether the security modules that the process wants a label of are in force.
+// labelFacts asks whether the security modules that the process wants a label of are in force, and what capabilities
+// there are to give.
 func labelFacts(host *oci.Host, p *oci.Process) {
 	if p == nil {
 		return
+	}
+	if p.Capabilities != nil {
+		host.Capabilities = capabilities()
 	}
 	if p.ApparmorProfile != "" {
 		data, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
@@ -22,4 +26,25 @@ func labelFacts(host *oci.Host, p *oci.Process) {
 		var st unix.Statfs_t
 		host.SELinux = unix.Statfs("/sys/fs/selinux", &st) == nil && st.Type == unix.SELINUX_MAGIC
 	}
+}
+
+// capabilities are this process's own sets; nil where the kernel does not say.
+func capabilities() *oci.HostCapabilities {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	if unix.Capget(&head, &sets[0]) != nil {
+		return nil
+	}
+	out := &oci.HostCapabilities{
+		Permitted:   uint64(sets[0].Permitted) | uint64(sets[1].Permitted)<<32,
+		Inheritable: uint64(sets[0].Inheritable) | uint64(sets[1].Inheritable)<<32,
+	}
+	for n := range 63 {
+		r, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
+		if err != nil {
+			break // beyond the last that this kernel knows
+		}
+		out.Bounding |= uint64(r&1) << n
+	}
+	return out
 }

@@ -14,6 +14,9 @@ func (c *creation) makeClass() error {
 		return nil
 	}
 	host, err := rdt.Host()
+	if errors.Is(err, rdt.ErrNone) && c.convert.RDT.Optional {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("linux.intelRdt: %w", err)
 	}

@@ -28,6 +28,43 @@ func (c *conversion) capabilities(in *Capabilities) {
 		Inheritable: c.mask("inheritable", in.Inheritable),
 		Ambient:     c.mask("ambient", in.Ambient),
 	}
+	c.lacking(out)
+}
+
+// HostCapabilities are the caller's own sets, capabilities(7), as masks.
+type HostCapabilities struct{ Permitted, Inheritable, Bounding uint64 }
+
+// lacking warns of what the caller cannot give, and leaves it out. In a user namespace of its own a process has them
+// all.
+func (c *conversion) lacking(out *container.Capabilities) {
+	have := c.opt.Host.Capabilities
+	if have == nil || c.has(container.NSUser) {
+		return
+	}
+	asked := *out
+	out.Bounding &= have.Bounding
+	out.Permitted &= have.Permitted
+	out.Effective &= out.Permitted
+	out.Inheritable &= have.Inheritable | have.Permitted&out.Bounding
+	out.Ambient &= out.Permitted & out.Inheritable
+	lacks := asked.Bounding&^have.Bounding | (asked.Permitted|asked.Inheritable&^have.Inheritable)&^have.Permitted
+	if lacks != 0 {
+		c.warn("process.capabilities: " + names(lacks) + " left out, which the caller itself lacks")
+	}
+	if rest := asked.Inheritable &^ out.Inheritable &^ lacks; rest != 0 {
+		c.warn("process.capabilities.inheritable: " + names(rest) + " left out, for it is not in the bounding set")
+	}
+}
+
+// names are the capabilities of a mask.
+func names(mask uint64) string {
+	var all []string
+	for n, name := range capabilityNames {
+		if mask&(1<<n) != 0 {
+			all = append(all, "CAP_"+name)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func (c *conversion) mask(set string, names []string) uint64 {

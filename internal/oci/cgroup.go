@@ -49,9 +49,10 @@ func (c *conversion) groupPath() string {
 	return "/handfast/" + c.opt.ID
 }
 
-// rdt decides the container's class of cache and memory bandwidth.
+// rdt decides the container's class of cache and memory bandwidth. An object without members asks for one that is
+// named after the container, config-linux.md; as with runc it is no error on a host that has none.
 func (c *conversion) rdt() error {
-	if c.linux.IntelRdt == nil || c.linux.IntelRdt.Empty() {
+	if c.linux.IntelRdt == nil {
 		return nil
 	}
 	g, err := rdt.Decide(c.linux.IntelRdt, c.opt.ID)

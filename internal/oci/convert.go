@@ -28,6 +28,7 @@ type Host struct {
 	SetGroupsDenied bool // /proc/self/setgroups of the caller says deny
 	AppArmor        bool // the security module is in force
 	SELinux         bool
+	Capabilities    *HostCapabilities // of the caller; nil: nothing is known, and nothing left out
 	Cgroup          CgroupHost
 	Systemd         *Systemd // who makes the cgroup; nil: the runtime itself
 }
@@ -120,14 +121,14 @@ func (c *conversion) refusals() {
 		c.processRefusals(c.spec.Process)
 	}
 	c.refuseUnless(c.linux.MountLabel == "", "linux.mountLabel")
-	c.refuseUnless(nothing(c.linux.Personality), "linux.personality")
-	c.refuseUnless(nothing(c.linux.MemoryPolicy), "linux.memoryPolicy")
-	c.refuseUnless(nothing(c.linux.NetDevices), "linux.netDevices")
+	c.refuseUnless(absent(c.linux.Personality), "linux.personality")
+	c.refuseUnless(absent(c.linux.MemoryPolicy), "linux.memoryPolicy")
+	c.refuseUnless(absent(c.linux.NetDevices) || noMembers(c.linux.NetDevices), "linux.netDevices")
 }
 
 func (c *conversion) processRefusals(p *Process) {
-	c.refuseUnless(nothing(p.Scheduler), "process.scheduler")
-	c.refuseUnless(nothing(p.IOPriority), "process.ioPriority")
+	c.refuseUnless(absent(p.Scheduler), "process.scheduler")
+	c.refuseUnless(absent(p.IOPriority), "process.ioPriority")
 	c.refuseUnless(nothing(p.ExecCPUAffinity), "process.execCPUAffinity")
 }
 

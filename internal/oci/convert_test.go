@@ -3,6 +3,7 @@ package oci
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func TestRefusals(t *testing.T) {
 
 // TestNothingIsAccepted: values that ask for nothing are no reason to refuse.
 func TestNothingIsAccepted(t *testing.T) {
-	s := spec(t, `{"hostname": "", "process": {"apparmorProfile": "unconfined", "selinuxLabel": "", "scheduler": null, "ioPriority": {}}, "hooks": {"prestart": []},
+	s := spec(t, `{"hostname": "", "process": {"apparmorProfile": "unconfined", "selinuxLabel": "", "scheduler": null, "ioPriority": null, "execCPUAffinity": {"initial": "", "final": ""}}, "hooks": {"prestart": []},
 		"mounts": [], "linux": {"seccomp": {}, "intelRdt": null, "netDevices": {}, "uidMappings": [], "timeOffsets": {}, "cgroupsPath": "", "devices": null,
 		"resources": {"blockIO": {"weight": 0, "weightDevice": [{"major": 8, "minor": 0, "weight": 0}], "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 0}]},
 		"rdma": {"mlx5_0": {}}, "hugepageLimits": [], "network": {"classID": 0, "priorities": []}, "cpu": {"shares": 0, "quota": 0, "period": 0, "realtimePeriod": 0, "realtimeRuntime": 0},
@@ -67,6 +68,79 @@ func TestNothingIsAccepted(t *testing.T) {
 	}
 	if out.Seccomp != nil {
 		t.Errorf("seccomp: %s", out.Seccomp)
+	}
+}
+
+// TestEmptyObjectsAskForSomething: a name alone, or an object that lacks what it must hold, is a request.
+func TestEmptyObjectsAskForSomething(t *testing.T) {
+	for patch, want := range map[string]string{
+		`{"linux": {"netDevices": {"dummy0": {}}}}`:                                                 "linux.netDevices",
+		`{"linux": {"netDevices": {"dummy0": null}}}`:                                               "linux.netDevices",
+		`{"linux": {"netDevices": {"dummy0": {"name": ""}}}}`:                                       "linux.netDevices",
+		`{"linux": {"memoryPolicy": {}}}`:                                                           "linux.memoryPolicy",
+		`{"linux": {"memoryPolicy": {"mode": "", "flags": []}}}`:                                    "linux.memoryPolicy",
+		`{"linux": {"personality": {}}}`:                                                            "linux.personality",
+		`{"linux": {"personality": {"domain": ""}}}`:                                                "linux.personality",
+		`{"process": {"scheduler": {}}}`:                                                            "process.scheduler",
+		`{"process": {"scheduler": {"policy": "", "nice": 0}}}`:                                     "process.scheduler",
+		`{"process": {"ioPriority": {}}}`:                                                           "process.ioPriority",
+		`{"process": {"ioPriority": {"class": "", "priority": 0}}}`:                                 "process.ioPriority",
+	} {
+		_, err := Convert(spec(t, patch), Options{Bundle: "/b", ID: "x"})
+		var got *UnsupportedError
+		if !errors.As(err, &got) || len(got.Properties) != 1 || got.Properties[0] != want {
+			t.Errorf("%s: %v, want %s refused by name", patch, err, want)
+		}
+	}
+}
+
+// TestMappingsThatTheKernelRefuses: each is a bare EINVAL there, and told here with the place and the limit.
+func TestMappingsThatTheKernelRefuses(t *testing.T) {
+	ranges := func(n int, from, step uint64) string {
+		var all []string
+		for i := range uint64(n) {
+			all = append(all, fmt.Sprintf(`{"containerID": %d, "hostID": %d, "size": 1}`, i*step, from+i*step))
+		}
+		return strings.Join(all, ", ")
+	}
+	for maps, want := range map[string]string{
+		`{"hostID": 9, "size": 10}, {"containerID": 9, "hostID": 100, "size": 2}`:         "linux.uidMappings[1]: container ids 9 to 10 overlap with those of linux.uidMappings[0]",
+		`{"hostID": 9, "size": 10}, {"containerID": 10, "hostID": 18, "size": 2}`:         "linux.uidMappings[1]: host ids 18 to 19 overlap with those of linux.uidMappings[0]",
+		`{"hostID": 9, "size": 10}, {"containerID": 4294967294, "hostID": 99, "size": 2}`: "linux.uidMappings[1]: 2 ids from containerID 4294967294 on go beyond the highest, 4294967294",
+		`{"hostID": 4294967290, "size": 6}`:                                               "linux.uidMappings[0]: 6 ids from hostID 4294967290 on go beyond the highest, 4294967294",
+		ranges(341, 100000, 1):                                                            "linux.uidMappings: 341 ranges; the kernel takes at most 340",
+		ranges(200, 4000000000, 1000000):                                                  "linux.uidMappings: 4484 bytes as the kernel reads it; it takes less than 4096: fewer ranges, or some that follow each other as one",
+		`{"hostID": 4294967290, "size": 5}, {"containerID": 5, "hostID": 9, "size": 10}`:  "",
+	} {
+		s := spec(t, userNamespace)
+		s.Linux.UIDMappings = nil
+		if err := json.Unmarshal([]byte("["+maps+"]"), &s.Linux.UIDMappings); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+		if got := fmt.Sprint(err); want != "" && got != want || want == "" && err != nil {
+			t.Errorf("%.100s: %v, want %q", maps, err, want)
+		}
+	}
+}
+
+// TestNotStricterThanOthers: what runc runs and nothing is lost by is carried out; where something is left out, a
+// warning says so.
+func TestNotStricterThanOthers(t *testing.T) {
+	fuse := `{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}`
+	out := convert(t, Options{}, `{"linux": {"uidMappings": [{"size": 1}], "timeOffsets": {"monotonic": {"secs": 1}},
+		"devices": [`+fuse+`, `+fuse+`], "resources": {"devices": [{"allow": true, "type": "c", "access": "rwa"}]}}}`)
+	want := []string{
+		"linux.uidMappings, linux.gidMappings: without effect, for linux.namespaces has no user namespace",
+		"linux.timeOffsets: without effect, for linux.namespaces has no new time namespace",
+		`linux.resources.devices[0].access: "rwa" holds other letters than rwm, which are left out`,
+	}
+	if diff := cmp.Diff(want, out.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got)\n%s", diff)
+	}
+	s := out.Spawn
+	if s.UIDMappings != nil || s.TimeOffsets != nil || out.Resources.Devices[0].Access != "rw" || len(s.Container.Devices) != len(defaultDevices())+1 {
+		t.Errorf("%+v", out)
 	}
 }
 
@@ -100,11 +174,9 @@ func TestWrongValues(t *testing.T) {
 		{`{"linux": {"namespaces": [{"type": "x"}]}}`, `linux.namespaces[0].type: "x" is not known; want pid, network, mount, ipc, uts, user, cgroup or time`},
 		{`{"linux": {"namespaces": [` + uts + `, ` + uts + `]}}`, `linux.namespaces[1].type: "uts" stands twice; each type may stand once`},
 		{`{"linux": {"namespaces": [{"type": "pid", "path": "ns"}]}}`, `linux.namespaces[0].path: "ns" is not absolute`},
-		{`{"linux": {"uidMappings": [{"size": 1}]}}`, `linux.uidMappings, linux.gidMappings: given without a user namespace in linux.namespaces`},
 		{`{"linux": {"namespaces": [{"type": "user"}]}}`, `linux.uidMappings: missing; a new user namespace needs it`},
 		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"containerID": 1, "size": 9}]}}`, `linux.uidMappings: container id 0 is not mapped; the container's root must be`},
 		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"size": 9}, {"containerID": 9}]}}`, `linux.uidMappings[1].size: 0; want at least 1`},
-		{`{"linux": {"timeOffsets": {"monotonic": {"secs": 1}}}}`, `linux.timeOffsets: given without a new time namespace in linux.namespaces`},
 		{`{"linux": {"timeOffsets": {"realtime": {"secs": 1}}}}`, `linux.timeOffsets.realtime: no such clock; want monotonic or boottime`},
 		{`{"linux": {"namespaces": [{"type": "time"}], "timeOffsets": {"boottime": {"nanosecs": 1000000000}}}}`, `linux.timeOffsets.boottime.nanosecs: 1000000000; want at most 999999999`},
 		{`{"linux": {"namespaces": []}, "root": {"readonly": true}}`, `root.readonly: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
@@ -125,7 +197,7 @@ func TestWrongValues(t *testing.T) {
 		{`{"mounts": [{"destination": "/a", "type": "cgroup", "options": ["nsdelegate"]}]}`, `mounts[0].options: "nsdelegate" is not an option of a mount of type cgroup on this host`},
 		{`{"linux": {"devices": [{"path": "/d", "type": "x"}]}}`, `linux.devices[0].type: "x" is not known; want c, b, u or p`},
 		{`{"linux": {"devices": [{"path": "d", "type": "c"}]}}`, `linux.devices[0].path: "d"; want the absolute path of a device node`},
-		{`{"linux": {"devices": [{"path": "/d", "type": "c"}, {"path": "/d/", "type": "b"}]}}`, `linux.devices[1].path: "/d" stands twice; each path may stand once`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "c"}, {"path": "/d/", "type": "b"}]}}`, `linux.devices[1].path: "/d" stands twice, as two different devices`},
 		{`{"linux": {"devices": [{"path": "/d", "type": "c", "major": -1}]}}`, `linux.devices[0].major: -1; want 0 to 4294967295`},
 		{`{"linux": {"sysctl": {"net.x": "1"}}}`, `linux.sysctl: "net.x" needs a namespace of type network in linux.namespaces`},
 		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net.x": "1", "net/y/z.1": "2"}}}`, ``},
@@ -152,6 +224,8 @@ func TestWrongValues(t *testing.T) {
 		{`{"linux": {"resources": {"unified": {"../x.y": "1"}}}}`, `linux.resources.unified: "../x.y"; want the name of a controller's file such as memory.high`},
 		{`{"linux": {"resources": {"unified": {"cgroup.kill": "1"}}}}`, `linux.resources.unified: "cgroup.kill"; want the name of a controller's file such as memory.high`},
 		{`{"linux": {"resources": {"devices": [{"type": "p"}]}}}`, `linux.resources.devices[0].type: "p" is not known; want a, c or b`},
+		{`{"linux": {"resources": {"devices": [{"access": "rwa"}]}}}`, `linux.resources.devices[0].access: "rwa"; want letters of rwm`},
+		{`{"linux": {"resources": {"devices": [{"allow": true, "access": "RWM"}]}}}`, `linux.resources.devices[0].access: "RWM"; want letters of rwm`},
 		{`{"linux": {"resources": {"devices": [{"access": "x"}]}}}`, `linux.resources.devices[0].access: "x"; want letters of rwm`},
 		{`{"linux": {"resources": {"devices": [{"major": -2}]}}}`, `linux.resources.devices[0].major: -2; want 0 to 4294967295, or -1 for all`},
 	} {

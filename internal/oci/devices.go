@@ -29,10 +29,14 @@ func (c *conversion) devices() error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(own, func(o container.Device) bool { return o.Path == d.Path }) {
-			return wrong(fmt.Sprintf("linux.devices[%d].path", i), "%q stands twice; each path may stand once", d.Path)
+		before := slices.IndexFunc(own, func(o container.Device) bool { return o.Path == d.Path })
+		switch {
+		case before < 0:
+			own = append(own, d)
+		case own[before] != d:
+			// config-linux.md: a file at the path that is another device is an error.
+			return wrong(fmt.Sprintf("linux.devices[%d].path", i), "%q stands twice, as two different devices", d.Path)
 		}
-		own = append(own, d)
 	}
 	if !c.has(container.NSMount) || slices.ContainsFunc(c.cfg.Mounts, func(m container.Mount) bool { return m.Bind && m.Destination == "/dev" }) {
 		// The host's own /dev: nothing may be made or changed there.

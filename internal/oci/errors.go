@@ -30,7 +30,27 @@ func wrong(property, format string, args ...any) error {
 	return &PropertyError{Property: property, Problem: fmt.Sprintf(format, args...)}
 }
 
-// nothing says whether a value asks for nothing: absent, null, false, a zero, or empty at every depth.
+// absent says whether a property is not there. An object that is there asks for something even without members, where
+// one of them is required (scheduler.policy, personality.domain) or where the mere name of a member is the request.
+func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+
+// noMembers says whether a value is an object or a list without members, in which each member would be a request.
+func noMembers(raw json.RawMessage) bool {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return false
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		return len(v) == 0
+	case []any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// nothing says whether a value asks for nothing: absent, null, false, a zero, or empty at every depth. It is only for
+// objects all of whose members may be left out and mean nothing when they are empty.
 func nothing(raw json.RawMessage) bool {
 	if len(raw) == 0 {
 		return true

@@ -3,6 +3,7 @@ package oci
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -41,7 +42,7 @@ func (c *conversion) mappings() error {
 	uids, gids := c.linux.UIDMappings, c.linux.GIDMappings
 	if !c.creates(container.NSUser) {
 		if len(uids)+len(gids) > 0 && !c.has(container.NSUser) {
-			return wrong("linux.uidMappings, linux.gidMappings", "given without a user namespace in linux.namespaces")
+			c.warn("linux.uidMappings, linux.gidMappings: without effect, for linux.namespaces has no user namespace")
 		}
 		return nil // A joined one has its own.
 	}
@@ -61,11 +62,11 @@ func (c *conversion) mapping(at string, in []IDMapping, own uint32) ([]spawn.IDM
 		// The child sets up the container as root of its namespace.
 		return nil, wrong(at, "container id 0 is not mapped; the container's root must be")
 	}
+	if err := checkRanges(at, in); err != nil {
+		return nil, err
+	}
 	out := make([]spawn.IDMap, len(in))
 	for i, m := range in {
-		if m.Size == 0 {
-			return nil, wrong(fmt.Sprintf("%s[%d].size", at, i), "0; want at least 1")
-		}
 		out[i] = spawn.IDMap(m)
 	}
 	if c.opt.Host.UID != 0 && !moreThanOne(in) && in[0].HostID != own {
@@ -73,6 +74,55 @@ func (c *conversion) mapping(at string, in []IDMapping, own uint32) ([]spawn.IDM
 		return nil, wrong(at+"[0].hostID", "%d; a caller that is not root can map its own id %d, or several of its subordinate ones", in[0].HostID, own)
 	}
 	return out, nil
+}
+
+// The kernel's limits of a mapping (kernel/user_namespace.c, map_write), each of them a bare EINVAL there.
+const (
+	mostRanges   = 340  // UID_GID_MAP_MAX_EXTENTS
+	mappingBytes = 4096 // of text: less than a page, and no page is smaller
+)
+
+// checkRanges refuses what the kernel would not take.
+func checkRanges(at string, in []IDMapping) error {
+	if len(in) > mostRanges {
+		return wrong(at, "%d ranges; the kernel takes at most %d", len(in), mostRanges)
+	}
+	length := 0
+	for i, m := range in {
+		one := fmt.Sprintf("%s[%d]", at, i)
+		if m.Size == 0 {
+			return wrong(one+".size", "0; want at least 1")
+		}
+		// 4294967295 is no id: system calls take it for "no change".
+		for _, first := range [...]struct {
+			name string
+			id   uint32
+		}{{"containerID", m.ContainerID}, {"hostID", m.HostID}} {
+			if uint64(first.id)+uint64(m.Size) > math.MaxUint32 {
+				return wrong(one, "%d ids from %s %d on go beyond the highest, 4294967294", m.Size, first.name, first.id)
+			}
+		}
+		for j, o := range in[:i] {
+			if overlap(m.ContainerID, o.ContainerID, m.Size, o.Size) {
+				return wrong(one, "container ids %d to %d overlap with those of %s[%d]",
+					m.ContainerID, m.ContainerID+m.Size-1, at, j)
+			}
+			if overlap(m.HostID, o.HostID, m.Size, o.Size) {
+				return wrong(one, "host ids %d to %d overlap with those of %s[%d]", m.HostID, m.HostID+m.Size-1, at, j)
+			}
+		}
+		length += len(fmt.Sprintf("%d %d %d\n", m.ContainerID, m.HostID, m.Size))
+	}
+	if length >= mappingBytes {
+		return wrong(at, "%d bytes as the kernel reads it; it takes less than %d: fewer ranges, or some that follow each other as one",
+			length, mappingBytes)
+	}
+	return nil
+}
+
+// overlap reports whether two ranges have an id in common.
+func overlap(a, b, sizeA, sizeB uint32) bool {
+	return uint64(a) < uint64(b)+uint64(sizeB) && uint64(b) < uint64(a)+uint64(sizeA)
 }
 
 // moreThanOne reports whether a mapping is more than one id.
@@ -97,6 +147,9 @@ func (c *conversion) checkMapped(at, mappings string, in []IDMapping, id uint32)
 }
 
 func (c *conversion) timeOffsets() error {
+	if len(c.linux.TimeOffsets) > 0 && !c.creates(container.NSTime) {
+		c.warn("linux.timeOffsets: without effect, for linux.namespaces has no new time namespace")
+	}
 	for _, clock := range slices.Sorted(maps.Keys(c.linux.TimeOffsets)) {
 		o := c.linux.TimeOffsets[clock]
 		at := "linux.timeOffsets." + clock
@@ -105,8 +158,9 @@ func (c *conversion) timeOffsets() error {
 			return wrong(at, "no such clock; want monotonic or boottime")
 		case o.Nanosecs > 999_999_999:
 			return wrong(at+".nanosecs", "%d; want at most 999999999", o.Nanosecs)
-		case !c.creates(container.NSTime):
-			return wrong("linux.timeOffsets", "given without a new time namespace in linux.namespaces")
+		}
+		if !c.creates(container.NSTime) {
+			continue
 		}
 		if c.out.Spawn.TimeOffsets == nil {
 			c.out.Spawn.TimeOffsets = make(map[string]spawn.TimeOffset, 2)

@@ -66,6 +66,32 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
+// TestCapabilitiesThatTheCallerLacks: they are left out with a warning, also of the inheritable set, where the kernel
+// has a rule of its own; a user namespace has them all.
+func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
+	const kill, chown, admin, raw = 1 << unix.CAP_KILL, 1 << unix.CAP_CHOWN, 1 << unix.CAP_SYS_ADMIN, 1 << unix.CAP_NET_RAW
+	host := Host{Capabilities: &HostCapabilities{Permitted: kill | chown | raw, Inheritable: admin, Bounding: kill | chown | raw}}
+	process := `{"process": {"capabilities": {"bounding": ["CAP_KILL", "CAP_SYS_BOOT", "CAP_SYS_ADMIN"], "effective": ["CAP_KILL", "CAP_SYS_BOOT"],
+		"permitted": ["CAP_KILL", "CAP_SYS_BOOT"], "inheritable": ["CAP_KILL", "CAP_SYS_BOOT", "CAP_NET_RAW", "CAP_SYS_ADMIN"],
+		"ambient": ["CAP_KILL", "CAP_SYS_BOOT", "CAP_NET_RAW"]}}}`
+	out := convert(t, Options{Host: host}, process)
+	want := container.Capabilities{Bounding: kill, Effective: kill, Permitted: kill, Inheritable: kill | admin, Ambient: kill}
+	if diff := cmp.Diff(want, out.Spawn.Container.Process.Capabilities); diff != "" {
+		t.Errorf("masks (-want +got)\n%s", diff)
+	}
+	warnings := []string{
+		"process.capabilities: CAP_SYS_ADMIN, CAP_SYS_BOOT left out, which the caller itself lacks",
+		"process.capabilities.inheritable: CAP_NET_RAW left out, for it is not in the bounding set",
+	}
+	if diff := cmp.Diff(warnings, out.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got)\n%s", diff)
+	}
+	out = convert(t, Options{Host: host}, process, userNamespace)
+	if len(out.Warnings) > 0 || out.Spawn.Container.Process.Capabilities.Inheritable != kill|1<<unix.CAP_SYS_BOOT|raw|admin {
+		t.Errorf("in a user namespace: %+v %q", out.Spawn.Container.Process.Capabilities, out.Warnings)
+	}
+}
+
 func TestRlimitNumbers(t *testing.T) {
 	for name, n := range map[string]int{
 		"RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_STACK": unix.RLIMIT_STACK, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_NPROC": unix.RLIMIT_NPROC,

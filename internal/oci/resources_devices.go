@@ -22,8 +22,24 @@ func (l *limits) deviceRules(r *Resources) error {
 		if d.Access == "" {
 			d.Access = "rwm"
 		}
-		if strings.Trim(d.Access, "rwm") != "" {
+		known := strings.Map(func(r rune) rune {
+			if strings.ContainsRune("rwm", r) {
+				return r
+			}
+			return -1
+		}, d.Access)
+		if known == "" {
 			return wrong(at+".access", "%q; want letters of rwm", d.Access)
+		}
+		if known != d.Access {
+			// As with runc. It can only take something away from a rule that allows; a rule that denies would deny less
+			// than it says.
+			if !d.Allow {
+				return wrong(at+".access", "%q; want letters of rwm", d.Access)
+			}
+			l.warnings = append(l.warnings,
+				fmt.Sprintf("%s.access: %q holds other letters than rwm, which are left out", at, d.Access))
+			d.Access = known
 		}
 		for _, n := range [...]struct {
 			name string

@@ -127,10 +127,11 @@ func FuzzConvertUpdate(f *testing.F) {
 	})
 }
 
-// TestIntelRdt (CG33): a class is decided, an empty one asks for nothing, and a name that is none is refused with its property.
+// TestIntelRdt (CG33): a class is decided, an empty object asks for one named after the container where the host has
+// any, and a name that is none is refused with its property.
 func TestIntelRdt(t *testing.T) {
 	for in, want := range map[string]*rdt.Group{
-		`{}`: nil, `{"closID": "/"}`: {Given: true}, `{"memBwSchema": "MB:0=20", "enableMonitoring": true}`: {Class: "x", Schema: []string{"MB:0=20"}, Monitor: "x"},
+		`{}`: {Class: "x", Optional: true}, `{"closID": "/"}`: {Given: true}, `{"memBwSchema": "MB:0=20", "enableMonitoring": true}`: {Class: "x", Schema: []string{"MB:0=20"}, Monitor: "x"},
 	} {
 		out, err := Convert(spec(t, `{"linux": {"intelRdt": `+in+`}}`), Options{Bundle: "/b", ID: "x"})
 		if err != nil {

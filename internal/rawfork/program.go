@@ -57,6 +57,7 @@ type Program struct {
 	keep   []any
 	second *cloneArgs // of Fork, nil without one
 	await  bool
+	later  bool // it is the second child that waits
 }
 
 func (p *Program) add(c call) int {
@@ -91,6 +92,9 @@ func Keep[T any](p *Program, v *T) uintptr {
 	return uintptr(unsafe.Pointer(v))
 }
 
+// Keep holds what the arguments of calls point to for as long as the program.
+func (p *Program) Keep(v ...any) { p.keep = append(p.keep, v...) }
+
 // Dup2 adds dup3(2) of the descriptor from to the number to. With cloexec the copy ends with the execution.
 func (p *Program) Dup2(from, to int, cloexec bool) {
 	flags := uintptr(0)
@@ -121,9 +125,10 @@ func (p *Program) Fork(flags uintptr) {
 	p.put(fork, "clone", 0, nil)
 }
 
-// Await adds a wait for the caller's word (Child.Go) at the descriptor fd, which is the number that Run is told.
+// Await adds a wait for the caller's word (Child.Go) at the descriptor fd, which is the number that Start is told.
+// After a Fork it is the second child that waits.
 func (p *Program) Await(fd int) {
-	p.await = true
+	p.await, p.later = true, p.second != nil
 	p.put(await, "wait for the parent", unix.SYS_READ, []uintptr{uintptr(fd), Keep(p, new([1]byte)), 1})
 }
 

@@ -38,7 +38,8 @@ type Child struct {
 	word   *os.File // nil where the program does not wait
 	first  cloneArgs
 	page   []byte
-	report *report // in page
+	report *report             // in page
+	status *syscall.WaitStatus // of the first child, once it is reaped
 }
 
 // Error is a call that failed in the child.
@@ -82,14 +83,21 @@ func (c *Child) start(o Options) (err error) {
 	return c.clone(append(head.calls, shifted(c.p.calls, len(head.calls))...), o)
 }
 
-// pipes makes what the child is waited for and told by, and adds to head what puts its ends in place.
+// pipes makes what the child is waited for and told by, and adds to head what puts its ends in place. Their copies are
+// above all numbers that the child uses, as everything else that it puts in place: none lands on another's source.
 func (c *Child) pipes(head *Program, o Options) (theirs []*os.File, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	c.alive, theirs = r, append(theirs, w)
-	head.Dup2(raw(w), o.Alive, true)
+	above := max(o.Alive, o.Word) + 1
+	copied, err := copyAbove(w, above)
+	if err != nil {
+		return theirs, err
+	}
+	theirs = append(theirs, copied)
+	head.Dup2(raw(copied), o.Alive, true)
 	if !c.p.await {
 		return theirs, nil
 	}
@@ -98,9 +106,22 @@ func (c *Child) pipes(head *Program, o Options) (theirs []*os.File, err error) {
 		return theirs, err
 	}
 	c.word, theirs = w, append(theirs, r)
-	head.Dup2(raw(r), o.Word, true)
+	if copied, err = copyAbove(r, above); err != nil {
+		return theirs, err
+	}
+	theirs = append(theirs, copied)
+	head.Dup2(raw(copied), o.Word, true)
 	// The child reads it by a bare call.
-	return theirs, os.NewSyscallError("fcntl", unix.SetNonblock(raw(r), false))
+	return theirs, os.NewSyscallError("fcntl", unix.SetNonblock(raw(copied), false))
+}
+
+// copyAbove is a copy of f at a number from above on.
+func copyAbove(f *os.File, above int) (*os.File, error) {
+	fd, err := unix.FcntlInt(uintptr(raw(f)), unix.F_DUPFD_CLOEXEC, above)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // shifted is the list with n others before it.
@@ -159,8 +180,49 @@ func clone3() bool {
 	return errno == unix.EINVAL
 }
 
-// PID is the first child, which waits where the program has an Await.
+// PID is the first child.
 func (c *Child) PID() int { return c.pid }
+
+// Waiting is the child that waits for Go: the first one, or where the program forks before its Await the second one, as
+// soon as it exists. An error is that of the call that failed, or of ctx; the caller then calls Kill.
+func (c *Child) Waiting(ctx context.Context) (pid int, err error) {
+	if !c.p.later {
+		return c.pid, nil
+	}
+	// The first one ends when it has made the second.
+	for ended := false; !ended; {
+		n, err := unix.Poll([]unix.PollFd{{Fd: c.pidfd, Events: unix.POLLIN}}, 10)
+		if err != nil && err != unix.EINTR {
+			return 0, os.NewSyscallError("poll", err)
+		}
+		if ended = n > 0; !ended && ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+	}
+	status := c.reap()
+	if err := c.failed(); err != nil {
+		return 0, err
+	}
+	return c.made(status)
+}
+
+// made is the second child.
+func (c *Child) made(first syscall.WaitStatus) (pid int, err error) {
+	second := int(atomic.LoadInt32(&c.report.second))
+	if second == 0 {
+		return 0, fmt.Errorf("the process that makes the child ended early: %s", ending(first))
+	}
+	return second, nil
+}
+
+// reap waits for the end of the first child.
+func (c *Child) reap() syscall.WaitStatus {
+	if c.status == nil {
+		status := wait(c.pid)
+		c.status = &status
+	}
+	return *c.status
+}
 
 // Go gives the word that Await waits for.
 func (c *Child) Go() error {
@@ -188,10 +250,9 @@ func (c *Child) Wait(ctx context.Context) (pid, pidfd int, err error) {
 		pidfd, c.pidfd = int(c.pidfd), -1
 		return c.pid, pidfd, nil
 	}
-	status := wait(c.pid)
-	second := int(atomic.LoadInt32(&c.report.second))
-	if second == 0 {
-		return 0, -1, fmt.Errorf("the process that joins the namespaces ended early: %s", ending(status))
+	second, err := c.made(c.reap())
+	if err != nil {
+		return 0, -1, err
 	}
 	// It is our child and not reaped: the number cannot mean another one.
 	if pidfd, err = unix.PidfdOpen(second, 0); err != nil {
@@ -205,7 +266,7 @@ func (c *Child) Wait(ctx context.Context) (pid, pidfd int, err error) {
 // Kill ends the child, both where there are two, and reaps it. It is for a caller that does not call Wait.
 func (c *Child) Kill() {
 	_ = unix.PidfdSendSignal(int(c.pidfd), unix.SIGKILL, nil, 0)
-	wait(c.pid)
+	c.reap()
 	// Whatever the first was doing, it is over: if there is a second one, its number stands there.
 	if second := int(atomic.LoadInt32(&c.report.second)); second > 0 {
 		_ = unix.Kill(second, unix.SIGKILL)

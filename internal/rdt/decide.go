@@ -17,9 +17,10 @@ type Config struct {
 	EnableMBM        bool     `json:"enableMBM,omitempty"`
 }
 
-// Empty reports whether the configuration asks for nothing.
-func (c *Config) Empty() bool {
-	return c.ClosID == "" && len(c.Schemata) == 0 && c.L3CacheSchema == "" && c.MemBwSchema == "" && !c.EnableMonitoring && !c.EnableCMT && !c.EnableMBM
+// empty reports whether the configuration holds nothing: the class is then named after the container, config-linux.md.
+func (c *Config) empty() bool {
+	return c.ClosID == "" && len(c.Schemata) == 0 && c.L3CacheSchema == "" && c.MemBwSchema == "" &&
+		!c.EnableMonitoring && !c.EnableCMT && !c.EnableMBM
 }
 
 // Group is where a container's processes go.
@@ -28,11 +29,13 @@ type Group struct {
 	Schema  []string // lines of its file schemata; none: they are left as they are
 	Given   bool     // the configuration named the class: without a Schema it must be there already
 	Monitor string   // name of a monitoring group in the class; empty: none
+	// Optional: nothing but a class was asked for, so a host without resctrl has nothing to give or to withhold.
+	Optional bool
 }
 
 // Decide says where the container id goes, and refuses names and lines that would mean another file or another line. It is pure. Errors begin with the property below linux.intelRdt.
 func Decide(c *Config, id string) (Group, error) {
-	g := Group{Class: c.ClosID, Given: c.ClosID != ""}
+	g := Group{Class: c.ClosID, Given: c.ClosID != "", Optional: c.empty()}
 	switch c.ClosID {
 	case "":
 		g.Class = id

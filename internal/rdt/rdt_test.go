@@ -23,7 +23,7 @@ func TestDecide(t *testing.T) {
 		want Group
 		err  string
 	}{
-		"nothing":   {want: Group{Class: "ctr"}},
+		"nothing":   {want: Group{Class: "ctr", Optional: true}},
 		"named":     {in: Config{ClosID: "gold"}, want: Group{Class: "gold", Given: true}},
 		"root":      {in: Config{ClosID: "/", EnableMonitoring: true}, want: Group{Given: true, Monitor: "ctr"}},
 		"old names": {in: Config{EnableMBM: true}, want: Group{Class: "ctr", Monitor: "ctr"}},

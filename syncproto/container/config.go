@@ -128,6 +128,7 @@ type Process struct {
 	Columns         uint16       `sync:"columns,omitempty"`
 	AppArmorProfile string       `sync:"apparmorProfile,omitempty"` // AppArmor profile that the execution changes to, apparmor(7); empty: none is asked for
 	SELinuxLabel    string       `sync:"selinuxLabel,omitempty"`    // SELinux label of the program, selinux(8); empty: none is asked for
+	Keyring         string       `sync:"keyring,omitempty"`         // name of the session keyring to join, and to make where there is none, keyctl(2); empty: the caller's stays
 	KeepFDs         int          `sync:"keepFDs,omitempty"`         // descriptors 3 to 2+KeepFDs reach the program; all others are closed
 
 	Seccomp *Seccomp `sync:"seccomp,omitempty"` // filter of system calls; none: the program is not filtered

@@ -25,8 +25,9 @@ type State struct {
 	Gate      string `json:"gate,omitempty"`      // path of the start gate's socket, which is there until start; empty: run without a gate
 	Console   bool   `json:"console,omitempty"`   // the process has a terminal
 	// SharedPID: the container has no pid namespace of its own, so what its first process leaves behind lives on.
-	SharedPID bool `json:"sharedPID,omitempty"`
-	NoProcess bool `json:"noProcess,omitempty"` // the configuration has no process: it can be created and deleted, not started
+	SharedPID bool   `json:"sharedPID,omitempty"`
+	Keyring   string `json:"keyring,omitempty"`   // name of the session keyring of its processes; empty: the caller's
+	NoProcess bool   `json:"noProcess,omitempty"` // the configuration has no process: it can be created and deleted, not started
 
 	CgroupPath string `json:"cgroupPath,omitempty"` // below the root of every hierarchy; empty while, or where, the container has no group of its own
 	CgroupMade int    `json:"cgroupMade,omitempty"` // how many of the path's last components create made; delete removes these and no others

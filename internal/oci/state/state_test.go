@@ -67,7 +67,7 @@ func TestIDsStayInTheRoot(t *testing.T) {
 func full() *State {
 	return &State{
 		OCIVersion: "1.0.2", ID: "c1", Bundle: "/b", Rootfs: "/b/rootfs", Created: time.Date(2030, 1, 2, 3, 4, 5, 6, time.UTC), Owner: "root",
-		Annotations: map[string]string{"a": "b"}, Creating: true, PID: 7, StartTime: 8, Gate: "/g", Console: true, NoProcess: true,
+		Annotations: map[string]string{"a": "b"}, Creating: true, PID: 7, StartTime: 8, Gate: "/g", Console: true, NoProcess: true, Keyring: "_ses.x",
 		CgroupPath: "/handfast/c1", CgroupMade: 2,
 		Poststart: []container.Hook{{Path: "/p", Args: []string{"p", "x"}, Env: []string{"A=b"}, Timeout: 3}}, Poststop: []container.Hook{{Path: "/q"}},
 	}

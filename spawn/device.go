@@ -1,0 +1,86 @@
+package spawn
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// hostDevice is the device of the configuration at this path, which a child in a user namespace cannot make and so
+// binds from its parent; nil where there is none, or where the child can make it.
+func (s *starter) hostDevice(path string) *container.Device {
+	if !s.plan.hasUser() {
+		return nil
+	}
+	for i, d := range s.cfg.Container.Devices {
+		if d.Path == path && d.Type != "p" {
+			return &s.cfg.Container.Devices[i]
+		}
+	}
+	return nil
+}
+
+// isDevice reports whether fd is that device.
+func isDevice(fd int, d *container.Device) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == nodeType(d) && st.Rdev == unix.Mkdev(d.Major, d.Minor)
+}
+
+func nodeType(d *container.Device) uint32 {
+	if d.Type == "b" {
+		return unix.S_IFBLK
+	}
+	return unix.S_IFCHR
+}
+
+// makeDevice makes a node that the host does not have, or has as another device, on a file system of its own that is
+// mounted nowhere, and returns a detached mount of that one node: as crun does. The caller owns the descriptor.
+func (s *starter) makeDevice(d *container.Device) (int, error) {
+	fail := func(call string, err error) (int, error) {
+		return -1, fmt.Errorf("device %s: the host has no such node %s %d:%d, and one cannot be made: %w",
+			d.Path, d.Type, d.Major, d.Minor, os.NewSyscallError(call, err))
+	}
+	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return fail("fsopen", err)
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return fail("fsconfig", err)
+	}
+	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return fail("fsmount", err)
+	}
+	defer unix.Close(mount)
+	const node = "node"
+	if err := unix.Mknodat(mount, node, nodeType(d), int(unix.Mkdev(d.Major, d.Minor))); err != nil {
+		return fail("mknodat", err)
+	}
+	// Its mode is what the configuration says, whatever this process's umask is.
+	if err := unix.Fchmodat(mount, node, d.Mode&0o7777, 0); err != nil {
+		return fail("fchmodat", err)
+	}
+	uid, gid := hostID(s.cfg.UIDMappings, d.UID), hostID(s.cfg.GIDMappings, d.GID)
+	if err := unix.Fchownat(mount, node, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fail("fchownat", err)
+	}
+	fd, err := unix.OpenTree(mount, node, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fail("open_tree", err)
+	}
+	return fd, nil
+}
+
+// hostID is what a container's id is on the host; -1, which chown(2) leaves alone, where no mapping says it.
+func hostID(maps []IDMap, id uint32) int {
+	for _, m := range maps {
+		if id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {
+			return int(m.HostID + (id - m.ContainerID))
+		}
+	}
+	return -1
+}
