@@ -42,6 +42,15 @@ type Note struct {
 	Text  string `sync:"text"`  // one line
 }
 
+// Validate refuses a level that is not one of those of Note.
+func (n *Note) Validate() error {
+	switch n.Level {
+	case "debug", "info", "warning", "error":
+		return nil
+	}
+	return &BindError{"level", "want debug, info, warning or error, got " + strconv.QuoteToASCII(cutText(n.Level, 40))}
+}
+
 // Cancel asks the child to stop: it answers with ERROR and ends, the body of CANCEL.
 type Cancel struct {
 	Reason string `sync:"reason"` // for people

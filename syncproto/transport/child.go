@@ -79,6 +79,9 @@ func (p *Peer) Note(ctx context.Context, level, text string) error {
 	if !utf8.ValidString(text) {
 		return &syncproto.BindError{Path: "text", Why: "not valid UTF-8: " + strconv.QuoteToASCII(text)}
 	}
+	if err := (&syncproto.Note{Level: level}).Validate(); err != nil {
+		return err
+	}
 	return p.sendFields(ctx, syncproto.Frame{Kind: syncproto.KindNote},
 		syncproto.Field{Name: "level", Value: syncproto.StringValue(level)}, syncproto.Field{Name: "text", Value: syncproto.StringValue(text)}, nil)
 }

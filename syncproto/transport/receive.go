@@ -101,7 +101,11 @@ func (p *Peer) takeCall(k syncproto.Kind, payload []byte) (syncproto.Call, error
 
 func (p *Peer) note(v syncproto.Value) error {
 	var n syncproto.Note
-	if err := syncproto.FromValue(v, &n, false); err != nil {
+	err := syncproto.FromValue(v, &n, false)
+	if err == nil {
+		err = n.Validate()
+	}
+	if err != nil {
 		return asProtocol(err, syncproto.KindNote, syncproto.Child)
 	}
 	if p.opts.Note != nil {
