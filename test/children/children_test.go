@@ -1,4 +1,6 @@
-// Package children tests the children in other languages that stand beside this file: that they pass the conformance vectors, and that each can be a real container's init.
+// Package children tests the children in other languages, the one in C that stands beside this file and the one in
+// Python that stands beside docs/protocol.md: that they pass the conformance vectors, and that each can be a real
+// container's init.
 package children
 
 import (
@@ -23,6 +25,9 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
+// pythonChild is the document's own child: the one that a reader of docs/protocol.md is shown.
+const pythonChild = "../../docs/testdata/child.py"
+
 // languages are the children's command lines.
 func languages(t *testing.T) map[string][]string {
 	t.Helper()
@@ -43,12 +48,12 @@ func languages(t *testing.T) map[string][]string {
 	if out, err := exec.Command(python, "-c", "import sys; print(sys.executable)").Output(); err == nil {
 		python = strings.TrimSpace(string(out))
 	}
-	return map[string][]string{"C": {program}, "Python": {python, "-I", "-S", filepath.Join(dir, "testdata", "child.py")}}
+	return map[string][]string{"C": {program}, "Python": {python, "-I", "-S", filepath.Join(dir, pythonChild)}}
 }
 
 // Each is short enough to be read at one sitting.
 func TestChildrenAreShort(t *testing.T) {
-	for _, name := range []string{"testdata/child.c", "testdata/child.py"} {
+	for _, name := range []string{"testdata/child.c", pythonChild} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
