@@ -93,7 +93,7 @@ func (p *player) send(s *vectors.Step) error {
 		}
 		rights = unix.UnixRights(fds...)
 	}
-	for len(b) > 0 {
+	for first := true; first || len(b) > 0; { // an empty packet is sent too
 		n, err := unix.SendmsgN(p.fd, b, rights, nil, unix.MSG_NOSIGNAL)
 		switch {
 		case err == unix.EINTR:
@@ -105,7 +105,7 @@ func (p *player) send(s *vectors.Step) error {
 		case err != nil:
 			return os.NewSyscallError("sendmsg", err)
 		}
-		b, rights = b[n:], nil
+		b, rights, first = b[n:], nil, false
 	}
 	return nil
 }
