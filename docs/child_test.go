@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
@@ -28,7 +29,11 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 			t.Fatal(err)
 		}
 		notes := 0
-		p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ }})
+		p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{
+			Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ },
+			// A machine with much to do starts an interpreter in seconds.
+			Deadlines: transport.Deadlines{Hello: time.Minute, Config: time.Minute, Idle: time.Minute, Exec: time.Minute},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

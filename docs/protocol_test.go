@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/transport"
+	"github.com/handfast/handfast/syncproto/vectors"
 )
 
 var update = flag.Bool("update", false, "write the generated blocks of protocol.md anew")
@@ -103,7 +105,8 @@ func blocks(t *testing.T) map[string]string {
 		"profiles":   profiles,
 		"config":     structTree(body, "Config"),
 		"args":       structTables(body, "MountArg", "ConsoleArg"),
-		"limits":     limitsTable(src),
+		"limits":     limitsTable(t, src),
+		"checks":     checksList(),
 		"deadlines":  deadlinesTable(t, parse(t, "../syncproto/transport")),
 		"transcript": transcript(t),
 	}
@@ -201,14 +204,42 @@ func profileText(p *syncproto.Profile) string {
 	return s
 }
 
-func limitsTable(files []*ast.File) string {
-	s := "| Field | Default | Bounds |\n|---|---|---|\n"
+func limitsTable(t *testing.T, files []*ast.File) string {
+	s := "| Field | Type | Default | Least | Bounds |\n|---|---|---|---|---|\n"
 	def := reflect.ValueOf(syncproto.DefaultLimits())
 	for _, f := range fields(files, "Limits") {
 		about, _, _ := strings.Cut(f.doc, "; default")
-		s += fmt.Sprintf("| `%s` | %d | %s |\n", f.name, def.FieldByName(f.goName).Uint(), about)
+		most := def.FieldByName(f.goName).Uint()
+		s += fmt.Sprintf("| `%s` | %s | %d | %d | %s |\n", f.name, f.typ, most, least(t, f.goName, most), about)
 	}
 	return s
+}
+
+// least is the lowest value of a limit that Validate takes, found by asking it.
+func least(t *testing.T, field string, most uint64) uint64 {
+	ok := func(n uint64) bool {
+		var l syncproto.Limits
+		reflect.ValueOf(&l).Elem().FieldByName(field).SetUint(n)
+		return l.Validate() == nil
+	}
+	n := uint64(sort.Search(int(most), func(i int) bool { return i > 0 && ok(uint64(i)) }))
+	if !ok(n) || n > 1 && ok(n-1) {
+		t.Errorf("the least of the limit %s is not %d", field, n)
+	}
+	return n
+}
+
+// checksList is the order of the checks: a numbered list of those of every frame, and a table of those of each kind.
+func checksList() string {
+	every, kinds := "", ""
+	for i, c := range vectors.Checks() {
+		if c.Kind == "" {
+			every += fmt.Sprintf("%d. `%s`: %s\n", i+1, c.Code, c.Text)
+		} else {
+			kinds += fmt.Sprintf("| %d | %s | `%s` | %s |\n", i+1, c.Kind, c.Code, c.Text)
+		}
+	}
+	return every + "\n| No. | Kind | Code | What must hold |\n|---|---|---|---|\n" + kinds
 }
 
 func deadlinesTable(t *testing.T, files []*ast.File) string {

@@ -16,7 +16,6 @@ class Refuse(Exception):  # a failure of this side or a violation by the parent,
         super().__init__(text)
         self.code, self.op, self.path, self.number = code, op, path, number
 class Gone(Exception): pass  # the parent has ended: there is nobody to tell
-
 def fnv1a(data):
     h = 0xCBF29CE484222325
     for b in data:
@@ -253,10 +252,10 @@ class Child:
     def open(self):
         _, _, _, re, payload = self.receive(HELLO)
         hello = json_decode(payload, DEFAULTS["depth"])
-        fields(hello, "HELLO", min=int, max=int, codecs=list, profile=str, hash=str, limits=dict)
-        fields(hello["limits"], "limits", **{name: int for name in DEFAULTS if name in hello["limits"]})
         if re:
             raise Refuse("frame", "HELLO answers nothing")
+        fields(hello, "HELLO", min=int, max=int, codecs=list, profile=str, hash=str, limits=dict)
+        fields(hello["limits"], "limits", **{name: int for name in DEFAULTS if name in hello["limits"]})
         if not hello["min"] <= 1 <= hello["max"]:
             raise Refuse("version", "no common version")
         if (hello["profile"], hello["hash"]) != ("init", HASH):
@@ -289,8 +288,10 @@ class Child:
     def wait(self, kind, pending=0):
         frame = self.receive(kind, ERROR, CANCEL)
         if frame[0] == CANCEL:
-            body = fields(json_decode(frame[4], self.limits["depth"]), "CANCEL", reason=str)
-            raise Refuse("frame", "CANCEL answers nothing") if frame[3] else Refuse("cancelled", body["reason"])
+            body = json_decode(frame[4], self.limits["depth"])
+            if frame[3]:
+                raise Refuse("frame", "CANCEL answers nothing")
+            raise Refuse("cancelled", fields(body, "CANCEL", reason=str)["reason"])
         if frame[0] == ERROR and frame[3] == 0:
             raise Gone
         if frame[0] == ERROR and frame[3] != pending:

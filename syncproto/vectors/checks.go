@@ -1,5 +1,7 @@
 package vectors
 
+const everyField = "Every field is there that is not optional, and of its type and range"
+
 // Check is one check that a receiver makes of a frame.
 type Check struct {
 	Name string // part of the names of the vectors below order/
@@ -24,18 +26,22 @@ func Checks() []Check {
 		{"frames", "", "limit", "`seq` is not over the limit `frames`."},
 		{"length", "", "limit", "`length` is not over the limit of the kind; that of an unknown kind is `control`."},
 		{"state", "", "state", "The table of section 7 has a row for this kind, from this sender, in the present state."},
-		{"nfds", "", "descriptors", "`nfds` is not over what may come at this place: with the first fragment of CONFIG, what the profile says; with a REQUEST, the most that any row of the phase allows; with a REPLY, what the row of the unanswered request allows; with all others, none."},
+		{"nfds", "", "descriptors", "`nfds` is not over what may come at this place: with the first fragment of CONFIG, " +
+			"what the profile says; with a REQUEST, the most that any row of the phase allows; with a REPLY, what the row " +
+			"of the unanswered request allows; with all others, none."},
 		{"size", "", "frame", "The packet is as long as header and `length` say."},
 		{"came", "", "descriptors", "As many descriptors came as `nfds` says, and with the first byte."},
-		{"empty", "EXEC", "frame", "The payload is empty."},
-		{"codec", "", "decode", "The codec takes the payload: one value, with nothing behind it. (Nested too deep, or too many values: `limit`.)"},
-		{"fields", "", "decode", "Every field is there that is not optional, and of its type; where unknown fields are refused, there are none."},
+		{"codec", "", "decode", "The codec takes the payload, which is one value with nothing behind it. " +
+			"(Where it is nested too deep or holds too many values, the code is `limit`. EXEC has no payload; of CONFIG " +
+			"this and the fields are judged once its last fragment has come; an ERROR that cannot be read is an ERROR.)"},
 		{"re", "HELLO", "frame", "`re` is zero."},
+		{"fields", "HELLO", "decode", everyField + "."},
 		{"versions", "HELLO", "version", "`min` to `max` holds a version that the child speaks."},
 		{"profile", "HELLO", "profile", "`profile` and `hash` are the child's."},
 		{"codecs", "HELLO", "version", "`codecs` has one that the child speaks."},
 		{"limits", "HELLO", "limit", "No limit, the lower of both sides', is below the least of section 13."},
 		{"re", "HELLO_ACK", "frame", "`re` is 1."},
+		{"fields", "HELLO_ACK", "decode", everyField + "."},
 		{"choice", "HELLO_ACK", "version", "`version` and `codec` were offered, and no limit is higher than in HELLO."},
 		{"once", "CONFIG", "state", "The last fragment has not come yet."},
 		{"waited", "CONFIG", "state", "HELLO_ACK has gone out, or HELLO offers one codec alone."},
@@ -45,7 +51,9 @@ func Checks() []Check {
 		{"re", "CONFIG", "frame", "`re` is zero."},
 		{"complete", "CONFIG_OK", "state", "The last fragment of CONFIG has gone out."},
 		{"re", "CONFIG_OK", "frame", "`re` is the last fragment's."},
+		{"fields", "CONFIG_OK", "decode", everyField + "."},
 		{"same", "CONFIG_OK", "decode", "Size and digest are those of what was sent."},
+		{"fields", "REQUEST", "decode", everyField + ", and there are no others."},
 		{"asker", "REQUEST", "state", "The sender is the phase's asker."},
 		{"one", "REQUEST", "state", "No other request is unanswered."},
 		{"row", "REQUEST", "state", "`name` is a request of the phase."},
@@ -53,17 +61,21 @@ func Checks() []Check {
 		{"fds", "REQUEST", "descriptors", "As many descriptors come with it as its row says."},
 		{"required", "REQUEST", "state", "If it leaves the phase, each other row was answered *min* times."},
 		{"re", "REQUEST", "frame", "`re` is zero."},
+		{"fields", "REPLY", "decode", everyField + ", and there are no others."},
 		{"asked", "REPLY", "state", "A request of the receiver's is unanswered."},
 		{"name", "REPLY", "state", "`name` is the reply of that request's row."},
 		{"fds", "REPLY", "descriptors", "As many descriptors come with it as the row says."},
 		{"re", "REPLY", "frame", "`re` is the request's."},
 		{"notes", "NOTE", "limit", "There are not more than the limit `notes`."},
 		{"re", "NOTE", "frame", "`re` is zero."},
+		{"fields", "NOTE", "decode", everyField + ", and there are no others."},
 		{"re", "ERROR", "frame", "`re` is zero, or that of the receiver's unanswered request."},
+		{"empty", "EXEC", "frame", "The payload is empty."},
 		{"commits", "EXEC", "state", "The phase commits."},
 		{"unanswered", "EXEC", "state", "No request is unanswered."},
 		{"required", "EXEC", "state", "Each row was answered *min* times."},
 		{"re", "EXEC", "frame", "`re` is zero."},
 		{"re", "CANCEL", "frame", "`re` is zero."},
+		{"fields", "CANCEL", "decode", everyField + "."},
 	}
 }

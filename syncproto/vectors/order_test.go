@@ -132,7 +132,7 @@ func orderForChild(t testing.TB) (all []Vector) {
 		re            uint16
 	}{
 		{"codec", "re", violation{edit: body([]byte(text[1:]))}, 3},
-		{"fields", "re", violation{edit: body([]byte(strings.Replace(text, `"min":1,`, "", 1)))}, 3},
+		{"re", "fields", violation{edit: body([]byte(strings.Replace(text, `"min":1,`, "", 1)))}, 3},
 		{"re", "versions", hello(func(h *syncproto.Hello) { h.MinVersion, h.MaxVersion = 5, 6 }), 3},
 		{"versions", "profile", hello(func(h *syncproto.Hello) { h.MinVersion, h.MaxVersion, h.Hash = 5, 6, "0" }), 0},
 		{"profile", "codecs", hello(func(h *syncproto.Hello) { h.Profile, h.Codecs = "other", []string{"none"} }), 0},
@@ -210,7 +210,7 @@ func orderForParent(t testing.TB) (all []Vector) {
 		s.acknowledge(nil)
 		s.confirm(func(ok *syncproto.ConfigOK) { ok.Size++ }, func(f *frame) { f.h.Re = 1 })
 	})
-	add("config-ok-fields-before-re", "decode", "CONFIG_OK breaks two rules: fields is judged before re.", "both", func(s *script) {
+	add("config-ok-re-before-fields", "frame", "CONFIG_OK breaks two rules: re is judged before fields.", "both", func(s *script) {
 		s.acknowledge(nil)
 		s.confirm(nil, body([]byte("{}")), func(f *frame) { f.h.Re = 1 })
 	})
@@ -223,7 +223,7 @@ func orderForParent(t testing.TB) (all []Vector) {
 		}
 		s.send(syncproto.KindNote, 1, encode(t, c, note))
 	})
-	add("note-fields-before-re", "decode", "NOTE breaks two rules: fields is judged before re.", "both", func(s *script) {
+	add("note-re-before-fields", "frame", "NOTE breaks two rules: re is judged before fields.", "both", func(s *script) {
 		s.acknowledge(nil)
 		s.confirm(nil)
 		s.send(syncproto.KindNote, 1, []byte(`{"level":"info"}`))

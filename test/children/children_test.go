@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/handfast/handfast/internal/conformance"
 	"github.com/handfast/handfast/internal/testenv"
@@ -70,7 +71,8 @@ func TestConformance(t *testing.T) {
 			t.Run(name+" "+socket, func(t *testing.T) {
 				t.Parallel()
 				var out strings.Builder
-				r, err := conformance.Run(t.Context(), conformance.Options{Command: command, Socket: socket, Out: &out})
+				o := conformance.Options{Command: command, Socket: socket, Out: &out, Timeout: time.Minute}
+				r, err := conformance.Run(t.Context(), o)
 				if err != nil || r.Failed > 0 || r.OK < 100 || name == "Python" && r.Skipped > 0 {
 					t.Errorf("%+v, %v\n%s", r, err, out.String())
 				}

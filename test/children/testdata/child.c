@@ -271,8 +271,8 @@ static message next(unsigned legal) {
 /* await is a frame of one kind, or the parent's word that it is over. */
 static message await(int kind, uint16_t pending) {
     message m = next(1u << kind | 1u << ERROR | 1u << CANCEL);
-    value *why = m.kind == CANCEL ? field(decode(m.payload, m.len), "reason", 's') : NULL;
-    if (why) refuse(m.re ? "frame" : "cancelled", "the parent cancelled: %s", why->s);
+    value *why = m.kind == CANCEL ? decode(m.payload, m.len) : NULL;
+    if (why) refuse(m.re ? "frame" : "cancelled", "the parent cancelled: %s", m.re ? "?" : field(why, "reason", 's')->s);
     if (m.kind == ERROR && m.re == 0) _exit(1);
     if (m.kind == ERROR && m.re != pending) refuse("frame", "an ERROR answers frame %d", m.re);
     return m;
@@ -290,12 +290,12 @@ static void ask(const char *name, const char *reply, const char *arg, int fd) {
 }
 static void greet(void) {
     message m = next(1u << HELLO);
-    value *h = decode(m.payload, m.len), *lim = field(h, "limits", 'm'), *min = field(h, "min", 'i'), *max = field(h, "max", 'i'), *c = field(h, "codecs", 'l')->kid, *w;
-    char b[512];
-    value *profile = field(h, "profile", 's'), *hash = field(h, "hash", 's');
+    value *h = decode(m.payload, m.len), *w;
+    if (m.re) refuse("frame", "HELLO answers nothing");
+    value *min = field(h, "min", 'i'), *max = field(h, "max", 'i'), *c = field(h, "codecs", 'l')->kid;
+    value *profile = field(h, "profile", 's'), *hash = field(h, "hash", 's'), *lim = field(h, "limits", 'm');
     for (int i = 0; i < 8; i++)
         if ((w = get(lim, limit_names[i])) && (w->t != 'i' || w->negative)) refuse("decode", "limits.%s", limit_names[i]);
-    if (m.re) refuse("frame", "HELLO answers nothing");
     if ((!min->negative && min->num > 1) || max->negative || max->num < 1) refuse("version", "no common version");
     if (strcmp(profile->s, "init") || strcmp(hash->s, HASH)) refuse("profile", "another profile or another table");
     while (c && (c->t != 's' || strcmp(c->s, "json"))) c = c->next;
@@ -304,7 +304,7 @@ static void greet(void) {
         if ((w = get(lim, limit_names[i])) && w->num && w->num < limits[i]) limits[i] = w->num;
         if (limits[i] < floors[i]) refuse("limit", "limit %s of %u is too low", limit_names[i], limits[i]);
     }
-    int n = snprintf(b, sizeof b, "{\"version\":1,\"codec\":\"json\",\"pid\":%d,\"limits\":{", getpid());
+    char b[512]; int n = snprintf(b, sizeof b, "{\"version\":1,\"codec\":\"json\",\"pid\":%d,\"limits\":{", getpid());
     for (int i = 0; i < 8; i++) n += snprintf(b + n, sizeof b - n, "%s\"%s\":%u", i ? "," : "", limit_names[i], limits[i]);
     n += snprintf(b + n, sizeof b - n, "}}");
     frame(HELLO_ACK, b, n, 1, -1), state = "Agreed";
