@@ -28,6 +28,9 @@ type CallDecoder interface {
 	DecodeCall(b []byte, l syncproto.Limits, known func(name []byte) string) (call syncproto.Call, ok bool)
 }
 
+// BuiltIn are the codecs of this package: MessagePack first, since it is the shorter one, then JSON. The slice is the caller's.
+func BuiltIn() []Codec { return []Codec{MessagePack(), JSON()} }
+
 // MaxName is the longest name of a codec in bytes.
 const MaxName = 32
 
