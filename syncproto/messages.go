@@ -1,9 +1,6 @@
 package syncproto
 
-import (
-	"hash/fnv"
-	"strconv"
-)
+import "strconv"
 
 // Hello is the parent's greeting, the body of HELLO.
 type Hello struct {
@@ -24,7 +21,7 @@ type HelloAck struct {
 	PID     int    `sync:"pid"`     // as the child sees it
 }
 
-// ConfigOK says that CONFIG arrived whole: its size and FNV-1a fingerprint, the body of CONFIG_OK.
+// ConfigOK says that CONFIG arrived whole: its size and digest, the body of CONFIG_OK.
 type ConfigOK struct {
 	Size   uint32 `sync:"size"`   // bytes of all the fragments
 	Digest string `sync:"digest"` // Digest of all the fragments' bytes in 16 hexadecimal digits
@@ -54,13 +51,6 @@ func (n *Note) Validate() error {
 // Cancel asks the child to stop: it answers with ERROR and ends, the body of CANCEL.
 type Cancel struct {
 	Reason string `sync:"reason"` // for people
-}
-
-// Digest is the fingerprint that CONFIG_OK carries. It finds a mistake, not a forger.
-func Digest(config []byte) string {
-	h := fnv.New64a()
-	_, _ = h.Write(config)
-	return hex16(h.Sum64())
 }
 
 // Greeting is the Hello for a profile.

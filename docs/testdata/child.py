@@ -58,10 +58,11 @@ def ask(name, arg=None, fds=()):
     return json.loads(payload), got
 
 
-def fnv1a(data):
-    h = 0xCBF29CE484222325
-    for b in data:
-        h = (h ^ b) * 0x100000001B3 % 2**64
+def digest(data):
+    h = len(data) * 0x9E3779B97F4A7C15
+    for (word,) in struct.iter_unpack("<Q", data + bytes(-len(data) % 8)):
+        h = (h ^ word) * 0x9E3779B97F4A7C15 % 2**64
+        h = (h << 32 | h >> 32) * 0x9E3779B97F4A7C15 % 2**64
     return "%016x" % h
 
 
@@ -74,7 +75,7 @@ while more:
     kind, more, seq, _, payload, _ = receive()
     assert kind == CONFIG
     config += payload
-send(CONFIG_OK, {"size": len(config), "digest": fnv1a(config)}, re=seq)
+send(CONFIG_OK, {"size": len(config), "digest": digest(config)}, re=seq)
 process = json.loads(config)["process"]
 if process.get("terminal"):
     tty = os.open("/dev/null", os.O_RDWR)
