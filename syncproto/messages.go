@@ -55,7 +55,7 @@ type Cancel struct {
 
 // Greeting is the Hello for a profile.
 func Greeting(p *Profile, codecs []string, l Limits, session string) Hello {
-	return Hello{MinVersion: Version, MaxVersion: Version, Codecs: codecs, Profile: p.Name, Hash: hex16(p.Hash()), Limits: l.WithDefaults(), Session: session}
+	return Hello{MinVersion: Version, MaxVersion: Version, Codecs: codecs, Profile: p.Name, Hash: p.fingerprint(), Limits: l.WithDefaults(), Session: session}
 }
 
 // Answer is the child's answer to a greeting, given the profile, the codecs and the limits that it has itself. It refuses, with words for both sides, where there is
@@ -66,9 +66,9 @@ func (h Hello) Answer(p *Profile, codecs []string, l Limits, pid int) (HelloAck,
 		return HelloAck{}, &ProtocolError{Code: CodeVersion, Sender: Parent, Kind: KindHello,
 			Text: "versions " + strconv.Itoa(h.MinVersion) + " to " + strconv.Itoa(h.MaxVersion) + " do not hold " + strconv.Itoa(Version)}
 	}
-	if h.Profile != p.Name || h.Hash != hex16(p.Hash()) {
+	if h.Profile != p.Name || h.Hash != p.fingerprint() {
 		return HelloAck{}, &ProtocolError{Code: CodeProfile, Sender: Parent, Kind: KindHello,
-			Text: "profile " + strconv.Quote(h.Profile) + " " + h.Hash + " is not " + strconv.Quote(p.Name) + " " + hex16(p.Hash()) + ": parent and child are of different versions"}
+			Text: "profile " + strconv.Quote(h.Profile) + " " + h.Hash + " is not " + strconv.Quote(p.Name) + " " + p.fingerprint() + ": parent and child are of different versions"}
 	}
 	for _, want := range h.Codecs {
 		for _, have := range codecs {
