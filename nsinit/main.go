@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
@@ -20,7 +21,8 @@ const SocketVariable = "HANDFAST_SOCKET"
 
 // Main turns the process into what its parent asked for, and does not return, if it is a child that spawn made. In every other process it returns at once.
 // It must be the first statement of main: nothing else may have opened a descriptor or changed the process before.
-func Main() {
+// The codecs are those that the parent may choose beside codec.BuiltIn.
+func Main(codecs ...codec.Codec) {
 	socket, ok := unix.Getenv(SocketVariable)
 	if !ok {
 		return
@@ -37,7 +39,7 @@ func Main() {
 	if len(os.Args) > 1 && os.Args[1] == "setns" {
 		c.profile, c.plan = syncproto.Setns(), PlanJoin
 	}
-	if c.peer, err = transport.NewChild(conn, c.profile, transport.Options{}); err != nil {
+	if c.peer, err = transport.NewChild(conn, c.profile, transport.Options{Codecs: append(codec.BuiltIn(), codecs...)}); err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
@@ -48,8 +49,9 @@ type Config struct {
 	// Deadlines bound the phases; zero fields take the defaults.
 	Deadlines Deadlines
 
-	// Codec is the name of the codec for all but HELLO and a first ERROR: "json" or "msgpack"; empty is "msgpack".
-	Codec string
+	// Codec encodes the configuration and what is said about it; nil is codec.MessagePack(). The child must have it too: those of package
+	// codec it has, any other its program gives to nsinit.Main.
+	Codec codec.Codec
 
 	// Init is the command line of the program that becomes the child, a child of the profile "init" in any language: an absolute path and its arguments. Empty is this program
 	// itself, executed anew with the argument "init", which must call nsinit.Main. The path is opened before the clone, in the caller's mount namespace.

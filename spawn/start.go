@@ -248,13 +248,9 @@ func (s *starter) place(ctx context.Context) error {
 }
 
 func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
-	name := s.cfg.Codec
-	if name == "" {
-		name = "msgpack"
-	}
-	c, ok := codec.ByName(name)
-	if !ok {
-		return nil, fmt.Errorf("codec %q is not registered", name)
+	c := s.cfg.Codec
+	if c == nil {
+		c = codec.MessagePack()
 	}
 	profile := syncproto.Init()
 	if s.plan.Profile == profileSetns {

@@ -38,7 +38,7 @@ type Machine struct {
 
 // NewMachine is a machine for one role of a conversation by a profile, under this side's own limits. It refuses a profile or limits that are not valid.
 func NewMachine(role Role, p *Profile, l Limits) (*Machine, error) {
-	if err := p.Validate(); err != nil {
+	if err := p.valid(); err != nil {
 		return nil, err
 	}
 	if err := l.Validate(); err != nil {

@@ -132,7 +132,7 @@ func (m *Machine) Agree(peer Limits) error {
 // Narrow replaces the profile by a stricter form of it, as the configuration asks for (Profile.Require, Profile.Forbid). Both sides derive it from the same CONFIG;
 // it must happen before CONFIG_OK.
 func (m *Machine) Narrow(p *Profile) error {
-	if err := p.Validate(); err != nil {
+	if err := p.valid(); err != nil {
 		return err
 	}
 	if m.state >= Configured || p.Name != m.profile.Name {

@@ -9,6 +9,7 @@ HEADER = struct.Struct(">2sBBBBHHHI")
 MAX_FRAME, MAX_FDS, MAX_VALUES = 65536, 253, 262144
 DEFAULTS = {"control": 4096, "error": 32768, "fragment": 32768, "message": 65536, "config": 4 << 20, "notes": 256, "frames": 4096, "depth": 32}
 FLOORS = {"control": 1024, "error": 1024, "fragment": 1024, "message": 1024, "config": 1024, "notes": 1, "frames": 16, "depth": 4}
+BITS = {"notes": 16, "frames": 16, "depth": 8}
 HASH = "2a171a28ada5fdca"  # of the profile init, section 8
 
 class Refuse(Exception):  # a failure of this side or a violation by the parent, with its code for ERROR
@@ -16,10 +17,11 @@ class Refuse(Exception):  # a failure of this side or a violation by the parent,
         super().__init__(text)
         self.code, self.op, self.path, self.number = code, op, path, number
 class Gone(Exception): pass  # the parent has ended: there is nobody to tell
-def fnv1a(data):
-    h = 0xCBF29CE484222325
-    for b in data:
-        h = (h ^ b) * 0x100000001B3 % 2**64
+def digest(data):
+    h = len(data) * 0x9E3779B97F4A7C15
+    for (word,) in struct.iter_unpack("<Q", data + bytes(-len(data) % 8)):
+        h = (h ^ word) * 0x9E3779B97F4A7C15 % 2**64
+        h = (h << 32 | h >> 32) * 0x9E3779B97F4A7C15 % 2**64
     return "%016x" % h
 
 # --- the data model, section 5 ---
@@ -41,7 +43,6 @@ def check_depth(value, depth, count):
         raise Refuse("decode", "an integer is out of range")
     elif isinstance(value, str):
         value.encode()  # half a surrogate pair is no text
-
 def json_object(pairs):
     if len(pairs) == 1 and pairs[0][0] == "$bytes":
         text = pairs[0][1]
@@ -58,7 +59,6 @@ def number(text):
     if text == "-0" or not text.lstrip("-").isdigit():
         raise Refuse("decode", "%s is no integer" % text[:40])
     return int(text)
-
 def json_decode(data, depth):
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=json_object, parse_int=number, parse_float=number, parse_constant=number)
@@ -79,7 +79,6 @@ def shortest(ok):
         raise Refuse("decode", "msgpack: not in its shortest form")
 
 SIZED = (("text", 0xD9, 0xA0, 31, (1, 2, 4)), ("bytes", 0xC4, 0, -1, (1, 2, 4)), ("list", 0xDC, 0x90, 15, (2, 4)), ("map", 0xDE, 0x80, 15, (2, 4)))
-
 def unpack(data, at, depth, key=False):
     """One value and where it ends: the shortest form alone, and no length that the bytes do not hold."""
     c, at = part(data, at, 1)[0], at + 1
@@ -255,7 +254,10 @@ class Child:
         if re:
             raise Refuse("frame", "HELLO answers nothing")
         fields(hello, "HELLO", min=int, max=int, codecs=list, profile=str, hash=str, limits=dict)
-        fields(hello["limits"], "limits", **{name: int for name in DEFAULTS if name in hello["limits"]})
+        theirs = {name: hello["limits"].get(name, 0) for name in DEFAULTS}
+        fields(theirs, "limits", **{name: int for name in DEFAULTS})
+        if any(not 0 <= n < 1 << BITS.get(name, 32) for name, n in theirs.items()):
+            raise Refuse("decode", "a limit is out of its range")
         if not hello["min"] <= 1 <= hello["max"]:
             raise Refuse("version", "no common version")
         if (hello["profile"], hello["hash"]) != ("init", HASH):
@@ -264,9 +266,9 @@ class Child:
         if not codec:
             raise Refuse("version", "no common codec")
         for name, mine in DEFAULTS.items():
-            self.limits[name] = min(mine, hello["limits"].get(name) or mine)
+            self.limits[name] = min(mine, theirs[name] or mine)
             if self.limits[name] < FLOORS[name]:
-                raise Refuse("limit" if self.limits[name] >= 0 else "decode", "limit %s of %d is too low" % (name, self.limits[name]))
+                raise Refuse("limit", "limit %s of %d is too low" % (name, self.limits[name]))
         ack = {"version": 1, "codec": codec, "limits": self.limits, "pid": os.getpid()}
         self.send(HELLO_ACK, json_encode(ack), re=1)
         self.codec, self.state = CODECS[codec], "Agreed"
@@ -282,7 +284,7 @@ class Child:
             if re:
                 raise Refuse("frame", "CONFIG answers nothing")
         value = self.codec[1](config, self.limits["depth"])
-        self.send(CONFIG_OK, self.codec[0]({"size": len(config), "digest": fnv1a(config)}), re=seq)
+        self.send(CONFIG_OK, self.codec[0]({"size": len(config), "digest": digest(config)}), re=seq)
         self.state = "Configured"
         return value, fds
     def wait(self, kind, pending=0):
@@ -322,12 +324,10 @@ KNOWN_PROCESS = {"args", "env", "cwd", "capabilities", "noNewPrivs", "terminal",
 MS_NOSUID, MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH, NEWCGROUP = 2, 4096, 16384, 1 << 18, 2, 0x02000000
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 libc = ctypes.CDLL(None, use_errno=True)
-
 def call(op, path, *args):
     if getattr(libc, op)(*[a.encode() if isinstance(a, str) else a for a in args]) < 0:
         n = ctypes.get_errno()
         raise Refuse("setup", "%s %s: %s" % (op, path, os.strerror(n)), op, path, n)
-
 def check(config):
     fields(config, "CONFIG", root=dict, process=dict)
     fields(config["process"], "process", args=list, cwd=str)

@@ -46,7 +46,7 @@ func Play(v *vectors.Vector, fd int, timeout time.Duration) error {
 		}
 	}
 	p := &player{fd: fd, packet: typ == unix.SOCK_SEQPACKET, v: v}
-	if p.codec, _ = codec.ByName(v.Codec); p.codec == nil {
+	if p.codec, _ = codec.Find(codec.BuiltIn(), v.Codec); p.codec == nil {
 		return fmt.Errorf("the vector's codec %q is not known", v.Codec)
 	}
 	for i := range v.Steps {

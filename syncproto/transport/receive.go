@@ -82,20 +82,9 @@ func (p *Peer) take(h syncproto.Header, payload []byte) (in incoming, err error)
 	return in, nil
 }
 
-// takeCall decodes the body of a REQUEST or REPLY. What a codec can say of a body that is as it should be, it may say without a Value.
-func (p *Peer) takeCall(k syncproto.Kind, payload []byte) (syncproto.Call, error) {
-	c := p.codecFor(k)
-	if d, ok := c.(codec.CallDecoder); ok {
-		if call, ok := d.DecodeCall(payload, p.m.Limits(), p.knows); ok {
-			return call, nil
-		}
-	}
-	body, err := c.Decode(payload, p.m.Limits())
-	if err != nil {
-		return syncproto.Call{}, err
-	}
-	var call syncproto.Call
-	err = syncproto.FromValue(body, &call, false)
+// takeCall decodes the body of a REQUEST or REPLY. Its name is one that the machine holds, as a rule, and needs no memory then.
+func (p *Peer) takeCall(k syncproto.Kind, payload []byte) (call syncproto.Call, err error) {
+	err = codec.DecodeKnown(p.codecFor(k), payload, &call, p.m.Limits(), false, p.knows)
 	return call, err
 }
 

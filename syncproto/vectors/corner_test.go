@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
 )
 
 // corners are what a reader of the document asks about last: the least limits, empty packets, frames that may be
@@ -15,6 +16,7 @@ func corners(t testing.TB) (all []Vector) {
 	all = append(all, skipped(t)...)
 	all = append(all, refusedRequests(t)...)
 	all = append(all, cancelsWithoutReason(t)...)
+	all = append(all, absentFields(t)...)
 	return append(all, reports()...)
 }
 
@@ -157,6 +159,77 @@ func refusedRequests(t testing.TB) (all []Vector) {
 	mount(s)
 	s.do("shutdown")
 	return append(all, s.done("died"))
+}
+
+// without is v in JSON without the field of that name.
+func without[T any](t testing.TB, v T, name string) []byte {
+	var rest []syncproto.Field
+	val, err := syncproto.ToValue(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range val.Fields() {
+		if f.Name != name {
+			rest = append(rest, f)
+		}
+	}
+	if len(rest) != len(val.Fields())-1 {
+		t.Fatalf("there is no field %q", name)
+	}
+	return encode(t, codec.JSON(), syncproto.MapValue(rest...))
+}
+
+// absentFields are messages in which a field is absent that must be there, or is out of its range.
+func absentFields(t testing.TB) (all []Vector) {
+	toChild := func(name, about string, play func(s *script)) {
+		s := newScript(t, KindChild, "absent/"+name, "json", "5", about)
+		play(s)
+		s.expect("ERROR", "code=decode", "re=0")
+		all = append(all, s.done("refuse decode"))
+	}
+	toParent := func(name, about string, play func(s *script)) {
+		s := newScript(t, KindParent, "absent/"+name, "json", "5", about)
+		play(s)
+		s.do("shutdown")
+		all = append(all, s.done("violated decode"))
+	}
+	for _, name := range []string{"min", "max", "codecs", "profile", "hash", "limits"} {
+		toChild("hello-"+name, "HELLO without `"+name+"`.", func(s *script) {
+			s.hello(greeting("json"), body(without(t, greeting("json"), name)))
+		})
+	}
+	for _, name := range []string{"name", "arg"} {
+		toChild("reply-"+name, "REPLY without `"+name+"`.", func(s *script) {
+			s.ready("/bin/true")
+			s.call(syncproto.KindReply, lastRequest, "run", body(without(t, syncproto.Call{Name: "run"}, name)))
+		})
+	}
+	text := string(encode(t, codec.JSON(), greeting("json")))
+	for name, notes := range map[string]string{"negative": "-1", "too-large": "65536", "text": `"8"`, "null": "null"} {
+		toChild("hello-notes-"+name, "A limit of HELLO is "+strings.ReplaceAll(name, "-", " ")+": it is of another type or range.", func(s *script) {
+			s.hello(greeting("json"), body([]byte(strings.Replace(text, `"notes":256`, `"notes":`+notes, 1))))
+		})
+	}
+	h := greeting("json")
+	h.Limits.Notes, h.Limits.Frames = parentLimits.Notes, parentLimits.Frames
+	ack := syncproto.HelloAck{Version: 1, Codec: "json", Limits: h.Limits, PID: 1}
+	for _, name := range []string{"version", "codec", "limits", "pid"} {
+		toParent("hello-ack-"+name, "HELLO_ACK without `"+name+"`.", func(s *script) {
+			s.acknowledge(nil, body(without(t, ack, name)))
+		})
+	}
+	for _, name := range []string{"size", "digest"} {
+		toParent("config-ok-"+name, "CONFIG_OK without `"+name+"`.", func(s *script) {
+			s.acknowledge(nil)
+			s.confirm(nil, body(without(t, syncproto.ConfigOK{Size: 1, Digest: "0"}, name)))
+		})
+	}
+	toParent("request-name", "REQUEST without `name`.", func(s *script) {
+		s.acknowledge(nil)
+		s.confirm(nil)
+		s.call(syncproto.KindRequest, 0, "ready", body(without(t, syncproto.Call{Name: "ready"}, "name")))
+	})
+	return all
 }
 
 // cancelsWithoutReason are CANCELs whose body is not what it should be.

@@ -65,7 +65,7 @@ func TestFrames(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	of(t, vectors.KindValue, func(t *testing.T, v vectors.Vector) {
-		c, _ := codec.ByName(v.Codec)
+		c, _ := codec.Find(codec.BuiltIn(), v.Codec)
 		val, err := c.Decode(v.Data, syncproto.Limits{})
 		if got := refusal(err); got != v.Verdict {
 			t.Fatalf("%s, want %s: %v", got, v.Verdict, err)
@@ -239,7 +239,7 @@ func TestParents(t *testing.T) {
 
 // parent is a parent as README.md describes it; it returns its verdict.
 func parent(c *transport.Conn, name string) string {
-	one, _ := codec.ByName(name)
+	one, _ := codec.Find(codec.BuiltIn(), name)
 	p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Codecs: []codec.Codec{one}, Limits: syncproto.Limits{Notes: 4, Frames: 32}, Deadlines: transport.Deadlines{Grace: 100 * time.Millisecond}})
 	if err != nil {
 		return err.Error()

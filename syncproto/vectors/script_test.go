@@ -19,7 +19,7 @@ type script struct {
 }
 
 func newScript(t testing.TB, kind Kind, name, codecName, section, about string) *script {
-	c, ok := codec.ByName(codecName)
+	c, ok := codec.Find(codec.BuiltIn(), codecName)
 	if !ok {
 		t.Fatal(codecName)
 	}

@@ -21,7 +21,7 @@ enum { HELLO = 1, HELLO_ACK, CONFIG, CONFIG_OK, REQUEST, REPLY, NOTE, ERROR, EXE
 enum { MORE = 1, SKIPPABLE = 2, HEADER = 16, MAX_FRAME = 65536, MAX_FDS = 253, MAX_VALUES = 262144 };
 #define HASH "2a171a28ada5fdca" /* of the profile init, section 8 */
 static const char *const limit_names[] = {"control", "error", "fragment", "message", "config", "notes", "frames", "depth"};
-static const uint32_t floors[] = {1024, 1024, 1024, 1024, 1024, 1, 16, 4};
+static const uint32_t floors[] = {1024, 1024, 1024, 1024, 1024, 1, 16, 4}, tops[] = {~0U, ~0U, ~0U, ~0U, ~0U, 65535, 65535, 255};
 static uint32_t limits[] = {4096, 32768, 32768, 65536, 4 << 20, 256, 4096, 32};
 enum { L_CONTROL, L_ERROR, L_FRAGMENT, L_MESSAGE, L_CONFIG, L_NOTES, L_FRAMES, L_DEPTH };
 static int sock, packets, config_began, nfds, fds[MAX_FDS];
@@ -295,7 +295,7 @@ static void greet(void) {
     value *min = field(h, "min", 'i'), *max = field(h, "max", 'i'), *c = field(h, "codecs", 'l')->kid;
     value *profile = field(h, "profile", 's'), *hash = field(h, "hash", 's'), *lim = field(h, "limits", 'm');
     for (int i = 0; i < 8; i++)
-        if ((w = get(lim, limit_names[i])) && (w->t != 'i' || w->negative)) refuse("decode", "limits.%s", limit_names[i]);
+        if ((w = get(lim, limit_names[i])) && (w->t != 'i' || w->negative || w->num > tops[i])) refuse("decode", "limits.%s", limit_names[i]);
     if ((!min->negative && min->num > 1) || max->negative || max->num < 1) refuse("version", "no common version");
     if (strcmp(profile->s, "init") || strcmp(hash->s, HASH)) refuse("profile", "another profile or another table");
     while (c && (c->t != 's' || strcmp(c->s, "json"))) c = c->next;
@@ -312,7 +312,7 @@ static void greet(void) {
 static value *configure(void) {
     char *config = NULL, b[64];
     size_t size = 0;
-    uint64_t hash = 0xCBF29CE484222325;
+    uint64_t hash, word = 0, odd = 0x9E3779B97F4A7C15;
     message m;
     do {
         m = await(CONFIG, 0), config_began = 1;
@@ -323,10 +323,10 @@ static value *configure(void) {
         memcpy(config + size, m.payload, m.len), size += m.len;
     } while (m.more);
     value *v = decode(config, size);
-    for (size_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)config[i]) * 0x100000001B3;
+    for (size_t i = (hash = size * odd, 0); i < size; i += 8, hash = (hash ^ word) * odd, hash = (hash << 32 | hash >> 32) * odd)
+        for (int k = 7; k >= 0; k--) word = word << 8 | (i + k < size ? (unsigned char)config[i + k] : 0);
     frame(CONFIG_OK, b, snprintf(b, sizeof b, "{\"size\":%zu,\"digest\":\"%016llx\"}", size, (unsigned long long)hash), m.seq, -1);
-    state = "Configured";
-    return v;
+    return state = "Configured", v;
 }
 /* --- the container --- */
 static void only(const value *m, const char *known) { /* what is not known cannot be carried out */
