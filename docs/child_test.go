@@ -28,11 +28,11 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 			t.Fatal(err)
 		}
 		notes := 0
-		p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ }})
+		p, err := transport.NewParent(conn, container.InitProfile(), transport.Options{Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ }})
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(python, "testdata/child.py", fmt.Sprintf("%016x", syncproto.Init().Hash()))
+		cmd := exec.Command(python, "testdata/child.py", fmt.Sprintf("%016x", container.InitProfile().Hash()))
 		cmd.Env = append(os.Environ(), "HANDFAST_SOCKET=3")
 		cmd.ExtraFiles, cmd.Stderr = []*os.File{end}, os.Stderr
 		if err := cmd.Start(); err != nil {

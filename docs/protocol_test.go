@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -84,7 +85,7 @@ func blocks(t *testing.T) map[string]string {
 	src := parse(t, "../syncproto")
 	body := parse(t, "../syncproto/container")
 	profiles := ""
-	for _, p := range []*syncproto.Profile{syncproto.Init(), syncproto.Setns(), syncproto.Start()} {
+	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), container.StartProfile()} {
 		profiles += profileText(p)
 	}
 	return map[string]string{

@@ -45,7 +45,7 @@ func pair(t *testing.T) (*transport.Conn, int) {
 }
 
 func playParent(t *testing.T, c *transport.Conn, o transport.Options) {
-	p, err := transport.NewParent(c, syncproto.Init(), o)
+	p, err := transport.NewParent(c, container.InitProfile(), o)
 	if err != nil {
 		t.Error(err)
 		return
@@ -69,7 +69,7 @@ func playParent(t *testing.T, c *transport.Conn, o transport.Options) {
 }
 
 func playChild(t *testing.T, c *transport.Conn, o transport.Options) {
-	p, err := transport.NewChild(c, syncproto.Init(), o)
+	p, err := transport.NewChild(c, container.InitProfile(), o)
 	if err != nil {
 		t.Error(err)
 		return

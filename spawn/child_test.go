@@ -38,9 +38,9 @@ func child() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(3)
 	}
-	profile := syncproto.Init()
+	profile := container.InitProfile()
 	if os.Args[len(os.Args)-1] == "setns" {
-		profile = syncproto.Setns()
+		profile = container.SetnsProfile()
 	}
 	if early := os.Args[len(os.Args)-1]; early == "init" || early == "setns" {
 		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard input.
@@ -188,7 +188,7 @@ func gated(ctx context.Context, conn *transport.Conn, cfg *container.Config, lis
 	if err != nil {
 		os.Exit(5)
 	}
-	p, err := transport.NewChild(c, syncproto.Start(), transport.Options{})
+	p, err := transport.NewChild(c, container.StartProfile(), transport.Options{})
 	if err != nil {
 		os.Exit(5)
 	}

@@ -256,9 +256,9 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
 	if !ok {
 		return nil, fmt.Errorf("codec %q is not registered", name)
 	}
-	profile := syncproto.Init()
+	profile := container.InitProfile()
 	if s.plan.Profile == profileSetns {
-		profile = syncproto.Setns()
+		profile = container.SetnsProfile()
 	}
 	p, err := transport.NewParent(conn, profile, transport.Options{
 		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks), Trace: s.cfg.Trace,

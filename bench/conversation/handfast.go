@@ -22,12 +22,12 @@ func (h handfast) parent(e ends, w *work) error {
 	if err != nil {
 		return err
 	}
-	p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Codecs: []codec.Codec{h.codec}, Trace: h.trace})
+	p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{h.codec}, Trace: h.trace})
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	if err := p.Narrow(w.config.Narrow(syncproto.Init())); err != nil {
+	if err := p.Narrow(w.config.Narrow(container.InitProfile())); err != nil {
 		return err
 	}
 	ctx := context.Background()
@@ -66,7 +66,7 @@ func (h handfast) child(e ends, w *work) error {
 	if err != nil {
 		return err
 	}
-	p, err := transport.NewChild(c, syncproto.Init(), transport.Options{})
+	p, err := transport.NewChild(c, container.InitProfile(), transport.Options{})
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (h handfast) child(e ends, w *work) error {
 	if err := w.arrived(&config); err != nil {
 		return err
 	}
-	if err := p.Narrow(config.Narrow(syncproto.Init())); err != nil {
+	if err := p.Narrow(config.Narrow(container.InitProfile())); err != nil {
 		return err
 	}
 	if err := p.Confirm(ctx); err != nil {

@@ -1,4 +1,5 @@
-// Package container holds what the profiles "init", "setns" and "start" carry: the body of CONFIG and the arguments of their requests.
+// Package container holds the profiles "init", "setns" and "start", and what they carry: the body of CONFIG and the arguments
+// of their requests.
 //
 // spawn (the parent) and nsinit (the child) never import each other. They share these values as two processes share a socket: each is turned into a
 // syncproto.Value with syncproto.ToValue and back with syncproto.FromValue, and any codec carries that. A child in another language reads the same fields

@@ -85,7 +85,7 @@ func encode[T any](t testing.TB, c codec.Codec, v T) []byte {
 
 // greeting is the HELLO of these vectors.
 func greeting(codecs ...string) syncproto.Hello {
-	return syncproto.Greeting(syncproto.Init(), codecs, syncproto.Limits{}, "")
+	return syncproto.Greeting(container.InitProfile(), codecs, syncproto.Limits{}, "")
 }
 
 // harmless is a configuration that any process may carry out.

@@ -180,7 +180,7 @@ func TestConsoleOfAnInit(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = end.Close()
-			p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{Codecs: []codec.Codec{codec.JSON()}})
+			p, err := transport.NewParent(conn, container.InitProfile(), transport.Options{Codecs: []codec.Codec{codec.JSON()}})
 			if err != nil {
 				t.Fatal(err)
 			}
