@@ -60,7 +60,7 @@ func (c *child) do(s Step) error {
 	case StageCwd:
 		return c.makeCwd(s.Path)
 	case StageHooks:
-		return c.call(container.ReqHooks)
+		return request(c, container.HooksRequest)
 	case StageHook, StageStart:
 		return c.hook(s)
 	case StagePivot:
@@ -89,7 +89,7 @@ func (c *child) doProcess(s Step) error {
 	case StageProgram:
 		return c.find(s.Path)
 	case StageReady:
-		return c.call(container.ReqReady)
+		return request(c, container.ReadyRequest)
 	case StageGate:
 		return c.gate()
 	case StageLabel:
@@ -102,9 +102,9 @@ func (c *child) doProcess(s Step) error {
 	return errors.New("no such stage")
 }
 
-// call makes a request that has nothing to say and nothing to learn.
-func (c *child) call(name string) error {
-	_, fds, err := c.peer.Call(context.Background(), name, syncproto.Value{})
+// request makes a request that has nothing to say and nothing to learn.
+func request(c *child, x syncproto.Exchange[struct{}, struct{}]) error {
+	_, fds, err := transport.Call(context.Background(), c.peer, x, struct{}{})
 	transport.CloseAll(fds)
 	return err
 }

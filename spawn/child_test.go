@@ -112,7 +112,7 @@ func play(p *transport.Peer, conn *transport.Conn, profile *syncproto.Profile) e
 	if err := act(ctx, p, &cfg); err != nil {
 		return err
 	}
-	if _, _, err := p.Call(ctx, container.ReqReady, syncproto.Value{}); err != nil {
+	if _, _, err := transport.Call(ctx, p, container.ReadyRequest, struct{}{}); err != nil {
 		return err
 	}
 	return finish(ctx, p, conn, &cfg, fds)
@@ -136,14 +136,14 @@ func act(ctx context.Context, p *transport.Peer, cfg *container.Config) error {
 		leak()
 		os.Exit(7)
 	case "reach":
-		_, fds, err := p.Call(ctx, container.ReqMount, syncproto.MapValue(syncproto.Field{Name: "source", Value: syncproto.StringValue(cfg.Domainname)}))
+		_, fds, err := transport.Call(ctx, p, container.MountRequest, container.MountArg{Source: cfg.Domainname})
 		transport.CloseAll(fds)
 		return err
 	case "console":
 		return console(ctx, p)
 	}
 	if cfg.Hooks.Runtime {
-		_, _, err := p.Call(ctx, container.ReqHooks, syncproto.Value{})
+		_, _, err := transport.Call(ctx, p, container.HooksRequest, struct{}{})
 		return err
 	}
 	return nil
@@ -154,11 +154,7 @@ func console(ctx context.Context, p *transport.Peer) error {
 	if err != nil {
 		return err
 	}
-	arg, err := syncproto.ToValue(container.ConsoleArg{Path: "/dev/pts/0"})
-	if err != nil {
-		return err
-	}
-	_, _, err = p.Call(ctx, container.ReqConsole, arg, int(master.Fd()))
+	_, _, err = transport.Call(ctx, p, container.ConsoleRequest, container.ConsoleArg{Path: "/dev/pts/0"}, int(master.Fd()))
 	return err
 }
 

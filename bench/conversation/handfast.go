@@ -46,9 +46,9 @@ func (h handfast) parent(e ends, w *work) error {
 		if err != nil {
 			return err
 		}
-		if r.Name == container.ReqConsole {
-			var arg container.ConsoleArg
-			if err := syncproto.FromValue(r.Arg, &arg, false); err != nil {
+		if r.Name == container.ConsoleRequest.Request {
+			arg, err := transport.Arg(ctx, p, r, container.ConsoleRequest)
+			if err != nil {
 				return err
 			}
 			if err := w.console(arg.Path, r.FDs); err != nil {
@@ -90,17 +90,14 @@ func (h handfast) child(e ends, w *work) error {
 	if err := p.Confirm(ctx); err != nil {
 		return err
 	}
-	if _, _, err := p.Call(ctx, container.ReqHooks, syncproto.Value{}); err != nil {
+	if _, _, err := transport.Call(ctx, p, container.HooksRequest, struct{}{}); err != nil {
 		return fmt.Errorf("hooks: %w", err)
 	}
-	arg, err := syncproto.ToValue(container.ConsoleArg{Path: consolePath})
-	if err != nil {
-		return err
-	}
-	if _, _, err := p.Call(ctx, container.ReqConsole, arg, w.terminal); err != nil {
+	arg := container.ConsoleArg{Path: consolePath}
+	if _, _, err := transport.Call(ctx, p, container.ConsoleRequest, arg, w.terminal); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
-	if _, _, err := p.Call(ctx, container.ReqReady, syncproto.Value{}); err != nil {
+	if _, _, err := transport.Call(ctx, p, container.ReadyRequest, struct{}{}); err != nil {
 		return fmt.Errorf("ready: %w", err)
 	}
 	return p.Exec(ctx)
