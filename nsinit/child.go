@@ -95,7 +95,7 @@ func (c *child) doProcess(s Step) error {
 	case StageLabel:
 		return c.label(s.Path, s.Text)
 	case StageFiles:
-		return closeOthers(3 + c.cfg.Process.KeepFDs)
+		return closeOthers(3 + c.cfg.KeepFDs)
 	case StageExec:
 		return c.exec()
 	}

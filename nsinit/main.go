@@ -97,8 +97,8 @@ func (c *child) checkFDs() error {
 			return fmt.Errorf("namespaces: descriptor %d of %s did not come with the configuration", n.FD, n.Kind)
 		}
 	}
-	if c.cfg.Root.FD < 0 || c.cfg.Root.FD > len(c.fds) || c.cfg.GateFD < 0 || c.cfg.GateFD > len(c.fds) {
-		return fmt.Errorf("root.fd %d, gateFD %d: of %d descriptors", c.cfg.Root.FD, c.cfg.GateFD, len(c.fds))
+	if c.cfg.GateFD < 0 || c.cfg.GateFD > len(c.fds) {
+		return fmt.Errorf("gateFD %d: of %d descriptors", c.cfg.GateFD, len(c.fds))
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 // PlanJoin is what a child does that has joined a running container: its namespaces, its root and its groups are there already. It is as pure as Plan.
 func PlanJoin(cfg *container.Config) ([]Step, error) {
-	if err := checkProcess(&cfg.Process); err != nil {
+	if err := errors.Join(checkProcess(&cfg.Process), checkGroups(cfg)); err != nil {
 		return nil, err
 	}
 	p := &planner{cfg: cfg}
@@ -98,7 +98,7 @@ func check(cfg *container.Config) error {
 			return fmt.Errorf("devices[%d]: path %q, type %q: want an absolute path and one of c, b, p", i, d.Path, d.Type)
 		}
 	}
-	return nil
+	return checkCarriedOut(cfg)
 }
 
 func (p *planner) namespaces() {
@@ -211,7 +211,7 @@ func (p *planner) process() {
 		h := &cfg.Hooks.StartContainer[i]
 		p.add(Step{Stage: StageStart, Hook: h, Path: h.Path})
 	}
-	p.add(Step{Stage: StageFiles, Text: fmt.Sprint(3 + cfg.Process.KeepFDs)}, Step{Stage: StageExec, Path: cfg.Process.Args[0]})
+	p.add(Step{Stage: StageFiles, Text: fmt.Sprint(3 + cfg.KeepFDs)}, Step{Stage: StageExec, Path: cfg.Process.Args[0]})
 }
 
 // links are the links in /dev that runtime-spec config-linux.md names ("Dev symbolic links"), and ptmx.

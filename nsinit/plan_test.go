@@ -53,7 +53,7 @@ func full() container.Config {
 	c.Devices = []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}, {Path: "/dev/pipe", Type: "p", Mode: 0o600}}
 	c.Masked, c.Readonly = []string{"/proc/keys"}, []string{"/proc/sys"}
 	c.Hooks = container.Hooks{Runtime: true, CreateContainer: []container.Hook{{Path: "/bin/hook"}}, StartContainer: []container.Hook{{Path: "/bin/late"}}}
-	c.Process.UID, c.Process.GID, c.Process.Terminal, c.Process.KeepFDs = 1000, 100, true, 2
+	c.Process.UID, c.Process.GID, c.Process.Terminal, c.KeepFDs = 1000, 100, true, 2
 	c.Process.Rlimits = []container.Rlimit{{Resource: unix.RLIMIT_NOFILE, Soft: 10, Hard: 20}}
 	c.Process.Cwd = "/home/../home/user"
 	c.GateFD = 1
@@ -138,6 +138,25 @@ func TestPlanRefuses(t *testing.T) {
 		"mounts[0].destination: \"x\"": func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "x"}} },
 		"is the root itself":           func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x/.."}} },
 		"devices[0]":                   func(c *container.Config) { c.Devices = []container.Device{{Path: "/dev/x", Type: "u"}} },
+
+		"hostname: needs a uts namespace":        func(c *container.Config) { c.Hostname = "x" },
+		"domainname: needs a uts namespace":      func(c *container.Config) { c.Domainname = "x" },
+		"mounts: needs a mount namespace":        func(c *container.Config) { c.Mounts, c.Namespaces = full().Mounts, nil },
+		"masked: needs a mount namespace":        func(c *container.Config) { c.Masked, c.Namespaces = full().Masked, nil },
+		"root.readonly: needs a mount namespace": func(c *container.Config) { c.Root.Readonly, c.Namespaces = true, nil },
+		"process.additionalGids: [7] cannot":     func(c *container.Config) { c.Process.KeepGroups, c.Process.AdditionalGIDs = true, []uint32{7} },
+		"process.additionalGids: [8] cannot":     func(c *container.Config) { c.SetGroupsDenied, c.Process.AdditionalGIDs = true, []uint32{8} },
+		"process.umask: 01000 is more":           func(c *container.Config) { c.Process.Umask = new(uint32(0o1000)) },
+		"process.terminal is false":              func(c *container.Config) { c.Process.Columns = 80 },
+		"timeout -1 s of /h":                     func(c *container.Config) { c.Hooks.StartContainer = []container.Hook{{Path: "/h", Timeout: -1}} },
+		"mounts[0]: data, fsFlags and copyUp": func(c *container.Config) {
+			c.Mounts = []container.Mount{{Destination: "/x", Source: "/y", Bind: true, CopyUp: true}}
+		},
+		"mounts[0]: recursive is of a bind mount": func(c *container.Config) {
+			c.Mounts = []container.Mount{{Destination: "/x", Type: "tmpfs", Recursive: true}}
+		},
+		"mounts[0]: neither a file system's type": func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x"}} },
+		"mounts[0]: a bind mount without":         func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x", Bind: true}} },
 	} {
 		cfg := minimal()
 		mutate(&cfg)

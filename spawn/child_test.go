@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/testenv"
+	"github.com/handfast/handfast/nsinit"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
@@ -24,11 +25,20 @@ func TestMain(m *testing.M) {
 	testenv.Main(m, testenv.Options{First: child})
 }
 
-// child is the other end of these tests: this test binary, executed anew by Start. What it does is the hostname of its configuration, for that travels; what it
+// child is the other end of these tests: this test binary, executed anew by Start. What it does stands in the environment of its configuration, for that travels; what it
 // must do before there is a configuration stands in the file that its parent names by its own environment, which does not travel.
 func child() {
 	if pid, told := os.LookupEnv("JOIN_PID"); told {
 		asPlainUser(pid)
+	}
+	if early := os.Args[len(os.Args)-1]; early == "init" || early == "setns" {
+		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard input.
+		var b [16]byte
+		n, _ := os.Stdin.Read(b[:])
+		before(string(b[:n]))
+	}
+	if !acted() {
+		nsinit.Main()
 	}
 	conn, ok, err := transport.Adopt(spawn.SocketVariable)
 	if !ok {
@@ -42,12 +52,6 @@ func child() {
 	if os.Args[len(os.Args)-1] == "setns" {
 		profile = container.SetnsProfile()
 	}
-	if early := os.Args[len(os.Args)-1]; early == "init" || early == "setns" {
-		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard input.
-		var b [16]byte
-		n, _ := os.Stdin.Read(b[:])
-		before(string(b[:n]))
-	}
 	p, err := transport.NewChild(conn, profile, transport.Options{})
 	if err != nil {
 		os.Exit(4)
@@ -57,6 +61,18 @@ func child() {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// acted reports whether this process is to play the child of a test, as config has it, and is not a real one. The
+// greeting tells, which waits in the socket: its session is the container's name.
+func acted() bool {
+	fd, err := strconv.Atoi(os.Getenv(spawn.SocketVariable))
+	if err != nil {
+		return true // no child at all
+	}
+	var hello [4096]byte
+	n, _, err := unix.Recvfrom(fd, hello[:], unix.MSG_PEEK)
+	return err != nil || !strings.Contains(string(hello[:n]), `"session":"real`)
 }
 
 func before(how string) {
@@ -103,7 +119,7 @@ func play(p *transport.Peer, conn *transport.Conn, profile *syncproto.Profile) e
 	if err := p.Narrow(cfg.Narrow(profile)); err != nil {
 		return err
 	}
-	if cfg.Hostname == "unconfirmed" {
+	if how(&cfg) == "unconfirmed" {
 		time.Sleep(time.Hour)
 	}
 	if err := p.Confirm(ctx); err != nil {
@@ -118,9 +134,21 @@ func play(p *transport.Peer, conn *transport.Conn, profile *syncproto.Profile) e
 	return finish(ctx, p, conn, &cfg, fds)
 }
 
+// howVariable is the variable that tells the child what it shall do.
+const howVariable = "HOW="
+
+func how(cfg *container.Config) string {
+	for _, e := range cfg.Process.Env {
+		if h, ok := strings.CutPrefix(e, howVariable); ok {
+			return h
+		}
+	}
+	return ""
+}
+
 // act is what happens between CONFIG_OK and "ready".
 func act(ctx context.Context, p *transport.Peer, cfg *container.Config) error {
-	switch cfg.Hostname {
+	switch how(cfg) {
 	case "fail":
 		return fmt.Errorf("mount /proc: %w", &os.PathError{Op: "open", Path: "/no/such", Err: unix.ENOENT})
 	case "exit-configured":
@@ -159,7 +187,7 @@ func console(ctx context.Context, p *transport.Peer) error {
 }
 
 func finish(ctx context.Context, p *transport.Peer, conn *transport.Conn, cfg *container.Config, fds []int) error {
-	switch cfg.Hostname {
+	switch how(cfg) {
 	case "no-exec":
 		os.Exit(7)
 	case "leak-exec":
@@ -204,7 +232,7 @@ func gated(ctx context.Context, conn *transport.Conn, cfg *container.Config, lis
 func config(how string, script string) spawn.Config {
 	cfg := spawn.Config{Deadlines: spawn.Deadlines{Hello: 2 * time.Second, Config: 2 * time.Second, Idle: 2 * time.Second, Exec: 500 * time.Millisecond, Kill: 200 * time.Millisecond}}
 	cfg.Container.ID = "test"
-	cfg.Container.Hostname = how
+	cfg.Container.Process.Env = []string{howVariable + how}
 	cfg.Container.Process.Args = []string{"/bin/sh", "-c", script}
 	return cfg
 }

@@ -139,7 +139,7 @@ func (s *starter) named(source string) bool {
 }
 
 // isHostDevice allows the devices of the configuration, which a child in a user namespace cannot make and so binds from the host.
-func isHostDevice(c *container.Config, source string) bool {
+func isHostDevice(c *Container, source string) bool {
 	for _, d := range c.Devices {
 		if d.Path == source {
 			return true

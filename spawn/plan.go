@@ -69,8 +69,8 @@ func cloneFlag(kind string) uintptr {
 // MakePlan decides how the child of cfg is made. It touches nothing; privileged says whether the caller may write any id mapping (CAP_SETUID and CAP_SETGID), which
 // decides whether setgroups(2) can stay allowed.
 func MakePlan(cfg *Config, privileged bool) (*Plan, error) {
-	if cfg.PreserveFDs < 0 {
-		return nil, fmt.Errorf("preserve %d descriptors: the number is negative", cfg.PreserveFDs)
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	p := &Plan{SocketFD: 3 + cfg.PreserveFDs, Profile: profileInit}
 	if cfg.Target != nil {
@@ -143,6 +143,9 @@ func (p *Plan) mappings(cfg *Config, privileged bool) error {
 	// user_namespaces(7): without CAP_SETUID and CAP_SETGID one line of one id can be written, and only after setgroups(2) is denied for good.
 	p.Helpers = !privileged && (more(cfg.UIDMappings) || more(cfg.GIDMappings))
 	p.SetGroups = privileged || p.Helpers
+	if gids := cfg.Container.Process.AdditionalGIDs; !p.SetGroups && len(gids) > 0 {
+		return fmt.Errorf("process: AdditionalGIDs %v cannot be set: a plain user's own mapping denies setgroups(2)", gids)
+	}
 	return nil
 }
 
@@ -157,10 +160,13 @@ func sysIDMap(m []IDMap) []syscall.SysProcIDMap {
 	return out
 }
 
+// clocks are those of a time namespace, time_namespaces(7).
+var clocks = [...]string{"monotonic", "boottime"}
+
 // offsets is the text of timens_offsets, one clock a line, in a fixed order.
 func offsets(m map[string]TimeOffset) string {
 	var b strings.Builder
-	for _, clock := range [...]string{"monotonic", "boottime"} {
+	for _, clock := range clocks {
 		if o, ok := m[clock]; ok {
 			fmt.Fprintf(&b, "%s %d %d\n", clock, o.Secs, o.Nanos)
 		}

@@ -66,6 +66,9 @@ func (p *Plan) target(cfg *Config, privileged bool) error {
 	case cfg.Gate != "":
 		return errors.New("target: a child that joins a process waits at no gate")
 	}
+	if err := cfg.Container.checkJoining(); err != nil {
+		return err
+	}
 	for i, k := range t.Kinds {
 		if cloneFlag(k) == 0 {
 			return fmt.Errorf("target: namespace %q is of no kind that Linux has", k)

@@ -266,7 +266,8 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.Narrow(s.cfg.Container.Narrow(profile))
+	told := s.cfg.Container.told()
+	return p, p.Narrow(told.Narrow(profile))
 }
 
 // undo ends what there is of the child and gives the error all that is known of its end.
@@ -293,13 +294,11 @@ func (s *starter) undo(err error) error {
 
 // config is the body of CONFIG and the descriptors that ride with it.
 func (s *starter) config() (syncproto.Value, []int, error) {
-	c := s.cfg.Container
+	c := s.cfg.Container.told()
 	c.Namespaces = append([]container.Namespace(nil), s.plan.Namespaces...)
 	c.Loopback = s.plan.Loopback
-	c.Process.KeepFDs = s.cfg.PreserveFDs
-	if len(s.plan.UIDMap) > 0 && !s.plan.SetGroups {
-		c.Process.SetGroups = false
-	}
+	c.KeepFDs = s.cfg.PreserveFDs
+	c.SetGroupsDenied = len(s.plan.UIDMap) > 0 && !s.plan.SetGroups
 	var fds []int
 	for i, n := range c.Namespaces {
 		if n.How != container.NSJoin {

@@ -93,7 +93,7 @@ func (h *handler) Console(_ context.Context, master *os.File, path string) error
 func contained(t *testing.T, command []string, args ...string) (spawn.Config, *handler) {
 	t.Helper()
 	h := &handler{}
-	cfg := spawn.Config{Init: command, Codec: "json", Handler: h, Container: container.Config{
+	cfg := spawn.Config{Init: command, Codec: "json", Handler: h, Container: spawn.Container{
 		ID: "child", Hostname: "other", Root: container.Root{Path: testenv.Busybox(t)}, Hooks: container.Hooks{Runtime: true},
 		Mounts:  []container.Mount{{Destination: "/proc", Type: "proc", Source: "proc"}},
 		Process: container.Process{Args: args, Cwd: "/tmp", Env: []string{"PATH=/bin", "COLOUR=blue"}},
