@@ -15,19 +15,16 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// SocketVariable is the environment variable that names the child's handshake socket. A process that has it is a child.
-const SocketVariable = "HANDFAST_SOCKET"
-
 // Main turns the process into what its parent asked for, and does not return, if it is a child that spawn made. In every other process it returns at once.
 // It must be the first statement of main: nothing else may have opened a descriptor or changed the process before.
 func Main() {
-	socket, ok := unix.Getenv(SocketVariable)
+	socket, ok := unix.Getenv(container.SocketVariable)
 	if !ok {
 		return
 	}
 	// Namespaces, credentials and capabilities are a thread's own: everything happens on this one, which is the process's first and the one that the execution leaves over.
 	runtime.LockOSThread()
-	conn, _, err := transport.Adopt(SocketVariable)
+	conn, _, err := transport.Adopt(container.SocketVariable)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)

@@ -29,20 +29,20 @@ func TestPlanRefusesWhatWouldBeDropped(t *testing.T) {
 			c.TimeOffsets = map[string]TimeOffset{"realtime": {Secs: 1}}
 			c.Namespaces = []Namespace{{Kind: container.NSTime}}
 		},
-		"Container.Hostname is of a container that is made": func(c *Config) { join(c); c.Container.Hostname = "x" },
-		"Container.Root is of a container":                  func(c *Config) { join(c); c.Container.Root.Path = "/x" },
-		"Container.Hooks is of a container":                 func(c *Config) { join(c); c.Container.Hooks.Runtime = true },
-		"Container.Mounts is of a container":                func(c *Config) { join(c); c.Container.Mounts = make([]container.Mount, 1) },
+		"Container.Hostname is of a container that is made": func(c *Config) { joining(c); c.Container.Hostname = "x" },
+		"Container.Root is of a container":                  func(c *Config) { joining(c); c.Container.Root.Path = "/x" },
+		"Container.Hooks is of a container":                 func(c *Config) { joining(c); c.Container.Hooks.Runtime = true },
+		"Container.Mounts is of a container":                func(c *Config) { joining(c); c.Container.Mounts = make([]container.Mount, 1) },
 	} {
 		cfg := &Config{}
 		edit(cfg)
-		if _, err := MakePlan(cfg, false); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
+		if _, err := makePlan(cfg, false); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }
 
-func join(c *Config) { c.Target = &Target{PIDFD: os.Stdin} }
+func joining(c *Config) { c.Target = &Target{PIDFD: os.Stdin} }
 
 func joinTime(c *Config) {
 	c.TimeOffsets = map[string]TimeOffset{"boottime": {}}

@@ -40,7 +40,7 @@ func child() {
 	if !acted() {
 		nsinit.Main()
 	}
-	conn, ok, err := transport.Adopt(spawn.SocketVariable)
+	conn, ok, err := transport.Adopt(container.SocketVariable)
 	if !ok {
 		return
 	}
@@ -66,7 +66,7 @@ func child() {
 // acted reports whether this process is to play the child of a test, as config has it, and is not a real one. The
 // greeting tells, which waits in the socket: its session is the container's name.
 func acted() bool {
-	fd, err := strconv.Atoi(os.Getenv(spawn.SocketVariable))
+	fd, err := strconv.Atoi(os.Getenv(container.SocketVariable))
 	if err != nil {
 		return true // no child at all
 	}

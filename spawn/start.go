@@ -33,7 +33,7 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 // starter is one start in the making: what must be undone if it fails.
 type starter struct {
 	cfg     *Config
-	plan    *Plan
+	plan    *plan
 	process *Process
 	peer    *transport.Peer
 	gate    *gate
@@ -42,7 +42,7 @@ type starter struct {
 
 func (s *starter) start(ctx context.Context) error {
 	var err error
-	if s.plan, err = MakePlan(s.cfg, os.Geteuid() == 0); err != nil {
+	if s.plan, err = makePlan(s.cfg, os.Geteuid() == 0); err != nil {
 		return &StartError{Stage: "plan", Err: err}
 	}
 	if s.cfg.Gate != "" {
@@ -145,7 +145,7 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 		steps = append(steps, s.withoutFork)
 	}
 	pidfd := -1
-	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}
+	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.sysProcAttr(&pidfd, cgroup)}
 	var pid int
 	err = onThread(steps, func() (err error) {
 		pid, err = forkExec("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
@@ -168,7 +168,7 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 }
 
 // explainClone adds to a bare errno of clone(2) what it usually means here.
-func explainClone(err error, p *Plan) error {
+func explainClone(err error, p *plan) error {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return err

@@ -50,6 +50,10 @@ type SeccompArg struct {
 	FD int `sync:"fd"` // the descriptor's number in the child
 }
 
+// SocketVariable is the environment variable that tells a child the number of its handshake socket: a process that has
+// it is a child (docs/protocol.md, section 3). transport.Adopt takes it.
+const SocketVariable = "HANDFAST_SOCKET"
+
 // one is exactly one descriptor.
 var one = syncproto.FDCount{Min: 1, Max: 1}
 
