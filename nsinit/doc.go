@@ -7,6 +7,8 @@
 //		...
 //	}
 //
+// The example of the package is a whole one.
+//
 // In the child it adopts the one inherited socket, receives the configuration, makes a Plan of it, carries out one Step after another, asks its parent for what it cannot do itself, says
 // that it is ready, and executes the program, either at once or after the start gate has been opened. Whatever fails is told to the parent in one ERROR frame
 // that names the step, the operation, the path and the errno; then the process ends with status 1.

@@ -3,6 +3,7 @@ package nsinit
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,14 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+func TestMain(m *testing.M) {
+	if os.Geteuid() != 0 {
+		// An example cannot skip itself.
+		fmt.Fprintln(os.Stderr, "nsinit: Example is skipped, for it needs root")
+		_ = flag.Set("test.skip", "^Example$")
+	}
+	testenv.Main(m, testenv.Options{First: Main})
+}
 
 func created(kinds ...string) []container.Namespace {
 	var ns []container.Namespace

@@ -3,6 +3,7 @@ package spawn_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,7 +23,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Options{First: child})
+	testenv.Main(m, testenv.Options{First: func() {
+		child()
+		if os.Geteuid() != 0 {
+			// An example cannot skip itself. Of this package's, the one that makes a container needs root.
+			fmt.Fprintln(os.Stderr, "spawn: Example is skipped, for it needs root")
+			_ = flag.Set("test.skip", "^Example$")
+		}
+	}})
 }
 
 // child is the other end of these tests: this test binary, executed anew by Start. What it does stands in the environment of its configuration, for that travels; what it
@@ -63,6 +71,9 @@ func child() {
 	os.Exit(0)
 }
 
+// playedID is the name of the containers whose child is the one above.
+const playedID = "test"
+
 // acted reports whether this process is to play the child of a test, as config has it, and is not a real one. The
 // greeting tells, which waits in the socket: its session is the container's name.
 func acted() bool {
@@ -72,7 +83,7 @@ func acted() bool {
 	}
 	var hello [4096]byte
 	n, _, err := unix.Recvfrom(fd, hello[:], unix.MSG_PEEK)
-	return err != nil || !strings.Contains(string(hello[:n]), `"session":"real`)
+	return err != nil || strings.Contains(string(hello[:n]), `"session":"`+playedID+`"`)
 }
 
 func before(how string) {
@@ -231,7 +242,7 @@ func gated(ctx context.Context, conn *transport.Conn, cfg *container.Config, lis
 // config is one for the child above: short deadlines, no namespaces, /bin/sh as the program.
 func config(how string, script string) spawn.Config {
 	cfg := spawn.Config{Deadlines: spawn.Deadlines{Hello: 2 * time.Second, Config: 2 * time.Second, Idle: 2 * time.Second, Exec: 500 * time.Millisecond, Kill: 200 * time.Millisecond}}
-	cfg.Container.ID = "test"
+	cfg.Container.ID = playedID
 	cfg.Container.Process.Env = []string{howVariable + how}
 	cfg.Container.Process.Args = []string{"/bin/sh", "-c", script}
 	return cfg
