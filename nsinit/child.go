@@ -26,6 +26,45 @@ type child struct {
 	waiting bool      // behind the gate: the peer is whoever opened it
 }
 
+// Stage is what a step is for, and its name on the wire.
+type Stage string
+
+// The stages, in the order in which a plan may hold them.
+const (
+	StageSession     Stage = "session"              // a session of its own, not dumpable
+	StageNamespace   Stage = "namespace"            // join or make one namespace
+	StageHostname    Stage = "hostname"             // set the host name
+	StageDomainname  Stage = "domainname"           // set the NIS domain name
+	StageLoopback    Stage = "loopback"             // bring lo up
+	StageSysctl      Stage = "sysctl"               // write one kernel parameter
+	StagePropagation Stage = "propagation"          // stop mounts from spreading to the host
+	StageRootfs      Stage = "rootfs"               // mount the root file system on itself and open it
+	StageRoot        Stage = "root"                 // open the root that the process has joined
+	StageMount       Stage = "mount"                // one mount
+	StageDevice      Stage = "device"               // one device node
+	StageLate        Stage = "latemode"             // a tmpfs becomes read-only, now that everything in it is made
+	StageLink        Stage = "link"                 // one of the standard links in /dev
+	StageConsole     Stage = "console"              // open the terminal and hand over its master
+	StageCwd         Stage = "cwd"                  // make the working directory
+	StageHooks       Stage = "hooks"                // let the parent run its hooks
+	StageHook        Stage = "createContainer hook" // run one createContainer hook
+	StagePivot       Stage = "pivot"                // make the root file system the root
+	StageRootMode    Stage = "rootmode"             // the root's propagation, and read-only if asked for
+	StageReadonly    Stage = "readonly"             // one path becomes read-only
+	StageMask        Stage = "mask"                 // one path becomes unreadable
+	StageStdio       Stage = "stdio"                // the standard streams belong to the user
+	StageEnv         Stage = "environment"          // HOME
+	StageRlimit      Stage = "rlimit"               // one resource limit
+	StageLabel       Stage = "label"                // ask a security module for a label from the execution on
+	StageUser        Stage = "user"                 // ids, capabilities, no_new_privs, working directory
+	StageProgram     Stage = "program"              // find the program
+	StageFiles       Stage = "files"                // mark every other descriptor to end with the execution
+	StageReady       Stage = "ready"                // wait for the parent's "run"
+	StageGate        Stage = "gate"                 // wait at the gate
+	StageStart       Stage = "startContainer hook"  // run one startContainer hook
+	StageExec        Stage = "exec"                 // execute the program
+)
+
 // do carries one step out. It is the one place where a stage meets its effect.
 func (c *child) do(s Step) error {
 	switch s.Stage {
