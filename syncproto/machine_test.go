@@ -195,7 +195,7 @@ func TestMachineRefuses(t *testing.T) {
 		code  syncproto.Code
 		text  string
 	}{
-		{"no name", nil, req("", 0), syncproto.CodeState, `"" is not among the requests of phase "setup": "mount" "hooks"`},
+		{"no name", nil, req("", 0), syncproto.CodeState, `"" is not among the requests of phase "setup": "mount" "`},
 		{"unknown name", nil, req("procReady", 0), syncproto.CodeState, `"procReady" is not among`},
 		{"a name of other case", nil, req("Ready", 0), syncproto.CodeState, `"Ready" is not among`},
 		{"the parent asks", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}}, syncproto.CodeState, "the child asks in phase"},
