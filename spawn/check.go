@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/handfast/handfast/syncproto/container"
@@ -20,8 +21,17 @@ func (cfg *Config) check() error {
 		return errors.New("process: KeepGroups leaves the groups as they are, so AdditionalGIDs cannot be set beside it")
 	case !p.Terminal && (p.Rows > 0 || p.Columns > 0):
 		return errors.New("process: Rows and Columns are the size of a terminal, and Terminal is false")
+	case cfg.Container.Hooks.Runtime && cfg.Handler == nil:
+		return errors.New("hooks: Runtime says that the parent has some, and there is no Handler to run them")
+	case cfg.Gate != "" && !filepath.IsAbs(cfg.Gate):
+		return fmt.Errorf("gate %q: want an absolute path", cfg.Gate)
 	case len(cfg.TimeOffsets) > 0 && !cfg.creates(container.NSTime):
 		return errors.New("time offsets without a new time namespace")
+	}
+	for _, m := range append(slices.Clone(cfg.UIDMappings), cfg.GIDMappings...) {
+		if m.Size == 0 {
+			return fmt.Errorf("id mapping %d %d 0: it maps no id", m.ContainerID, m.HostID)
+		}
 	}
 	for _, clock := range slices.Sorted(maps.Keys(cfg.TimeOffsets)) {
 		if !slices.Contains(clocks[:], clock) {
