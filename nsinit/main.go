@@ -30,9 +30,9 @@ func Main() {
 		os.Exit(1)
 	}
 	closeInherited(socket)
-	c := &child{profile: container.InitProfile(), plan: Plan}
+	c := &child{profile: container.InitProfile(), plan: plan}
 	if len(os.Args) > 1 && os.Args[1] == "setns" {
-		c.profile, c.plan = container.SetnsProfile(), PlanJoin
+		c.profile, c.plan = container.SetnsProfile(), planJoin
 	}
 	if c.peer, err = transport.NewChild(conn, c.profile, transport.Options{}); err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)

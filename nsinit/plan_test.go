@@ -72,7 +72,7 @@ func TestPlanJoinGolden(t *testing.T) {
 	cfg := full()
 	cfg.Hooks, cfg.GateFD = container.Hooks{}, 0
 	cfg.Process.AppArmorProfile, cfg.Process.SELinuxLabel = "web", "system_u:system_r:web_t:s0"
-	steps, err := PlanJoin(&cfg)
+	steps, err := planJoin(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestPlanJoinGolden(t *testing.T) {
 	} {
 		cfg := full()
 		bad(&cfg.Process)
-		if _, err := PlanJoin(&cfg); err == nil || !strings.Contains(err.Error(), "process") {
+		if _, err := planJoin(&cfg); err == nil || !strings.Contains(err.Error(), "process") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -108,7 +108,7 @@ func TestPlanGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := minimal()
 			mutate(&cfg)
-			steps, err := Plan(&cfg)
+			steps, err := plan(&cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +168,7 @@ func TestPlanRefuses(t *testing.T) {
 	} {
 		cfg := minimal()
 		mutate(&cfg)
-		if _, err := Plan(&cfg); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := plan(&cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -177,18 +177,18 @@ func TestPlanRefuses(t *testing.T) {
 // Every stage that a plan can hold must be carried out by somebody: a stage without an effect would be a step that is silently skipped, or fails at run time.
 func TestFullPlanHoldsEveryStage(t *testing.T) {
 	cfg := full()
-	steps, err := Plan(&cfg)
+	steps, err := plan(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[Stage]bool{}
+	seen := map[stage]bool{}
 	for _, s := range steps {
 		seen[s.Stage] = true
 	}
-	for _, s := range []Stage{
-		StageSession, StageNamespace, StageHostname, StageDomainname, StageLoopback, StageSysctl, StagePropagation, StageRootfs, StageMount, StageDevice, StageLate, StageLink,
-		StageConsole, StageCwd, StageHooks, StageHook, StagePivot, StageRootMode, StageReadonly, StageMask, StageStdio, StageEnv, StageRlimit, StageUser, StageProgram,
-		StageFiles, StageReady, StageGate, StageStart, StageExec,
+	for _, s := range []stage{
+		stageSession, stageNamespace, stageHostname, stageDomainname, stageLoopback, stageSysctl, stagePropagation, stageRootfs, stageMount, stageDevice, stageLate, stageLink,
+		stageConsole, stageCwd, stageHooks, stageHook, stagePivot, stageRootMode, stageReadonly, stageMask, stageStdio, stageEnv, stageRlimit, stageUser, stageProgram,
+		stageFiles, stageReady, stageGate, stageStart, stageExec,
 	} {
 		if !seen[s] {
 			t.Errorf("no step of stage %s", s)

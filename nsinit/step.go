@@ -7,9 +7,9 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Step is one thing to do. Which of the fields count depends on the stage; String prints those.
-type Step struct {
-	Stage     Stage
+// step is one thing to do. Which of the fields count depends on the stage; String prints those.
+type step struct {
+	Stage     stage
 	Path      string // of what is done, inside the container unless the stage is of the host
 	Text      string // a value: a name, a parameter's value, a link's target
 	Namespace *container.Namespace
@@ -20,7 +20,7 @@ type Step struct {
 }
 
 // String is the step in one line.
-func (s Step) String() string {
+func (s step) String() string {
 	parts := []string{string(s.Stage)}
 	switch {
 	case s.Namespace != nil:
@@ -63,15 +63,15 @@ func describeMount(m *container.Mount) []string {
 	return append(parts, m.Data...)
 }
 
-// StepError is a step that failed: its stage, what was tried, on what, and why. errors.Is reaches the errno.
-type StepError struct {
-	Stage Stage
+// stepError is a step that failed: its stage, what was tried, on what, and why. errors.Is reaches the errno.
+type stepError struct {
+	Stage stage
 	Op    string
 	Path  string
 	Err   error
 }
 
-func (e *StepError) Error() string {
+func (e *stepError) Error() string {
 	s := string(e.Stage)
 	if e.Op != "" {
 		s += ": " + e.Op
@@ -83,7 +83,7 @@ func (e *StepError) Error() string {
 }
 
 // Unwrap is the cause.
-func (e *StepError) Unwrap() error { return e.Err }
+func (e *stepError) Unwrap() error { return e.Err }
 
 // Location is what package remote sends of the error besides its cause.
-func (e *StepError) Location() (stage, op, path string) { return string(e.Stage), e.Op, e.Path }
+func (e *stepError) Location() (stage, op, path string) { return string(e.Stage), e.Op, e.Path }
