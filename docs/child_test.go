@@ -29,7 +29,7 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 			t.Fatal(err)
 		}
 		notes := 0
-		p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{
+		p, err := transport.NewParent(conn, container.InitProfile(), transport.Options{
 			Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ },
 			// A machine with much to do starts an interpreter in seconds.
 			Deadlines: transport.Deadlines{Hello: time.Minute, Config: time.Minute, Idle: time.Minute, Exec: time.Minute},

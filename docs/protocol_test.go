@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 	"github.com/handfast/handfast/syncproto/vectors"
 )
@@ -85,9 +87,10 @@ func TestProtocolHasOneSentenceALine(t *testing.T) {
 func blocks(t *testing.T) map[string]string {
 	src := parse(t, "../syncproto")
 	body := parse(t, "../syncproto/container")
+	messages := exchanges(body)
 	profiles := ""
-	for _, p := range []*syncproto.Profile{syncproto.Init(), syncproto.Setns(), syncproto.Start()} {
-		profiles += profileText(p)
+	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), container.StartProfile()} {
+		profiles += profileText(t, p, messages)
 	}
 	return map[string]string{
 		"kinds":      kindsTable(src),
@@ -104,7 +107,7 @@ func blocks(t *testing.T) map[string]string {
 		"rules":      rulesTable(),
 		"profiles":   profiles,
 		"config":     structTree(body, "Config"),
-		"args":       structTables(body, "MountArg", "ConsoleArg"),
+		"args":       bodyTables(body, messages),
 		"limits":     limitsTable(t, src),
 		"checks":     checksList(),
 		"deadlines":  deadlinesTable(t, parse(t, "../syncproto/transport")),
@@ -190,16 +193,23 @@ func rulesTable() string {
 	return s
 }
 
-func profileText(p *syncproto.Profile) string {
+func profileText(t *testing.T, p *syncproto.Profile, messages []exchange) string {
 	s := fmt.Sprintf("#### Profile `%s`\n\n%s\nIts hash is `%016x`; its canonical text:\n\n```\n%s```\n\n", p.Name, p.Doc, p.Hash(), p.Canonical())
 	rows := ""
 	for _, ph := range p.Phases {
 		for _, r := range ph.Rows {
-			rows += fmt.Sprintf("| %s | `%s` | `%s` | %d | %d | %v | %v | %s | %s |\n", ph.Name, r.Request, r.Reply, r.Min, r.Max, r.RequestFDs, r.ReplyFDs, r.Next, r.Doc)
+			i := slices.IndexFunc(messages, func(x exchange) bool { return x.request == r.Request })
+			if i < 0 {
+				t.Fatalf("request %q of the profile %q is no syncproto.Exchange of package container", r.Request, p.Name)
+			}
+			rows += fmt.Sprintf("| %s | `%s` | %s | %v | `%s` | %s | %v | %d | %d | %s | %s |\n", ph.Name,
+				r.Request, orNull(messages[i].arg), r.RequestFDs, r.Reply, orNull(messages[i].reply), r.ReplyFDs,
+				r.Min, r.Max, r.Next, r.Doc)
 		}
 	}
 	if rows != "" {
-		s += "| Phase | Request | Reply | Min | Max | Descriptors | with the reply | Next | Meaning |\n|---|---|---|---|---|---|---|---|---|\n" + rows + "\n"
+		s += "| Phase | Request | Argument | Descriptors | Reply | Its argument | Its descriptors | Min | Max | Next | Meaning |\n" +
+			"|---|---|---|---|---|---|---|---|---|---|---|\n" + rows + "\n"
 	}
 	return s
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/codec/codectest"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -48,11 +49,11 @@ func TestConversationInTheThirdCodec(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			parent, err := transport.NewParent(a, syncproto.Init(), transport.Options{Codecs: offer})
+			parent, err := transport.NewParent(a, container.InitProfile(), transport.Options{Codecs: offer})
 			if err != nil {
 				t.Fatal(err)
 			}
-			child, err := transport.NewChild(b, syncproto.Init(), transport.Options{Codecs: []codec.Codec{all[0], third}})
+			child, err := transport.NewChild(b, container.InitProfile(), transport.Options{Codecs: []codec.Codec{all[0], third}})
 			if err != nil {
 				t.Fatal(err)
 			}

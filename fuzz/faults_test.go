@@ -13,6 +13,7 @@ import (
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -132,11 +133,11 @@ func TestConversationsUnderFaults(t *testing.T) {
 		fa, fb := faults(t, "parent"), faults(t, "child")
 		fails := rapid.IntRange(0, 3).Draw(t, "child fails") == 0
 		c := rapid.SampledFrom([]codec.Codec{codec.JSON(), codec.MessagePack()}).Draw(t, "codec")
-		p, err := transport.NewParent(transport.WithFaults(a, fa), syncproto.Init(), transport.Options{Codecs: []codec.Codec{c}, Deadlines: quick})
+		p, err := transport.NewParent(transport.WithFaults(a, fa), container.InitProfile(), transport.Options{Codecs: []codec.Codec{c}, Deadlines: quick})
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, err := transport.NewChild(transport.WithFaults(b, fb), syncproto.Init(), transport.Options{Deadlines: quick})
+		q, err := transport.NewChild(transport.WithFaults(b, fb), container.InitProfile(), transport.Options{Deadlines: quick})
 		if err != nil {
 			t.Fatal(err)
 		}

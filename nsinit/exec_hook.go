@@ -15,9 +15,9 @@ import (
 
 // hook runs one hook with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". A createContainer hook is found in the runtime's file system, for the root is still the old
 // one; a startContainer hook in the container's.
-func (c *child) hook(s Step) error {
+func (c *child) hook(s step) error {
 	env, status := s.Hook.Env, "creating"
-	if s.Stage == StageStart {
+	if s.Stage == stageStart {
 		status = "created"
 		if env == nil {
 			env = c.env

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/sys"
-	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -115,7 +115,7 @@ func opened(ctx context.Context, fd int) (*transport.Peer, error) {
 		sys.Close(fd)
 		return nil, err
 	}
-	peer, err := transport.NewChild(conn, syncproto.Start(), transport.Options{})
+	peer, err := transport.NewChild(conn, container.StartProfile(), transport.Options{})
 	if err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/sys"
-	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
 )
 
 // propagation stops what is mounted from here on from reaching the host. Where the configuration wants the root to be shared or a slave, the old root is a slave meanwhile, and the
@@ -81,11 +81,8 @@ func (c *child) source(path string, recursive bool) (int, error) {
 	if err == nil || !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
 		return tree, err
 	}
-	arg, e := syncproto.ToValue(container.MountArg{Source: path, Recursive: recursive})
-	if e != nil {
-		return -1, e
-	}
-	_, fds, e := c.peer.Call(context.Background(), container.ReqMount, arg)
+	arg := container.MountArg{Source: path, Recursive: recursive}
+	_, fds, e := transport.Call(context.Background(), c.peer, container.MountRequest, arg)
 	if e != nil {
 		return -1, e
 	}

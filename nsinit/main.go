@@ -16,28 +16,25 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// SocketVariable is the environment variable that names the child's handshake socket. A process that has it is a child.
-const SocketVariable = "HANDFAST_SOCKET"
-
 // Main turns the process into what its parent asked for, and does not return, if it is a child that spawn made. In every other process it returns at once.
 // It must be the first statement of main: nothing else may have opened a descriptor or changed the process before.
 // The codecs are those that the parent may choose beside codec.BuiltIn.
 func Main(codecs ...codec.Codec) {
-	socket, ok := unix.Getenv(SocketVariable)
+	socket, ok := unix.Getenv(container.SocketVariable)
 	if !ok {
 		return
 	}
 	// Namespaces, credentials and capabilities are a thread's own: everything happens on this one, which is the process's first and the one that the execution leaves over.
 	runtime.LockOSThread()
-	conn, _, err := transport.Adopt(SocketVariable)
+	conn, _, err := transport.Adopt(container.SocketVariable)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)
 	}
 	closeInherited(socket)
-	c := &child{profile: syncproto.Init(), plan: Plan}
+	c := &child{profile: container.InitProfile(), plan: plan}
 	if len(os.Args) > 1 && os.Args[1] == "setns" {
-		c.profile, c.plan = syncproto.Setns(), PlanJoin
+		c.profile, c.plan = container.SetnsProfile(), planJoin
 	}
 	if c.peer, err = transport.NewChild(conn, c.profile, transport.Options{Codecs: append(codec.BuiltIn(), codecs...)}); err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
@@ -99,8 +96,8 @@ func (c *child) checkFDs() error {
 			return fmt.Errorf("namespaces: descriptor %d of %s did not come with the configuration", n.FD, n.Kind)
 		}
 	}
-	if c.cfg.Root.FD < 0 || c.cfg.Root.FD > len(c.fds) || c.cfg.GateFD < 0 || c.cfg.GateFD > len(c.fds) {
-		return fmt.Errorf("root.fd %d, gateFD %d: of %d descriptors", c.cfg.Root.FD, c.cfg.GateFD, len(c.fds))
+	if c.cfg.GateFD < 0 || c.cfg.GateFD > len(c.fds) {
+		return fmt.Errorf("gateFD %d: of %d descriptors", c.cfg.GateFD, len(c.fds))
 	}
 	return nil
 }

@@ -103,7 +103,7 @@ func (s *starter) sources(files []int, exe *os.File) (src sources, done func(), 
 }
 
 // explainJoin adds to a bare errno of the child's calls what it usually means.
-func explainJoin(err error, p *Plan) error {
+func explainJoin(err error, p *plan) error {
 	var call *rawfork.Error
 	if !errors.As(err, &call) {
 		return err

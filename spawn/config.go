@@ -6,17 +6,17 @@ import (
 	"time"
 
 	"github.com/handfast/handfast/syncproto/codec"
-	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
 // Config says how one child is made and what it is told. It is plain data but for Handler and Files, and it knows nothing of OCI.
 type Config struct {
-	// Container is the body of CONFIG. Start fills in what only it can know: Namespaces, Root.FD, GateFD and Loopback.
-	Container container.Config
+	// Container is what the child shall make of itself.
+	Container Container
 
-	// Target, where not nil, makes the child one more process of what runs already: it joins the target's namespaces and speaks the profile "setns". Namespaces, mappings, offsets and
-	// Gate are empty then, and of Container only ID and Process count.
+	// Target, where not nil, makes the child one more process of what runs already: it joins the target's namespaces
+	// and speaks the profile "setns". Namespaces, mappings, offsets, Gate, and of Container all but ID and Process
+	// are empty then.
 	Target *Target
 	// Namespaces are those the child shall not share with the parent; a kind may stand once.
 	Namespaces []Namespace

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -85,7 +86,7 @@ func OpenGate(ctx context.Context, g Gate) error {
 	if g.Deadlines.Idle == 0 {
 		g.Deadlines.Idle = -1
 	}
-	p, err := transport.NewParent(conn, syncproto.Start(), transport.Options{Deadlines: g.Deadlines.plain(), Trace: g.Trace})
+	p, err := transport.NewParent(conn, container.StartProfile(), transport.Options{Deadlines: g.Deadlines.plain(), Trace: g.Trace})
 	if err != nil {
 		_ = conn.Close()
 		return &StartError{Stage: "gate", Err: err}

@@ -33,7 +33,7 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 // starter is one start in the making: what must be undone if it fails.
 type starter struct {
 	cfg     *Config
-	plan    *Plan
+	plan    *plan
 	process *Process
 	peer    *transport.Peer
 	gate    *gate
@@ -42,7 +42,7 @@ type starter struct {
 
 func (s *starter) start(ctx context.Context) error {
 	var err error
-	if s.plan, err = MakePlan(s.cfg, os.Geteuid() == 0); err != nil {
+	if s.plan, err = makePlan(s.cfg, os.Geteuid() == 0); err != nil {
 		return &StartError{Stage: "plan", Err: err}
 	}
 	if s.cfg.Gate != "" {
@@ -145,7 +145,7 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 		steps = append(steps, s.withoutFork)
 	}
 	pidfd := -1
-	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}
+	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.sysProcAttr(&pidfd, cgroup)}
 	var pid int
 	err = onThread(steps, func() (err error) {
 		pid, err = forkExec("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
@@ -168,7 +168,7 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 }
 
 // explainClone adds to a bare errno of clone(2) what it usually means here.
-func explainClone(err error, p *Plan) error {
+func explainClone(err error, p *plan) error {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return err
@@ -252,9 +252,9 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
 	if c == nil {
 		c = codec.MessagePack()
 	}
-	profile := syncproto.Init()
+	profile := container.InitProfile()
 	if s.plan.Profile == profileSetns {
-		profile = syncproto.Setns()
+		profile = container.SetnsProfile()
 	}
 	p, err := transport.NewParent(conn, profile, transport.Options{
 		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks), Trace: s.cfg.Trace,
@@ -262,7 +262,8 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.Narrow(s.cfg.Container.Narrow(profile))
+	told := s.cfg.Container.told()
+	return p, p.Narrow(told.Narrow(profile))
 }
 
 // undo ends what there is of the child and gives the error all that is known of its end.
@@ -289,13 +290,11 @@ func (s *starter) undo(err error) error {
 
 // config is the body of CONFIG and the descriptors that ride with it.
 func (s *starter) config() (syncproto.Value, []int, error) {
-	c := s.cfg.Container
+	c := s.cfg.Container.told()
 	c.Namespaces = append([]container.Namespace(nil), s.plan.Namespaces...)
 	c.Loopback = s.plan.Loopback
-	c.Process.KeepFDs = s.cfg.PreserveFDs
-	if len(s.plan.UIDMap) > 0 && !s.plan.SetGroups {
-		c.Process.SetGroups = false
-	}
+	c.KeepFDs = s.cfg.PreserveFDs
+	c.SetGroupsDenied = len(s.plan.UIDMap) > 0 && !s.plan.SetGroups
 	var fds []int
 	for i, n := range c.Namespaces {
 		if n.How != container.NSJoin {

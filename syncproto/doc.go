@@ -5,7 +5,8 @@
 //
 //   - Header, Kind and Limits: the frame and its bounds.
 //   - Value: the data model that every codec carries, and ToValue and FromValue between it and Go's types.
-//   - Profile, Phase, Row: a conversation declared as a table. Init, Setns and Start are the profiles of containers; users write their own.
+//   - Profile, Phase, Row: a conversation declared as a table, which its users write.
+//   - Exchange: a row with the Go types of what its request and its reply carry.
 //   - Rules: the table that every conversation follows, whatever its profile.
 //   - Machine: one side's view of one conversation. Both roles run the same Machine on the same tables.
 //   - Report: an error in a form that crosses the boundary between two processes.

@@ -104,18 +104,6 @@ func (m *Machine) Answer() string {
 // Cancelled reports whether CANCEL has passed.
 func (m *Machine) Cancelled() bool { return m.cancelled }
 
-// ConfigComplete reports whether the last fragment of CONFIG has passed.
-func (m *Machine) ConfigComplete() bool { return m.configDone }
-
-// ConfigSize is how many bytes of CONFIG have passed.
-func (m *Machine) ConfigSize() uint32 { return m.config }
-
-// MayExec reports whether the child may say EXEC now.
-func (m *Machine) MayExec() bool {
-	next := *m
-	return m.state == Configured && next.stepExec(Child, Header{}) == nil
-}
-
 // Offer notes how many codecs HELLO offers; with a single one CONFIG may follow it at once.
 func (m *Machine) Offer(codecs int) { m.oneCodec = codecs == 1 }
 

@@ -52,7 +52,7 @@ func (jsonStream) parent(e ends, w *work) error {
 		switch said {
 		case "configured", "exec":
 			continue
-		case container.ReqConsole:
+		case container.ConsoleRequest.Request:
 			fds, err := beside(e)
 			if err == nil {
 				err = w.console(m.Path, fds)
@@ -87,8 +87,13 @@ func (jsonStream) child(e ends, w *work) error {
 	if err := enc.Encode(jsonMessage{Type: "configured"}); err != nil {
 		return err
 	}
-	for _, m := range []jsonMessage{{Type: container.ReqHooks}, {Type: container.ReqConsole, Path: consolePath}, {Type: container.ReqReady}} {
-		if m.Type == container.ReqConsole {
+	requests := []jsonMessage{
+		{Type: container.HooksRequest.Request},
+		{Type: container.ConsoleRequest.Request, Path: consolePath},
+		{Type: container.ReadyRequest.Request},
+	}
+	for _, m := range requests {
+		if m.Type == container.ConsoleRequest.Request {
 			if err := handOver(e, w); err != nil {
 				return err
 			}

@@ -320,7 +320,7 @@ class Child:
         self.send(ERROR, json_encode(report))
 
 KNOWN = {"id", "hostname", "namespaces", "root", "mounts", "process", "hooks"}
-KNOWN_PROCESS = {"args", "env", "cwd", "capabilities", "noNewPrivs", "terminal", "umask"}
+KNOWN_PROCESS = {"args", "env", "cwd", "capabilities", "noNewPrivs", "terminal", "umask", "keepGroups"}
 MS_NOSUID, MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH, NEWCGROUP = 2, 4096, 16384, 1 << 18, 2, 0x02000000
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 libc = ctypes.CDLL(None, use_errno=True)
@@ -374,9 +374,9 @@ def run(child):
         for n in range(3):
             os.dup2(slave, n)
     child.ask("ready", "run")
+    process.get("keepGroups") or os.setgroups([])
     os.umask(process.get("umask", 0o22))
-    if process.get("noNewPrivs"):
-        call("prctl", "PR_SET_NO_NEW_PRIVS", 38, 1, 0, 0, 0)
+    process.get("noNewPrivs") and call("prctl", "PR_SET_NO_NEW_PRIVS", 38, 1, 0, 0, 0)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     child.send(EXEC)
     try:

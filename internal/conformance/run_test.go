@@ -40,7 +40,7 @@ func child(mistake string) {
 	if mistake == "json alone" {
 		o.Codecs = []codec.Codec{codec.JSON()}
 	}
-	p, err := transport.NewChild(conn, syncproto.Init(), o)
+	p, err := transport.NewChild(conn, container.InitProfile(), o)
 	if err != nil {
 		os.Exit(3)
 	}

@@ -28,11 +28,11 @@ func record(t *testing.T, o transcript.Options, codecs []codec.Codec, fails bool
 	t.Helper()
 	parent, child = &bytes.Buffer{}, &bytes.Buffer{}
 	a, b := transport.Memory(transport.SeqPacket, 0)
-	p, err := transport.NewParent(a, syncproto.Init(), transport.Options{Codecs: codecs, Trace: transcript.NewRecorder(parent, syncproto.Parent, o).Event})
+	p, err := transport.NewParent(a, container.InitProfile(), transport.Options{Codecs: codecs, Trace: transcript.NewRecorder(parent, syncproto.Parent, o).Event})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := transport.NewChild(b, syncproto.Init(), transport.Options{Trace: transcript.NewRecorder(child, syncproto.Child, o).Event})
+	c, err := transport.NewChild(b, container.InitProfile(), transport.Options{Trace: transcript.NewRecorder(child, syncproto.Child, o).Event})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,19 +94,19 @@ func read(t *testing.T, b []byte) *transcript.Transcript {
 func TestRecordReadReplay(t *testing.T) {
 	for _, codecs := range [][]codec.Codec{nil, {codec.JSON()}, {codec.JSON(), codec.MessagePack()}} {
 		parent, child := record(t, transcript.Options{}, codecs, false)
-		v, err := read(t, parent.Bytes()).Replay(syncproto.Init())
+		v, err := read(t, parent.Bytes()).Replay(container.InitProfile())
 		if err != nil || v.Outcome != syncproto.Success {
 			t.Errorf("the parent's: %+v, %v", v, err)
 		}
 		tr := read(t, child.Bytes())
-		if v, err = tr.Replay(syncproto.Init()); err != nil || v.State != syncproto.Committed || tr.Role != syncproto.Child {
+		if v, err = tr.Replay(container.InitProfile()); err != nil || v.State != syncproto.Committed || tr.Role != syncproto.Child {
 			t.Errorf("the child's: %+v, %v", v, err)
 		}
 	}
 	parent, _ := record(t, transcript.Options{}, nil, true)
 	tr := read(t, parent.Bytes())
 	last := tr.Events[len(tr.Events)-1]
-	if v, err := tr.Replay(syncproto.Init()); err != nil || v.Outcome != syncproto.PeerError || last.End != syncproto.PeerError || !strings.Contains(last.Error, "open /x: no such file") {
+	if v, err := tr.Replay(container.InitProfile()); err != nil || v.Outcome != syncproto.PeerError || last.End != syncproto.PeerError || !strings.Contains(last.Error, "open /x: no such file") {
 		t.Errorf("a failure: %+v, %+v, %v", v, last, err)
 	}
 }
@@ -123,7 +123,7 @@ func TestReplayFindsWhatCannotBe(t *testing.T) {
 	} {
 		tr := read(t, parent.Bytes())
 		edit(tr)
-		if v, err := tr.Replay(syncproto.Init()); err == nil {
+		if v, err := tr.Replay(container.InitProfile()); err == nil {
 			t.Errorf("%s was changed, and it plays to %+v", name, v)
 		}
 	}
@@ -179,7 +179,7 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := read(t, b).Replay(syncproto.Init()); err != nil || v.Outcome != syncproto.Success {
+	if v, err := read(t, b).Replay(container.InitProfile()); err != nil || v.Outcome != syncproto.Success {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
@@ -241,7 +241,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(b[:64])
 	f.Add([]byte("HFTR\x01\x00\xff\xff\xff\x03"))
-	profile := syncproto.Init()
+	profile := container.InitProfile()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > fuzzed {
 			return

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -17,7 +18,7 @@ func TestTooDeepIsRefusedBeforeItLeaves(t *testing.T) {
 	}
 	parentEnd, childEnd := transport.Memory(transport.SeqPacket, 0)
 	defer childEnd.Close()
-	p, err := transport.NewParent(parentEnd, syncproto.Init(), transport.Options{})
+	p, err := transport.NewParent(parentEnd, container.InitProfile(), transport.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

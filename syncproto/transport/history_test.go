@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -79,7 +80,7 @@ func TestB2RequestsHaveNamesAndTablesAHash(t *testing.T) {
 		t.Errorf("a number for a name: %v", err)
 	}
 	a, b := links[1].make(t)
-	other := syncproto.Init()
+	other := container.InitProfile()
 	other.Phases[0].Rows[1].Request = "resume"
 	parent, err := transport.NewParent(a, other, transport.Options{})
 	if err != nil {
@@ -262,7 +263,7 @@ func runChild(f func(context.Context, *transport.Peer) error) {
 	if err != nil {
 		os.Exit(3)
 	}
-	p, err := transport.NewChild(c, syncproto.Init(), transport.Options{})
+	p, err := transport.NewChild(c, container.InitProfile(), transport.Options{})
 	if err != nil {
 		os.Exit(4)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -22,7 +23,7 @@ var quick = transport.Deadlines{Hello: 50 * time.Millisecond, Config: 50 * time.
 // child runs f as the child's side of c until the test ends.
 func child(t *testing.T, c *transport.Conn, o transport.Options, f func(ctx context.Context, p *transport.Peer) error) {
 	t.Helper()
-	p, err := transport.NewChild(c, syncproto.Init(), o)
+	p, err := transport.NewChild(c, container.InitProfile(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func child(t *testing.T, c *transport.Conn, o transport.Options, f func(ctx cont
 
 func newParent(t *testing.T, c *transport.Conn, o transport.Options) *transport.Peer {
 	t.Helper()
-	p, err := transport.NewParent(c, syncproto.Init(), o)
+	p, err := transport.NewParent(c, container.InitProfile(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +352,7 @@ func TestAChildsDeadlineIsAnErrorOfTheChild(t *testing.T) {
 func TestAChildsContextEndsItsWait(t *testing.T) {
 	for _, l := range links {
 		_, b := l.make(t)
-		p, err := transport.NewChild(b, syncproto.Init(), transport.Options{Deadlines: transport.Deadlines{Hello: -1}})
+		p, err := transport.NewChild(b, container.InitProfile(), transport.Options{Deadlines: transport.Deadlines{Hello: -1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -378,7 +379,7 @@ func TestCloseEndsAWait(t *testing.T) {
 func TestProgrammingMistakesAreErrors(t *testing.T) {
 	a, b := links[1].make(t)
 	p := newParent(t, a, transport.Options{})
-	c, err := transport.NewChild(b, syncproto.Init(), transport.Options{})
+	c, err := transport.NewChild(b, container.InitProfile(), transport.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
@@ -81,7 +82,7 @@ func tailChild() {
 	if err != nil {
 		os.Exit(3)
 	}
-	p, err := transport.NewChild(conn, syncproto.Init(), transport.Options{})
+	p, err := transport.NewChild(conn, container.InitProfile(), transport.Options{})
 	if err != nil {
 		os.Exit(3)
 	}
@@ -142,7 +143,7 @@ func TestATailUnderAFilter(t *testing.T) {
 		c, fd := half(t, typ)
 		end := os.NewFile(uintptr(fd), "child's end")
 		var notes []syncproto.Note
-		p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Note: func(n syncproto.Note) { notes = append(notes, n) }})
+		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Note: func(n syncproto.Note) { notes = append(notes, n) }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -178,7 +178,7 @@ func TestChildren(t *testing.T) {
 
 // child is a child of the profile init that sets nothing up, and executes nothing but says so.
 func child(t *testing.T, c *transport.Conn) {
-	p, err := transport.NewChild(c, syncproto.Init(), transport.Options{})
+	p, err := transport.NewChild(c, container.InitProfile(), transport.Options{})
 	if err != nil {
 		t.Error(err)
 		return
@@ -240,7 +240,7 @@ func TestParents(t *testing.T) {
 // parent is a parent as README.md describes it; it returns its verdict.
 func parent(c *transport.Conn, name string) string {
 	one, _ := codec.Find(codec.BuiltIn(), name)
-	p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Codecs: []codec.Codec{one}, Limits: syncproto.Limits{Notes: 4, Frames: 32}, Deadlines: transport.Deadlines{Grace: 100 * time.Millisecond}})
+	p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{one}, Limits: syncproto.Limits{Notes: 4, Frames: 32}, Deadlines: transport.Deadlines{Grace: 100 * time.Millisecond}})
 	if err != nil {
 		return err.Error()
 	}

@@ -100,7 +100,7 @@ func (h *handler) Console(_ context.Context, master *os.File, path string) error
 func contained(t *testing.T, command []string, args ...string) (spawn.Config, *handler) {
 	t.Helper()
 	h := &handler{}
-	cfg := spawn.Config{Init: command, Codec: codec.JSON(), Handler: h, Container: container.Config{
+	cfg := spawn.Config{Init: command, Codec: codec.JSON(), Handler: h, Container: spawn.Container{
 		ID: "child", Hostname: "other", Root: container.Root{Path: testenv.Busybox(t)}, Hooks: container.Hooks{Runtime: true},
 		Mounts:  []container.Mount{{Destination: "/proc", Type: "proc", Source: "proc"}},
 		Process: container.Process{Args: args, Cwd: "/tmp", Env: []string{"PATH=/bin", "COLOUR=blue"}},
@@ -187,7 +187,7 @@ func TestConsoleOfAnInit(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = end.Close()
-			p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{Codecs: []codec.Codec{codec.JSON()}})
+			p, err := transport.NewParent(conn, container.InitProfile(), transport.Options{Codecs: []codec.Codec{codec.JSON()}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -376,7 +376,7 @@ int main(void) {
     packets = type == SOCK_SEQPACKET, greet();
     value *c = configure(), *p = field(c, "process", 'm'), *h = get(c, "hooks"), *w;
     only(c, " id hostname namespaces root mounts process hooks ");
-    only(p, " args env cwd capabilities noNewPrivs terminal umask ");
+    only(p, " args env cwd capabilities noNewPrivs terminal umask keepGroups ");
     only(h, " runtime ");
     if (!field(p, "args", 'l')->kid) refuse("config", "process.args is empty");
     for (value *k = get(c, "namespaces") ? get(c, "namespaces")->kid : NULL; k; k = k->next) {
@@ -390,10 +390,10 @@ int main(void) {
     frame(NOTE, note, strlen(note), 0, -1);
     if ((w = get(p, "terminal")) && w->num) console();
     ask("ready", "run", "null", -1);
+    if (!(w = get(p, "keepGroups")) || !w->num) need(syscall(SYS_setgroups, 0, NULL), "setgroups", "");
     umask((w = get(p, "umask")) ? w->num : 022);
     if ((w = get(p, "noNewPrivs")) && w->num) need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl", "PR_SET_NO_NEW_PRIVS");
     char **args = strings(get(p, "args"));
-    environ = strings(get(p, "env"));
-    frame(EXEC, "", 0, 0, -1), execvp(args[0], args);
+    environ = strings(get(p, "env")), frame(EXEC, "", 0, 0, -1), execvp(args[0], args);
     fail("exec", "execve", args[0], errno, "execve");
 }
