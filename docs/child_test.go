@@ -16,8 +16,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// The document's own child, in another language, converses with this implementation. Package test/children puts the same
-// file through the conformance vectors and makes it a container's init.
+// The document's own child, in another language, converses with this implementation. Package test/children puts the
+// same file through the conformance vectors and makes it a container's init.
 func TestAChildInAnotherLanguage(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -32,7 +32,9 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 		p, err := transport.NewParent(conn, container.InitProfile(), transport.Options{
 			Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ },
 			// A machine with much to do starts an interpreter in seconds.
-			Deadlines: transport.Deadlines{Hello: time.Minute, Config: time.Minute, Idle: time.Minute, Exec: time.Minute},
+			Deadlines: transport.Deadlines{
+				Hello: time.Minute, Config: time.Minute, Idle: time.Minute, Exec: time.Minute,
+			},
 		})
 		if err != nil {
 			t.Fatal(err)

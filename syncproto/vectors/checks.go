@@ -11,12 +11,14 @@ type Check struct {
 }
 
 // Checks are the checks of a frame in the order in which a receiver makes them: of several violations in one frame the
-// first decides which code the ERROR has. Those without a kind come first and are made of every frame, then follow those
-// of its kind. The list of docs/protocol.md is drawn from it, and the vectors below order/ hold two violations each.
+// first decides which code the ERROR has. Those without a kind come first and are made of every frame, then follow
+// those of its kind. The list of docs/protocol.md is drawn from it, and the vectors below order/ hold two violations
+// each.
 func Checks() []Check {
 	return []Check{
 		{"magic", "", "foreign", "Bytes 0 and 1 are `0x53 0x59`; the first is judged before the second has come."},
-		{"header", "", "frame", "The packet is no shorter than a header. (A stream that ends there is the death of the peer.)"},
+		{"header", "", "frame", "The packet is no shorter than a header. " +
+			"(A stream that ends there is the death of the peer.)"},
 		{"version", "", "version", "Byte 2 is 1."},
 		{"kind", "", "frame", "`kind` is in the table, or SKIPPABLE is set and `kind` is not zero."},
 		{"flags", "", "frame", "No other flag than MORE and SKIPPABLE is set."},

@@ -29,7 +29,9 @@ func (s *script) finish() Vector {
 
 // leastLimits is the least of each limit, section 13.
 func leastLimits(t testing.TB) (all []Vector) {
-	least := syncproto.Limits{Control: 1024, Error: 1024, Fragment: 1024, Message: 1024, Config: 1024, Notes: 1, Frames: 16, Depth: 4}
+	least := syncproto.Limits{
+		Control: 1024, Error: 1024, Fragment: 1024, Message: 1024, Config: 1024, Notes: 1, Frames: 16, Depth: 4,
+	}
 	h := greeting("json")
 	h.Limits = least
 	s := newScript(t, KindChild, "greeting/least-limits", "json", "13", "Each limit at its least.")
@@ -52,7 +54,8 @@ func leastLimits(t testing.TB) (all []Vector) {
 	} {
 		h.Limits = least
 		e.set(&h.Limits)
-		s := newScript(t, KindChild, "greeting/below-least-"+e.name, "json", "13", "The limit "+e.name+" is one below its least.")
+		about := "The limit " + e.name + " is one below its least."
+		s := newScript(t, KindChild, "greeting/below-least-"+e.name, "json", "13", about)
 		s.hello(h)
 		s.expect("ERROR", "code=limit", "re=0")
 		all = append(all, s.done("refuse limit"))
@@ -63,7 +66,8 @@ func leastLimits(t testing.TB) (all []Vector) {
 // emptyPackets are packets without a byte while the peer still has its end open.
 func emptyPackets(t testing.TB) (all []Vector) {
 	for _, at := range []string{"hello", "config", "reply"} {
-		s := newScript(t, KindChild, "packet/empty-at-"+at, "json", "3", "An empty packet is not the end of file: the parent has not closed its end.")
+		about := "An empty packet is not the end of file: the parent has not closed its end."
+		s := newScript(t, KindChild, "packet/empty-at-"+at, "json", "3", about)
 		s.v.Socket = "seqpacket"
 		switch at {
 		case "config":
@@ -76,7 +80,7 @@ func emptyPackets(t testing.TB) (all []Vector) {
 		all = append(all, s.done("refuse frame"))
 	}
 	for _, at := range []string{"request", "exec"} {
-		s := opened(t, "packet/empty-at-"+at, "json", "3", "An empty packet is not the end of file: the child has not closed its end.")
+		s := opened(t, "", "json", "3", "An empty packet is not the end of file: the child has not closed its end.")
 		s.v.Name, s.v.Socket = "parent/packet/empty-at-"+at, "seqpacket"
 		if at == "exec" {
 			s.request("ready", "run", 0)
@@ -91,7 +95,8 @@ func emptyPackets(t testing.TB) (all []Vector) {
 // skipped are frames that may be skipped, and frames that only look like it.
 func skipped(t testing.TB) (all []Vector) {
 	skip := func(f *frame) { f.h.Flags |= syncproto.FlagSkippable }
-	s := newScript(t, KindChild, "skip/with-descriptors", "json", "4", "The descriptors of a frame that is skipped are closed.")
+	about := "The descriptors of a frame that is skipped are closed."
+	s := newScript(t, KindChild, "skip/with-descriptors", "json", "4", about)
 	s.greet()
 	s.send(200, 0, nil, skip, func(f *frame) { f.h.NFDs, f.fds = 2, 2 })
 	s.configure("/bin/true", 0)
@@ -112,7 +117,8 @@ func skipped(t testing.TB) (all []Vector) {
 	wrong("seq", "frame", "A frame that is skipped counts: its number is the next.", func(f *frame) { f.h.Seq++ })
 	wrong("length", "limit", "A frame that is skipped has the limit of control.", func(f *frame) { f.h.Length = 4097 })
 	wrong("more", "frame", "A frame that is skipped is not cut into fragments.", more)
-	wrong("fds", "descriptors", "A frame that is skipped has as many descriptors as it says.", func(f *frame) { f.h.NFDs = 1 })
+	wrong("fds", "descriptors", "A frame that is skipped has as many descriptors as it says.",
+		func(f *frame) { f.h.NFDs = 1 })
 	s = opened(t, "skip", "json", "4", "A frame of an unknown kind may be skipped after EXEC too, and success it is.")
 	s.v.Name = "parent/skip/after-exec"
 	s.request("ready", "run", 0)
@@ -139,7 +145,7 @@ func refusedRequests(t testing.TB) (all []Vector) {
 		s.send(syncproto.KindRequest, 0, encode(t, s.codec, syncproto.Call{Name: "mount", Arg: arg}))
 		s.expect("ERROR", "re="+utoa(s.seq), "code=setup")
 	}
-	s := opened(t, "refused/goes-on", "json", "6", "A refused request is an ordinary answer: the child asks again and is served.")
+	s := opened(t, "", "json", "6", "A refused request is an ordinary answer: the child asks again and is served.")
 	s.v.Name = "parent/refused/goes-on"
 	mount(s)
 	mount(s)
@@ -148,7 +154,7 @@ func refusedRequests(t testing.TB) (all []Vector) {
 	s.send(syncproto.KindExec, 0, nil)
 	s.do("shutdown")
 	all = append(all, s.done("success"))
-	s = opened(t, "refused/fails", "json", "6", "A refused request, and the child gives up: the conversation ends by its ERROR.")
+	s = opened(t, "", "json", "6", "A refused request, and the child gives up: the conversation ends by its ERROR.")
 	s.v.Name = "parent/refused/fails"
 	mount(s)
 	s.report("setup", 0)
@@ -206,7 +212,8 @@ func absentFields(t testing.TB) (all []Vector) {
 	}
 	text := string(encode(t, codec.JSON(), greeting("json")))
 	for name, notes := range map[string]string{"negative": "-1", "too-large": "65536", "text": `"8"`, "null": "null"} {
-		toChild("hello-notes-"+name, "A limit of HELLO is "+strings.ReplaceAll(name, "-", " ")+": it is of another type or range.", func(s *script) {
+		about := "A limit of HELLO is " + strings.ReplaceAll(name, "-", " ") + ": it is of another type or range."
+		toChild("hello-notes-"+name, about, func(s *script) {
 			s.hello(greeting("json"), body([]byte(strings.Replace(text, `"notes":256`, `"notes":`+notes, 1))))
 		})
 	}
@@ -235,7 +242,8 @@ func absentFields(t testing.TB) (all []Vector) {
 // cancelsWithoutReason are CANCELs whose body is not what it should be.
 func cancelsWithoutReason(t testing.TB) (all []Vector) {
 	for name, payload := range map[string]string{"garbage": "\xc1", "without-reason": "{}"} {
-		s := newScript(t, KindChild, "cancel/"+name, "json", "6", "A CANCEL whose body is not as it should be is a violation like any other.")
+		about := "A CANCEL whose body is not as it should be is a violation like any other."
+		s := newScript(t, KindChild, "cancel/"+name, "json", "6", about)
 		s.ready("/bin/true")
 		s.send(syncproto.KindCancel, 0, []byte(payload))
 		s.expect("ERROR", "code=decode", "re=0")
@@ -246,35 +254,43 @@ func cancelsWithoutReason(t testing.TB) (all []Vector) {
 
 // reports are bodies of ERROR and what a reader says of them. A star stands for words that differ between systems.
 func reports() (all []Vector) {
-	for _, e := range []struct{ name, about, words, nodes string }{
-		{"text", "Nothing but words.", "it broke", `{"type":"text","text":"it broke"}`},
-		{"path", "An operation and its path, then the errno's words.", "open /x: no such file",
-			`{"type":"path","op":"open","path":"/x"},{"parent":1,"type":"errno","text":"no such file","errno":"ENOENT"}`},
-		{"errno-without-text", "An errno without text: the text that this system has for it, and its name.", "execve /no/such: * (ENOENT)",
-			`{"type":"path","op":"execve","path":"/no/such"},{"parent":1,"type":"errno","errno":"ENOENT"}`},
-		{"errno-unknown", "An errno that this system does not have: its name.", "open /x: EOFTOMORROW",
-			`{"type":"path","op":"open","path":"/x"},{"parent":1,"type":"errno","errno":"EOFTOMORROW"}`},
-		{"errno-alone", "A single node that has it all.", "open /x: * (EIO)", `{"type":"path","op":"open","path":"/x","errno":"EIO"}`},
-		{"sentinel-unknown", "A sentinel that this side has not registered: its name.", "example.com/app.ErrBusy",
-			`{"type":"sentinel","sentinel":"example.com/app.ErrBusy"}`},
-		{"type-unknown", "A type that the reader does not know is text.", "said here: said below",
-			`{"type":"of-tomorrow","text":"said here"},{"parent":1,"type":"text","text":"said below"}`},
-		{"join", "Several causes of one error, each on a line of its own, which a reader shows as \"; \".", "setup: one; two",
-			`{"type":"text","text":"setup"},{"parent":1,"type":"join"},{"parent":2,"type":"text","text":"one"},{"parent":2,"type":"text","text":"two"}`},
-		{"whole", "The text holds those of the nodes below.", "two of three: the second",
-			`{"type":"text","text":"two of three: the second","whole":true},{"parent":1,"type":"text","text":"the second"}`},
-		{"cut", "What was cut shows.", "a long...", `{"type":"text","text":"a long","truncated":true}`},
-		{"parent-behind", "A parent that does not stand before its node is the root.", "a: b", `{"type":"text","text":"a"},{"parent":7,"type":"text","text":"b"}`},
-		{"no-words", "Nothing is there: the code is all that can be said.", "setup error without words", `{"type":"text"}`},
-		{"no-nodes", "No node at all.", "setup error without words", ``},
-		{"escapes", "What would write on a terminal is escaped.", `a\x1b[31m; b`, `{"type":"text","text":"a\u001b[31m\nb"}`},
-	} {
-		all = append(all, Vector{Name: "report/" + e.name, Kind: KindReport, About: e.about, Section: "6", Words: e.words, Verdict: "accept",
-			Data: []byte(`{"code":"setup","role":"child","nodes":[` + e.nodes + `]}`)})
+	add := func(name, verdict, about, words, data string) {
+		all = append(all, Vector{
+			Name: "report/" + name, Kind: KindReport, About: about, Section: "6",
+			Words: words, Verdict: verdict, Data: []byte(data),
+		})
 	}
-	for name, body := range map[string]string{"no-code": `{"role":"child","nodes":[]}`, "no-type": `{"code":"setup","role":"child","nodes":[{"text":"x"}]}`, "not-json": `{`} {
-		about := "It is an ERROR nevertheless; a reader says that it cannot be read."
-		all = append(all, Vector{Name: "report/" + strings.ToLower(name), Kind: KindReport, About: about, Section: "6", Verdict: "refuse decode", Data: []byte(body)})
+	said := func(name, about, words string, nodes ...string) {
+		add(name, "accept", about, words, `{"code":"setup","role":"child","nodes":[`+strings.Join(nodes, ",")+`]}`)
 	}
+	const open = `{"type":"path","op":"open","path":"/x"}`
+	said("text", "Nothing but words.", "it broke", `{"type":"text","text":"it broke"}`)
+	said("path", "An operation and its path, then the errno's words.", "open /x: no such file",
+		open, `{"parent":1,"type":"errno","text":"no such file","errno":"ENOENT"}`)
+	said("errno-without-text", "An errno without text: the text that this system has for it, and its name.",
+		"open /x: * (ENOENT)", open, `{"parent":1,"type":"errno","errno":"ENOENT"}`)
+	said("errno-unknown", "An errno that this system does not have: its name.", "open /x: EOFTOMORROW",
+		open, `{"parent":1,"type":"errno","errno":"EOFTOMORROW"}`)
+	said("errno-alone", "A single node that has it all.", "open /x: * (EIO)",
+		`{"type":"path","op":"open","path":"/x","errno":"EIO"}`)
+	said("sentinel-unknown", "A sentinel that this side has not registered: its name.", "example.com/app.ErrBusy",
+		`{"type":"sentinel","sentinel":"example.com/app.ErrBusy"}`)
+	said("type-unknown", "A type that the reader does not know is text.", "said here: said below",
+		`{"type":"of-tomorrow","text":"said here"}`, `{"parent":1,"type":"text","text":"said below"}`)
+	said("join", "Several causes of one error, a line each, which a reader shows as \"; \".", "setup: one; two",
+		`{"type":"text","text":"setup"}`, `{"parent":1,"type":"join"}`,
+		`{"parent":2,"type":"text","text":"one"}`, `{"parent":2,"type":"text","text":"two"}`)
+	said("whole", "The text holds those of the nodes below.", "two of three: the second",
+		`{"type":"text","text":"two of three: the second","whole":true}`, `{"parent":1,"type":"text","text":"the second"}`)
+	said("cut", "What was cut shows.", "a long...", `{"type":"text","text":"a long","truncated":true}`)
+	said("parent-behind", "A parent that does not stand before its node is the root.", "a: b",
+		`{"type":"text","text":"a"}`, `{"parent":7,"type":"text","text":"b"}`)
+	said("no-words", "Nothing is there: the code is all that can be said.", "setup error without words", `{"type":"text"}`)
+	said("no-nodes", "No node at all.", "setup error without words")
+	said("escapes", "What would write on a terminal is escaped.", `a\x1b[31m; b`, `{"type":"text","text":"a\u001b[31m\nb"}`)
+	const unreadable = "It is an ERROR nevertheless; a reader says that it cannot be read."
+	add("no-code", "refuse decode", unreadable, "", `{"role":"child","nodes":[]}`)
+	add("no-type", "refuse decode", unreadable, "", `{"code":"setup","role":"child","nodes":[{"text":"x"}]}`)
+	add("not-json", "refuse decode", unreadable, "", `{`)
 	return all
 }

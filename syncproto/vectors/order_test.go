@@ -71,8 +71,20 @@ func places(kind string) map[string]int {
 	return at
 }
 
+// pair is the name of a vector with two violations, the code that the list gives it, and a sentence.
+func pair(t testing.TB, kind, first, second string) (name, code, about string) {
+	at := places(kind)
+	one, ok1 := at[first]
+	two, ok2 := at[second]
+	if !ok1 || !ok2 || one >= two {
+		t.Fatalf("%s: the list does not have %q before %q", kind, first, second)
+	}
+	name = strings.ToLower(strings.ReplaceAll(kind, "_", "-")) + "-" + first + "-before-" + second
+	return name, Checks()[one].Code, kind + " breaks two rules: " + first + " is judged before " + second + "."
+}
+
 // pairs are the frames with two violations that have different codes: the code is that of the first in the list.
-func pairs(t testing.TB, kind string, list []violation, play func(name, code, about string, first, second violation)) {
+func pairs(t testing.TB, kind string, list []violation, play func(first, second violation)) {
 	at, all := places(kind), Checks()
 	for i, a := range list {
 		for _, b := range list[i+1:] {
@@ -80,16 +92,9 @@ func pairs(t testing.TB, kind string, list []violation, play func(name, code, ab
 			if at[b.check] < at[a.check] {
 				first, second = b, a
 			}
-			one, ok1 := at[first.check]
-			two, ok2 := at[second.check]
-			if !ok1 || !ok2 {
-				t.Fatalf("%s: a check %q or %q is not in the list", kind, first.check, second.check)
+			if a.part != b.part && all[at[first.check]].Code != all[at[second.check]].Code {
+				play(first, second)
 			}
-			if a.part == b.part || all[one].Code == all[two].Code {
-				continue
-			}
-			name := strings.ToLower(strings.ReplaceAll(kind, "_", "-")) + "-" + first.check + "-before-" + second.check
-			play(name, all[one].Code, kind+" breaks two rules: "+first.check+" is judged before "+second.check+".", first, second)
 		}
 	}
 }
@@ -106,7 +111,8 @@ func socketOf(first, second violation) string {
 // orderForChild are frames of a parent with two violations each.
 func orderForChild(t testing.TB) (all []Vector) {
 	c := codec.JSON()
-	add := func(name, code, about, socket string, f func(s *script)) {
+	add := func(kind, first, second, socket string, f func(s *script)) {
+		name, code, about := pair(t, kind, first, second)
 		s := newScript(t, KindChild, "order/"+name, "json", "7", about)
 		s.v.Socket = socket
 		f(s)
@@ -115,8 +121,8 @@ func orderForChild(t testing.TB) (all []Vector) {
 	}
 	other := violation{"name", "payload", body(encode(t, c, syncproto.Call{Name: "go"}))}
 	reply := append(general(c, t, syncproto.KindHello, "go"), other)
-	pairs(t, "REPLY", reply, func(name, code, about string, first, second violation) {
-		add(name, code, about, socketOf(first, second), func(s *script) {
+	pairs(t, "REPLY", reply, func(first, second violation) {
+		add("REPLY", first.check, second.check, socketOf(first, second), func(s *script) {
 			s.ready("/bin/true")
 			s.call(syncproto.KindReply, lastRequest, "run", first.edit, second.edit)
 		})
@@ -139,15 +145,11 @@ func orderForChild(t testing.TB) (all []Vector) {
 		{"profile", "codecs", hello(func(h *syncproto.Hello) { h.Profile, h.Codecs = "other", []string{"none"} }), 0},
 		{"codecs", "limits", hello(func(h *syncproto.Hello) { h.Codecs, h.Limits.Control = []string{"none"}, 10 }), 0},
 	} {
-		at := places("HELLO")
-		if at[e.first] >= at[e.second] {
-			t.Fatalf("HELLO: %s does not stand before %s", e.first, e.second)
-		}
-		add("hello-"+e.first+"-before-"+e.second, Checks()[at[e.first]].Code, "HELLO breaks two rules: "+e.first+" is judged before "+e.second+".", "both", func(s *script) {
+		add("HELLO", e.first, e.second, "both", func(s *script) {
 			s.hello(greeting("json"), e.v.edit, func(f *frame) { f.h.Re = e.re })
 		})
 	}
-	add("config-config-before-re", "limit", "CONFIG breaks two rules: config is judged before re.", "both", func(s *script) {
+	add("CONFIG", "config", "re", "both", func(s *script) {
 		h := greeting("json")
 		h.Limits.Config, h.Limits.Fragment = 1024, 1024
 		s.hello(h)
@@ -164,11 +166,11 @@ func orderForChild(t testing.TB) (all []Vector) {
 			s.send(200, 0, nil, func(f *frame) { f.h.Flags = syncproto.FlagSkippable })
 		}
 	}
-	add("config-seq-before-frames", "frame", "CONFIG breaks two rules: seq is judged before frames.", "both", func(s *script) {
+	add("CONFIG", "seq", "frames", "both", func(s *script) {
 		full(s)
 		s.send(syncproto.KindConfig, 0, []byte("{}"), func(f *frame) { f.h.Seq++ })
 	})
-	add("reply-frames-before-state", "limit", "REPLY breaks two rules: frames is judged before state.", "both", func(s *script) {
+	add("REPLY", "frames", "state", "both", func(s *script) {
 		full(s)
 		s.send(syncproto.KindReply, 0, []byte("{}"))
 	})
@@ -178,7 +180,8 @@ func orderForChild(t testing.TB) (all []Vector) {
 // orderForParent are frames of a child with two violations each.
 func orderForParent(t testing.TB) (all []Vector) {
 	c := codec.JSON()
-	add := func(name, code, about, socket string, f func(s *script)) {
+	add := func(kind, first, second, socket string, f func(s *script)) {
+		name, code, about := pair(t, kind, first, second)
 		s := newScript(t, KindParent, "order/"+name, "json", "7", about)
 		s.v.Socket = socket
 		f(s)
@@ -188,35 +191,35 @@ func orderForParent(t testing.TB) (all []Vector) {
 	unknown := violation{"row", "payload", body(encode(t, c, syncproto.Call{Name: "money"}))}
 	console := violation{"fds", "payload", body(encode(t, c, syncproto.Call{Name: "console"}))}
 	request := append(general(c, t, syncproto.KindHelloAck, "money"), unknown, console)
-	pairs(t, "REQUEST", request, func(name, code, about string, first, second violation) {
+	pairs(t, "REQUEST", request, func(first, second violation) {
 		if first.check == "nfds" && second.check == "fds" || first.check == "fds" && second.check == "came" {
 			return // one of them is mended by the other
 		}
-		add(name, code, about, socketOf(first, second), func(s *script) {
+		add("REQUEST", first.check, second.check, socketOf(first, second), func(s *script) {
 			s.acknowledge(nil)
 			s.confirm(nil)
 			s.call(syncproto.KindRequest, 0, "ready", first.edit, second.edit)
 		})
 	})
-	add("request-max-before-fds", "state", "REQUEST breaks two rules: max is judged before fds.", "both", func(s *script) {
+	add("REQUEST", "max", "fds", "both", func(s *script) {
 		s.acknowledge(nil)
 		s.confirm(nil)
 		s.request("hooks", "hooksDone", 0)
 		s.request("hooks", "", 1)
 	})
-	add("hello-ack-re-before-choice", "frame", "HELLO_ACK breaks two rules: re is judged before choice.", "both", func(s *script) {
+	add("HELLO_ACK", "re", "choice", "both", func(s *script) {
 		s.acknowledge(func(a *syncproto.HelloAck) { a.Version = 2 }, func(f *frame) { f.h.Re = 2 })
 	})
-	add("config-ok-re-before-same", "frame", "CONFIG_OK breaks two rules: re is judged before same.", "both", func(s *script) {
+	add("CONFIG_OK", "re", "same", "both", func(s *script) {
 		s.acknowledge(nil)
 		s.confirm(func(ok *syncproto.ConfigOK) { ok.Size++ }, func(f *frame) { f.h.Re = 1 })
 	})
-	add("config-ok-re-before-fields", "frame", "CONFIG_OK breaks two rules: re is judged before fields.", "both", func(s *script) {
+	add("CONFIG_OK", "re", "fields", "both", func(s *script) {
 		s.acknowledge(nil)
 		s.confirm(nil, body([]byte("{}")), func(f *frame) { f.h.Re = 1 })
 	})
 	note := syncproto.Note{Level: "info", Text: "x"}
-	add("note-notes-before-re", "limit", "NOTE breaks two rules: notes is judged before re.", "both", func(s *script) {
+	add("NOTE", "notes", "re", "both", func(s *script) {
 		s.acknowledge(nil)
 		s.confirm(nil)
 		for range 4 {
@@ -224,17 +227,17 @@ func orderForParent(t testing.TB) (all []Vector) {
 		}
 		s.send(syncproto.KindNote, 1, encode(t, c, note))
 	})
-	add("note-re-before-fields", "frame", "NOTE breaks two rules: re is judged before fields.", "both", func(s *script) {
+	add("NOTE", "re", "fields", "both", func(s *script) {
 		s.acknowledge(nil)
 		s.confirm(nil)
 		s.send(syncproto.KindNote, 1, []byte(`{"level":"info"}`))
 	})
-	add("exec-empty-before-commits", "frame", "EXEC breaks two rules: empty is judged before commits.", "both", func(s *script) {
+	add("EXEC", "empty", "commits", "both", func(s *script) {
 		s.acknowledge(nil)
 		s.confirm(nil)
 		s.send(syncproto.KindExec, 0, []byte("{}"))
 	})
-	add("exec-commits-before-re", "state", "EXEC breaks two rules: commits is judged before re.", "both", func(s *script) {
+	add("EXEC", "commits", "re", "both", func(s *script) {
 		s.acknowledge(nil)
 		s.confirm(nil)
 		s.send(syncproto.KindExec, 2, nil)

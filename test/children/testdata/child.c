@@ -272,7 +272,7 @@ static message next(unsigned legal) {
 static message await(int kind, uint16_t pending) {
     message m = next(1u << kind | 1u << ERROR | 1u << CANCEL);
     value *why = m.kind == CANCEL ? decode(m.payload, m.len) : NULL;
-    if (why) refuse(m.re ? "frame" : "cancelled", "the parent cancelled: %s", m.re ? "?" : field(why, "reason", 's')->s);
+    if (why) refuse(m.re ? "frame" : "cancelled", "cancelled: %s", m.re ? "?" : field(why, "reason", 's')->s);
     if (m.kind == ERROR && m.re == 0) _exit(1);
     if (m.kind == ERROR && m.re != pending) refuse("frame", "an ERROR answers frame %d", m.re);
     return m;
