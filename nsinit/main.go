@@ -39,7 +39,8 @@ func Main(codecs ...codec.Codec) {
 	if len(os.Args) > 1 && os.Args[1] == "setns" {
 		c.profile, c.plan = syncproto.Setns(), PlanJoin
 	}
-	if c.peer, err = transport.NewChild(conn, c.profile, transport.Options{Codecs: append(codec.BuiltIn(), codecs...)}); err != nil {
+	c.peer, err = transport.NewChild(conn, c.profile, transport.Options{Codecs: append(codec.BuiltIn(), codecs...)})
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)
 	}

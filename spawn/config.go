@@ -49,8 +49,8 @@ type Config struct {
 	// Deadlines bound the phases; zero fields take the defaults.
 	Deadlines Deadlines
 
-	// Codec encodes the configuration and what is said about it; nil is codec.MessagePack(). The child must have it too: those of package
-	// codec it has, any other its program gives to nsinit.Main.
+	// Codec encodes the configuration and what is said about it; nil is codec.MessagePack(). The child must have it
+	// too: those of package codec it has, any other its program gives to nsinit.Main.
 	Codec codec.Codec
 
 	// Init is the command line of the program that becomes the child, a child of the profile "init" in any language: an absolute path and its arguments. Empty is this program

@@ -13,26 +13,29 @@ import (
 //   - bool, string and integers of every size but uintptr, also under names of their own;
 //   - slices and arrays, which are lists, of a fixed length for an array; of bytes, they are bytes;
 //   - map[string]E, which is a map, written in the order of its keys;
-//   - structs, which are maps of those fields that have a tag `sync:"name"` or `sync:"name,omitempty"`. With omitempty a field does not
-//     travel where it is zero or of no length, and may be absent. Fields without a tag stay behind, as do those tagged "-". An embedded
-//     field needs a tag like any other, and a struct must have a tag somewhere: otherwise a time.Time, say, would get lost without a word;
+//   - structs, which are maps of those fields that have a tag `sync:"name"` or `sync:"name,omitempty"`. With omitempty
+//     a field does not travel where it is zero or of no length, and may be absent. Fields without a tag stay behind, as
+//     do those tagged "-". An embedded field needs a tag like any other, and a struct must have a tag somewhere:
+//     otherwise a time.Time, say, would get lost without a word;
 //   - struct{}, which is null: the argument of a request that has nothing to say;
 //   - pointers, which are null or what they point to, and Value itself.
 //
-// Anything else is a mistake of the program, and an error that names the type and the field's path: a *BindError. So are text that is not
-// UTF-8, keys that no codec takes, and pointers that lead back to themselves. Nothing is changed silently on its way.
+// Anything else is a mistake of the program, and an error that names the type and the field's path: a *BindError. So
+// are text that is not UTF-8, keys that no codec takes, and pointers that lead back to themselves. Nothing is changed
+// silently on its way.
 func ToValue[T any](t T) (Value, error) { return toValue(reflect.ValueOf(&t).Elem(), maxNesting) }
 
-// FromValue fills t from v, the reverse of ToValue. Every field without omitempty must be there, null where that is what it holds; one
-// that may be absent, and is, keeps what t had. Fields of v that T does not know are ignored when lenient, as CONFIG asks for, so that a
-// newer parent can tell an older child more; otherwise they are an error. Lenient means nothing else: what is required stays required.
-// An error is a *BindError that names the field by its path, and leaves t filled in part.
+// FromValue fills t from v, the reverse of ToValue. Every field without omitempty must be there, null where that is
+// what it holds; one that may be absent, and is, keeps what t had. Fields of v that T does not know are ignored when
+// lenient, as CONFIG asks for, so that a newer parent can tell an older child more; otherwise they are an error.
+// Lenient means nothing else: what is required stays required. An error is a *BindError that names the field by its
+// path, and leaves t filled in part.
 func FromValue[T any](v Value, t *T, lenient bool) error {
 	return fromValue(v, reflect.ValueOf(t).Elem(), lenient)
 }
 
-// maxNesting is how many structs, lists and maps may lie within each other in a Go value: more than any limit admits. What goes on for
-// longer is a cycle of pointers, or might as well be one.
+// maxNesting is how many structs, lists and maps may lie within each other in a Go value: more than any limit admits.
+// What goes on for longer is a cycle of pointers, or might as well be one.
 const maxNesting = 255
 
 // maxPointers is how many pointers may lead to one another before there is a value.
@@ -105,6 +108,7 @@ func readTags(t reflect.Type) (fields []bound, wrong string) {
 		f := t.Field(i)
 		tag, tagged := f.Tag.Lookup("sync")
 		name, opt, _ := strings.Cut(tag, ",")
+		where := "field " + f.Name + " of " + t.String()
 		switch {
 		case tag == "-":
 			continue
@@ -113,11 +117,11 @@ func readTags(t reflect.Type) (fields []bound, wrong string) {
 		case !tagged:
 			continue
 		case !f.IsExported():
-			return nil, "field " + f.Name + " of " + t.String() + " has a sync tag but is not exported"
+			return nil, where + " has a sync tag but is not exported"
 		case name == "" || name[0] == '$' || !utf8.ValidString(name):
-			return nil, "field " + f.Name + " of " + t.String() + " has the name " + strconv.QuoteToASCII(name) + ", which no codec takes"
+			return nil, where + " has the name " + strconv.QuoteToASCII(name) + ", which no codec takes"
 		case opt != "" && opt != "omitempty":
-			return nil, "field " + f.Name + " of " + t.String() + " has the option " + strconv.QuoteToASCII(opt) + "; there is omitempty alone"
+			return nil, where + " has the option " + strconv.QuoteToASCII(opt) + "; there is omitempty alone"
 		case seen[name] != "":
 			return nil, "fields " + seen[name] + " and " + f.Name + " of " + t.String() + " have the same name"
 		}

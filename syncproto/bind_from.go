@@ -120,8 +120,8 @@ func toMap(v Value, r reflect.Value, lenient bool) error {
 	return nil
 }
 
-// fromMap fills a struct. What is wrong with a field comes first, then fields that are not known, which may be known ones misspelt, then
-// those that are not there.
+// fromMap fills a struct. What is wrong with a field comes first, then fields that are not known, which may be known
+// ones misspelt, then those that are not there.
 func fromMap(v Value, r reflect.Value, lenient bool) error {
 	if isUnit(r.Type()) {
 		if v.kind != Null {

@@ -142,11 +142,13 @@ func TestFromValueNamesTheField(t *testing.T) {
 		}
 	}
 	var e everything
-	if err := syncproto.FromValue(field("in", field("surprise", one)), &e, true); err == nil || err.Error() != "in.n: missing" {
+	err := syncproto.FromValue(field("in", field("surprise", one)), &e, true)
+	if err == nil || err.Error() != "in.n: missing" {
 		t.Errorf("lenient, without what is required: %v", err)
 	}
 	var in inner
-	if err := syncproto.FromValue(syncproto.MapValue(syncproto.Field{Name: "surprise"}, syncproto.Field{Name: "n", Value: one}), &in, true); err != nil {
+	more := syncproto.MapValue(syncproto.Field{Name: "surprise"}, syncproto.Field{Name: "n", Value: one})
+	if err := syncproto.FromValue(more, &in, true); err != nil {
 		t.Errorf("lenient: %v", err)
 	}
 	if err := syncproto.FromValue(field("in", field("n", text)), &e, true); err == nil {
@@ -171,7 +173,8 @@ func TestToValueRefusesWhatTheModelHasNot(t *testing.T) {
 	ring.Next = ring
 	var itself loop
 	itself = &itself
-	deep := strings.Repeat("next.", 254) + "next: structs, lists and maps are nested more than 255 deep; a cycle of pointers?"
+	deep := strings.Repeat("next.", 254) +
+		"next: structs, lists and maps are nested more than 255 deep; a cycle of pointers?"
 	for _, test := range []struct {
 		want string
 		err  error
@@ -243,13 +246,14 @@ func TestMapsAndArraysSurviveTheModel(t *testing.T) {
 		Up   map[string]struct{} `sync:"up"`
 	}
 	in := &inner{N: 7}
-	want := all{M: map[string]int8{"b": 2, "a": -1, "": 0}, By: map[word][]inner{"x": {{N: 1}}}, None: map[string]string{}, A: [3]uint16{1, 2, 3},
-		Raw: [4]byte{0xff, 1, 2, 3}, Raws: map[string][2]byte{"r": {1, 2}}, Ptr: &in, Up: map[string]struct{}{"k": {}}}
+	want := all{M: map[string]int8{"b": 2, "a": -1, "": 0}, By: map[word][]inner{"x": {{N: 1}}}, None: map[string]string{},
+		A: [3]uint16{1, 2, 3}, Raw: [4]byte{0xff, 1, 2, 3}, Raws: map[string][2]byte{"r": {1, 2}}, Ptr: &in, Up: map[string]struct{}{"k": {}}}
 	v, err := syncproto.ToValue(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const text = `{m:{:0 a:-1 b:2} by:{x:[{n:1}]} a:[1 2 3] raw:bytes("\xff\x01\x02\x03") raws:{r:bytes("\x01\x02")} unit:null ptr:{n:7} up:{k:null}}`
+	const text = `{m:{:0 a:-1 b:2} by:{x:[{n:1}]} a:[1 2 3] raw:bytes("\xff\x01\x02\x03") ` +
+		`raws:{r:bytes("\x01\x02")} unit:null ptr:{n:7} up:{k:null}}`
 	if v.String() != text {
 		t.Errorf("%v, want %s", v, text)
 	}

@@ -51,7 +51,8 @@ func toValue(r reflect.Value, depth int) (Value, error) {
 		return Value{}, noSuchType(r.Type())
 	}
 	if depth == 0 {
-		return Value{}, &BindError{"", "structs, lists and maps are nested more than " + strconv.Itoa(maxNesting) + " deep; a cycle of pointers?"}
+		why := "structs, lists and maps are nested more than " + strconv.Itoa(maxNesting) + " deep; a cycle of pointers?"
+		return Value{}, &BindError{"", why}
 	}
 	switch r.Kind() {
 	case reflect.Map:
@@ -62,7 +63,8 @@ func toValue(r reflect.Value, depth int) (Value, error) {
 	return listToValue(r, depth-1)
 }
 
-// bytesToValue is for a slice or an array of bytes. An element of a map cannot be addressed, so an array is read byte by byte.
+// bytesToValue is for a slice or an array of bytes. An element of a map cannot be addressed, so an array is read byte
+// by byte.
 func bytesToValue(r reflect.Value) Value {
 	if r.Kind() == reflect.Slice {
 		return BytesValue(r.Bytes())
@@ -99,7 +101,8 @@ func mapToValue(r reflect.Value, depth int) (Value, error) {
 	for i, k := range keys {
 		key := k.String()
 		if !utf8.ValidString(key) || key != "" && key[0] == '$' {
-			return Value{}, underKey(&BindError{"", `the key is not valid UTF-8, or starts with "$", which is reserved`}, key)
+			why := `the key is not valid UTF-8, or starts with "$", which is reserved`
+			return Value{}, underKey(&BindError{"", why}, key)
 		}
 		v, err := toValue(r.MapIndex(k), depth)
 		if err != nil {

@@ -7,7 +7,7 @@ import "strconv"
 type Limits struct {
 	Control  uint32 `sync:"control,omitempty"`  // HELLO, HELLO_ACK, CONFIG_OK, NOTE, EXEC, CANCEL; default 4 KiB
 	Error    uint32 `sync:"error,omitempty"`    // ERROR; default 32 KiB
-	Fragment uint32 `sync:"fragment,omitempty"` // one fragment of CONFIG; default 32 KiB, so that it fits a packet of any socket buffer
+	Fragment uint32 `sync:"fragment,omitempty"` // one fragment of CONFIG; default 32 KiB, which fits a packet of any socket buffer
 	Message  uint32 `sync:"message,omitempty"`  // REQUEST, REPLY; default 64 KiB
 	Config   uint32 `sync:"config,omitempty"`   // all fragments of CONFIG together; default 4 MiB, never above 64 MiB
 	Notes    uint16 `sync:"notes,omitempty"`    // NOTE frames in a conversation; default 256

@@ -2,11 +2,13 @@ package syncproto
 
 import "sync"
 
-// What was worked out of a profile is kept for the next conversation: a profile is not changed once a conversation uses it. That is the
-// time at which it is first asked for here, so Validate and Hash, which are for profiles in the making too, work it out anew.
+// What was worked out of a profile is kept for the next conversation: a profile is not changed once a conversation uses
+// it. That is the time at which it is first asked for here, so Validate and Hash, which are for profiles in the making
+// too, work it out anew.
 //
-// What is kept is of the last few profiles alone, by their address: a program has as many as kinds of conversations, and what makes new
-// ones all the time gains nothing and costs nothing. It is kept beside the profiles and not in them, so that a Profile can be copied.
+// What is kept is of the last few profiles alone, by their address: a program has as many as kinds of conversations,
+// and what makes new ones all the time gains nothing and costs nothing. It is kept beside the profiles and not in them,
+// so that a Profile can be copied.
 
 // memo is what is known of one profile.
 type memo struct {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A profile is validated, hashed and narrowed once, by as many goroutines as there may be; a bad one is judged again when it was mended.
+// A profile is validated, hashed and narrowed once, by as many goroutines as there may be; a bad one is judged again
+// when it was mended.
 func TestProfilesAreWorkedOutOnce(t *testing.T) {
 	p := Init()
 	var group sync.WaitGroup

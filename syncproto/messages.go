@@ -55,7 +55,8 @@ type Cancel struct {
 
 // Greeting is the Hello for a profile.
 func Greeting(p *Profile, codecs []string, l Limits, session string) Hello {
-	return Hello{MinVersion: Version, MaxVersion: Version, Codecs: codecs, Profile: p.Name, Hash: p.fingerprint(), Limits: l.WithDefaults(), Session: session}
+	return Hello{MinVersion: Version, MaxVersion: Version, Codecs: codecs, Profile: p.Name, Hash: p.fingerprint(),
+		Limits: l.WithDefaults(), Session: session}
 }
 
 // Answer is the child's answer to a greeting, given the profile, the codecs and the limits that it has itself. It refuses, with words for both sides, where there is
@@ -68,7 +69,8 @@ func (h Hello) Answer(p *Profile, codecs []string, l Limits, pid int) (HelloAck,
 	}
 	if h.Profile != p.Name || h.Hash != p.fingerprint() {
 		return HelloAck{}, &ProtocolError{Code: CodeProfile, Sender: Parent, Kind: KindHello,
-			Text: "profile " + strconv.Quote(h.Profile) + " " + h.Hash + " is not " + strconv.Quote(p.Name) + " " + p.fingerprint() + ": parent and child are of different versions"}
+			Text: "profile " + strconv.Quote(h.Profile) + " " + h.Hash + " is not " + strconv.Quote(p.Name) + " " +
+				p.fingerprint() + ": parent and child are of different versions"}
 	}
 	for _, want := range h.Codecs {
 		for _, have := range codecs {

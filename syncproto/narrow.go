@@ -1,7 +1,7 @@
 package syncproto
 
-// Require is the profile in which the request is made at least once wherever it is legal: what the configuration asks for must happen.
-// Like p it is not to be changed from here on: whoever asks for the same gets the same one.
+// Require is the profile in which the request is made at least once wherever it is legal: what the configuration asks
+// for must happen. Like p it is not to be changed from here on: whoever asks for the same gets the same one.
 func (p *Profile) Require(request string) *Profile {
 	return p.edited(edit{requires, request}, func(r Row) (Row, bool) {
 		if r.Request == request {
@@ -11,7 +11,8 @@ func (p *Profile) Require(request string) *Profile {
 	})
 }
 
-// Forbid is the profile without the request: what the configuration does not ask for must not happen. It is not to be changed either.
+// Forbid is the profile without the request: what the configuration does not ask for must not happen. It is not to be
+// changed either.
 func (p *Profile) Forbid(request string) *Profile {
 	return p.edited(edit{forbids, request}, func(r Row) (Row, bool) { return r, r.Request != request })
 }

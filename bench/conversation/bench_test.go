@@ -62,7 +62,10 @@ func BenchmarkConfiguration(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		step("Encode "+c.Name(), func() error { _, err := codec.Encode(c, nil, config, syncproto.Limits{}); return err })
+		step("Encode "+c.Name(), func() error {
+			_, err := codec.Encode(c, nil, config, syncproto.Limits{})
+			return err
+		})
 		step("Decode into "+c.Name(), func() error {
 			var into container.Config
 			return codec.Decode(c, encoded, &into, syncproto.Limits{}, true)

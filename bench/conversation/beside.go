@@ -47,7 +47,8 @@ func (o *order) ended() error {
 
 // handOver sends the terminal over the second socket, for those whose connection cannot carry a descriptor.
 func handOver(e ends, w *work) error {
-	return os.NewSyscallError("sendmsg", unix.Sendmsg(e.extra, []byte{1}, unix.UnixRights(w.terminal), nil, unix.MSG_NOSIGNAL))
+	err := unix.Sendmsg(e.extra, []byte{1}, unix.UnixRights(w.terminal), nil, unix.MSG_NOSIGNAL)
+	return os.NewSyscallError("sendmsg", err)
 }
 
 // beside takes there what handOver has sent.

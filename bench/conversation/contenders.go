@@ -16,21 +16,23 @@ func contenders() []contender {
 			floorName := "floor " + c.Name() + " " + s.name
 			all = append(all,
 				contender{name: floorName, socket: s.socket, copies: c},
-				contender{name: "handfast " + c.Name() + " " + s.name, socket: s.socket, floor: floorName, talker: handfast{codec: c}})
+				contender{name: "handfast " + c.Name() + " " + s.name, socket: s.socket, floor: floorName,
+					talker: handfast{codec: c}})
 		}
 	}
 	for _, c := range []codec.Codec{codec.MessagePack(), codec.JSON()} {
-		all = append(all, contender{name: "handfast " + c.Name() + " memory", socket: transport.SeqPacket, memory: true, talker: handfast{codec: c}})
+		all = append(all, contender{name: "handfast " + c.Name() + " memory", socket: transport.SeqPacket, memory: true,
+			talker: handfast{codec: c}})
 	}
-	const floor = "floor msgpack stream"
+	other := func(name string, t talker, lacks string) contender {
+		return contender{name: name, socket: transport.Stream, extra: true, floor: "floor msgpack stream", talker: t, lacks: lacks}
+	}
 	return append(all,
-		contender{name: "encoding/json stream", socket: transport.Stream, extra: true, floor: floor, talker: jsonStream{},
-			lacks: "takes names in any case and the last of two that are equal, and repairs text; no limit of size or depth; versions, " +
-				"profile and codec are not agreed on, the configuration is not confirmed by a digest, an error has no form"},
-		contender{name: "net/rpc with gob", socket: transport.Stream, extra: true, floor: floor, talker: gobRPC{},
-			lacks: "drops fields that it does not know, and leaves out what is zero; no limit but gob's own of 1 GiB; nothing is agreed on " +
-				"but types, no digest; errors are text; the parent cannot speak first"},
-		contender{name: "ttrpc", socket: transport.Stream, extra: true, floor: floor, talker: overTTRPC{},
-			lacks: "the configuration is JSON in a field of bytes, with what encoding/json lacks; nothing is agreed on, no digest; errors " +
-				"are a status and text; the parent cannot speak first"})
+		other("encoding/json stream", jsonStream{}, "takes names in any case and the last of two that are equal, and repairs "+
+			"text; no limit of size or depth; versions, profile and codec are not agreed on, the configuration is not confirmed by "+
+			"a digest, an error has no form"),
+		other("net/rpc with gob", gobRPC{}, "drops fields that it does not know, and leaves out what is zero; no limit but "+
+			"gob's own of 1 GiB; nothing is agreed on but types, no digest; errors are text; the parent cannot speak first"),
+		other("ttrpc", overTTRPC{}, "the configuration is JSON in a field of bytes, with what encoding/json lacks; nothing is "+
+			"agreed on, no digest; errors are a status and text; the parent cannot speak first"))
 }

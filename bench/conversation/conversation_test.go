@@ -30,14 +30,16 @@ func TestMain(m *testing.M) {
 }
 
 func TestReportText(t *testing.T) {
+	const lacking = "repairs text; and has a reason to be told of in more than one line of the report"
 	r := report{kernel: "6.1.0", cpus: 2, load: "0.10 0.20 0.30 1/100 999", rounds: 5, conversations: 20}
 	for _, s := range []setting{goroutines, processes} {
 		r.rows = append(r.rows,
 			row{"floor msgpack seqpacket", "", "", s, []float64{100, 102, 98, 200, 101}},
 			row{reference, "floor msgpack seqpacket", "", s, []float64{150, 151, 147, 300, 152}},
-			row{"encoding/json stream", "floor msgpack seqpacket", "repairs text; and has a reason to be told of in more than one line of the report", s, []float64{1300, 1310.5, 1290, 12345.6, 1305}})
+			row{"encoding/json stream", "floor msgpack seqpacket", lacking, s, []float64{1300, 1310.5, 1290, 12345.6, 1305}})
 	}
-	r.rows = append(r.rows, row{"handfast msgpack memory", "", "", goroutines, []float64{50, 51, 49, 80, 50}}, row{"nothing", "", "", processes, nil})
+	r.rows = append(r.rows, row{"handfast msgpack memory", "", "", goroutines, []float64{50, 51, 49, 80, 50}},
+		row{"nothing", "", "", processes, nil})
 	got := r.Text()
 	for line := range strings.Lines(got) {
 		if len(strings.TrimRight(line, "\n")) > 80 {
@@ -156,7 +158,8 @@ func TestComparisonsNotice(t *testing.T) {
 		t.Error("no file passes")
 	}
 	var o order
-	if o.ended() == nil || o.takes(container.ReqReady) == nil || o.takes(container.ReqHooks) != nil || o.takes(container.ReqHooks) == nil {
+	if o.ended() == nil || o.takes(container.ReqReady) == nil || o.takes(container.ReqHooks) != nil ||
+		o.takes(container.ReqHooks) == nil {
 		t.Error("requests out of order pass")
 	}
 }

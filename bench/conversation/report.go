@@ -59,14 +59,16 @@ func (r report) Text() string {
 	fmt.Fprintf(&b, "Linux %s, %d CPUs, load %s\n", r.kernel, r.cpus, r.load)
 	fmt.Fprintf(&b, "%d rounds of %d conversations, contenders in turn; microseconds each\n", r.rounds, r.conversations)
 	for _, s := range []setting{goroutines, processes} {
-		fmt.Fprintf(&b, "\n%-26s %8s %8s %8s %7s %7s %9s\n", "between two "+string(s), "median", "p10", "p90", "/floor", "at p10", "/handfast")
+		fmt.Fprintf(&b, "\n%-26s %8s %8s %8s %7s %7s %9s\n",
+			"between two "+string(s), "median", "p10", "p90", "/floor", "at p10", "/handfast")
 		for _, x := range r.rows {
 			if x.setting != s {
 				continue
 			}
 			below := r.samplesOf(x.floor, s)
-			fmt.Fprintf(&b, "%-26s %8.1f %8.1f %8.1f %7s %7s %9s\n", x.name, quantile(x.samples, 0.5), quantile(x.samples, 0.1),
-				quantile(x.samples, 0.9), times(pairedRatio(x.samples, below)), times(quantile(x.samples, 0.1)/quantile(below, 0.1)),
+			fmt.Fprintf(&b, "%-26s %8.1f %8.1f %8.1f %7s %7s %9s\n",
+				x.name, quantile(x.samples, 0.5), quantile(x.samples, 0.1), quantile(x.samples, 0.9),
+				times(pairedRatio(x.samples, below)), times(quantile(x.samples, 0.1)/quantile(below, 0.1)),
 				times(pairedRatio(x.samples, r.samplesOf(reference, s))))
 		}
 	}

@@ -82,7 +82,9 @@ func (overTTRPC) parent(e ends, w *work) error {
 			b, err := json.Marshal(w.config)
 			return &wrapperspb.BytesValue{Value: b}, errors.Join(err, decode(&wrapperspb.StringValue{}))
 		},
-		"Hooks": does(container.ReqHooks, nothing), "Ready": does(container.ReqReady, nothing), "Exec": does(execName, nothing),
+		"Hooks": does(container.ReqHooks, nothing),
+		"Ready": does(container.ReqReady, nothing),
+		"Exec":  does(execName, nothing),
 		"Console": does(container.ReqConsole, func(path string) error {
 			fds, err := beside(e)
 			if err == nil {

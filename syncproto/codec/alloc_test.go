@@ -9,7 +9,9 @@ import (
 
 // know is what a side of a conversation has ready of the texts that its peer may say.
 func know(text []byte) string {
-	for _, s := range [...]string{"ready", "run", "info", "msgpack", "json", "0123456789abcdef", "init", "a line", "enough"} {
+	for _, s := range [...]string{
+		"ready", "run", "info", "msgpack", "json", "0123456789abcdef", "init", "a line", "enough",
+	} {
 		if s == string(text) {
 			return s
 		}
@@ -23,13 +25,15 @@ func free[T any](t *testing.T, c codec.Codec, want *T, most float64) {
 	buf := make([]byte, 0, 1024)
 	var b []byte
 	var err error
-	if n := testing.AllocsPerRun(100, func() { b, err = codec.Encode(c, buf, want, syncproto.Limits{}) }); err != nil || n > 0 {
+	n := testing.AllocsPerRun(100, func() { b, err = codec.Encode(c, buf, want, syncproto.Limits{}) })
+	if err != nil || n > 0 {
 		t.Errorf("%s: encoding a %T takes %v allocations: %v", c.Name(), *want, n, err)
 	}
-	if n := testing.AllocsPerRun(100, func() {
+	n = testing.AllocsPerRun(100, func() {
 		var got T
 		err = codec.DecodeKnown(c, b, &got, syncproto.Limits{}, false, know)
-	}); err != nil || n > most {
+	})
+	if err != nil || n > most {
 		t.Errorf("%s: decoding a %T takes %v allocations, want %v: %v", c.Name(), *want, n, most, err)
 	}
 }
@@ -42,7 +46,7 @@ func TestControlMessagesTakeNoMemory(t *testing.T) {
 		free(t, c, &syncproto.ConfigOK{Size: 10240, Digest: "0123456789abcdef"}, 0)
 		free(t, c, &syncproto.HelloAck{Version: 1, Codec: "msgpack", Limits: syncproto.DefaultLimits(), PID: 4711}, 0)
 		free(t, c, &syncproto.Cancel{Reason: "enough"}, 0)
-		free(t, c, &syncproto.Hello{MinVersion: 1, MaxVersion: 1, Codecs: []string{"json"}, Profile: "init", Hash: "0123456789abcdef",
-			Limits: syncproto.DefaultLimits()}, 2) // the list, and in JSON what it is gathered in
+		free(t, c, &syncproto.Hello{MinVersion: 1, MaxVersion: 1, Codecs: []string{"json"}, Profile: "init",
+			Hash: "0123456789abcdef", Limits: syncproto.DefaultLimits()}, 2) // the list, and in JSON what it is gathered in
 	}
 }

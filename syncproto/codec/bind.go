@@ -6,10 +6,12 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Encode appends the encoding of *t to dst: what c.Append makes of syncproto.ToValue(*t), within l.Depth. An error leaves dst as it was.
-// It is a *syncproto.BindError for what the data model has not, and a *syncproto.ProtocolError for what is over a limit.
+// Encode appends the encoding of *t to dst: what c.Append makes of syncproto.ToValue(*t), within l.Depth. An error
+// leaves dst as it was. It is a *syncproto.BindError for what the data model has not, and a *syncproto.ProtocolError
+// for what is over a limit.
 //
-// For the codecs of this package no Value is made on the way, and nothing is allocated but what dst needs to grow (maps excepted).
+// For the codecs of this package no Value is made on the way, and nothing is allocated but what dst needs to grow (maps
+// excepted).
 func Encode[T any](c Codec, dst []byte, t *T, l syncproto.Limits) ([]byte, error) {
 	if b, ok := encodePlanned(c, dst, reflect.TypeFor[T](), ptr(t), l); ok {
 		return b, nil
@@ -24,18 +26,21 @@ func Encode[T any](c Codec, dst []byte, t *T, l syncproto.Limits) ([]byte, error
 	return c.Append(dst, v)
 }
 
-// Decode fills t from b: what syncproto.FromValue makes of c.Decode(b, l). After an error the content of t means nothing.
-// The error is a *syncproto.ProtocolError for what the codec refuses, and a *syncproto.BindError for what does not fit t.
+// Decode fills t from b: what syncproto.FromValue makes of c.Decode(b, l). After an error the content of t means
+// nothing. The error is a *syncproto.ProtocolError for what the codec refuses, and a *syncproto.BindError for what does
+// not fit t.
 //
 // t shares no memory with b. All its texts may share theirs, which is one copy of b.
 func Decode[T any](c Codec, b []byte, t *T, l syncproto.Limits, lenient bool) error {
 	return DecodeKnown(c, b, t, l, lenient, nil)
 }
 
-// DecodeKnown is Decode for a message whose texts are mostly known: known returns a text as its owner holds it, and the empty string for
-// one that it does not know. What is known takes no memory, so a message of known texts and numbers takes none. known must not keep the
-// slice; where it returns another text than it was given, that is not used.
-func DecodeKnown[T any](c Codec, b []byte, t *T, l syncproto.Limits, lenient bool, known func(text []byte) string) error {
+// DecodeKnown is Decode for a message whose texts are mostly known: known returns a text as its owner holds it, and the
+// empty string for one that it does not know. What is known takes no memory, so a message of known texts and numbers
+// takes none. known must not keep the slice; where it returns another text than it was given, that is not used.
+func DecodeKnown[T any](
+	c Codec, b []byte, t *T, l syncproto.Limits, lenient bool, known func(text []byte) string,
+) error {
 	if decodePlanned(c, b, reflect.TypeFor[T](), ptr(t), l, known) {
 		return nil
 	}
@@ -47,8 +52,8 @@ func DecodeKnown[T any](c Codec, b []byte, t *T, l syncproto.Limits, lenient boo
 	return syncproto.FromValue(v, (*T)(stays(ptr(t))), lenient)
 }
 
-// encodePlanned is Encode for a codec and a type that there is a plan for. The codecs are told apart here, and not by a method of theirs,
-// for what a method of an unknown codec is given the compiler must take from the heap.
+// encodePlanned is Encode for a codec and a type that there is a plan for. The codecs are told apart here, and not by a
+// method of theirs, for what a method of an unknown codec is given the compiler must take from the heap.
 func encodePlanned(c Codec, dst []byte, t reflect.Type, p ptr, l syncproto.Limits) ([]byte, bool) {
 	e := encoder{b: dst, left: syncproto.MaxValues - 1}
 	ok := false
@@ -61,7 +66,8 @@ func encodePlanned(c Codec, dst []byte, t reflect.Type, p ptr, l syncproto.Limit
 	return e.b, ok
 }
 
-// decodePlanned is Decode for a codec and a type that there is a plan for. Strict or not is the same to it: it knows no other fields.
+// decodePlanned is Decode for a codec and a type that there is a plan for. Strict or not is the same to it: it knows no
+// other fields.
 func decodePlanned(c Codec, b []byte, t reflect.Type, p ptr, l syncproto.Limits, known func([]byte) string) bool {
 	switch c.(type) {
 	case msgpackCodec:

@@ -16,7 +16,8 @@ type Codec interface {
 	Decode(b []byte, l syncproto.Limits) (syncproto.Value, error)
 }
 
-// BuiltIn are the codecs of this package: MessagePack first, since it is the shorter one, then JSON. The slice is the caller's.
+// BuiltIn are the codecs of this package: MessagePack first, since it is the shorter one, then JSON. The slice is the
+// caller's.
 func BuiltIn() []Codec { return []Codec{MessagePack(), JSON()} }
 
 // Find is the codec among codecs that has the name; ok is false where none has.

@@ -11,16 +11,17 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// A plan says how values of a Go type lie in memory and what they are in the data model, so that a codec can go from one to the other
-// without a syncproto.Value between and without asking package reflect about every field of every value. Plans know nothing of encodings.
+// A plan says how values of a Go type lie in memory and what they are in the data model, so that a codec can go from
+// one to the other without a syncproto.Value between and without asking package reflect about every field of every
+// value. Plans know nothing of encodings.
 //
-// A plan is made for a type when its first value is met, and kept: a process that starts one container makes those that this container's
-// configuration needs, once, and pays for no other. All that package unsafe is used for is in this file. It rests on three things that
-// the language fixes: where reflect says that a field lies, what a slice's header holds, and that memory of a type is written through
-// pointers of that type, which the garbage collector relies on.
+// A plan is made for a type when its first value is met, and kept: a process that starts one container makes those that
+// this container's configuration needs, once, and pays for no other. All that package unsafe is used for is in this
+// file. It rests on three things that the language fixes: where reflect says that a field lies, what a slice's header
+// holds, and that memory of a type is written through pointers of that type, which the garbage collector relies on.
 //
-// A plan need not be able to do everything. Whatever it cannot do, and whatever is wrong with a value or its encoding, is left to the way
-// by syncproto.ToValue and FromValue: it knows the words of every error.
+// A plan need not be able to do everything. Whatever it cannot do, and whatever is wrong with a value or its encoding,
+// is left to the way by syncproto.ToValue and FromValue: it knows the words of every error.
 
 // ptr is the address of a value that a node describes.
 type ptr = unsafe.Pointer
@@ -54,7 +55,8 @@ type node struct {
 	part atomic.Pointer[inside] // see inside
 }
 
-// inside is what a node is made of. It is worked out when it is first needed, for most types of a large one have no value.
+// inside is what a node is made of. It is worked out when it is first needed, for most types of a large one have no
+// value.
 type inside struct {
 	elem     *node   // of pointers, lists, arrays and maps
 	n        int     // elements of an array
@@ -73,7 +75,8 @@ type field struct {
 // maxFields is the most fields of a struct that a plan binds: there is a bit for each.
 const maxFields = 64
 
-// basics are the plans of types without parts, by their kind; whatever a type is called it lies in memory like its kind.
+// basics are the plans of types without parts, by their kind; whatever a type is called it lies in memory like its
+// kind.
 var basics = [...]node{
 	reflect.Bool:   {op: opBool, size: 1},
 	reflect.Int:    {op: opInt, size: unsafe.Sizeof(int(0))},
@@ -89,8 +92,8 @@ var basics = [...]node{
 	reflect.String: {op: opText, size: unsafe.Sizeof("")},
 }
 
-// plans are those of all other types that were met, in buckets. It is a table of its own since it costs nothing before it is used, unlike
-// sync.Map, and is read on the way of every message. It holds no more than the program has types.
+// plans are those of all other types that were met, in buckets. It is a table of its own since it costs nothing before
+// it is used, unlike sync.Map, and is read on the way of every message. It holds no more than the program has types.
 var plans [64]atomic.Pointer[node]
 
 // planOf is the plan of t.
@@ -170,7 +173,8 @@ func (n *node) inside() *inside {
 	return in
 }
 
-// fieldsOf reads the tags of a struct as syncproto.ToValue does; none for a struct that ToValue refuses or a plan cannot bind.
+// fieldsOf reads the tags of a struct as syncproto.ToValue does; none for a struct that ToValue refuses or a plan
+// cannot bind.
 func fieldsOf(t reflect.Type) (fields []field, required uint64) {
 	fields = make([]field, 0, t.NumField())
 	for i := range t.NumField() {
@@ -181,8 +185,8 @@ func fieldsOf(t reflect.Type) (fields []field, required uint64) {
 		}
 		name, opt, _ := strings.Cut(tag, ",")
 		same := func(have field) bool { return have.name == name }
-		if !tagged || !f.IsExported() || !isPlain(name) || opt != "" && opt != "omitempty" || len(fields) == maxFields ||
-			slices.ContainsFunc(fields, same) {
+		if !tagged || !f.IsExported() || !isPlain(name) || opt != "" && opt != "omitempty" ||
+			len(fields) == maxFields || slices.ContainsFunc(fields, same) {
 			return nil, 0
 		}
 		if opt == "" {
@@ -203,7 +207,8 @@ func isPlain(name string) bool {
 	return name != "" && name[0] != '$'
 }
 
-// find is the index of the field called name, -1 for none. Fields mostly come in their order, so the search begins where the last ended.
+// find is the index of the field called name, -1 for none. Fields mostly come in their order, so the search begins
+// where the last ended.
 func (in *inside) find(name []byte, from int) int {
 	for i := from; i < len(in.fields); i++ {
 		if in.fields[i].name == string(name) {
@@ -256,8 +261,8 @@ func isEmpty(n *node, p ptr) bool {
 // reflect is the value at p for package reflect.
 func (n *node) reflect(p ptr) reflect.Value { return reflect.NewAt(n.typ, stays(p)).Elem() }
 
-// stays is p, of which the compiler then believes that nobody keeps it: none of those who are given it here do. Without it every value
-// that is bound would have to lie on the heap.
+// stays is p, of which the compiler then believes that nobody keeps it: none of those who are given it here do. Without
+// it every value that is bound would have to lie on the heap.
 func stays(p ptr) ptr {
 	u := uintptr(p)
 	return *(*ptr)(unsafe.Pointer(&u))

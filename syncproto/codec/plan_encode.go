@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// encoder appends values by their plans. Its methods report whether they could; where they could not, the bytes mean nothing.
+// encoder appends values by their plans. Its methods report whether they could; where they could not, the bytes mean
+// nothing.
 type encoder struct {
 	b    []byte
 	left int // values that may still come, as in check

@@ -6,7 +6,8 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// manyBytes is how much memory a list may take before its elements are known to be there. What takes more is walked first.
+// manyBytes is how much memory a list may take before its elements are known to be there. What takes more is walked
+// first.
 const manyBytes = 64 << 10
 
 // binder fills Go values from MessagePack by their plans, in one pass. Its methods report whether they could.

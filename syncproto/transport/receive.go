@@ -82,7 +82,8 @@ func (p *Peer) take(h syncproto.Header, payload []byte) (in incoming, err error)
 	return in, nil
 }
 
-// takeCall decodes the body of a REQUEST or REPLY. Its name is one that the machine holds, as a rule, and needs no memory then.
+// takeCall decodes the body of a REQUEST or REPLY. Its name is one that the machine holds, as a rule, and needs no
+// memory then.
 func (p *Peer) takeCall(k syncproto.Kind, payload []byte) (call syncproto.Call, err error) {
 	err = codec.DecodeKnown(p.codecFor(k), payload, &call, p.m.Limits(), false, p.knows)
 	return call, err

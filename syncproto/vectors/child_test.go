@@ -279,10 +279,13 @@ func wrongGreetings(t testing.TB) (all []Vector) {
 	raw("cut", "decode", "The text ends too early.", text[:len(text)-1])
 	raw("list", "decode", "HELLO is a map.", "[]")
 	raw("no-min", "decode", "A required field is not there.", strings.Replace(text, `"min":1,`, "", 1))
-	raw("null-hash", "decode", "A required text is null.", strings.Replace(text, `"hash":"`+greeting().Hash+`"`, `"hash":null`, 1))
+	raw("null-hash", "decode", "A required text is null.",
+		strings.Replace(text, `"hash":"`+greeting().Hash+`"`, `"hash":null`, 1))
 	limits := regexp.MustCompile(`"limits":{[^}]*}`)
-	raw("no-limits", "decode", "A required map is not there.", limits.ReplaceAllString(text, "")[:strings.Index(text, `"limits"`)-1]+"}")
-	goodText("empty-limits", "13", "Limits that are absent take their defaults.", limits.ReplaceAll([]byte(text), []byte(`"limits":{}`)))
+	raw("no-limits", "decode", "A required map is not there.",
+		limits.ReplaceAllString(text, "")[:strings.Index(text, `"limits"`)-1]+"}")
+	goodText("empty-limits", "13", "Limits that are absent take their defaults.",
+		limits.ReplaceAll([]byte(text), []byte(`"limits":{}`)))
 	goodText("default-limits", "6", "Limits that are zero take their defaults.", limits.ReplaceAll([]byte(text), []byte(
 		`"limits":{"control":0,"error":0,"fragment":0,"message":0,"config":0,"notes":0,"frames":0,"depth":0}`)))
 	goodText("unknown-field", "5", "Unknown fields are ignored in HELLO.",

@@ -221,10 +221,12 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 	text := func(name, s string) syncproto.Field {
 		return syncproto.Field{Name: name, Value: syncproto.StringValue(s)}
 	}
-	absent("request-without-arg", "The argument of a REQUEST may be null, but not absent.", syncproto.KindRequest, text("name", "ready"))
+	absent("request-without-arg", "The argument of a REQUEST may be null, but not absent.", syncproto.KindRequest,
+		text("name", "ready"))
 	absent("note-without-text", "A NOTE has a text.", syncproto.KindNote, text("level", "info"))
 	absent("note-without-level", "A NOTE has a level.", syncproto.KindNote, text("text", "a line"))
-	absent("note-level", "A level that nobody knows.", syncproto.KindNote, text("level", "loud"), text("text", "a line"))
+	absent("note-level", "A level that nobody knows.", syncproto.KindNote,
+		text("level", "loud"), text("text", "a line"))
 	for _, k := range []syncproto.Kind{syncproto.KindHello, syncproto.KindHelloAck, syncproto.KindConfig, syncproto.KindCancel} {
 		add("turn-"+strings.ToLower(k.String()), "state", k.String()+" from a child that was configured.", func(s *script) { s.send(k, 0, []byte("{}")) })
 	}

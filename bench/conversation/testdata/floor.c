@@ -1,12 +1,14 @@
-/* floor moves the bytes and the descriptors of a conversation, in as many messages, and does nothing else: two pinned processes or threads,
- * blocking sockets, one system call for each message on each side, and no scheduler but the kernel's.
+/* floor moves the bytes and the descriptors of a conversation, in as many messages, and does nothing else: two pinned
+ * processes or threads, blocking sockets, one system call for each message on each side, and no scheduler but the
+ * kernel's.
  *
  *     floor processes|threads seqpacket|stream one|two p:SIZE:FDS c:SIZE:FDS ...
  *
- * "one" pins both sides to one CPU, "two" each to its own. A frame is the parent's (p) or the child's (c), of so many bytes and descriptors.
- * A line "N" on standard input asks for N conversations, and the mean of their microseconds is written to standard output; "check" holds one
- * in which all bytes are compared. A conversation takes from when both sides have their ends until the parent has seen the child's end of
- * file and closed its own. Built by the program beside it: cc -O2 -pthread. */
+ * "one" pins both sides to one CPU, "two" each to its own. A frame is the parent's (p) or the child's (c), of so many
+ * bytes and descriptors. A line "N" on standard input asks for N conversations, and the mean of their microseconds is
+ * written to standard output; "check" holds one in which all bytes are compared. A conversation takes from when both
+ * sides have their ends until the parent has seen the child's end of file and closed its own. Built by the program
+ * beside it: cc -O2 -pthread. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -123,9 +125,11 @@ int main(int argc, char **argv) {
     int found = 0;
     if (argc < 5 || argc > 4 + 64) return fputs("floor: see the comment at its top\n", stderr), 2;
     int threads = !strcmp(argv[1], "threads"), type = strcmp(argv[2], "stream") ? SOCK_SEQPACKET : SOCK_STREAM;
-    for (int i = 4; i < argc; i++, count++)
-        if (sscanf(argv[i] + 1, ":%d:%d", &frames[count].size, &frames[count].fds) != 2 || frames[count].size > 1 << 20) die(argv[i]);
-        else frames[count].child = argv[i][0] == 'c';
+    for (int i = 4; i < argc; i++, count++) {
+        struct frame *f = &frames[count];
+        if (sscanf(argv[i] + 1, ":%d:%d", &f->size, &f->fds) != 2 || f->size > 1 << 20) die(argv[i]);
+        f->child = argv[i][0] == 'c';
+    }
     if (sched_getaffinity(0, sizeof allowed, &allowed) < 0) die("sched_getaffinity");
     for (int i = 0; i < CPU_SETSIZE && found < 2; i++)
         if (CPU_ISSET(i, &allowed)) cpus[found++] = i;

@@ -312,7 +312,7 @@ static void greet(void) {
 static value *configure(void) {
     char *config = NULL, b[64];
     size_t size = 0;
-    uint64_t hash, word = 0, odd = 0x9E3779B97F4A7C15;
+    uint64_t h, w = 0, odd = 0x9E3779B97F4A7C15;
     message m;
     do {
         m = await(CONFIG, 0), config_began = 1;
@@ -323,9 +323,9 @@ static value *configure(void) {
         memcpy(config + size, m.payload, m.len), size += m.len;
     } while (m.more);
     value *v = decode(config, size);
-    for (size_t i = (hash = size * odd, 0); i < size; i += 8, hash = (hash ^ word) * odd, hash = (hash << 32 | hash >> 32) * odd)
-        for (int k = 7; k >= 0; k--) word = word << 8 | (i + k < size ? (unsigned char)config[i + k] : 0);
-    frame(CONFIG_OK, b, snprintf(b, sizeof b, "{\"size\":%zu,\"digest\":\"%016llx\"}", size, (unsigned long long)hash), m.seq, -1);
+    for (size_t i = (h = size * odd, 0); i < size; i += 8, h = (h ^ w) * odd, h = (h << 32 | h >> 32) * odd)
+        for (int k = 7; k >= 0; k--) w = w << 8 | (i + k < size ? (unsigned char)config[i + k] : 0);
+    frame(CONFIG_OK, b, snprintf(b, sizeof b, "{\"size\":%zu,\"digest\":\"%016llx\"}", size, (unsigned long long)h), m.seq, -1);
     return state = "Configured", v;
 }
 /* --- the container --- */
