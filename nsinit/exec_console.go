@@ -78,7 +78,8 @@ func (c *child) showConsole(tty int, dest string) error {
 }
 
 func (c *child) handOver(master int, name string) error {
-	_, _, err := transport.Call(context.Background(), c.peer, container.ConsoleRequest, container.ConsoleArg{Path: name}, master)
+	arg := container.ConsoleArg{Path: name}
+	_, _, err := transport.Call(context.Background(), c.peer, container.ConsoleRequest, arg, master)
 	return err
 }
 

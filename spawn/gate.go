@@ -86,7 +86,8 @@ func OpenGate(ctx context.Context, g Gate) error {
 	if g.Deadlines.Idle == 0 {
 		g.Deadlines.Idle = -1
 	}
-	p, err := transport.NewParent(conn, container.StartProfile(), transport.Options{Deadlines: g.Deadlines.plain(), Trace: g.Trace})
+	o := transport.Options{Deadlines: g.Deadlines.plain(), Trace: g.Trace}
+	p, err := transport.NewParent(conn, container.StartProfile(), o)
 	if err != nil {
 		_ = conn.Close()
 		return &StartError{Stage: "gate", Err: err}

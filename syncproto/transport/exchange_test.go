@@ -24,7 +24,7 @@ var (
 	sum = syncproto.Exchange[sumArg, sumReply]{Row: syncproto.Row{
 		Request: "sum", Reply: "total", RequestFDs: syncproto.FDCount{Max: 1}, ReplyFDs: syncproto.FDCount{Max: 1},
 	}}
-	wrong = syncproto.Exchange[sumReply, sumArg]{Row: sum.Row} // the same row with other types
+	wrong = syncproto.Exchange[sumReply, sumArg](sum) // the same row with other types
 	blank = syncproto.Exchange[struct{}, struct{}]{Row: syncproto.Row{Request: "blank", Reply: "blanked"}}
 )
 
