@@ -2,13 +2,13 @@ package docs
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
@@ -16,7 +16,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// A child written from the document alone, in another language, converses with this implementation.
+// The document's own child, in another language, converses with this implementation. Package test/children puts the
+// same file through the conformance vectors and makes it a container's init.
 func TestAChildInAnotherLanguage(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -28,11 +29,17 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 			t.Fatal(err)
 		}
 		notes := 0
-		p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ }})
+		p, err := transport.NewParent(conn, container.InitProfile(), transport.Options{
+			Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ },
+			// A machine with much to do starts an interpreter in seconds.
+			Deadlines: transport.Deadlines{
+				Hello: time.Minute, Config: time.Minute, Idle: time.Minute, Exec: time.Minute,
+			},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(python, "testdata/child.py", fmt.Sprintf("%016x", syncproto.Init().Hash()))
+		cmd := exec.Command(python, "testdata/child.py")
 		cmd.Env = append(os.Environ(), "HANDFAST_SOCKET=3")
 		cmd.ExtraFiles, cmd.Stderr = []*os.File{end}, os.Stderr
 		if err := cmd.Start(); err != nil {
@@ -44,12 +51,12 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 		if err == nil {
 			err = p.Open(t.Context(), config, nil)
 		}
-		names := ""
+		names, masters := "", []int(nil)
 		for err == nil {
 			var req *transport.Request
 			if req, err = p.Next(t.Context()); err == nil {
 				names += req.Name + " "
-				transport.CloseAll(req.FDs)
+				masters = append(masters, req.FDs...) // closed now, it would hang up the child's terminal
 				err = p.Reply(t.Context(), syncproto.Value{})
 			}
 		}
@@ -60,5 +67,6 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 			t.Errorf("it asked for %q and sent %d notes", names, notes)
 		}
 		_, _ = p.Close(), cmd.Wait()
+		transport.CloseAll(masters)
 	}
 }

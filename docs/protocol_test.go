@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +20,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
+	"github.com/handfast/handfast/syncproto/vectors"
 )
 
 var update = flag.Bool("update", false, "write the generated blocks of protocol.md anew")
@@ -83,9 +87,10 @@ func TestProtocolHasOneSentenceALine(t *testing.T) {
 func blocks(t *testing.T) map[string]string {
 	src := parse(t, "../syncproto")
 	body := parse(t, "../syncproto/container")
+	messages := exchanges(body)
 	profiles := ""
-	for _, p := range []*syncproto.Profile{syncproto.Init(), syncproto.Setns(), syncproto.Start()} {
-		profiles += profileText(p)
+	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), container.StartProfile()} {
+		profiles += profileText(t, p, messages)
 	}
 	return map[string]string{
 		"kinds":      kindsTable(src),
@@ -102,8 +107,9 @@ func blocks(t *testing.T) map[string]string {
 		"rules":      rulesTable(),
 		"profiles":   profiles,
 		"config":     structTree(body, "Config"),
-		"args":       structTables(body, "MountArg", "ConsoleArg"),
-		"limits":     limitsTable(src),
+		"args":       bodyTables(body, messages),
+		"limits":     limitsTable(t, src),
+		"checks":     checksList(),
 		"deadlines":  deadlinesTable(t, parse(t, "../syncproto/transport")),
 		"transcript": transcript(t),
 	}
@@ -187,28 +193,63 @@ func rulesTable() string {
 	return s
 }
 
-func profileText(p *syncproto.Profile) string {
+func profileText(t *testing.T, p *syncproto.Profile, messages []exchange) string {
 	s := fmt.Sprintf("#### Profile `%s`\n\n%s\nIts hash is `%016x`; its canonical text:\n\n```\n%s```\n\n", p.Name, p.Doc, p.Hash(), p.Canonical())
 	rows := ""
 	for _, ph := range p.Phases {
 		for _, r := range ph.Rows {
-			rows += fmt.Sprintf("| %s | `%s` | `%s` | %d | %d | %v | %v | %s | %s |\n", ph.Name, r.Request, r.Reply, r.Min, r.Max, r.RequestFDs, r.ReplyFDs, r.Next, r.Doc)
+			i := slices.IndexFunc(messages, func(x exchange) bool { return x.request == r.Request })
+			if i < 0 {
+				t.Fatalf("request %q of the profile %q is no syncproto.Exchange of package container", r.Request, p.Name)
+			}
+			rows += fmt.Sprintf("| %s | `%s` | %s | %v | `%s` | %s | %v | %d | %d | %s | %s |\n", ph.Name,
+				r.Request, orNull(messages[i].arg), r.RequestFDs, r.Reply, orNull(messages[i].reply), r.ReplyFDs,
+				r.Min, r.Max, r.Next, r.Doc)
 		}
 	}
 	if rows != "" {
-		s += "| Phase | Request | Reply | Min | Max | Descriptors | with the reply | Next | Meaning |\n|---|---|---|---|---|---|---|---|---|\n" + rows + "\n"
+		s += "| Phase | Request | Argument | Descriptors | Reply | Its argument | Its descriptors | Min | Max | Next | Meaning |\n" +
+			"|---|---|---|---|---|---|---|---|---|---|---|\n" + rows + "\n"
 	}
 	return s
 }
 
-func limitsTable(files []*ast.File) string {
-	s := "| Field | Default | Bounds |\n|---|---|---|\n"
+func limitsTable(t *testing.T, files []*ast.File) string {
+	s := "| Field | Type | Default | Least | Bounds |\n|---|---|---|---|---|\n"
 	def := reflect.ValueOf(syncproto.DefaultLimits())
 	for _, f := range fields(files, "Limits") {
 		about, _, _ := strings.Cut(f.doc, "; default")
-		s += fmt.Sprintf("| `%s` | %d | %s |\n", f.name, def.FieldByName(f.goName).Uint(), about)
+		most := def.FieldByName(f.goName).Uint()
+		s += fmt.Sprintf("| `%s` | %s | %d | %d | %s |\n", f.name, f.typ, most, least(t, f.goName, most), about)
 	}
 	return s
+}
+
+// least is the lowest value of a limit that Validate takes, found by asking it.
+func least(t *testing.T, field string, most uint64) uint64 {
+	ok := func(n uint64) bool {
+		var l syncproto.Limits
+		reflect.ValueOf(&l).Elem().FieldByName(field).SetUint(n)
+		return l.Validate() == nil
+	}
+	n := uint64(sort.Search(int(most), func(i int) bool { return i > 0 && ok(uint64(i)) }))
+	if !ok(n) || n > 1 && ok(n-1) {
+		t.Errorf("the least of the limit %s is not %d", field, n)
+	}
+	return n
+}
+
+// checksList is the order of the checks: a numbered list of those of every frame, and a table of those of each kind.
+func checksList() string {
+	every, kinds := "", ""
+	for i, c := range vectors.Checks() {
+		if c.Kind == "" {
+			every += fmt.Sprintf("%d. `%s`: %s\n", i+1, c.Code, c.Text)
+		} else {
+			kinds += fmt.Sprintf("| %d | %s | `%s` | %s |\n", i+1, c.Kind, c.Code, c.Text)
+		}
+	}
+	return every + "\n| No. | Kind | Code | What must hold |\n|---|---|---|---|\n" + kinds
 }
 
 func deadlinesTable(t *testing.T, files []*ast.File) string {

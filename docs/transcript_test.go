@@ -45,7 +45,7 @@ func pair(t *testing.T) (*transport.Conn, int) {
 }
 
 func playParent(t *testing.T, c *transport.Conn, o transport.Options) {
-	p, err := transport.NewParent(c, syncproto.Init(), o)
+	p, err := transport.NewParent(c, container.InitProfile(), o)
 	if err != nil {
 		t.Error(err)
 		return
@@ -69,7 +69,7 @@ func playParent(t *testing.T, c *transport.Conn, o transport.Options) {
 }
 
 func playChild(t *testing.T, c *transport.Conn, o transport.Options) {
-	p, err := transport.NewChild(c, syncproto.Init(), o)
+	p, err := transport.NewChild(c, container.InitProfile(), o)
 	if err != nil {
 		t.Error(err)
 		return
@@ -81,14 +81,19 @@ func playChild(t *testing.T, c *transport.Conn, o transport.Options) {
 		return
 	}
 	defer tty.Close()
-	arg, err := syncproto.ToValue(container.ConsoleArg{Path: "/dev/pts/0"})
+	arg := container.ConsoleArg{Path: "/dev/pts/0"}
 	steps := []func() error{
-		func() error { return err },
 		func() error { _, _, err := p.Accept(t.Context()); return err },
 		func() error { return p.Confirm(t.Context()) },
 		func() error { return p.Note(t.Context(), "debug", "root is set up") },
-		func() error { _, _, err := p.Call(t.Context(), container.ReqConsole, arg, int(tty.Fd())); return err },
-		func() error { _, _, err := p.Call(t.Context(), container.ReqReady, syncproto.Value{}); return err },
+		func() error {
+			_, _, err := transport.Call(t.Context(), p, container.ConsoleRequest, arg, int(tty.Fd()))
+			return err
+		},
+		func() error {
+			_, _, err := transport.Call(t.Context(), p, container.ReadyRequest, struct{}{})
+			return err
+		},
 		func() error { return p.Exec(t.Context()) },
 	}
 	for _, step := range steps {

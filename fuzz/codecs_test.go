@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -15,33 +14,15 @@ import (
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/codec/codectest"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// register adds the third codec as a program would, once.
-var register = sync.OnceValue(func() error { return codec.Register(cborCodec{}) })
-
-// codecs are all there are, found by their names.
-func codecs(t testing.TB) (all []codec.Codec) {
-	t.Helper()
-	if err := register(); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range codec.Names() {
-		c, ok := codec.ByName(name)
-		if !ok {
-			t.Fatalf("no codec of the name %q", name)
-		}
-		all = append(all, c)
-	}
-	if len(all) != 3 {
-		t.Fatalf("%d codecs, want 3: %q", len(all), codec.Names())
-	}
-	return all
-}
+// codecs are those built in, and the third.
+func codecs() []codec.Codec { return append(codec.BuiltIn(), cborCodec{}) }
 
 // The third codec passes what those built in pass.
-func TestThirdCodecConforms(t *testing.T) { codectest.Run(t, codecs(t)[2]) }
+func TestThirdCodecConforms(t *testing.T) { codectest.Run(t, codecs()[2]) }
 
 // counted counts what a codec decodes.
 type counted struct {
@@ -56,7 +37,7 @@ func (c counted) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 
 // A whole conversation in the third codec, chosen by the child, over both kinds of socket: the configuration in fragments, a descriptor each way, and the end.
 func TestConversationInTheThirdCodec(t *testing.T) {
-	all := codecs(t)
+	all := codecs()
 	config := syncproto.MapValue(syncproto.Field{Name: "text", Value: syncproto.StringValue(strings.Repeat("x", 100_000))},
 		syncproto.Field{Name: "bytes", Value: syncproto.BytesValue([]byte{0, 0xff})}, syncproto.Field{Name: "list", Value: syncproto.ListValue(syncproto.IntValue(-1), syncproto.UintValue(1<<63))})
 	for _, packets := range []bool{true, false} {
@@ -64,15 +45,15 @@ func TestConversationInTheThirdCodec(t *testing.T) {
 		third := counted{all[2], &n}
 		for _, offer := range [][]codec.Codec{{third}, {third, all[1], all[0]}} {
 			a, fd := ends(t, packets)
-			b, err := transport.TakeBlocking(fd)
+			b, err := transport.Take(fd)
 			if err != nil {
 				t.Fatal(err)
 			}
-			parent, err := transport.NewParent(a, syncproto.Init(), transport.Options{Codecs: offer})
+			parent, err := transport.NewParent(a, container.InitProfile(), transport.Options{Codecs: offer})
 			if err != nil {
 				t.Fatal(err)
 			}
-			child, err := transport.NewChild(b, syncproto.Init(), transport.Options{Codecs: []codec.Codec{all[0], third}})
+			child, err := transport.NewChild(b, container.InitProfile(), transport.Options{Codecs: []codec.Codec{all[0], third}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +74,7 @@ func TestConversationInTheThirdCodec(t *testing.T) {
 }
 
 // converse is a child that hands its own socket's like over as a console, and compares what it is sent.
-func converse(ctx context.Context, p *transport.Peer, config syncproto.Value) error {
+func converse(ctx context.Context, p *transport.Child, config syncproto.Value) error {
 	defer p.Close()
 	got, fds, err := p.Accept(ctx)
 	transport.CloseAll(fds)
@@ -127,7 +108,7 @@ func converse(ctx context.Context, p *transport.Peer, config syncproto.Value) er
 	return p.Exec(ctx)
 }
 
-func answer(t *testing.T, p *transport.Peer, config syncproto.Value) error {
+func answer(t *testing.T, p *transport.Parent, config syncproto.Value) error {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -182,7 +163,7 @@ func code(err error) syncproto.Code {
 }
 
 func TestCodecsAreAlike(t *testing.T) {
-	all := codecs(t)
+	all := codecs()
 	rapid.Check(t, func(t *rapid.T) {
 		depth := rapid.Uint8Range(1, 6).Draw(t, "depth")
 		alike(t, all, codectest.Values().Draw(t, "value"), syncproto.Limits{Depth: depth})
@@ -191,7 +172,7 @@ func TestCodecsAreAlike(t *testing.T) {
 
 // Values that no codec takes are refused by all, on the side that sends.
 func TestCodecsRefuseAlike(t *testing.T) {
-	all := codecs(t)
+	all := codecs()
 	rapid.Check(t, func(t *rapid.T) {
 		v := scribble(rapid.SliceOfN(rapid.Byte(), 0, 400).Draw(t, "script"))
 		alike(t, all, v, syncproto.Limits{Depth: 8})
@@ -263,13 +244,13 @@ func FuzzCodecsEncode(f *testing.F) {
 	for _, s := range []string{"", "\x07\x02ab", "\x3d\x01a\x00\x01b\x01\x01a\x02", "\x1d\x01$\x00", "\x1d\x01\xff\x00", strings.Repeat("\x19", 20), "\x28\x02\x00\xff", "\xf3\x80", "\xf6\xff", "\x2a\x00\x2d\x00\x00\x01x\x01"} {
 		f.Add([]byte(s))
 	}
-	all := codecs(f)
+	all := codecs()
 	f.Fuzz(func(t *testing.T, script []byte) { alike(t, all, scribble(script), syncproto.Limits{Depth: 8}) })
 }
 
 // FuzzCodecsDecode gives the same bytes to every codec. What one of them takes all can carry; and a call that is decoded without a Value is the call that the Value is.
 func FuzzCodecsDecode(f *testing.F) {
-	all := codecs(f)
+	all := codecs()
 	for _, v := range []syncproto.Value{
 		{}, syncproto.IntValue(-33), syncproto.ListValue(syncproto.StringValue("\u00e9\n"), syncproto.BytesValue([]byte{0xff})),
 		syncproto.MapValue(syncproto.Field{Name: "name", Value: syncproto.StringValue("ready")}, syncproto.Field{Name: "arg"}),
@@ -298,17 +279,18 @@ func FuzzCodecsDecode(f *testing.F) {
 	})
 }
 
-// sameCall compares the short way to the body of a request, where a codec has one, with the long way.
+// sameCall compares the way from bytes to a call that a codec may have of its own with that by the Value.
 func sameCall(t *testing.T, c codec.Codec, b []byte, v syncproto.Value, ok bool) {
 	t.Helper()
-	short, has := c.(codec.CallDecoder)
-	if !has {
-		return
-	}
-	var want syncproto.Call
-	isCall := ok && syncproto.FromValue(v, &want, false) == nil && want.Name != "" && len(v.Fields()) == 2
-	got, isShort := short.DecodeCall(b, syncproto.Limits{}, func(name []byte) string { return string(name) })
-	if isShort != isCall || isShort && (got.Name != want.Name || !got.Arg.Equal(want.Arg)) {
-		t.Fatalf("%q is the call %+v (%v), and by the short way %+v (%v)", b, want, isCall, got, isShort)
+	var want, got syncproto.Call
+	isCall := ok && syncproto.FromValue(v, &want, false) == nil
+	err := codec.DecodeKnown(c, b, &got, syncproto.Limits{}, false, anyName{})
+	if (err == nil) != isCall || isCall && (got.Name != want.Name || !got.Arg.Equal(want.Arg)) {
+		t.Fatalf("%q is the call %+v (%v), and decoded at once %+v (%v)", b, want, isCall, got, err)
 	}
 }
+
+// anyName knows every name.
+type anyName struct{}
+
+func (anyName) Known(name []byte) string { return string(name) }

@@ -13,12 +13,14 @@ import (
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
+	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
 // faults are drawn for one end: those that nobody may notice, and in half of the draws one that ends the conversation.
-func faults(t *rapid.T, side string) transport.Faults {
-	f := transport.Faults{
+func faults(t *rapid.T, side string) transporttest.Faults {
+	f := transporttest.Faults{
 		Short: rapid.SampledFrom([]int{0, 1, 7, 15, 16, 17, 1000}).Draw(t, side+" short"), Piece: rapid.SampledFrom([]int{0, 1, 16, 100}).Draw(t, side+" piece"),
 		Interrupt: rapid.SampledFrom([]int{0, 2, 3}).Draw(t, side+" interrupt"), ResetBefore: rapid.Bool().Draw(t, side+" reset before"), ResetAfter: rapid.Bool().Draw(t, side+" reset after"),
 	}
@@ -49,7 +51,7 @@ var quick = transport.Deadlines{Hello: 60 * time.Millisecond, Config: 60 * time.
 func pair(t *rapid.T) (a, b *transport.Conn) {
 	typ := rapid.SampledFrom([]transport.Type{transport.SeqPacket, transport.Stream}).Draw(t, "type")
 	if rapid.Bool().Draw(t, "in memory") {
-		return transport.Memory(typ, 0)
+		return transporttest.Memory(typ, 0)
 	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, int(typ)|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -57,7 +59,7 @@ func pair(t *rapid.T) (a, b *transport.Conn) {
 	}
 	take := transport.Take
 	if rapid.Bool().Draw(t, "blocking child") {
-		take = transport.TakeBlocking
+		take = transport.Take
 	}
 	if a, err = transport.Take(fds[0]); err == nil {
 		b, err = take(fds[1])
@@ -69,7 +71,7 @@ func pair(t *rapid.T) (a, b *transport.Conn) {
 }
 
 // childSide is an honest child that asks for everything; it returns whether it said EXEC and no ERROR.
-func childSide(p *transport.Peer, fails bool) (committed bool, reported error) {
+func childSide(p *transport.Child, fails bool) (committed bool, reported error) {
 	ctx := context.Background()
 	defer p.Close()
 	err := func() error {
@@ -105,7 +107,7 @@ func childSide(p *transport.Peer, fails bool) (committed bool, reported error) {
 	return false, reported
 }
 
-func parentSide(p *transport.Peer) error {
+func parentSide(p *transport.Parent) error {
 	ctx := context.Background()
 	defer p.Close()
 	err := p.Open(ctx, syncproto.StringValue("a configuration of some length, so that it can be cut"), []int{0})
@@ -132,11 +134,11 @@ func TestConversationsUnderFaults(t *testing.T) {
 		fa, fb := faults(t, "parent"), faults(t, "child")
 		fails := rapid.IntRange(0, 3).Draw(t, "child fails") == 0
 		c := rapid.SampledFrom([]codec.Codec{codec.JSON(), codec.MessagePack()}).Draw(t, "codec")
-		p, err := transport.NewParent(transport.WithFaults(a, fa), syncproto.Init(), transport.Options{Codecs: []codec.Codec{c}, Deadlines: quick})
+		p, err := transport.NewParent(transporttest.WithFaults(a, fa), container.InitProfile(), transport.Options{Codecs: []codec.Codec{c}, Deadlines: quick})
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, err := transport.NewChild(transport.WithFaults(b, fb), syncproto.Init(), transport.Options{Deadlines: quick})
+		q, err := transport.NewChild(transporttest.WithFaults(b, fb), container.InitProfile(), transport.Options{Deadlines: quick})
 		if err != nil {
 			t.Fatal(err)
 		}

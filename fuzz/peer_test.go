@@ -11,6 +11,7 @@ import (
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -29,7 +30,7 @@ var bodies = []string{
 func initHash() string {
 	const digits = "0123456789abcdef"
 	b := make([]byte, 16)
-	for i, h := 15, syncproto.Init().Hash(); i >= 0; i, h = i-1, h>>4 {
+	for i, h := 15, container.InitProfile().Hash(); i >= 0; i, h = i-1, h>>4 {
 		b[i] = digits[h&15]
 	}
 	return string(b)
@@ -88,7 +89,7 @@ func FuzzParent(f *testing.F) {
 	f.Add(true, append(good[:6:6], 0xc5, 0, 6, 5, 0x20, 5))
 	f.Fuzz(func(t *testing.T, packets bool, script []byte) {
 		c, fd := ends(t, packets)
-		p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Codecs: []codec.Codec{codec.JSON()}, Deadlines: soon})
+		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{codec.JSON()}, Deadlines: soon})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +102,9 @@ func FuzzParent(f *testing.F) {
 			var req *transport.Request
 			if req, err = p.Next(t.Context()); err == nil {
 				transport.CloseAll(req.FDs)
-				err = p.Reply(t.Context(), syncproto.Value{})
+				if err = p.Reply(t.Context(), syncproto.Value{}); err != nil {
+					err = p.Abort(t.Context(), err) // a row may want a descriptor with its reply
+				}
 			}
 		}
 		var failure *transport.Failure
@@ -123,7 +126,7 @@ func FuzzChild(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, packets bool, script []byte) {
 		c, fd := ends(t, packets)
-		p, err := transport.NewChild(c, syncproto.Init(), transport.Options{Deadlines: soon})
+		p, err := transport.NewChild(c, container.InitProfile(), transport.Options{Deadlines: soon})
 		if err != nil {
 			t.Fatal(err)
 		}

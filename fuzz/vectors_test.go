@@ -9,6 +9,7 @@ import (
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 	"github.com/handfast/handfast/syncproto/vectors"
 )
@@ -38,7 +39,7 @@ func FuzzParentStream(f *testing.F) {
 	seeds(f, vectors.KindParent, 100)
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {
 		c, fd := ends(t, false)
-		p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Codecs: one(json), Deadlines: soon})
+		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: one(json), Deadlines: soon})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +52,9 @@ func FuzzParentStream(f *testing.F) {
 			var req *transport.Request
 			if req, err = p.Next(t.Context()); err == nil {
 				transport.CloseAll(req.FDs)
-				err = p.Reply(t.Context(), syncproto.Value{})
+				if err = p.Reply(t.Context(), syncproto.Value{}); err != nil {
+					err = p.Abort(t.Context(), err) // a row may want a descriptor with its reply
+				}
 			}
 		}
 		var failure *transport.Failure
@@ -66,7 +69,7 @@ func FuzzChildStream(f *testing.F) {
 	seeds(f, vectors.KindChild, 100)
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {
 		c, fd := ends(t, false)
-		p, err := transport.NewChild(c, syncproto.Init(), transport.Options{Codecs: one(json), Deadlines: soon})
+		p, err := transport.NewChild(c, container.InitProfile(), transport.Options{Codecs: one(json), Deadlines: soon})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,13 +14,13 @@ import (
 
 // child is the state of one child between its steps.
 type child struct {
-	peer    *transport.Peer
+	peer    *transport.Child
 	profile *syncproto.Profile
-	plan    func(*container.Config) ([]Step, error)
+	plan    func(*container.Config) ([]step, error)
 	cfg     container.Config
 	parent  int       // number of the socket to the parent, which the peer owns; zero: it need not be there
 	fds     []int     // that came with CONFIG
-	root    *sys.Root // the container's root file system, once StageRootfs is done
+	root    *sys.Root // the container's root file system, once stageRootfs is done
 	env     []string  // of the program
 	program string    // path of the program, once it is found
 	nullFD  int       // the container's null device, once a mask has needed it; zero until then
@@ -30,79 +30,119 @@ type child struct {
 	waiting bool      // behind the gate: the peer is whoever opened it
 }
 
+// stage is what a step is for, and its name on the wire.
+type stage string
+
+// The stages, in the order in which a plan may hold them.
+const (
+	stageSession     stage = "session"              // a session of its own, not dumpable
+	stageNamespace   stage = "namespace"            // join or make one namespace
+	stageHostname    stage = "hostname"             // set the host name
+	stageDomainname  stage = "domainname"           // set the NIS domain name
+	stageLoopback    stage = "loopback"             // bring lo up
+	stageSysctl      stage = "sysctl"               // write one kernel parameter
+	stagePropagation stage = "propagation"          // stop mounts from spreading to the host
+	stageRootfs      stage = "rootfs"               // mount the root file system on itself and open it
+	stageRoot        stage = "root"                 // open the root that the process has joined
+	stageMount       stage = "mount"                // one mount
+	stageDevice      stage = "device"               // one device node
+	stageLate        stage = "latemode"             // a tmpfs becomes read-only, now that everything in it is made
+	stageLink        stage = "link"                 // one of the standard links in /dev
+	stageConsole     stage = "console"              // open the terminal and hand over its master
+	stageCwd         stage = "cwd"                  // make the working directory
+	stageHooks       stage = "hooks"                // let the parent run its hooks
+	stageHook        stage = "createContainer hook" // run one createContainer hook
+	stagePivot       stage = "pivot"                // make the root file system the root
+	stageRootMode    stage = "rootmode"             // the root's propagation, and read-only if asked for
+	stageReadonly    stage = "readonly"             // one path becomes read-only
+	stageMask        stage = "mask"                 // one path becomes unreadable
+	stageStdio       stage = "stdio"                // the standard streams belong to the user
+	stageEnv         stage = "environment"          // HOME
+	stageRlimit      stage = "rlimit"               // one resource limit
+	stageLabel       stage = "label"                // ask a security module for a label from the execution on
+	stageUser        stage = "user"                 // ids, capabilities, no_new_privs, working directory
+	stageProgram     stage = "program"              // find the program
+	stageFiles       stage = "files"                // mark every other descriptor to end with the execution
+	stageReady       stage = "ready"                // wait for the parent's "run"
+	stageGate        stage = "gate"                 // wait at the gate
+	stageSeccomp     stage = "seccomp"              // load the filter of system calls
+	stageStart       stage = "startContainer hook"  // run one startContainer hook
+	stageExec        stage = "exec"                 // execute the program
+)
+
 // do carries one step out. It is the one place where a stage meets its effect.
-func (c *child) do(s Step) error {
+func (c *child) do(s step) error {
 	switch s.Stage {
-	case StageSession:
+	case stageSession:
 		return c.session()
-	case StageNamespace:
+	case stageNamespace:
 		return c.namespace(s.Namespace)
-	case StageHostname:
+	case stageHostname:
 		return op("sethostname", s.Text, unix.Sethostname([]byte(s.Text)))
-	case StageDomainname:
+	case stageDomainname:
 		return op("setdomainname", s.Text, unix.Setdomainname([]byte(s.Text)))
-	case StageLoopback:
+	case stageLoopback:
 		return loopbackUp()
-	case StageSysctl:
+	case stageSysctl:
 		return writeSysctl(s.Path, s.Text)
-	case StagePropagation:
+	case stagePropagation:
 		return c.propagation()
-	case StageRootfs:
+	case stageRootfs:
 		return c.openRootfs()
-	case StageRoot:
+	case stageRoot:
 		return c.openRoot()
-	case StageMount:
+	case stageMount:
 		return c.mount(s.Mount)
-	case StageDevice:
+	case stageDevice:
 		return c.device(s.Device)
-	case StageLink:
+	case stageLink:
 		return c.link(s.Path, s.Text)
-	case StageLate:
+	case stageLate:
 		return c.lateReadonly(s.Path)
-	case StageConsole:
+	case stageConsole:
 		return c.console(s.Path)
-	case StageCwd:
+	case stageCwd:
 		return c.makeCwd(s.Path)
-	case StageHooks:
-		return c.call(container.ReqHooks)
-	case StageHook, StageStart:
+	case stageHooks:
+		return request(c, container.HooksRequest)
+	case stageHook, stageStart:
 		return c.hook(s)
-	case StagePivot:
+	case stagePivot:
 		return c.pivot(s.Text)
-	case StageRootMode:
+	case stageRootMode:
 		return c.rootMode()
-	case StageReadonly:
+	case stageReadonly:
 		return c.readonly(s.Path)
-	case StageMask:
+	case stageMask:
 		return c.mask(s.Path)
 	}
 	return c.doProcess(s)
 }
 
 // doProcess is do for the stages that make the process what the program shall find.
-func (c *child) doProcess(s Step) error {
+func (c *child) doProcess(s step) error {
 	switch s.Stage {
-	case StageStdio:
+	case stageStdio:
 		return c.stdio()
-	case StageEnv:
+	case stageEnv:
 		return c.environment()
-	case StageRlimit:
+	case stageRlimit:
 		return setRlimit(s.Rlimit)
-	case StageUser:
+	case stageUser:
 		return c.become(s.Path)
-	case StageProgram:
+	case stageProgram:
 		return c.find(s.Path)
-	case StageReady:
-		return c.call(container.ReqReady)
-	case StageGate:
+	case stageReady:
+		return request(c, container.ReadyRequest)
+	case stageGate:
 		return c.gate()
-	case StageLabel:
+	case stageLabel:
 		return c.label(s.Path, s.Text)
-	case StageFiles:
-		return closeOthers(3 + c.cfg.Process.KeepFDs)
-	case StageSeccomp:
+	case stageFiles:
+		return closeOthers(3 + c.cfg.KeepFDs)
+	case stageSeccomp:
 		return c.seccomp()
-	case StageExec:
+	case stageExec:
 		if c.filter != nil {
 			return c.execFiltered()
 		}
@@ -111,9 +151,9 @@ func (c *child) doProcess(s Step) error {
 	return errors.New("no such stage")
 }
 
-// call makes a request that has nothing to say and nothing to learn.
-func (c *child) call(name string) error {
-	_, fds, err := c.peer.Call(context.Background(), name, syncproto.Value{})
+// request makes a request that has nothing to say and nothing to learn.
+func request(c *child, x syncproto.Exchange[struct{}, struct{}]) error {
+	_, fds, err := transport.Call(context.Background(), c.peer, x, struct{}{})
 	transport.CloseAll(fds)
 	return err
 }
@@ -126,7 +166,7 @@ var errNoParent = errors.New("the parent has ended")
 // The kernel's own way, PR_SET_PDEATHSIG, is about the thread that made the child, and that ends before the parent
 // does.
 func (c *child) parentIsThere() error {
-	if c.parent <= 0 {
+	if c.parent <= 0 || c.filter != nil && c.filter.loaded { // ppoll(2) may be forbidden by now
 		return nil
 	}
 	set := []unix.PollFd{{Fd: int32(c.parent)}}
@@ -145,35 +185,35 @@ func op(name, path string, err error) error {
 }
 
 // located gives an error the step that it belongs to. Errors of the conversation keep their own words.
-func located(s Step, err error) error {
+func located(s step, err error) error {
 	var cancelled *transport.CancelledError
 	var refused *transport.Refused
 	var failure *transport.Failure
-	var own *StepError
+	var own *stepError
 	if errors.As(err, &own) {
 		return err
 	}
 	if errors.As(err, &cancelled) || errors.As(err, &refused) || errors.As(err, &failure) {
 		return err
 	}
-	e := &StepError{Stage: s.Stage, Err: err}
+	e := &stepError{Stage: s.Stage, Err: err}
 	var direct *sys.Error
 	if x, ok := err.(*sys.Error); ok && x.Log == "" {
 		direct = x
 		e.Op, e.Path, e.Err = direct.Op, direct.Path, direct.Err
 	}
-	if s.Stage == StageMount && s.Mount != nil {
+	if s.Stage == stageMount && s.Mount != nil {
 		e.Err, e.Op, e.Path = err, "", s.Mount.Destination
 	}
 	return e
 }
 
 // SyncCode is the class of a failed step.
-func (e *StepError) SyncCode() syncproto.Code {
+func (e *stepError) SyncCode() syncproto.Code {
 	switch e.Stage {
-	case StageExec, StageProgram:
+	case stageExec, stageProgram:
 		return syncproto.CodeExec
-	case StageHook, StageStart:
+	case stageHook, stageStart:
 		return syncproto.CodeHook
 	}
 	return syncproto.CodeSetup

@@ -7,13 +7,15 @@
 //		...
 //	}
 //
-// In the child it adopts the one inherited socket, receives the configuration, makes a Plan of it, carries out one Step after another, asks its parent for what it cannot do itself, says
+// The example of the package is a whole one.
+//
+// In the child it adopts the one inherited socket, receives the configuration, makes a plan of it, carries out one step after another, asks its parent for what it cannot do itself, says
 // that it is ready, and executes the program, either at once or after the start gate has been opened. Whatever fails is told to the parent in one ERROR frame
 // that names the step, the operation, the path and the errno; then the process ends with status 1.
 //
 // The first argument says which conversation it is the child of: "init", a container's first process, or "setns", one more of a container that runs, which is inside already when it begins.
 //
-// A Plan is a pure function of the configuration and prints as text, one step a line. Only the files named exec_*.go carry steps out.
+// A plan is a pure function of the configuration and prints as text, one step a line. Only the files named exec_*.go carry steps out.
 //
 // # Paths
 //

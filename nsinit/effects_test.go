@@ -193,12 +193,12 @@ func TestCopyUp(t *testing.T) {
 }
 
 func TestStepErrorCrosses(t *testing.T) {
-	err := located(Step{Stage: StageHostname}, op("sethostname", "x", unix.EPERM))
-	var e *StepError
+	err := located(step{Stage: stageHostname}, op("sethostname", "x", unix.EPERM))
+	var e *stepError
 	if !errors.As(err, &e) || e.Op != "sethostname" || e.Path != "x" || !errors.Is(err, unix.EPERM) || err.Error() != "hostname: sethostname x: operation not permitted" {
 		t.Errorf("%v %+v", err, e)
 	}
-	if (&StepError{Stage: StageExec}).SyncCode() != syncproto.CodeExec || e.SyncCode() != syncproto.CodeSetup {
+	if (&stepError{Stage: stageExec}).SyncCode() != syncproto.CodeExec || e.SyncCode() != syncproto.CodeSetup {
 		t.Error("codes")
 	}
 }

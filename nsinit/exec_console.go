@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/sys"
-	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
 )
 
 // devptsMagic is the file system of pseudo-terminals, <linux/magic.h>.
@@ -78,11 +78,8 @@ func (c *child) showConsole(tty int, dest string) error {
 }
 
 func (c *child) handOver(master int, name string) error {
-	arg, err := syncproto.ToValue(container.ConsoleArg{Path: name})
-	if err != nil {
-		return err
-	}
-	_, _, err = c.peer.Call(context.Background(), container.ReqConsole, arg, master)
+	arg := container.ConsoleArg{Path: name}
+	_, _, err := transport.Call(context.Background(), c.peer, container.ConsoleRequest, arg, master)
 	return err
 }
 

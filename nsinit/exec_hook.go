@@ -17,8 +17,8 @@ import (
 // one, but begins in the container's root, so that a relative path of it changes nothing of the host; a startContainer
 // hook is found in the container, and begins where the program will. Without an environment of its own a hook has the
 // program's. All that is what runc does.
-func (c *child) hook(s Step) error {
-	if s.Stage == StageStart {
+func (c *child) hook(s step) error {
+	if s.Stage == stageStart {
 		return runHook(s.Hook, hookEnv(s.Hook, c.env), c.state("created"))
 	}
 	if err := unix.Fchdir(c.root.FD()); err != nil {

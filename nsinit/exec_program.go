@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/sys"
-	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
@@ -117,13 +116,13 @@ func (c *child) gate() error {
 }
 
 // opened is the conversation with who connected to the gate, up to CONFIG_OK.
-func (c *child) opened(ctx context.Context, fd int) (*transport.Peer, error) {
-	conn, err := transport.TakeBlocking(fd)
+func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {
+	conn, err := transport.Take(fd)
 	if err != nil {
 		sys.Close(fd)
 		return nil, err
 	}
-	peer, err := transport.NewChild(conn, syncproto.Start(), transport.Options{})
+	peer, err := transport.NewChild(conn, container.StartProfile(), transport.Options{})
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -131,7 +130,7 @@ func (c *child) opened(ctx context.Context, fd int) (*transport.Peer, error) {
 	_, fds, err := peer.Accept(ctx)
 	transport.CloseAll(fds)
 	if err == nil {
-		err = peer.Narrow(container.NarrowStart(syncproto.Start(), c.cfg.Process.Listens()))
+		err = peer.Narrow(container.NarrowStart(container.StartProfile(), c.cfg.Process.Listens()))
 	}
 	if err == nil {
 		err = peer.Confirm(ctx)

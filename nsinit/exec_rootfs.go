@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/sys"
-	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
 )
 
 // openRootfs mounts the root file system on itself and opens it. Without a mount namespace of the container's own it is only opened.
@@ -111,11 +111,7 @@ func (c *child) fromParent(path string, recursive bool) (int, error) {
 
 // ask has the parent open a source.
 func (c *child) ask(arg container.MountArg) (int, error) {
-	v, err := syncproto.ToValue(arg)
-	if err != nil {
-		return -1, err
-	}
-	_, fds, err := c.peer.Call(context.Background(), container.ReqMount, v)
+	_, fds, err := transport.Call(context.Background(), c.peer, container.MountRequest, arg)
 	if err != nil {
 		return -1, err
 	}

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/sys"
-	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
@@ -78,7 +77,8 @@ func (c *child) seccomp() error {
 	}
 	// The parent fetches it by its number. While it is open here, the kernel would let calls wait for a supervisor that
 	// has ended.
-	_, fds, err := c.peer.Call(context.Background(), container.ReqSeccomp, syncproto.IntValue(int64(listener)))
+	_, fds, err := transport.Call(context.Background(), c.peer, container.SeccompRequest,
+		container.SeccompArg{FD: int(listener)})
 	transport.CloseAll(fds)
 	sys.Close(int(listener))
 	return err
@@ -162,7 +162,7 @@ func (c *child) execFiltered() error {
 	afterExec()
 	runtime.KeepAlive(l)
 	if !c.filter.loaded {
-		return &StepError{Stage: StageSeccomp, Err: c.filter.refused(&c.cfg.Process, errno)}
+		return &stepError{Stage: stageSeccomp, Err: c.filter.refused(&c.cfg.Process, errno)}
 	}
 	return op("execve", c.program, errno)
 }

@@ -24,7 +24,7 @@ func (c *child) become(cwd string) error {
 	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
 		return op("prctl PR_SET_KEEPCAPS", "", err)
 	}
-	if err := setIDs(p); err != nil {
+	if err := setIDs(p, p.KeepGroups || c.cfg.SetGroupsDenied); err != nil {
 		return err
 	}
 	if late {
@@ -50,7 +50,11 @@ func (c *child) become(cwd string) error {
 			return op("prctl PR_SET_NO_NEW_PRIVS", "", err)
 		}
 	}
-	unix.Umask(int(p.Umask))
+	umask := defaultUmask
+	if p.Umask != nil {
+		umask = int(*p.Umask)
+	}
+	unix.Umask(umask)
 	return nil
 }
 
@@ -80,8 +84,13 @@ func insideRoot(cwd string) error {
 	return nil
 }
 
-func setIDs(p *container.Process) error {
-	if p.SetGroups {
+// defaultUmask is what the program gets where the configuration says nothing; the parent's own would be an accident.
+const defaultUmask = 0o022
+
+// setIDs takes on the groups and ids. Without keepGroups the process has the supplementary groups that it was given and
+// no other: the parent's own reach what is not the container's.
+func setIDs(p *container.Process, keepGroups bool) error {
+	if !keepGroups {
 		gids := p.AdditionalGIDs
 		_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(gids)), uintptr(unsafe.Pointer(unsafe.SliceData(gids))), 0)
 		if errno != 0 {

@@ -2,6 +2,7 @@ package nsinit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,17 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// SocketVariable is the environment variable that names the child's handshake socket. A process that has it is a child.
-const SocketVariable = "HANDFAST_SOCKET"
-
 // Main turns the process into what its parent asked for, and does not return, if it is a child that spawn made. In every other process it returns at once.
 // It must be the first statement of main: nothing else may have opened a descriptor or changed the process before.
-func Main() {
-	socket, ok := unix.Getenv(SocketVariable)
+// The codecs are those that the parent may choose beside codec.BuiltIn.
+func Main(codecs ...codec.Codec) {
+	socket, ok := unix.Getenv(container.SocketVariable)
 	if !ok {
 		return
 	}
@@ -29,18 +29,19 @@ func Main() {
 	runtime.LockOSThread()
 	setns := len(os.Args) > 1 && os.Args[1] == "setns"
 	inheritedSignals(!setns)
-	conn, _, err := transport.Adopt(SocketVariable)
+	conn, _, err := transport.Adopt(container.SocketVariable)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)
 	}
 	closeInherited(socket)
-	c := &child{profile: syncproto.Init(), plan: Plan}
+	c := &child{profile: container.InitProfile(), plan: plan}
 	c.parent, _ = strconv.Atoi(socket)
 	if setns {
-		c.profile, c.plan = syncproto.Setns(), PlanJoin
+		c.profile, c.plan = container.SetnsProfile(), planJoin
 	}
-	if c.peer, err = transport.NewChild(conn, c.profile, transport.Options{}); err != nil {
+	c.peer, err = transport.NewChild(conn, c.profile, transport.Options{Codecs: append(codec.BuiltIn(), codecs...)})
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)
 	}
@@ -103,17 +104,21 @@ func (c *child) checkFDs() error {
 			return fmt.Errorf("namespaces: descriptor %d of %s did not come with the configuration", n.FD, n.Kind)
 		}
 	}
-	if c.cfg.Root.FD < 0 || c.cfg.Root.FD > len(c.fds) || c.cfg.GateFD < 0 || c.cfg.GateFD > len(c.fds) {
-		return fmt.Errorf("root.fd %d, gateFD %d: of %d descriptors", c.cfg.Root.FD, c.cfg.GateFD, len(c.fds))
+	if c.cfg.GateFD < 0 || c.cfg.GateFD > len(c.fds) {
+		return fmt.Errorf("gateFD %d: of %d descriptors", c.cfg.GateFD, len(c.fds))
 	}
 	return nil
 }
 
-// fail tells the parent. If there is no parent to tell, standard error is the last resort, and gets both errors.
+// fail tells the parent. If there is no parent to tell, standard error is the last resort, and gets both errors. A
+// parent that has ended the conversation itself knows why.
 func (c *child) fail(err error) {
-	if e := c.peer.Fail(context.Background(), err); e != nil {
-		fmt.Fprintf(os.Stderr, "handfast init: %v (and the parent could not be told: %v)\n", err, e)
+	e := c.peer.Fail(context.Background(), err)
+	var f *transport.Failure
+	if e == nil || errors.As(e, &f) && (f.Outcome == syncproto.PeerError || f.Outcome == syncproto.Cancelled) {
+		return
 	}
+	fmt.Fprintf(os.Stderr, "handfast init: %v (and the parent could not be told: %v)\n", err, e)
 }
 
 // configError is a configuration that cannot be carried out.

@@ -11,23 +11,23 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// PlanJoin is what a child does that has joined a running container: its namespaces, its root and its groups are there already. It is as pure as Plan.
-func PlanJoin(cfg *container.Config) ([]Step, error) {
-	if err := checkProcess(&cfg.Process); err != nil {
+// planJoin is what a child does that has joined a running container: its namespaces, its root and its groups are there already. It is as pure as plan.
+func planJoin(cfg *container.Config) ([]step, error) {
+	if err := errors.Join(checkProcess(&cfg.Process), checkGroups(cfg)); err != nil {
 		return nil, err
 	}
 	p := &planner{cfg: cfg}
-	p.add(Step{Stage: StageSession}, Step{Stage: StageRoot})
+	p.add(step{Stage: stageSession}, step{Stage: stageRoot})
 	if cfg.Process.Terminal {
-		p.add(Step{Stage: StageConsole})
+		p.add(step{Stage: stageConsole})
 	}
 	p.process()
 	return p.steps, nil
 }
 
-// Plan is what the child of cfg will do, in order. It is pure: the same configuration gives the same steps, and nothing is touched. An error is a configuration that cannot be
+// plan is what the child of cfg will do, in order. It is pure: the same configuration gives the same steps, and nothing is touched. An error is a configuration that cannot be
 // carried out, and names the property.
-func Plan(cfg *container.Config) ([]Step, error) {
+func plan(cfg *container.Config) ([]step, error) {
 	if err := check(cfg); err != nil {
 		return nil, err
 	}
@@ -36,9 +36,9 @@ func Plan(cfg *container.Config) ([]Step, error) {
 	if p.has(container.NSMount) {
 		p.rootfs()
 	} else {
-		p.add(Step{Stage: StageRootfs, Path: cfg.Root.Path})
+		p.add(step{Stage: stageRootfs, Path: cfg.Root.Path})
 		p.hooks()
-		p.add(Step{Stage: StagePivot, Text: "chroot"})
+		p.add(step{Stage: stagePivot, Text: "chroot"})
 	}
 	p.process()
 	return p.steps, nil
@@ -46,10 +46,10 @@ func Plan(cfg *container.Config) ([]Step, error) {
 
 type planner struct {
 	cfg   *container.Config
-	steps []Step
+	steps []step
 }
 
-func (p *planner) add(s ...Step) { p.steps = append(p.steps, s...) }
+func (p *planner) add(s ...step) { p.steps = append(p.steps, s...) }
 
 func (p *planner) has(kind string) bool {
 	for _, n := range p.cfg.Namespaces {
@@ -101,57 +101,57 @@ func check(cfg *container.Config) error {
 			return fmt.Errorf("devices[%d]: path %q, type %q: want an absolute path and one of c, b, p", i, d.Path, d.Type)
 		}
 	}
-	return nil
+	return checkCarriedOut(cfg)
 }
 
 func (p *planner) namespaces() {
 	cfg := p.cfg
-	p.add(Step{Stage: StageSession})
+	p.add(step{Stage: stageSession})
 	for i := range cfg.Namespaces {
 		if n := &cfg.Namespaces[i]; n.How != container.NSCreated {
-			p.add(Step{Stage: StageNamespace, Namespace: n})
+			p.add(step{Stage: stageNamespace, Namespace: n})
 		}
 	}
 	if cfg.Hostname != "" {
-		p.add(Step{Stage: StageHostname, Text: cfg.Hostname})
+		p.add(step{Stage: stageHostname, Text: cfg.Hostname})
 	}
 	if cfg.Domainname != "" {
-		p.add(Step{Stage: StageDomainname, Text: cfg.Domainname})
+		p.add(step{Stage: stageDomainname, Text: cfg.Domainname})
 	}
 	if cfg.Loopback {
-		p.add(Step{Stage: StageLoopback})
+		p.add(step{Stage: stageLoopback})
 	}
 	for _, kv := range cfg.Sysctl {
-		p.add(Step{Stage: StageSysctl, Path: kv.Key, Text: kv.Value})
+		p.add(step{Stage: stageSysctl, Path: kv.Key, Text: kv.Value})
 	}
 }
 
 // rootfs is everything between the first mount and the new root.
 func (p *planner) rootfs() {
 	cfg := p.cfg
-	p.add(Step{Stage: StagePropagation}, Step{Stage: StageRootfs, Path: cfg.Root.Path})
+	p.add(step{Stage: stagePropagation}, step{Stage: stageRootfs, Path: cfg.Root.Path})
 	for i := range cfg.Mounts {
-		p.add(Step{Stage: StageMount, Mount: &cfg.Mounts[i]})
+		p.add(step{Stage: stageMount, Mount: &cfg.Mounts[i]})
 	}
 	for i := range cfg.Devices {
 		// In a /dev of the container's own ptmx is the link to its devpts, whatever stands in the configuration: a node
 		// of it would open the terminals of that instance too, or of the host's where it must be bound from there.
 		if d := &cfg.Devices[i]; !p.ownDev() || path.Clean(d.Path) != "/dev/ptmx" {
-			p.add(Step{Stage: StageDevice, Device: d})
+			p.add(step{Stage: stageDevice, Device: d})
 		}
 	}
 	if p.ownDev() {
 		for _, l := range links {
-			p.add(Step{Stage: StageLink, Path: l.path, Text: l.target})
+			p.add(step{Stage: stageLink, Path: l.path, Text: l.target})
 		}
 	}
 	if cfg.Process.Terminal {
-		p.add(Step{Stage: StageConsole, Path: "/dev/console"})
+		p.add(step{Stage: stageConsole, Path: "/dev/console"})
 	}
-	p.add(Step{Stage: StageCwd, Path: path.Clean(cfg.Process.Cwd)})
+	p.add(step{Stage: stageCwd, Path: path.Clean(cfg.Process.Cwd)})
 	for i := range cfg.Mounts {
 		if m := &cfg.Mounts[i]; lateReadonly(m) {
-			p.add(Step{Stage: StageLate, Path: path.Clean(m.Destination)})
+			p.add(step{Stage: stageLate, Path: path.Clean(m.Destination)})
 		}
 	}
 	p.hooks()
@@ -159,16 +159,16 @@ func (p *planner) rootfs() {
 	if cfg.Root.NoPivot {
 		how = "move"
 	}
-	p.add(Step{Stage: StagePivot, Text: how})
+	p.add(step{Stage: stagePivot, Text: how})
 	for _, r := range cfg.Readonly {
-		p.add(Step{Stage: StageReadonly, Path: r})
+		p.add(step{Stage: stageReadonly, Path: r})
 	}
 	for _, m := range cfg.Masked {
-		p.add(Step{Stage: StageMask, Path: m})
+		p.add(step{Stage: stageMask, Path: m})
 	}
 	// Last, for of a root that is unbindable no copy could be made to mount.
 	if rootPropagation(cfg.Root.Propagation) != 0 || cfg.Root.Readonly {
-		p.add(Step{Stage: StageRootMode})
+		p.add(step{Stage: stageRootMode})
 	}
 }
 
@@ -189,31 +189,31 @@ func (p *planner) ownDev() bool {
 
 func (p *planner) hooks() {
 	if p.cfg.Hooks.Runtime {
-		p.add(Step{Stage: StageHooks})
+		p.add(step{Stage: stageHooks})
 	}
 	for i := range p.cfg.Hooks.CreateContainer {
 		h := &p.cfg.Hooks.CreateContainer[i]
-		p.add(Step{Stage: StageHook, Hook: h, Path: h.Path})
+		p.add(step{Stage: stageHook, Hook: h, Path: h.Path})
 	}
 }
 
 // process is everything after the new root.
 func (p *planner) process() {
 	cfg := p.cfg
-	p.add(Step{Stage: StageStdio}, Step{Stage: StageEnv})
+	p.add(step{Stage: stageStdio}, step{Stage: stageEnv})
 	for i := range cfg.Process.Rlimits {
-		p.add(Step{Stage: StageRlimit, Rlimit: &cfg.Process.Rlimits[i]})
+		p.add(step{Stage: stageRlimit, Rlimit: &cfg.Process.Rlimits[i]})
 	}
 	// While this process may still mount the procfs that it is written through.
 	for _, l := range [...]struct{ module, label string }{{"apparmor", cfg.Process.AppArmorProfile}, {"selinux", cfg.Process.SELinuxLabel}} {
 		if l.label != "" {
-			p.add(Step{Stage: StageLabel, Path: l.module, Text: l.label})
+			p.add(step{Stage: stageLabel, Path: l.module, Text: l.label})
 		}
 	}
-	p.add(Step{Stage: StageUser, Path: path.Clean(cfg.Process.Cwd), Text: fmt.Sprintf("%d:%d", cfg.Process.UID, cfg.Process.GID)})
-	p.add(Step{Stage: StageProgram, Path: cfg.Process.Args[0]}, Step{Stage: StageReady})
+	p.add(step{Stage: stageUser, Path: path.Clean(cfg.Process.Cwd), Text: fmt.Sprintf("%d:%d", cfg.Process.UID, cfg.Process.GID)})
+	p.add(step{Stage: stageProgram, Path: cfg.Process.Args[0]}, step{Stage: stageReady})
 	if cfg.GateFD > 0 {
-		p.add(Step{Stage: StageGate})
+		p.add(step{Stage: stageGate})
 	}
 	if cfg.Process.Seccomp != nil {
 		p.filtered()
@@ -221,18 +221,18 @@ func (p *planner) process() {
 	}
 	p.startHooks()
 	p.files()
-	p.add(Step{Stage: StageExec, Path: cfg.Process.Args[0]})
+	p.add(step{Stage: stageExec, Path: cfg.Process.Args[0]})
 }
 
 func (p *planner) startHooks() {
 	for i := range p.cfg.Hooks.StartContainer {
 		h := &p.cfg.Hooks.StartContainer[i]
-		p.add(Step{Stage: StageStart, Hook: h, Path: h.Path})
+		p.add(step{Stage: stageStart, Hook: h, Path: h.Path})
 	}
 }
 
 func (p *planner) files() {
-	p.add(Step{Stage: StageFiles, Text: fmt.Sprint(3 + p.cfg.Process.KeepFDs)})
+	p.add(step{Stage: stageFiles, Text: fmt.Sprint(3 + p.cfg.KeepFDs)})
 }
 
 // links are the links in /dev that runtime-spec config-linux.md names ("Dev symbolic links"), and ptmx.

@@ -52,7 +52,7 @@ func (p *planner) filtered() {
 		text += " at the execution"
 	}
 	p.files()
-	p.add(Step{Stage: StageSeccomp, Text: text})
+	p.add(step{Stage: stageSeccomp, Text: text})
 	p.startHooks()
-	p.add(Step{Stage: StageExec, Path: p.cfg.Process.Args[0]})
+	p.add(step{Stage: stageExec, Path: p.cfg.Process.Args[0]})
 }

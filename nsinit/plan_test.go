@@ -3,6 +3,7 @@ package nsinit
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,14 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+func TestMain(m *testing.M) {
+	if os.Geteuid() != 0 {
+		// An example cannot skip itself.
+		fmt.Fprintln(os.Stderr, "nsinit: Example is skipped, for it needs root")
+		_ = flag.Set("test.skip", "^Example$")
+	}
+	testenv.Main(m, testenv.Options{First: func() { Main() }})
+}
 
 func created(kinds ...string) []container.Namespace {
 	var ns []container.Namespace
@@ -54,7 +62,7 @@ func full() container.Config {
 	c.Devices = append(c.Devices, container.Device{Path: "/dev//ptmx", Type: "c", Major: 5, Minor: 2, Mode: 0o666})
 	c.Masked, c.Readonly = []string{"/proc/keys"}, []string{"/proc/sys"}
 	c.Hooks = container.Hooks{Runtime: true, CreateContainer: []container.Hook{{Path: "/bin/hook"}}, StartContainer: []container.Hook{{Path: "/bin/late"}}}
-	c.Process.UID, c.Process.GID, c.Process.Terminal, c.Process.KeepFDs = 1000, 100, true, 2
+	c.Process.UID, c.Process.GID, c.Process.Terminal, c.KeepFDs = 1000, 100, true, 2
 	c.Process.Rlimits = []container.Rlimit{{Resource: unix.RLIMIT_NOFILE, Soft: 10, Hard: 20}}
 	c.Process.Cwd = "/home/../home/user"
 	c.GateFD = 1
@@ -65,7 +73,7 @@ func TestPlanJoinGolden(t *testing.T) {
 	cfg := full()
 	cfg.Hooks, cfg.GateFD = container.Hooks{}, 0
 	cfg.Process.AppArmorProfile, cfg.Process.SELinuxLabel = "web", "system_u:system_r:web_t:s0"
-	steps, err := PlanJoin(&cfg)
+	steps, err := planJoin(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +87,7 @@ func TestPlanJoinGolden(t *testing.T) {
 	} {
 		cfg := full()
 		bad(&cfg.Process)
-		if _, err := PlanJoin(&cfg); err == nil || !strings.Contains(err.Error(), "process") {
+		if _, err := planJoin(&cfg); err == nil || !strings.Contains(err.Error(), "process") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -112,7 +120,7 @@ func TestPlanGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := minimal()
 			mutate(&cfg)
-			steps, err := Plan(&cfg)
+			steps, err := plan(&cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,10 +158,29 @@ func TestPlanRefuses(t *testing.T) {
 		"mounts[0].destination: \"x\"": func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "x"}} },
 		"is the root itself":           func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x/.."}} },
 		"devices[0]":                   func(c *container.Config) { c.Devices = []container.Device{{Path: "/dev/x", Type: "u"}} },
+
+		"hostname: needs a uts namespace":        func(c *container.Config) { c.Hostname = "x" },
+		"domainname: needs a uts namespace":      func(c *container.Config) { c.Domainname = "x" },
+		"mounts: needs a mount namespace":        func(c *container.Config) { c.Mounts, c.Namespaces = full().Mounts, nil },
+		"masked: needs a mount namespace":        func(c *container.Config) { c.Masked, c.Namespaces = full().Masked, nil },
+		"root.readonly: needs a mount namespace": func(c *container.Config) { c.Root.Readonly, c.Namespaces = true, nil },
+		"process.additionalGids: [7] cannot":     func(c *container.Config) { c.Process.KeepGroups, c.Process.AdditionalGIDs = true, []uint32{7} },
+		"process.additionalGids: [8] cannot":     func(c *container.Config) { c.SetGroupsDenied, c.Process.AdditionalGIDs = true, []uint32{8} },
+		"process.umask: 01000 is more":           func(c *container.Config) { c.Process.Umask = new(uint32(0o1000)) },
+		"process.terminal is false":              func(c *container.Config) { c.Process.Columns = 80 },
+		"timeout -1 s of /h":                     func(c *container.Config) { c.Hooks.StartContainer = []container.Hook{{Path: "/h", Timeout: -1}} },
+		"mounts[0]: data, fsFlags and copyUp": func(c *container.Config) {
+			c.Mounts = []container.Mount{{Destination: "/x", Source: "/y", Bind: true, CopyUp: true}}
+		},
+		"mounts[0]: recursive is of a bind mount": func(c *container.Config) {
+			c.Mounts = []container.Mount{{Destination: "/x", Type: "tmpfs", Recursive: true}}
+		},
+		"mounts[0]: neither a file system's type": func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x"}} },
+		"mounts[0]: a bind mount without":         func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x", Bind: true}} },
 	} {
 		cfg := minimal()
 		mutate(&cfg)
-		if _, err := Plan(&cfg); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := plan(&cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -162,18 +189,18 @@ func TestPlanRefuses(t *testing.T) {
 // Every stage that a plan can hold must be carried out by somebody: a stage without an effect would be a step that is silently skipped, or fails at run time.
 func TestFullPlanHoldsEveryStage(t *testing.T) {
 	cfg := full()
-	steps, err := Plan(&cfg)
+	steps, err := plan(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[Stage]bool{}
+	seen := map[stage]bool{}
 	for _, s := range steps {
 		seen[s.Stage] = true
 	}
-	for _, s := range []Stage{
-		StageSession, StageNamespace, StageHostname, StageDomainname, StageLoopback, StageSysctl, StagePropagation, StageRootfs, StageMount, StageDevice, StageLate, StageLink,
-		StageConsole, StageCwd, StageHooks, StageHook, StagePivot, StageReadonly, StageMask, StageRootMode, StageStdio, StageEnv, StageRlimit, StageUser, StageProgram,
-		StageFiles, StageReady, StageGate, StageStart, StageExec,
+	for _, s := range []stage{
+		stageSession, stageNamespace, stageHostname, stageDomainname, stageLoopback, stageSysctl, stagePropagation, stageRootfs, stageMount, stageDevice, stageLate, stageLink,
+		stageConsole, stageCwd, stageHooks, stageHook, stagePivot, stageReadonly, stageMask, stageRootMode, stageStdio, stageEnv, stageRlimit, stageUser, stageProgram,
+		stageFiles, stageReady, stageGate, stageStart, stageExec,
 	} {
 		if !seen[s] {
 			t.Errorf("no step of stage %s", s)

@@ -7,49 +7,9 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Stage is what a step is for, and its name on the wire.
-type Stage string
-
-// The stages, in the order in which a plan may hold them.
-const (
-	StageSession     Stage = "session"              // a session of its own, not dumpable
-	StageNamespace   Stage = "namespace"            // join or make one namespace
-	StageHostname    Stage = "hostname"             // set the host name
-	StageDomainname  Stage = "domainname"           // set the NIS domain name
-	StageLoopback    Stage = "loopback"             // bring lo up
-	StageSysctl      Stage = "sysctl"               // write one kernel parameter
-	StagePropagation Stage = "propagation"          // stop mounts from spreading to the host
-	StageRootfs      Stage = "rootfs"               // mount the root file system on itself and open it
-	StageRoot        Stage = "root"                 // open the root that the process has joined
-	StageMount       Stage = "mount"                // one mount
-	StageDevice      Stage = "device"               // one device node
-	StageLate        Stage = "latemode"             // a tmpfs becomes read-only, now that everything in it is made
-	StageLink        Stage = "link"                 // one of the standard links in /dev
-	StageConsole     Stage = "console"              // open the terminal and hand over its master
-	StageCwd         Stage = "cwd"                  // make the working directory
-	StageHooks       Stage = "hooks"                // let the parent run its hooks
-	StageHook        Stage = "createContainer hook" // run one createContainer hook
-	StagePivot       Stage = "pivot"                // make the root file system the root
-	StageReadonly    Stage = "readonly"             // one path becomes read-only
-	StageMask        Stage = "mask"                 // one path becomes unreadable
-	StageRootMode    Stage = "rootmode"             // the root's propagation, and read-only if asked for
-	StageStdio       Stage = "stdio"                // the standard streams belong to the user
-	StageEnv         Stage = "environment"          // HOME
-	StageRlimit      Stage = "rlimit"               // one resource limit
-	StageLabel       Stage = "label"                // ask a security module for a label from the execution on
-	StageUser        Stage = "user"                 // ids, capabilities, no_new_privs, working directory
-	StageProgram     Stage = "program"              // find the program
-	StageFiles       Stage = "files"                // mark every other descriptor to end with the execution
-	StageReady       Stage = "ready"                // wait for the parent's "run"
-	StageGate        Stage = "gate"                 // wait at the gate
-	StageSeccomp     Stage = "seccomp"              // load the filter of system calls
-	StageStart       Stage = "startContainer hook"  // run one startContainer hook
-	StageExec        Stage = "exec"                 // execute the program
-)
-
-// Step is one thing to do. Which of the fields count depends on the stage; String prints those.
-type Step struct {
-	Stage     Stage
+// step is one thing to do. Which of the fields count depends on the stage; String prints those.
+type step struct {
+	Stage     stage
 	Path      string // of what is done, inside the container unless the stage is of the host
 	Text      string // a value: a name, a parameter's value, a link's target
 	Namespace *container.Namespace
@@ -60,7 +20,7 @@ type Step struct {
 }
 
 // String is the step in one line.
-func (s Step) String() string {
+func (s step) String() string {
 	parts := []string{string(s.Stage)}
 	switch {
 	case s.Namespace != nil:
@@ -103,15 +63,15 @@ func describeMount(m *container.Mount) []string {
 	return append(parts, m.Data...)
 }
 
-// StepError is a step that failed: its stage, what was tried, on what, and why. errors.Is reaches the errno.
-type StepError struct {
-	Stage Stage
+// stepError is a step that failed: its stage, what was tried, on what, and why. errors.Is reaches the errno.
+type stepError struct {
+	Stage stage
 	Op    string
 	Path  string
 	Err   error
 }
 
-func (e *StepError) Error() string {
+func (e *stepError) Error() string {
 	s := string(e.Stage)
 	if e.Op != "" {
 		s += ": " + e.Op
@@ -123,7 +83,7 @@ func (e *StepError) Error() string {
 }
 
 // Unwrap is the cause.
-func (e *StepError) Unwrap() error { return e.Err }
+func (e *stepError) Unwrap() error { return e.Err }
 
 // Location is what package remote sends of the error besides its cause.
-func (e *StepError) Location() (stage, op, path string) { return string(e.Stage), e.Op, e.Path }
+func (e *stepError) Location() (stage, op, path string) { return string(e.Stage), e.Op, e.Path }

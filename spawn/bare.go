@@ -158,7 +158,7 @@ func cloneHint(errno unix.Errno, flags uintptr) string {
 }
 
 // explainCall adds to the errno of one of the child's calls what it usually means.
-func explainCall(err error, p *Plan) error {
+func explainCall(err error, p *plan) error {
 	var call *rawfork.Error
 	if !errors.As(err, &call) {
 		return err

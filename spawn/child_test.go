@@ -3,6 +3,7 @@ package spawn_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/testenv"
+	"github.com/handfast/handfast/nsinit"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
@@ -21,16 +23,32 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Options{First: child})
+	testenv.Main(m, testenv.Options{First: func() {
+		child()
+		if os.Geteuid() != 0 {
+			// An example cannot skip itself. Of this package's, the one that makes a container needs root.
+			fmt.Fprintln(os.Stderr, "spawn: Example is skipped, for it needs root")
+			_ = flag.Set("test.skip", "^Example$")
+		}
+	}})
 }
 
-// child is the other end of these tests: this test binary, executed anew by Start. What it does is the hostname of its configuration, for that travels; what it
+// child is the other end of these tests: this test binary, executed anew by Start. What it does stands in the environment of its configuration, for that travels; what it
 // must do before there is a configuration stands in the file that its parent names by its own environment, which does not travel.
 func child() {
 	if pid, told := os.LookupEnv("JOIN_PID"); told {
 		asPlainUser(pid)
 	}
-	conn, ok, err := transport.Adopt(spawn.SocketVariable)
+	if early := os.Args[len(os.Args)-1]; early == "init" || early == "setns" {
+		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard input.
+		var b [16]byte
+		n, _ := os.Stdin.Read(b[:])
+		before(string(b[:n]))
+	}
+	if !acted() {
+		nsinit.Main()
+	}
+	conn, ok, err := transport.Adopt(container.SocketVariable)
 	if !ok {
 		return
 	}
@@ -38,15 +56,9 @@ func child() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(3)
 	}
-	profile := syncproto.Init()
+	profile := container.InitProfile()
 	if os.Args[len(os.Args)-1] == "setns" {
-		profile = syncproto.Setns()
-	}
-	if early := os.Args[len(os.Args)-1]; early == "init" || early == "setns" {
-		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard input.
-		var b [16]byte
-		n, _ := os.Stdin.Read(b[:])
-		before(string(b[:n]))
+		profile = container.SetnsProfile()
 	}
 	p, err := transport.NewChild(conn, profile, transport.Options{})
 	if err != nil {
@@ -57,6 +69,21 @@ func child() {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// playedID is the name of the containers whose child is the one above.
+const playedID = "test"
+
+// acted reports whether this process is to play the child of a test, as config has it, and is not a real one. The
+// greeting tells, which waits in the socket: its session is the container's name.
+func acted() bool {
+	fd, err := strconv.Atoi(os.Getenv(container.SocketVariable))
+	if err != nil {
+		return true // no child at all
+	}
+	var hello [4096]byte
+	n, _, err := unix.Recvfrom(fd, hello[:], unix.MSG_PEEK)
+	return err != nil || strings.Contains(string(hello[:n]), `"session":"`+playedID+`"`)
 }
 
 func before(how string) {
@@ -90,7 +117,7 @@ func leak() {
 
 const leakSeconds = "3"
 
-func play(p *transport.Peer, conn *transport.Conn, profile *syncproto.Profile) error {
+func play(p *transport.Child, conn *transport.Conn, profile *syncproto.Profile) error {
 	ctx := context.Background()
 	v, fds, err := p.Accept(ctx)
 	if err != nil {
@@ -103,7 +130,7 @@ func play(p *transport.Peer, conn *transport.Conn, profile *syncproto.Profile) e
 	if err := p.Narrow(cfg.Narrow(profile)); err != nil {
 		return err
 	}
-	if cfg.Hostname == "unconfirmed" {
+	if how(&cfg) == "unconfirmed" {
 		time.Sleep(time.Hour)
 	}
 	if err := p.Confirm(ctx); err != nil {
@@ -112,15 +139,27 @@ func play(p *transport.Peer, conn *transport.Conn, profile *syncproto.Profile) e
 	if err := act(ctx, p, &cfg); err != nil {
 		return err
 	}
-	if _, _, err := p.Call(ctx, container.ReqReady, syncproto.Value{}); err != nil {
+	if _, _, err := transport.Call(ctx, p, container.ReadyRequest, struct{}{}); err != nil {
 		return err
 	}
 	return finish(ctx, p, conn, &cfg, fds)
 }
 
+// howVariable is the variable that tells the child what it shall do.
+const howVariable = "HOW="
+
+func how(cfg *container.Config) string {
+	for _, e := range cfg.Process.Env {
+		if h, ok := strings.CutPrefix(e, howVariable); ok {
+			return h
+		}
+	}
+	return ""
+}
+
 // act is what happens between CONFIG_OK and "ready".
-func act(ctx context.Context, p *transport.Peer, cfg *container.Config) error {
-	switch cfg.Hostname {
+func act(ctx context.Context, p *transport.Child, cfg *container.Config) error {
+	switch how(cfg) {
 	case "fail":
 		return fmt.Errorf("mount /proc: %w", &os.PathError{Op: "open", Path: "/no/such", Err: unix.ENOENT})
 	case "exit-configured":
@@ -136,34 +175,30 @@ func act(ctx context.Context, p *transport.Peer, cfg *container.Config) error {
 		leak()
 		os.Exit(7)
 	case "reach":
-		_, fds, err := p.Call(ctx, container.ReqMount, syncproto.MapValue(syncproto.Field{Name: "source", Value: syncproto.StringValue(cfg.Domainname)}))
+		_, fds, err := transport.Call(ctx, p, container.MountRequest, container.MountArg{Source: cfg.Domainname})
 		transport.CloseAll(fds)
 		return err
 	case "console":
 		return console(ctx, p)
 	}
 	if cfg.Hooks.Runtime {
-		_, _, err := p.Call(ctx, container.ReqHooks, syncproto.Value{})
+		_, _, err := transport.Call(ctx, p, container.HooksRequest, struct{}{})
 		return err
 	}
 	return nil
 }
 
-func console(ctx context.Context, p *transport.Peer) error {
+func console(ctx context.Context, p *transport.Child) error {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	arg, err := syncproto.ToValue(container.ConsoleArg{Path: "/dev/pts/0"})
-	if err != nil {
-		return err
-	}
-	_, _, err = p.Call(ctx, container.ReqConsole, arg, int(master.Fd()))
+	_, _, err = transport.Call(ctx, p, container.ConsoleRequest, container.ConsoleArg{Path: "/dev/pts/0"}, int(master.Fd()))
 	return err
 }
 
-func finish(ctx context.Context, p *transport.Peer, conn *transport.Conn, cfg *container.Config, fds []int) error {
-	switch cfg.Hostname {
+func finish(ctx context.Context, p *transport.Child, conn *transport.Conn, cfg *container.Config, fds []int) error {
+	switch how(cfg) {
 	case "no-exec":
 		os.Exit(7)
 	case "leak-exec":
@@ -184,11 +219,11 @@ func gated(ctx context.Context, conn *transport.Conn, cfg *container.Config, lis
 	if err != nil {
 		os.Exit(5)
 	}
-	c, err := transport.TakeBlocking(fd)
+	c, err := transport.Take(fd)
 	if err != nil {
 		os.Exit(5)
 	}
-	p, err := transport.NewChild(c, syncproto.Start(), transport.Options{})
+	p, err := transport.NewChild(c, container.StartProfile(), transport.Options{})
 	if err != nil {
 		os.Exit(5)
 	}
@@ -207,8 +242,8 @@ func gated(ctx context.Context, conn *transport.Conn, cfg *container.Config, lis
 // config is one for the child above: short deadlines, no namespaces, /bin/sh as the program.
 func config(how string, script string) spawn.Config {
 	cfg := spawn.Config{Deadlines: spawn.Deadlines{Hello: 2 * time.Second, Config: 2 * time.Second, Idle: 2 * time.Second, Exec: 500 * time.Millisecond, Kill: 200 * time.Millisecond}}
-	cfg.Container.ID = "test"
-	cfg.Container.Hostname = how
+	cfg.Container.ID = playedID
+	cfg.Container.Process.Env = []string{howVariable + how}
 	cfg.Container.Process.Args = []string{"/bin/sh", "-c", script}
 	return cfg
 }

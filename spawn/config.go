@@ -5,17 +5,18 @@ import (
 	"os"
 	"time"
 
-	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
 // Config says how one child is made and what it is told. It is plain data but for Handler and Files, and it knows nothing of OCI.
 type Config struct {
-	// Container is the body of CONFIG. Start fills in what only it can know: Namespaces, Root.FD, GateFD and Loopback.
-	Container container.Config
+	// Container is what the child shall make of itself.
+	Container Container
 
-	// Target, where not nil, makes the child one more process of what runs already: it joins the target's namespaces and speaks the profile "setns". Namespaces, mappings, offsets and
-	// Gate are empty then, and of Container only ID and Process count.
+	// Target, where not nil, makes the child one more process of what runs already: it joins the target's namespaces
+	// and speaks the profile "setns". Namespaces, mappings, offsets, Gate, and of Container all but ID and Process
+	// are empty then.
 	Target *Target
 	// Namespaces are those the child shall not share with the parent; a kind may stand once.
 	Namespaces []Namespace
@@ -52,8 +53,9 @@ type Config struct {
 	// Deadlines bound the phases; zero fields take the defaults.
 	Deadlines Deadlines
 
-	// Codec is the name of the codec for all but HELLO and a first ERROR: "json" or "msgpack"; empty is "msgpack".
-	Codec string
+	// Codec encodes the configuration and what is said about it; nil is codec.MessagePack(). The child must have it
+	// too: those of package codec it has, any other its program gives to nsinit.Main.
+	Codec codec.Codec
 
 	// Init is the command line of the program that becomes the child, a child of the profile "init" in any language: an absolute path and its arguments. Empty is this program
 	// itself, executed anew with the argument "init", which must call nsinit.Main. The path is opened before the clone, in the caller's mount namespace.

@@ -35,79 +35,94 @@ func (s *starter) converse(ctx context.Context) error {
 		if err != nil {
 			return &StartError{Stage: stageHandshake, Err: err}
 		}
-		if err := s.answer(ctx, req); err != nil {
+		if err := s.reply(ctx, req); err != nil {
 			return &StartError{Stage: stageHandshake, Err: err}
 		}
 	}
 }
 
-// answer does what the child asks for. The profile has already made sure that it may ask.
-func (s *starter) answer(ctx context.Context, req *transport.Request) error {
-	var reply []int
-	var err error
-	h := s.cfg.Handler
+// reply does what the child requests. The profile has already made sure that it may.
+func (s *starter) reply(ctx context.Context, req *transport.Request) error {
 	switch req.Name {
-	case container.ReqMount:
-		var fd int
-		if fd, err = s.mountSource(req.Arg); err == nil {
-			defer unix.Close(fd)
-			reply = []int{fd}
-		}
-	case container.ReqConsole:
-		err = s.console(ctx, req)
-	case container.ReqHooks:
-		if h != nil {
-			err = h.Hooks(ctx, s.process.pid)
-		}
-	case container.ReqReady:
-		if err = s.limits(); err == nil && h != nil {
-			err = h.Ready(ctx, s.process.pid)
-		}
-	case container.ReqSeccomp:
-		err = s.cfg.Listener.take(ctx, s.process.pid, s.process.pidfd, req.Arg)
-	default:
-		transport.CloseAll(req.FDs)
-		err = fmt.Errorf("request %q is not carried out by this version", req.Name)
+	case container.MountRequest.Request:
+		return carryOut(ctx, s.peer, req, container.MountRequest, s.mountSource)
+	case container.ConsoleRequest.Request:
+		return carryOut(ctx, s.peer, req, container.ConsoleRequest, s.console)
+	case container.HooksRequest.Request:
+		return carryOut(ctx, s.peer, req, container.HooksRequest, s.hooks)
+	case container.ReadyRequest.Request:
+		return carryOut(ctx, s.peer, req, container.ReadyRequest, s.ready)
+	case container.SeccompRequest.Request:
+		return carryOut(ctx, s.peer, req, container.SeccompRequest, s.listener)
 	}
+	transport.CloseAll(req.FDs)
+	return s.peer.Abort(ctx, fmt.Errorf("request %q is not carried out by this version", req.Name))
+}
+
+// carryOut does what a request wants and replies with what came of it, or ends the start. do owns the request's descriptors;
+// those that it returns are sent with the reply, and closed.
+func carryOut[Arg, Reply any](
+	ctx context.Context, p *transport.Parent, req *transport.Request, x syncproto.Exchange[Arg, Reply],
+	do func(ctx context.Context, arg Arg, fds []int) (Reply, []int, error),
+) error {
+	arg, err := transport.Arg(ctx, p, req, x)
 	if err != nil {
-		return s.peer.Refuse(ctx, err)
+		return err
 	}
-	return s.peer.Reply(ctx, syncproto.Value{}, reply...)
+	reply, fds, err := do(ctx, arg, req.FDs)
+	defer transport.CloseAll(fds)
+	if err != nil {
+		return p.Abort(ctx, err)
+	}
+	return transport.Reply(ctx, p, x, reply, fds...)
+}
+
+// nothing is the argument of a request, or of a reply, that says nothing.
+type nothing = struct{}
+
+func (s *starter) hooks(ctx context.Context, _ nothing, _ []int) (nothing, []int, error) {
+	if s.cfg.Handler == nil {
+		return nothing{}, nil, nil
+	}
+	return nothing{}, nil, s.cfg.Handler.Hooks(ctx, s.process.pid)
+}
+
+func (s *starter) ready(ctx context.Context, _ nothing, _ []int) (nothing, []int, error) {
+	err := s.limits()
+	if err == nil && s.cfg.Handler != nil {
+		err = s.cfg.Handler.Ready(ctx, s.process.pid)
+	}
+	return nothing{}, nil, err
+}
+
+func (s *starter) listener(ctx context.Context, arg container.SeccompArg, _ []int) (nothing, []int, error) {
+	return nothing{}, nil, s.cfg.Listener.take(ctx, s.process.pid, s.process.pidfd, arg)
 }
 
 // console hands the terminal's master to the handler, which owns it from then on.
-func (s *starter) console(ctx context.Context, req *transport.Request) error {
-	var arg container.ConsoleArg
-	if err := syncproto.FromValue(req.Arg, &arg, false); err != nil {
-		transport.CloseAll(req.FDs)
-		return err
-	}
-	master := os.NewFile(uintptr(req.FDs[0]), arg.Path)
+func (s *starter) console(ctx context.Context, arg container.ConsoleArg, fds []int) (nothing, []int, error) {
+	master := os.NewFile(uintptr(fds[0]), arg.Path)
 	// The child could send any descriptor; what is not the master of a terminal must not be written to as one.
-	if _, err := unix.IoctlGetInt(req.FDs[0], unix.TIOCGPTN); err != nil {
+	if _, err := unix.IoctlGetInt(fds[0], unix.TIOCGPTN); err != nil {
 		_ = master.Close()
-		return &os.PathError{Op: "ioctl TIOCGPTN", Path: "the console from the child", Err: err}
+		return nothing{}, nil, &os.PathError{Op: "ioctl TIOCGPTN", Path: "the console from the child", Err: err}
 	}
 	if s.cfg.Handler == nil {
 		_ = master.Close()
-		return errors.New("a terminal is asked for, and nobody takes its console")
+		return nothing{}, nil, errors.New("a terminal is asked for, and nobody takes its console")
 	}
-	return s.cfg.Handler.Console(ctx, master, arg.Path)
+	return nothing{}, nil, s.cfg.Handler.Console(ctx, master, arg.Path)
 }
 
-// mountSource opens a mount source for a child that cannot reach it. Only what the configuration itself names is opened: the child may not use its parent's
-// eyes for anything else.
-func (s *starter) mountSource(arg syncproto.Value) (int, error) {
-	var m container.MountArg
-	if err := syncproto.FromValue(arg, &m, false); err != nil {
-		return -1, err
-	}
+// mountSource opens a mount source for a child that cannot reach it. Only what the configuration itself names is
+// opened: the child may not use its parent's eyes for anything else.
+func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) (nothing, []int, error) {
 	if !s.named(m.Source) {
-		return -1, fmt.Errorf("mount source %q is not in the configuration: %w", m.Source, unix.EPERM)
+		return nothing{}, nil, fmt.Errorf("mount source %q is not in the configuration: %w", m.Source, unix.EPERM)
 	}
 	ids, err := s.idsOf(&m)
 	if err != nil {
-		return -1, err
+		return nothing{}, nil, err
 	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if m.Recursive {
@@ -118,15 +133,19 @@ func (s *starter) mountSource(arg syncproto.Value) (int, error) {
 		if err == nil {
 			_ = unix.Close(fd)
 		}
-		return s.makeDevice(d)
+		fd, err = s.makeDevice(d)
+		if err != nil {
+			return nothing{}, nil, err
+		}
+		return nothing{}, []int{fd}, nil
 	}
 	if err != nil {
-		return -1, &os.PathError{Op: "open_tree", Path: m.Source, Err: err}
+		return nothing{}, nil, &os.PathError{Op: "open_tree", Path: m.Source, Err: err}
 	}
 	if ids != nil {
 		if err := s.mapIDs(fd, m.Source, ids); err != nil {
 			_ = unix.Close(fd)
-			return -1, err
+			return nothing{}, nil, err
 		}
 	}
 	if s.plan.hasUser() {
@@ -135,10 +154,10 @@ func (s *starter) mountSource(arg syncproto.Value) (int, error) {
 		attr := unix.MountAttr{Propagation: unix.MS_SLAVE}
 		if err := unix.MountSetattr(fd, "", flags&unix.AT_RECURSIVE|unix.AT_EMPTY_PATH, &attr); err != nil {
 			_ = unix.Close(fd)
-			return -1, &os.PathError{Op: "mount_setattr", Path: m.Source, Err: err}
+			return nothing{}, nil, &os.PathError{Op: "mount_setattr", Path: m.Source, Err: err}
 		}
 	}
-	return fd, nil
+	return nothing{}, []int{fd}, nil
 }
 
 func (s *starter) named(source string) bool {

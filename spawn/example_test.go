@@ -51,22 +51,3 @@ func ExampleStart_target() {
 	status, err := p.Wait(context.Background())
 	fmt.Println(status.ExitStatus(), err)
 }
-
-// What Start would do, as a value.
-func ExampleMakePlan() {
-	plan, err := spawn.MakePlan(&spawn.Config{Namespaces: []spawn.Namespace{{Kind: container.NSPid}, {Kind: container.NSUser, Path: "/proc/4711/ns/user"}}}, true)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Print(plan)
-	// Output:
-	// profile init
-	// argv ["handfast" "init"]
-	// env ["HANDFAST_SOCKET=3" "GOMAXPROCS=1"]
-	// socket 3
-	// join [user] /proc/4711/ns/user
-	// clone pid
-	// child pid created
-	// child user created
-}

@@ -92,19 +92,20 @@ func OpenGate(ctx context.Context, g Gate) error {
 	if g.Deadlines.Idle == 0 {
 		g.Deadlines.Idle = -1
 	}
-	p, err := transport.NewParent(conn, syncproto.Start(), transport.Options{Deadlines: g.Deadlines.plain(), Trace: g.Trace})
+	o := transport.Options{Deadlines: g.Deadlines.plain(), Trace: g.Trace}
+	p, err := transport.NewParent(conn, container.StartProfile(), o)
 	if err != nil {
 		_ = conn.Close()
 		return &StartError{Stage: "gate", Err: err}
 	}
 	defer p.Close()
-	if err := p.Narrow(container.NarrowStart(syncproto.Start(), g.Listener != nil)); err != nil {
+	if err := p.Narrow(container.NarrowStart(container.StartProfile(), g.Listener != nil)); err != nil {
 		return &StartError{Stage: "gate", Err: err}
 	}
 	if err := p.Open(ctx, syncproto.MapValue(), nil); err != nil {
 		return &StartError{Stage: stageHandshake, Err: err}
 	}
-	if err := g.answer(ctx, p); err != io.EOF {
+	if err := g.serve(ctx, p); err != io.EOF {
 		return &StartError{Stage: stageHandshake, Err: err}
 	}
 	if g.PID > 0 {
@@ -116,22 +117,23 @@ func OpenGate(ctx context.Context, g Gate) error {
 	return nil
 }
 
-// answer does what the child asks for behind the gate, until the end of the conversation, which it returns: io.EOF is
+// serve does what the child requests behind the gate, until the end of the conversation, which it returns: io.EOF is
 // success.
-func (g *Gate) answer(ctx context.Context, p *transport.Peer) error {
+func (g *Gate) serve(ctx context.Context, p *transport.Parent) error {
 	for {
 		req, err := p.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if req.Name != container.ReqSeccomp {
+		if req.Name != container.SeccompRequest.Request {
 			return p.Abort(ctx, errors.New("request "+strconv.Quote(req.Name)+" at the gate"))
 		}
-		if err := g.Listener.take(ctx, g.PID, g.PIDFD, req.Arg); err != nil {
-			return p.Refuse(ctx, err)
-		}
-		if err := p.Reply(ctx, syncproto.Value{}); err != nil {
+		if err := carryOut(ctx, p, req, container.SeccompRequest, g.listener); err != nil {
 			return err
 		}
 	}
+}
+
+func (g *Gate) listener(ctx context.Context, arg container.SeccompArg, _ []int) (nothing, []int, error) {
+	return nothing{}, nil, g.Listener.take(ctx, g.PID, g.PIDFD, arg)
 }

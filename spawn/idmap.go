@@ -26,7 +26,7 @@ func writeMaps(ctx context.Context, pid int, cfg *Config) error {
 }
 
 // writeMapFiles writes the mappings of the user namespace that the process pid has made, user_namespaces(7).
-func writeMapFiles(pid int, p *Plan) error {
+func writeMapFiles(pid int, p *plan) error {
 	proc := "/proc/" + strconv.Itoa(pid)
 	write := func(file, text string) error {
 		// One write(2): the kernel takes the whole or nothing, and only once.

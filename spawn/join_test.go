@@ -110,7 +110,7 @@ func TestJoinEverything(t *testing.T) {
 			byProcess.Target = target(pidfd, user)
 			for name, cfg := range map[string]spawn.Config{"path": byPath, "process": byProcess} {
 				if name == "path" {
-					cfg.Container.Hostname = "ok"
+					cfg.Container.Process.Env = []string{howVariable + "ok"}
 				}
 				cfg.Container.Process.Args = []string{"/bin/sh", "-c", "id -u; for n in user pid mnt net ipc uts cgroup time; do readlink /proc/$PPID/ns/$n /proc/thread-self/ns/$n; done; exec sleep 1000"}
 				p := start(t, cfg)

@@ -83,7 +83,7 @@ func throwaway(f func() error, done chan<- error) {
 	runtime.UnlockOSThread()
 }
 
-func (s ThreadStep) run() error {
+func (s threadStep) run() error {
 	if s.Path == "" {
 		if err := unix.Unshare(int(cloneFlag(s.Kind))); err != nil {
 			return fmt.Errorf("namespace %q: %w", s.Kind, os.NewSyscallError("unshare", err))
@@ -116,7 +116,7 @@ func (s *starter) withoutFork() error {
 		return errors.New("this build is instrumented (race detector or sanitizer) and can neither join user and time " +
 			"namespaces, nor make a time namespace in a new user namespace, nor wait for newuidmap")
 	}
-	var all Join
+	var all join
 	for _, j := range s.plan.Joins {
 		all.Kinds = append(all.Kinds, j.Kinds...)
 	}

@@ -14,18 +14,15 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// SocketVariable is the environment variable that tells the child the number of its handshake socket.
-const SocketVariable = "HANDFAST_SOCKET"
-
-// Plan is how a child is made, as a value: what Start hands to clone(2) and execve(2), and what happens on the thread before.
-type Plan struct {
+// plan is how a child is made, as a value: what Start hands to clone(2) and execve(2), and what happens on the thread before.
+type plan struct {
 	Argv       []string     // of the program itself, executed anew
 	Env        []string     // nothing of the caller's environment reaches the child
 	Profile    string       // of the conversation: "init" or "setns"
 	SocketFD   int          // number of the handshake socket in the child
 	Cloneflags uintptr      // the new namespaces that clone(2) makes
-	Thread     []ThreadStep // what the cloning thread does first; if there is any, the thread is not used again
-	Joins      []Join       // what the child joins before the execution, when it still has one thread alone
+	Thread     []threadStep // what the cloning thread does first; if there is any, the thread is not used again
+	Joins      []join       // what the child joins before the execution, when it still has one thread alone
 	Chroot     bool         // the child takes the target's root directory as its own
 	Helpers    bool         // newuidmap(1) and newgidmap(1) write the mappings
 	Time       *string      // the child makes a time namespace, which its new user namespace owns, with these offsets
@@ -37,8 +34,8 @@ type Plan struct {
 	Loopback   bool
 }
 
-// ThreadStep is one thing that the cloning thread does to itself so that the child inherits it.
-type ThreadStep struct {
+// threadStep is one thing that the cloning thread does to itself so that the child inherits it.
+type threadStep struct {
 	Kind    string // of the namespace
 	Path    string // setns(2) into this one; empty: unshare(2) a new one
 	Offsets string // time: what is written to the thread's timens_offsets
@@ -67,19 +64,19 @@ func cloneFlag(kind string) uintptr {
 	return 0
 }
 
-// MakePlan decides how the child of cfg is made. It touches nothing; privileged says whether the caller may write any id mapping (CAP_SETUID and CAP_SETGID), which
+// makePlan decides how the child of cfg is made. It touches nothing; privileged says whether the caller may write any id mapping (CAP_SETUID and CAP_SETGID), which
 // decides whether setgroups(2) can stay allowed.
-func MakePlan(cfg *Config, privileged bool) (*Plan, error) {
-	if cfg.PreserveFDs < 0 {
-		return nil, fmt.Errorf("preserve %d descriptors: the number is negative", cfg.PreserveFDs)
+func makePlan(cfg *Config, privileged bool) (*plan, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
-	p := &Plan{SocketFD: 3 + cfg.PreserveFDs, Profile: profileInit}
+	p := &plan{SocketFD: 3 + cfg.PreserveFDs, Profile: profileInit}
 	if cfg.Target != nil {
 		p.Profile = profileSetns
 	}
 	p.Argv = []string{"handfast", p.Profile}
 	// One processor is what the child's few milliseconds need; the variable spares the runtime the rest.
-	p.Env = []string{SocketVariable + "=" + strconv.Itoa(p.SocketFD), "GOMAXPROCS=1"}
+	p.Env = []string{container.SocketVariable + "=" + strconv.Itoa(p.SocketFD), "GOMAXPROCS=1"}
 	if cfg.Container.Process.Seccomp != nil {
 		// A signal by which the runtime preempts a thread would end with a call that the filter may not allow.
 		p.Env = append(p.Env, "GODEBUG=asyncpreemptoff=1")
@@ -108,7 +105,7 @@ func MakePlan(cfg *Config, privileged bool) (*Plan, error) {
 }
 
 // namespace puts one namespace where it is made or joined: by clone(2), by the cloning thread, or by the child.
-func (p *Plan) namespace(cfg *Config, ns Namespace) error {
+func (p *plan) namespace(cfg *Config, ns Namespace) error {
 	flag := cloneFlag(ns.Kind)
 	told := container.Namespace{Kind: ns.Kind, How: container.NSCreated}
 	switch {
@@ -123,7 +120,7 @@ func (p *Plan) namespace(cfg *Config, ns Namespace) error {
 		p.Time = &text
 	case ns.Path == "" && ns.Kind == container.NSTime:
 		// clone(2) itself would freeze the offsets before they can be written, time_namespaces(7).
-		p.Thread = append(p.Thread, ThreadStep{Kind: ns.Kind, Offsets: offsets(cfg.TimeOffsets)})
+		p.Thread = append(p.Thread, threadStep{Kind: ns.Kind, Offsets: offsets(cfg.TimeOffsets)})
 	case ns.Path == "":
 		p.Cloneflags |= flag
 		p.Loopback = p.Loopback || ns.Kind == container.NSNetwork
@@ -131,13 +128,13 @@ func (p *Plan) namespace(cfg *Config, ns Namespace) error {
 	case ns.Kind == container.NSMount:
 		told.How = container.NSJoin // after the execution: the program is still found in the parent's mounts
 	default:
-		p.Thread = append(p.Thread, ThreadStep{Kind: ns.Kind, Path: ns.Path})
+		p.Thread = append(p.Thread, threadStep{Kind: ns.Kind, Path: ns.Path})
 	}
 	p.Namespaces = append(p.Namespaces, told)
 	return nil
 }
 
-func (p *Plan) mappings(cfg *Config, privileged bool) error {
+func (p *plan) mappings(cfg *Config, privileged bool) error {
 	userns := p.Cloneflags&unix.CLONE_NEWUSER != 0
 	if !userns {
 		if len(cfg.UIDMappings)+len(cfg.GIDMappings) > 0 {
@@ -152,6 +149,9 @@ func (p *Plan) mappings(cfg *Config, privileged bool) error {
 	// user_namespaces(7): without CAP_SETUID and CAP_SETGID one line of one id can be written, and only after setgroups(2) is denied for good.
 	p.Helpers = !privileged && (more(cfg.UIDMappings) || more(cfg.GIDMappings))
 	p.SetGroups = privileged || p.Helpers
+	if gids := cfg.Container.Process.AdditionalGIDs; !p.SetGroups && len(gids) > 0 {
+		return fmt.Errorf("process: AdditionalGIDs %v cannot be set: a plain user's own mapping denies setgroups(2)", gids)
+	}
 	return nil
 }
 
@@ -166,10 +166,13 @@ func sysIDMap(m []IDMap) []syscall.SysProcIDMap {
 	return out
 }
 
+// clocks are those of a time namespace, time_namespaces(7).
+var clocks = [...]string{"monotonic", "boottime"}
+
 // offsets is the text of timens_offsets, one clock a line, in a fixed order.
 func offsets(m map[string]TimeOffset) string {
 	var b strings.Builder
-	for _, clock := range [...]string{"monotonic", "boottime"} {
+	for _, clock := range clocks {
 		if o, ok := m[clock]; ok {
 			fmt.Fprintf(&b, "%s %d %d\n", clock, o.Secs, o.Nanos)
 		}
@@ -177,8 +180,8 @@ func offsets(m map[string]TimeOffset) string {
 	return b.String()
 }
 
-// SysProcAttr is the plan in the form that clone(2) is called with. pidfd receives the child's descriptor; cgroup is a cgroup2 directory to be cloned into, or -1.
-func (p *Plan) SysProcAttr(pidfd *int, cgroup int) *syscall.SysProcAttr {
+// sysProcAttr is the plan in the form that clone(2) is called with. pidfd receives the child's descriptor; cgroup is a cgroup2 directory to be cloned into, or -1.
+func (p *plan) sysProcAttr(pidfd *int, cgroup int) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Cloneflags: p.Cloneflags, PidFD: pidfd, UidMappings: p.UIDMap, GidMappings: p.GIDMap, GidMappingsEnableSetgroups: p.SetGroups}
 	if cgroup >= 0 {
 		a.UseCgroupFD, a.CgroupFD = true, cgroup
@@ -191,7 +194,7 @@ func (p *Plan) SysProcAttr(pidfd *int, cgroup int) *syscall.SysProcAttr {
 }
 
 // String prints the plan, a line a decision.
-func (p *Plan) String() string {
+func (p *plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "profile %s\nargv %q\nenv %q\nsocket %d\n", p.Profile, p.Argv, p.Env, p.SocketFD)
 	for _, s := range p.Thread {

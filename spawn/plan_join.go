@@ -20,14 +20,14 @@ const (
 	profileSetns = "setns"
 )
 
-// Join is one setns(2) of the child: by a namespace's file, or by the target's pidfd.
-type Join struct {
+// join is one setns(2) of the child: by a namespace's file, or by the target's pidfd.
+type join struct {
 	Kinds []string
 	Path  string // empty: the target's
 }
 
 // String is the join in one line.
-func (j Join) String() string {
+func (j join) String() string {
 	s := fmt.Sprint(j.Kinds)
 	if j.Path == "" {
 		return s + " of the target"
@@ -35,7 +35,7 @@ func (j Join) String() string {
 	return s + " " + j.Path
 }
 
-func (j Join) flags() (flags uintptr) {
+func (j join) flags() (flags uintptr) {
 	for _, k := range j.Kinds {
 		flags |= cloneFlag(k)
 	}
@@ -43,17 +43,17 @@ func (j Join) flags() (flags uintptr) {
 }
 
 // bare reports whether the child begins by a bare fork, as a process of one thread.
-func (p *Plan) bare() bool {
+func (p *plan) bare() bool {
 	return len(p.Joins) > 0 || p.Helpers || p.Time != nil || p.Profile == profileSetns
 }
 
 // enters reports whether the child joins a namespace of this kind.
-func (p *Plan) enters(kind string) bool {
-	return slices.ContainsFunc(p.Joins, func(j Join) bool { return slices.Contains(j.Kinds, kind) })
+func (p *plan) enters(kind string) bool {
+	return slices.ContainsFunc(p.Joins, func(j join) bool { return slices.Contains(j.Kinds, kind) })
 }
 
 // hasUser reports whether the child is in a user namespace that is not the caller's.
-func (p *Plan) hasUser() bool { return len(p.UIDMap) > 0 || p.enters(container.NSUser) }
+func (p *plan) hasUser() bool { return len(p.UIDMap) > 0 || p.enters(container.NSUser) }
 
 // kinds are all that there are, in the order in which they are joined where it makes no difference.
 var kinds = [...]string{
@@ -61,7 +61,7 @@ var kinds = [...]string{
 }
 
 // target plans a child that joins a running process.
-func (p *Plan) target(cfg *Config, privileged bool) error {
+func (p *plan) target(cfg *Config, privileged bool) error {
 	t := cfg.Target
 	switch {
 	case t.PIDFD == nil:
@@ -70,6 +70,9 @@ func (p *Plan) target(cfg *Config, privileged bool) error {
 		return errors.New("target: a child that joins a process has its namespaces, and can be given none besides")
 	case cfg.Gate != "":
 		return errors.New("target: a child that joins a process waits at no gate")
+	}
+	if err := cfg.Container.checkJoining(); err != nil {
+		return err
 	}
 	for i, k := range t.Kinds {
 		if cloneFlag(k) == 0 {
@@ -80,19 +83,19 @@ func (p *Plan) target(cfg *Config, privileged bool) error {
 		}
 	}
 	user := slices.Contains(t.Kinds, container.NSUser)
-	all := Join{}
+	all := join{}
 	for _, k := range kinds {
 		if !slices.Contains(t.Kinds, k) {
 			continue
 		}
 		p.Namespaces = append(p.Namespaces, container.Namespace{Kind: k, How: container.NSCreated})
 		if user {
-			p.Joins = append(p.Joins, Join{Kinds: []string{k}})
+			p.Joins = append(p.Joins, join{Kinds: []string{k}})
 		}
 		all.Kinds = append(all.Kinds, k)
 	}
 	if !user && len(all.Kinds) > 0 {
-		p.Joins = []Join{all} // one call for all of them
+		p.Joins = []join{all} // one call for all of them
 	}
 	p.Chroot = t.Root != nil
 	p.Hidden = privileged || user
@@ -100,7 +103,7 @@ func (p *Plan) target(cfg *Config, privileged bool) error {
 }
 
 // joins moves what only a process of one thread can do, or can do only after it has entered a user namespace, from the cloning thread to the child.
-func (p *Plan) joins(cfg *Config) error {
+func (p *plan) joins(cfg *Config) error {
 	path := map[string]string{}
 	for _, n := range cfg.Namespaces {
 		if n.Path != "" && n.Kind != container.NSMount { // that one is joined after the execution
@@ -110,10 +113,10 @@ func (p *Plan) joins(cfg *Config) error {
 	if path[container.NSUser] == "" && path[container.NSTime] == "" {
 		return nil
 	}
-	p.Thread = slices.DeleteFunc(p.Thread, func(s ThreadStep) bool { return s.Path != "" })
+	p.Thread = slices.DeleteFunc(p.Thread, func(s threadStep) bool { return s.Path != "" })
 	for _, k := range kinds {
 		if path[k] != "" {
-			p.Joins = append(p.Joins, Join{Kinds: []string{k}, Path: path[k]})
+			p.Joins = append(p.Joins, join{Kinds: []string{k}, Path: path[k]})
 		}
 	}
 	p.Hidden = path[container.NSUser] != ""
@@ -125,13 +128,13 @@ func (p *Plan) joins(cfg *Config) error {
 //
 // Likewise a time namespace: who makes one is no member of it before its next execution, and before Linux 6.0 never,
 // time_namespaces(7).
-func (p *Plan) second() bool {
+func (p *plan) second() bool {
 	return p.enters(container.NSPid) || len(p.Joins) > 0 && p.Cloneflags != 0 || p.Time != nil
 }
 
 // firstFlags are the new namespaces of the process that this one makes; where there is a second one, they are that
 // one's, but for a user namespace that must be entered before another one is made.
-func (p *Plan) firstFlags() uintptr {
+func (p *plan) firstFlags() uintptr {
 	switch {
 	case p.Time != nil:
 		return p.Cloneflags & unix.CLONE_NEWUSER
@@ -143,7 +146,7 @@ func (p *Plan) firstFlags() uintptr {
 
 // mapped reports whether the child waits until the mappings of its new user namespace are written, and where: the
 // second process, if that one makes it.
-func (p *Plan) mapped() (first, second bool) {
+func (p *plan) mapped() (first, second bool) {
 	if len(p.UIDMap) == 0 {
 		return false, false
 	}
@@ -155,7 +158,7 @@ func (p *Plan) mapped() (first, second bool) {
 // at its first step, and everything below is open.
 type numbers struct{ files, exe, alive, joins, root, word, rest int }
 
-func (p *Plan) numbers(files int) numbers {
+func (p *plan) numbers(files int) numbers {
 	n := numbers{files: files, exe: files, alive: files + 1, joins: files + 2}
 	n.root = n.joins + len(p.Joins)
 	n.word = n.root
@@ -178,7 +181,7 @@ type sources struct {
 }
 
 // program is what the child does until it executes.
-func (p *Plan) program(s sources) (*rawfork.Program, error) {
+func (p *plan) program(s sources) (*rawfork.Program, error) {
 	n := p.numbers(len(s.files))
 	prog := &rawfork.Program{}
 	// The caller's mask is not the child's to keep, signal(7).
@@ -244,7 +247,7 @@ func notDumpable(prog *rawfork.Program) {
 }
 
 // await waits until the mappings are written, and becomes the root that they give.
-func (p *Plan) await(prog *rawfork.Program, n numbers) {
+func (p *plan) await(prog *rawfork.Program, n numbers) {
 	prog.Await(n.word)
 	if p.SetGroups {
 		prog.Call("setgroups to none", unix.SYS_SETGROUPS, 0, 0)
@@ -255,7 +258,7 @@ func (p *Plan) await(prog *rawfork.Program, n numbers) {
 
 // unshareTime makes a time namespace for who comes after this process, and writes its offsets. The file is opened at
 // the lowest number that is free, which is known: everything below is open.
-func (p *Plan) unshareTime(prog *rawfork.Program, n numbers) {
+func (p *plan) unshareTime(prog *rawfork.Program, n numbers) {
 	prog.Call("make a time namespace", unix.SYS_UNSHARE, unix.CLONE_NEWTIME)
 	if *p.Time == "" {
 		return
@@ -272,7 +275,7 @@ func (p *Plan) unshareTime(prog *rawfork.Program, n numbers) {
 
 // enter joins the namespaces. Where a user namespace is among them, what the caller's own privileges reach is joined before it, for inside they count no more; what only its
 // owner may join comes after.
-func (p *Plan) enter(prog *rawfork.Program, n numbers) {
+func (p *plan) enter(prog *rawfork.Program, n numbers) {
 	user := p.enters(container.NSUser)
 	var places []int
 	for i, j := range p.Joins {
@@ -309,7 +312,7 @@ const overflow = 65534
 
 // hide makes the real and the effective group two different ones. execve(2) makes such a process not dumpable (kernel fs/exec.c, begin_new_exec), where it would otherwise undo what prctl(2)
 // has done, and leave a moment for others before the new program can do it again. In a user namespace they differ already, unless its root is the caller itself.
-func (p *Plan) hide(prog *rawfork.Program) {
+func (p *plan) hide(prog *rawfork.Program) {
 	if !p.enters(container.NSUser) {
 		prog.Call("setresgid", unix.SYS_SETRESGID, overflow, 0, 0)
 	}

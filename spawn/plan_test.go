@@ -53,7 +53,7 @@ func TestPlanGolden(t *testing.T) {
 		"time": {Config{Namespaces: all(container.NSTime), TimeOffsets: map[string]TimeOffset{"boottime": {5, 7}, "monotonic": {-3, 0}}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := MakePlan(&c.cfg, c.privileged)
+			p, err := makePlan(&c.cfg, c.privileged)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +67,7 @@ func TestPlanGolden(t *testing.T) {
 }
 
 // programText is what the child of the plan does before it executes.
-func programText(t *testing.T, p *Plan) string {
+func programText(t *testing.T, p *plan) string {
 	t.Helper()
 	s := sources{exe: 100, root: 101}
 	for i := range p.SocketFD + 1 {
@@ -115,7 +115,7 @@ func TestPlanRefusals(t *testing.T) {
 		`target: namespace "net" is of no kind`: {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"net"}}},
 		`target: namespace "pid" stands twice`:  {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"pid", "pid"}}},
 	} {
-		if _, err := MakePlan(&cfg, true); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := makePlan(&cfg, true); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", cfg.Namespaces, err, want)
 		}
 	}
@@ -123,19 +123,19 @@ func TestPlanRefusals(t *testing.T) {
 
 func TestSysProcAttr(t *testing.T) {
 	cfg := Config{Namespaces: all(container.NSUser, container.NSPid), UIDMappings: []IDMap{{0, 1000, 1}}, GIDMappings: []IDMap{{0, 1000, 1}}}
-	p, err := MakePlan(&cfg, false)
+	p, err := makePlan(&cfg, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var pidfd int
-	a := p.SysProcAttr(&pidfd, 9)
+	a := p.sysProcAttr(&pidfd, 9)
 	if a.PidFD != &pidfd || !a.UseCgroupFD || a.CgroupFD != 9 || a.GidMappingsEnableSetgroups || a.Credential == nil || !a.Credential.NoSetGroups {
 		t.Errorf("%+v", a)
 	}
 	if a.Cloneflags != syscall.CLONE_NEWUSER|syscall.CLONE_NEWPID {
 		t.Errorf("clone flags %#x", a.Cloneflags)
 	}
-	if a := (&Plan{}).SysProcAttr(&pidfd, -1); a.UseCgroupFD || a.Credential != nil {
+	if a := (&plan{}).sysProcAttr(&pidfd, -1); a.UseCgroupFD || a.Credential != nil {
 		t.Errorf("%+v", a)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 )
 
 // Listener takes the listener of a filter that hands system calls to a supervisor, seccomp_unotify(2), of the process
@@ -19,12 +19,12 @@ type Listener func(ctx context.Context, pid int, listener *os.File) error
 
 // take fetches the listener that the child's request names, and hands it on. The child cannot send it: sendmsg(2) may
 // be what the filter forbids.
-func (f Listener) take(ctx context.Context, pid int, pidfd *os.File, arg syncproto.Value) error {
+func (f Listener) take(ctx context.Context, pid int, pidfd *os.File, arg container.SeccompArg) error {
 	if f == nil {
 		return errors.New("the filter hands system calls to a supervisor, and nobody takes its listener")
 	}
-	n, ok := arg.Int()
-	if !ok || n < 0 || n > 1<<30 {
+	n := arg.FD
+	if n < 0 || n > 1<<30 {
 		return errors.New("the request's argument is not the number of a descriptor")
 	}
 	rc, err := pidfd.SyscallConn()

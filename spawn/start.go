@@ -33,9 +33,9 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 // starter is one start in the making: what must be undone if it fails.
 type starter struct {
 	cfg     *Config
-	plan    *Plan
+	plan    *plan
 	process *Process
-	peer    *transport.Peer
+	peer    *transport.Parent
 	gate    *gate
 	// idNamespaces are those that were made for mounts, by their mappings.
 	idNamespaces map[string]*os.File
@@ -44,7 +44,7 @@ type starter struct {
 
 func (s *starter) start(ctx context.Context) error {
 	var err error
-	if s.plan, err = MakePlan(s.cfg, os.Geteuid() == 0); err != nil {
+	if s.plan, err = makePlan(s.cfg, os.Geteuid() == 0); err != nil {
 		return &StartError{Stage: "plan", Err: err}
 	}
 	if s.cfg.Gate != "" {
@@ -160,7 +160,7 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 // whether it came to that: the steps before it were all carried out.
 func (s *starter) quick(steps []func() error, files []uintptr, cgroup int) (made bool, err error) {
 	pidfd, pid := -1, 0
-	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.SysProcAttr(&pidfd, cgroup)}
+	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.sysProcAttr(&pidfd, cgroup)}
 	err = onThread(steps, func() (err error) {
 		made = true
 		pid, err = forkExec("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
@@ -246,18 +246,14 @@ func (s *starter) place(ctx context.Context) error {
 	return nil
 }
 
-func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
-	name := s.cfg.Codec
-	if name == "" {
-		name = "msgpack"
+func (s *starter) newPeer(conn *transport.Conn) (*transport.Parent, error) {
+	c := s.cfg.Codec
+	if c == nil {
+		c = codec.MessagePack()
 	}
-	c, ok := codec.ByName(name)
-	if !ok {
-		return nil, fmt.Errorf("codec %q is not registered", name)
-	}
-	profile := syncproto.Init()
+	profile := container.InitProfile()
 	if s.plan.Profile == profileSetns {
-		profile = syncproto.Setns()
+		profile = container.SetnsProfile()
 	}
 	p, err := transport.NewParent(conn, profile, transport.Options{
 		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks), Trace: s.cfg.Trace,
@@ -265,7 +261,7 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	told := s.cfg.Container
+	told := s.cfg.Container.told()
 	if s.gate != nil {
 		told.GateFD = 1 // config says which
 	}
@@ -296,13 +292,11 @@ func (s *starter) undo(err error) error {
 
 // config is the body of CONFIG and the descriptors that ride with it.
 func (s *starter) config() (syncproto.Value, []int, error) {
-	c := s.cfg.Container
+	c := s.cfg.Container.told()
 	c.Namespaces = append([]container.Namespace(nil), s.plan.Namespaces...)
 	c.Loopback = s.plan.Loopback
-	c.Process.KeepFDs = s.cfg.PreserveFDs
-	if len(s.plan.UIDMap) > 0 && !s.plan.SetGroups {
-		c.Process.SetGroups = false
-	}
+	c.KeepFDs = s.cfg.PreserveFDs
+	c.SetGroupsDenied = len(s.plan.UIDMap) > 0 && !s.plan.SetGroups
 	var fds []int
 	for i, n := range c.Namespaces {
 		if n.How != container.NSJoin {

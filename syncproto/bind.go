@@ -2,23 +2,44 @@ package syncproto
 
 import (
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
-// ToValue turns a Go value into the data model: structs become maps (field tag `sync:"name"` or `sync:"name,omitempty"`; a field without the tag does not
-// travel), slices become lists, []byte becomes bytes, pointers what they point to or null. T is built of these, bool, string, and integers;
-// anything else is a mistake of the program and an error that names the type. Strings that are not UTF-8 are an error too, with the field's path:
-// nothing is changed silently on its way.
-func ToValue[T any](t T) (Value, error) { return toValue(reflect.ValueOf(&t).Elem()) }
+// ToValue turns a Go value into the data model. A T is built of
+//
+//   - bool, string and integers of every size but uintptr, also under names of their own;
+//   - slices and arrays, which are lists, of a fixed length for an array; of bytes, they are bytes;
+//   - map[string]E, which is a map, written in the order of its keys;
+//   - structs, which are maps of those fields that have a tag `sync:"name"` or `sync:"name,omitempty"`. With omitempty
+//     a field does not travel where it is zero or of no length, and may be absent. Fields without a tag stay behind, as
+//     do those tagged "-". An embedded field needs a tag like any other, and a struct must have a tag somewhere:
+//     otherwise a time.Time, say, would get lost without a word;
+//   - struct{}, which is null: the argument of a request that has nothing to say;
+//   - pointers, which are null or what they point to, and Value itself.
+//
+// Anything else is a mistake of the program, and an error that names the type and the field's path: a *BindError. So
+// are text that is not UTF-8, keys that no codec takes, and pointers that lead back to themselves. Nothing is changed
+// silently on its way.
+func ToValue[T any](t T) (Value, error) { return toValue(reflect.ValueOf(&t).Elem(), maxNesting) }
 
-// FromValue fills t from v, the reverse of ToValue. Fields of v that T does not know are ignored when lenient, as CONFIG asks for, so that a newer
-// parent can tell an older child more; otherwise they are an error. An error names the field by its path.
+// FromValue fills t from v, the reverse of ToValue. Every field without omitempty must be there, null where that is
+// what it holds; one that may be absent, and is, keeps what t had. Fields of v that T does not know are ignored when
+// lenient, as CONFIG asks for, so that a newer parent can tell an older child more; otherwise they are an error.
+// Lenient means nothing else: what is required stays required. An error is a *BindError that names the field by its
+// path, and leaves t filled in part.
 func FromValue[T any](v Value, t *T, lenient bool) error {
 	return fromValue(v, reflect.ValueOf(t).Elem(), lenient)
 }
+
+// maxNesting is how many structs, lists and maps may lie within each other in a Go value: more than any limit admits.
+// What goes on for longer is a cycle of pointers, or might as well be one.
+const maxNesting = 255
+
+// maxPointers is how many pointers may lead to one another before there is a value.
+const maxPointers = 16
 
 // BindError says which field of a value could not be bound, and why.
 type BindError struct {
@@ -47,6 +68,13 @@ func under(err error, step string) error {
 
 func underIndex(err error, i int) error { return under(err, "["+strconv.Itoa(i)+"]") }
 
+func underKey(err error, key string) error {
+	if len(key) > 40 {
+		key = cutText(key, 40) + "..."
+	}
+	return under(err, "["+strconv.QuoteToASCII(key)+"]")
+}
+
 // bound is a field of a struct that travels.
 type bound struct {
 	name  string
@@ -54,182 +82,64 @@ type bound struct {
 	index int
 }
 
-// layouts are the fields of the structs that were met so far, by their reflect.Type: tags are read once.
+// layout is what is known of a struct.
+type layout struct {
+	fields []bound
+	wrong  string // why no value can be made of it; empty for nothing
+}
+
+// layouts are those of the structs that were met so far, by their reflect.Type: tags are read once.
 var layouts sync.Map
 
-func layout(t reflect.Type) []bound {
+func layoutOf(t reflect.Type) *layout {
 	if l, ok := layouts.Load(t); ok {
-		return *l.(*[]bound)
+		return l.(*layout)
 	}
-	var l []bound
-	for i := range t.NumField() {
-		name, opt, _ := strings.Cut(t.Field(i).Tag.Get("sync"), ",")
-		if name != "" {
-			l = append(l, bound{name, opt == "omitempty", i})
-		}
-	}
-	layouts.Store(t, &l)
+	l := &layout{}
+	l.fields, l.wrong = readTags(t)
+	layouts.Store(t, l)
 	return l
 }
 
-func toValue(r reflect.Value) (Value, error) {
-	switch r.Kind() {
-	case reflect.Bool:
-		return BoolValue(r.Bool()), nil
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return IntValue(r.Int()), nil
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return UintValue(r.Uint()), nil
-	case reflect.String:
-		v := StringValue(r.String())
-		if v.text() != r.String() {
-			return Value{}, &BindError{"", "not valid UTF-8: " + strconv.QuoteToASCII(r.String())}
-		}
-		return v, nil
-	case reflect.Pointer:
-		if r.IsNil() {
-			return Value{}, nil
-		}
-		return toValue(r.Elem())
-	case reflect.Slice:
-		if r.Type().Elem().Kind() == reflect.Uint8 {
-			return BytesValue(r.Bytes()), nil
-		}
-		list := make([]Value, r.Len())
-		for i := range list {
-			v, err := toValue(r.Index(i))
-			if err != nil {
-				return Value{}, underIndex(err, i)
-			}
-			list[i] = v
-		}
-		return ListValue(list...), nil
-	case reflect.Struct:
-		if r.Type() == reflect.TypeFor[Value]() { // looked at before Interface, which copies every struct
-			return r.Interface().(Value), nil
-		}
-		return structToValue(r)
-	}
-	return Value{}, &BindError{"", "the data model has no " + r.Type().String()}
-}
-
-func structToValue(r reflect.Value) (Value, error) {
-	l := layout(r.Type())
-	fields := make([]Field, 0, len(l))
-	for _, f := range l {
-		if f.omit && isEmpty(r.Field(f.index)) {
+// readTags reads the tags of a struct. What it refuses would lose data, or could not be told apart on the wire.
+func readTags(t reflect.Type) (fields []bound, wrong string) {
+	seen := make(map[string]string)
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, tagged := f.Tag.Lookup("sync")
+		name, opt, _ := strings.Cut(tag, ",")
+		where := "field " + f.Name + " of " + t.String()
+		switch {
+		case tag == "-":
 			continue
-		}
-		v, err := toValue(r.Field(f.index))
-		if err != nil {
-			return Value{}, under(err, f.name)
-		}
-		fields = append(fields, Field{f.name, v})
-	}
-	return MapValue(fields...), nil
-}
-
-func isEmpty(r reflect.Value) bool {
-	if r.Kind() == reflect.Slice {
-		return r.Len() == 0
-	}
-	return r.IsZero()
-}
-
-func fromValue(v Value, r reflect.Value, lenient bool) error {
-	if r.Kind() == reflect.Pointer {
-		if v.kind == Null {
-			r.SetZero()
-			return nil
-		}
-		r.Set(reflect.New(r.Type().Elem()))
-		return fromValue(v, r.Elem(), lenient)
-	}
-	switch r.Kind() {
-	case reflect.Bool:
-		b, ok := v.Bool()
-		if !ok {
-			return mismatch("bool", v)
-		}
-		r.SetBool(b)
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		n, ok := v.Int()
-		if !ok || r.OverflowInt(n) {
-			return mismatch(r.Kind().String(), v)
-		}
-		r.SetInt(n)
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		n, ok := v.Uint()
-		if !ok || r.OverflowUint(n) {
-			return mismatch(r.Kind().String(), v)
-		}
-		r.SetUint(n)
-	case reflect.String:
-		if v.kind != String {
-			return mismatch("string", v)
-		}
-		r.SetString(v.text())
-	case reflect.Slice:
-		return fromList(v, r, lenient)
-	case reflect.Struct:
-		if r.Type() == reflect.TypeFor[Value]() {
-			r.Set(reflect.ValueOf(v))
-			return nil
-		}
-		return fromMap(v, r, lenient)
-	default:
-		return &BindError{"", "the data model has no " + r.Type().String()}
-	}
-	return nil
-}
-
-func fromList(v Value, r reflect.Value, lenient bool) error {
-	if r.Type().Elem().Kind() == reflect.Uint8 {
-		if v.kind != Bytes {
-			return mismatch("bytes", v)
-		}
-		r.SetBytes([]byte(v.text()))
-		return nil
-	}
-	if v.kind != List {
-		return mismatch("list", v)
-	}
-	list := v.List()
-	r.Set(reflect.MakeSlice(r.Type(), len(list), len(list)))
-	for i, e := range list {
-		if err := fromValue(e, r.Index(i), lenient); err != nil {
-			return underIndex(err, i)
-		}
-	}
-	return nil
-}
-
-func fromMap(v Value, r reflect.Value, lenient bool) error {
-	if v.kind != Map {
-		return mismatch("map", v)
-	}
-	l := layout(r.Type())
-	known := 0
-	for _, f := range l {
-		e, ok := v.Get(f.name)
-		if !ok {
+		case !tagged && f.Anonymous:
+			return nil, "embedded " + f.Name + " of " + t.String() + " has no sync tag, so its fields would be lost"
+		case !tagged:
 			continue
+		case !f.IsExported():
+			return nil, where + " has a sync tag but is not exported"
+		case name == "" || name[0] == '$' || !utf8.ValidString(name):
+			return nil, where + " has the name " + strconv.QuoteToASCII(name) + ", which no codec takes"
+		case opt != "" && opt != "omitempty":
+			return nil, where + " has the option " + strconv.QuoteToASCII(opt) + "; there is omitempty alone"
+		case seen[name] != "":
+			return nil, "fields " + seen[name] + " and " + f.Name + " of " + t.String() + " have the same name"
 		}
-		known++
-		if err := fromValue(e, r.Field(f.index), lenient); err != nil {
-			return under(err, f.name)
-		}
+		seen[name] = f.Name
+		fields = append(fields, bound{name, opt == "omitempty", i})
 	}
-	if known == len(v.Fields()) || lenient {
-		return nil
+	if len(fields) == 0 {
+		return nil, "the data model has no " + t.String() + ": no field of it has a sync tag"
 	}
-	for _, f := range v.Fields() {
-		if !slices.ContainsFunc(l, func(b bound) bool { return b.name == f.Name }) {
-			return &BindError{f.Name, "unknown field"}
-		}
-	}
-	return nil
+	return fields, ""
 }
+
+func noSuchType(t reflect.Type) error { return &BindError{"", "the data model has no " + t.String()} }
+
+func isByte(t reflect.Type) bool { return t.Kind() == reflect.Uint8 }
+
+// isUnit reports whether t is a struct{}, by whatever name.
+func isUnit(t reflect.Type) bool { return t.NumField() == 0 }
 
 func mismatch(want string, got Value) error {
 	text := string(got.appendText(nil, 64))

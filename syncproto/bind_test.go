@@ -2,7 +2,9 @@ package syncproto_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -129,6 +131,8 @@ func TestFromValueNamesTheField(t *testing.T) {
 		`B: unknown field`:                                  field("B", syncproto.BoolValue(true)),
 		`Local: unknown field`:                              field("Local", text),
 		`value: want map, got integer 1`:                    one,
+		`b: missing`:                                        syncproto.MapValue(),
+		`ptr.n: missing`:                                    field("ptr", syncproto.MapValue()),
 	} {
 		var e everything
 		err := syncproto.FromValue(v, &e, false)
@@ -138,7 +142,13 @@ func TestFromValueNamesTheField(t *testing.T) {
 		}
 	}
 	var e everything
-	if err := syncproto.FromValue(field("in", field("surprise", one)), &e, true); err != nil {
+	err := syncproto.FromValue(field("in", field("surprise", one)), &e, true)
+	if err == nil || err.Error() != "in.n: missing" {
+		t.Errorf("lenient, without what is required: %v", err)
+	}
+	var in inner
+	more := syncproto.MapValue(syncproto.Field{Name: "surprise"}, syncproto.Field{Name: "n", Value: one})
+	if err := syncproto.FromValue(more, &in, true); err != nil {
 		t.Errorf("lenient: %v", err)
 	}
 	if err := syncproto.FromValue(field("in", field("n", text)), &e, true); err == nil {
@@ -146,23 +156,128 @@ func TestFromValueNamesTheField(t *testing.T) {
 	}
 }
 
+type loop *loop
+
+type cycle struct {
+	Next *cycle `sync:"next"`
+}
+
+type embedding struct {
+	inner
+	N int `sync:"n"`
+}
+
+// Nothing is dropped without a word, and nothing runs on for ever: the error names the field and the type.
 func TestToValueRefusesWhatTheModelHasNot(t *testing.T) {
-	check := func(want string, err error) {
-		t.Helper()
-		if err == nil || err.Error() != want {
-			t.Errorf("got %v, want %s", err, want)
+	ring := &cycle{}
+	ring.Next = ring
+	var itself loop
+	itself = &itself
+	deep := strings.Repeat("next.", 254) +
+		"next: structs, lists and maps are nested more than 255 deep; a cycle of pointers?"
+	for _, test := range []struct {
+		want string
+		err  error
+	}{
+		{"value: the data model has no float64", to(1.5)},
+		{"m: the data model has no map[int]string", to(struct {
+			M map[int]string `sync:"m"`
+		}{})},
+		{`l[1]: not valid UTF-8: "bad\xff"`, to(everything{L: []string{"ok", "bad\xff"}})},
+		{"value: the data model has no time.Time: no field of it has a sync tag", to(time.Time{})},
+		{"at[0]: the data model has no time.Time: no field of it has a sync tag", to(struct {
+			At []time.Time `sync:"at"`
+		}{[]time.Time{{}}})},
+		{"value: the data model has no struct { N int \"json:\\\"n\\\"\" }: no field of it has a sync tag", to(struct {
+			N int `json:"n"`
+		}{})},
+		{"value: embedded inner of syncproto_test.embedding has no sync tag, so its fields would be lost", to(embedding{})},
+		{`value: field n of struct { n int "sync:\"n\"" } has a sync tag but is not exported`, to(struct {
+			n int `sync:"n"`
+		}{})},
+		{`value: fields A and B of struct { A int "sync:\"n\""; B int "sync:\"n\"" } have the same name`, to(struct {
+			A int `sync:"n"`
+			B int `sync:"n"`
+		}{})},
+		{`value: field A of struct { A int "sync:\"$n\"" } has the name "$n", which no codec takes`, to(struct {
+			A int `sync:"$n"`
+		}{})},
+		{`value: field A of struct { A int "sync:\"n,omitzero\"" } has the option "omitzero"; there is omitempty alone`, to(struct {
+			A int `sync:"n,omitzero"`
+		}{})},
+		{`["$a"]: the key is not valid UTF-8, or starts with "$", which is reserved`, to(map[string]int{"$a": 1})},
+		{deep, to(ring)},
+		{"value: more than 16 pointers in a row; a cycle?", to(itself)},
+	} {
+		if test.err == nil || test.err.Error() != test.want {
+			t.Errorf("got %v, want %s", test.err, test.want)
 		}
 	}
-	_, err := syncproto.ToValue(1.5)
-	check("value: the data model has no float64", err)
-	_, err = syncproto.ToValue(struct {
-		M map[string]int `sync:"m"`
-	}{})
-	check("m: the data model has no map[string]int", err)
-	_, err = syncproto.ToValue(everything{L: []string{"ok", "bad\xff"}})
-	check(`l[1]: not valid UTF-8: "bad\xff"`, err)
 	var f float64
 	if err := syncproto.FromValue(syncproto.IntValue(1), &f, true); err == nil {
 		t.Error("a float was bound")
+	}
+	if err := syncproto.FromValue(syncproto.Value{}, &itself, true); err != nil {
+		t.Errorf("null for a pointer: %v", err)
+	}
+	if err := syncproto.FromValue(syncproto.IntValue(1), &itself, true); err == nil {
+		t.Error("a pointer that leads to itself was bound")
+	}
+}
+
+func to[T any](t T) error {
+	_, err := syncproto.ToValue(t)
+	return err
+}
+
+type word string
+
+// Maps, arrays and the empty struct, in both directions.
+func TestMapsAndArraysSurviveTheModel(t *testing.T) {
+	type all struct {
+		M    map[string]int8     `sync:"m"`
+		By   map[word][]inner    `sync:"by,omitempty"`
+		None map[string]string   `sync:"none,omitempty"`
+		A    [3]uint16           `sync:"a"`
+		Raw  [4]byte             `sync:"raw"`
+		Raws map[string][2]byte  `sync:"raws"`
+		Unit struct{}            `sync:"unit"`
+		Ptr  **inner             `sync:"ptr"`
+		Up   map[string]struct{} `sync:"up"`
+	}
+	in := &inner{N: 7}
+	want := all{M: map[string]int8{"b": 2, "a": -1, "": 0}, By: map[word][]inner{"x": {{N: 1}}}, None: map[string]string{},
+		A: [3]uint16{1, 2, 3}, Raw: [4]byte{0xff, 1, 2, 3}, Raws: map[string][2]byte{"r": {1, 2}}, Ptr: &in, Up: map[string]struct{}{"k": {}}}
+	v, err := syncproto.ToValue(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = `{m:{:0 a:-1 b:2} by:{x:[{n:1}]} a:[1 2 3] raw:bytes("\xff\x01\x02\x03") ` +
+		`raws:{r:bytes("\x01\x02")} unit:null ptr:{n:7} up:{k:null}}`
+	if v.String() != text {
+		t.Errorf("%v, want %s", v, text)
+	}
+	var got all
+	if err := syncproto.FromValue(v, &got, false); err != nil {
+		t.Fatal(err)
+	}
+	want.None = nil
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	one := syncproto.IntValue(1)
+	for want, f := range map[string]syncproto.Value{
+		`a: want list of 3, got list [1]`:           field("a", syncproto.ListValue(one)),
+		`raw: want 4 bytes, got bytes bytes("abc")`: field("raw", syncproto.BytesValue([]byte("abc"))),
+		`unit: want null, got map {}`:               field("unit", syncproto.MapValue()),
+		`m["k"]: want int8, got string "x"`:         field("m", field("k", syncproto.StringValue("x"))),
+		`m: want map, got null null`:                field("m", syncproto.Value{}),
+		`by["k"][0].n: want int8, got null null`:    field("by", field("k", syncproto.ListValue(field("n", syncproto.Value{})))),
+		`up["k"]: want null, got integer 1`:         field("up", field("k", one)),
+		`ptr.n: missing`:                            field("ptr", syncproto.MapValue()),
+	} {
+		if err := syncproto.FromValue(f, &got, false); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 )
 
 // packet is a frame on its way.
@@ -26,7 +27,7 @@ type talk struct {
 
 func newTalk(t *rapid.T) *talk {
 	k := &talk{}
-	p := rapid.SampledFrom([]*syncproto.Profile{syncproto.Init(), syncproto.Setns(), syncproto.Start(), small()}).Draw(t, "profile")
+	p := rapid.SampledFrom([]*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), container.StartProfile(), small()}).Draw(t, "profile")
 	for r := range k.m {
 		m, err := syncproto.NewMachine(syncproto.Role(r), p, syncproto.Limits{Notes: 3, Frames: 100})
 		if err != nil {
@@ -54,7 +55,7 @@ var words = func() []syncproto.Frame {
 	for k := syncproto.KindHello; k <= syncproto.KindCancel; k++ {
 		list = append(list, syncproto.Frame{Kind: k, Size: 7}, syncproto.Frame{Kind: k, More: true, Size: 7}, syncproto.Frame{Kind: k, Fail: true})
 	}
-	for _, p := range []*syncproto.Profile{syncproto.Init(), syncproto.Setns(), small()} {
+	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), small()} {
 		for _, ph := range p.Phases {
 			for _, r := range ph.Rows {
 				list = append(list, syncproto.Frame{Kind: syncproto.KindRequest, Name: r.Request, FDs: int(r.RequestFDs.Min)}, syncproto.Frame{Kind: syncproto.KindReply, Name: r.Reply, FDs: int(r.ReplyFDs.Max)})
@@ -217,7 +218,7 @@ func TestRandomConversations(t *testing.T) {
 func FuzzMachine(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 1, 3, 0, 0, 2})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := syncproto.NewMachine(parent, syncproto.Init(), syncproto.Limits{})
+		m, err := syncproto.NewMachine(parent, container.InitProfile(), syncproto.Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}

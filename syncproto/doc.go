@@ -5,14 +5,17 @@
 //
 //   - Header, Kind and Limits: the frame and its bounds.
 //   - Value: the data model that every codec carries, and ToValue and FromValue between it and Go's types.
-//   - Profile, Phase, Row: a conversation declared as a table. Init, Setns and Start are the profiles of containers; users write their own.
+//   - Profile, Phase, Row: a conversation declared as a table, which its users write.
+//   - Exchange: a row with the Go types of what its request and its reply carry.
 //   - Rules: the table that every conversation follows, whatever its profile.
 //   - Machine: one side's view of one conversation. Both roles run the same Machine on the same tables.
 //   - Report: an error in a form that crosses the boundary between two processes.
 //
 // # Responsibilities of the caller
 //
-// Most programs use package transport, whose Peer joins a Machine, a codec and a connection; the two programs below example are complete. Whoever drives a Machine alone keeps to this order:
+// Most programs use package transport, which moves the bytes of a session.Session and keeps its time; the two programs
+// below example are complete. Whoever has I/O of their own drives a Session. Whoever drives a Machine alone keeps to
+// this order:
 //
 //	h, err := m.Send(frame)      // may this side send it now? then its header; after an error nothing may leave
 //	err := m.Admit(header)       // may the peer send this now? before the payload is read

@@ -48,6 +48,14 @@ func (e *ProtocolError) Error() string {
 	return s
 }
 
+// SyncCode is the violation's code, as package remote asks for it (remote.Coder). A nil *ProtocolError has none.
+func (e *ProtocolError) SyncCode() Code {
+	if e == nil {
+		return ""
+	}
+	return e.Code
+}
+
 // Is reports whether target is a *ProtocolError of the same code: errors.Is(err, &ProtocolError{Code: CodeLimit}).
 func (e *ProtocolError) Is(target error) bool {
 	t, ok := target.(*ProtocolError)

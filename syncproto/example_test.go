@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 )
 
 // A conversation is a table. What could not be run, or could never end, is refused with its row.
@@ -25,7 +26,7 @@ func ExampleProfile_Validate() {
 
 // A machine decides what may be said now; it does no I/O. The same code runs in both roles.
 func ExampleMachine() {
-	m, err := syncproto.NewMachine(syncproto.Parent, syncproto.Start(), syncproto.Limits{})
+	m, err := syncproto.NewMachine(syncproto.Parent, container.StartProfile(), syncproto.Limits{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -5,14 +5,14 @@ import "strconv"
 // Limits bound what a peer can make this side hold. Both sides state theirs in HELLO and HELLO_ACK, the lower of each pair holds for both, and the sender checks
 // them before it sends. Sizes are bytes of payload. Zero fields take the default.
 type Limits struct {
-	Control  uint32 `sync:"control"`  // HELLO, HELLO_ACK, CONFIG_OK, NOTE, EXEC, CANCEL; default 4 KiB
-	Error    uint32 `sync:"error"`    // ERROR; default 32 KiB
-	Fragment uint32 `sync:"fragment"` // one fragment of CONFIG; default 32 KiB, so that it fits a packet of any socket buffer
-	Message  uint32 `sync:"message"`  // REQUEST, REPLY; default 64 KiB
-	Config   uint32 `sync:"config"`   // all fragments of CONFIG together; default 4 MiB, never above 64 MiB
-	Notes    uint16 `sync:"notes"`    // NOTE frames in a conversation; default 256
-	Frames   uint16 `sync:"frames"`   // frames of one side in a conversation; default 4096
-	Depth    uint8  `sync:"depth"`    // nesting of lists and maps; default 32
+	Control  uint32 `sync:"control,omitempty"`  // HELLO, HELLO_ACK, CONFIG_OK, NOTE, EXEC, CANCEL; default 4 KiB
+	Error    uint32 `sync:"error,omitempty"`    // ERROR; default 32 KiB
+	Fragment uint32 `sync:"fragment,omitempty"` // one fragment of CONFIG; default 32 KiB, which fits a packet of any socket buffer
+	Message  uint32 `sync:"message,omitempty"`  // REQUEST, REPLY; default 64 KiB
+	Config   uint32 `sync:"config,omitempty"`   // all fragments of CONFIG together; default 4 MiB, never above 64 MiB
+	Notes    uint16 `sync:"notes,omitempty"`    // NOTE frames in a conversation; default 256
+	Frames   uint16 `sync:"frames,omitempty"`   // frames of one side in a conversation; default 4096
+	Depth    uint8  `sync:"depth,omitempty"`    // nesting of lists and maps; default 32
 }
 
 // Bounds that no negotiation moves.

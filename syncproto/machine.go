@@ -38,7 +38,7 @@ type Machine struct {
 
 // NewMachine is a machine for one role of a conversation by a profile, under this side's own limits. It refuses a profile or limits that are not valid.
 func NewMachine(role Role, p *Profile, l Limits) (*Machine, error) {
-	if err := p.Validate(); err != nil {
+	if err := p.valid(); err != nil {
 		return nil, err
 	}
 	if err := l.Validate(); err != nil {
@@ -88,13 +88,12 @@ func (m *Machine) Send(f Frame) (Header, error) {
 	return h, nil
 }
 
-// Unsent takes back the number of the last frame that Send let pass, of which not a byte could leave: the next frame, a CANCEL say, needs it, or the peer finds a gap. All else that
-// the frame has changed stays; a side that could not send is about to end the conversation.
-func (m *Machine) Unsent(h Header) {
-	if h.Seq != 0 && m.seq[m.role] == h.Seq {
-		m.seq[m.role]--
-	}
-}
+// Skip counts a frame of a side that was not taken in: one that was refused after its header had been read, or that
+// left although the conversation ended meanwhile. What follows it is in order.
+func (m *Machine) Skip(sender Role) { m.seq[sender]++ }
+
+// Passed is another number whenever a frame has passed since.
+func (m *Machine) Passed() uint32 { return uint32(m.seq[Parent])<<16 | uint32(m.seq[Child]) }
 
 // answers is the sequence number that a frame of this side refers to.
 func (m *Machine) answers(f Frame) uint16 {

@@ -1,9 +1,6 @@
 package syncproto
 
-import (
-	"hash/fnv"
-	"strconv"
-)
+import "strconv"
 
 // Hello is the parent's greeting, the body of HELLO.
 type Hello struct {
@@ -24,7 +21,7 @@ type HelloAck struct {
 	PID     int    `sync:"pid"`     // as the child sees it
 }
 
-// ConfigOK says that CONFIG arrived whole: its size and FNV-1a fingerprint, the body of CONFIG_OK.
+// ConfigOK says that CONFIG arrived whole: its size and digest, the body of CONFIG_OK.
 type ConfigOK struct {
 	Size   uint32 `sync:"size"`   // bytes of all the fragments
 	Digest string `sync:"digest"` // Digest of all the fragments' bytes in 16 hexadecimal digits
@@ -42,21 +39,24 @@ type Note struct {
 	Text  string `sync:"text"`  // one line
 }
 
+// Validate refuses a level that is not one of those of Note.
+func (n *Note) Validate() error {
+	switch n.Level {
+	case "debug", "info", "warning", "error":
+		return nil
+	}
+	return &BindError{"level", "want debug, info, warning or error, got " + strconv.QuoteToASCII(cutText(n.Level, 40))}
+}
+
 // Cancel asks the child to stop: it answers with ERROR and ends, the body of CANCEL.
 type Cancel struct {
 	Reason string `sync:"reason"` // for people
 }
 
-// Digest is the fingerprint that CONFIG_OK carries. It finds a mistake, not a forger.
-func Digest(config []byte) string {
-	h := fnv.New64a()
-	_, _ = h.Write(config)
-	return hex16(h.Sum64())
-}
-
 // Greeting is the Hello for a profile.
 func Greeting(p *Profile, codecs []string, l Limits, session string) Hello {
-	return Hello{MinVersion: Version, MaxVersion: Version, Codecs: codecs, Profile: p.Name, Hash: hex16(p.Hash()), Limits: l.WithDefaults(), Session: session}
+	return Hello{MinVersion: Version, MaxVersion: Version, Codecs: codecs, Profile: p.Name, Hash: p.fingerprint(),
+		Limits: l.WithDefaults(), Session: session}
 }
 
 // Answer is the child's answer to a greeting, given the profile, the codecs and the limits that it has itself. It refuses, with words for both sides, where there is
@@ -67,9 +67,10 @@ func (h Hello) Answer(p *Profile, codecs []string, l Limits, pid int) (HelloAck,
 		return HelloAck{}, &ProtocolError{Code: CodeVersion, Sender: Parent, Kind: KindHello,
 			Text: "versions " + strconv.Itoa(h.MinVersion) + " to " + strconv.Itoa(h.MaxVersion) + " do not hold " + strconv.Itoa(Version)}
 	}
-	if h.Profile != p.Name || h.Hash != hex16(p.Hash()) {
+	if h.Profile != p.Name || h.Hash != p.fingerprint() {
 		return HelloAck{}, &ProtocolError{Code: CodeProfile, Sender: Parent, Kind: KindHello,
-			Text: "profile " + strconv.Quote(h.Profile) + " " + h.Hash + " is not " + strconv.Quote(p.Name) + " " + hex16(p.Hash()) + ": parent and child are of different versions"}
+			Text: "profile " + strconv.Quote(h.Profile) + " " + h.Hash + " is not " + strconv.Quote(p.Name) + " " +
+				p.fingerprint() + ": parent and child are of different versions"}
 	}
 	for _, want := range h.Codecs {
 		for _, have := range codecs {

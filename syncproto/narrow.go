@@ -1,8 +1,9 @@
 package syncproto
 
-// Require is a copy of the profile in which the request is made at least once wherever it is legal: what the configuration asks for must happen.
+// Require is the profile in which the request is made at least once wherever it is legal: what the configuration asks
+// for must happen. Like p it is not to be changed from here on: whoever asks for the same gets the same one.
 func (p *Profile) Require(request string) *Profile {
-	return p.edit(func(r Row) (Row, bool) {
+	return p.edited(edit{requires, request}, func(r Row) (Row, bool) {
 		if r.Request == request {
 			r.Min = max(r.Min, 1)
 		}
@@ -10,9 +11,10 @@ func (p *Profile) Require(request string) *Profile {
 	})
 }
 
-// Forbid is a copy of the profile without the request: what the configuration does not ask for must not happen.
+// Forbid is the profile without the request: what the configuration does not ask for must not happen. It is not to be
+// changed either.
 func (p *Profile) Forbid(request string) *Profile {
-	return p.edit(func(r Row) (Row, bool) { return r, r.Request != request })
+	return p.edited(edit{forbids, request}, func(r Row) (Row, bool) { return r, r.Request != request })
 }
 
 func (p *Profile) edit(f func(Row) (Row, bool)) *Profile {

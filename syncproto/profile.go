@@ -27,7 +27,7 @@ func (r Role) Peer() Role { return r ^ 1 }
 
 // Profile declares a conversation: what may be said after CONFIG, by whom, when, how often, with how many descriptors, and what the answer is called.
 // Both roles run it, docs/protocol.md is drawn from it, and a hash of it stands in HELLO so that two programs with different tables find out at once.
-// A Profile is data; it is not changed once a conversation uses it.
+// A Profile is data; it is not changed once a conversation uses it, for what is worked out of it then is kept.
 type Profile struct {
 	Name      string  // names of profiles, phases, requests and replies: 1 to 32 of a-z A-Z 0-9 . _ -
 	Doc       string  // one sentence for people; not part of the hash

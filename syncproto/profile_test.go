@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 )
 
 func row(request, next string) syncproto.Row {
@@ -24,7 +25,7 @@ func small() *syncproto.Profile {
 }
 
 func TestProfilesOfContainersAreValid(t *testing.T) {
-	for _, p := range []*syncproto.Profile{syncproto.Init(), syncproto.Setns(), syncproto.Start(), small()} {
+	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), container.StartProfile(), small()} {
 		if err := p.Validate(); err != nil {
 			t.Error(err)
 		}
@@ -119,7 +120,7 @@ func TestHashChangesWithTheTableAlone(t *testing.T) {
 }
 
 func TestRequireAndForbidLeaveTheOriginal(t *testing.T) {
-	p := syncproto.Init()
+	p := container.InitProfile()
 	hash := p.Hash()
 	q := p.Require("console").Forbid("hooks")
 	if err := q.Validate(); err != nil {

@@ -1,7 +1,5 @@
 package syncproto
 
-import "unicode/utf8"
-
 // Report is the body of ERROR: an error of one side in a form that the other can judge, print and search with errors.Is, whatever language each is written in.
 // Package remote makes one of a Go error and a Go error of one.
 type Report struct {
@@ -20,6 +18,7 @@ type Report struct {
 type ReportNode struct {
 	Parent    int    `sync:"parent,omitempty"`    // number of the node that wraps this one, counted from one; zero for the root
 	Type      string `sync:"type"`                // NodeText and so on; a reader treats a type that it does not know as NodeText
+	From      string `sync:"from,omitempty"`      // NodeRemote: whose report it was, "parent" or "child"
 	Text      string `sync:"text,omitempty"`      // the node's own words, without those of the nodes below it
 	Whole     bool   `sync:"whole,omitempty"`     // Text holds the words of the nodes below as well
 	Stage     string `sync:"stage,omitempty"`     // NodeStep: the step of the set-up, such as "mount"
@@ -42,69 +41,3 @@ const (
 	NodeJoin     = "join"     // several errors, as errors.Join
 	NodeRemote   = "remote"   // an error that the reporter had itself received
 )
-
-// Fit cuts the report until its encoding is surely within most bytes of payload: long texts first, at a rune and with the mark Truncated, then nodes from the end,
-// counted in Dropped, and with their words missing from a node that is marked. The root stays.
-func (r Report) Fit(most uint32) Report {
-	const perNode, fixed = 192, 512
-	text := 4096
-	r.Nodes = append([]ReportNode(nil), r.Nodes...)
-	for {
-		size := fixed
-		for i := range r.Nodes {
-			n := &r.Nodes[i]
-			n.cut(text)
-			// Six bytes a byte is the worst that a codec makes of text: \u00XX in JSON.
-			size += perNode + 6*(len(n.Text)+len(n.Stage)+len(n.Op)+len(n.Path)+len(n.Errno)+len(n.Sentinel)+len(n.Type))
-		}
-		switch {
-		case size <= int(most):
-			return r
-		case text > 64:
-			text /= 2
-		case len(r.Nodes) > 1:
-			r.dropLast()
-		default:
-			return r
-		}
-	}
-}
-
-// dropLast leaves the last node out. Its words are missing from those of its parent then, which is marked, unless a node above holds them all.
-func (r *Report) dropLast() {
-	last := len(r.Nodes) - 1
-	parent := r.Nodes[last].Parent - 1
-	r.Nodes = r.Nodes[:last]
-	r.Dropped++
-	if parent < 0 || parent >= last {
-		parent = 0
-	}
-	for i := parent; !r.Nodes[i].Whole; {
-		up := r.Nodes[i].Parent - 1
-		if up < 0 || up >= i {
-			r.Nodes[parent].Truncated = true
-			return
-		}
-		i = up
-	}
-}
-
-func (n *ReportNode) cut(most int) {
-	for _, s := range [...]*string{&n.Text, &n.Stage, &n.Op, &n.Path, &n.Errno, &n.Sentinel, &n.Type} {
-		if len(*s) > most {
-			*s = cutText(*s, most)
-			n.Truncated = true
-		}
-	}
-}
-
-// cutText is s, cut to at most n bytes at a rune.
-func cutText(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}

@@ -104,18 +104,6 @@ func (m *Machine) Answer() string {
 // Cancelled reports whether CANCEL has passed.
 func (m *Machine) Cancelled() bool { return m.cancelled }
 
-// ConfigComplete reports whether the last fragment of CONFIG has passed.
-func (m *Machine) ConfigComplete() bool { return m.configDone }
-
-// ConfigSize is how many bytes of CONFIG have passed.
-func (m *Machine) ConfigSize() uint32 { return m.config }
-
-// MayExec reports whether the child may say EXEC now.
-func (m *Machine) MayExec() bool {
-	next := *m
-	return m.state == Configured && next.stepExec(Child, Header{}) == nil
-}
-
 // Offer notes how many codecs HELLO offers; with a single one CONFIG may follow it at once.
 func (m *Machine) Offer(codecs int) { m.oneCodec = codecs == 1 }
 
@@ -132,7 +120,7 @@ func (m *Machine) Agree(peer Limits) error {
 // Narrow replaces the profile by a stricter form of it, as the configuration asks for (Profile.Require, Profile.Forbid). Both sides derive it from the same CONFIG;
 // it must happen before CONFIG_OK.
 func (m *Machine) Narrow(p *Profile) error {
-	if err := p.Validate(); err != nil {
+	if err := p.valid(); err != nil {
 		return err
 	}
 	if m.state >= Configured || p.Name != m.profile.Name {
@@ -153,9 +141,11 @@ const (
 	WaitPeer                // the peer's next frame
 	WaitSelf                // this side's own next frame
 	WaitEnd                 // parent: end of file after EXEC
+	WaitTold                // this side's last word to leave
+	WaitGrace               // what the peer still says after the end is known
 )
 
-var waitNames = [...]string{"nothing", "the greeting", "the configuration to arrive", "the peer", "this side", "the execution"}
+var waitNames = [...]string{"nothing", "the greeting", "the configuration to arrive", "the peer", "this side", "the execution", "the last word to leave", "the peer's last words"}
 
 // String names the wait for an error: "timed out waiting for the greeting".
 func (w Wait) String() string {

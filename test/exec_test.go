@@ -310,7 +310,7 @@ func TestTwoHundredExecs(t *testing.T) {
 		t.Errorf("left in the container: %v", pids)
 	}
 	entries, err := os.ReadDir(filepath.Join(r.root, id))
-	if err != nil || len(entries) != 1 {
+	if err != nil || len(entries) != 2 || entries[0].Name() != "state.json" || entries[1].Name() != "state.json.next" {
 		t.Errorf("left in the state directory: %v %v", entries, err)
 	}
 }

@@ -55,7 +55,9 @@ func TestChildEndsWithItsCommand(t *testing.T) {
 		removeNamespace(c, "pid") // for the hook is to know its grandparent
 		c["hooks"] = map[string]any{"createContainer": []any{
 			hook(`p=$(cut -d ' ' -f 4 /proc/$PPID/stat) && echo $PPID >` + dir + `/child && kill -9 $p &&
-				while ! grep -q '^State:[^a-zA-Z]*Z' /proc/$p/status; do [ -d /proc/$p ] || break; done`),
+				while ! grep -q '^State:[^a-zA-Z]*Z' /proc/$p/status || [ $(ls /proc/$p/task | wc -l) -gt 1 ]; do
+					[ -d /proc/$p ] || break
+				done`),
 			hook(`: >` + dir + `/went-on`),
 		}}
 	})

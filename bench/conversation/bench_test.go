@@ -14,7 +14,7 @@ func BenchmarkConversation(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tables, err := lay(contenders(), w)
+	tables, err := lay(contenders(), w, b.TempDir())
 	for _, t := range tables {
 		if t.setting == goroutines && err == nil {
 			b.Run(t.name, func(b *testing.B) {
@@ -26,7 +26,7 @@ func BenchmarkConversation(b *testing.B) {
 				}
 			})
 		}
-		if err := t.partner.stop(); err != nil {
+		if err := t.stop(); err != nil {
 			b.Error(err)
 		}
 	}
@@ -62,6 +62,14 @@ func BenchmarkConfiguration(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		step("Encode "+c.Name(), func() error {
+			_, err := codec.Encode(c, nil, config, syncproto.Limits{})
+			return err
+		})
+		step("Decode into "+c.Name(), func() error {
+			var into container.Config
+			return codec.Decode(c, encoded, &into, syncproto.Limits{}, true)
+		})
 		step("Append "+c.Name(), func() error { _, err := c.Append(nil, value); return err })
 		step("Decode "+c.Name(), func() error { _, err := c.Decode(encoded, syncproto.Limits{}); return err })
 		step("Digest "+c.Name(), func() error { _ = syncproto.Digest(encoded); return nil })

@@ -15,23 +15,24 @@ func contenders() []contender {
 		for _, c := range []codec.Codec{codec.MessagePack(), codec.JSON()} {
 			floorName := "floor " + c.Name() + " " + s.name
 			all = append(all,
-				contender{name: floorName, socket: s.socket, talker: func(w *work) talker { return newFloor(w) }, codec: c},
-				contender{name: "handfast " + c.Name() + " " + s.name, socket: s.socket, floor: floorName, talker: func(*work) talker { return handfast{codec: c} }})
+				contender{name: floorName, socket: s.socket, copies: c},
+				contender{name: "handfast " + c.Name() + " " + s.name, socket: s.socket, floor: floorName,
+					talker: handfast{codec: c}})
 		}
 	}
 	for _, c := range []codec.Codec{codec.MessagePack(), codec.JSON()} {
-		all = append(all, contender{name: "handfast " + c.Name() + " memory", socket: transport.SeqPacket, memory: true, talker: func(*work) talker { return handfast{codec: c} }})
+		all = append(all, contender{name: "handfast " + c.Name() + " memory", socket: transport.SeqPacket, memory: true,
+			talker: handfast{codec: c}})
+	}
+	other := func(name string, t talker, lacks string) contender {
+		return contender{name: name, socket: transport.Stream, extra: true, floor: "floor msgpack stream", talker: t, lacks: lacks}
 	}
 	return append(all,
-		contender{name: "encoding/json stream", socket: transport.Stream, extra: true, floor: "floor msgpack stream", talker: func(*work) talker { return jsonStream{} }},
-		contender{name: "net/rpc with gob", socket: transport.Stream, extra: true, floor: "floor msgpack stream", talker: func(*work) talker { return gobRPC{} }},
-		contender{name: "ttrpc", socket: transport.Stream, extra: true, floor: "floor msgpack stream", talker: func(*work) talker { return overTTRPC{} }})
-}
-
-// recorded is what the contender has to move, where it is a floor.
-func (c contender) recorded(w *work) ([]frame, error) {
-	if c.codec == nil {
-		return nil, nil
-	}
-	return record(w, c.codec)
+		other("encoding/json stream", jsonStream{}, "takes names in any case and the last of two that are equal, and repairs "+
+			"text; no limit of size or depth; versions, profile and codec are not agreed on, the configuration is not confirmed by "+
+			"a digest, an error has no form"),
+		other("net/rpc with gob", gobRPC{}, "drops fields that it does not know, and leaves out what is zero; no limit but "+
+			"gob's own of 1 GiB; nothing is agreed on but types, no digest; errors are text; the parent cannot speak first"),
+		other("ttrpc", overTTRPC{}, "the configuration is JSON in a field of bytes, with what encoding/json lacks; nothing is "+
+			"agreed on, no digest; errors are a status and text; the parent cannot speak first"))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/transport"
+	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
 // contender is one row of the table.
@@ -19,8 +20,9 @@ type contender struct {
 	memory bool           // in place of a socket
 	extra  bool           // needs a second socket for the descriptor
 	floor  string         // the contender that moves the same bytes with nothing around
-	talker func(*work) talker
-	codec  codec.Codec // of the conversation that a floor copies
+	talker talker
+	copies codec.Codec // a floor, in place of a talker: the codec of the conversation that it copies
+	lacks  string      // what the others have to do and this one does not, for the report
 }
 
 // partner is the child's side of a contender, which waits for a connection, talks, and waits for the next.
@@ -37,7 +39,7 @@ type table struct {
 	contender
 	setting setting
 	partner partner
-	parent  talker
+	native  *floor // in place of a partner
 	work    work
 	samples []float64 // microseconds for a conversation, one for each round
 }
@@ -51,6 +53,14 @@ const (
 
 // talk holds one conversation and says how long it took: from when both sides have their ends until the parent has seen the child's end of file and closed its own.
 func (t *table) talk(closely bool) (time.Duration, error) {
+	if t.native != nil {
+		n := 1
+		if closely {
+			n = 0
+		}
+		us, err := t.native.talk(n)
+		return time.Duration(us * 1e3), err
+	}
 	mine, theirs, err := t.connect()
 	if err != nil {
 		return 0, err
@@ -60,7 +70,7 @@ func (t *table) talk(closely bool) (time.Duration, error) {
 	}
 	t.work.closely = closely
 	begin := time.Now()
-	err = t.parent.parent(mine, &t.work)
+	err = t.talker.parent(mine, &t.work)
 	took := time.Since(begin)
 	if mine.extra >= 0 {
 		err = errors.Join(err, unix.Close(mine.extra))
@@ -71,6 +81,13 @@ func (t *table) talk(closely bool) (time.Duration, error) {
 	return took, nil
 }
 
+func (t *table) stop() error {
+	if t.native != nil {
+		return t.native.stop()
+	}
+	return t.partner.stop()
+}
+
 func (t *table) failed(err error) error {
 	return fmt.Errorf("%s between two %s: %w", t.name, t.setting, err)
 }
@@ -78,7 +95,7 @@ func (t *table) failed(err error) error {
 func (t *table) connect() (mine, theirs ends, err error) {
 	mine, theirs = ends{fd: -1, extra: -1}, ends{fd: -1, extra: -1}
 	if t.memory {
-		mine.conn, theirs.conn = transport.Memory(t.socket, 0)
+		mine.conn, theirs.conn = transporttest.Memory(t.socket, 0)
 		return mine, theirs, nil
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, int(t.socket)|unix.SOCK_CLOEXEC, 0)
@@ -98,6 +115,9 @@ func (t *table) connect() (mine, theirs ends, err error) {
 
 // round is one sample: the mean of a few conversations, so that what a contender leaves to the garbage collector is in it.
 func (t *table) round(conversations int) (microseconds float64, err error) {
+	if t.native != nil {
+		return t.native.talk(conversations)
+	}
 	var all time.Duration
 	for range conversations {
 		d, err := t.talk(false)

@@ -64,7 +64,7 @@ func plainContainer() *container.Config {
 		Process: container.Process{
 			Args: []string{"/usr/bin/server", "--listen", "0.0.0.0:8080", "--log-format", "json"}, Cwd: "/srv",
 			Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm", "HOME=/root"},
-			UID: 1000, GID: 1000, AdditionalGIDs: []uint32{4, 20, 24, 27}, SetGroups: true, Umask: 0o22,
+			UID: 1000, GID: 1000, AdditionalGIDs: []uint32{4, 20, 24, 27},
 			Capabilities: container.Capabilities{Bounding: most, Effective: most, Permitted: most}, NoNewPrivs: true,
 			Rlimits: []container.Rlimit{{Resource: 7, Soft: 1 << 20, Hard: 1 << 20}, {Resource: 6, Soft: 1 << 16, Hard: 1 << 16}}, Terminal: true, Rows: 24, Columns: 80,
 		},

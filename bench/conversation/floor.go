@@ -1,28 +1,33 @@
 package main
 
 import (
+	"bufio"
+	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/transport"
+	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
 // frame is one message of the conversation as the wire sees it.
 type frame struct {
-	Child bool // the child sends it
-	Size  int  // header included
-	FDs   int
+	child bool // the child sends it
+	size  int  // header included
+	fds   int
 }
 
 // record holds the conversation once, in memory, and lists what passed.
 func record(w *work, c codec.Codec) ([]frame, error) {
-	a, b := transport.Memory(transport.SeqPacket, 0)
+	a, b := transporttest.Memory(transport.SeqPacket, 0)
 	var frames []frame
 	h := handfast{codec: c, trace: func(e transport.Event) {
 		if e.End == syncproto.Undecided {
@@ -35,133 +40,79 @@ func record(w *work, c codec.Codec) ([]frame, error) {
 	return frames, errors.Join(err, <-child)
 }
 
-// floor moves the bytes and the descriptors of the conversation, in as many messages, and does nothing else: blocking sockets, one system call for each message on
-// each side, no memory taken. The bytes mean nothing, and the check of them is left out of what is measured.
+//go:embed testdata/floor.c
+var floorSource []byte
+
+// buildFloor compiles the floor into a directory, and returns the program's path.
+func buildFloor(dir string) (string, error) {
+	source, program := filepath.Join(dir, "floor.c"), filepath.Join(dir, "floor")
+	if err := os.WriteFile(source, floorSource, 0o600); err != nil {
+		return "", err
+	}
+	cc := os.Getenv("CC")
+	if cc == "" {
+		cc = "cc"
+	}
+	if out, err := exec.Command(cc, "-O2", "-pthread", "-o", program, source).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("the floor cannot be built (test/setup.sh bench installs a compiler): %w\n%s", err, out)
+	}
+	return program, nil
+}
+
+// floor is a running floor.c, which holds conversations by itself and says what they took.
 type floor struct {
-	parentBuf, childBuf []byte
-	parentMsg, childMsg message
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
 }
 
-// message is the argument of one sendmsg(2) or recvmsg(2), kept from call to call.
-type message struct {
-	header unix.Msghdr
-	iov    unix.Iovec
-	oob    [unix.SizeofCmsghdr + 8]byte
-	fds    [1]int
-}
-
-func newFloor(w *work) *floor {
-	largest := 0
-	for _, f := range w.frames {
-		largest = max(largest, f.Size)
+// newFloor starts the program for the frames; between says whether its sides are threads, for goroutines, or processes.
+func newFloor(program string, between setting, socket transport.Type, frames []frame) (*floor, error) {
+	args := []string{"processes", "seqpacket", "one"}
+	if between == goroutines {
+		args[0] = "threads"
 	}
-	return &floor{parentBuf: make([]byte, largest), childBuf: make([]byte, largest)}
-}
-
-func (f *floor) parent(e ends, w *work) error {
-	return f.walk(e.fd, w, false, f.parentBuf, &f.parentMsg)
-}
-
-func (f *floor) child(e ends, w *work) error {
-	return f.walk(e.fd, w, true, f.childBuf, &f.childMsg)
-}
-
-// walk goes through the frames: what is this side's it sends, what is the other's it waits for.
-func (f *floor) walk(fd int, w *work, child bool, buf []byte, m *message) error {
-	for i, fr := range w.frames {
-		if fr.Child == child {
-			if w.closely {
-				fill(buf[:fr.Size], i)
-			}
-			if err := m.send(fd, buf[:fr.Size], fr.FDs, w.terminal); err != nil {
-				return errors.Join(err, unix.Close(fd))
-			}
-			continue
+	if socket == transport.Stream {
+		args[1] = "stream"
+	}
+	for _, f := range frames {
+		who := "p"
+		if f.child {
+			who = "c"
 		}
-		got, err := m.receive(fd, buf[:fr.Size])
-		if err == nil && fr.FDs > 0 {
-			err = w.console(consolePath, got)
-		}
-		if err == nil && w.closely {
-			err = check(buf[:fr.Size], i)
-		}
-		if err != nil {
-			return errors.Join(err, unix.Close(fd))
-		}
+		args = append(args, fmt.Sprintf("%s:%d:%d", who, f.size, f.fds))
 	}
-	if child {
-		return unix.Close(fd)
+	f := &floor{cmd: exec.Command(program, args...)}
+	f.cmd.Stderr = os.Stderr
+	in, err := f.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
 	}
-	n, err := unix.Read(fd, buf[:1])
-	if err == nil && n != 0 {
-		err = errors.New("want end of file")
+	out, err := f.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
 	}
-	return errors.Join(err, unix.Close(fd))
+	f.in, f.out = in, bufio.NewReader(out)
+	return f, f.cmd.Start()
 }
 
-// fill and check give each frame bytes of its own.
-func fill(b []byte, frame int) {
-	for i := range b {
-		b[i] = byte(i*7 + frame)
+// talk holds conversations and returns the mean of their microseconds; none means one in which all bytes are compared.
+func (f *floor) talk(conversations int) (microseconds float64, err error) {
+	line := "check\n"
+	if conversations > 0 {
+		line = strconv.Itoa(conversations) + "\n"
 	}
+	if _, err := io.WriteString(f.in, line); err != nil {
+		return 0, err
+	}
+	answer, err := f.out.ReadString('\n')
+	if err != nil {
+		return 0, fmt.Errorf("the floor gave up; it has said why: %w", err)
+	}
+	return strconv.ParseFloat(strings.TrimSpace(answer), 64)
 }
 
-func check(b []byte, frame int) error {
-	for i := range b {
-		if b[i] != byte(i*7+frame) {
-			return fmt.Errorf("byte %d of frame %d is %#x, want %#x", i, frame, b[i], byte(i*7+frame))
-		}
-	}
-	return nil
-}
-
-func (m *message) point(p []byte) {
-	m.iov.Base = unsafe.SliceData(p)
-	m.iov.SetLen(len(p))
-	m.header = unix.Msghdr{Iov: &m.iov, Iovlen: 1}
-}
-
-// send sends p whole; with fds not zero, fd rides along.
-func (m *message) send(socket int, p []byte, fds, fd int) error {
-	m.point(p)
-	if fds > 0 {
-		h := (*unix.Cmsghdr)(unsafe.Pointer(&m.oob))
-		h.Level, h.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
-		h.SetLen(unix.SizeofCmsghdr + 4)
-		*(*int32)(unsafe.Pointer(&m.oob[unix.SizeofCmsghdr])) = int32(fd)
-		m.header.Control = &m.oob[0]
-		m.header.SetControllen(len(m.oob))
-	}
-	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(socket), uintptr(unsafe.Pointer(&m.header)), unix.MSG_NOSIGNAL)
-	if errno != 0 {
-		return os.NewSyscallError("sendmsg", errno)
-	}
-	if int(n) != len(p) {
-		return fmt.Errorf("sendmsg took %d of %d bytes", n, len(p))
-	}
-	return nil
-}
-
-// receive fills p, and returns the descriptor that came along, in the message's own memory.
-func (m *message) receive(socket int, p []byte) (fds []int, err error) {
-	for got := 0; got < len(p); {
-		m.point(p[got:])
-		m.header.Control = &m.oob[0]
-		m.header.SetControllen(len(m.oob))
-		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(socket), uintptr(unsafe.Pointer(&m.header)), unix.MSG_CMSG_CLOEXEC)
-		switch {
-		case errno == unix.EINTR:
-			continue
-		case errno != 0:
-			return fds, os.NewSyscallError("recvmsg", errno)
-		case n == 0:
-			return fds, errors.New("end of file in the middle")
-		}
-		if m.header.Controllen >= unix.SizeofCmsghdr+4 {
-			m.fds[0] = int(*(*int32)(unsafe.Pointer(&m.oob[unix.SizeofCmsghdr])))
-			fds = m.fds[:]
-		}
-		got += int(n)
-	}
-	return fds, nil
+func (f *floor) stop() error {
+	_ = f.in.Close()
+	return f.cmd.Wait()
 }

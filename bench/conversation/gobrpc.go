@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"net/rpc"
+	"os"
 
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -13,7 +15,16 @@ type gobRPC struct{}
 type Parent struct {
 	e   ends
 	w   *work
-	err error // of the console
+	f   *os.File
+	o   order
+	err error // the first
+}
+
+// takes judges a request, and gives the next one its deadline.
+func (p *Parent) takes(name string) error {
+	err := errors.Join(p.o.takes(name), due(p.f))
+	p.err = errors.Join(p.err, err)
+	return err
 }
 
 // Nothing is an argument without content; gob refuses a struct without fields.
@@ -23,35 +34,41 @@ type Nothing struct{ Unused bool }
 func (p *Parent) Config(_ Nothing, out *container.Config) error { *out = *p.w.config; return nil }
 
 // Hooks only answers.
-func (p *Parent) Hooks(Nothing, *Nothing) error { return nil }
+func (p *Parent) Hooks(Nothing, *Nothing) error { return p.takes(container.ReqHooks) }
 
 // Console takes the descriptor.
 func (p *Parent) Console(path string, _ *Nothing) error {
+	if err := p.takes(container.ReqConsole); err != nil {
+		return err
+	}
 	fds, err := beside(p.e)
 	if err == nil {
 		err = p.w.console(path, fds)
 	}
-	p.err = err
+	p.err = errors.Join(p.err, err)
 	return err
 }
 
 // Ready only answers.
-func (p *Parent) Ready(Nothing, *Nothing) error { return nil }
+func (p *Parent) Ready(Nothing, *Nothing) error { return p.takes(container.ReqReady) }
 
 // Exec only answers.
-func (p *Parent) Exec(Nothing, *Nothing) error { return nil }
+func (p *Parent) Exec(Nothing, *Nothing) error { return p.takes(execName) }
 
 func (gobRPC) parent(e ends, w *work) error {
 	f, err := stream(e.fd)
 	if err != nil {
 		return err
 	}
-	s, p := rpc.NewServer(), &Parent{e: e, w: w}
+	s, p := rpc.NewServer(), &Parent{e: e, w: w, f: f}
 	if err := s.Register(p); err != nil {
 		return err
 	}
+	if err := due(f); err != nil {
+		return err
+	}
 	s.ServeConn(f) // until end of file, and closes f
-	return p.err
+	return errors.Join(p.err, p.o.ended())
 }
 
 func (gobRPC) child(e ends, w *work) error {
@@ -61,24 +78,30 @@ func (gobRPC) child(e ends, w *work) error {
 	}
 	c := rpc.NewClient(f)
 	defer c.Close()
+	call := func(method string, arg, reply any) error {
+		if err := due(f); err != nil {
+			return err
+		}
+		return c.Call(method, arg, reply)
+	}
 	var config container.Config
-	if err := c.Call("Parent.Config", Nothing{}, &config); err != nil {
+	if err := call("Parent.Config", Nothing{}, &config); err != nil {
 		return err
 	}
 	if err := w.arrived(&config); err != nil {
 		return err
 	}
-	if err := c.Call("Parent.Hooks", Nothing{}, &Nothing{}); err != nil {
+	if err := call("Parent.Hooks", Nothing{}, &Nothing{}); err != nil {
 		return err
 	}
 	if err := handOver(e, w); err != nil {
 		return err
 	}
-	if err := c.Call("Parent.Console", consolePath, &Nothing{}); err != nil {
+	if err := call("Parent.Console", consolePath, &Nothing{}); err != nil {
 		return err
 	}
-	if err := c.Call("Parent.Ready", Nothing{}, &Nothing{}); err != nil {
+	if err := call("Parent.Ready", Nothing{}, &Nothing{}); err != nil {
 		return err
 	}
-	return c.Call("Parent.Exec", Nothing{}, &Nothing{})
+	return call("Parent.Exec", Nothing{}, &Nothing{})
 }

@@ -22,12 +22,12 @@ func (h handfast) parent(e ends, w *work) error {
 	if err != nil {
 		return err
 	}
-	p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Codecs: []codec.Codec{h.codec}, Trace: h.trace})
+	p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{h.codec}, Trace: h.trace})
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	if err := p.Narrow(w.config.Narrow(syncproto.Init())); err != nil {
+	if err := p.Narrow(w.config.Narrow(container.InitProfile())); err != nil {
 		return err
 	}
 	ctx := context.Background()
@@ -46,9 +46,9 @@ func (h handfast) parent(e ends, w *work) error {
 		if err != nil {
 			return err
 		}
-		if r.Name == container.ReqConsole {
-			var arg container.ConsoleArg
-			if err := syncproto.FromValue(r.Arg, &arg, false); err != nil {
+		if r.Name == container.ConsoleRequest.Request {
+			arg, err := transport.Arg(ctx, p, r, container.ConsoleRequest)
+			if err != nil {
 				return err
 			}
 			if err := w.console(arg.Path, r.FDs); err != nil {
@@ -62,11 +62,11 @@ func (h handfast) parent(e ends, w *work) error {
 }
 
 func (h handfast) child(e ends, w *work) error {
-	c, err := e.take(transport.TakeBlocking)
+	c, err := e.take(transport.Take)
 	if err != nil {
 		return err
 	}
-	p, err := transport.NewChild(c, syncproto.Init(), transport.Options{})
+	p, err := transport.NewChild(c, container.InitProfile(), transport.Options{})
 	if err != nil {
 		return err
 	}
@@ -84,23 +84,20 @@ func (h handfast) child(e ends, w *work) error {
 	if err := w.arrived(&config); err != nil {
 		return err
 	}
-	if err := p.Narrow(config.Narrow(syncproto.Init())); err != nil {
+	if err := p.Narrow(config.Narrow(container.InitProfile())); err != nil {
 		return err
 	}
 	if err := p.Confirm(ctx); err != nil {
 		return err
 	}
-	if _, _, err := p.Call(ctx, container.ReqHooks, syncproto.Value{}); err != nil {
+	if _, _, err := transport.Call(ctx, p, container.HooksRequest, struct{}{}); err != nil {
 		return fmt.Errorf("hooks: %w", err)
 	}
-	arg, err := syncproto.ToValue(container.ConsoleArg{Path: consolePath})
-	if err != nil {
-		return err
-	}
-	if _, _, err := p.Call(ctx, container.ReqConsole, arg, w.terminal); err != nil {
+	arg := container.ConsoleArg{Path: consolePath}
+	if _, _, err := transport.Call(ctx, p, container.ConsoleRequest, arg, w.terminal); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
-	if _, _, err := p.Call(ctx, container.ReqReady, syncproto.Value{}); err != nil {
+	if _, _, err := transport.Call(ctx, p, container.ReadyRequest, struct{}{}); err != nil {
 		return fmt.Errorf("ready: %w", err)
 	}
 	return p.Exec(ctx)

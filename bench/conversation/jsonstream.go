@@ -22,6 +22,42 @@ type jsonMessage struct {
 	Config *container.Config `json:"config,omitempty"`
 }
 
+// jsonConn is a stream of them, with a deadline for each. Fields that jsonMessage has not are refused.
+type jsonConn struct {
+	f   *os.File
+	enc *json.Encoder
+	dec *json.Decoder
+}
+
+func newJSONConn(f *os.File) jsonConn {
+	c := jsonConn{f, json.NewEncoder(f), json.NewDecoder(f)}
+	c.dec.DisallowUnknownFields()
+	return c
+}
+
+func (c jsonConn) send(m jsonMessage) error {
+	if err := due(c.f); err != nil {
+		return err
+	}
+	return c.enc.Encode(m)
+}
+
+func (c jsonConn) receive(m *jsonMessage) error {
+	if err := due(c.f); err != nil {
+		return err
+	}
+	return c.dec.Decode(m)
+}
+
+// want is receive for a message of one type.
+func (c jsonConn) want(m *jsonMessage, typ string) error {
+	err := c.receive(m)
+	if err == nil && m.Type != typ {
+		err = fmt.Errorf("a message of the type %q, want %q", m.Type, typ)
+	}
+	return err
+}
+
 // stream takes the socket for the poller: the cheapest io.ReadWriteCloser that the library has.
 func stream(fd int) (*os.File, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
@@ -36,23 +72,29 @@ func (jsonStream) parent(e ends, w *work) error {
 		return err
 	}
 	defer f.Close()
-	enc, dec := json.NewEncoder(f), json.NewDecoder(f)
-	if err := enc.Encode(jsonMessage{Type: "config", Config: w.config}); err != nil {
+	c := newJSONConn(f)
+	if err := c.send(jsonMessage{Type: "config", Config: w.config}); err != nil {
 		return err
 	}
-	said := ""
+	var m jsonMessage
+	if err := c.want(&m, "configured"); err != nil {
+		return err
+	}
+	var o order
 	for {
 		var m jsonMessage
-		if err := dec.Decode(&m); err == io.EOF && said == "exec" {
-			return nil
+		if err := c.receive(&m); err == io.EOF {
+			return o.ended()
 		} else if err != nil {
-			return fmt.Errorf("after %q: %w", said, err)
+			return err
 		}
-		said = m.Type
-		switch said {
-		case "configured", "exec":
+		if err := o.takes(m.Type); err != nil {
+			return err
+		}
+		switch m.Type {
+		case execName:
 			continue
-		case container.ReqConsole:
+		case container.ConsoleRequest.Request:
 			fds, err := beside(e)
 			if err == nil {
 				err = w.console(m.Path, fds)
@@ -61,7 +103,7 @@ func (jsonStream) parent(e ends, w *work) error {
 				return err
 			}
 		}
-		if err := enc.Encode(jsonMessage{Type: "done"}); err != nil {
+		if err := c.send(jsonMessage{Type: "done"}); err != nil {
 			return err
 		}
 	}
@@ -73,9 +115,9 @@ func (jsonStream) child(e ends, w *work) error {
 		return err
 	}
 	defer f.Close()
-	enc, dec := json.NewEncoder(f), json.NewDecoder(f)
+	c := newJSONConn(f)
 	var m jsonMessage
-	if err := dec.Decode(&m); err != nil {
+	if err := c.want(&m, "config"); err != nil {
 		return err
 	}
 	if m.Config == nil {
@@ -84,34 +126,27 @@ func (jsonStream) child(e ends, w *work) error {
 	if err := w.arrived(m.Config); err != nil {
 		return err
 	}
-	if err := enc.Encode(jsonMessage{Type: "configured"}); err != nil {
+	if err := c.send(jsonMessage{Type: "configured"}); err != nil {
 		return err
 	}
-	for _, m := range []jsonMessage{{Type: container.ReqHooks}, {Type: container.ReqConsole, Path: consolePath}, {Type: container.ReqReady}} {
-		if m.Type == container.ReqConsole {
+	requests := []jsonMessage{
+		{Type: container.HooksRequest.Request},
+		{Type: container.ConsoleRequest.Request, Path: consolePath},
+		{Type: container.ReadyRequest.Request},
+	}
+	for _, m := range requests {
+		if m.Type == container.ConsoleRequest.Request {
 			if err := handOver(e, w); err != nil {
 				return err
 			}
 		}
-		if err := enc.Encode(m); err != nil {
+		if err := c.send(m); err != nil {
 			return err
 		}
 		var reply jsonMessage
-		if err := dec.Decode(&reply); err != nil {
+		if err := c.want(&reply, "done"); err != nil {
 			return err
 		}
 	}
-	return enc.Encode(jsonMessage{Type: "exec"})
-}
-
-// handOver sends the terminal over the second socket, for those whose connection cannot carry a descriptor; beside takes it there.
-func handOver(e ends, w *work) error {
-	var m message
-	return m.send(e.extra, []byte{1}, 1, w.terminal)
-}
-
-func beside(e ends) ([]int, error) {
-	var m message
-	var b [1]byte
-	return m.receive(e.extra, b[:])
+	return c.send(jsonMessage{Type: execName})
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,8 +22,8 @@ type options struct {
 
 func main() {
 	var err error
-	if len(os.Args) == 4 && os.Args[1] == childCommand {
-		err = child(os.Args[2], os.Args[3])
+	if len(os.Args) == 3 && os.Args[1] == childCommand {
+		err = child(os.Args[2])
 	} else {
 		var o options
 		flag.IntVar(&o.rounds, "rounds", 50, "how many samples of each contender")
@@ -39,18 +38,15 @@ func main() {
 	}
 }
 
-// child is the process on the other side of a contender. frames are what was recorded, as JSON.
-func child(name, frames string) error {
+// child is the process on the other side of a contender.
+func child(name string) error {
 	w, err := newWork(terminalFD)
 	if err != nil {
 		return err
 	}
 	for _, c := range contenders() {
 		if c.name == name {
-			if err := json.Unmarshal([]byte(frames), &w.frames); err != nil {
-				return err
-			}
-			return serve(c.talker(w), w)
+			return serve(c.talker, w)
 		}
 	}
 	return fmt.Errorf("no contender %q", name)
@@ -69,10 +65,15 @@ func run(o options) (err error) {
 	if err != nil {
 		return err
 	}
-	tables, err := lay(contenders(), w)
+	dir, err := os.MkdirTemp("", "conversation-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	tables, err := lay(contenders(), w, dir)
 	defer func() {
 		for _, t := range tables {
-			err = errors.Join(err, t.partner.stop())
+			err = errors.Join(err, t.stop())
 		}
 	}()
 	if err != nil {
@@ -107,26 +108,34 @@ func newWork(terminal int) (*work, error) {
 	return &work{config: config, terminal: terminal}, nil
 }
 
-// lay finds a partner in both settings for every contender.
-func lay(all []contender, w *work) ([]*table, error) {
-	var tables []*table
+// lay finds a partner in both settings for every contender. The floor is built in dir.
+func lay(all []contender, w *work, dir string) (tables []*table, err error) {
+	program, err := buildFloor(dir)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range all {
-		w := *w
-		frames, err := c.recorded(&w)
-		if err != nil {
-			return tables, err
+		for _, s := range []setting{goroutines, processes} {
+			if c.memory && s == processes {
+				continue
+			}
+			t := &table{contender: c, setting: s, work: *w}
+			switch {
+			case c.copies != nil:
+				var frames []frame
+				if frames, err = record(w, c.copies); err == nil {
+					t.native, err = newFloor(program, s, c.socket, frames)
+				}
+			case s == goroutines:
+				t.partner = newNeighbour(c.talker, *w)
+			default:
+				t.partner, err = newStranger(c.name, w)
+			}
+			if err != nil {
+				return tables, err
+			}
+			tables = append(tables, t)
 		}
-		w.frames = frames
-		t := c.talker(&w)
-		tables = append(tables, &table{contender: c, setting: goroutines, partner: newNeighbour(t, w), parent: t, work: w})
-		if c.memory {
-			continue
-		}
-		s, err := newStranger(c.name, &w)
-		if err != nil {
-			return tables, err
-		}
-		tables = append(tables, &table{contender: c, setting: processes, partner: s, parent: t, work: w})
 	}
 	return tables, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -74,12 +73,8 @@ type stranger struct {
 	control int
 }
 
-// newStranger starts this program again as the child of the contender with the name. It is told what to record: the number of its process would make a frame of its own longer or shorter.
+// newStranger starts this program again as the child of the contender with the name.
 func newStranger(name string, w *work) (*stranger, error) {
-	frames, err := json.Marshal(w.frames)
-	if err != nil {
-		return nil, err
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -95,7 +90,7 @@ func newStranger(name string, w *work) (*stranger, error) {
 		return nil, errors.Join(err, unix.Close(pair[0]))
 	}
 	defer file.Close()
-	s := &stranger{cmd: exec.Command(self, childCommand, name, string(frames)), control: pair[0]}
+	s := &stranger{cmd: exec.Command(self, childCommand, name), control: pair[0]}
 	s.cmd.ExtraFiles = []*os.File{theirs, file}
 	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/containerd/ttrpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -60,36 +61,46 @@ func (overTTRPC) parent(e ends, w *work) error {
 		return errors.Join(err, conn.Close())
 	}
 	var failed error
-	does := func(f func(argument string) error) ttrpc.Method {
+	var o order
+	does := func(name string, f func(argument string) error) ttrpc.Method {
 		return func(_ context.Context, decode func(any) error) (any, error) {
 			var arg wrapperspb.StringValue
 			if err := decode(&arg); err != nil {
 				return nil, err
 			}
-			return &emptypb.Empty{}, f(arg.Value)
+			err := errors.Join(o.takes(name), due(conn))
+			if err == nil {
+				err = f(arg.Value)
+			}
+			failed = errors.Join(failed, err)
+			return &emptypb.Empty{}, err
 		}
 	}
-	nothing := does(func(string) error { return nil })
+	nothing := func(string) error { return nil }
 	server.Register("parent", map[string]ttrpc.Method{
 		"Config": func(_ context.Context, decode func(any) error) (any, error) {
 			b, err := json.Marshal(w.config)
 			return &wrapperspb.BytesValue{Value: b}, errors.Join(err, decode(&wrapperspb.StringValue{}))
 		},
-		"Hooks": nothing, "Ready": nothing, "Exec": nothing,
-		"Console": does(func(path string) error {
+		"Hooks": does(container.ReqHooks, nothing),
+		"Ready": does(container.ReqReady, nothing),
+		"Exec":  does(execName, nothing),
+		"Console": does(container.ReqConsole, func(path string) error {
 			fds, err := beside(e)
 			if err == nil {
 				err = w.console(path, fds)
 			}
-			failed = err
 			return err
 		}),
 	})
+	if err := due(conn); err != nil {
+		return errors.Join(err, conn.Close())
+	}
 	s := &single{Conn: conn, ended: make(chan struct{})}
 	if err := server.Serve(context.Background(), s); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	return errors.Join(failed, server.Close())
+	return errors.Join(failed, o.ended(), server.Close())
 }
 
 func (overTTRPC) child(e ends, w *work) error {
@@ -99,12 +110,13 @@ func (overTTRPC) child(e ends, w *work) error {
 	}
 	c := ttrpc.NewClient(conn)
 	defer c.Close()
-	ctx := context.Background()
-	call := func(method, arg string) error {
-		return c.Call(ctx, "parent", method, &wrapperspb.StringValue{Value: arg}, &emptypb.Empty{})
+	call := func(method, arg string, reply proto.Message) error {
+		ctx, stop := context.WithTimeout(context.Background(), patience)
+		defer stop()
+		return c.Call(ctx, "parent", method, &wrapperspb.StringValue{Value: arg}, reply)
 	}
 	var b wrapperspb.BytesValue
-	if err := c.Call(ctx, "parent", "Config", &wrapperspb.StringValue{}, &b); err != nil {
+	if err := call("Config", "", &b); err != nil {
 		return err
 	}
 	var config container.Config
@@ -114,17 +126,17 @@ func (overTTRPC) child(e ends, w *work) error {
 	if err := w.arrived(&config); err != nil {
 		return err
 	}
-	if err := call("Hooks", ""); err != nil {
+	if err := call("Hooks", "", &emptypb.Empty{}); err != nil {
 		return err
 	}
 	if err := handOver(e, w); err != nil {
 		return err
 	}
-	if err := call("Console", consolePath); err != nil {
+	if err := call("Console", consolePath, &emptypb.Empty{}); err != nil {
 		return err
 	}
-	if err := call("Ready", ""); err != nil {
+	if err := call("Ready", "", &emptypb.Empty{}); err != nil {
 		return err
 	}
-	return call("Exec", "")
+	return call("Exec", "", &emptypb.Empty{})
 }

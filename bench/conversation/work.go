@@ -14,9 +14,8 @@ import (
 // work is what a conversation is about, the same for every contender and on both sides.
 type work struct {
 	config   *container.Config
-	terminal int     // the descriptor that the child hands over; both sides have the same file
-	frames   []frame // what a conversation of handfast sends, for the floor
-	closely  bool    // compare all of what arrives: for the conversation before the first that is measured
+	terminal int  // the descriptor that the child hands over; both sides have the same file
+	closely  bool // compare all of what arrives: for the conversation before the first that is measured
 }
 
 // ends is one side's end of the connection.

@@ -7,30 +7,30 @@ import (
 	"strings"
 )
 
-// AnnotationPrefix begins the annotations that set properties of the unit; what follows is the property's name, and the annotation's value is the property's in GVariant's text format.
-const AnnotationPrefix = "org.systemd.property."
+// annotationPrefix begins the annotations that set properties of the unit; what follows is the property's name, and the annotation's value is the property's in GVariant's text format.
+const annotationPrefix = "org.systemd.property."
 
 // SubAnnotation names the group below the unit's own that the container's processes shall be in.
 const SubAnnotation = "run.oci.systemd.subgroup"
 
 // FromAnnotations is the properties that annotations set, by their names' order. A name that ends in Sec with a number of seconds is a property of microseconds: TimeoutStopSec becomes TimeoutStopUSec. Names of which the
-// driver depends on its own value (Owned) are refused. errors.Is finds EINVAL in the error, which names the annotation.
+// driver depends on its own value (Slice, say) are refused. errors.Is finds EINVAL in the error, which names the annotation.
 //
-// Who may write annotations can through some properties do more than a container may: see Unsafe.
+// Who may write annotations can through some properties do more than a container may: docs/runtime.md lists them.
 func FromAnnotations(all map[string]string) ([]Property, error) {
 	var out []Property
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		name, ok := strings.CutPrefix(key, AnnotationPrefix)
+		name, ok := strings.CutPrefix(key, annotationPrefix)
 		if !ok {
 			continue
 		}
 		if !propertyName(name) {
 			return nil, invalid("annotation %s: %q is not the name of a property: want three or more letters", key, name)
 		}
-		if slices.Contains(Owned(), name) {
+		if slices.Contains(owned(), name) {
 			return nil, invalid("annotation %s: the runtime sets this property itself", key)
 		}
-		v, err := ParseValue(all[key])
+		v, err := parseValue(all[key])
 		if err != nil {
 			return nil, invalid("annotation %s: %v", key, err)
 		}
@@ -78,18 +78,5 @@ func microseconds(v Value) (Value, error) {
 	return uint64v(v.n * 1_000_000), nil
 }
 
-// Owned is the properties that annotations may not set: what the unit holds, where it is, and who divides its group. Without them a container would be somewhere else than its state says.
-func Owned() []string { return []string{"Controller", "Delegate", "DelegateSubgroup", "PIDs", "Slice"} }
-
-// Unsafe is the properties by which an annotation reaches beyond the container's limits: whoever hands on annotations from people who may not administer the host filters these, or all with AnnotationPrefix. They start,
-// stop or wait for other units, act on the whole host, load programs into the kernel, or take back what the configuration limits.
-func Unsafe() []string {
-	return []string{
-		"After", "Before", "BindsTo", "Conflicts", "JoinsNamespaceOf", "OnFailure", "OnFailureJobMode", "OnSuccess", "OnSuccessJobMode", "PartOf", "PropagatesStopTo", "Requires", "Requisite", "StopPropagatedFrom", "UpheldBy",
-		"Upholds", "Wants", // other units
-		"FailureAction", "FailureActionExitStatus", "JobTimeoutAction", "JobTimeoutRebootArgument", "RebootArgument", "StartLimitAction", "SuccessAction", "SuccessActionExitStatus", // the host
-		"BPFProgram", "IPEgressFilterPath", "IPIngressFilterPath", "NFTSet", // programs and filters
-		"DeviceAllow", "DevicePolicy", "DisableControllers", "ManagedOOMMemoryPressure", "ManagedOOMPreference", "ManagedOOMSwap", "OOMPolicy", // limits
-		"DefaultDependencies", "RequiresMountsFor", "WantsMountsFor", // when it ends, and what must be there
-	}
-}
+// owned is the properties that annotations may not set: what the unit holds, where it is, and who divides its group. Without them a container would be somewhere else than its state says.
+func owned() []string { return []string{"Controller", "Delegate", "DelegateSubgroup", "PIDs", "Slice"} }

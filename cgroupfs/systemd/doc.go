@@ -11,7 +11,7 @@
 //	err = m.Stop(ctx, unit)
 //	err = m.ResetFailed(ctx, unit)
 //
-// Every call has a deadline, of Patience or of its context, whichever is first; its error names the call and the unit. No call is made while the unit's group is frozen, and nothing here freezes: so no process stays frozen
+// Every call has a deadline, of Options.Timeout or of its context, whichever is first; its error names the call and the unit. No call is made while the unit's group is frozen, and nothing here freezes: so no process stays frozen
 // because systemd did not answer.
 //
 // # D-Bus

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// ParseValue reads one value in GVariant's text format (docs.gtk.org/glib, "GVariant Text Format"), as far as properties of systemd use it: booleans, numbers, strings, object paths, signatures, arrays, structures and
+// parseValue reads one value in GVariant's text format (docs.gtk.org/glib, "GVariant Text Format"), as far as properties of systemd use it: booleans, numbers, strings, object paths, signatures, arrays, structures and
 // variants, each with its type before it where that is not the one that it has without ("uint64 5", "@as []"). A number without one is an int32, or a double where it is written as one. Dictionaries, maybe types,
 // handles and byte strings are refused. The error says where; errors.Is finds EINVAL in it.
-func ParseValue(s string) (Value, error) {
+func parseValue(s string) (Value, error) {
 	if len(s) > maxText {
 		return Value{}, invalid("%d bytes; at most %d are read", len(s), maxText)
 	}

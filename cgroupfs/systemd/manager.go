@@ -14,14 +14,14 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// Patience bounds every call that has no earlier deadline: what systemd does in it takes milliseconds, and a job for a scope not much longer. No call can wait for ever.
-const Patience = 30 * time.Second
+// patience bounds every call that has no earlier deadline: what systemd does in it takes milliseconds, and a job for a scope not much longer. No call can wait for ever.
+const patience = 30 * time.Second
 
 // Options say which systemd is meant.
 type Options struct {
 	User    bool             // the manager of this user, not the system's
 	Socket  string           // the path of a bus's socket; empty: where the environment and the specification have it
-	Timeout time.Duration    // for each call; 0 is Patience
+	Timeout time.Duration    // for each call; 0 is 30 s
 	Layout  *cgroupfs.Layout // the host's control groups; nil: they are read when they are needed
 }
 
@@ -36,7 +36,7 @@ type Manager struct {
 // Open reaches systemd and asks for its version and its group. The caller closes the Manager.
 func Open(ctx context.Context, o Options) (*Manager, error) {
 	if o.Timeout <= 0 {
-		o.Timeout = Patience
+		o.Timeout = patience
 	}
 	m := &Manager{o: o}
 	version, err := m.property(ctx, "Version", "s")

@@ -37,7 +37,7 @@ var calls = map[string]func(context.Context, *Manager) error{
 
 func TestCalls(t *testing.T) {
 	f := newFake(t, nil)
-	m := f.open(t, Patience)
+	m := f.open(t, patience)
 	if m.Version() != 252 || m.Base() != "" {
 		t.Errorf("version %d, base %q", m.Version(), m.Base())
 	}
@@ -82,7 +82,7 @@ func TestHangs(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), scope.Name) || !strings.Contains(err.Error(), "no answer within "+brief.String()) {
 					t.Errorf("got %v", err)
 				}
-				m.o.Timeout = Patience
+				m.o.Timeout = patience
 				gone := errors.New("the caller was told to end")
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(brief, func() { cancel(gone) })
@@ -143,7 +143,7 @@ func TestFullQueue(t *testing.T) {
 func TestResults(t *testing.T) {
 	words := []string{"canceled", "timeout", "failed", "dependency", "skipped", "invalid", "assert", "unsupported", "collected", "once", "frozen", "concurrency", "something-new"}
 	for _, word := range words {
-		m := newFake(t, func(p *peer, m *message) { p.well(m, word) }).open(t, Patience)
+		m := newFake(t, func(p *peer, m *message) { p.well(m, word) }).open(t, patience)
 		for _, name := range []string{"StartTransientUnit", "StopUnit"} {
 			err := calls[name](t.Context(), m)
 			var e *JobError
@@ -168,7 +168,7 @@ func TestEarlySignal(t *testing.T) {
 		p.send(&message{kind: signalKind, path: managerPath, iface: managerName, member: "JobRemoved", sender: ":1.0", body: []Value{text("/j/1")}})
 		p.removed("/j/1", "done")
 		p.answer(m, object("/j/1"))
-	}).open(t, Patience)
+	}).open(t, patience)
 	for range 3 {
 		if err := calls["StartTransientUnit"](t.Context(), m); err != nil {
 			t.Fatal(err)
@@ -180,7 +180,7 @@ func TestLate(t *testing.T) {
 	m := newFake(t, func(p *peer, m *message) {
 		time.Sleep(brief)
 		p.well(m, "done")
-	}).open(t, Patience)
+	}).open(t, patience)
 	for _, call := range calls {
 		if err := call(t.Context(), m); err != nil {
 			t.Error(err)
@@ -201,7 +201,7 @@ func TestDisconnects(t *testing.T) {
 			}
 			p.well(m, "done")
 		})
-		m := f.open(t, Patience)
+		m := f.open(t, patience)
 		if err := call(t.Context(), m); !errors.Is(err, unix.ECONNRESET) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), scope.Name) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -215,7 +215,7 @@ func TestRefusals(t *testing.T) {
 	for name, errno := range map[string]unix.Errno{
 		"org.freedesktop.DBus.Error.AccessDenied": unix.EACCES, "org.freedesktop.systemd1.NoSuchUnit": unix.ENOENT, "org.freedesktop.DBus.Error.PropertyReadOnly": unix.EINVAL, "org.example.Own": 0,
 	} {
-		m := newFake(t, func(p *peer, m *message) { p.refuse(m, name, "its own words") }).open(t, Patience)
+		m := newFake(t, func(p *peer, m *message) { p.refuse(m, name, "its own words") }).open(t, patience)
 		for method, call := range calls {
 			err := call(t.Context(), m)
 			if errno == unix.ENOENT && (method == "StopUnit" || method == "ResetFailedUnit") {
@@ -246,7 +246,7 @@ func TestFailedUnitGivesWay(t *testing.T) {
 			p.well(m, "done")
 		}
 	}
-	m := f.open(t, Patience)
+	m := f.open(t, patience)
 	if err := calls["StartTransientUnit"](t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestFailedUnitGivesWay(t *testing.T) {
 			return
 		}
 		p.answer(m)
-	}).open(t, Patience)
+	}).open(t, patience)
 	if err := calls["StartTransientUnit"](t.Context(), m); !errors.Is(err, unix.EEXIST) {
 		t.Errorf("got %v", err)
 	}
@@ -270,12 +270,12 @@ func TestGarbage(t *testing.T) {
 		"text": []byte("HTTP/1.1 400 Bad Request\r\n\r\n"), "huge": {'l', 2, 0, 1, 0xff, 0xff, 0xff, 0x7f, 1, 0, 0, 0, 0, 0, 0, 0}, "version": {'l', 2, 0, 9, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0},
 		"fields": append([]byte{'l', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
 	} {
-		m := newFake(t, func(p *peer, _ *message) { p.conn.Write(b) }).open(t, Patience)
+		m := newFake(t, func(p *peer, _ *message) { p.conn.Write(b) }).open(t, patience)
 		if err := calls["StopUnit"](t.Context(), m); !errors.Is(err, unix.EBADMSG) || !strings.Contains(err.Error(), scope.Name) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	m := newFake(t, func(p *peer, m *message) { p.answer(m, text("not a job")) }).open(t, Patience)
+	m := newFake(t, func(p *peer, m *message) { p.answer(m, text("not a job")) }).open(t, patience)
 	if err := calls["StopUnit"](t.Context(), m); !errors.Is(err, unix.EBADMSG) {
 		t.Error(err)
 	}
@@ -334,7 +334,7 @@ func TestVersion(t *testing.T) {
 	if _, err := parseVersion("new"); err == nil {
 		t.Error("no error for a version without a number")
 	}
-	m := newFake(t, nil).open(t, Patience)
+	m := newFake(t, nil).open(t, patience)
 	m.version = minAttach - 1
 	if err := calls["AttachProcessesToUnit"](t.Context(), m); !errors.Is(err, unix.ENOSYS) {
 		t.Error(err)
@@ -349,7 +349,7 @@ func TestFrozen(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFake(t, nil)
-	m := f.open(t, Patience)
+	m := f.open(t, patience)
 	m.o.Layout, m.base = layout, "/handfast-systemd-test"
 	p, err := scope.Path(m.base)
 	if err != nil {

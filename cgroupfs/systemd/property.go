@@ -28,7 +28,7 @@ type Host struct {
 // pid, and what is below its group is the container's to divide (systemd's "Control Group APIs and Delegation"); a slice has neither.
 func (h Host) Base(u Unit, description string, pid int) []Property {
 	all := []Property{{"Description", text(description)}}
-	if u.IsSlice() {
+	if u.isSlice() {
 		if u.Slice != rootSlice {
 			all = append(all, Property{"Wants", texts(u.Slice)})
 		}

@@ -83,8 +83,8 @@ func (u Unit) ofSlice(slice, name string) (Unit, error) {
 	return u, nil
 }
 
-// IsSlice reports whether the unit is a slice, which systemd puts no processes into.
-func (u Unit) IsSlice() bool { return strings.HasSuffix(u.Name, sliceSuffix) }
+// isSlice reports whether the unit is a slice, which systemd puts no processes into.
+func (u Unit) isSlice() bool { return strings.HasSuffix(u.Name, sliceSuffix) }
 
 // Path is the unit's group, below the root of every hierarchy. base is that of its manager, see Manager.Base.
 func (u Unit) Path(base string) (string, error) {

@@ -15,9 +15,6 @@ type Value struct {
 	items []Value // of an array, a structure, an entry of a dictionary (two), a variant (one)
 }
 
-// Kind is the value's type as a signature.
-func (v Value) Kind() string { return v.kind }
-
 func boolean(b bool) Value {
 	v := Value{kind: "b"}
 	if b {
@@ -59,7 +56,7 @@ func octets(b []byte) Value {
 	return v
 }
 
-// String is the value in GVariant's text format, with the type wherever it is not the one that the format takes without; ParseValue reads it back.
+// String is the value in GVariant's text format, with the type wherever it is not the one that the format takes without; parseValue reads it back.
 func (v Value) String() string {
 	var b strings.Builder
 	v.print(&b)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 )
 
 // asked is a conversation in which the parent asks first, and may be made to ask again.
@@ -21,7 +22,7 @@ func asked() *syncproto.Profile {
 
 // hooked is init as a configuration with hooks and without a terminal asks for it.
 func hooked() *syncproto.Profile {
-	return syncproto.Init().Forbid("mount").Forbid("console").Require("hooks")
+	return container.InitProfile().Forbid("mount").Forbid("console").Require("hooks")
 }
 
 func TestEveryConversation(t *testing.T) {
@@ -30,12 +31,12 @@ func TestEveryConversation(t *testing.T) {
 		p    *syncproto.Profile
 		o    Options
 	}{
-		{"init with mounts", syncproto.Init(), Options{Commit: "ready", Narrowed: syncproto.Init().Forbid("hooks").Forbid("seccomp"), Room: 1}},
-		{"init with a console", syncproto.Init(), Options{Commit: "ready", Narrowed: syncproto.Init().Forbid("mount"), Room: 1}},
-		{"init with hooks", syncproto.Init(), Options{Commit: "ready", Narrowed: hooked()}},
-		{"init with two codecs", syncproto.Init(), Options{Commit: "ready", Codecs: 2, Narrowed: syncproto.Init().Forbid("mount").Forbid("hooks")}},
-		{"setns", syncproto.Setns(), Options{Commit: "ready"}},
-		{"start", syncproto.Start(), Options{Room: 3}},
+		{"init with mounts", container.InitProfile(), Options{Commit: "ready", Narrowed: container.InitProfile().Forbid("hooks").Forbid("seccomp"), Room: 1}},
+		{"init with a console", container.InitProfile(), Options{Commit: "ready", Narrowed: container.InitProfile().Forbid("mount"), Room: 1}},
+		{"init with hooks", container.InitProfile(), Options{Commit: "ready", Narrowed: hooked()}},
+		{"init with two codecs", container.InitProfile(), Options{Commit: "ready", Codecs: 2, Narrowed: container.InitProfile().Forbid("mount").Forbid("hooks")}},
+		{"setns", container.SetnsProfile(), Options{Commit: "ready"}},
+		{"start", container.StartProfile(), Options{Room: 3}},
 		{"the parent asks", asked(), Options{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -46,7 +46,7 @@ func Play(v *vectors.Vector, fd int, timeout time.Duration) error {
 		}
 	}
 	p := &player{fd: fd, packet: typ == unix.SOCK_SEQPACKET, v: v}
-	if p.codec, _ = codec.ByName(v.Codec); p.codec == nil {
+	if p.codec, _ = codec.Find(codec.BuiltIn(), v.Codec); p.codec == nil {
 		return fmt.Errorf("the vector's codec %q is not known", v.Codec)
 	}
 	for i := range v.Steps {
@@ -93,7 +93,7 @@ func (p *player) send(s *vectors.Step) error {
 		}
 		rights = unix.UnixRights(fds...)
 	}
-	for len(b) > 0 {
+	for first := true; first || len(b) > 0; { // an empty packet is sent too
 		n, err := unix.SendmsgN(p.fd, b, rights, nil, unix.MSG_NOSIGNAL)
 		switch {
 		case err == unix.EINTR:
@@ -105,7 +105,7 @@ func (p *player) send(s *vectors.Step) error {
 		case err != nil:
 			return os.NewSyscallError("sendmsg", err)
 		}
-		b, rights = b[n:], nil
+		b, rights, first = b[n:], nil, false
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/remote"
 	"github.com/handfast/handfast/syncproto/vectors"
 )
@@ -136,7 +137,7 @@ func (c oneCase) run(ctx context.Context, o Options) (verdict, err error) {
 	defer unix.Close(fds[0])
 	theirs := os.NewFile(uintptr(fds[1]), "child's socket")
 	cmd := exec.CommandContext(ctx, o.Command[0], o.Command[1:]...)
-	cmd.Env = append(os.Environ(), "HANDFAST_SOCKET=3")
+	cmd.Env = append(os.Environ(), container.SocketVariable+"=3")
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Stderr = os.Stderr
 	err = cmd.Start()

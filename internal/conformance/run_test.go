@@ -40,7 +40,7 @@ func child(mistake string) {
 	if mistake == "json alone" {
 		o.Codecs = []codec.Codec{codec.JSON()}
 	}
-	p, err := transport.NewChild(conn, syncproto.Init(), o)
+	p, err := transport.NewChild(conn, container.InitProfile(), o)
 	if err != nil {
 		os.Exit(3)
 	}
@@ -49,7 +49,7 @@ func child(mistake string) {
 	}
 }
 
-func converse(p *transport.Peer, fd int, mistake string) error {
+func converse(p *transport.Child, fd int, mistake string) error {
 	ctx := context.Background()
 	v, _, err := p.Accept(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/handfast/handfast/internal/demo/view"
 	"github.com/handfast/handfast/internal/testenv"
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transcript"
 )
 
@@ -78,7 +79,7 @@ func runContainer(t *testing.T, id int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := record.Replay(syncproto.Init()); err != nil || v.Outcome != syncproto.Success {
+	if v, err := record.Replay(container.InitProfile()); err != nil || v.Outcome != syncproto.Success {
 		t.Errorf("the trace plays as %+v, %v", v, err)
 	}
 }

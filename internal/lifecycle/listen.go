@@ -38,7 +38,6 @@ func (c *creation) addListening() error {
 	}
 	c.convert.Spawn.PreserveFDs += n
 	p := &c.convert.Spawn.Container.Process
-	p.KeepFDs += n
 	p.Env = append(p.Env, env...)
 	return nil
 }

@@ -28,7 +28,7 @@ func (c *creation) make(ctx context.Context) error {
 }
 
 // unhurried are the deadlines of a child's beginning. A program that its user waits for would rather have the defaults; a runtime is called by the hundred at once, on machines that are short of everything.
-var unhurried = spawn.Deadlines{Hello: 30 * time.Second, Config: 30 * time.Second}
+var unhurried = spawn.Deadlines{Hello: 30 * time.Second, Config: 30 * time.Second, Exec: 30 * time.Second}
 
 func (c *creation) spawn(ctx context.Context) error {
 	cfg := c.convert.Spawn

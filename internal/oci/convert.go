@@ -67,7 +67,7 @@ type conversion struct {
 	opt         Options
 	setGroups   bool // setgroups(2) is allowed where the process is executed
 	out         *Converted
-	cfg         *container.Config
+	cfg         *spawn.Container
 	unsupported []string
 }
 

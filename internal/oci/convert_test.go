@@ -74,17 +74,17 @@ func TestNothingIsAccepted(t *testing.T) {
 // TestEmptyObjectsAskForSomething: a name alone, or an object that lacks what it must hold, is a request.
 func TestEmptyObjectsAskForSomething(t *testing.T) {
 	for patch, want := range map[string]string{
-		`{"linux": {"netDevices": {"dummy0": {}}}}`:                                                 "linux.netDevices",
-		`{"linux": {"netDevices": {"dummy0": null}}}`:                                               "linux.netDevices",
-		`{"linux": {"netDevices": {"dummy0": {"name": ""}}}}`:                                       "linux.netDevices",
-		`{"linux": {"memoryPolicy": {}}}`:                                                           "linux.memoryPolicy",
-		`{"linux": {"memoryPolicy": {"mode": "", "flags": []}}}`:                                    "linux.memoryPolicy",
-		`{"linux": {"personality": {}}}`:                                                            "linux.personality",
-		`{"linux": {"personality": {"domain": ""}}}`:                                                "linux.personality",
-		`{"process": {"scheduler": {}}}`:                                                            "process.scheduler",
-		`{"process": {"scheduler": {"policy": "", "nice": 0}}}`:                                     "process.scheduler",
-		`{"process": {"ioPriority": {}}}`:                                                           "process.ioPriority",
-		`{"process": {"ioPriority": {"class": "", "priority": 0}}}`:                                 "process.ioPriority",
+		`{"linux": {"netDevices": {"dummy0": {}}}}`:                 "linux.netDevices",
+		`{"linux": {"netDevices": {"dummy0": null}}}`:               "linux.netDevices",
+		`{"linux": {"netDevices": {"dummy0": {"name": ""}}}}`:       "linux.netDevices",
+		`{"linux": {"memoryPolicy": {}}}`:                           "linux.memoryPolicy",
+		`{"linux": {"memoryPolicy": {"mode": "", "flags": []}}}`:    "linux.memoryPolicy",
+		`{"linux": {"personality": {}}}`:                            "linux.personality",
+		`{"linux": {"personality": {"domain": ""}}}`:                "linux.personality",
+		`{"process": {"scheduler": {}}}`:                            "process.scheduler",
+		`{"process": {"scheduler": {"policy": "", "nice": 0}}}`:     "process.scheduler",
+		`{"process": {"ioPriority": {}}}`:                           "process.ioPriority",
+		`{"process": {"ioPriority": {"class": "", "priority": 0}}}`: "process.ioPriority",
 	} {
 		_, err := Convert(spec(t, patch), Options{Bundle: "/b", ID: "x"})
 		var got *UnsupportedError
@@ -282,7 +282,7 @@ func TestPlainUser(t *testing.T) {
 	}
 	// Several ids are what newuidmap(1) maps for it; another one alone nobody does.
 	mapped, err := Convert(spec(t, userNamespace), Options{ID: "x", Host: host})
-	if err != nil || !mapped.Spawn.Container.Process.SetGroups {
+	if err != nil || mapped.Spawn.Container.Process.KeepGroups {
 		t.Errorf("subordinate ids: %v", err)
 	}
 	_, err = Convert(spec(t, userNamespace, `{"linux": {"uidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]}}`), Options{ID: "x", Host: host})
@@ -293,7 +293,7 @@ func TestPlainUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out.Spawn.Container.Process.SetGroups {
+	if !out.Spawn.Container.Process.KeepGroups {
 		t.Error("setgroups is denied where a plain user maps a gid")
 	}
 	s := RootlessSpec(1000, 1000)
@@ -309,8 +309,8 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := out.Spawn.Container
-	if out.CgroupPath != "/handfast/x" || out.Rootfs != "/b/rootfs" || c.Root.Path != "/b/rootfs" || !c.Root.NoPivot || c.Process.Umask != 0o022 ||
-		c.Process.KeepFDs != 2 || out.Spawn.PreserveFDs != 2 || len(c.Devices) != 6 || !c.Process.SetGroups || c.Process.Env != nil {
+	if out.CgroupPath != "/handfast/x" || out.Rootfs != "/b/rootfs" || c.Root.Path != "/b/rootfs" || !c.Root.NoPivot || c.Process.Umask != nil ||
+		out.Spawn.PreserveFDs != 2 || len(c.Devices) != 6 || c.Process.KeepGroups || c.Process.Env != nil {
 		t.Errorf("%+v", out)
 	}
 	s := spec(t)

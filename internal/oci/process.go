@@ -9,9 +9,6 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// defaultUmask is what the process gets where the configuration says nothing; the caller's own would be an accident.
-const defaultUmask = 0o022
-
 func (c *conversion) process() error {
 	p := c.spec.Process
 	if p == nil {
@@ -29,7 +26,6 @@ func (c *conversion) process() error {
 		c.out.Spawn.OOMScoreAdj = adj
 	}
 	c.cfg.Process.NoNewPrivs = p.NoNewPrivileges
-	c.cfg.Process.KeepFDs = c.opt.PreserveFDs
 	c.capabilities(p.Capabilities)
 	return nil
 }
@@ -85,21 +81,18 @@ func (c *conversion) user(p *Process) error {
 		return err
 	}
 	out := &c.cfg.Process
-	out.UID, out.GID, out.Umask = p.User.UID, p.User.GID, defaultUmask
-	if m := p.User.Umask; m != nil {
-		if *m > 0o777 {
-			return wrong("process.user.umask", "%d; want 0 to 511 (octal 777)", *m)
-		}
-		out.Umask = *m
+	out.UID, out.GID, out.Umask = p.User.UID, p.User.GID, p.User.Umask
+	if m := p.User.Umask; m != nil && *m > 0o777 {
+		return wrong("process.user.umask", "%d; want 0 to 511 (octal 777)", *m)
 	}
-	out.SetGroups = c.setGroups
+	out.KeepGroups = !c.setGroups
 	for i, g := range p.User.AdditionalGIDs {
 		at := fmt.Sprintf("process.user.additionalGids[%d]", i)
 		if err := c.checkMapped(at, "linux.gidMappings", c.linux.GIDMappings, g); err != nil {
 			return err
 		}
 		switch {
-		case out.SetGroups:
+		case c.setGroups:
 			out.AdditionalGIDs = append(out.AdditionalGIDs, g)
 		case g != p.User.GID: // the process is in that one anyway
 			return wrong(at, "%d: additional groups cannot be set where setgroups(2) is denied, as in the user namespace of a plain user that maps one id alone", g)

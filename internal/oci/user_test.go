@@ -94,7 +94,7 @@ func TestConvertProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := container.Process{Args: []string{"x"}, Cwd: "/", UID: 5, GID: 6, AdditionalGIDs: []uint32{7}, SetGroups: true, Umask: 0o022, KeepFDs: 2}
+	want := container.Process{Args: []string{"x"}, Cwd: "/", UID: 5, GID: 6, AdditionalGIDs: []uint32{7}}
 	if diff := cmp.Diff(want, cfg.Container.Process); diff != "" || cfg.Container.ID != "c" || cfg.PreserveFDs != 2 {
 		t.Errorf("%s %+v", diff, cfg)
 	}

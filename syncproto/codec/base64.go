@@ -5,7 +5,7 @@ package codec
 
 const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-func appendBase64(b []byte, s string) []byte {
+func appendBase64[B string | []byte](b []byte, s B) []byte {
 	for ; len(s) >= 3; s = s[3:] {
 		n := uint32(s[0])<<16 | uint32(s[1])<<8 | uint32(s[2])
 		b = append(b, base64Digits[n>>18], base64Digits[n>>12&63], base64Digits[n>>6&63], base64Digits[n&63])

@@ -17,7 +17,7 @@ func messages(b *testing.B) map[string]syncproto.Value {
 	c := container.Config{
 		ID: "c1", Hostname: "box", Namespaces: []container.Namespace{{Kind: "pid", How: "created"}, {Kind: "mount", How: "created"}, {Kind: "ipc", How: "created"}},
 		Root: container.Root{Path: "/srv/containers/c1/rootfs"},
-		Process: container.Process{Args: []string{"/bin/sh", "-c", "exec /usr/bin/server --listen :8080"}, Cwd: "/", SetGroups: true, NoNewPrivs: true,
+		Process: container.Process{Args: []string{"/bin/sh", "-c", "exec /usr/bin/server --listen :8080"}, Cwd: "/", NoNewPrivs: true,
 			Capabilities: container.Capabilities{Bounding: 0x20000420, Effective: 0x20000420, Permitted: 0x20000420}},
 	}
 	for i := range 30 {

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/syncproto/codec/codectest"
 )
 
-// third is a codec that another package might bring: it turns every byte of MessagePack around. It stands here for what Register has to take.
+// third is a codec that another package might bring: it turns every byte of MessagePack around.
 type third struct{ name string }
 
 func (c third) Name() string { return c.name }
@@ -34,35 +34,35 @@ func (c third) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 	return codec.MessagePack().Decode(b, l)
 }
 
-func TestRegister(t *testing.T) {
-	c := third{"test-register"}
-	if err := codec.Register(c); err != nil {
+// A codec of somebody else binds Go values as well.
+func TestThirdCodec(t *testing.T) {
+	c := third{"third"}
+	codectest.Run(t, c)
+	want := syncproto.Note{Level: "info", Text: "a line"}
+	b, err := codec.Encode(c, nil, &want, syncproto.Limits{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := codec.ByName(c.name); !ok || got != codec.Codec(c) {
-		t.Errorf("ByName(%q) = %v, %v, want the codec that was registered", c.name, got, ok)
+	var got syncproto.Note
+	if err := codec.Decode(c, b, &got, syncproto.Limits{}, false); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
 	}
-	for _, bad := range []codec.Codec{c, nil, third{""}, third{"json"}, third{"msgpack"}, third{strings.Repeat("x", codec.MaxName+1)}} {
-		if err := codec.Register(bad); err == nil {
-			t.Errorf("Register(%v) succeeded, want an error", bad)
-		}
-	}
-	if got, want := codec.Names(), []string{"msgpack", "json", c.name}; !slices.Equal(got[:2], want[:2]) || !slices.Contains(got, c.name) {
-		t.Errorf("Names() = %q, want %q", got, want)
-	}
-	codectest.Run(t, c)
 }
 
-func TestByName(t *testing.T) {
-	for _, c := range []codec.Codec{codec.JSON(), codec.MessagePack()} {
-		if got, ok := codec.ByName(c.Name()); !ok || got != c {
-			t.Errorf("ByName(%q) = %v, %v", c.Name(), got, ok)
+func TestFind(t *testing.T) {
+	all := append(codec.BuiltIn(), third{"third"})
+	for _, c := range all {
+		if got, ok := codec.Find(all, c.Name()); !ok || got != c {
+			t.Errorf("Find of %q: %v, %v", c.Name(), got, ok)
 		}
 	}
 	for _, name := range []string{"", "JSON", "cbor"} {
-		if c, ok := codec.ByName(name); ok {
-			t.Errorf("ByName(%q) = %v, want none", name, c)
+		if c, ok := codec.Find(all, name); ok {
+			t.Errorf("Find of %q: %v, want none", name, c)
 		}
+	}
+	if all := codec.BuiltIn(); len(all) != 2 || all[0] != codec.MessagePack() {
+		t.Errorf("BuiltIn() = %v", all)
 	}
 }
 
@@ -95,8 +95,7 @@ func ExampleCodec() {
 		syncproto.Field{Name: "name", Value: syncproto.StringValue("chown")},
 		syncproto.Field{Name: "arg", Value: syncproto.BytesValue([]byte{0xff, 0x00})},
 	)
-	for _, name := range []string{"json", "msgpack"} {
-		c, _ := codec.ByName(name)
+	for _, c := range []codec.Codec{codec.JSON(), codec.MessagePack()} {
 		b, err := c.Append(nil, v)
 		if err != nil {
 			fmt.Println(err)

@@ -47,9 +47,7 @@ func appendJSON(b []byte, v *syncproto.Value) []byte {
 		return appendJSONString(b, s)
 	case syncproto.Bytes:
 		s, _ := v.RawBytes()
-		b = append(b, `{"`+bytesName+`":"`...)
-		b = appendBase64(b, s)
-		return append(b, `"}`...)
+		return appendJSONBytes(b, s)
 	case syncproto.List:
 		b = append(b, '[')
 		list := v.List()
@@ -73,6 +71,12 @@ func appendJSON(b []byte, v *syncproto.Value) []byte {
 		return append(b, '}')
 	}
 	return append(b, "null"...)
+}
+
+func appendJSONBytes[B string | []byte](b []byte, raw B) []byte {
+	b = append(b, `{"`+bytesName+`":"`...)
+	b = appendBase64(b, raw)
+	return append(b, `"}`...)
 }
 
 // appendJSONString escapes what RFC 8259 says must be, and nothing else.

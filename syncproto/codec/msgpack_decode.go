@@ -18,44 +18,6 @@ func (msgpackCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error
 	return v, nil
 }
 
-// DecodeCall takes no memory where the argument is null, as it mostly is.
-func (c msgpackCodec) DecodeCall(b []byte, l syncproto.Limits, known func(name []byte) string) (call syncproto.Call, ok bool) {
-	w := walker{b: b, left: syncproto.MaxValues - 1}
-	if len(b) == 0 || b[0] != mpFixMap|2 || w.value(depthOf(l)) != nil || w.i < len(b) {
-		return call, false
-	}
-	w.i = 1
-	hasArg := false
-	for range 2 {
-		key, _ := w.string()
-		at := w.i
-		switch string(key) {
-		case "name":
-			name, isText := w.string()
-			if !isText || call.Name != "" {
-				return call, false
-			}
-			call.Name = known(name)
-		case "arg":
-			if hasArg || w.value(depthOf(l)) != nil {
-				return call, false
-			}
-			hasArg = true
-			if b[at] == mpNil {
-				continue
-			}
-			arg, err := c.Decode(b[at:w.i], l)
-			if err != nil {
-				return call, false
-			}
-			call.Arg = arg
-		default:
-			return call, false
-		}
-	}
-	return call, call.Name != "" && hasArg
-}
-
 // builder makes a Value of an encoding that the walker let pass, so every length is of something that is there. It reads with the walker's own functions, and
 // the library that knows the whole format is the tests' alone: it keeps tables of types that take time to build in every process that starts.
 //

@@ -1,7 +1,8 @@
 package container
 
-// Config is the body of CONFIG in the profile "init": everything the child needs to become the container's first process.
-// It is a value of the protocol, not of OCI: paths are absolute and resolved, names are numbers, defaults are already applied by the parent.
+// Config is the body of CONFIG in the profile "init": everything the child needs to become the container's first
+// process. It is a value of the protocol, not of OCI: paths are absolute and resolved, names are numbers. Its user
+// decides about most of it (spawn.Container); Namespaces and the fields from KeepFDs on are the parent's own findings.
 //
 // Fields named *FD hold a descriptor's place among those that ride with CONFIG, counted from one; zero means none.
 // The child owns every descriptor that it received with CONFIG.
@@ -16,11 +17,14 @@ type Config struct {
 	Masked     []string    `sync:"masked,omitempty"`     // paths inside the container that are made unreadable
 	Readonly   []string    `sync:"readonly,omitempty"`   // paths inside the container that are made read-only
 	Sysctl     []KeyValue  `sync:"sysctl,omitempty"`     // kernel parameters, written below /proc/sys
-	Loopback   bool        `sync:"loopback,omitempty"`   // bring lo up: the network namespace is new
 	Process    Process     `sync:"process"`              // the program
 	Hooks      Hooks       `sync:"hooks"`                // hooks that concern the child
-	GateFD     int         `sync:"gateFD,omitempty"`     // listening socket of the start gate; zero: execute at once
 	State      string      `sync:"state,omitempty"`      // the OCI state as JSON, for the hooks that the child runs (status is filled in by the child)
+
+	KeepFDs         int  `sync:"keepFDs,omitempty"`         // descriptors 3 to 2+KeepFDs reach the program; all others are closed
+	GateFD          int  `sync:"gateFD,omitempty"`          // listening socket of the start gate; zero: execute at once
+	Loopback        bool `sync:"loopback,omitempty"`        // bring lo up: the network namespace is new
+	SetGroupsDenied bool `sync:"setGroupsDenied,omitempty"` // the new user namespace denies setgroups(2): the groups stay
 }
 
 // Namespace kinds, in the words of runtime-spec config-linux.md and namespaces(7).
@@ -52,7 +56,6 @@ const (
 // Root is the container's root file system.
 type Root struct {
 	Path        string `sync:"path"`                  // absolute path in the parent's mount namespace
-	FD          int    `sync:"fd,omitempty"`          // a detached mount of Path (open_tree(2), OPEN_TREE_CLONE) when the child could not reach Path itself
 	Readonly    bool   `sync:"readonly,omitempty"`    // remounted read-only after every mount is made
 	Propagation uint64 `sync:"propagation,omitempty"` // MS_SLAVE, MS_SHARED and so on, each with MS_REC, for the host's mounts before any is bound; zero: MS_SLAVE|MS_REC
 	NoPivot     bool   `sync:"noPivot,omitempty"`     // MS_MOVE and chroot(2) in place of pivot_root(2)
@@ -117,9 +120,9 @@ type Process struct {
 	Cwd             string       `sync:"cwd"`
 	UID             uint32       `sync:"uid,omitempty"`
 	GID             uint32       `sync:"gid,omitempty"`
-	AdditionalGIDs  []uint32     `sync:"additionalGids,omitempty"`
-	SetGroups       bool         `sync:"setGroups,omitempty"` // setgroups(2) is allowed: false in a user namespace that denies it
-	Umask           uint32       `sync:"umask,omitempty"`
+	AdditionalGIDs  []uint32     `sync:"additionalGids,omitempty"` // the supplementary groups; empty: none, the parent's own are dropped
+	KeepGroups      bool         `sync:"keepGroups,omitempty"`     // the supplementary groups of the parent stay, for where setgroups(2) is denied; not beside AdditionalGIDs
+	Umask           *uint32      `sync:"umask,omitempty"`          // 0 to 0777; nil: 0022, never the parent's own
 	Capabilities    Capabilities `sync:"capabilities"`
 	NoNewPrivs      bool         `sync:"noNewPrivs,omitempty"`
 	Rlimits         []Rlimit     `sync:"rlimits,omitempty"`
@@ -129,7 +132,6 @@ type Process struct {
 	AppArmorProfile string       `sync:"apparmorProfile,omitempty"` // AppArmor profile that the execution changes to, apparmor(7); empty: none is asked for
 	SELinuxLabel    string       `sync:"selinuxLabel,omitempty"`    // SELinux label of the program, selinux(8); empty: none is asked for
 	Keyring         string       `sync:"keyring,omitempty"`         // name of the session keyring to join, and to make where there is none, keyctl(2); empty: the caller's stays
-	KeepFDs         int          `sync:"keepFDs,omitempty"`         // descriptors 3 to 2+KeepFDs reach the program; all others are closed
 
 	Seccomp *Seccomp `sync:"seccomp,omitempty"` // filter of system calls; none: the program is not filtered
 }

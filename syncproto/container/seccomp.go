@@ -15,7 +15,7 @@ type Seccomp struct {
 
 // NarrowStart is the profile "start" for a container whose filter has a listener, or has none: as Narrow for "init".
 func NarrowStart(p *syncproto.Profile, listener bool) *syncproto.Profile {
-	return edit(p, ReqSeccomp, listener)
+	return narrow(p, SeccompRequest.Row, listener)
 }
 
 // Listens reports whether the process's filter has a listener.

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -35,15 +34,13 @@ func FromReport(r syncproto.Report) *Error {
 	return &Error{Report: r}
 }
 
-// IsRemote reports whether err comes from the other process: whether there is an *Error in its tree.
-func IsRemote(err error) bool {
-	var r *Error
-	return errors.As(err, &r)
-}
-
-// Error is the original's text in one line: line breaks become "; ", and other characters that cannot be seen are escaped, so that no peer writes on
-// a terminal or starts a line of a log. What was cut on its way shows: words that were cut, and words below which
-// some are missing, end in "...".
+// Error is the original's text in one line: line breaks become "; ", and other characters that cannot be seen are
+// escaped, so that no peer writes on a terminal or starts a line of a log. What was cut on its way shows: words that
+// were cut, and words below which some are missing, end in "...".
+//
+// An errno that came without words is shown by its text here and its name, "no such file or directory (ENOENT)", or by
+// its name alone where this architecture has no such error; a sentinel by its text or name. "setup error without words"
+// is said only where a report of the code "setup" holds neither words nor names.
 func (e *Error) Error() string {
 	if e == nil {
 		return "no remote error"
@@ -51,7 +48,7 @@ func (e *Error) Error() string {
 	t := tree{e.nodes()}
 	text := OneLine(t.text(0))
 	if text == "" {
-		text = OneLine(string(e.Report.Code)) + " error without words"
+		text = OneLine(string(codeOr(e.Report.Code))) + " error without words"
 	}
 	return text
 }
@@ -63,6 +60,14 @@ func (e *Error) Unwrap() []error {
 		return nil
 	}
 	return []error{tree{e.nodes()}.build(0)}
+}
+
+// codeOr is a report's code; one without a code is of the class of everything else.
+func codeOr(c syncproto.Code) syncproto.Code {
+	if c == "" {
+		return syncproto.CodeInternal
+	}
+	return c
 }
 
 // nodes are the report's nodes, within bounds even where the Error was not made by FromReport.
@@ -96,20 +101,24 @@ func (t tree) each(parent int, f func(i int)) {
 // text is the words of node i and of those below it.
 func (t tree) text(i int) string {
 	n := &t.nodes[i]
+	var kids []string
+	if !n.Whole {
+		t.each(i, func(k int) { kids = append(kids, t.text(k)) })
+	}
+	below := strings.Join(kids, "\n")
 	own := n.Text
-	if own == "" {
+	switch {
+	case own != "":
+	case below != "":
 		own = fieldWords(n)
+	default:
+		own = bareWords(n)
 	}
 	if n.Truncated {
 		own += "..."
 	}
-	if n.Whole {
-		return own
-	}
-	var kids []string
-	t.each(i, func(k int) { kids = append(kids, t.text(k)) })
-	switch below := strings.Join(kids, "\n"); {
-	case len(kids) == 0:
+	switch {
+	case len(kids) == 0 || below == "" && n.Text == "":
 		return own
 	case own == "":
 		return below
@@ -132,11 +141,11 @@ func (t tree) build(i int) error {
 	text := OneLine(t.text(i))
 	switch n.Type {
 	case syncproto.NodePath:
-		return &fs.PathError{Op: n.Op, Path: n.Path, Err: cause(text, kids)}
+		return &fs.PathError{Op: n.Op, Path: n.Path, Err: cause(n, text, kids)}
 	case syncproto.NodeSyscall:
-		return &os.SyscallError{Syscall: n.Op, Err: cause(text, kids)}
+		return &os.SyscallError{Syscall: n.Op, Err: cause(n, text, kids)}
 	case syncproto.NodeExec:
-		return &exec.Error{Name: n.Path, Err: cause(text, kids)}
+		return &exec.Error{Name: n.Path, Err: cause(n, text, kids)}
 	case syncproto.NodeStep:
 		return &step{node{text, kids}, n.Stage, n.Op, n.Path}
 	case syncproto.NodeErrno, syncproto.NodeSentinel:
@@ -147,10 +156,18 @@ func (t tree) build(i int) error {
 	return &node{text, kids}
 }
 
-// cause is what the error types of the standard library wrap: a single error, and never nil.
-func cause(text string, kids []error) error {
-	if len(kids) == 1 {
+// cause is what the error types of the standard library wrap: a single error, and never nil. They say the node's fields
+// themselves, so where nothing else came the cause does not say them again.
+func cause(n *syncproto.ReportNode, text string, kids []error) error {
+	switch {
+	case len(kids) == 1:
 		return kids[0]
+	case len(kids) == 0 && n.Text == "" && n.Errno == "" && n.Sentinel == "":
+		text = "no cause was given"
+	case len(kids) == 0 && n.Text == "":
+		bare := *n
+		bare.Op, bare.Path = "", ""
+		text = OneLine(bareWords(&bare))
 	}
 	return &node{text, kids}
 }

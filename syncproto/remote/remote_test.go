@@ -197,17 +197,6 @@ func TestErrnoAliases(t *testing.T) {
 	}
 }
 
-func TestIsRemote(t *testing.T) {
-	local := fmt.Errorf("here: %w", unix.ENOENT)
-	there := fmt.Errorf("start: %w", send(t, codec.JSON(), local))
-	if remote.IsRemote(local) || remote.IsRemote(nil) || !remote.IsRemote(there) || !errors.Is(there, unix.ENOENT) {
-		t.Errorf("IsRemote: local %v, nil %v, remote %v", remote.IsRemote(local), remote.IsRemote(nil), remote.IsRemote(there))
-	}
-	if remote.IsRemote(errors.Unwrap(local)) {
-		t.Error("an errno is remote")
-	}
-}
-
 func TestRegister(t *testing.T) {
 	if err := remote.Register("io.EOF", errors.New("x")); err == nil {
 		t.Error("a known name was registered")
@@ -300,14 +289,6 @@ func TestTooManyNodes(t *testing.T) {
 	}
 }
 
-// A report cut to a frame's size is a report still, and the root says what it said.
-func TestFit(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := remote.Report(fmt.Errorf("setup: %w", trees(4).Draw(t, "error")), syncproto.CodeSetup).Fit(1 << 10)
-		checkError(t, remote.FromReport(r))
-	})
-}
-
 // What was cut shows: a long text, and a cause that found no room.
 func TestCutsShow(t *testing.T) {
 	long := strings.Repeat("é", 3000)
@@ -317,31 +298,13 @@ func TestCutsShow(t *testing.T) {
 		t.Errorf("a long path: %q", got)
 	}
 	err := error(unix.ENOENT)
-	for i := range 20 {
+	for i := range 30 {
 		err = fmt.Errorf("level %d: %w", i, err)
 	}
-	r = remote.Report(err, syncproto.CodeSetup).Fit(2 << 10)
+	r = remote.Report(err, syncproto.CodeSetup).Fit(1 << 10)
 	got = remote.FromReport(r).Error()
-	if r.Dropped == 0 || !strings.HasSuffix(got, "...") || !strings.HasPrefix(got, "level 19: level 18") {
+	if r.Dropped == 0 || !strings.HasSuffix(got, "...") || !strings.HasPrefix(got, "level 29: level 28") {
 		t.Errorf("%d causes left out: %q", r.Dropped, got)
-	}
-}
-
-func TestCodeOf(t *testing.T) {
-	for _, test := range []struct {
-		err  error
-		want syncproto.Code
-	}{
-		{errors.New("x"), syncproto.CodeInternal},
-		{fmt.Errorf("x: %w", context.Canceled), syncproto.CodeCancelled},
-		{fmt.Errorf("x: %w", context.DeadlineExceeded), syncproto.CodeTimeout},
-		{os.ErrDeadlineExceeded, syncproto.CodeTimeout},
-		{&syncproto.ProtocolError{Code: syncproto.CodeLimit}, syncproto.CodeLimit},
-		{fmt.Errorf("x: %w", remote.FromReport(syncproto.Report{Code: syncproto.CodeHook})), syncproto.CodeHook},
-	} {
-		if got := remote.Report(test.err, "").Code; got != test.want {
-			t.Errorf("code of %v is %q, want %q", test.err, got, test.want)
-		}
 	}
 }
 
@@ -368,6 +331,7 @@ func TestAnyReport(t *testing.T) {
 			Op: rapid.String().Draw(t, "op"), Path: rapid.String().Draw(t, "path"), Stage: rapid.String().Draw(t, "stage"),
 			Errno:    rapid.SampledFrom([]string{"", "ENOENT", "EWHATEVER", "enoent"}).Draw(t, "errno"),
 			Sentinel: rapid.SampledFrom([]string{"", "io.EOF", "of.Others"}).Draw(t, "sentinel"),
+			From:     rapid.SampledFrom([]string{"", "parent", "child", "aunt"}).Draw(t, "from"),
 		}
 	})
 	rapid.Check(t, func(t *rapid.T) {
@@ -392,7 +356,7 @@ func checkError(t rapid.TB, e *remote.Error) {
 	if errors.As(e, &p) && p.Error() == "" || errors.As(e, &s) && s.Error() == "" || errors.As(e, &x) && x.Error() == "" {
 		t.Fatal("an error without words")
 	}
-	_ = errors.Is(e, fs.ErrNotExist)
+	_, _, _ = errors.Is(e, fs.ErrNotExist), remote.IsRemote(e), remote.CodeOf(e)
 	if again := remote.FromReport(remote.Report(e, "")).Error(); len(e.Report.Nodes) < remote.MaxNodes && again != text {
 		t.Fatalf("reported again %q, was %q", again, text)
 	}

@@ -1,8 +1,6 @@
 package remote
 
 import (
-	"context"
-	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -25,9 +23,9 @@ type Locator interface {
 	Location() (stage, op, path string)
 }
 
-// Report describes err, which is not nil, with its whole tree of causes. An empty code is replaced by CodeOf(err);
-// where the tree may have a loop, which errors.As would follow for ever, the code must be given.
-// Role, PID and state are the caller's to fill, and so is the cut to the frame's size, with Report.Fit. A method of err that panics costs that error's words and no more.
+// Report describes err, which is not nil, with its whole tree of causes. An empty code is replaced by CodeOf(err).
+// Role, PID and state are the caller's to fill, and so is the cut to the frame's size, with Report.Fit.
+// A method of err that panics costs that error's words and no more.
 func Report(err error, code syncproto.Code) syncproto.Report {
 	if code == "" {
 		code = CodeOf(err)
@@ -37,24 +35,6 @@ func Report(err error, code syncproto.Code) syncproto.Report {
 		w.nodes = []syncproto.ReportNode{{Type: syncproto.NodeText, Text: "no error was given"}}
 	}
 	return syncproto.Report{Code: syncproto.Code(clean(string(code))), Nodes: w.nodes, Dropped: w.dropped}
-}
-
-// CodeOf is the code that err asks for itself: that of a *syncproto.ProtocolError or of an *Error in its tree, CodeCancelled and CodeTimeout for the context's
-// errors and those of deadlines, else CodeInternal.
-func CodeOf(err error) syncproto.Code {
-	var p *syncproto.ProtocolError
-	var r *Error
-	switch {
-	case errors.As(err, &r) && r != nil:
-		return r.Report.Code
-	case errors.As(err, &p) && p != nil:
-		return p.Code
-	case errors.Is(err, context.Canceled):
-		return syncproto.CodeCancelled
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return syncproto.CodeTimeout
-	}
-	return syncproto.CodeInternal
 }
 
 type writer struct {
@@ -90,23 +70,24 @@ func (w *writer) tree(err error, parent, depth int) bool {
 	return true
 }
 
-// graft appends the nodes of an error that was itself received, below one node that says so.
+// graft appends the nodes of an error that was itself received, below one node that says so, and whose report it was.
 func (w *writer) graft(r *Error, parent int) bool {
-	w.nodes = append(w.nodes, syncproto.ReportNode{Parent: parent, Type: syncproto.NodeRemote})
+	from := clean(r.Report.Role)
+	w.nodes = append(w.nodes, syncproto.ReportNode{Parent: parent, Type: syncproto.NodeRemote, From: from})
 	self := len(w.nodes)
-	from := r.nodes()
-	for i, n := range from {
+	nodes := r.nodes()
+	for i, n := range nodes {
 		if len(w.nodes) >= MaxNodes {
-			w.dropped += len(from) - i
+			w.dropped += len(nodes) - i
 			break
 		}
 		n.Parent = self
 		if i > 0 {
-			n.Parent = self + 1 + parentOf(from, i)
+			n.Parent = self + 1 + parentOf(nodes, i)
 		}
 		w.nodes = append(w.nodes, n)
 	}
-	if len(w.nodes)-self < len(from) {
+	if len(w.nodes)-self < len(nodes) {
 		n := &w.nodes[self-1]
 		n.Text, n.Whole = r.Error(), true
 	}
@@ -117,6 +98,9 @@ func (w *writer) graft(r *Error, parent int) bool {
 // ownWords finds the words that err, whose text is full, adds to those of its children. Where they are not simply in front, the node keeps the full text.
 func ownWords(n *syncproto.ReportNode, full string, kids []string, many, all bool) {
 	derived := fieldWords(n)
+	if len(kids) == 0 {
+		derived = bareWords(n)
+	}
 	own := full
 	whole := false
 	switch {
@@ -151,6 +135,29 @@ func fieldWords(n *syncproto.ReportNode) string {
 		return n.Op + n.Path
 	}
 	return n.Op + " " + n.Path
+}
+
+// bareWords are the words of a node without a Text below which there are none either: its fields', and those of the
+// error or sentinel that it names. A name that is not known here is better than nothing.
+func bareWords(n *syncproto.ReportNode) string {
+	what := ""
+	switch no, s := errnoOf(n.Errno), sentinel(n.Sentinel); {
+	case no != 0:
+		what = no.Error() + " (" + n.Errno + ")"
+	case n.Errno != "":
+		what = n.Errno
+	case n.Sentinel != "" && s != nil:
+		what = textOf(s)
+	default:
+		what = n.Sentinel
+	}
+	if own := fieldWords(n); own == "" {
+		return what
+	} else if what != "" {
+		return own + ": " + what
+	} else {
+		return own
+	}
 }
 
 // describe is err's node without its words. Methods of foreign types are called only below recover: a typed nil is an error too.

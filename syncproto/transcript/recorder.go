@@ -15,6 +15,8 @@ import (
 type Options struct {
 	Secrets  bool // keep environments and arguments as they are
 	NoBodies bool // keep none at all
+
+	Codecs []codec.Codec // beside those of package codec: a body in another one is not kept
 }
 
 // Recorder writes a transcript. Its method Event is what transport.Options.Trace wants: called by one goroutine at a time, it makes one Write for each event.
@@ -86,7 +88,7 @@ func (r *Recorder) body(e transport.Event) string {
 	if r.o.NoBodies || len(payload) == 0 {
 		return ""
 	}
-	c, ok := codec.ByName(e.Codec)
+	c, ok := codec.Find(append(codec.BuiltIn(), r.o.Codecs...), e.Codec)
 	if !ok {
 		return ""
 	}

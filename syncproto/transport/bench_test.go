@@ -9,6 +9,7 @@ import (
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -37,7 +38,7 @@ func BenchmarkConversation(b *testing.B) {
 				conn, fd := pairFDs(b)
 				done := make(chan error, 1)
 				go func() { done <- benchChild(b, fd) }()
-				p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{Codecs: []codec.Codec{c}})
+				p, err := transport.NewParent(conn, container.InitProfile(), transport.Options{Codecs: []codec.Codec{c}})
 				if err == nil {
 					err = p.Open(b.Context(), config, nil)
 				}
@@ -73,11 +74,11 @@ func pairFDs(b *testing.B) (*transport.Conn, int) {
 }
 
 func benchChild(b *testing.B, fd int) error {
-	conn, err := transport.TakeBlocking(fd)
+	conn, err := transport.Take(fd)
 	if err != nil {
 		return err
 	}
-	p, err := transport.NewChild(conn, syncproto.Init(), transport.Options{})
+	p, err := transport.NewChild(conn, container.InitProfile(), transport.Options{})
 	if err != nil {
 		return err
 	}

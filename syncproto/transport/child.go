@@ -2,104 +2,156 @@ package transport
 
 import (
 	"context"
-	"os"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/remote"
+	"github.com/handfast/handfast/syncproto/session"
 )
 
-// Accept is the child's opening: HELLO is answered, CONFIG read whole and decoded. The descriptors that came with it belong to the caller.
-// After an error the caller says so with Fail.
-func (p *Peer) Accept(ctx context.Context) (config syncproto.Value, fds []int, err error) {
-	in, err := p.expect(ctx, syncproto.KindHello)
+// Child is the child's side of a conversation. Its methods may be called by any goroutine; one call at a time is
+// carried out, and Verdict and Close do not wait for it.
+type Child struct{ *driver }
+
+// NewChild is the child's side of a conversation over c, and owns c; on an error c stays the caller's.
+func NewChild(c *Conn, p *syncproto.Profile, o Options) (*Child, error) {
+	d, err := newDriver(syncproto.Child, c, p, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Child{d}, nil
+}
+
+// Accept is the opening: HELLO is replied to, CONFIG read whole and decoded. The descriptors that came with it belong
+// to the caller. After an error the caller ends; where the conversation could go on (a configuration that cannot be
+// decoded, a *CancelledError), it says so with Fail first.
+func (c *Child) Accept(ctx context.Context) (config syncproto.Value, fds []int, err error) {
+	ctx, err = c.begin(ctx)
+	defer c.finish()
 	if err != nil {
 		return config, nil, err
 	}
-	if err := syncproto.FromValue(in.body, &p.hello, true); err != nil {
-		return config, nil, asProtocol(err, in.kind, syncproto.Parent)
+	if s := c.s.State(); s != syncproto.Opened {
+		return config, nil, &syncproto.ProtocolError{Code: syncproto.CodeState, State: s, Text: "Accept is the opening, and is called once"}
 	}
-	ack, err := p.hello.Answer(p.profile, p.opts.codecNames(), p.opts.Limits, os.Getpid())
-	if err != nil {
-		return config, nil, err
-	}
-	p.m.Offer(len(p.hello.Codecs))
-	body, err := syncproto.ToValue(ack)
-	if err != nil {
-		return config, nil, err
-	}
-	if err := p.send(ctx, syncproto.Frame{Kind: syncproto.KindHelloAck}, body, nil); err != nil {
-		return config, nil, err
-	}
-	p.codec = p.opts.codec(ack.Codec)
-	if err := p.m.Agree(p.hello.Limits); err != nil {
-		return config, nil, err
-	}
-	for more := true; more; {
-		in, err := p.expect(ctx, syncproto.KindConfig)
+	for last := false; !last; {
+		a, err := c.await(ctx)
+		if err == nil && a.Kind != session.Config {
+			err = c.unexpected(ctx, a)
+		}
 		if err != nil {
-			CloseAll(fds)
+			discard(fds)
 			return config, nil, err
 		}
-		fds, more = append(fds, in.fds...), in.more
+		fds, last = append(fds, a.fds...), a.Last
 	}
-	if config, err = p.codec.Decode(p.config, p.m.Limits()); err != nil {
-		CloseAll(fds)
+	if config, err = c.s.Codec(syncproto.KindConfig).Decode(c.config, c.s.Limits()); err != nil {
+		discard(fds)
 		return config, nil, err
 	}
 	return config, fds, nil
 }
 
 // Confirm says that the configuration arrived whole. From then on the profile's phases run.
-func (p *Peer) Confirm(ctx context.Context) error {
-	body, err := syncproto.ToValue(syncproto.ConfigOK{Size: uint32(len(p.config)), Digest: syncproto.Digest(p.config)})
+func (c *Child) Confirm(ctx context.Context) error {
+	ctx, err := c.begin(ctx)
+	defer c.finish()
 	if err != nil {
 		return err
 	}
-	p.config = nil
-	return p.send(ctx, syncproto.Frame{Kind: syncproto.KindConfigOK}, body, nil)
-}
-
-// Call makes a request and waits for its reply. The descriptors given stay the caller's, those returned become the caller's.
-// A *Refused is the other side's answer that it cannot be done; a *CancelledError its wish that the child stop; both leave the conversation open for Fail.
-func (p *Peer) Call(ctx context.Context, name string, arg syncproto.Value, fds ...int) (syncproto.Value, []int, error) {
-	if err := p.sendCall(ctx, syncproto.KindRequest, name, arg, fds); err != nil {
-		return syncproto.Value{}, nil, err
-	}
-	in, err := p.expect(ctx, syncproto.KindReply)
+	frame, err := c.s.Confirm(c.buf[:0], c.config)
 	if err != nil {
-		return syncproto.Value{}, nil, err
+		return c.refusedHere(ctx, err)
 	}
-	return in.call.Arg, in.fds, nil
+	c.config = nil
+	c.load(frame, "", nil)
+	return c.flush(ctx)
 }
 
-// Note sends a line for the parent's log.
-func (p *Peer) Note(ctx context.Context, level, text string) error {
+// Note sends a line for the parent's log. level is "debug", "info", "warning" or "error".
+func (c *Child) Note(ctx context.Context, level, text string) error {
 	if !utf8.ValidString(text) {
 		return &syncproto.BindError{Path: "text", Why: "not valid UTF-8: " + strconv.QuoteToASCII(text)}
 	}
-	return p.sendFields(ctx, syncproto.Frame{Kind: syncproto.KindNote},
-		syncproto.Field{Name: "level", Value: syncproto.StringValue(level)}, syncproto.Field{Name: "text", Value: syncproto.StringValue(text)}, nil)
+	ctx, err := c.begin(ctx)
+	defer c.finish()
+	if err != nil {
+		return err
+	}
+	frame, err := c.s.Note(c.buf[:0], syncproto.Note{Level: level, Text: text})
+	if err != nil {
+		return c.refusedHere(ctx, err)
+	}
+	c.load(frame, "", nil)
+	return c.flush(ctx)
 }
 
-// Exec says that the execution comes next. The socket must be closed by it (FD_CLOEXEC) and by nothing before it: that is the parent's proof.
-// If the execution fails, Fail says why.
-func (p *Peer) Exec(ctx context.Context) error {
-	return p.send(ctx, syncproto.Frame{Kind: syncproto.KindExec}, syncproto.Value{}, nil)
+// Exec says that the execution comes next. The socket must be closed by it (FD_CLOEXEC) and by nothing before it: that
+// is the parent's proof. If the execution fails, Fail says why.
+func (c *Child) Exec(ctx context.Context) error {
+	ctx, err := c.begin(ctx)
+	defer c.finish()
+	if err != nil {
+		return err
+	}
+	frame, err := c.s.Exec(c.buf[:0])
+	if err != nil {
+		return c.refusedHere(ctx, err)
+	}
+	c.load(frame, "", nil)
+	return c.flush(ctx)
 }
 
-// Gasp is Fail for a child that has no memory left to say what went wrong: it sends an error that was encoded beforehand, ENOMEM, without taking any, and leaves the socket to
-// the end of the process.
-func (p *Peer) Gasp() error {
-	return p.sendBytes(context.Background(), syncproto.Frame{Kind: syncproto.KindError}, remote.LastGasp, nil)
+// Done is Exec for a child that executes nothing: all has been done, and the conversation ends in success.
+func (c *Child) Done(ctx context.Context) error {
+	if err := c.Exec(ctx); err != nil {
+		return err
+	}
+	return c.Close()
 }
 
-// Fail reports err to the parent as the child's one last word, and closes the socket. An error means that the parent could not be told: it is gone, or it had ended the
-// conversation itself.
-func (p *Peer) Fail(ctx context.Context, err error) error {
-	e := p.report(ctx, err, false)
-	p.unwatch()
-	_ = p.conn.Close()
-	return e
+// Fail reports err to the parent as the child's one last word, and closes the socket. An error means that the parent
+// could not be told: it is gone, or it had ended the conversation itself.
+func (c *Child) Fail(ctx context.Context, err error) error {
+	ctx, end := c.begin(ctx)
+	defer c.finish()
+	if end == nil {
+		end = c.abort(context.WithoutCancel(ctx), err)
+	}
+	told := c.s.Told()
+	if !c.closed {
+		c.closed = true
+		c.unwatch()
+		_ = c.conn.Close()
+	}
+	if told {
+		return nil
+	}
+	return end
+}
+
+// Gasp is Fail for a child that has no memory left to say what went wrong: it sends an error that was encoded
+// beforehand, ENOMEM, without taking any, and leaves the socket to the end of the process.
+func (c *Child) Gasp() error {
+	ctx, err := c.begin(context.Background())
+	defer c.finish()
+	if err != nil {
+		return err
+	}
+	frame := append(session.Begin(c.buf[:0]), remote.LastGasp...)
+	frame, err = c.s.Finish(frame, 0, syncproto.Frame{Kind: syncproto.KindError})
+	if err != nil {
+		return err
+	}
+	c.load(frame, "", nil)
+	return c.flush(ctx)
+}
+
+// Tail has the child go on with nothing but read(2) and write(2), for the time after a seccomp filter: Conn.Tail.
+// Deadlines and contexts end no wait from then on; end of file does, when the parent dies.
+func (c *Child) Tail() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conn.Tail()
 }

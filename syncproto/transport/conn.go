@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,241 +14,332 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Conn carries frames with their descriptors over one connection. One goroutine may read while another writes; two may not do the same.
-// A Conn owns its socket until Close.
+// Conn carries frames with their descriptors over a Link. One goroutine may read while another writes; two may not do
+// the same. A Conn owns its Link until Close. A Parent or Child that was made of it is its only user.
 type Conn struct {
-	s      socket
-	packet bool // SOCK_SEQPACKET: one frame is one packet
-	head   [syncproto.HeaderSize]byte
-	rbuf   []byte
-	wbuf   []byte
-	torn   bool // a frame was sent in part: what would follow it is no frame
-	reset  bool // ECONNRESET was seen: the peer closed with something of ours unread
+	link  Link
+	reset bool  // ECONNRESET was seen: the peer closed with something of ours unread
+	lost  error // a stream in which frames can no longer be told apart
+
+	// The frame that is being read.
+	head    [syncproto.HeaderSize]byte
+	got     int // bytes of head, and then of the payload behind it
+	header  syncproto.Header
+	rbuf    []byte
+	fds     []int
+	wbuf    []byte
+	torn    bool // a frame was sent in part: what would follow it is no frame
+	reading deadline
+	writing deadline
 }
 
-// ReadFrame reads one frame. admit sees the header before the payload is read on a stream, and before it is looked at in a packet; its error ends the reading.
+// New makes a Conn of a Link of one's own, and owns the Link.
+func New(l Link) *Conn { return &Conn{link: l} }
+
+// Link is what c carries its frames over. It stays c's.
+func (c *Conn) Link() Link { return c.link }
+
+// deadline is a time in nanoseconds since 1970; zero is none.
+type deadline struct{ at atomic.Int64 }
+
+func (d *deadline) set(t time.Time) {
+	if t.IsZero() {
+		d.at.Store(0)
+		return
+	}
+	d.at.Store(max(t.UnixNano(), 1))
+}
+
+// left is how long until the deadline, at most a moment, so that one that another goroutine moves is seen.
+func (d *deadline) left() (time.Duration, error) {
+	const moment = 50 * time.Millisecond
+	at := d.at.Load()
+	if at == 0 {
+		return moment, nil
+	}
+	left := time.Until(time.Unix(0, at))
+	if left <= 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return min(left, moment), nil
+}
+
+// admitter judges a frame by its header, before its payload is read.
+type admitter interface {
+	Admit(h syncproto.Header) error
+}
+
+type admitFunc func(syncproto.Header) error
+
+func (f admitFunc) Admit(h syncproto.Header) error { return f(h) }
+
+// ReadFrame waits for one frame. admit sees the header before the payload is read on a stream, and before it is looked
+// at in a packet; its error ends the reading.
 //
-// The payload is valid until the next ReadFrame. The descriptors belong to the caller: on an error there are none, all that came are closed.
-// io.EOF means that the peer closed between two frames; within one it is io.ErrUnexpectedEOF. ECONNRESET is not an end: the kernel reports it before what is still
-// queued (SOCK_SEQPACKET) or after (SOCK_STREAM), so reading goes on until the end of file proper. os.ErrDeadlineExceeded means that the deadline passed.
-func (c *Conn) ReadFrame(admit func(syncproto.Header) error) (h syncproto.Header, payload []byte, fds []int, err error) {
-	if c.packet {
-		h, payload, fds, err = c.readPacket(admit)
-	} else {
-		h, payload, fds, err = c.readStream(admit)
-	}
-	if err != nil {
-		CloseAll(fds)
-		return syncproto.Header{}, nil, nil, err
-	}
-	return h, payload, fds, nil
-}
-
-// recv is one message, past a connection reset.
-func (c *Conn) recv(p []byte, fds []int) (int, []int, cut, error) {
+// The payload is valid until the next ReadFrame. The descriptors belong to the caller: on an error there are none, all
+// that came are closed. io.EOF means that the peer closed between two frames; within one it is io.ErrUnexpectedEOF.
+// ECONNRESET is not an end: the kernel reports it before what is still queued (SOCK_SEQPACKET) or after
+// (SOCK_STREAM), so reading goes on until the end of file proper. os.ErrDeadlineExceeded means that the deadline
+// passed. A *syncproto.ProtocolError is the peer's fault, unix.EMFILE this process's own.
+func (c *Conn) ReadFrame(admit func(syncproto.Header) error) (syncproto.Header, []byte, []int, error) {
 	for {
-		n, fds2, cut, err := c.s.recv(p, fds)
-		fds = fds2
-		if err == unix.EINTR {
-			continue
+		h, payload, fds, err := c.tryRead(admitFunc(admit))
+		if err != unix.EAGAIN {
+			return h, payload, fds, err
 		}
-		if err == unix.ECONNRESET && !c.reset {
-			c.reset = true
-			continue
+		left, err := c.reading.left()
+		if err == nil {
+			_, err = c.link.Wait(Readable, left)
 		}
-		if err == unix.ECONNRESET {
-			return 0, fds, cut, nil
-		}
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, os.ErrClosed) {
-			err = os.NewSyscallError("recvmsg", err)
-		}
-		if err == nil && cut.fds {
-			err = descriptors("the kernel dropped descriptors of a frame (MSG_CTRUNC): raise RLIMIT_NOFILE, or a security module denied them")
-		}
-		return n, fds, cut, err
-	}
-}
-
-func (c *Conn) readPacket(admit func(syncproto.Header) error) (h syncproto.Header, payload []byte, fds []int, err error) {
-	room := packets.Get().(*[maxPacket]byte)
-	defer packets.Put(room)
-	n, fds, cut, err := c.recv(room[:], nil)
-	if err == nil && n == 0 && len(fds) == 0 {
-		// A nonblocking read that finds nothing, and then finds the connection shut down, reports the end although a packet may have come between the two looks
-		// (unix_dgram_recvmsg, net/unix/af_unix.c). What the peer sent before it ended is queued now, so a second read finds it.
-		n, fds, cut, err = c.recv(room[:], nil)
-	}
-	if err != nil {
-		return h, nil, fds, err
-	}
-	if n == 0 && len(fds) > 0 {
-		return h, nil, fds, descriptors("an empty packet with descriptors")
-	}
-	if n == 0 {
-		return h, nil, nil, io.EOF
-	}
-	c.rbuf = append(c.rbuf[:0], room[:min(n, len(room))]...)
-	b := c.rbuf
-	if h, err = syncproto.ParseHeader(b); err != nil {
-		return h, nil, fds, err
-	}
-	if err = admit(h); err != nil {
-		return h, nil, fds, err
-	}
-	if cut.data || uint64(h.Length) != uint64(len(b)-syncproto.HeaderSize) {
-		return h, nil, fds, &syncproto.ProtocolError{Code: syncproto.CodeFrame,
-			Text: "packet of " + strconv.Itoa(n) + " bytes or more holds a frame of " + strconv.FormatUint(uint64(h.Length)+syncproto.HeaderSize, 10)}
-	}
-	return h, b[syncproto.HeaderSize:], fds, matchFDs(h, fds)
-}
-
-func (c *Conn) readStream(admit func(syncproto.Header) error) (h syncproto.Header, payload []byte, fds []int, err error) {
-	head := c.head[:] // in the Conn, for it would be made anew for every frame
-	fds, err = c.readFull(head, nil, true)
-	if err != nil {
-		return h, nil, fds, err
-	}
-	if h, err = syncproto.ParseHeader(head); err != nil {
-		return h, nil, fds, err
-	}
-	if err = admit(h); err != nil {
-		return h, nil, fds, err
-	}
-	if err = matchFDs(h, fds); err != nil {
-		return h, nil, fds, err
-	}
-	// admit has bounded Length, so this allocates what a frame may hold at most.
-	if uint32(cap(c.rbuf)) < h.Length {
-		c.rbuf = make([]byte, h.Length)
-	}
-	payload = c.rbuf[:h.Length]
-	fds, err = c.readFull(payload, fds, false)
-	return h, payload, fds, err
-}
-
-// readFull fills p exactly, never more: bytes of the next frame stay in the kernel, and with them the descriptors that ride with its first byte.
-// Descriptors may come with the first byte of a frame only.
-func (c *Conn) readFull(p []byte, fds []int, start bool) ([]int, error) {
-	for got := 0; got < len(p); {
-		before := len(fds)
-		n, fds2, _, err := c.recv(p[got:], fds)
-		fds = fds2
-		switch {
-		case err != nil:
-			if got == 0 && start {
-				return fds, err
+		if err != nil {
+			if c.got > 0 {
+				err = &cutError{err}
 			}
-			return fds, within(err)
-		case n == 0 && got == 0 && start && len(fds) == before:
-			return fds, io.EOF
-		case n == 0:
-			return fds, io.ErrUnexpectedEOF
-		case len(fds) > before && !(start && got == 0):
-			return fds, descriptors("descriptors in the middle of a frame")
-		case got == 0 && start && string(p[:min(n, 2)]) != "SY"[:min(n, 2)]:
-			_, err := syncproto.ParseHeader(p[:n])
-			return fds, err
+			return syncproto.Header{}, nil, nil, err
 		}
-		got += n
 	}
-	return fds, nil
 }
 
-// within marks a deadline that passed in the middle of a frame: the conversation cannot go on after it.
-func within(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return &cutError{err}
-	}
-	return err
-}
-
+// cutError marks a deadline that passed in the middle of a frame: the conversation cannot go on after it.
 type cutError struct{ err error }
 
 func (e *cutError) Error() string { return "in the middle of a frame: " + e.err.Error() }
 func (e *cutError) Unwrap() error { return e.err }
 
-func matchFDs(h syncproto.Header, fds []int) error {
-	if len(fds) == int(h.NFDs) {
+// tryRead is ReadFrame for what has arrived: unix.EAGAIN where that is no whole frame.
+func (c *Conn) tryRead(admit admitter) (h syncproto.Header, payload []byte, fds []int, err error) {
+	if c.lost != nil {
+		return h, nil, nil, c.lost
+	}
+	if c.link.Packets() {
+		payload, err = c.readPacket(admit)
+	} else {
+		payload, err = c.readStream(admit)
+	}
+	if err == unix.EAGAIN {
+		return h, nil, nil, err
+	}
+	h, fds = c.header, c.fds
+	c.header, c.fds, c.got = syncproto.Header{}, nil, 0
+	if err != nil {
+		discard(fds)
+		if !c.link.Packets() {
+			if err != io.EOF {
+				c.lost = errLost
+			}
+		}
+		return syncproto.Header{}, nil, nil, err
+	}
+	return h, payload, fds, nil
+}
+
+// recv is one message, past a connection reset. Descriptors are kept in the Conn.
+func (c *Conn) recv(p []byte) (n int, lost Lost, err error) {
+	for {
+		n, c.fds, lost, err = c.link.Recv(p, c.fds)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.ECONNRESET && !c.reset:
+			c.reset = true
+			continue
+		case err == unix.ECONNRESET:
+			return 0, lost, io.EOF
+		case err == unix.EAGAIN, err == io.EOF, errors.Is(err, os.ErrClosed):
+			return 0, lost, err
+		case err != nil:
+			return 0, lost, os.NewSyscallError("recvmsg", err)
+		case n < 0 || n > len(p):
+			return 0, lost, errors.New("the link received " + strconv.Itoa(n) + " bytes into room for " +
+				strconv.Itoa(len(p)))
+		case lost.FDs:
+			return 0, lost, errNoRoomForFDs
+		}
+		return n, lost, nil
+	}
+}
+
+// errNoRoomForFDs is this process's own failure, not the peer's.
+var errNoRoomForFDs error = &outOfDescriptors{}
+
+type outOfDescriptors struct{}
+
+func (*outOfDescriptors) Error() string {
+	return "the kernel dropped descriptors of a frame (MSG_CTRUNC): this process has as many open as RLIMIT_NOFILE " +
+		"allows, or a security module denied them"
+}
+
+// Unwrap is the errno that the kernel keeps to itself.
+func (*outOfDescriptors) Unwrap() error { return unix.EMFILE }
+
+// SyncCode is CodeLimit.
+func (*outOfDescriptors) SyncCode() syncproto.Code { return syncproto.CodeLimit }
+
+func (c *Conn) readPacket(admit admitter) ([]byte, error) {
+	room := packets.Get().(*[maxPacket]byte)
+	defer packets.Put(room)
+	n, lost, err := c.recv(room[:])
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 && len(c.fds) > 0 {
+		return nil, descriptors("an empty packet with descriptors")
+	}
+	if n == 0 {
+		return nil, &syncproto.ProtocolError{Code: syncproto.CodeFrame, Text: "an empty packet"}
+	}
+	c.rbuf = append(c.rbuf[:0], room[:n]...)
+	if c.header, err = syncproto.ParseHeader(c.rbuf); err != nil {
+		return nil, err
+	}
+	if err = admit.Admit(c.header); err != nil {
+		return nil, err
+	}
+	if lost.Data || uint64(c.header.Length) != uint64(n-syncproto.HeaderSize) {
+		return nil, &syncproto.ProtocolError{Code: syncproto.CodeFrame, Text: "packet of " + strconv.Itoa(n) +
+			" bytes or more holds a frame of " + strconv.FormatUint(uint64(c.header.Length)+syncproto.HeaderSize, 10)}
+	}
+	return c.rbuf[syncproto.HeaderSize:], c.matchFDs()
+}
+
+// readStream goes on with the frame that is being read. It never takes bytes of the next one, which stay in the
+// kernel, and with them the descriptors that ride with its first byte.
+func (c *Conn) readStream(admit admitter) ([]byte, error) {
+	for c.got < syncproto.HeaderSize {
+		if err := c.more(c.head[c.got:]); err != nil {
+			return nil, err
+		}
+		if n := min(c.got, 2); string(c.head[:n]) != "SY"[:n] {
+			_, err := syncproto.ParseHeader(c.head[:c.got])
+			return nil, err
+		}
+		if c.got == syncproto.HeaderSize {
+			if err := c.headComplete(admit); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for c.got < syncproto.HeaderSize+len(c.rbuf) {
+		if err := c.more(c.rbuf[c.got-syncproto.HeaderSize:]); err != nil {
+			return nil, err
+		}
+	}
+	return c.rbuf, nil
+}
+
+func (c *Conn) headComplete(admit admitter) (err error) {
+	if c.header, err = syncproto.ParseHeader(c.head[:]); err != nil {
+		return err
+	}
+	if err = admit.Admit(c.header); err != nil {
+		return err
+	}
+	if err = c.matchFDs(); err != nil {
+		return err
+	}
+	// Admit has bounded Length, so this allocates what a frame may hold at most.
+	if uint32(cap(c.rbuf)) < c.header.Length {
+		c.rbuf = make([]byte, c.header.Length)
+	}
+	c.rbuf = c.rbuf[:c.header.Length]
+	return nil
+}
+
+// more reads some of a frame. Descriptors may come with its first byte only.
+func (c *Conn) more(p []byte) error {
+	before := len(c.fds)
+	n, _, err := c.recv(p)
+	switch {
+	case err == io.EOF && (c.got > 0 || len(c.fds) > 0):
+		return io.ErrUnexpectedEOF
+	case err != nil:
+		return err
+	case len(c.fds) > before && c.got > 0:
+		return descriptors("descriptors in the middle of a frame")
+	case n == 0:
+		return errors.New("the link received nothing and did not say why")
+	}
+	c.got += n
+	return nil
+}
+
+func (c *Conn) matchFDs() error {
+	if len(c.fds) == int(c.header.NFDs) {
 		return nil
 	}
-	return descriptors(h.Kind.String() + " says " + strconv.Itoa(int(h.NFDs)) + " descriptors, " + strconv.Itoa(len(fds)) + " came")
+	return descriptors(c.header.Kind.String() + " says " + strconv.Itoa(int(c.header.NFDs)) + " descriptors, " +
+		strconv.Itoa(len(c.fds)) + " came")
 }
 
 func descriptors(text string) error {
 	return &syncproto.ProtocolError{Code: syncproto.CodeDescriptors, Text: text}
 }
 
+var errLost = errors.New("the stream cannot be read any further: where the next frame begins is not known")
+
 var errTorn = errors.New("a frame before this one was sent in part only")
 
-// WriteFrame writes one frame; fds ride with its first byte and stay the caller's. The header comes from Machine.Send, so it has been judged already.
-// EPIPE and ECONNRESET mean that the peer is gone; what it sent before can still be read, and should be.
+// WriteFrame writes one frame, waiting for room; fds ride with its first byte and stay the caller's. The header comes
+// from Machine.Send, so it has been judged already. EPIPE and ECONNRESET mean that the peer is gone; what it sent
+// before can still be read, and should be.
 func (c *Conn) WriteFrame(h syncproto.Header, payload []byte, fds []int) error {
 	if c.torn {
 		return errTorn
 	}
 	c.wbuf = append(h.Append(c.wbuf[:0]), payload...)
-	return c.write(c.wbuf, fds)
-}
-
-// writeNow is WriteFrame for as much as there is room for at once, whatever the deadline: rest is what is left to be sent by writeRest, nil for nothing.
-func (c *Conn) writeNow(h syncproto.Header, payload []byte, fds []int) (rest []byte, err error) {
-	if c.torn {
-		return nil, errTorn
-	}
-	c.wbuf = append(h.Append(c.wbuf[:0]), payload...)
-	n, err := c.s.sendNow(c.wbuf, fds)
-	switch {
-	case err == unix.EAGAIN || err == unix.EINTR || err == nil && n < len(c.wbuf):
-		return c.wbuf[max(n, 0):], nil
-	case err != nil:
-		return nil, sendError(err)
-	}
-	return nil, nil
-}
-
-// writeRest sends what writeNow has left, waiting for room within the deadline.
-func (c *Conn) writeRest(rest []byte, fds []int) error {
-	if len(rest) < len(c.wbuf) {
-		fds = nil
-	}
-	return c.write(rest, fds)
-}
-
-func (c *Conn) write(b []byte, fds []int) error {
-	for len(b) > 0 {
-		n, err := c.s.send(b, fds)
-		if err == unix.EINTR {
+	for rest := c.wbuf; len(rest) > 0; {
+		n, err := c.tryWrite(rest, fds)
+		if n > 0 {
+			rest, fds = rest[n:], nil
 			continue
 		}
-		if err != nil {
-			c.torn = len(b) < len(c.wbuf)
-			return sendError(err)
+		if err == unix.EAGAIN {
+			var left time.Duration
+			if left, err = c.writing.left(); err == nil {
+				_, err = c.link.Wait(Writable, left)
+			}
 		}
-		b, fds = b[n:], nil
+		if err != nil {
+			c.torn = len(rest) < len(c.wbuf)
+			return err
+		}
 	}
 	return nil
 }
 
-func sendError(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
-		return err
+// tryWrite sends what there is room for: unix.EAGAIN for nothing.
+func (c *Conn) tryWrite(b []byte, fds []int) (int, error) {
+	for {
+		n, err := c.link.Send(b, fds)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN, errors.Is(err, os.ErrClosed):
+			return 0, err
+		case err != nil:
+			return 0, os.NewSyscallError("sendmsg", err)
+		case n <= 0 || n > len(b):
+			return 0, errors.New("the link sent " + strconv.Itoa(n) + " bytes of " + strconv.Itoa(len(b)))
+		}
+		return n, nil
 	}
-	return os.NewSyscallError("sendmsg", err)
 }
 
-// CloseWrite is SHUT_WR: the peer reads what was sent, then end of file; the other direction goes on. The protocol never needs it.
-func (c *Conn) CloseWrite() error { return c.s.shutdownWrite() }
+// CloseWrite is SHUT_WR: the peer reads what was sent, then end of file; the other direction goes on. The protocol
+// never needs it.
+func (c *Conn) CloseWrite() error { return c.link.CloseWrite() }
 
-// SetReadDeadline bounds reads, those that wait included; the zero time is no bound.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.s.setReadDeadline(t) }
+// SetReadDeadline bounds ReadFrame, also one that waits; the zero time is no bound.
+func (c *Conn) SetReadDeadline(t time.Time) error { c.reading.set(t); return nil }
 
-// SetWriteDeadline bounds writes, those that wait included; the zero time is no bound.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.s.setWriteDeadline(t) }
+// SetWriteDeadline bounds WriteFrame, also one that waits; the zero time is no bound.
+func (c *Conn) SetWriteDeadline(t time.Time) error { c.writing.set(t); return nil }
 
-// Close closes the socket and ends a read or write that waits.
-func (c *Conn) Close() error { return c.s.close() }
+// Close closes the link and ends a read or write that waits.
+func (c *Conn) Close() error { return c.link.Close() }
 
-// packets are the buffers that packets are received into, each for one call: most frames are a few bytes, and are kept in as many.
+// packets are the buffers that packets are received into, each for one call: most frames are a few bytes, and are kept
+// in as many.
 var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
 
 // maxPacket is room for the largest frame that any limits allow.

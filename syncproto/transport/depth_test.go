@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
+	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
 // What the peer would refuse for its depth does not leave: CONFIG is refused to the caller, and not by the child.
@@ -15,9 +17,9 @@ func TestTooDeepIsRefusedBeforeItLeaves(t *testing.T) {
 	for range 40 {
 		deep = syncproto.ListValue(deep)
 	}
-	parentEnd, childEnd := transport.Memory(transport.SeqPacket, 0)
+	parentEnd, childEnd := transporttest.Memory(transport.SeqPacket, 0)
 	defer childEnd.Close()
-	p, err := transport.NewParent(parentEnd, syncproto.Init(), transport.Options{})
+	p, err := transport.NewParent(parentEnd, container.InitProfile(), transport.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

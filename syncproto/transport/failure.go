@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strconv"
 	"time"
 
@@ -19,6 +20,7 @@ type Failure struct {
 	Waited time.Duration  // and for how long
 	Err    error          // the first cause; nil where the verdict is all that is known
 	Also   []error        // what came of it, or came later
+	write  bool           // it was a frame that found no room
 }
 
 // Error is one line: what happened, where in the conversation, and the cause.
@@ -40,8 +42,8 @@ func (f *Failure) Error() string {
 			s += ", " + f.Waited.Round(100*time.Microsecond).String() + " into the wait for " + f.Wait.String()
 		}
 	case syncproto.TimedOut:
-		if f.Err != nil {
-			return "the " + peer + " took nothing for " + f.Waited.Round(time.Millisecond).String() + " " + f.where() + ": " + f.Err.Error()
+		if f.write {
+			return "the " + peer + " took nothing for " + f.Waited.Round(time.Millisecond).String() + " " + f.where()
 		}
 		s = "the " + peer + " did not answer within " + f.Waited.Round(time.Millisecond).String() + ": waited for " + f.Wait.String() + " " + f.where()
 	case syncproto.Cancelled:
@@ -76,21 +78,29 @@ func (f *Failure) Unwrap() []error {
 	}
 	switch {
 	case f.Outcome == syncproto.TimedOut:
-		all = append(all, context.DeadlineExceeded)
+		all = append(all, context.DeadlineExceeded, os.ErrDeadlineExceeded)
 	case f.Outcome == syncproto.Cancelled && !errors.Is(f.Err, context.DeadlineExceeded):
 		all = append(all, context.Canceled)
 	}
 	return all
 }
 
-// outcomeOf classifies a local error of reading, writing or waiting under ctx. What a context was cancelled with may be any error at all.
-func outcomeOf(ctx context.Context, err error) syncproto.Outcome {
-	var violation *syncproto.ProtocolError
-	switch {
-	case errors.As(err, &violation):
-		return syncproto.Violated
-	case ctx.Err() != nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return syncproto.Cancelled
-	}
-	return syncproto.Broken
-}
+// Refused is the failure of one request: the other side replied to it with an error. The conversation goes on.
+type Refused struct{ Err error }
+
+func (e *Refused) Error() string { return e.Err.Error() }
+
+// Unwrap is the error of the other side.
+func (e *Refused) Unwrap() error { return e.Err }
+
+// CancelledError is what a child's call returns when the parent asked it to stop. The child then says so with Fail and
+// ends.
+type CancelledError struct{ Reason string }
+
+func (e *CancelledError) Error() string { return "cancelled by the parent: " + e.Reason }
+
+// SyncCode is CodeCancelled.
+func (e *CancelledError) SyncCode() syncproto.Code { return syncproto.CodeCancelled }
+
+// Is reports that a cancellation is a context.Canceled.
+func (e *CancelledError) Is(target error) bool { return target == context.Canceled }

@@ -10,6 +10,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/transport"
+	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
 // helpers are what a re-executed test binary turns into, by the value of its variable.
@@ -63,7 +64,7 @@ func kernelLink(name string, typ transport.Type, take func(int) (*transport.Conn
 
 func memoryLink(name string, typ transport.Type) link {
 	return link{name, typ == transport.SeqPacket, false, func(t testing.TB) (a, b *transport.Conn) {
-		a, b = transport.Memory(typ, 0)
+		a, b = transporttest.Memory(typ, 0)
 		t.Cleanup(func() { _, _ = a.Close(), b.Close() })
 		return a, b
 	}}
@@ -72,8 +73,8 @@ func memoryLink(name string, typ transport.Type) link {
 var links = []link{
 	kernelLink("stream", transport.Stream, transport.Take),
 	kernelLink("seqpacket", transport.SeqPacket, transport.Take),
-	kernelLink("stream to blocking", transport.Stream, transport.TakeBlocking),
-	kernelLink("seqpacket to blocking", transport.SeqPacket, transport.TakeBlocking),
+	kernelLink("stream to blocking", transport.Stream, transport.Take),
+	kernelLink("seqpacket to blocking", transport.SeqPacket, transport.Take),
 	memoryLink("memory stream", transport.Stream),
 	memoryLink("memory packets", transport.SeqPacket),
 }

@@ -17,38 +17,21 @@ const (
 	Stream    Type = unix.SOCK_STREAM
 )
 
-// SocketPair makes a connected pair: the parent's end as a Conn, the child's as a file to pass on by inheritance (exec.Cmd.ExtraFiles, os.ProcAttr.Files).
-// Both are CLOEXEC; the child's end is blocking, for nonblocking is a property of the description that both would share otherwise.
-// The caller owns both, and closes the child's end as soon as the child exists: while a copy of it is open, the parent never sees end of file.
+// SocketPair makes a connected pair: the parent's end as a Conn, the child's as a file to pass on by inheritance
+// (exec.Cmd.ExtraFiles, os.ProcAttr.Files). Both are CLOEXEC. The caller owns both, and closes the child's end as soon
+// as the child exists: while a copy of it is open, the parent never sees end of file.
 func SocketPair(t Type) (*Conn, *os.File, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, int(t)|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
-	c, err := Take(fds[0])
-	if err != nil {
-		CloseAll(fds[:])
-		return nil, nil, err
-	}
-	return c, os.NewFile(uintptr(fds[1]), "child's handshake socket"), nil
+	return New(newUnixLink(fds[0], t == SeqPacket)), os.NewFile(uintptr(fds[1]), "child's handshake socket"), nil
 }
 
-// Take makes a Conn of a connected Unix socket and owns fd from then on; on an error it stays the caller's. The socket is put on the runtime's poller, so other goroutines run
-// while one waits: the parent's way.
+// Take makes a Conn of a connected Unix socket and owns fd from then on; on an error it stays the caller's. The socket
+// is made blocking, which concerns every process that shares its open file description; no call depends on it but
+// those after Tail.
 func Take(fd int) (*Conn, error) {
-	packet, err := inspect(fd)
-	if err != nil {
-		return nil, err
-	}
-	s, err := newPolled(fd)
-	if err != nil {
-		return nil, err
-	}
-	return &Conn{s: s, packet: packet}, nil
-}
-
-// TakeBlocking is Take for a process with nothing else to do: a blocking socket, waited for with ppoll(2), without the runtime's poller. The child's way.
-func TakeBlocking(fd int) (*Conn, error) {
 	packet, err := inspect(fd)
 	if err != nil {
 		return nil, err
@@ -56,12 +39,13 @@ func TakeBlocking(fd int) (*Conn, error) {
 	if err := unix.SetNonblock(fd, false); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return &Conn{s: &blocking{fd: fd}, packet: packet}, nil
+	return New(newUnixLink(fd, packet)), nil
 }
 
-// Adopt takes over the one socket that a child inherits: the environment variable name holds its number. The variable is unset, FD_CLOEXEC set (the socket must end with the
-// execution: that end of file is the parent's proof), and what is no connected Unix socket of a type that carries frames is refused with what it is.
-// ok is false, without an error, where the variable is not set: this process is not such a child.
+// Adopt takes over the one socket that a child inherits: the environment variable name holds its number. The variable
+// is unset, FD_CLOEXEC set (the socket must end with the execution: that end of file is the parent's proof), and what
+// is no connected Unix socket of a type that carries frames is refused with what it is. ok is false, without an error,
+// where the variable is not set: this process is not such a child.
 func Adopt(name string) (c *Conn, ok bool, err error) {
 	text, ok := os.LookupEnv(name)
 	if !ok {
@@ -72,7 +56,7 @@ func Adopt(name string) (c *Conn, ok bool, err error) {
 	if err != nil || fd < 0 {
 		return nil, true, errors.New(name + "=" + strconv.Quote(text) + " is not the number of a descriptor")
 	}
-	c, err = TakeBlocking(fd)
+	c, err = Take(fd)
 	if err != nil {
 		return nil, true, &os.PathError{Op: "adopt", Path: name + "=" + text, Err: err}
 	}

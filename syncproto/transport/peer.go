@@ -2,149 +2,189 @@ package transport
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
-	"time"
+	"errors"
+	"strconv"
 
 	"github.com/handfast/handfast/syncproto"
-	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/remote"
+	"github.com/handfast/handfast/syncproto/session"
 )
 
-// Peer is one side of a conversation: a Machine that says what is legal, a codec that gives it bytes, and a Conn that moves them.
-//
-// A parent's Peer reads at all times on a goroutine of its own, also while it writes or its caller works, so that no pair of large writes can block
-// each other and an error of the child is never stuck behind one of its own. A child's Peer reads only when it waits; it starts no goroutine.
-// Its methods are for one goroutine; Exited, Machine state readers and Close may be called from others.
-type Peer struct {
-	conn    *Conn
-	profile *syncproto.Profile
-	opts    Options
-
-	mu    sync.Mutex // guards m, codec and the calls of Trace
-	m     *syncproto.Machine
-	codec codec.Codec
-
-	inbox    chan incoming // what the parent's reader has read, closed when it ends; nil for a child
-	reading  atomic.Bool   // the parent's reader was started
-	lastRead atomic.Int64  // when, in nanoseconds, for the idle deadline
-	exited   chan struct{} // closed when the peer's process is known to be gone
-	exit     sync.Once
-	hello    syncproto.Hello
-	config   []byte    // child: CONFIG so far
-	began    time.Time // of the wait that goes on
-	end      error     // the Failure, or io.EOF after success, once known
-
-	// What a frame needs anew each time is kept, so that control messages take no memory: one goroutine sends, one reads, and one calls Next.
-	fields  [2]syncproto.Field // the body that is being sent
-	wbuf    []byte             // and its encoding
-	request Request            // what Next returns
-	timer   *time.Timer        // of the wait for the peer's next frame
-	admits  func(syncproto.Header) error
-	knows   func([]byte) string
-	watch   watch
+// Request is one request of the peer. Its descriptors belong to whoever got the Request; the Request itself is another
+// one after the next call of Next.
+type Request struct {
+	Name string
+	Arg  syncproto.Value
+	FDs  []int
 }
 
-// incoming is one thing that a reader learned.
-type incoming struct {
-	kind syncproto.Kind
-	re   uint16
-	body syncproto.Value
-	call syncproto.Call
-	more bool
-	fds  []int
-	err  error // reading ended with it; io.EOF is the peer's end
+// Peer is what both sides of a conversation can do: Parent and Child.
+type Peer interface {
+	// Call makes a request and waits for its reply. The descriptors given stay the caller's, those returned become
+	// the caller's. A *Refused is the other side's word that it cannot be done, after which the conversation goes
+	// on; a child may get a *CancelledError, after which it says Fail. Every other error is the end (a *Failure), or
+	// a call that may not be made now, of which nothing has left.
+	Call(ctx context.Context, name string, arg syncproto.Value, fds ...int) (syncproto.Value, []int, error)
+	// Next waits for the peer's next request. io.EOF is the end in success, for a parent: the child said EXEC and its
+	// end of the socket closed. A *Failure is every other end.
+	Next(ctx context.Context) (*Request, error)
+	// Reply replies to the pending request, under the name that the profile gives the reply. The descriptors stay the
+	// caller's. After an error that is no *Failure the request still waits.
+	Reply(ctx context.Context, arg syncproto.Value, fds ...int) error
+	// Decline replies to the pending request that it cannot be done; the peer's Call returns err as a *Refused. The
+	// conversation goes on.
+	Decline(ctx context.Context, err error) error
+	// Verdict is how the conversation stands, or ended.
+	Verdict() syncproto.Verdict
+	// Narrow puts a stricter form of the profile in force, before the configuration is confirmed.
+	Narrow(p *syncproto.Profile) error
+	// Close ends the conversation whatever its state and without a word.
+	Close() error
+
+	side() *driver
 }
 
-// NewParent is the parent's side of a conversation over c. The Peer owns c.
-func NewParent(c *Conn, p *syncproto.Profile, o Options) (*Peer, error) {
-	peer, err := newPeer(syncproto.Parent, c, p, o)
-	if err == nil {
-		peer.inbox = make(chan incoming, 16)
-		peer.m.Offer(len(peer.opts.Codecs))
-	}
-	return peer, err
-}
+var (
+	_ Peer = (*Parent)(nil)
+	_ Peer = (*Child)(nil)
+)
 
-// NewChild is the child's side of a conversation over c. The Peer owns c.
-func NewChild(c *Conn, p *syncproto.Profile, o Options) (*Peer, error) {
-	return newPeer(syncproto.Child, c, p, o)
-}
+func (d *driver) side() *driver { return d }
 
-func newPeer(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options) (*Peer, error) {
-	o = o.withDefaults(r)
-	m, err := syncproto.NewMachine(r, p, o.Limits)
+// Call is documented at Peer.
+func (d *driver) Call(ctx context.Context, name string, arg syncproto.Value, fds ...int) (syncproto.Value, []int, error) {
+	ctx, err := d.begin(ctx)
+	defer d.finish()
 	if err != nil {
-		return nil, err
+		return syncproto.Value{}, nil, err
 	}
-	peer := &Peer{conn: c, profile: p, opts: o, m: m, exited: make(chan struct{})}
-	peer.admits, peer.knows = peer.admit, m.Known
-	return peer, nil
+	if err := d.send(ctx, syncproto.KindRequest, name, arg, fds); err != nil {
+		return syncproto.Value{}, nil, err
+	}
+	a, err := d.await(ctx)
+	if err != nil {
+		return syncproto.Value{}, nil, err
+	}
+	switch a.Kind {
+	case session.Reply:
+		return a.Arg, a.fds, nil
+	case session.Refused:
+		return syncproto.Value{}, nil, &Refused{remote.FromReport(a.Report)}
+	}
+	return syncproto.Value{}, nil, d.unexpected(ctx, a)
 }
 
-// Close ends the conversation whatever its state, and closes the socket and what descriptors had come and were not taken.
-func (p *Peer) Close() error {
-	p.unwatch()
-	err := p.conn.Close()
-	if p.reading.Load() {
-		for in := range p.inbox {
-			CloseAll(in.fds)
-		}
+// send makes a REQUEST or REPLY and sends it.
+func (d *driver) send(ctx context.Context, k syncproto.Kind, name string, arg syncproto.Value, fds []int) error {
+	frame, err := d.s.Call(d.buf[:0], k, syncproto.Call{Name: name, Arg: arg}, len(fds))
+	if err != nil {
+		return d.refusedHere(ctx, err)
+	}
+	d.load(frame, name, fds)
+	return d.flush(ctx)
+}
+
+// refusedHere is the error of a frame that this side may not send. Where that is because the peer has ended the
+// conversation, the end is the error, with the peer's words.
+func (d *driver) refusedHere(ctx context.Context, err error) error {
+	if !d.s.Live() {
+		return d.conclude(ctx)
 	}
 	return err
 }
 
-// Exited tells a parent's Peer that the child's process is gone. What it has said is still read; then the conversation is over even if somebody
-// else holds a copy of its socket open, so that end of file will never come.
-func (p *Peer) Exited() { p.exit.Do(func() { close(p.exited) }) }
-
-// Verdict is how the conversation stands, or ended.
-func (p *Peer) Verdict() syncproto.Verdict {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.m.Verdict()
+// unexpected is an event that the caller has not waited for.
+func (d *driver) unexpected(ctx context.Context, a arrival) error {
+	discard(a.fds)
+	if a.Kind == session.Cancel {
+		return &CancelledError{Reason: a.Text}
+	}
+	v := d.s.Verdict()
+	err := &syncproto.ProtocolError{Code: syncproto.CodeState, State: v.State, Phase: v.Phase, Sender: d.s.Role().Peer(),
+		Text: "not what is waited for"}
+	return d.violation(ctx, err)
 }
 
-// Narrow puts a stricter form of the profile in force, before the configuration is confirmed (Machine.Narrow).
-func (p *Peer) Narrow(q *syncproto.Profile) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.m.Narrow(q)
+// violation ends the conversation over what the peer sent.
+func (d *driver) violation(ctx context.Context, err error) error {
+	if d.s.Live() {
+		d.blame(syncproto.Violated, err)
+		d.s.Violate(err)
+	}
+	return d.conclude(ctx)
 }
 
-// trace tells of a frame. The caller holds mu.
-func (p *Peer) trace(sent bool, h syncproto.Header, name string, payload []byte) {
-	if p.opts.Trace != nil {
-		p.opts.Trace(Event{Sent: sent, Header: h, Name: name, State: p.m.State(), Phase: p.m.Phase(), Payload: payload, Codec: p.codecFor(h.Kind).Name()})
+// Next is documented at Peer.
+func (d *driver) Next(ctx context.Context) (*Request, error) {
+	ctx, err := d.begin(ctx)
+	defer d.finish()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if err := d.mayWait(ctx); err != nil {
+			return nil, err
+		}
+		a, err := d.await(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch a.Kind {
+		case session.Request:
+			d.request = Request{Name: a.Name, Arg: a.Arg, FDs: a.fds}
+			return &d.request, nil
+		case session.Exec:
+			continue
+		}
+		return nil, d.unexpected(ctx, a)
 	}
 }
 
-// traceEnd tells of the end, which is known once.
-func (p *Peer) traceEnd() {
-	if p.opts.Trace == nil {
-		return
+// mayWait refuses to wait for a peer that waits for this side.
+func (d *driver) mayWait(ctx context.Context) error {
+	if len(d.box) > 0 || !d.s.Live() || ctx.Err() != nil {
+		return nil
 	}
-	e := Event{End: syncproto.Success}
-	if f, ok := p.end.(*Failure); ok {
-		e.End, e.State, e.Phase, e.Err = f.Outcome, f.State, f.Phase, f
+	why := ""
+	switch s := d.s.State(); {
+	case s < syncproto.Configured:
+		why = "the configuration has not been confirmed yet"
+	case s == syncproto.Configured && d.s.Pending() != "" && d.s.Timer().Wait == syncproto.WaitSelf:
+		why = "the request " + strconv.Quote(d.s.Pending()) + " waits for its reply"
+	case s == syncproto.Configured && d.s.Timer().Wait == syncproto.WaitSelf,
+		s == syncproto.Committed && d.s.Role() == syncproto.Child:
+		why = "the other side waits for this one"
+	default:
+		return nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.opts.Trace(e)
+	v := d.s.Verdict()
+	return &syncproto.ProtocolError{Code: syncproto.CodeState, State: v.State, Phase: v.Phase,
+		Text: "there is no request to wait for: " + why}
 }
 
-// Refused is the failure of one request: the other side answered it with an error. The conversation goes on.
-type Refused struct{ Err error }
+// Reply is documented at Peer.
+func (d *driver) Reply(ctx context.Context, arg syncproto.Value, fds ...int) error {
+	ctx, err := d.begin(ctx)
+	defer d.finish()
+	if err != nil {
+		return err
+	}
+	return d.send(ctx, syncproto.KindReply, d.s.ReplyName(), arg, fds)
+}
 
-func (e *Refused) Error() string { return e.Err.Error() }
-func (e *Refused) Unwrap() error { return e.Err }
+// Decline is documented at Peer.
+func (d *driver) Decline(ctx context.Context, cause error) error {
+	ctx, err := d.begin(ctx)
+	defer d.finish()
+	if err != nil {
+		return err
+	}
+	frame, err := d.s.Refuse(d.buf[:0], remote.Report(cause, remote.CodeOf(cause)))
+	if err != nil {
+		return d.refusedHere(ctx, err)
+	}
+	d.load(frame, "", nil)
+	return d.flush(ctx)
+}
 
-// CancelledError is what a child's call returns when the parent asked it to stop. The child then says so with Fail and ends.
-type CancelledError struct{ Reason string }
-
-func (e *CancelledError) Error() string { return "cancelled by the parent: " + e.Reason }
-
-// SyncCode is CodeCancelled.
-func (e *CancelledError) SyncCode() syncproto.Code { return syncproto.CodeCancelled }
-
-// Is reports that a cancellation is a context.Canceled.
-func (e *CancelledError) Is(target error) bool { return target == context.Canceled }
+var errNoCause = errors.New("no reason was given")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -20,9 +21,9 @@ import (
 var quick = transport.Deadlines{Hello: 50 * time.Millisecond, Config: 50 * time.Millisecond, Idle: 50 * time.Millisecond, Exec: 50 * time.Millisecond, Write: 50 * time.Millisecond, Grace: 20 * time.Millisecond}
 
 // child runs f as the child's side of c until the test ends.
-func child(t *testing.T, c *transport.Conn, o transport.Options, f func(ctx context.Context, p *transport.Peer) error) {
+func child(t *testing.T, c *transport.Conn, o transport.Options, f func(ctx context.Context, p *transport.Child) error) {
 	t.Helper()
-	p, err := transport.NewChild(c, syncproto.Init(), o)
+	p, err := transport.NewChild(c, container.InitProfile(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +37,9 @@ func child(t *testing.T, c *transport.Conn, o transport.Options, f func(ctx cont
 	})
 }
 
-func newParent(t *testing.T, c *transport.Conn, o transport.Options) *transport.Peer {
+func newParent(t *testing.T, c *transport.Conn, o transport.Options) *transport.Parent {
 	t.Helper()
-	p, err := transport.NewParent(c, syncproto.Init(), o)
+	p, err := transport.NewParent(c, container.InitProfile(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func newParent(t *testing.T, c *transport.Conn, o transport.Options) *transport.
 }
 
 // open is the child's opening.
-func open(ctx context.Context, p *transport.Peer) error {
+func open(ctx context.Context, p *transport.Child) error {
 	_, fds, err := p.Accept(ctx)
 	transport.CloseAll(fds)
 	if err == nil {
@@ -57,7 +58,7 @@ func open(ctx context.Context, p *transport.Peer) error {
 }
 
 // ready is the child's way from the opening to EXEC.
-func ready(ctx context.Context, p *transport.Peer) error {
+func ready(ctx context.Context, p *transport.Child) error {
 	if err := open(ctx, p); err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func ready(ctx context.Context, p *transport.Peer) error {
 }
 
 // serve answers every request until the end, which it returns.
-func serve(t *testing.T, p *transport.Peer) error {
+func serve(t *testing.T, p *transport.Parent) error {
 	for {
 		req, err := p.Next(t.Context())
 		if err != nil {
@@ -98,7 +99,7 @@ func TestConversationOverEveryLink(t *testing.T) {
 				var events []transport.Event
 				p := newParent(t, a, transport.Options{Codecs: codecs, Note: func(n syncproto.Note) { notes = append(notes, n) }, Trace: func(e transport.Event) { events = append(events, e) }})
 				fd := null(t)
-				child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Peer) error {
+				child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Child) error {
 					v, fds, err := p.Accept(ctx)
 					if err != nil || !v.Equal(text(100000)) || len(fds) != 2 {
 						t.Errorf("configuration: %d descriptors, %v", len(fds), err)
@@ -198,15 +199,10 @@ func TestEarlyErrorBeatsALargeConfig(t *testing.T) {
 	}
 }
 
-// An ERROR that comes while the caller works on a request is what the reply's failure says.
+// An ERROR that comes while the caller works on a request is what ends the conversation, whatever the reply meets.
 func TestErrorDuringARequestBeatsTheReply(t *testing.T) {
 	c, fd := half(t, transport.SeqPacket)
-	seen := make(chan struct{})
-	p := newParent(t, c, transport.Options{Codecs: inJSON, Trace: func(e transport.Event) {
-		if !e.Sent && e.Header.Kind == syncproto.KindError {
-			close(seen)
-		}
-	}})
+	p := newParent(t, c, transport.Options{Codecs: inJSON})
 	scripted(t, fd, func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header) {
 		recv()
 		recv()
@@ -221,8 +217,10 @@ func TestErrorDuringARequestBeatsTheReply(t *testing.T) {
 	if req, err := p.Next(t.Context()); err != nil || req.Name != "ready" {
 		t.Fatal(req, err)
 	}
-	<-seen
 	err := p.Reply(t.Context(), syncproto.Value{})
+	if err == nil { // its ERROR was not there yet, or not read
+		_, err = p.Next(t.Context())
+	}
 	var f *transport.Failure
 	if !errors.As(err, &f) || f.Outcome != syncproto.PeerError || !errors.Is(err, unix.ENOENT) {
 		t.Errorf("%v", err)
@@ -235,7 +233,7 @@ func TestBothWriteBig(t *testing.T) {
 		a, b := l.make(t)
 		notes := 0
 		p := newParent(t, a, transport.Options{Codecs: []codec.Codec{codec.MessagePack()}, Note: func(syncproto.Note) { notes++ }})
-		child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Peer) error {
+		child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Child) error {
 			if err := open(ctx, p); err != nil {
 				return err
 			}
@@ -259,7 +257,7 @@ func TestBothWriteBig(t *testing.T) {
 func TestRefusalReachesTheChildAsItIs(t *testing.T) {
 	a, b := links[1].make(t)
 	p := newParent(t, a, transport.Options{})
-	child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Peer) error {
+	child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Child) error {
 		if err := open(ctx, p); err != nil {
 			return err
 		}
@@ -276,10 +274,12 @@ func TestRefusalReachesTheChildAsItIs(t *testing.T) {
 	if _, err := p.Next(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	cause := &unixError{"mount", unix.EACCES}
-	err := p.Refuse(t.Context(), cause)
+	if err := p.Decline(t.Context(), &unixError{"mount", unix.EACCES}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.Next(t.Context()) // the conversation goes on: here the child gives up
 	var f *transport.Failure
-	if !errors.As(err, &f) || f.Outcome != syncproto.LocalError || f.Err != cause {
+	if !errors.As(err, &f) || f.Outcome != syncproto.PeerError || !errors.Is(err, unix.EACCES) {
 		t.Errorf("%v", err)
 	}
 }
@@ -295,7 +295,7 @@ func (e *unixError) Unwrap() error { return e.err }
 func TestCancelReachesAChildThatWaits(t *testing.T) {
 	a, b := links[3].make(t)
 	p := newParent(t, a, transport.Options{})
-	child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Peer) error {
+	child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Child) error {
 		if err := open(ctx, p); err != nil {
 			return err
 		}
@@ -326,7 +326,7 @@ func TestAChildsDeadlineIsAnErrorOfTheChild(t *testing.T) {
 	for _, l := range links {
 		a, b := l.make(t)
 		p := newParent(t, a, transport.Options{})
-		child(t, b, transport.Options{Deadlines: transport.Deadlines{Idle: 20 * time.Millisecond}}, func(ctx context.Context, p *transport.Peer) error {
+		child(t, b, transport.Options{Deadlines: transport.Deadlines{Idle: 20 * time.Millisecond}}, func(ctx context.Context, p *transport.Child) error {
 			if err := open(ctx, p); err != nil {
 				return err
 			}
@@ -339,7 +339,11 @@ func TestAChildsDeadlineIsAnErrorOfTheChild(t *testing.T) {
 		if _, err := p.Next(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		_, err := p.Next(t.Context())
+		time.Sleep(100 * time.Millisecond) // the child has no patience
+		err := p.Reply(t.Context(), syncproto.Value{})
+		if err == nil {
+			_, err = p.Next(t.Context())
+		}
 		var f *transport.Failure
 		if !errors.As(err, &f) || f.Outcome != syncproto.PeerError || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", l.name, err)
@@ -351,7 +355,7 @@ func TestAChildsDeadlineIsAnErrorOfTheChild(t *testing.T) {
 func TestAChildsContextEndsItsWait(t *testing.T) {
 	for _, l := range links {
 		_, b := l.make(t)
-		p, err := transport.NewChild(b, syncproto.Init(), transport.Options{Deadlines: transport.Deadlines{Hello: -1}})
+		p, err := transport.NewChild(b, container.InitProfile(), transport.Options{Deadlines: transport.Deadlines{Hello: -1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -378,7 +382,7 @@ func TestCloseEndsAWait(t *testing.T) {
 func TestProgrammingMistakesAreErrors(t *testing.T) {
 	a, b := links[1].make(t)
 	p := newParent(t, a, transport.Options{})
-	c, err := transport.NewChild(b, syncproto.Init(), transport.Options{})
+	c, err := transport.NewChild(b, container.InitProfile(), transport.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

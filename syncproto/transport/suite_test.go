@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
@@ -30,30 +31,30 @@ func pairOf(typ transport.Type, take func(int) (*transport.Conn, error)) func(te
 }
 
 func asTail(fd int) (*transport.Conn, error) {
-	c, err := transport.TakeBlocking(fd)
+	c, err := transport.Take(fd)
 	if err != nil {
 		return nil, err
 	}
 	return c, c.Tail()
 }
 
-func faulted(l func(testing.TB) (a, b *transport.Conn), f transport.Faults) func(testing.TB) (a, b *transport.Conn) {
+func faulted(l func(testing.TB) (a, b *transport.Conn), f transporttest.Faults) func(testing.TB) (a, b *transport.Conn) {
 	return func(t testing.TB) (*transport.Conn, *transport.Conn) {
 		a, b := l(t)
-		return transport.WithFaults(a, f), transport.WithFaults(b, f)
+		return transporttest.WithFaults(a, f), transporttest.WithFaults(b, f)
 	}
 }
 
 // Every transport passes one suite; so does each on which only that goes wrong which the kernel may do to anybody.
 func TestSuite(t *testing.T) {
 	memory := func(typ transport.Type) func(testing.TB) (a, b *transport.Conn) {
-		return func(testing.TB) (a, b *transport.Conn) { return transport.Memory(typ, 0) }
+		return func(testing.TB) (a, b *transport.Conn) { return transporttest.Memory(typ, 0) }
 	}
-	benign := transport.Faults{Short: 7000, Piece: 999, Interrupt: 3, ResetAfter: true}
+	benign := transporttest.Faults{Short: 7000, Piece: 999, Interrupt: 3, ResetAfter: true}
 	for name, typ := range map[string]transport.Type{"stream": transport.Stream, "seqpacket": transport.SeqPacket} {
 		for suffix, l := range map[string]transporttest.Link{
 			"":                   {Make: pairOf(typ, transport.Take), Descriptors: true, Deadlines: true, Interrupts: true},
-			" to blocking":       {Make: pairOf(typ, transport.TakeBlocking), Descriptors: true, Deadlines: true},
+			" to blocking":       {Make: pairOf(typ, transport.Take), Descriptors: true, Deadlines: true},
 			" to tail":           {Make: pairOf(typ, asTail)},
 			" in memory":         {Make: memory(typ), Descriptors: true, Deadlines: true, Interrupts: true},
 			" with faults":       {Make: faulted(pairOf(typ, transport.Take), benign), Descriptors: true, Deadlines: true, Interrupts: true},
@@ -65,7 +66,7 @@ func TestSuite(t *testing.T) {
 }
 
 func TestOnlyABlockingSocketBecomesATail(t *testing.T) {
-	a, b := transport.Memory(transport.Stream, 0)
+	a, b := transporttest.Memory(transport.Stream, 0)
 	defer func() { _, _ = a.Close(), b.Close() }()
 	if err := a.Tail(); err == nil {
 		t.Error("a memory pair became a tail")
@@ -81,7 +82,7 @@ func tailChild() {
 	if err != nil {
 		os.Exit(3)
 	}
-	p, err := transport.NewChild(conn, syncproto.Init(), transport.Options{})
+	p, err := transport.NewChild(conn, container.InitProfile(), transport.Options{})
 	if err != nil {
 		os.Exit(3)
 	}
@@ -91,7 +92,7 @@ func tailChild() {
 	}
 }
 
-func tailConverse(p *transport.Peer) error {
+func tailConverse(p *transport.Child) error {
 	ctx := context.Background()
 	if _, _, err := p.Accept(ctx); err != nil {
 		return err
@@ -142,7 +143,7 @@ func TestATailUnderAFilter(t *testing.T) {
 		c, fd := half(t, typ)
 		end := os.NewFile(uintptr(fd), "child's end")
 		var notes []syncproto.Note
-		p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Note: func(n syncproto.Note) { notes = append(notes, n) }})
+		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Note: func(n syncproto.Note) { notes = append(notes, n) }})
 		if err != nil {
 			t.Fatal(err)
 		}

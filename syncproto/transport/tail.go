@@ -2,69 +2,108 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"os"
+	"runtime"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// tail is a socket for a process that may do next to nothing any more: after a seccomp(2) filter of somebody else's making, sendmsg, recvmsg, poll and fcntl may be refused, trapped or
-// handed to a supervisor that waits for this very conversation. It uses two system calls, read(2) and write(2), and close(2) at the end; it carries no descriptors and has no
-// deadlines. (Go's runtime itself needs futex, nanosleep, sched_yield, mmap, munmap, madvise, rt_sigprocmask, rt_sigreturn, sigaltstack, getpid, tgkill and exit_group.)
+// tail is a Link for a process that may do next to nothing any more: after a seccomp(2) filter of somebody else's
+// making, sendmsg, recvmsg, ppoll and fcntl may be refused, trapped or handed to a supervisor that waits for this very
+// conversation. It uses two system calls, read(2) and write(2), and close(2) at the end; it carries no descriptors,
+// and its calls wait, so that no deadline bounds them. (Go's runtime itself needs futex, nanosleep, sched_yield, mmap,
+// munmap, madvise, rt_sigprocmask, rt_sigreturn, sigaltstack, getpid, tgkill and exit_group.)
 //
 // A write to a peer that is gone raises SIGPIPE, which Go ignores on descriptors above 2; the write is EPIPE.
-type tail struct{ fd int }
+type tail struct {
+	fd      int
+	packets bool
+}
 
 // errTailFDs is for descriptors, which only sendmsg(2) can send.
 var errTailFDs = errors.New("a tail carries no descriptors: they go with sendmsg(2), which may be forbidden now")
 
-// Tail turns c, which TakeBlocking or Adopt has made, into one that uses nothing but read(2) and write(2). Descriptors that the peer sends from then on are lost, so a frame that
-// claims any is refused.
+// Tail turns c, a Unix socket (Take, Adopt) that is blocking, into one that uses nothing but read(2) and write(2).
+// Descriptors that the peer sends from then on are lost, so a frame that claims any is refused.
 func (c *Conn) Tail() error {
-	b, ok := c.s.(*blocking)
+	l, ok := c.link.(*unixLink)
 	if !ok {
-		return errors.New("only a blocking socket (TakeBlocking, Adopt) can become a tail")
+		return errors.New("only a Unix socket (Take, Adopt) can become a tail")
 	}
-	c.s = &tail{b.fd}
+	c.link = &tail{fd: l.fd, packets: l.packets}
 	return nil
 }
 
-// Tail has the child's side go on with nothing but read(2) and write(2), for the time after a seccomp filter: Conn.Tail. Its deadlines and contexts end no wait from then on; end of file
-// does, when the parent dies.
-func (p *Peer) Tail() error { return p.conn.Tail() }
+// Packets reports whether one write is one read.
+func (t *tail) Packets() bool { return t.packets }
 
-func (s *tail) recv(p []byte, fds []int) (int, []int, cut, error) {
+// Recv waits.
+func (t *tail) Recv(p []byte, fds []int) (int, []int, Lost, error) {
 	for {
-		n, err := unix.Read(s.fd, p)
-		if err != unix.EINTR {
-			return max(n, 0), fds, cut{}, err
+		switch n, errno := t.call(unix.SYS_READ, p); {
+		case errno == unix.EINTR:
+		case errno != 0:
+			return 0, fds, Lost{}, errno
+		case n == 0:
+			return 0, fds, Lost{}, io.EOF
+		default:
+			return n, fds, Lost{}, nil
 		}
 	}
 }
 
-func (s *tail) send(p []byte, fds []int) (int, error) {
+// Send waits.
+func (t *tail) Send(p []byte, fds []int) (int, error) {
 	if len(fds) > 0 {
 		return 0, errTailFDs
 	}
 	for {
-		n, err := unix.Write(s.fd, p)
-		if err != unix.EINTR {
-			return max(n, 0), err
+		switch n, errno := t.call(unix.SYS_WRITE, p); errno {
+		case 0:
+			return n, nil
+		case unix.EINTR:
+		default:
+			return 0, errno
 		}
 	}
 }
 
-func (s *tail) sendNow(p []byte, fds []int) (int, error) { return s.send(p, fds) }
+// call is read(2) or write(2). In a process of a single goroutine the scheduler hears nothing of it, as in ppoll: what
+// it would do for others, such as starting a thread for them, may be forbidden to this one.
+func (t *tail) call(trap uintptr, p []byte) (int, unix.Errno) {
+	var n uintptr
+	var errno unix.Errno
+	if runtime.NumGoroutine() == 1 {
+		n, _, errno = unix.RawSyscall(trap, uintptr(t.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	} else {
+		n, _, errno = unix.Syscall(trap, uintptr(t.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	}
+	return int(n), errno
+}
 
-func (s *tail) setReadDeadline(t time.Time) error  { return os.ErrNoDeadline }
-func (s *tail) setWriteDeadline(t time.Time) error { return os.ErrNoDeadline }
-func (s *tail) shutdownWrite() error               { return unix.Shutdown(s.fd, unix.SHUT_WR) }
+// Wait returns at once: Recv and Send wait themselves.
+func (t *tail) Wait(want Events, _ time.Duration) (Events, error) { return want, nil }
 
-func (s *tail) close() error {
-	if s.fd < 0 {
+// Wakeable does nothing: nothing wakes a tail but its peer.
+func (t *tail) Wakeable() error { return nil }
+
+// Wake does nothing.
+func (t *tail) Wake() {}
+
+// CloseWrite is SHUT_WR.
+func (t *tail) CloseWrite() error {
+	return os.NewSyscallError("shutdown", unix.Shutdown(t.fd, unix.SHUT_WR))
+}
+
+// Close closes the socket.
+func (t *tail) Close() error {
+	if t.fd < 0 {
 		return os.ErrClosed
 	}
-	fd := s.fd
-	s.fd = -1
-	return unix.Close(fd)
+	fd := t.fd
+	t.fd = -1
+	return os.NewSyscallError("close", unix.Close(fd))
 }

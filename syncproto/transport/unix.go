@@ -1,10 +1,10 @@
 package transport
 
 import (
-	"errors"
+	"io"
 	"os"
+	"runtime"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -13,62 +13,285 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// control is room for the control message of MaxFDs descriptors, the most that the kernel puts into one (SCM_MAX_FD), and for nothing else: a buffer that has
-// room for less would have the kernel drop descriptors, cmsg(3).
-const controlSize = unix.SizeofCmsghdr + (4*syncproto.MaxFDs+7)&^7
-
-// messenger is the part of both kernel sockets that is the same: recvmsg(2) and sendmsg(2) with SCM_RIGHTS, unix(7).
-type messenger struct {
-	oob [controlSize]byte
+// unixLink is a Unix socket without the runtime's poller: each call is one that cannot wait (MSG_DONTWAIT), and every
+// wait is one ppoll(2) over the socket, the watched process and the eventfd by which it can be woken. So one thread
+// serves a whole conversation, and no descriptor but these is made.
+type unixLink struct {
+	fd      int
+	packets bool
+	refs    atomic.Int64 // calls in progress; closing is added by Close. Who leaves last closes the descriptors
+	wake    atomic.Int64 // eventfd(2), or -1
+	pid     int          // a pidfd, pidfd_open(2), borrowed; -1: none
+	gone    atomic.Bool  // the process of pid has ended
+	closed  atomic.Bool  // the descriptors are closed
+	recvOOB [controlSize]byte
 }
 
-// recvmsg reads once. Descriptors are parsed out before anything else is looked at: a packet without bytes may carry some.
-func (m *messenger) recvmsg(fd int, p []byte, fds []int) (int, []int, cut, error) {
-	n, oobn, flags, err := recvmsgRaw(fd, p, m.oob[:], unix.MSG_CMSG_CLOEXEC)
+const closing = 1 << 32
+
+// controlSize is room for the descriptors of any frame, and for what a socket option that somebody else has set adds
+// to every message: credentials, a pidfd, a security label, time stamps (unix(7), socket(7)). With less, the kernel
+// would drop descriptors, cmsg(3).
+const controlSize = unix.SizeofCmsghdr + (4*syncproto.MaxFDs+7)&^7 + 1024
+
+// scmPIDFD is SCM_PIDFD, <linux/socket.h>: a pidfd of the sender, which SO_PASSPIDFD asks for.
+const scmPIDFD = 0x04
+
+func newUnixLink(fd int, packets bool) *unixLink {
+	l := &unixLink{fd: fd, packets: packets, pid: -1}
+	l.wake.Store(-1)
+	return l
+}
+
+func (l *unixLink) Packets() bool { return l.packets }
+
+// enter keeps the descriptors open during a call; ok is false once the link is closed.
+func (l *unixLink) enter() (ok bool) {
+	if l.refs.Add(1) < closing {
+		return true
+	}
+	l.leave()
+	return false
+}
+
+func (l *unixLink) leave() {
+	if l.refs.Add(-1) == closing {
+		l.release()
+	}
+}
+
+func (l *unixLink) release() {
+	if l.closed.Swap(true) {
+		return
+	}
+	_ = unix.Close(l.fd)
+	if fd := l.wake.Swap(-1); fd >= 0 {
+		_ = unix.Close(int(fd))
+	}
+}
+
+// Close shuts the socket down where a call is in progress: that ends its wait.
+func (l *unixLink) Close() error {
+	for {
+		n := l.refs.Load()
+		if n >= closing {
+			return os.ErrClosed
+		}
+		if !l.refs.CompareAndSwap(n, n+closing) {
+			continue
+		}
+		if n == 0 {
+			l.release()
+			return nil
+		}
+		_ = unix.Shutdown(l.fd, unix.SHUT_RDWR)
+		l.Wake()
+		return nil
+	}
+}
+
+func (l *unixLink) CloseWrite() error {
+	if !l.enter() {
+		return os.ErrClosed
+	}
+	defer l.leave()
+	return os.NewSyscallError("shutdown", unix.Shutdown(l.fd, unix.SHUT_WR))
+}
+
+func (l *unixLink) Wakeable() error {
+	if !l.enter() {
+		return os.ErrClosed
+	}
+	defer l.leave()
+	if l.wake.Load() >= 0 {
+		return nil
+	}
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		return 0, fds, cut{}, err
+		return os.NewSyscallError("eventfd2", err)
 	}
-	fds = appendRights(fds, m.oob[:oobn])
-	return n, fds, cut{data: flags&unix.MSG_TRUNC != 0, fds: flags&unix.MSG_CTRUNC != 0}, nil
+	if !l.wake.CompareAndSwap(-1, int64(fd)) {
+		_ = unix.Close(fd)
+	}
+	return nil
 }
 
-// recvmsgRaw is recvmsg(2) without a name and without the dummy byte that unix.Recvmsg adds.
-func recvmsgRaw(fd int, p, oob []byte, flags int) (n, oobn, recvflags int, err error) {
+func (l *unixLink) Wake() {
+	l.refs.Add(1) // also while it closes: the descriptors stay until this call is over
+	defer l.leave()
+	if fd := l.wake.Load(); fd >= 0 {
+		one := [8]byte{7: 1}
+		_, _ = unix.Write(int(fd), one[:])
+	}
+}
+
+// watch has Wait report the end of a process. The pidfd is borrowed until Close.
+func (l *unixLink) watch(pidfd int) { l.pid = pidfd }
+
+// Recv is recvmsg(2) with SCM_RIGHTS. Descriptors are parsed out before anything else is looked at: a packet without
+// bytes may carry some.
+func (l *unixLink) Recv(p []byte, fds []int) (int, []int, Lost, error) {
+	if !l.enter() {
+		return 0, fds, Lost{}, os.ErrClosed
+	}
+	defer l.leave()
+	n, got, lost, err := l.recv(p, fds)
+	if err != nil || n > 0 || len(p) == 0 || len(got) > len(fds) {
+		return n, got, lost, err
+	}
+	if !l.packets {
+		return 0, got, lost, io.EOF
+	}
+	if !l.hungUp() {
+		return 0, got, lost, nil // an empty packet
+	}
+	// The end, or a packet that came between two looks of the kernel: it looks for a packet, finds none, and then
+	// finds the connection shut down (unix_dgram_recvmsg, net/unix/af_unix.c). What the peer sent before its end is
+	// queued now.
+	n, got, lost, err = l.recv(p, got)
+	if err == nil && n == 0 && len(got) == len(fds) || err == unix.EAGAIN {
+		err = io.EOF
+	}
+	return n, got, lost, err
+}
+
+func (l *unixLink) recv(p []byte, fds []int) (int, []int, Lost, error) {
 	var msg unix.Msghdr
 	iov := unix.Iovec{Base: unsafe.SliceData(p)}
 	iov.SetLen(len(p))
 	msg.Iov = &iov
 	msg.SetIovlen(1)
-	msg.Control = unsafe.SliceData(oob)
-	msg.SetControllen(len(oob))
-	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
-	if errno != 0 {
-		return 0, 0, 0, errno
+	for {
+		msg.Control = &l.recvOOB[0]
+		msg.SetControllen(len(l.recvOOB))
+		n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(l.fd), uintptr(unsafe.Pointer(&msg)),
+			unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		switch errno {
+		case 0:
+			fds = appendRights(fds, l.recvOOB[:min(int(msg.Controllen), len(l.recvOOB))])
+			return int(n), fds, Lost{Data: msg.Flags&unix.MSG_TRUNC != 0, FDs: msg.Flags&unix.MSG_CTRUNC != 0}, nil
+		case unix.EINTR:
+		default:
+			return 0, fds, Lost{}, errno
+		}
 	}
-	return int(r), int(msg.Controllen), int(msg.Flags), nil
 }
 
-// sendmsg writes once, with MSG_NOSIGNAL: a peer that is gone is an error here, not a SIGPIPE. unix.SendmsgN would do, but takes memory for every call.
-func (m *messenger) sendmsg(fd int, p []byte, fds []int, flags int) (int, error) {
+// hungUp reports that the peer sends no more.
+func (l *unixLink) hungUp() bool {
+	fds := [1]unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLRDHUP}}
+	var now unix.Timespec
+	n, errno := ppoll(fds[:], &now)
+	return errno != 0 || n > 0
+}
+
+// Send is sendmsg(2), with MSG_NOSIGNAL: a peer that is gone is an error here, not a SIGPIPE.
+func (l *unixLink) Send(p []byte, fds []int) (int, error) {
+	if !l.enter() {
+		return 0, os.ErrClosed
+	}
+	defer l.leave()
 	var msg unix.Msghdr
 	iov := unix.Iovec{Base: unsafe.SliceData(p)}
 	iov.SetLen(len(p))
 	msg.Iov = &iov
 	msg.SetIovlen(1)
-	var oob []byte
 	if len(fds) > 0 {
-		oob = unix.UnixRights(fds...)
+		oob := unix.UnixRights(fds...)
 		msg.Control = unsafe.SliceData(oob)
 		msg.SetControllen(len(oob))
 	}
-	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(unix.MSG_NOSIGNAL|flags))
-	if errno != 0 {
-		return 0, errno
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(l.fd), uintptr(unsafe.Pointer(&msg)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
 	}
-	return int(n), nil
 }
 
-// appendRights appends the descriptors of every SCM_RIGHTS message in oob. What the kernel wrote is trusted in form, and checked all the same.
+// Wait is one ppoll(2).
+func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
+	if !l.enter() {
+		return 0, os.ErrClosed
+	}
+	defer l.leave()
+	var fds [3]unix.PollFd
+	fds[0].Fd = int32(l.fd)
+	if want&Readable != 0 {
+		fds[0].Events |= unix.POLLIN | unix.POLLRDHUP
+	}
+	if want&Writable != 0 {
+		fds[0].Events |= unix.POLLOUT
+	}
+	wake, pid := int32(l.wake.Load()), int32(-1)
+	if l.pid >= 0 && !l.gone.Load() {
+		pid = int32(l.pid)
+	}
+	fds[1] = unix.PollFd{Fd: wake, Events: unix.POLLIN}
+	fds[2] = unix.PollFd{Fd: pid, Events: unix.POLLIN}
+	var limit *unix.Timespec
+	if d >= 0 {
+		ts := unix.NsecToTimespec(d.Nanoseconds())
+		limit = &ts
+	}
+	n, errno := ppoll(fds[:], limit)
+	if errno != 0 && errno != unix.EINTR {
+		return 0, os.NewSyscallError("ppoll", errno)
+	}
+	if errno == unix.EINTR {
+		n = 0
+	}
+	return l.happened(&fds, n, want), nil
+}
+
+func (l *unixLink) happened(fds *[3]unix.PollFd, n int, want Events) (is Events) {
+	if n == 0 {
+		return 0
+	}
+	if r := fds[0].Revents; r != 0 {
+		const in, out = unix.POLLIN | unix.POLLRDHUP, unix.POLLOUT
+		const both = unix.POLLHUP | unix.POLLERR | unix.POLLNVAL
+		if r&(in|both) != 0 {
+			is |= Readable & want
+		}
+		if r&(out|both) != 0 {
+			is |= Writable & want
+		}
+	}
+	if fds[1].Revents != 0 {
+		var count [8]byte
+		_, _ = unix.Read(int(fds[1].Fd), count[:])
+		is |= Woken
+	}
+	if fds[2].Revents != 0 {
+		l.gone.Store(true)
+		is |= Exited
+	}
+	return is
+}
+
+// ppoll waits without the scheduler where this goroutine is the only one of the process: then there is nobody to give
+// the processor to, and handing it over costs futex calls and a thread. A raw call is no danger to the collector or
+// to a goroutine that comes to be meanwhile: the runtime preempts by a signal, which ends ppoll with EINTR.
+func ppoll(fds []unix.PollFd, limit *unix.Timespec) (int, unix.Errno) {
+	p, n := unsafe.Pointer(unsafe.SliceData(fds)), uintptr(len(fds))
+	var r uintptr
+	var errno unix.Errno
+	if now := limit != nil && limit.Sec == 0 && limit.Nsec == 0; now || runtime.NumGoroutine() == 1 {
+		r, _, errno = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(p), n, uintptr(unsafe.Pointer(limit)), 0, 0, 0)
+	} else {
+		r, _, errno = unix.Syscall6(unix.SYS_PPOLL, uintptr(p), n, uintptr(unsafe.Pointer(limit)), 0, 0, 0)
+	}
+	return int(r), errno
+}
+
+// appendRights appends the descriptors of every SCM_RIGHTS message in oob, and closes those that nobody asked for.
+// What the kernel wrote is trusted in form, and checked all the same.
 func appendRights(fds []int, oob []byte) []int {
 	for len(oob) >= unix.SizeofCmsghdr {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(oob)))
@@ -76,203 +299,16 @@ func appendRights(fds []int, oob []byte) []int {
 		if size < unix.SizeofCmsghdr || size > len(oob) {
 			break
 		}
-		if h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_RIGHTS {
-			for data := oob[unix.SizeofCmsghdr:size]; len(data) >= 4; data = data[4:] {
-				fds = append(fds, int(*(*int32)(unsafe.Pointer(unsafe.SliceData(data)))))
+		for data := oob[unix.SizeofCmsghdr:size]; h.Level == unix.SOL_SOCKET && len(data) >= 4; data = data[4:] {
+			fd := int(*(*int32)(unsafe.Pointer(unsafe.SliceData(data))))
+			switch {
+			case h.Type == unix.SCM_RIGHTS:
+				fds = append(fds, fd)
+			case h.Type == scmPIDFD && fd >= 0:
+				_ = unix.Close(fd)
 			}
 		}
 		oob = oob[min(len(oob), (size+7)&^7):]
 	}
 	return fds
-}
-
-// polled is a nonblocking socket on the runtime's poller: the parent's end. One goroutine may read while another writes, so each has a call of its own; the two functions are made
-// once, for a closure would be made anew for every frame.
-type polled struct {
-	messenger
-	f        *os.File
-	rc       syscall.RawConn
-	reading  call
-	writing  call
-	tryRead  func(fd uintptr) (done bool)
-	tryWrite func(fd uintptr) (done bool)
-	write    func(fd uintptr)
-}
-
-// call is one system call's arguments and results.
-type call struct {
-	p   []byte
-	fds []int
-	n   int
-	cut cut
-	err error
-}
-
-// newPolled takes fd, makes it nonblocking and gives it to the poller.
-func newPolled(fd int) (*polled, error) {
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	f := os.NewFile(uintptr(fd), "handshake socket")
-	rc, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	s := &polled{f: f, rc: rc}
-	s.tryRead, s.tryWrite = s.readOnce, s.writeOnce
-	s.write = func(fd uintptr) { s.writeOnce(fd) }
-	return s, nil
-}
-
-func (s *polled) readOnce(fd uintptr) (done bool) {
-	c := &s.reading
-	for c.err = unix.EINTR; c.err == unix.EINTR; {
-		c.n, c.fds, c.cut, c.err = s.recvmsg(int(fd), c.p, c.fds)
-	}
-	return c.err != unix.EAGAIN
-}
-
-func (s *polled) writeOnce(fd uintptr) (done bool) {
-	c := &s.writing
-	for c.err = unix.EINTR; c.err == unix.EINTR; {
-		c.n, c.err = s.sendmsg(int(fd), c.p, c.fds, 0)
-	}
-	return c.err != unix.EAGAIN
-}
-
-func (s *polled) recv(p []byte, fds []int) (int, []int, cut, error) {
-	s.reading = call{p: p, fds: fds}
-	e := s.rc.Read(s.tryRead)
-	c := s.reading
-	s.reading = call{}
-	if e != nil {
-		return 0, c.fds, c.cut, waitError(e)
-	}
-	return c.n, c.fds, c.cut, c.err
-}
-
-func (s *polled) send(p []byte, fds []int) (int, error) {
-	s.writing = call{p: p, fds: fds}
-	e := s.rc.Write(s.tryWrite)
-	return s.sent(e)
-}
-
-// sendNow is send where there is room, and unix.EAGAIN where there is none; a deadline that has passed does not keep it from trying.
-func (s *polled) sendNow(p []byte, fds []int) (int, error) {
-	s.writing = call{p: p, fds: fds}
-	e := s.rc.Control(s.write)
-	return s.sent(e)
-}
-
-func (s *polled) sent(e error) (int, error) {
-	c := s.writing
-	s.writing = call{}
-	if e != nil {
-		return 0, waitError(e)
-	}
-	return c.n, c.err
-}
-
-// waitError is an error of the runtime's poller: a deadline that passed, or else a file that was closed, for which RawConn has a value of its own.
-func waitError(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
-	}
-	return os.ErrClosed
-}
-
-func (s *polled) setReadDeadline(t time.Time) error  { return s.f.SetReadDeadline(t) }
-func (s *polled) setWriteDeadline(t time.Time) error { return s.f.SetWriteDeadline(t) }
-func (s *polled) close() error                       { return s.f.Close() }
-
-func (s *polled) shutdownWrite() (err error) {
-	if e := s.rc.Control(func(fd uintptr) { err = unix.Shutdown(int(fd), unix.SHUT_WR) }); e != nil {
-		return e
-	}
-	return err
-}
-
-// blocking is a blocking socket without the runtime's poller: the child's end. The child is single-minded, lives for a millisecond, and must not
-// leave an epoll descriptor behind; its deadlines are ppoll(2).
-type blocking struct {
-	messenger
-	fd          int
-	read, write atomic.Int64 // deadlines in nanoseconds since 1970; zero: none
-}
-
-// slice is the longest that a wait with a deadline sleeps at once: so a deadline that another goroutine moves (a context is cancelled) is seen.
-const slice = 50 * time.Millisecond
-
-func (s *blocking) wait(events int16, deadline *atomic.Int64) error {
-	for {
-		at := deadline.Load()
-		if at == 0 {
-			return nil
-		}
-		left := time.Until(time.Unix(0, at))
-		if left <= 0 {
-			return os.ErrDeadlineExceeded
-		}
-		ts := unix.NsecToTimespec(min(left, slice).Nanoseconds())
-		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(s.fd), Events: events}}, &ts, nil)
-		if n > 0 || err != nil && err != unix.EINTR {
-			return err
-		}
-	}
-}
-
-func (s *blocking) recv(p []byte, fds []int) (n int, got []int, c cut, err error) {
-	if err := s.wait(unix.POLLIN, &s.read); err != nil {
-		return 0, fds, cut{}, err
-	}
-	for {
-		n, got, c, err = s.recvmsg(s.fd, p, fds)
-		if err != unix.EINTR {
-			return n, got, c, err
-		}
-	}
-}
-
-func (s *blocking) send(p []byte, fds []int) (int, error) {
-	for {
-		if err := s.wait(unix.POLLOUT, &s.write); err != nil {
-			return 0, err
-		}
-		// Room for a byte is no room for the whole frame: with a deadline the wait is ppoll's alone.
-		flags := 0
-		if s.write.Load() != 0 {
-			flags = unix.MSG_DONTWAIT
-		}
-		n, err := s.sendmsg(s.fd, p, fds, flags)
-		if err != unix.EINTR && err != unix.EAGAIN {
-			return n, err
-		}
-	}
-}
-
-func (s *blocking) sendNow(p []byte, fds []int) (n int, err error) {
-	for err = unix.EINTR; err == unix.EINTR; {
-		n, err = s.sendmsg(s.fd, p, fds, unix.MSG_DONTWAIT)
-	}
-	return n, err
-}
-
-func (s *blocking) setReadDeadline(t time.Time) error  { s.read.Store(nanos(t)); return nil }
-func (s *blocking) setWriteDeadline(t time.Time) error { s.write.Store(nanos(t)); return nil }
-
-func nanos(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-func (s *blocking) shutdownWrite() error { return unix.Shutdown(s.fd, unix.SHUT_WR) }
-
-func (s *blocking) close() error {
-	if s.fd < 0 {
-		return os.ErrClosed
-	}
-	fd := s.fd
-	s.fd = -1
-	return unix.Close(fd)
 }

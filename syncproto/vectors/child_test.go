@@ -1,6 +1,7 @@
 package vectors
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -247,11 +248,9 @@ func wrongGreetings(t testing.TB) (all []Vector) {
 	add("other-profile", "profile", "Another profile.", func(h *syncproto.Hello) { h.Profile = "other" })
 	add("other-hash", "profile", "The same profile with another table.", func(h *syncproto.Hello) { h.Hash = "0123456789abcdef" })
 	add("tiny-limits", "limit", "Limits under which no conversation can take place.", func(h *syncproto.Hello) { h.Limits.Control = 10 })
-	good := func(name, about string, edit func(h *syncproto.Hello)) {
-		s := newScript(t, KindChild, "greeting/"+name, "json", "6", about)
-		h := greeting("json")
-		edit(&h)
-		s.hello(h)
+	goodText := func(name, section, about string, hello []byte) {
+		s := newScript(t, KindChild, "greeting/"+name, "json", section, about)
+		s.send(syncproto.KindHello, 0, hello)
 		s.expect("HELLO_ACK", "re=1")
 		s.configure("/bin/true", 0)
 		s.expect("REQUEST", "name=ready")
@@ -259,11 +258,15 @@ func wrongGreetings(t testing.TB) (all []Vector) {
 		s.expect("EXEC")
 		all = append(all, s.done("accept"))
 	}
+	good := func(name, about string, edit func(h *syncproto.Hello)) {
+		h := greeting("json")
+		edit(&h)
+		goodText(name, "6", about, encode(t, codec.JSON(), h))
+	}
 	good("versions-to-come-too", "The parent speaks later versions as well.", func(h *syncproto.Hello) { h.MaxVersion = 9 })
 	good("unknown-codec-first", "A codec that nobody has is passed over.", func(h *syncproto.Hello) { h.Codecs = []string{"no-such-codec", "json"} })
 	good("session", "An identifier for logs.", func(h *syncproto.Hello) { h.Session = "c0ffee" })
 	good("lower-limits", "Lower limits of the parent hold for both.", func(h *syncproto.Hello) { h.Limits.Config, h.Limits.Notes = 4096, 8 })
-	good("default-limits", "Limits that are zero take their defaults.", func(h *syncproto.Hello) { h.Limits = syncproto.Limits{} })
 	raw := func(name, code, about, payload string) {
 		s := newScript(t, KindChild, "greeting/"+name, "json", "6", about)
 		s.send(syncproto.KindHello, 0, []byte(payload))
@@ -275,14 +278,19 @@ func wrongGreetings(t testing.TB) (all []Vector) {
 	raw("duplicate-field", "decode", "A name stands twice.", strings.Replace(text, `{"min":1`, `{"min":1,"min":1`, 1))
 	raw("cut", "decode", "The text ends too early.", text[:len(text)-1])
 	raw("list", "decode", "HELLO is a map.", "[]")
-	s := newScript(t, KindChild, "greeting/unknown-field", "json", "5", "Unknown fields are ignored in HELLO.")
-	s.send(syncproto.KindHello, 0, []byte(strings.Replace(text, `{"min":1`, `{"invented":[1,{"a":null}],"min":1`, 1)))
-	s.expect("HELLO_ACK", "re=1")
-	s.configure("/bin/true", 0)
-	s.expect("REQUEST", "name=ready")
-	s.call(syncproto.KindReply, lastRequest, "run")
-	s.expect("EXEC")
-	return append(all, s.done("accept"))
+	raw("no-min", "decode", "A required field is not there.", strings.Replace(text, `"min":1,`, "", 1))
+	raw("null-hash", "decode", "A required text is null.",
+		strings.Replace(text, `"hash":"`+greeting().Hash+`"`, `"hash":null`, 1))
+	limits := regexp.MustCompile(`"limits":{[^}]*}`)
+	raw("no-limits", "decode", "A required map is not there.",
+		limits.ReplaceAllString(text, "")[:strings.Index(text, `"limits"`)-1]+"}")
+	goodText("empty-limits", "13", "Limits that are absent take their defaults.",
+		limits.ReplaceAll([]byte(text), []byte(`"limits":{}`)))
+	goodText("default-limits", "6", "Limits that are zero take their defaults.", limits.ReplaceAll([]byte(text), []byte(
+		`"limits":{"control":0,"error":0,"fragment":0,"message":0,"config":0,"notes":0,"frames":0,"depth":0}`)))
+	goodText("unknown-field", "5", "Unknown fields are ignored in HELLO.",
+		[]byte(strings.Replace(text, `{"min":1`, `{"invented":[1,{"a":null}],"min":1`, 1)))
+	return all
 }
 
 // outOfTurn are frames that may not come now, one for each state and kind.
@@ -307,7 +315,11 @@ func outOfTurn(t testing.TB) (all []Vector) {
 			case "ready":
 				s.ready("/bin/true")
 			}
-			s.send(k, 0, []byte("{}"))
+			body := []byte("{}")
+			if k == syncproto.KindRequest {
+				body = encode(t, s.codec, syncproto.Call{Name: "ready"})
+			}
+			s.send(k, 0, body)
 			s.expect("ERROR", "code=state", "re=0")
 			all = append(all, s.done("refuse state"))
 		}

@@ -18,7 +18,9 @@ var update = flag.Bool("update", false, "write the vectors anew")
 // generated are all vectors, as this code makes them.
 func generated(t testing.TB) []Vector {
 	var all []Vector
-	for _, list := range [][]Vector{frames(), values(t), children(t), parents(t)} {
+	for _, list := range [][]Vector{
+		frames(), values(t), children(t), parents(t), orderForChild(t), orderForParent(t), corners(t),
+	} {
 		all = append(all, list...)
 	}
 	return all
@@ -119,6 +121,12 @@ func frames() []Vector {
 	}
 	zero := raw(func(b []byte) { b[3], b[4] = 0, 2 })
 	add("kind-zero-skippable", "refuse frame", "Zero is never a kind, not even one to be skipped.", zero)
+	add("more-unknown", "refuse frame", "A frame of an unknown kind is not cut into fragments either.",
+		raw(func(b []byte) { b[3], b[4] = 77, 3 }))
+	add("claims-over-limit-unknown", "refuse limit", "An unknown kind has the limit of control.",
+		syncproto.Header{Kind: 77, Flags: 2, Seq: 1, Length: 4097}.Append(nil))
+	add("skippable-known", "accept", "SKIPPABLE means nothing on a kind that is known.",
+		raw(func(b []byte) { b[4] = 2 }))
 	add("json-text", "refuse foreign", "Another program's protocol.", []byte(`{"type":"procReady","flags":0}`))
 	add("short-header", "refuse frame", "Fewer bytes than a header.", raw(nil)[:15])
 	add("short-payload", "refuse frame", "Fewer bytes than the length says.", raw(nil)[:17])
@@ -221,6 +229,9 @@ func refusedBy(c string) []wrongValue {
 		{"bomb-nested", "decode", "The same inside a map.", "\x81\xa1k\xdd\xff\xff\xff\x0f"}, {"short-number", "decode", "A number without its second byte.", "\xcd\x01"}, {"short-text", "decode", "Text without its second byte.", "\xa2a"},
 		{"long-uint8", "decode", "127 in two bytes.", "\xcc\x7f"}, {"long-uint16", "decode", "255 in three bytes.", "\xcd\x00\xff"}, {"long-uint32", "decode", "65535 in five bytes.", "\xce\x00\x00\xff\xff"},
 		{"long-uint64", "decode", "2^32-1 in nine bytes.", "\xcf\x00\x00\x00\x00\xff\xff\xff\xff"}, {"long-int8", "decode", "-32 in two bytes.", "\xd0\xe0"}, {"positive-int8", "decode", "1 as a signed number.", "\xd0\x01"},
+		{"positive-int16", "decode", "300 as a signed number, as short as the unsigned one, which counts.", "\xd1\x01\x2c"},
+		{"positive-int32", "decode", "70000 likewise.", "\xd2\x00\x01\x11\x70"},
+		{"positive-int64", "decode", "2^33 likewise.", "\xd3\x00\x00\x00\x02\x00\x00\x00\x00"},
 		{"long-int64", "decode", "-2^31 in nine bytes.", "\xd3\xff\xff\xff\xff\x80\x00\x00\x00"}, {"long-text", "decode", "A length in a second byte that fits the first.", "\xd9\x01a"}, {"long-bytes", "decode", "A length in two bytes that fits one.", "\xc5\x00\x01a"},
 		{"long-list", "decode", "A list of one with a length of two bytes.", "\xdc\x00\x01\x01"}, {"long-map", "decode", "A map of one with a length of two bytes.", "\xde\x00\x01\xa1a\x01"}, {"float32", "decode", "There are no floats.", "\xca\x00\x00\x00\x00"},
 		{"float64", "decode", "There are no floats.", "\xcb\x00\x00\x00\x00\x00\x00\x00\x00"}, {"timestamp", "decode", "There are no timestamps.", "\xd6\xff\x00\x00\x00\x00"}, {"extension", "decode", "There are no extensions.", "\xc7\x00\x01"},

@@ -211,6 +211,22 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 			Extra bool            `sync:"extra"`
 		}{Name: "ready"}))
 	})
+	absent := func(name, about string, k syncproto.Kind, fields ...syncproto.Field) {
+		b, err := newScript(t, KindParent, "", c, "", "").codec.Append(nil, syncproto.MapValue(fields...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(name, "decode", about, func(s *script) { s.send(k, 0, b) })
+	}
+	text := func(name, s string) syncproto.Field {
+		return syncproto.Field{Name: name, Value: syncproto.StringValue(s)}
+	}
+	absent("request-without-arg", "The argument of a REQUEST may be null, but not absent.", syncproto.KindRequest,
+		text("name", "ready"))
+	absent("note-without-text", "A NOTE has a text.", syncproto.KindNote, text("level", "info"))
+	absent("note-without-level", "A NOTE has a level.", syncproto.KindNote, text("text", "a line"))
+	absent("note-level", "A level that nobody knows.", syncproto.KindNote,
+		text("level", "loud"), text("text", "a line"))
 	for _, k := range []syncproto.Kind{syncproto.KindHello, syncproto.KindHelloAck, syncproto.KindConfig, syncproto.KindCancel} {
 		add("turn-"+strings.ToLower(k.String()), "state", k.String()+" from a child that was configured.", func(s *script) { s.send(k, 0, []byte("{}")) })
 	}

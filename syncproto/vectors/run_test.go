@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 func of(t *testing.T, kind vectors.Kind, f func(t *testing.T, v vectors.Vector)) {
 	t.Helper()
 	list, err := vectors.Of(kind)
-	if err != nil || len(list) < 20 {
+	if err != nil || len(list) < 15 {
 		t.Fatalf("%d vectors, %v", len(list), err)
 	}
 	for _, v := range list {
@@ -64,7 +64,7 @@ func TestFrames(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	of(t, vectors.KindValue, func(t *testing.T, v vectors.Vector) {
-		c, _ := codec.ByName(v.Codec)
+		c, _ := codec.Find(codec.BuiltIn(), v.Codec)
 		val, err := c.Decode(v.Data, syncproto.Limits{})
 		if got := refusal(err); got != v.Verdict {
 			t.Fatalf("%s, want %s: %v", got, v.Verdict, err)
@@ -78,6 +78,35 @@ func TestValues(t *testing.T) {
 		}
 	})
 }
+
+// A reader shows the words that every report's vector has; a star in them stands for any words.
+func TestReports(t *testing.T) {
+	of(t, vectors.KindReport, func(t *testing.T, v vectors.Vector) {
+		val, err := codec.JSON().Decode(v.Data, syncproto.Limits{})
+		var r syncproto.Report
+		if err == nil {
+			err = syncproto.FromValue(val, &r, true)
+		}
+		if (err == nil) != (v.Verdict == "accept") {
+			t.Fatalf("%v, want %s", err, v.Verdict)
+		}
+		if err != nil {
+			return
+		}
+		head, tail, star := strings.Cut(v.Words, "*")
+		got := remote.FromReport(r).Error()
+		ok := got == v.Words
+		if star {
+			ok = strings.HasPrefix(got, head) && strings.HasSuffix(got, tail) && len(got) > len(head)+len(tail)
+		}
+		if !ok {
+			t.Errorf("a reader shows %q, want %q", got, v.Words)
+		}
+	})
+}
+
+// patience is how long a wait of a vector may last.
+const patience = 5 * time.Second
 
 // sockets makes a pair of each type that the vector is for: the Go side's end, and the player's.
 func sockets(t *testing.T, v vectors.Vector, f func(t *testing.T, c *transport.Conn, fd int)) {
@@ -109,7 +138,7 @@ func TestChildren(t *testing.T) {
 				defer close(done)
 				child(t, c)
 			}()
-			if err := conformance.Play(&v, fd, 5*time.Second); err != nil {
+			if err := conformance.Play(&v, fd, patience); err != nil {
 				t.Error(err)
 			}
 			_ = unix.Shutdown(fd, unix.SHUT_RDWR)
@@ -120,7 +149,7 @@ func TestChildren(t *testing.T) {
 
 // child is a child of the profile init that sets nothing up, and executes nothing but says so.
 func child(t *testing.T, c *transport.Conn) {
-	p, err := transport.NewChild(c, syncproto.Init(), transport.Options{})
+	p, err := transport.NewChild(c, container.InitProfile(), transport.Options{})
 	if err != nil {
 		t.Error(err)
 		return
@@ -131,7 +160,7 @@ func child(t *testing.T, c *transport.Conn) {
 	}
 }
 
-func converse(p *transport.Peer) error {
+func converse(p *transport.Child) error {
 	ctx := context.Background()
 	v, fds, err := p.Accept(ctx)
 	if err != nil {
@@ -168,7 +197,7 @@ func TestParents(t *testing.T) {
 		sockets(t, v, func(t *testing.T, c *transport.Conn, fd int) {
 			verdict := make(chan string, 1)
 			go func() { verdict <- parent(c, v.Codec) }()
-			err := conformance.Play(&v, fd, 5*time.Second)
+			err := conformance.Play(&v, fd, patience)
 			_ = unix.Shutdown(fd, unix.SHUT_RDWR)
 			if got := <-verdict; got != v.Verdict || err != nil && !strings.HasPrefix(v.Verdict, "violated") {
 				t.Errorf("%s, want %s: %v", got, v.Verdict, err)
@@ -179,8 +208,8 @@ func TestParents(t *testing.T) {
 
 // parent is a parent as README.md describes it; it returns its verdict.
 func parent(c *transport.Conn, name string) string {
-	one, _ := codec.ByName(name)
-	p, err := transport.NewParent(c, syncproto.Init(), transport.Options{Codecs: []codec.Codec{one}, Limits: syncproto.Limits{Notes: 4, Frames: 32}, Deadlines: transport.Deadlines{Grace: 100 * time.Millisecond}})
+	one, _ := codec.Find(codec.BuiltIn(), name)
+	p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{one}, Limits: syncproto.Limits{Notes: 4, Frames: 32}, Deadlines: transport.Deadlines{Grace: 100 * time.Millisecond}})
 	if err != nil {
 		return err.Error()
 	}
@@ -196,6 +225,10 @@ func parent(c *transport.Conn, name string) string {
 		var fds []int
 		if req.Name == "mount" {
 			fds = []int{0}
+		}
+		if source, _ := req.Arg.Get("source"); source.Equal(syncproto.StringValue("/refuse")) {
+			err = p.Decline(ctx, refused{})
+			continue
 		}
 		err = p.Reply(ctx, syncproto.Value{}, fds...)
 	}
@@ -221,6 +254,12 @@ func parent(c *transport.Conn, name string) string {
 	}
 	return s
 }
+
+// refused is why a parent refuses a request.
+type refused struct{}
+
+func (refused) Error() string            { return "no such mount" }
+func (refused) SyncCode() syncproto.Code { return syncproto.CodeSetup }
 
 func FuzzParse(f *testing.F) {
 	all, err := vectors.All()

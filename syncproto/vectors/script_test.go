@@ -19,7 +19,7 @@ type script struct {
 }
 
 func newScript(t testing.TB, kind Kind, name, codecName, section, about string) *script {
-	c, ok := codec.ByName(codecName)
+	c, ok := codec.Find(codec.BuiltIn(), codecName)
 	if !ok {
 		t.Fatal(codecName)
 	}
@@ -85,12 +85,15 @@ func encode[T any](t testing.TB, c codec.Codec, v T) []byte {
 
 // greeting is the HELLO of these vectors.
 func greeting(codecs ...string) syncproto.Hello {
-	return syncproto.Greeting(syncproto.Init(), codecs, syncproto.Limits{}, "")
+	return syncproto.Greeting(container.InitProfile(), codecs, syncproto.Limits{}, "")
 }
 
 // harmless is a configuration that any process may carry out.
 func harmless(program string) container.Config {
-	return container.Config{ID: "conformance", Root: container.Root{Path: "/"}, Process: container.Process{Args: []string{program}, Cwd: "/", Env: []string{"PATH=/usr/bin:/bin"}}}
+	return container.Config{ID: "conformance", Root: container.Root{Path: "/"}, Process: container.Process{
+		Args: []string{program}, Cwd: "/", Env: []string{"PATH=/usr/bin:/bin"},
+		KeepGroups: true, // the child may be a plain user's
+	}}
 }
 
 // lastRequest stands for the sequence number of the child's last REQUEST, which NOTEs before it may have moved.

@@ -33,6 +33,7 @@ const (
 	KindValue  Kind = "value"  // an encoded value, judged by a codec
 	KindChild  Kind = "child"  // what a parent sends, and what a correct child answers
 	KindParent Kind = "parent" // what a child sends, and what a correct parent makes of it
+	KindReport Kind = "report" // the body of an ERROR, and the words that a reader shows for it
 )
 
 // Vector is one file.
@@ -45,6 +46,7 @@ type Vector struct {
 	About   string // one sentence
 	Section string // of docs/protocol.md
 	Value   string // of an accepted value: the same in the codec json
+	Words   string // of a report: what a reader shows; a star stands for any words
 	Steps   []Step // of a conversation
 	Verdict string // "accept"; "refuse CODE"; of a parent its outcome, see README.md
 	Data    []byte // all that is sent, in order
@@ -53,7 +55,7 @@ type Vector struct {
 // Step is one line of a conversation.
 type Step struct {
 	Do   string            // "send", "expect", "shutdown" or "end"
-	Data []byte            // send: the bytes, one frame or what is meant to be taken for one
+	Data []byte            // send: the bytes, one frame or what is meant to be taken for one; none: an empty packet
 	FDs  int               // send: descriptors that ride with it
 	Want map[string]string // expect: "kind" and, where they matter, "re", "code", "name", "fds"
 }
@@ -113,6 +115,8 @@ func (v *Vector) line(key, arg string, left *[]byte) error {
 		v.Section = arg
 	case "value":
 		v.Value = arg
+	case "words":
+		v.Words = arg
 	case "verdict":
 		v.Verdict = arg
 	case "send", "expect", "shutdown", "end":
@@ -141,7 +145,7 @@ func parseStep(do, arg string, left *[]byte) (Step, error) {
 				n = -1
 			}
 		}
-		if n < 1 || n > len(*left) || fds < 0 || fds > 253 {
+		if n < 0 || n > len(*left) || fds < 0 || fds > 253 {
 			return s, fmt.Errorf("send %.40q: want a number of bytes, of %d that are left, and fds=N", arg, len(*left))
 		}
 		s.Data, s.FDs = (*left)[:n:n], fds
@@ -167,7 +171,7 @@ func (v *Vector) Format() []byte {
 	var b strings.Builder
 	b.WriteString(magic + "\n")
 	for _, f := range [...][2]string{{"name", v.Name}, {"kind", string(v.Kind)}, {"codec", v.Codec}, {"socket", v.Socket}, {"profile", v.Profile},
-		{"about", v.About}, {"section", v.Section}, {"value", v.Value}} {
+		{"about", v.About}, {"section", v.Section}, {"value", v.Value}, {"words", v.Words}} {
 		if f[1] != "" {
 			fmt.Fprintf(&b, "%s: %s\n", f[0], f[1])
 		}

@@ -1,4 +1,6 @@
-// Package children tests the children in other languages that stand beside this file: that they pass the conformance vectors, and that each can be a real container's init.
+// Package children tests the children in other languages, the one in C that stands beside this file and the one in
+// Python that stands beside docs/protocol.md: that they pass the conformance vectors, and that each can be a real
+// container's init.
 package children
 
 import (
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/handfast/handfast/internal/conformance"
 	"github.com/handfast/handfast/internal/testenv"
@@ -22,6 +25,9 @@ import (
 )
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
+
+// pythonChild is the document's own child: the one that a reader of docs/protocol.md is shown.
+const pythonChild = "../../docs/testdata/child.py"
 
 // languages are the children's command lines.
 func languages(t *testing.T) map[string][]string {
@@ -43,12 +49,12 @@ func languages(t *testing.T) map[string][]string {
 	if out, err := exec.Command(python, "-c", "import sys; print(sys.executable)").Output(); err == nil {
 		python = strings.TrimSpace(string(out))
 	}
-	return map[string][]string{"C": {program}, "Python": {python, "-I", "-S", filepath.Join(dir, "testdata", "child.py")}}
+	return map[string][]string{"C": {program}, "Python": {python, "-I", "-S", filepath.Join(dir, pythonChild)}}
 }
 
 // Each is short enough to be read at one sitting.
 func TestChildrenAreShort(t *testing.T) {
-	for _, name := range []string{"testdata/child.c", "testdata/child.py"} {
+	for _, name := range []string{"testdata/child.c", pythonChild} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +71,8 @@ func TestConformance(t *testing.T) {
 			t.Run(name+" "+socket, func(t *testing.T) {
 				t.Parallel()
 				var out strings.Builder
-				r, err := conformance.Run(t.Context(), conformance.Options{Command: command, Socket: socket, Out: &out})
+				o := conformance.Options{Command: command, Socket: socket, Out: &out, Timeout: time.Minute}
+				r, err := conformance.Run(t.Context(), o)
 				if err != nil || r.Failed > 0 || r.OK < 100 || name == "Python" && r.Skipped > 0 {
 					t.Errorf("%+v, %v\n%s", r, err, out.String())
 				}
@@ -93,7 +100,7 @@ func (h *handler) Console(_ context.Context, master *os.File, path string) error
 func contained(t *testing.T, command []string, args ...string) (spawn.Config, *handler) {
 	t.Helper()
 	h := &handler{}
-	cfg := spawn.Config{Init: command, Codec: "json", Handler: h, Container: container.Config{
+	cfg := spawn.Config{Init: command, Codec: codec.JSON(), Handler: h, Container: spawn.Container{
 		ID: "child", Hostname: "other", Root: container.Root{Path: testenv.Busybox(t)}, Hooks: container.Hooks{Runtime: true},
 		Mounts:  []container.Mount{{Destination: "/proc", Type: "proc", Source: "proc"}},
 		Process: container.Process{Args: args, Cwd: "/tmp", Env: []string{"PATH=/bin", "COLOUR=blue"}},
@@ -180,7 +187,7 @@ func TestConsoleOfAnInit(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = end.Close()
-			p, err := transport.NewParent(conn, syncproto.Init(), transport.Options{Codecs: []codec.Codec{codec.JSON()}})
+			p, err := transport.NewParent(conn, container.InitProfile(), transport.Options{Codecs: []codec.Codec{codec.JSON()}})
 			if err != nil {
 				t.Fatal(err)
 			}

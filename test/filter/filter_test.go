@@ -23,7 +23,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: nsinit.Main}) }
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: func() { nsinit.Main() }}) }
 
 // rules is a filter that returns an action for some calls, and otherwise another.
 func rules(otherwise uint32, of map[uint32]uint32) []byte {
@@ -68,7 +68,7 @@ func tight(t *testing.T) string {
 
 // under is a container of which a filter is known.
 func under(root string, f *container.Seccomp, args ...string) spawn.Config {
-	cfg := spawn.Config{Container: container.Config{
+	cfg := spawn.Config{Container: spawn.Container{
 		ID: "filtered", Root: container.Root{Path: root},
 		Mounts:  []container.Mount{{Destination: "/proc", Type: "proc", Source: "proc"}},
 		Process: container.Process{Args: args, Cwd: "/", Env: []string{"PATH=/bin"}, Seccomp: f, NoNewPrivs: true},

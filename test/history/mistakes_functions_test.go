@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -89,7 +90,7 @@ func wordlessEndIsADeath(t *testing.T) {
 		"when released":              func(r *raw) { r.open(); r.send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`); r.recv() },
 	} {
 		for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
-			_, err := serve(t, against(t, typ, syncproto.Init(), script))
+			_, err := serve(t, against(t, typ, container.InitProfile(), script))
 			// Where the parent was writing at the time, nobody read: a broken connection, which is no success either.
 			var f *transport.Failure
 			if writing := name == "at once" || name == "while the reply is written"; writing && errors.As(err, &f) && f.Outcome == syncproto.Broken {
@@ -125,9 +126,9 @@ func successReportsAnError(t *testing.T) {
 }
 
 func successIsExec(t *testing.T) {
-	_, err := serve(t, peers(t, transport.SeqPacket, syncproto.Init(), goAhead))
+	_, err := serve(t, peers(t, transport.SeqPacket, container.InitProfile(), goAhead))
 	want(t, err, syncproto.Success)
-	_, err = serve(t, peers(t, transport.SeqPacket, syncproto.Init(), func(ctx context.Context, child *transport.Peer) error {
+	_, err = serve(t, peers(t, transport.SeqPacket, container.InitProfile(), func(ctx context.Context, child *transport.Child) error {
 		if err := goAhead(ctx, child); err != nil {
 			return err
 		}
@@ -154,7 +155,7 @@ func halfCloseIsTheEnd(t *testing.T) {
 
 func repliesAfterTheConfiguration(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
-		requests, err := serve(t, peers(t, typ, syncproto.Init(), goAhead))
+		requests, err := serve(t, peers(t, typ, container.InitProfile(), goAhead))
 		want(t, err, syncproto.Success)
 		if requests != "ready" {
 			t.Errorf("requests %q", requests)
@@ -180,7 +181,7 @@ func configurationConfirmed(t *testing.T) {
 		"another digest": {encode(syncproto.ConfigOK{Size: 2, Digest: syncproto.Digest([]byte("[]"))}), syncproto.Violated},
 		"another size":   {encode(syncproto.ConfigOK{Size: 3, Digest: syncproto.Digest([]byte("{}"))}), syncproto.Violated},
 	} {
-		p := against(t, transport.SeqPacket, syncproto.Init(), func(r *raw) {
+		p := against(t, transport.SeqPacket, container.InitProfile(), func(r *raw) {
 			r.recv()
 			config, _ := r.recv()
 			r.send(syncproto.KindHelloAck, 1, encode(syncproto.HelloAck{Version: 1, Codec: "json", Limits: syncproto.DefaultLimits(), PID: 1}))
@@ -207,7 +208,7 @@ func errorCutBetween(t *testing.T) {
 func errorCutAnywhere(t *testing.T) {
 	whole := len((&raw{}).frame(syncproto.KindError, 0, notFound, 0))
 	for n := 0; n <= whole; n++ {
-		p := against(t, transport.Stream, syncproto.Init(), func(r *raw) {
+		p := against(t, transport.Stream, container.InitProfile(), func(r *raw) {
 			r.open()
 			_, _ = r.e.Write(r.frame(syncproto.KindError, 0, notFound, 0)[:n])
 		})
@@ -293,7 +294,7 @@ func waitBeforeKill(t *testing.T) {
 func endsWhileTheChildLives(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_STREAM)
 	cmd := lingering(t, child, "lingers")
-	p, err := transport.NewParent(take(t, parent), syncproto.Init(), today)
+	p, err := transport.NewParent(take(t, parent), container.InitProfile(), today)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -151,7 +152,7 @@ func parentFallsSilent(t *testing.T) {
 
 func parentRefuses(t *testing.T) {
 	told := make(chan error, 1)
-	p := peers(t, transport.SeqPacket, syncproto.Init(), func(ctx context.Context, child *transport.Peer) error {
+	p := peers(t, transport.SeqPacket, container.InitProfile(), func(ctx context.Context, child *transport.Child) error {
 		_, fds, err := child.Call(ctx, "mount", syncproto.Value{})
 		transport.CloseAll(fds)
 		told <- err
@@ -163,7 +164,7 @@ func parentRefuses(t *testing.T) {
 	if _, err := p.Next(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_ = p.Refuse(t.Context(), fmt.Errorf("mount: %w", &fs.PathError{Op: "open", Path: "/srv/data", Err: unix.ENOENT}))
+	_ = p.Decline(t.Context(), fmt.Errorf("mount: %w", &fs.PathError{Op: "open", Path: "/srv/data", Err: unix.ENOENT}))
 	err := <-told
 	var path *fs.PathError
 	var refused *transport.Refused
@@ -183,8 +184,8 @@ func requestWithoutConfig(t *testing.T) {
 }
 
 func narrowedTable(t *testing.T) {
-	narrow := syncproto.Init().Forbid("seccomp")
-	p := against(t, transport.SeqPacket, syncproto.Init(), func(r *raw) {
+	narrow := container.InitProfile().Forbid("seccomp")
+	p := against(t, transport.SeqPacket, container.InitProfile(), func(r *raw) {
 		r.open()
 		r.send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`)
 		r.recv()
@@ -218,7 +219,7 @@ func decoderOnPackets(t *testing.T) {
 func largePackets(t *testing.T) {
 	for _, n := range []int{511, 512, 513, 4096, 60_000} {
 		arg := syncproto.StringValue(strings.Repeat("x", n))
-		p := peers(t, transport.SeqPacket, syncproto.Init(), func(ctx context.Context, child *transport.Peer) error {
+		p := peers(t, transport.SeqPacket, container.InitProfile(), func(ctx context.Context, child *transport.Child) error {
 			if _, _, err := child.Call(ctx, "hooks", arg); err != nil {
 				return err
 			}
@@ -246,7 +247,7 @@ func readyTwice(t *testing.T) {
 }
 
 func readyOnce(t *testing.T) {
-	requests, err := serve(t, against(t, transport.SeqPacket, syncproto.Init(), func(r *raw) {
+	requests, err := serve(t, against(t, transport.SeqPacket, container.InitProfile(), func(r *raw) {
 		r.open()
 		for range 2 {
 			r.send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`)

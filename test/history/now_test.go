@@ -73,7 +73,7 @@ func encode[T any](body T) string {
 }
 
 // against is a parent's Peer whose child is script, run beside the test; its end is closed when it returns.
-func against(t *testing.T, typ transport.Type, p *syncproto.Profile, script func(r *raw)) *transport.Peer {
+func against(t *testing.T, typ transport.Type, p *syncproto.Profile, script func(r *raw)) *transport.Parent {
 	t.Helper()
 	a, b := pair(t, int(typ))
 	peer, err := transport.NewParent(take(t, a), p, today)
@@ -103,7 +103,7 @@ func take(t *testing.T, e *end) *transport.Conn {
 }
 
 // peers are a parent's Peer and a child's, both real; f is the child, which has been opened. What it returns is reported to the parent.
-func peers(t *testing.T, typ transport.Type, p *syncproto.Profile, f func(ctx context.Context, child *transport.Peer) error) *transport.Peer {
+func peers(t *testing.T, typ transport.Type, p *syncproto.Profile, f func(ctx context.Context, child *transport.Child) error) *transport.Parent {
 	t.Helper()
 	a, b := pair(t, int(typ))
 	parent, err := transport.NewParent(take(t, a), p, today)
@@ -136,7 +136,7 @@ func peers(t *testing.T, typ transport.Type, p *syncproto.Profile, f func(ctx co
 }
 
 // goAhead is a child's way from the opening to EXEC.
-func goAhead(ctx context.Context, child *transport.Peer) error {
+func goAhead(ctx context.Context, child *transport.Child) error {
 	if _, _, err := child.Call(ctx, "ready", syncproto.Value{}); err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func goAhead(ctx context.Context, child *transport.Peer) error {
 }
 
 // serve opens the conversation and answers every request until the end, which it returns with the names of the requests.
-func serve(t *testing.T, parent *transport.Peer) (requests string, err error) {
+func serve(t *testing.T, parent *transport.Parent) (requests string, err error) {
 	t.Helper()
 	var names []string
 	for err = parent.Open(t.Context(), syncproto.MapValue(), nil); err == nil; {

@@ -26,22 +26,28 @@ import (
 // socket is the environment variable that tells the worker its end.
 const socket = "OPENER_SOCKET"
 
+// The requests, each with the types of what it and its reply carry; both sides use these, so the compiler checks both.
+var (
+	open = syncproto.Exchange[openArg, fileInfo]{Row: syncproto.Row{
+		Request: "open", Reply: "opened", ReplyFDs: syncproto.FDCount{Min: 1, Max: 1},
+		Doc: "The worker wants to read a file of the directory.",
+	}}
+	enough = syncproto.Exchange[result, struct{}]{Row: syncproto.Row{
+		Request: "enough", Reply: "goodbye", Min: 1, Max: 1, Next: "alone",
+		Doc: "It wants no more, and hands in what it found.",
+	}}
+)
+
 // table is the whole conversation.
 func table() *syncproto.Profile {
-	return &syncproto.Profile{Name: "opener", Doc: "A process that opens files, and a worker that may not.", Phases: []syncproto.Phase{
-		{Name: "files", Asker: syncproto.Child, Rows: []syncproto.Row{
-			{Request: "open", Reply: "opened", ReplyFDs: syncproto.FDCount{Min: 1, Max: 1}, Doc: "The worker wants to read a file of the directory."},
-			{Request: "enough", Reply: "goodbye", Min: 1, Max: 1, Next: "alone", Doc: "It wants no more, and hands in what it found."},
-		}},
-		{Name: "alone", Asker: syncproto.Child, Commit: true},
-	}}
+	return &syncproto.Profile{
+		Name: "opener", Doc: "A process that opens files, and a worker that may not.",
+		Phases: []syncproto.Phase{
+			{Name: "files", Asker: syncproto.Child, Rows: []syncproto.Row{open.Row, enough.Row}},
+			{Name: "alone", Asker: syncproto.Child, Commit: true},
+		},
+	}
 }
-
-// The requests with the types of what they carry; both sides use these, so the compiler checks both.
-var (
-	open   = transport.Ask[openArg, fileInfo]{Name: "open"}
-	enough = transport.Ask[result, struct{}]{Name: "enough"}
-)
 
 type openArg struct {
 	Name string `sync:"name"`
@@ -116,7 +122,7 @@ func count(ctx context.Context, dir string, t task) (words int, err error) {
 }
 
 // serve is the opener's part of the conversation.
-func serve(ctx context.Context, peer *transport.Peer, dir string, t task) (words int, err error) {
+func serve(ctx context.Context, peer *transport.Parent, dir string, t task) (words int, err error) {
 	config, err := syncproto.ToValue(t)
 	if err != nil {
 		return 0, err
@@ -133,13 +139,13 @@ func serve(ctx context.Context, peer *transport.Peer, dir string, t task) (words
 			return 0, err
 		}
 		switch req.Name {
-		case open.Name:
+		case open.Request:
 			err = hand(ctx, peer, req, dir)
-		case enough.Name:
+		case enough.Request:
 			var r result
-			if r, err = enough.Arg(ctx, peer, req); err == nil {
+			if r, err = transport.Arg(ctx, peer, req, enough); err == nil {
 				words = r.Words
-				err = enough.Reply(ctx, peer, struct{}{})
+				err = transport.Reply(ctx, peer, enough, struct{}{})
 			}
 		}
 		if err != nil {
@@ -149,21 +155,21 @@ func serve(ctx context.Context, peer *transport.Peer, dir string, t task) (words
 }
 
 // hand gives the worker one file, or refuses: then the worker hears the same error, with its errno.
-func hand(ctx context.Context, peer *transport.Peer, req *transport.Request, dir string) error {
-	arg, err := open.Arg(ctx, peer, req)
+func hand(ctx context.Context, peer *transport.Parent, req *transport.Request, dir string) error {
+	arg, err := transport.Arg(ctx, peer, req, open)
 	if err != nil {
 		return err
 	}
 	f, err := os.OpenInRoot(dir, arg.Name)
 	if err != nil {
-		return peer.Refuse(ctx, err)
+		return peer.Decline(ctx, err)
 	}
 	defer f.Close() // the worker gets a descriptor of its own
 	info, err := f.Stat()
 	if err != nil {
-		return peer.Refuse(ctx, err)
+		return peer.Decline(ctx, err)
 	}
-	return open.Reply(ctx, peer, fileInfo{Size: info.Size()}, int(f.Fd()))
+	return transport.Reply(ctx, peer, open, fileInfo{Size: info.Size()}, int(f.Fd()))
 }
 
 // worker is the confined side.
@@ -180,7 +186,7 @@ func worker(ctx context.Context, conn *transport.Conn) int {
 	return 0
 }
 
-func work(ctx context.Context, peer *transport.Peer) error {
+func work(ctx context.Context, peer *transport.Child) error {
 	config, _, err := peer.Accept(ctx)
 	if err != nil {
 		return err
@@ -203,14 +209,14 @@ func work(ctx context.Context, peer *transport.Peer) error {
 		}
 		words += n
 	}
-	if _, _, err := enough.Call(ctx, peer, result{Words: words}); err != nil {
+	if _, _, err := transport.Call(ctx, peer, enough, result{Words: words}); err != nil {
 		return err
 	}
 	return peer.Exec(ctx)
 }
 
-func wordsOf(ctx context.Context, peer *transport.Peer, name string) (int, error) {
-	info, fds, err := open.Call(ctx, peer, openArg{Name: name})
+func wordsOf(ctx context.Context, peer transport.Peer, name string) (int, error) {
+	info, fds, err := transport.Call(ctx, peer, open, openArg{Name: name})
 	if err != nil {
 		return 0, err
 	}

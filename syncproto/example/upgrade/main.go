@@ -24,21 +24,28 @@ import (
 // socket is the environment variable that tells a new version its end.
 const socket = "UPGRADE_SOCKET"
 
-// table is the whole conversation. The sockets ride with CONFIG; "serving" is the point of no return, and the old version's leave to go on alone.
-func table() *syncproto.Profile {
-	return &syncproto.Profile{Name: "upgrade", Doc: "A supervisor and its next version.", ConfigFDs: syncproto.FDCount{Min: 1, Max: 64}, Phases: []syncproto.Phase{
-		{Name: "warming-up", Asker: syncproto.Child, Rows: []syncproto.Row{
-			{Request: "status", Reply: "noted", Doc: "The new version tells how far it is; the old one's patience begins anew."},
-			{Request: "serving", Reply: "take-over", Min: 1, Max: 1, Next: "taken", Doc: "The new version is ready to accept; the old one stops accepting, then says so."},
-		}},
-		{Name: "taken", Asker: syncproto.Child, Commit: true},
-	}}
-}
-
+// The requests. "serving" is the point of no return, and the old version's leave to go on alone.
 var (
-	status  = transport.Ask[progress, struct{}]{Name: "status"}
-	serving = transport.Ask[struct{}, struct{}]{Name: "serving"}
+	status = syncproto.Exchange[progress, struct{}]{Row: syncproto.Row{
+		Request: "status", Reply: "noted",
+		Doc: "The new version tells how far it is; the old one's patience begins anew.",
+	}}
+	serving = syncproto.Exchange[struct{}, struct{}]{Row: syncproto.Row{
+		Request: "serving", Reply: "take-over", Min: 1, Max: 1, Next: "taken",
+		Doc: "The new version is ready to accept; the old one stops accepting, then says so.",
+	}}
 )
+
+// table is the whole conversation. The sockets ride with CONFIG.
+func table() *syncproto.Profile {
+	return &syncproto.Profile{
+		Name: "upgrade", Doc: "A supervisor and its next version.", ConfigFDs: syncproto.FDCount{Min: 1, Max: 64},
+		Phases: []syncproto.Phase{
+			{Name: "warming-up", Asker: syncproto.Child, Rows: []syncproto.Row{status.Row, serving.Row}},
+			{Name: "taken", Asker: syncproto.Child, Commit: true},
+		},
+	}
+}
 
 type progress struct {
 	Percent int `sync:"percent"`
@@ -123,7 +130,7 @@ func upgrade(ctx context.Context, l *net.TCPListener, version int, stop func()) 
 }
 
 // hand is the old version's part of the conversation.
-func hand(ctx context.Context, peer *transport.Peer, f *os.File, version int, stop func()) error {
+func hand(ctx context.Context, peer *transport.Parent, f *os.File, version int, stop func()) error {
 	config, err := syncproto.ToValue(handover{Version: version, Listeners: []listener{{Name: "front", FD: 1}}})
 	if err != nil {
 		return err
@@ -140,13 +147,13 @@ func hand(ctx context.Context, peer *transport.Peer, f *os.File, version int, st
 			return err
 		}
 		switch req.Name {
-		case status.Name:
-			if _, err = status.Arg(ctx, peer, req); err == nil {
-				err = status.Reply(ctx, peer, struct{}{})
+		case status.Request:
+			if _, err = transport.Arg(ctx, peer, req, status); err == nil {
+				err = transport.Reply(ctx, peer, status, struct{}{})
 			}
-		case serving.Name:
+		case serving.Request:
 			stop() // from here on connections wait in the socket's own queue; none is refused
-			err = serving.Reply(ctx, peer, struct{}{})
+			err = transport.Reply(ctx, peer, serving, struct{}{})
 		}
 		if err != nil {
 			return err
@@ -175,7 +182,7 @@ func next(ctx context.Context, conn *transport.Conn) error {
 
 var errBadVersion = errors.New("the new version finds its database locked")
 
-func take(ctx context.Context, peer *transport.Peer) (*net.TCPListener, int, error) {
+func take(ctx context.Context, peer *transport.Child) (*net.TCPListener, int, error) {
 	config, fds, err := peer.Accept(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -196,13 +203,13 @@ func take(ctx context.Context, peer *transport.Peer) (*net.TCPListener, int, err
 	if err := peer.Confirm(ctx); err != nil {
 		return nil, 0, err
 	}
-	if _, _, err := status.Call(ctx, peer, progress{Percent: 50}); err != nil {
+	if _, _, err := transport.Call(ctx, peer, status, progress{Percent: 50}); err != nil {
 		return nil, 0, err
 	}
 	if h.Version == 13 {
 		return nil, 0, errBadVersion
 	}
-	_, _, err = serving.Call(ctx, peer, struct{}{})
+	_, _, err = transport.Call(ctx, peer, serving, struct{}{})
 	return l, h.Version, err
 }
 

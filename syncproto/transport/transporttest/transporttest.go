@@ -157,7 +157,7 @@ func end(t *testing.T, a, b *transport.Conn) {
 
 // torn is sent by an end that dies in the middle: a packet is lost whole then.
 func torn(t *testing.T, a, b *transport.Conn) {
-	a = transport.WithFaults(a, transport.Faults{CutAfter: 40})
+	a = WithFaults(a, Faults{CutAfter: 40})
 	for i := range 2 {
 		if err := a.WriteFrame(header(i+1, 10, 0), make([]byte, 10), nil); err != nil {
 			t.Fatal(err)

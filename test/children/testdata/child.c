@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -18,29 +19,25 @@
 #include <unistd.h>
 enum { HELLO = 1, HELLO_ACK, CONFIG, CONFIG_OK, REQUEST, REPLY, NOTE, ERROR, EXEC, CANCEL };
 enum { MORE = 1, SKIPPABLE = 2, HEADER = 16, MAX_FRAME = 65536, MAX_FDS = 253, MAX_VALUES = 262144 };
-#define HASH "2a171a28ada5fdca" /* of the profile init, section 9 */
+#define HASH "2a171a28ada5fdca" /* of the profile init, section 8 */
 static const char *const limit_names[] = {"control", "error", "fragment", "message", "config", "notes", "frames", "depth"};
-static const uint32_t floors[] = {1024, 1024, 1024, 1024, 1024, 1, 16, 4};
+static const uint32_t floors[] = {1024, 1024, 1024, 1024, 1024, 1, 16, 4}, tops[] = {~0U, ~0U, ~0U, ~0U, ~0U, 65535, 65535, 255};
 static uint32_t limits[] = {4096, 32768, 32768, 65536, 4 << 20, 256, 4096, 32};
 enum { L_CONTROL, L_ERROR, L_FRAGMENT, L_MESSAGE, L_CONFIG, L_NOTES, L_FRAMES, L_DEPTH };
 static int sock, packets, config_began, nfds, fds[MAX_FDS];
 static uint16_t sent, received; static const char *state = "Opened";
-
 /* --- sending --- */
 static uint16_t frame(int kind, const char *payload, size_t n, uint16_t re, int fd) {
     unsigned char *b = malloc(HEADER + n), *p = b;
-    size_t left = HEADER + n;
     char control[CMSG_SPACE(sizeof(int))];
     if (!b || !++sent) _exit(1);
     unsigned char h[HEADER] = {'S', 'Y', 1, kind, 0, fd >= 0, sent >> 8, sent, re >> 8, re, 0, 0, n >> 24, n >> 16, n >> 8, n};
-    memcpy(b, h, HEADER);
-    if (n) memcpy(b + HEADER, payload, n);
-    while (left > 0) {
+    memcpy(b, h, HEADER), memcpy(b + HEADER, payload, n);
+    for (size_t left = HEADER + n; left > 0;) {
         struct iovec iov = {p, left};
         struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
         if (fd >= 0 && p == b) {
-            m.msg_control = control;
-            m.msg_controllen = sizeof control;
+            m.msg_control = control, m.msg_controllen = sizeof control;
             *CMSG_FIRSTHDR(&m) = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
             memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &fd, sizeof fd);
         }
@@ -60,8 +57,7 @@ static _Noreturn void fail(const char *code, const char *op, const char *path, i
     char text[512], *body = NULL;
     size_t n = 0;
     va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    va_start(args, format), vsnprintf(text, sizeof text, format, args);
     va_end(args);
     FILE *f = open_memstream(&body, &n);
     if (!f) _exit(1);
@@ -69,14 +65,12 @@ static _Noreturn void fail(const char *code, const char *op, const char *path, i
     if (number) fprintf(f, "{\"type\":\"path\",\"op\":\"%s\",\"path\":", op), quote(f, path);
     else fprintf(f, "{\"type\":\"text\",\"text\":"), quote(f, text);
     if (number) fprintf(f, "},{\"parent\":1,\"type\":\"errno\",\"errno\":\"%s\"", strerrorname_np(number) ? strerrorname_np(number) : "EIO");
-    fprintf(f, "}]}");
-    fclose(f);
+    fprintf(f, "}]}"), fclose(f);
     frame(ERROR, body, n, 0, -1);
     _exit(1);
 }
 #define refuse(code, ...) fail(code, "", "", 0, __VA_ARGS__)
 #define need(call, op, path) do { if ((call) < 0) fail("setup", op, path, errno, "%s", op); } while (0)
-
 /* --- values: JSON as section 5.1 restricts it --- */
 typedef struct value { /* t: n null, b bool, i integer, s text, y bytes, l list, m map */
     char t, *s, *name;
@@ -211,7 +205,6 @@ static value *field(const value *m, const char *name, char t) {
     if (!v || v->t != t) refuse("decode", "%s is missing or of another type", name);
     return v;
 }
-
 /* --- receiving --- */
 typedef struct { int kind, more; uint16_t seq, re; char *payload; size_t len; } message;
 static ssize_t receive(char *b, size_t n, int *flags) {
@@ -226,7 +219,7 @@ static ssize_t receive(char *b, size_t n, int *flags) {
             if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
                 for (size_t i = 0; nfds < MAX_FDS && CMSG_LEN((i + 1) * sizeof(int)) <= c->cmsg_len; i++) /* the buffer has room for no more */
                     memcpy(&fds[nfds++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-        if ((*flags = m.msg_flags) & MSG_CTRUNC) refuse("descriptors", "the kernel dropped descriptors");
+        if ((*flags = m.msg_flags) & MSG_CTRUNC) fail("limit", "recvmsg", "", EMFILE, "recvmsg"); /* our own limit */
         return k;
     }
 }
@@ -246,9 +239,13 @@ static message next(unsigned legal) {
         int flags = 0;
         ssize_t n = HEADER;
         while (nfds > 0) close(fds[--nfds]); /* those of a frame that was skipped */
-        if (packets) n = receive(b, sizeof b, &flags); else exactly(b, HEADER, 1);
-        if (n == 0 && nfds) refuse("descriptors", "an empty packet with descriptors");
-        if (n == 0) _exit(1);
+        if (!packets) exactly(b, HEADER, 1);
+        for (int again = 2; packets && (n = receive(b, sizeof b, &flags)) == 0;) { /* the end may overtake a packet */
+            struct pollfd end = {.fd = sock, .events = POLLRDHUP};
+            if (nfds) refuse("descriptors", "an empty packet with descriptors");
+            if (poll(&end, 1, 0) <= 0) refuse("frame", "an empty packet");
+            if (!--again) _exit(1);
+        }
         unsigned char *h = (unsigned char *)b;
         if (memcmp(b, "SY", n < 2 ? n : 2)) refuse("foreign", "not a handfast peer: it sent %.*s", (int)(n < 64 ? n : 64), b);
         if (n < HEADER) refuse("frame", "%zd bytes are no header", n);
@@ -274,7 +271,8 @@ static message next(unsigned legal) {
 /* await is a frame of one kind, or the parent's word that it is over. */
 static message await(int kind, uint16_t pending) {
     message m = next(1u << kind | 1u << ERROR | 1u << CANCEL);
-    if (m.kind == CANCEL) refuse("cancelled", "the parent cancelled");
+    value *why = m.kind == CANCEL ? decode(m.payload, m.len) : NULL;
+    if (why) refuse(m.re ? "frame" : "cancelled", "cancelled: %s", m.re ? "?" : field(why, "reason", 's')->s);
     if (m.kind == ERROR && m.re == 0) _exit(1);
     if (m.kind == ERROR && m.re != pending) refuse("frame", "an ERROR answers frame %d", m.re);
     return m;
@@ -292,19 +290,21 @@ static void ask(const char *name, const char *reply, const char *arg, int fd) {
 }
 static void greet(void) {
     message m = next(1u << HELLO);
-    value *h = decode(m.payload, m.len), *lim = field(h, "limits", 'm'), *min = field(h, "min", 'i'), *max = field(h, "max", 'i'), *c = field(h, "codecs", 'l')->kid, *w;
-    char b[512];
+    value *h = decode(m.payload, m.len), *w;
     if (m.re) refuse("frame", "HELLO answers nothing");
+    value *min = field(h, "min", 'i'), *max = field(h, "max", 'i'), *c = field(h, "codecs", 'l')->kid;
+    value *profile = field(h, "profile", 's'), *hash = field(h, "hash", 's'), *lim = field(h, "limits", 'm');
+    for (int i = 0; i < 8; i++)
+        if ((w = get(lim, limit_names[i])) && (w->t != 'i' || w->negative || w->num > tops[i])) refuse("decode", "limits.%s", limit_names[i]);
     if ((!min->negative && min->num > 1) || max->negative || max->num < 1) refuse("version", "no common version");
-    if (strcmp(field(h, "profile", 's')->s, "init") || strcmp(field(h, "hash", 's')->s, HASH)) refuse("profile", "another profile or another table");
-    for (int i = 0; i < 8; i++) {
-        if ((w = get(lim, limit_names[i])) && (w->t != 'i' || w->negative)) refuse("decode", "limits.%s is no limit", limit_names[i]);
-        if (w && w->num && w->num < limits[i]) limits[i] = w->num;
-        if (limits[i] < floors[i]) refuse("limit", "limit %s of %u is too low", limit_names[i], limits[i]);
-    }
+    if (strcmp(profile->s, "init") || strcmp(hash->s, HASH)) refuse("profile", "another profile or another table");
     while (c && (c->t != 's' || strcmp(c->s, "json"))) c = c->next;
     if (!c) refuse("version", "no common codec");
-    int n = snprintf(b, sizeof b, "{\"version\":1,\"codec\":\"json\",\"pid\":%d,\"limits\":{", getpid());
+    for (int i = 0; i < 8; i++) {
+        if ((w = get(lim, limit_names[i])) && w->num && w->num < limits[i]) limits[i] = w->num;
+        if (limits[i] < floors[i]) refuse("limit", "limit %s of %u is too low", limit_names[i], limits[i]);
+    }
+    char b[512]; int n = snprintf(b, sizeof b, "{\"version\":1,\"codec\":\"json\",\"pid\":%d,\"limits\":{", getpid());
     for (int i = 0; i < 8; i++) n += snprintf(b + n, sizeof b - n, "%s\"%s\":%u", i ? "," : "", limit_names[i], limits[i]);
     n += snprintf(b + n, sizeof b - n, "}}");
     frame(HELLO_ACK, b, n, 1, -1), state = "Agreed";
@@ -312,21 +312,21 @@ static void greet(void) {
 static value *configure(void) {
     char *config = NULL, b[64];
     size_t size = 0;
-    uint64_t hash = 0xCBF29CE484222325;
+    uint64_t h, w = 0, odd = 0x9E3779B97F4A7C15;
     message m;
     do {
         m = await(CONFIG, 0), config_began = 1;
         if (m.more && !m.len) refuse("frame", "an empty fragment that is not the last");
-        if (m.re) refuse("frame", "CONFIG answers nothing");
         if (size + m.len > limits[L_CONFIG]) refuse("limit", "the configuration is over its limit");
+        if (m.re) refuse("frame", "CONFIG answers nothing");
         if (!(config = realloc(config, size + m.len + 1))) _exit(1);
         memcpy(config + size, m.payload, m.len), size += m.len;
     } while (m.more);
     value *v = decode(config, size);
-    for (size_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)config[i]) * 0x100000001B3;
-    frame(CONFIG_OK, b, snprintf(b, sizeof b, "{\"size\":%zu,\"digest\":\"%016llx\"}", size, (unsigned long long)hash), m.seq, -1);
-    state = "Configured";
-    return v;
+    for (size_t i = (h = size * odd, 0); i < size; i += 8, h = (h ^ w) * odd, h = (h << 32 | h >> 32) * odd)
+        for (int k = 7; k >= 0; k--) w = w << 8 | (i + k < size ? (unsigned char)config[i + k] : 0);
+    frame(CONFIG_OK, b, snprintf(b, sizeof b, "{\"size\":%zu,\"digest\":\"%016llx\"}", size, (unsigned long long)h), m.seq, -1);
+    return state = "Configured", v;
 }
 /* --- the container --- */
 static void only(const value *m, const char *known) { /* what is not known cannot be carried out */
@@ -376,7 +376,7 @@ int main(void) {
     packets = type == SOCK_SEQPACKET, greet();
     value *c = configure(), *p = field(c, "process", 'm'), *h = get(c, "hooks"), *w;
     only(c, " id hostname namespaces root mounts process hooks ");
-    only(p, " args env cwd capabilities noNewPrivs terminal umask ");
+    only(p, " args env cwd capabilities noNewPrivs terminal umask keepGroups ");
     only(h, " runtime ");
     if (!field(p, "args", 'l')->kid) refuse("config", "process.args is empty");
     for (value *k = get(c, "namespaces") ? get(c, "namespaces")->kid : NULL; k; k = k->next) {
@@ -390,10 +390,10 @@ int main(void) {
     frame(NOTE, note, strlen(note), 0, -1);
     if ((w = get(p, "terminal")) && w->num) console();
     ask("ready", "run", "null", -1);
+    if (!(w = get(p, "keepGroups")) || !w->num) need(syscall(SYS_setgroups, 0, NULL), "setgroups", "");
     umask((w = get(p, "umask")) ? w->num : 022);
     if ((w = get(p, "noNewPrivs")) && w->num) need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl", "PR_SET_NO_NEW_PRIVS");
     char **args = strings(get(p, "args"));
-    environ = strings(get(p, "env"));
-    frame(EXEC, NULL, 0, 0, -1), execvp(args[0], args);
+    environ = strings(get(p, "env")), frame(EXEC, "", 0, 0, -1), execvp(args[0], args);
     fail("exec", "execve", args[0], errno, "execve");
 }

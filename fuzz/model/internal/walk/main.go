@@ -7,6 +7,7 @@ import (
 
 	"github.com/handfast/handfast/fuzz/model"
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 )
 
 // numbered is a profile whose messages are numbers, as they were once: a version of the program with one row more numbers them differently.
@@ -31,12 +32,12 @@ func asked() *syncproto.Profile {
 }
 
 func main() {
-	hooked := syncproto.Init().Forbid("mount").Forbid("console").Require("hooks")
+	hooked := container.InitProfile().Forbid("mount").Forbid("console").Require("hooks")
 	for _, c := range []struct {
 		p *syncproto.Profile
 		o model.Options
 	}{
-		{syncproto.Init(), model.Options{Commit: "ready", Narrowed: hooked}},
+		{container.InitProfile(), model.Options{Commit: "ready", Narrowed: hooked}},
 		{asked(), model.Options{}},
 		{numbered("ready", "hooks"), model.Options{Child: numbered("ready", "start", "hooks")}},
 	} {

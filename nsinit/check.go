@@ -1,0 +1,79 @@
+package nsinit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// checkCarriedOut refuses what no step would carry out, or what a step would do to the host: whoever says it believes
+// that the container has it.
+func checkCarriedOut(cfg *container.Config) error {
+	if err := checkGroups(cfg); err != nil {
+		return err
+	}
+	has := func(kind string) bool {
+		return slices.ContainsFunc(cfg.Namespaces, func(n container.Namespace) bool { return n.Kind == kind })
+	}
+	for _, f := range [...]struct {
+		property string
+		said     bool
+		needs    string
+	}{
+		{"hostname", cfg.Hostname != "", container.NSUTS},
+		{"domainname", cfg.Domainname != "", container.NSUTS},
+		{"mounts", len(cfg.Mounts) > 0, container.NSMount},
+		{"devices", len(cfg.Devices) > 0, container.NSMount},
+		{"masked", len(cfg.Masked) > 0, container.NSMount},
+		{"readonly", len(cfg.Readonly) > 0, container.NSMount},
+		{"root.readonly", cfg.Root.Readonly, container.NSMount},
+		{"root.propagation", cfg.Root.Propagation != 0, container.NSMount},
+		{"process.terminal", cfg.Process.Terminal, container.NSMount},
+	} {
+		if f.said && !has(f.needs) {
+			return fmt.Errorf("%s: needs a %s namespace, and the container has none of its own", f.property, f.needs)
+		}
+	}
+	for i := range cfg.Mounts {
+		if err := checkMount(&cfg.Mounts[i]); err != nil {
+			return fmt.Errorf("mounts[%d]: %w", i, err)
+		}
+	}
+	for i, h := range append(slices.Clone(cfg.Hooks.CreateContainer), cfg.Hooks.StartContainer...) {
+		if h.Timeout < 0 {
+			return fmt.Errorf("hooks: timeout %d s of %s (number %d) is negative", h.Timeout, h.Path, i)
+		}
+	}
+	return nil
+}
+
+// checkGroups is about what a process says of its groups, umask and terminal, and applies to one that joins as well.
+func checkGroups(cfg *container.Config) error {
+	p := &cfg.Process
+	switch {
+	case (p.KeepGroups || cfg.SetGroupsDenied) && len(p.AdditionalGIDs) > 0:
+		return fmt.Errorf("process.additionalGids: %v cannot be set where the groups stay as they are", p.AdditionalGIDs)
+	case p.Umask != nil && *p.Umask > 0o777:
+		return fmt.Errorf("process.umask: %#o is more than 0777", *p.Umask)
+	case !p.Terminal && (p.Rows > 0 || p.Columns > 0):
+		return errors.New("process.rows and columns: they are the size of a terminal, and process.terminal is false")
+	}
+	return nil
+}
+
+// checkMount refuses what is of the other sorts of mounts: a bind mount has no file system of its own to give options.
+func checkMount(m *container.Mount) error {
+	switch {
+	case m.Bind && m.Source == "":
+		return errors.New("a bind mount without a source")
+	case m.Bind && m.Cgroup == nil && (len(m.Data) > 0 || len(m.FSFlags) > 0 || m.CopyUp):
+		return errors.New("data, fsFlags and copyUp are of a new file system, and a bind mount has none")
+	case !m.Bind && m.Recursive:
+		return errors.New("recursive is of a bind mount, and bind is false")
+	case !m.Bind && m.Cgroup == nil && m.Type == "":
+		return errors.New("neither a file system's type nor a bind mount")
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// check refuses what a Config says and no plan would do: whoever says it believes that it is done.
+func (cfg *Config) check() error {
+	if cfg.PreserveFDs < 0 {
+		return fmt.Errorf("preserve %d descriptors: the number is negative", cfg.PreserveFDs)
+	}
+	p := &cfg.Container.Process
+	switch {
+	case p.KeepGroups && len(p.AdditionalGIDs) > 0:
+		return errors.New("process: KeepGroups leaves the groups as they are, so AdditionalGIDs cannot be set beside it")
+	case !p.Terminal && (p.Rows > 0 || p.Columns > 0):
+		return errors.New("process: Rows and Columns are the size of a terminal, and Terminal is false")
+	case cfg.Container.Hooks.Runtime && cfg.Handler == nil:
+		return errors.New("hooks: Runtime says that the parent has some, and there is no Handler to run them")
+	case cfg.Gate != "" && !filepath.IsAbs(cfg.Gate):
+		return fmt.Errorf("gate %q: want an absolute path", cfg.Gate)
+	case len(cfg.TimeOffsets) > 0 && !cfg.creates(container.NSTime):
+		return errors.New("time offsets without a new time namespace")
+	}
+	for _, m := range append(slices.Clone(cfg.UIDMappings), cfg.GIDMappings...) {
+		if m.Size == 0 {
+			return fmt.Errorf("id mapping %d %d 0: it maps no id", m.ContainerID, m.HostID)
+		}
+	}
+	for _, clock := range slices.Sorted(maps.Keys(cfg.TimeOffsets)) {
+		if !slices.Contains(clocks[:], clock) {
+			return fmt.Errorf("time offsets: there is no clock %q in a time namespace, only %q", clock, clocks)
+		}
+	}
+	return nil
+}
+
+// creates reports whether the child gets a new namespace of the kind.
+func (cfg *Config) creates(kind string) bool {
+	return slices.ContainsFunc(cfg.Namespaces, func(n Namespace) bool { return n.Kind == kind && n.Path == "" })
+}
+
+// checkJoining refuses what is the business of a container's first process alone.
+func (c *Container) checkJoining() error {
+	for _, f := range [...]struct {
+		name string
+		said bool
+	}{
+		{"Hostname", c.Hostname != ""}, {"Domainname", c.Domainname != ""}, {"Root", c.Root != container.Root{}},
+		{"Mounts", len(c.Mounts) > 0}, {"Devices", len(c.Devices) > 0}, {"Masked", len(c.Masked) > 0},
+		{"Readonly", len(c.Readonly) > 0}, {"Sysctl", len(c.Sysctl) > 0}, {"State", c.State != ""},
+		{"Hooks", c.Hooks.Runtime || len(c.Hooks.CreateContainer)+len(c.Hooks.StartContainer) > 0},
+	} {
+		if f.said {
+			return fmt.Errorf("target: Container.%s is of a container that is made, and the child joins one that runs", f.name)
+		}
+	}
+	return nil
+}

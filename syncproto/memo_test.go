@@ -1,0 +1,53 @@
+package syncproto
+
+import (
+	"sync"
+	"testing"
+)
+
+// A profile is validated, hashed and narrowed once, by as many goroutines as there may be; a bad one is judged again
+// when it was mended.
+func TestProfilesAreWorkedOutOnce(t *testing.T) {
+	p := sample()
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			q := p.Require("hooks").Forbid("seccomp")
+			if _, err := NewMachine(Parent, q, Limits{}); err != nil || q != p.Require("hooks").Forbid("seccomp") {
+				t.Errorf("%v, or narrowed anew", err)
+			}
+		})
+	}
+	group.Wait()
+	codecs := []string{"json"}
+	if n := testing.AllocsPerRun(100, func() {
+		_ = Greeting(p.Require("hooks").Forbid("seccomp"), codecs, Limits{}, "")
+	}); n > 0 {
+		t.Errorf("%v allocations to narrow and greet once more", n)
+	}
+	bad := sample()
+	name := bad.Name
+	bad.Name = ""
+	if _, err := NewMachine(Parent, bad, Limits{}); err == nil {
+		t.Error("a profile without a name")
+	}
+	bad.Name = name
+	if _, err := NewMachine(Parent, bad, Limits{}); err != nil {
+		t.Error(err)
+	}
+	// A copy is a profile of its own, and many of them push nothing but one another out.
+	for i := range 100 {
+		q := *p
+		q.Name = string(rune('a' + i%26))
+		if Greeting(&q, codecs, Limits{}, "").Hash == Greeting(p, codecs, Limits{}, "").Hash {
+			t.Fatal("a copy has the hash of what it was copied from")
+		}
+	}
+}
+
+// sample is a profile with rows to require and to forbid.
+func sample() *Profile {
+	return &Profile{Name: "sample", Phases: []Phase{{Name: "work", Asker: Child, Commit: true, Rows: []Row{
+		{Request: "hooks", Reply: "hooksDone", Max: 1}, {Request: "seccomp", Reply: "seccompDone", Max: 1},
+	}}}}
+}

@@ -1,0 +1,222 @@
+package session
+
+import (
+	"errors"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+)
+
+// errOver is for whoever goes on after the end.
+var errOver error = &syncproto.ProtocolError{Code: syncproto.CodeState, Text: "the conversation is over"}
+
+// errBusy is a driver's mistake.
+var errBusy = errors.New("session: the frame before this one is still under way")
+
+// Due reports that the Session itself has a frame to send: HELLO, HELLO_ACK, or its last word. Say makes it.
+func (s *Session) Due() bool {
+	switch {
+	case s.sending.Kind != 0:
+		return false
+	case s.stage == telling:
+		return true
+	case s.stage != live:
+		return false
+	}
+	return s.greeting
+}
+
+// Saying reports that the frame under way is this side's last word.
+func (s *Session) Saying() bool { return s.saying }
+
+// Say appends the frame that is due. After an error nothing must leave, and the conversation has ended for it, or
+// goes on without the word.
+func (s *Session) Say(dst []byte) ([]byte, error) {
+	if !s.Due() {
+		return dst, errors.New("session: nothing is due")
+	}
+	if s.stage == telling {
+		out, err := s.finish(append(Begin(dst), s.word...), len(dst), syncproto.Frame{Kind: s.wordOf})
+		if s.saying = err == nil; err != nil {
+			s.listen() // the state does not allow it: nothing has been said to this peer yet, or all has
+		}
+		return out, err
+	}
+	ack := s.ack()
+	out, err := body(s, dst, syncproto.KindHelloAck, &ack)
+	if err == nil {
+		s.greeting = false
+	}
+	return out, err
+}
+
+// Hello appends the parent's greeting, the first frame of all.
+func (s *Session) Hello(dst []byte) ([]byte, error) {
+	hello := s.hello()
+	return body(s, dst, syncproto.KindHello, &hello)
+}
+
+func (s *Session) hello() syncproto.Hello {
+	return syncproto.Greeting(s.set.Profile, s.set.names(), s.set.Limits, s.set.Session)
+}
+
+func (s *Session) ack() syncproto.HelloAck {
+	return syncproto.HelloAck{
+		Version: syncproto.Version, Codec: s.set.Codecs[s.codec].Name(), Limits: s.m.Limits(), PID: s.set.PID,
+	}
+}
+
+// Begin appends room for a header to dst. A payload in the Session's Codec for the frame's kind follows, and Finish.
+func Begin(dst []byte) []byte { return append(dst, make([]byte, syncproto.HeaderSize)...) }
+
+// Finish asks whether the frame may be sent that dst holds from start on, Begin's room and a payload, and writes its
+// header. After an error dst is as it was at start, nothing has changed and nothing must leave.
+func (s *Session) Finish(dst []byte, start int, f syncproto.Frame) ([]byte, error) {
+	if s.stage != live {
+		return dst[:start], s.ended(f.Kind)
+	}
+	return s.finish(dst, start, f)
+}
+
+func (s *Session) finish(dst []byte, start int, f syncproto.Frame) ([]byte, error) {
+	if s.sending.Kind != 0 {
+		return dst[:start], errBusy
+	}
+	f.Size = len(dst) - start - syncproto.HeaderSize
+	next := s.m
+	h, err := next.Send(f)
+	if err != nil {
+		return dst[:start], err
+	}
+	s.sending, s.left = f, false
+	h.Append(dst[start:start])
+	return dst, nil
+}
+
+// ended is the error of a frame that comes after the end.
+func (s *Session) ended(k syncproto.Kind) error {
+	v := s.Verdict()
+	return &syncproto.ProtocolError{Code: syncproto.CodeState, State: v.State, Phase: v.Phase, Sender: s.Role(), Kind: k,
+		Text: "the conversation is over"}
+}
+
+// body appends a frame with *t as its payload.
+func body[T any](s *Session, dst []byte, k syncproto.Kind, t *T) ([]byte, error) {
+	return encode(s, dst, syncproto.Frame{Kind: k}, t)
+}
+
+func encode[T any](s *Session, dst []byte, f syncproto.Frame, t *T) ([]byte, error) {
+	out, err := codec.Encode(s.Codec(f.Kind), Begin(dst), t, s.m.Limits())
+	if err != nil {
+		return dst, err
+	}
+	return s.Finish(out, len(dst), f)
+}
+
+// Config appends the next fragment of a configuration, of which the bytes before off have been sent, and returns the
+// offset behind it: the configuration is complete when that is its length. nfds descriptors ride with the first one.
+func (s *Session) Config(dst, config []byte, off, nfds int) ([]byte, int, error) {
+	if int64(len(config)) > int64(s.m.Limits().Config) {
+		return dst, off, s.limit(syncproto.KindConfig, len(config), s.m.Limits().Config)
+	}
+	if off == 0 {
+		s.digest, s.size = syncproto.Digest(config), uint32(len(config))
+	} else {
+		nfds = 0
+	}
+	end := off + min(len(config)-off, int(s.m.Limits().Fragment)) // HELLO_ACK may come in between and lower it
+	out := append(Begin(dst), config[off:end]...)
+	out, err := s.Finish(out, len(dst), syncproto.Frame{Kind: syncproto.KindConfig, More: end < len(config), FDs: nfds})
+	if err != nil {
+		return out, off, err
+	}
+	return out, end, nil
+}
+
+// Confirm appends the child's word that the configuration, all of it in config, has arrived. The profile's phases
+// begin with it.
+func (s *Session) Confirm(dst, config []byte) ([]byte, error) {
+	ok := syncproto.ConfigOK{Size: uint32(len(config)), Digest: syncproto.Digest(config)}
+	return body(s, dst, syncproto.KindConfigOK, &ok)
+}
+
+// Refuse appends the failure of the peer's pending request. The conversation goes on.
+func (s *Session) Refuse(dst []byte, r syncproto.Report) ([]byte, error) {
+	payload, err := s.report(r)
+	if err != nil {
+		return dst, err
+	}
+	return s.Finish(append(Begin(dst), payload...), len(dst), syncproto.Frame{Kind: syncproto.KindError, Fail: true})
+}
+
+// Note appends the child's line for the parent's log.
+func (s *Session) Note(dst []byte, n syncproto.Note) ([]byte, error) {
+	if err := n.Validate(); err != nil {
+		return dst, err
+	}
+	return body(s, dst, syncproto.KindNote, &n)
+}
+
+// Exec appends the child's word that the execution comes next.
+func (s *Session) Exec(dst []byte) ([]byte, error) {
+	return s.Finish(Begin(dst), len(dst), syncproto.Frame{Kind: syncproto.KindExec})
+}
+
+// report fills in what only the Session knows of an error, and encodes it within the limit in force.
+func (s *Session) report(r syncproto.Report) ([]byte, error) {
+	v := s.m.Verdict()
+	r.Role, r.State, r.Phase, r.Request = s.Role().String(), v.State.String(), v.Phase, v.Request
+	r = r.Fit(s.m.Limits().Error)
+	return codec.Encode(codec.JSON(), nil, &r, s.m.Limits())
+}
+
+func (s *Session) limit(k syncproto.Kind, n int, most uint32) error {
+	v := s.m.Verdict()
+	return &syncproto.ProtocolError{Code: syncproto.CodeLimit, State: v.State, Phase: v.Phase, Sender: s.Role(), Kind: k,
+		Text: itoa(n) + " bytes are over the limit of " + itoa(int(most))}
+}
+
+// Left says that the first byte of the frame under way has left, and with it the descriptors. The frame counts as sent
+// from then on.
+func (s *Session) Left() {
+	if s.sending.Kind == 0 || s.left {
+		return
+	}
+	s.left = true
+	if _, err := s.m.Send(s.sending); err != nil {
+		s.m.Skip(s.Role()) // what arrived meanwhile has ended the conversation, or lowered a limit: it has left all the same
+	}
+}
+
+// Written says that the frame under way has left whole.
+func (s *Session) Written() {
+	s.Left()
+	word := s.saying
+	s.sending, s.left, s.saying = syncproto.Frame{}, false, false
+	if word {
+		s.told = true
+		s.listen()
+	}
+}
+
+// WriteFailed says that the frame under way will not leave whole. gone says that the peer has closed its end (EPIPE,
+// ECONNRESET): what it said before is read to the end, for that is the cause. Otherwise the failure is this side's
+// own, and the caller says so with Abort, Cancel or Expired.
+func (s *Session) WriteFailed(gone bool) {
+	word := s.saying
+	s.broken = s.broken || gone || s.left
+	s.sending, s.left, s.saying = syncproto.Frame{}, false, false
+	switch {
+	case s.stage == telling && (word || s.broken):
+		s.listen()
+	case s.stage == live && gone:
+		s.decide(s.m.Verdict(), syncproto.Broken)
+		s.stage = listening
+	}
+}
+
+// Call appends a REQUEST or a REPLY with descriptors.
+func (s *Session) Call(dst []byte, k syncproto.Kind, call syncproto.Call, nfds int) ([]byte, error) {
+	s.set.out = call
+	return encode(s, dst, syncproto.Frame{Kind: k, Name: call.Name, FDs: nfds}, &s.set.out)
+}

@@ -1,0 +1,50 @@
+package transport
+
+import (
+	"context"
+	"os"
+)
+
+// watch is the one context that ends the driver's waits. It is kept from call to call, for most calls have the same
+// one.
+type watch struct {
+	done <-chan struct{}
+	stop func() bool
+}
+
+// watchContext sees to it that the end of ctx ends a wait. Where ctx never ends, it does nothing at all.
+func (d *driver) watchContext(ctx context.Context) error {
+	done := ctx.Done()
+	if done == d.wake.done {
+		return nil
+	}
+	d.unwatch()
+	if done == nil {
+		return nil
+	}
+	if err := d.conn.link.Wakeable(); err != nil {
+		return err
+	}
+	d.wake = watch{done, context.AfterFunc(ctx, d.conn.link.Wake)}
+	return nil
+}
+
+func (d *driver) unwatch() {
+	if d.wake.stop != nil {
+		d.wake.stop()
+	}
+	d.wake = watch{}
+}
+
+// watchProcess has the link report the end of the process that f is the pidfd of.
+func (c *Conn) watchProcess(f *os.File) error {
+	l, ok := c.link.(interface{ watch(pidfd int) })
+	if !ok {
+		return c.link.Wakeable()
+	}
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return rc.Control(func(fd uintptr) { l.watch(int(fd)) })
+}
