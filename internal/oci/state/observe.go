@@ -52,7 +52,9 @@ func (st Store) locked(id string) (bool, error) {
 	}
 }
 
-// ProcessStart gives when a process started, in clock ticks since boot (field 22 of proc_pid_stat(5)), and whether it lives: neither gone nor a zombie.
+// ProcessStart gives when a process started, in clock ticks since boot (field 22 of proc_pid_stat(5)), and whether it
+// lives: neither gone nor a zombie. One whose first thread has ended looks like a zombie and lives as long as another
+// thread of it does.
 func ProcessStart(pid int) (started uint64, alive bool, err error) {
 	if pid <= 0 {
 		return 0, false, nil
@@ -65,21 +67,27 @@ func ProcessStart(pid int) (started uint64, alive bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	started, state, ok := parseStat(b)
+	started, alive, ok := parseStat(b)
 	if !ok {
 		return 0, false, fmt.Errorf("%s: cannot read %q", file, b)
 	}
-	return started, state != 'Z' && state != 'X', nil
+	return started, alive, nil
 }
 
-// parseStat reads fields 3 and 22. Field 2 is the program's name in parentheses and may hold anything, parentheses and spaces included.
-func parseStat(b []byte) (started uint64, state byte, ok bool) {
+// parseStat reads fields 3 (state), 20 (threads) and 22. Field 2 is the program's name in parentheses and may hold
+// anything, parentheses and spaces included.
+func parseStat(b []byte) (started uint64, alive, ok bool) {
 	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
 	if len(fields) < 20 || len(fields[0]) != 1 {
-		return 0, 0, false
+		return 0, false, false
 	}
-	started, err := strconv.ParseUint(string(fields[19]), 10, 64)
-	return started, fields[0][0], err == nil
+	threads, err := strconv.Atoi(string(fields[17]))
+	if err != nil {
+		return 0, false, false
+	}
+	started, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	state := fields[0][0]
+	return started, state != 'X' && (state != 'Z' || threads > 1), err == nil
 }
 
 // UserName is the name of a user in passwd(5), or "#" and the number.

@@ -21,7 +21,12 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: createInAnotherProcess}) }
+func TestMain(m *testing.M) {
+	testenv.Main(m, testenv.Options{First: func() {
+		endFirstThread()
+		createInAnotherProcess()
+	}})
+}
 
 // createInAnotherProcess turns a re-executed test binary into a caller of Create.
 func createInAnotherProcess() {

@@ -5,7 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestStatus goes through every combination of facts.
@@ -83,19 +89,71 @@ func TestParseStat(t *testing.T) {
 	for _, c := range []struct {
 		text    string
 		started uint64
-		state   byte
+		alive   bool
 		ok      bool
 	}{
-		{"7 (a) b) c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 9 10", 12345, 'S', true},
-		{"7 (x\n) Z 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 18446744073709551615 9 10", 1<<64 - 1, 'Z', true},
-		{"", 0, 0, false},
-		{"7 (x) S 1 2", 0, 0, false},
-		{"7 (x) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 x 9 10", 0, 0, false},
+		{"7 (a) b) c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 9 10", 12345, true, true},
+		{"7 (x\n) Z 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 18446744073709551615 9 10", 1<<64 - 1, false, true},
+		{"7 (x) Z 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 12345 9 10", 12345, true, true}, // its first thread
+		{"7 (x) X 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 0 0 12345 9 10", 12345, false, true},
+		{"", 0, false, false},
+		{"7 (x) S 1 2", 0, false, false},
+		{"7 (x) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 x 0 1 9 10", 0, false, false},
+		{"7 (x) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 x 9 10", 0, false, false},
 	} {
-		started, state, ok := parseStat([]byte(c.text))
-		if ok != c.ok || ok && (started != c.started || state != c.state) {
-			t.Errorf("%q: %d, %c, %t", c.text, started, state, ok)
+		started, alive, ok := parseStat([]byte(c.text))
+		if ok != c.ok || ok && (started != c.started || alive != c.alive) {
+			t.Errorf("%q: %d, %t, %t", c.text, started, alive, ok)
 		}
+	}
+}
+
+// endFirstThread turns a re-executed test binary into a process whose first thread has ended while others go on.
+func endFirstThread() {
+	if os.Getenv("HANDFAST_TEST_FIRST_THREAD") == "" {
+		return
+	}
+	runtime.LockOSThread() // the first one, as long as nothing else has run
+	go func() {
+		os.Stdout.WriteString("go on\n")
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		os.Exit(0)
+	}()
+	_, _, _ = unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0)
+}
+
+// A process lives as long as any of its threads, whatever has become of the first.
+func TestTheFirstThreadIsNotTheProcess(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), "HANDFAST_TEST_FIRST_THREAD=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _, _ = in.Close(), cmd.Process.Kill(), cmd.Wait() }()
+	if _, err := out.Read(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	stat := "/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat"
+	for {
+		b, err := os.ReadFile(stat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(b), ") Z ") {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if _, alive, err := ProcessStart(cmd.Process.Pid); err != nil || !alive {
+		t.Errorf("alive %t, %v", alive, err)
 	}
 }
 
