@@ -65,13 +65,12 @@ func (c *child) run() (err error) {
 		}
 	}()
 	ctx := context.Background()
-	v, fds, err := c.peer.Accept(ctx)
+	c.fds, err = transport.Accept(ctx, c.peer, &c.cfg)
+	if misfit := (*syncproto.BindError)(nil); errors.As(err, &misfit) {
+		return &configError{err}
+	}
 	if err != nil {
 		return err
-	}
-	c.fds = fds
-	if err := syncproto.FromValue(v, &c.cfg, true); err != nil {
-		return &configError{err}
 	}
 	if err := c.checkFDs(); err != nil {
 		return &configError{err}

@@ -21,7 +21,7 @@ func (s *starter) converse(ctx context.Context) error {
 	if err != nil {
 		return &StartError{Stage: "plan", Err: err}
 	}
-	if err := s.peer.Open(ctx, config, fds); err != nil {
+	if err := transport.Open(ctx, s.peer, config, fds); err != nil {
 		return &StartError{Stage: stageHandshake, Err: err}
 	}
 	for {

@@ -24,8 +24,6 @@ func (p *Process) PIDFD() *os.File { return p.pidfd }
 
 // newProcess takes the pidfd.
 func newProcess(pid, pidfd int) *Process {
-	// Nonblocking, so that the runtime's poller waits for it and not a thread.
-	_ = unix.SetNonblock(pidfd, true)
 	return &Process{pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd")}
 }
 
@@ -41,26 +39,27 @@ func (p *Process) Signal(sig unix.Signal) error {
 	return os.NewSyscallError("pidfd_send_signal", err)
 }
 
-// Wait waits until the process has ended and reaps it. It is called once; ECHILD means that somebody else has reaped the process.
+// Wait waits until the process has ended and reaps it. It is called once; ECHILD means that somebody else has reaped
+// the process.
 func (p *Process) Wait(ctx context.Context) (status syscall.WaitStatus, err error) {
-	rc, err := p.pidfd.SyscallConn()
+	ended, err := p.reap(&status)
+	if ended || err != nil {
+		return status, err
+	}
+	f, err := p.pollable()
 	if err != nil {
 		return 0, err
 	}
-	if err := p.pidfd.SetReadDeadline(time.Time{}); err != nil {
+	defer f.Close()
+	rc, err := f.SyscallConn()
+	if err != nil {
 		return 0, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = p.pidfd.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	e := rc.Read(func(uintptr) bool {
-		var pid int
-		for {
-			pid, err = syscall.Wait4(p.pid, &status, syscall.WNOHANG|syscall.WALL, nil)
-			if err != syscall.EINTR {
-				break
-			}
-		}
-		return pid != 0
+		ended, err = p.reap(&status)
+		return ended || err != nil
 	})
 	if e != nil && ctx.Err() != nil {
 		return 0, context.Cause(ctx)
@@ -68,47 +67,42 @@ func (p *Process) Wait(ctx context.Context) (status syscall.WaitStatus, err erro
 	if e != nil {
 		return 0, e
 	}
-	return status, os.NewSyscallError("wait4", err)
+	return status, err
 }
 
-// Release gives up the process without waiting for it.
-func (p *Process) Release() error { return p.pidfd.Close() }
+// reap takes the process if it has ended.
+func (p *Process) reap(status *syscall.WaitStatus) (ended bool, err error) {
+	for {
+		pid, err := syscall.Wait4(p.pid, status, syscall.WNOHANG|syscall.WALL, nil)
+		if err != syscall.EINTR {
+			return pid != 0 && err == nil, os.NewSyscallError("wait4", err)
+		}
+	}
+}
 
-// exited calls f once the process has ended, from a goroutine of its own that ends with the process or with stop. It does not reap.
-func (p *Process) exited(f func()) (stop func(), err error) {
-	// A second descriptor: a Wait on the first one may have deadlines.
-	var dup int
+// pollable is a copy of the pidfd that the runtime's poller waits for, so that no thread does. That the pidfd itself is
+// not has a reason: the poller costs a process that only starts another one two descriptors and some system calls.
+func (p *Process) pollable() (*os.File, error) {
 	rc, err := p.pidfd.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	if e := rc.Control(func(fd uintptr) { dup, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); e != nil || err != nil {
-		return nil, os.NewSyscallError("fcntl", errors.Join(e, err))
+	var dup int
+	if e := rc.Control(func(fd uintptr) { dup, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); e != nil {
+		return nil, e
 	}
-	file := os.NewFile(uintptr(dup), "pidfd")
-	rc, err = file.SyscallConn()
 	if err != nil {
-		_ = file.Close()
-		return nil, err
+		return nil, os.NewSyscallError("fcntl", err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		ended := false
-		err := rc.Read(func(fd uintptr) bool {
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
-			ended = n > 0 && err == nil
-			return ended
-		})
-		if err == nil && ended {
-			f()
-		}
-	}()
-	return func() {
-		_ = file.Close()
-		<-done
-	}, nil
+	if err := unix.SetNonblock(dup, true); err != nil {
+		_ = unix.Close(dup)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(dup), "pidfd"), nil
 }
+
+// Release gives up the process without waiting for it.
+func (p *Process) Release() error { return p.pidfd.Close() }
 
 // kill ends the process and reaps it, within a bound: a process that the kernel cannot end is reported, not waited for.
 func (p *Process) kill() (syscall.WaitStatus, error) {

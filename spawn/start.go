@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/rawfork"
-	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
@@ -61,11 +60,6 @@ func (s *starter) start(ctx context.Context) error {
 		return &StartError{Stage: "plan", Err: err}
 	}
 	s.later(func() { _ = s.peer.Close() })
-	stop, err := s.process.exited(s.peer.Exited)
-	if err != nil {
-		return &StartError{Stage: "clone", Err: err}
-	}
-	s.later(stop)
 	if err := s.place(ctx); err != nil {
 		return err
 	}
@@ -257,6 +251,7 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Parent, error) {
 	}
 	p, err := transport.NewParent(conn, profile, transport.Options{
 		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks), Trace: s.cfg.Trace,
+		Process: s.process.pidfd,
 	})
 	if err != nil {
 		return nil, err
@@ -291,7 +286,7 @@ func (s *starter) undo(err error) error {
 }
 
 // config is the body of CONFIG and the descriptors that ride with it.
-func (s *starter) config() (syncproto.Value, []int, error) {
+func (s *starter) config() (*container.Config, []int, error) {
 	c := s.cfg.Container.told()
 	c.Namespaces = append([]container.Namespace(nil), s.plan.Namespaces...)
 	c.Loopback = s.plan.Loopback
@@ -304,7 +299,7 @@ func (s *starter) config() (syncproto.Value, []int, error) {
 		}
 		f, err := openNamespace(n.Kind, s.joinPath(n.Kind))
 		if err != nil {
-			return syncproto.Value{}, nil, err
+			return nil, nil, err
 		}
 		s.later(func() { _ = f.Close() })
 		fds = append(fds, int(f.Fd()))
@@ -314,8 +309,7 @@ func (s *starter) config() (syncproto.Value, []int, error) {
 		fds = append(fds, int(s.gate.file.Fd()))
 		c.GateFD = len(fds)
 	}
-	v, err := syncproto.ToValue(c)
-	return v, fds, err
+	return &c, fds, nil
 }
 
 func (s *starter) joinPath(kind string) string {

@@ -1,6 +1,10 @@
 package container
 
-import "github.com/handfast/handfast/syncproto"
+import (
+	"sync"
+
+	"github.com/handfast/handfast/syncproto"
+)
 
 // MountRequest asks the parent to open a mount source that the child cannot reach (EACCES behind a directory that its
 // user may not search). The parent replies with a detached copy of the mount there, open_tree(2) with OPEN_TREE_CLONE.
@@ -64,9 +68,25 @@ const (
 	phaseReleased = "released"
 )
 
+// profile is one of this package's, made when it is first asked for. There is one of each in a process, for what was
+// worked out of it, its hash and its stricter forms, is kept by its address.
+type profile struct {
+	once sync.Once
+	p    *syncproto.Profile
+}
+
+var initProfile, setnsProfile, startProfile profile
+
+func (p *profile) get(make func() *syncproto.Profile) *syncproto.Profile {
+	p.once.Do(func() { p.p = make() })
+	return p.p
+}
+
 // InitProfile is the profile of a container's first process: mounts, hooks, a console, then "ready" and "run", then
-// EXEC.
-func InitProfile() *syncproto.Profile {
+// EXEC. It is the same one at every call, and must not be changed: Profile.Require and Forbid make others of it.
+func InitProfile() *syncproto.Profile { return initProfile.get(newInitProfile) }
+
+func newInitProfile() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name: "init", Doc: "A parent and the first process of a container.", ConfigFDs: configFDs,
 		Phases: []syncproto.Phase{
@@ -79,7 +99,10 @@ func InitProfile() *syncproto.Profile {
 }
 
 // SetnsProfile is the profile of a process that joins a container: a console, then "ready" and "run", then EXEC.
-func SetnsProfile() *syncproto.Profile {
+// It is the same one at every call, as with InitProfile.
+func SetnsProfile() *syncproto.Profile { return setnsProfile.get(newSetnsProfile) }
+
+func newSetnsProfile() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name: "setns", Doc: "A parent and a process that joins a running container.", ConfigFDs: configFDs,
 		Phases: []syncproto.Phase{
@@ -90,8 +113,10 @@ func SetnsProfile() *syncproto.Profile {
 }
 
 // StartProfile is the profile of the start gate: who opens the gate is the parent, and the child that waited behind it
-// executes, or says why it could not.
-func StartProfile() *syncproto.Profile {
+// executes, or says why it could not. It is the same one at every call, as with InitProfile.
+func StartProfile() *syncproto.Profile { return startProfile.get(newStartProfile) }
+
+func newStartProfile() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name:   "start",
 		Doc:    "Whoever starts a created container, and the first process that waits behind its gate.",

@@ -2,10 +2,12 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/remote"
 	"github.com/handfast/handfast/syncproto/session"
 )
@@ -27,13 +29,36 @@ func NewChild(c *Conn, p *syncproto.Profile, o Options) (*Child, error) {
 // to the caller. After an error the caller ends; where the conversation could go on (a configuration that cannot be
 // decoded, a *CancelledError), it says so with Fail first.
 func (c *Child) Accept(ctx context.Context) (config syncproto.Value, fds []int, err error) {
+	fds, err = c.accept(ctx, func(k codec.Codec, b []byte, l syncproto.Limits) (err error) {
+		config, err = k.Decode(b, l)
+		return err
+	})
+	return config, fds, err
+}
+
+// Accept is Child.Accept for a configuration of a Go type, which is filled straight from the bytes: see codec.Decode.
+// Fields that T does not have are passed over, so that a child can be older than its parent. Where what came is no T,
+// the error is a *syncproto.BindError, the conversation could go on, and the content of config means nothing.
+func Accept[T any](ctx context.Context, c *Child, config *T) (fds []int, err error) {
+	return c.accept(ctx, func(k codec.Codec, b []byte, l syncproto.Limits) error {
+		if config == nil {
+			return errors.New("transport: no room for a configuration")
+		}
+		return codec.Decode(k, b, config, l, true)
+	})
+}
+
+func (c *Child) accept(
+	ctx context.Context, decode func(codec.Codec, []byte, syncproto.Limits) error,
+) (fds []int, err error) {
 	ctx, err = c.begin(ctx)
 	defer c.finish()
 	if err != nil {
-		return config, nil, err
+		return nil, err
 	}
 	if s := c.s.State(); s != syncproto.Opened {
-		return config, nil, &syncproto.ProtocolError{Code: syncproto.CodeState, State: s, Text: "Accept is the opening, and is called once"}
+		return nil, &syncproto.ProtocolError{Code: syncproto.CodeState, State: s,
+			Text: "Accept is the opening, and is called once"}
 	}
 	for last := false; !last; {
 		a, err := c.await(ctx)
@@ -42,15 +67,15 @@ func (c *Child) Accept(ctx context.Context) (config syncproto.Value, fds []int, 
 		}
 		if err != nil {
 			discard(fds)
-			return config, nil, err
+			return nil, err
 		}
 		fds, last = append(fds, a.fds...), a.Last
 	}
-	if config, err = c.s.Codec(syncproto.KindConfig).Decode(c.config, c.s.Limits()); err != nil {
+	if err := decode(c.s.Codec(syncproto.KindConfig), c.config, c.s.Limits()); err != nil {
 		discard(fds)
-		return config, nil, err
+		return nil, err
 	}
-	return config, fds, nil
+	return fds, nil
 }
 
 // Confirm says that the configuration arrived whole. From then on the profile's phases run.

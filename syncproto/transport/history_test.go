@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,9 +81,11 @@ func TestB2RequestsHaveNamesAndTablesAHash(t *testing.T) {
 		t.Errorf("a number for a name: %v", err)
 	}
 	a, b := links[1].make(t)
-	other := container.InitProfile()
+	other := *container.InitProfile()
+	other.Phases = slices.Clone(other.Phases)
+	other.Phases[0].Rows = slices.Clone(other.Phases[0].Rows)
 	other.Phases[0].Rows[1].Request = "resume"
-	parent, err := transport.NewParent(a, other, transport.Options{})
+	parent, err := transport.NewParent(a, &other, transport.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
@@ -26,6 +27,26 @@ func NewParent(c *Conn, p *syncproto.Profile, o Options) (*Parent, error) {
 // descriptors stay the caller's. Where a single codec is offered, CONFIG goes out with HELLO and nothing waits for a
 // round trip.
 func (p *Parent) Open(ctx context.Context, config syncproto.Value, fds []int) error {
+	return Open(ctx, p, &config, fds)
+}
+
+// Open is Parent.Open for a configuration of a Go type, which is encoded as it lies in memory: see codec.Encode. What
+// cannot be encoded ends the conversation.
+func Open[T any](ctx context.Context, p *Parent, config *T, fds []int) error {
+	return p.open(ctx, fds, func(c codec.Codec, l syncproto.Limits) ([]byte, error) {
+		if config == nil {
+			return nil, errors.New("transport: no configuration")
+		}
+		return codec.Encode(c, make([]byte, 0, firstRoom), config, l)
+	})
+}
+
+// firstRoom is room for most configurations.
+const firstRoom = 4 << 10
+
+func (p *Parent) open(
+	ctx context.Context, fds []int, config func(codec.Codec, syncproto.Limits) ([]byte, error),
+) error {
 	ctx, err := p.begin(ctx)
 	defer p.finish()
 	if err != nil {
@@ -48,7 +69,7 @@ func (p *Parent) Open(ctx context.Context, config syncproto.Value, fds []int) er
 			return p.unexpected(ctx, a)
 		}
 	}
-	b, err := codec.Encode(p.s.Codec(syncproto.KindConfig), nil, &config, p.s.Limits())
+	b, err := config(p.s.Codec(syncproto.KindConfig), p.s.Limits())
 	if err != nil {
 		return p.abort(ctx, err)
 	}
