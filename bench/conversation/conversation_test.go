@@ -158,8 +158,8 @@ func TestComparisonsNotice(t *testing.T) {
 		t.Error("no file passes")
 	}
 	var o order
-	if o.ended() == nil || o.takes(container.ReqReady) == nil || o.takes(container.ReqHooks) != nil ||
-		o.takes(container.ReqHooks) == nil {
+	if o.ended() == nil || o.takes(container.ReadyRequest.Request) == nil || o.takes(container.HooksRequest.Request) != nil ||
+		o.takes(container.HooksRequest.Request) == nil {
 		t.Error("requests out of order pass")
 	}
 }

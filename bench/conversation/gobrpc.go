@@ -34,11 +34,11 @@ type Nothing struct{ Unused bool }
 func (p *Parent) Config(_ Nothing, out *container.Config) error { *out = *p.w.config; return nil }
 
 // Hooks only answers.
-func (p *Parent) Hooks(Nothing, *Nothing) error { return p.takes(container.ReqHooks) }
+func (p *Parent) Hooks(Nothing, *Nothing) error { return p.takes(container.HooksRequest.Request) }
 
 // Console takes the descriptor.
 func (p *Parent) Console(path string, _ *Nothing) error {
-	if err := p.takes(container.ReqConsole); err != nil {
+	if err := p.takes(container.ConsoleRequest.Request); err != nil {
 		return err
 	}
 	fds, err := beside(p.e)
@@ -50,7 +50,7 @@ func (p *Parent) Console(path string, _ *Nothing) error {
 }
 
 // Ready only answers.
-func (p *Parent) Ready(Nothing, *Nothing) error { return p.takes(container.ReqReady) }
+func (p *Parent) Ready(Nothing, *Nothing) error { return p.takes(container.ReadyRequest.Request) }
 
 // Exec only answers.
 func (p *Parent) Exec(Nothing, *Nothing) error { return p.takes(execName) }

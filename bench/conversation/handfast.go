@@ -31,11 +31,7 @@ func (h handfast) parent(e ends, w *work) error {
 		return err
 	}
 	ctx := context.Background()
-	config, err := syncproto.ToValue(*w.config)
-	if err != nil {
-		return err
-	}
-	if err := p.Open(ctx, config, nil); err != nil {
+	if err := transport.Open(ctx, p, w.config, nil); err != nil {
 		return err
 	}
 	for {
@@ -72,15 +68,12 @@ func (h handfast) child(e ends, w *work) error {
 	}
 	defer p.Close()
 	ctx := context.Background()
-	value, fds, err := p.Accept(ctx)
+	var config container.Config
+	fds, err := transport.Accept(ctx, p, &config)
 	if err != nil {
 		return err
 	}
 	transport.CloseAll(fds)
-	var config container.Config
-	if err := syncproto.FromValue(value, &config, false); err != nil {
-		return err
-	}
 	if err := w.arrived(&config); err != nil {
 		return err
 	}

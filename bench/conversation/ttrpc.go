@@ -82,10 +82,10 @@ func (overTTRPC) parent(e ends, w *work) error {
 			b, err := json.Marshal(w.config)
 			return &wrapperspb.BytesValue{Value: b}, errors.Join(err, decode(&wrapperspb.StringValue{}))
 		},
-		"Hooks": does(container.ReqHooks, nothing),
-		"Ready": does(container.ReqReady, nothing),
+		"Hooks": does(container.HooksRequest.Request, nothing),
+		"Ready": does(container.ReadyRequest.Request, nothing),
 		"Exec":  does(execName, nothing),
-		"Console": does(container.ReqConsole, func(path string) error {
+		"Console": does(container.ConsoleRequest.Request, func(path string) error {
 			fds, err := beside(e)
 			if err == nil {
 				err = w.console(path, fds)

@@ -101,7 +101,9 @@ func (n *node) setLen(p ptr, count int) {
 	case count == 1 && elem.typ != nil:
 		*slice(p) = sliceHeader{reflect.New(elem.typ).UnsafePointer(), 1, 1}
 	default:
-		*slice(p) = sliceHeader{reflect.MakeSlice(n.typ, count, count).UnsafePointer(), count, count}
+		*slice(p) = sliceHeader{}
+		n.reflect(p).Grow(count) // MakeSlice takes memory for the slice itself, too
+		slice(p).len = count
 	}
 }
 

@@ -18,11 +18,15 @@ type Child struct{ *driver }
 
 // NewChild is the child's side of a conversation over c, and owns c; on an error c stays the caller's.
 func NewChild(c *Conn, p *syncproto.Profile, o Options) (*Child, error) {
-	d, err := newDriver(syncproto.Child, c, p, o)
-	if err != nil {
+	both := &struct { // one object
+		Child
+		driver driver
+	}{}
+	both.Child.driver = &both.driver
+	if err := both.driver.init(syncproto.Child, c, p, o); err != nil {
 		return nil, err
 	}
-	return &Child{d}, nil
+	return &both.Child, nil
 }
 
 // Accept is the opening: HELLO is replied to, CONFIG read whole and decoded. The descriptors that came with it belong

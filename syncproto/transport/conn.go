@@ -26,12 +26,16 @@ type Conn struct {
 	got     int // bytes of head, and then of the payload behind it
 	header  syncproto.Header
 	rbuf    []byte
+	small   [smallFrame]byte // the first rbuf
 	fds     []int
 	wbuf    []byte
 	torn    bool // a frame was sent in part: what would follow it is no frame
 	reading deadline
 	writing deadline
 }
+
+// smallFrame holds any frame but CONFIG and ERROR, as a rule.
+const smallFrame = 512
 
 // New makes a Conn of a Link of one's own, and owns the Link.
 func New(l Link) *Conn { return &Conn{link: l} }
@@ -187,6 +191,9 @@ func (c *Conn) readPacket(admit admitter) ([]byte, error) {
 	}
 	if n == 0 {
 		return nil, &syncproto.ProtocolError{Code: syncproto.CodeFrame, Text: "an empty packet"}
+	}
+	if c.rbuf == nil {
+		c.rbuf = c.small[:0]
 	}
 	c.rbuf = append(c.rbuf[:0], room[:n]...)
 	if c.header, err = syncproto.ParseHeader(c.rbuf); err != nil {

@@ -48,6 +48,11 @@ type driver struct {
 	causes []cause
 	end    error // the Failure, or io.EOF after success, once known
 	wake   watch
+
+	first struct { // what buf and box begin as: most conversations need no more
+		frame [smallFrame]byte
+		box   [1]arrival
+	}
 }
 
 // arrival is an event with what the caller gets of it.
@@ -69,26 +74,26 @@ type lateness struct {
 	write bool
 }
 
-func newDriver(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options) (*driver, error) {
+// init makes d, which is zero, one side of a conversation.
+func (d *driver) init(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options) error {
 	if c == nil {
-		return nil, errors.New("transport: no connection")
+		return errors.New("transport: no connection")
 	}
-	d := &driver{conn: c, o: o.withDefaults(r)}
+	d.conn, d.o, d.buf, d.box = c, o.withDefaults(r), d.first.frame[:0], d.first.box[:0]
 	d.set = session.Settings{
 		Profile: p, Codecs: d.o.Codecs, Limits: d.o.Limits, Session: d.o.Session, PID: os.Getpid(),
 	}
 	var err error
 	if d.s, err = session.New(r, &d.set); err != nil {
-		return nil, err
+		return err
 	}
 	if d.o.Process != nil {
-		if err := c.watchProcess(d.o.Process); err != nil {
-			return nil, err
-		}
-	} else if r == syncproto.Parent {
-		err = c.link.Wakeable() // by Exited
+		return c.watchProcess(d.o.Process)
 	}
-	return d, err
+	if r == syncproto.Parent {
+		return c.link.Wakeable() // by Exited
+	}
+	return nil
 }
 
 // begin is the beginning of a call, and finish its end.
@@ -261,10 +266,12 @@ func (d *driver) read() (moved bool) {
 }
 
 func (d *driver) readFailed(err error) {
+	if err == io.EOF {
+		d.s.EndOfFile(false)
+		return
+	}
 	var p *syncproto.ProtocolError
 	switch {
-	case err == io.EOF:
-		d.s.EndOfFile(false)
 	case err == io.ErrUnexpectedEOF:
 		d.blame(syncproto.Died, err)
 		d.s.EndOfFile(true)

@@ -30,6 +30,12 @@ type Options struct {
 	Note func(syncproto.Note)
 }
 
+// The codecs of a zero Options, by role.
+var (
+	offered  = [...]codec.Codec{codec.MessagePack()}
+	accepted = [...]codec.Codec{codec.MessagePack(), codec.JSON()}
+)
+
 // Deadlines bound what is waited for. Zero is the role's default, negative is no limit. The parent's bound a child that
 // may be dead, stopped or half dead; the child's are wide or none, for end of file tells it of its parent's death.
 // Each runs from the beginning of its wait to its end, whatever passes meanwhile; Idle alone begins anew with each
@@ -91,9 +97,9 @@ func (o Options) withDefaults(r syncproto.Role) Options {
 	o.Deadlines = o.Deadlines.withDefaults(r)
 	o.Limits = o.Limits.WithDefaults()
 	if len(o.Codecs) == 0 {
-		o.Codecs = []codec.Codec{codec.MessagePack()}
+		o.Codecs = offered[:]
 		if r == syncproto.Child {
-			o.Codecs = append(o.Codecs, codec.JSON())
+			o.Codecs = accepted[:]
 		}
 	}
 	return o

@@ -25,7 +25,7 @@ func SocketPair(t Type) (*Conn, *os.File, error) {
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
-	return New(newUnixLink(fds[0], t == SeqPacket)), os.NewFile(uintptr(fds[1]), "child's handshake socket"), nil
+	return newUnixConn(fds[0], t == SeqPacket), os.NewFile(uintptr(fds[1]), "child's handshake socket"), nil
 }
 
 // Take makes a Conn of a connected Unix socket and owns fd from then on; on an error it stays the caller's. The socket
@@ -39,7 +39,7 @@ func Take(fd int) (*Conn, error) {
 	if err := unix.SetNonblock(fd, false); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return New(newUnixLink(fd, packet)), nil
+	return newUnixConn(fd, packet), nil
 }
 
 // Adopt takes over the one socket that a child inherits: the environment variable name holds its number. The variable

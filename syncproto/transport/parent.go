@@ -16,11 +16,15 @@ type Parent struct{ *driver }
 
 // NewParent is the parent's side of a conversation over c, and owns c; on an error c stays the caller's.
 func NewParent(c *Conn, p *syncproto.Profile, o Options) (*Parent, error) {
-	d, err := newDriver(syncproto.Parent, c, p, o)
-	if err != nil {
+	both := &struct { // one object
+		Parent
+		driver driver
+	}{}
+	both.Parent.driver = &both.driver
+	if err := both.driver.init(syncproto.Parent, c, p, o); err != nil {
 		return nil, err
 	}
-	return &Parent{d}, nil
+	return &both.Parent, nil
 }
 
 // Open is the opening: HELLO, CONFIG with its descriptors, and the wait until the child has agreed and confirmed. The
@@ -42,7 +46,7 @@ func Open[T any](ctx context.Context, p *Parent, config *T, fds []int) error {
 }
 
 // firstRoom is room for most configurations.
-const firstRoom = 4 << 10
+const firstRoom = 16 << 10
 
 func (p *Parent) open(
 	ctx context.Context, fds []int, config func(codec.Codec, syncproto.Limits) ([]byte, error),

@@ -58,7 +58,17 @@ func (d *driver) Call(ctx context.Context, name string, arg syncproto.Value, fds
 	if err != nil {
 		return syncproto.Value{}, nil, err
 	}
-	if err := d.send(ctx, syncproto.KindRequest, name, arg, fds); err != nil {
+	frame, err := d.s.Call(d.buf[:0], syncproto.KindRequest, syncproto.Call{Name: name, Arg: arg}, len(fds))
+	if err != nil {
+		return syncproto.Value{}, nil, d.refusedHere(ctx, err)
+	}
+	return d.exchange(ctx, frame, name, fds)
+}
+
+// exchange sends a REQUEST and waits for its reply.
+func (d *driver) exchange(ctx context.Context, frame []byte, name string, fds []int) (syncproto.Value, []int, error) {
+	d.load(frame, name, fds)
+	if err := d.flush(ctx); err != nil {
 		return syncproto.Value{}, nil, err
 	}
 	a, err := d.await(ctx)
@@ -72,16 +82,6 @@ func (d *driver) Call(ctx context.Context, name string, arg syncproto.Value, fds
 		return syncproto.Value{}, nil, &Refused{remote.FromReport(a.Report)}
 	}
 	return syncproto.Value{}, nil, d.unexpected(ctx, a)
-}
-
-// send makes a REQUEST or REPLY and sends it.
-func (d *driver) send(ctx context.Context, k syncproto.Kind, name string, arg syncproto.Value, fds []int) error {
-	frame, err := d.s.Call(d.buf[:0], k, syncproto.Call{Name: name, Arg: arg}, len(fds))
-	if err != nil {
-		return d.refusedHere(ctx, err)
-	}
-	d.load(frame, name, fds)
-	return d.flush(ctx)
 }
 
 // refusedHere is the error of a frame that this side may not send. Where that is because the peer has ended the
@@ -169,7 +169,13 @@ func (d *driver) Reply(ctx context.Context, arg syncproto.Value, fds ...int) err
 	if err != nil {
 		return err
 	}
-	return d.send(ctx, syncproto.KindReply, d.s.ReplyName(), arg, fds)
+	name := d.s.ReplyName()
+	frame, err := d.s.Call(d.buf[:0], syncproto.KindReply, syncproto.Call{Name: name, Arg: arg}, len(fds))
+	if err != nil {
+		return d.refusedHere(ctx, err)
+	}
+	d.load(frame, name, fds)
+	return d.flush(ctx)
 }
 
 // Decline is documented at Peer.

@@ -37,10 +37,17 @@ const controlSize = unix.SizeofCmsghdr + (4*syncproto.MaxFDs+7)&^7 + 1024
 // scmPIDFD is SCM_PIDFD, <linux/socket.h>: a pidfd of the sender, which SO_PASSPIDFD asks for.
 const scmPIDFD = 0x04
 
-func newUnixLink(fd int, packets bool) *unixLink {
-	l := &unixLink{fd: fd, packets: packets, pid: -1}
+// newUnixConn is a Conn over a socket that it owns. The two are one object.
+func newUnixConn(fd int, packets bool) *Conn {
+	c := &struct {
+		Conn
+		unixLink
+	}{}
+	l := &c.unixLink
+	l.fd, l.packets, l.pid = fd, packets, -1
 	l.wake.Store(-1)
-	return l
+	c.link = l
+	return &c.Conn
 }
 
 func (l *unixLink) Packets() bool { return l.packets }
