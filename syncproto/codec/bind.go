@@ -13,7 +13,7 @@ import (
 // For the codecs of this package no Value is made on the way, and nothing is allocated but what dst needs to grow (maps
 // excepted).
 func Encode[T any](c Codec, dst []byte, t *T, l syncproto.Limits) ([]byte, error) {
-	if b, ok := encodePlanned(c, dst, reflect.TypeFor[T](), ptr(t), l); ok {
+	if b, ok := encodePlanned(c, dst, reflect.TypeFor[T](), hidden(t), l); ok {
 		return b, nil
 	}
 	v, err := syncproto.ToValue(*t)
@@ -42,7 +42,7 @@ func Decode[T any](c Codec, b []byte, t *T, l syncproto.Limits, lenient bool) er
 func DecodeKnown[T any](
 	c Codec, b []byte, t *T, l syncproto.Limits, lenient bool, known Known,
 ) error {
-	if decodePlanned(c, b, reflect.TypeFor[T](), ptr(t), l, known) {
+	if decodePlanned(c, b, reflect.TypeFor[T](), hidden(t), l, known) {
 		return nil
 	}
 	// Why not, or that the fields which t does not know may be ignored, is for the way by the Value to say.
@@ -50,7 +50,18 @@ func DecodeKnown[T any](
 	if err != nil {
 		return err
 	}
-	return syncproto.FromValue(v, t, lenient)
+	into := new(T)
+	*into = *t
+	err = syncproto.FromValue(v, into, lenient)
+	*t = *into
+	return err
+}
+
+// hidden is the address of *t, of which the compiler does not find that anybody keeps it: a plan reads and writes what
+// is there, and nothing of it outlives the call. So the caller's variable may stay on the stack.
+func hidden[T any](t *T) ptr {
+	x := uintptr(ptr(t)) // no stack moves between here and the end of the function: it calls nothing
+	return *(*ptr)(ptr(&x))
 }
 
 // Known holds texts that messages are made of; syncproto.Machine is one. It must not keep the slice.

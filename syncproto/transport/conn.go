@@ -186,14 +186,14 @@ func (c *Conn) readPacket(admit admitter) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.rbuf == nil {
+		c.rbuf = c.small[:0]
+	}
 	if n == 0 && len(c.fds) > 0 {
 		return nil, descriptors("an empty packet with descriptors")
 	}
 	if n == 0 {
 		return nil, &syncproto.ProtocolError{Code: syncproto.CodeFrame, Text: "an empty packet"}
-	}
-	if c.rbuf == nil {
-		c.rbuf = c.small[:0]
 	}
 	c.rbuf = append(c.rbuf[:0], room[:n]...)
 	if c.header, err = syncproto.ParseHeader(c.rbuf); err != nil {
@@ -243,6 +243,9 @@ func (c *Conn) headComplete(admit admitter) (err error) {
 	}
 	if err = c.matchFDs(); err != nil {
 		return err
+	}
+	if c.rbuf == nil {
+		c.rbuf = c.small[:0]
 	}
 	// Admit has bounded Length, so this allocates what a frame may hold at most.
 	if uint32(cap(c.rbuf)) < c.header.Length {

@@ -203,10 +203,23 @@ func (l *unixLink) Send(p []byte, fds []int) (int, error) {
 	iov.SetLen(len(p))
 	msg.Iov = &iov
 	msg.SetIovlen(1)
-	if len(fds) > 0 {
+	var few struct {
+		unix.Cmsghdr
+		fds [4]int32
+	}
+	switch {
+	case len(fds) > len(few.fds):
 		oob := unix.UnixRights(fds...)
 		msg.Control = unsafe.SliceData(oob)
 		msg.SetControllen(len(oob))
+	case len(fds) > 0:
+		few.Level, few.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
+		few.SetLen(unix.CmsgLen(4 * len(fds)))
+		for i, fd := range fds {
+			few.fds[i] = int32(fd)
+		}
+		msg.Control = (*byte)(unsafe.Pointer(&few))
+		msg.SetControllen(unix.CmsgSpace(4 * len(fds)))
 	}
 	for {
 		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(l.fd), uintptr(unsafe.Pointer(&msg)),

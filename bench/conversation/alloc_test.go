@@ -1,0 +1,38 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/handfast/handfast/syncproto/codec"
+)
+
+// mostAllocations is what a conversation may take of both sides together, the 14 lists and texts of the configuration
+// that arrives included.
+const mostAllocations = 40
+
+// A conversation with a container's configuration takes little memory, whatever the machine.
+func TestConversationTakesLittleMemory(t *testing.T) {
+	w, err := newWork(newTerminal(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range contenders() {
+		h, ok := c.talker.(handfast)
+		if !ok || c.memory || h.codec.Name() != codec.MessagePack().Name() {
+			continue
+		}
+		held := &table{contender: c, setting: goroutines, work: *w, partner: newNeighbour(c.talker, *w)}
+		var failed error
+		n := testing.AllocsPerRun(50, func() {
+			if _, err := held.talk(false); err != nil {
+				failed = err
+			}
+		})
+		if failed != nil || n > mostAllocations {
+			t.Errorf("%s: %v allocations, want at most %d; %v", c.name, n, mostAllocations, failed)
+		}
+		if err := held.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
