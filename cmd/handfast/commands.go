@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/lifecycle"
+	"github.com/handfast/handfast/internal/signals"
 )
 
 // runtime is what the global options make of the runtime.
@@ -25,18 +25,14 @@ func (in *invocation) runtime() (*lifecycle.Runtime, error) {
 	}, nil
 }
 
-// interruptible is done when somebody asks this process to end, so that what it is making is undone and not left behind. It is for the process's whole life, and
-// made beside what follows: package os/signal takes its time.
+// interruptible is done when somebody asks this process to end, so that what it is making is undone and not left behind.
+// It is for the process's whole life.
 func interruptible() context.Context {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
-	go func() {
-		signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
-		if !signal.Ignored(unix.SIGHUP) { // nohup(1)
-			signal.Notify(signals, unix.SIGHUP)
-		}
-		cancel(fmt.Errorf("ended by signal: %v", <-signals))
-	}()
+	ctx, err := signals.Interruptible()
+	if err != nil {
+		// No descriptor is left: a signal ends the process as it is, and delete removes what it was making.
+		return context.Background()
+	}
 	return ctx
 }
 

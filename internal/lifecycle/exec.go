@@ -41,7 +41,9 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 		return ExecFailed, err
 	}
 	if !o.Detach {
-		e.watch = watchSignals()
+		if e.watch, err = watchSignals(ctx); err != nil {
+			return ExecFailed, err
+		}
 		ctx = e.watch.until(ctx)
 		e.terminal.watch = e.watch
 	}

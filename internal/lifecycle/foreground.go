@@ -3,73 +3,97 @@ package lifecycle
 import (
 	"context"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/console"
+	"github.com/handfast/handfast/internal/signals"
 	"github.com/handfast/handfast/spawn"
 )
 
-// foreground is what stands between the runtime's caller and a container in the foreground: signals one way, the end of processes the other.
+// foreground is what stands between the runtime's caller and a container in the foreground: signals one way, the end of
+// processes the other.
 type foreground struct {
-	signals chan os.Signal
-	ready   chan struct{} // closed once all of them are collected
-	commit  func() bool   // of until
+	set       signals.Set        // all that are taken
+	fds       []int              // eventfds that tell of them
+	interrupt *signals.Interrupt // the making's context; nil: another one
+	commit    func()             // of until
 }
 
-// watchSignals begins to collect signals. Package os/signal needs two switches of threads for each, all together more than a millisecond: so they are collected beside the
-// making of the container, and complete is called before it may run. From then on none is lost, and none ends this process.
-func watchSignals() *foreground {
-	f := &foreground{signals: make(chan os.Signal, 256), ready: make(chan struct{})}
-	go func() {
-		defer close(f.ready)
-		signal.Notify(f.signals, unix.SIGCHLD, unix.SIGWINCH)
-		for _, s := range Forwarded() {
-			// nohup(1): to collect a SIGHUP that the caller ignores would undo that.
-			if s != unix.SIGHUP || !signal.Ignored(s) {
-				signal.Notify(f.signals, s)
-			}
-		}
-	}()
-	return f
+// watchSignals begins to collect signals: from now on none is lost, and none ends this process.
+func watchSignals(ctx context.Context) (*foreground, error) {
+	f := &foreground{set: signals.SetOf(append(Forwarded(), unix.SIGCHLD, unix.SIGWINCH)...)}
+	// nohup(1): to collect a SIGHUP that the caller ignores would undo that.
+	if signals.Ignored(unix.SIGHUP) {
+		f.set &^= signals.SetOf(unix.SIGHUP)
+	}
+	rest := f.set
+	if i, ok := ctx.(*signals.Interrupt); ok {
+		f.interrupt = i
+		rest &^= i.Signals()
+		f.fds = append(f.fds, i.WakeFD())
+	}
+	fd, err := signals.NewEventfd()
+	if err != nil {
+		return nil, err
+	}
+	f.fds = append(f.fds, fd)
+	return f, signals.Catch(rest, fd)
 }
 
-// until is ctx as long as the program may not run. Up to then a signal to end ends the making of the container; from complete on it is the program's, and must not undo what has been
-// made at the same time.
+// until is ctx as long as the program may not run. Up to then a signal to end ends the making of the container; from
+// complete on it is the program's, and must not undo what has been made at the same time.
 func (f *foreground) until(ctx context.Context) context.Context {
+	if f.interrupt != nil {
+		f.commit = f.interrupt.Commit
+		return ctx
+	}
 	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	f.commit = context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	f.commit = func() { stop() }
 	return inner
 }
 
-// collected returns once every signal is collected: none ends this process from then on.
-func (f *foreground) collected() { <-f.ready }
+// complete is the end of until's context. It comes before the program may run.
+func (f *foreground) complete() { f.commit() }
 
-// complete is collected, and the end of until's context. It comes before the program may run.
-func (f *foreground) complete() {
-	f.collected()
-	f.commit()
-}
-
-// wait forwards signals and reaps every child until the container's own process has ended, and returns how it did. proxy is nil without a terminal.
-// No other goroutine may wait for a child meanwhile.
+// wait forwards signals and reaps every child until the container's own process has ended, and returns how it did. proxy
+// is nil without a terminal. No other goroutine may wait for a child meanwhile.
 func (f *foreground) wait(p *spawn.Process, proxy *console.Proxy) (syscall.WaitStatus, error) {
-	// A child that ended before has its SIGCHLD in the channel, or none at all if the signals before it filled it: look once.
-	if status, ended, err := reap(p.PID()); ended || err != nil {
-		return status, err
-	}
-	for s := range f.signals {
-		if s == unix.SIGCHLD {
-			if status, ended, err := reap(p.PID()); ended || err != nil {
-				return status, err
+	for {
+		// A SIGCHLD is only one of the reasons to look: the child may have ended before the first of them.
+		for arrived := signals.Take(f.set); arrived != 0; {
+			var s unix.Signal
+			s, arrived = arrived.Next()
+			if s != unix.SIGCHLD && forTerminal(s, proxy) {
+				_ = p.Signal(s) // a process that has just ended is about to be reaped here
 			}
-		} else if forTerminal(s, proxy) {
-			_ = p.Signal(s.(syscall.Signal)) // a process that has just ended is about to be reaped here
+		}
+		if status, ended, err := reap(p.PID()); ended || err != nil {
+			return status, err
+		}
+		if err := signals.Wait(len(f.fds), f.fds...); err != nil {
+			return 0, err
 		}
 	}
-	return 0, unix.ECHILD // the channel is never closed
+}
+
+// abort gets a value when a signal has arrived that wait did not forward: there is nobody any more to forward it to.
+func (f *foreground) abort() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	go func() {
+		for {
+			if s, _ := (signals.Take(f.set) &^ signals.SetOf(unix.SIGCHLD)).Next(); s != 0 {
+				c <- s
+				return
+			}
+			if signals.Wait(len(f.fds), f.fds...) != nil {
+				return
+			}
+		}
+	}()
+	return c
 }
 
 // forTerminal does what a signal means to the terminal that this command shows, and tells whether the container is to have it as well.

@@ -96,7 +96,6 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 		return err
 	}
 	if c.watch != nil {
-		c.watch.collected()
 		// A startContainer hook still comes before the program, and may hang: until it has ended a signal is not the program's.
 		if len(c.convert.Spawn.Container.Hooks.StartContainer) == 0 {
 			c.watch.complete()

@@ -23,7 +23,9 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 	}
 	defer c.close()
 	if !o.Detach {
-		c.watch = watchSignals()
+		if c.watch, err = watchSignals(ctx); err != nil {
+			return 0, Join(err, c.undo())
+		}
 		ctx = c.watch.until(ctx)
 		c.terminal.watch = c.watch
 		if !o.NoSubreaper {

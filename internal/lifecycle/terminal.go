@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/console"
+	"github.com/handfast/handfast/internal/signals"
 )
 
 // checkTerminal says whether the terminal that the configuration asks for, or does not, fits the way the command is called. The rules are runc's.
@@ -52,10 +52,8 @@ func (t *terminal) take(master *os.File, name string) (err error) {
 		defer master.Close()
 		return console.Send(t.socket, master, name)
 	}
-	// From here on a signal that ended this process would leave the host's terminal in raw mode.
-	t.watch.collected()
 	// A shell stops what reads or sets its terminal from the background, and that must stop this process: to catch the signal would have the read repeated without end.
-	signal.Reset(unix.SIGTTIN, unix.SIGTTOU)
+	signals.Default(signals.SetOf(unix.SIGTTIN, unix.SIGTTOU))
 	t.proxy, err = console.Start(t.host, master, os.Stdin, os.Stdout)
 	return err
 }
@@ -63,7 +61,7 @@ func (t *terminal) take(master *os.File, name string) (err error) {
 // close gives the host's terminal back, on every way out.
 func (t *terminal) close() {
 	if t.proxy != nil {
-		t.proxy.Stop(t.watch.signals)
+		t.proxy.Stop(t.watch.abort())
 	}
 	if t.host != nil {
 		_ = t.host.Close()

@@ -12,8 +12,17 @@ type watch struct {
 	stop func() bool
 }
 
-// watchContext sees to it that the end of ctx ends a wait. Where ctx never ends, it does nothing at all.
+// watchContext sees to it that the end of ctx ends a wait. Where ctx never ends, it does nothing at all. Where it tells
+// of its end by a descriptor that can be read from then on, its method WakeFD, that is waited for together with all
+// else, and nothing runs beside the conversation.
 func (d *driver) watchContext(ctx context.Context) error {
+	if w, ok := ctx.(interface{ WakeFD() int }); ok {
+		if l, ok := d.conn.link.(*unixLink); ok {
+			d.unwatch()
+			l.wakeOnce(w.WakeFD())
+			return nil
+		}
+	}
 	done := ctx.Done()
 	if done == d.wake.done {
 		return nil
@@ -30,6 +39,9 @@ func (d *driver) watchContext(ctx context.Context) error {
 }
 
 func (d *driver) unwatch() {
+	if l, ok := d.conn.link.(*unixLink); ok {
+		l.wakeOnce(-1)
+	}
 	if d.wake.stop != nil {
 		d.wake.stop()
 	}

@@ -23,6 +23,7 @@ type unixLink struct {
 	wake    atomic.Int64 // eventfd(2), or -1
 	pid     int          // a pidfd, pidfd_open(2), borrowed; -1: none
 	gone    atomic.Bool  // the process of pid has ended
+	context atomic.Int64 // what tells of a context's end, borrowed; -1: none
 	closed  atomic.Bool  // the descriptors are closed
 	recvOOB [controlSize]byte
 }
@@ -46,6 +47,7 @@ func newUnixConn(fd int, packets bool) *Conn {
 	l := &c.unixLink
 	l.fd, l.packets, l.pid = fd, packets, -1
 	l.wake.Store(-1)
+	l.context.Store(-1)
 	c.link = l
 	return &c.Conn
 }
@@ -134,6 +136,9 @@ func (l *unixLink) Wake() {
 
 // watch has Wait report the end of a process. The pidfd is borrowed until Close.
 func (l *unixLink) watch(pidfd int) { l.pid = pidfd }
+
+// wakeOnce has Wait report Woken once fd can be read, one time, for it is not emptied here. Negative: no longer.
+func (l *unixLink) wakeOnce(fd int) { l.context.Store(int64(fd)) }
 
 // Recv is recvmsg(2) with SCM_RIGHTS. Descriptors are parsed out before anything else is looked at: a packet without
 // bytes may carry some.
@@ -240,7 +245,7 @@ func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 		return 0, os.ErrClosed
 	}
 	defer l.leave()
-	var fds [3]unix.PollFd
+	var fds [4]unix.PollFd
 	fds[0].Fd = int32(l.fd)
 	if want&Readable != 0 {
 		fds[0].Events |= unix.POLLIN | unix.POLLRDHUP
@@ -254,6 +259,7 @@ func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 	}
 	fds[1] = unix.PollFd{Fd: wake, Events: unix.POLLIN}
 	fds[2] = unix.PollFd{Fd: pid, Events: unix.POLLIN}
+	fds[3] = unix.PollFd{Fd: int32(l.context.Load()), Events: unix.POLLIN}
 	var limit *unix.Timespec
 	if d >= 0 {
 		ts := unix.NsecToTimespec(d.Nanoseconds())
@@ -269,7 +275,7 @@ func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 	return l.happened(&fds, n, want), nil
 }
 
-func (l *unixLink) happened(fds *[3]unix.PollFd, n int, want Events) (is Events) {
+func (l *unixLink) happened(fds *[4]unix.PollFd, n int, want Events) (is Events) {
 	if n == 0 {
 		return 0
 	}
@@ -291,6 +297,10 @@ func (l *unixLink) happened(fds *[3]unix.PollFd, n int, want Events) (is Events)
 	if fds[2].Revents != 0 {
 		l.gone.Store(true)
 		is |= Exited
+	}
+	if fds[3].Revents != 0 {
+		l.context.Store(-1)
+		is |= Woken
 	}
 	return is
 }
