@@ -29,7 +29,6 @@ var base = []mount{
 	{"mqueue", "/dev/mqueue", usual, ""},
 	{"hugetlbfs", "/dev/hugepages", unix.MS_NOSUID | unix.MS_NODEV, ""},
 	{"tmpfs", "/run", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755"},
-	{"tmpfs", "/tmp", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
 	{"securityfs", "/sys/kernel/security", usual, ""},
 }
 
