@@ -29,11 +29,11 @@ type suite struct {
 func boots() []boot {
 	return []boot{
 		{
-			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 8 * time.Minute,
+			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 15 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs", skip: "^TestDeviceRulesV1$"}, {pkg: "spawn", skip: "^TestAsPlainUser$"}, {pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test"}},
 		},
 		{
-			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 8 * time.Minute,
+			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 15 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs"}, {pkg: "test"}},
 		},
 		{
