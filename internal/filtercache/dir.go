@@ -26,8 +26,7 @@ func Compiler() (string, error) {
 		return "", &os.PathError{Op: "stat", Path: "/proc/self/exe", Err: err}
 	}
 	b := make([]byte, 0, 80)
-	for _, n := range [...]int64{int64(st.Dev), int64(st.Ino), st.Size, st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec,
-		st.Ctim.Nsec} {
+	for _, n := range [...]int64{int64(st.Dev), int64(st.Ino), st.Size, st.Mtim.Nano(), st.Ctim.Nano()} {
 		b = append(strconv.AppendInt(b, n, 16), ' ')
 	}
 	return string(b), nil

@@ -24,7 +24,7 @@ func labelFacts(host *oci.Host, p *oci.Process) {
 	}
 	if p.SelinuxLabel != "" {
 		var st unix.Statfs_t
-		host.SELinux = unix.Statfs("/sys/fs/selinux", &st) == nil && st.Type == unix.SELINUX_MAGIC
+		host.SELinux = unix.Statfs("/sys/fs/selinux", &st) == nil && uint32(st.Type) == unix.SELINUX_MAGIC
 	}
 }
 

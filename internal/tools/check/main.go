@@ -33,6 +33,8 @@ func checks() []check {
 	return []check{
 		{"gofmt", silent("gofmt", "-l", ".")},
 		{"go vet", command("go", "vet", "./...")},
+		{"go vet, 386", vetFor("386")}, // 32 bits
+		{"go vet, arm64", vetFor("arm64")},
 		{"staticcheck", command("go", "tool", tools, "staticcheck", "./...")},
 		{"import arrows", command("go", "test", "./internal/arrows")},
 		{"go.mod tidy", command("go", "mod", "tidy", "-diff")},
@@ -79,6 +81,11 @@ func silent(name string, args ...string) func() (verdict, string) {
 		}
 		return passed, ""
 	}
+}
+
+// vetFor builds and vets everything, tests included, for another architecture.
+func vetFor(arch string) func() (verdict, string) {
+	return command("env", "GOARCH="+arch, "CGO_ENABLED=0", "go", "vet", "./...")
 }
 
 func run(name string, args ...string) (string, error) {
