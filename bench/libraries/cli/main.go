@@ -1,0 +1,17 @@
+// Command cli has a command line of urfave/cli.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v3"
+)
+
+func main() {
+	if len(os.Args) > 5 { // never: it is linked and not run
+		c := &cli.Command{Name: "x", Flags: []cli.Flag{&cli.StringFlag{Name: "a"}}}
+		fmt.Println(c.Run(context.Background(), os.Args))
+	}
+}

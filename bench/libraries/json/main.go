@@ -1,0 +1,21 @@
+// Command json links encoding/json: what handfast's own linkage starts from.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+func main() {
+	var v struct {
+		A int
+		B []string
+		C map[string]any
+	}
+	if len(os.Args) > 5 { // never: it is linked and not run
+		fmt.Println(json.NewDecoder(os.Stdin).Decode(&v))
+		b, _ := json.Marshal(v)
+		os.Stdout.Write(b)
+	}
+}

@@ -1,0 +1,15 @@
+// Command logrus writes an error as JSON with sirupsen/logrus.
+package main
+
+import (
+	"os"
+
+	"github.com/sirupsen/logrus"
+)
+
+func main() {
+	if len(os.Args) > 5 { // never: it is linked and not run
+		logrus.SetFormatter(&logrus.JSONFormatter{})
+		logrus.WithField("a", 1).Error("x")
+	}
+}
