@@ -145,7 +145,7 @@ func (m *Machine) admit(sender Role, h Header) error {
 	if !h.Kind.known() || m.state == Failed {
 		return nil // skippable (Header.check lets no other through), or over: what still comes is taken off the queue for the sake of an ERROR behind it
 	}
-	if _, ok := rule(m.state, sender, h.Kind); !ok {
+	if _, ok := m.rule(sender, h.Kind); !ok {
 		return m.refuse(CodeState, sender, h.Kind, "not in this state")
 	}
 	return m.admitFDs(sender, h)
@@ -174,6 +174,21 @@ func (m *Machine) admitFDs(sender Role, h Header) error {
 	return nil
 }
 
+// rule is the row of the table for a frame. What the parent said before it read EXEC may cross it, so a child that
+// still reads then, because a frame of its own finds no room, takes a CANCEL or an ERROR for what it is. A parent that
+// has read EXEC says neither.
+func (m *Machine) rule(sender Role, k Kind) (to State, ok bool) {
+	if m.state == Committed && sender == Parent && m.role == Child {
+		switch k {
+		case KindCancel:
+			return Committed, true
+		case KindError:
+			return Failed, true
+		}
+	}
+	return rule(m.state, sender, k)
+}
+
 func (m *Machine) row() *Row { return &m.profile.Phases[m.phase].Rows[m.pending] }
 
 // step carries a frame out. It does not know which role it runs in.
@@ -182,7 +197,7 @@ func (m *Machine) step(sender Role, h Header, name string) error {
 		m.seq[sender]++
 		return nil
 	}
-	to, _ := rule(m.state, sender, h.Kind)
+	to, _ := m.rule(sender, h.Kind)
 	var err error
 	switch h.Kind {
 	case KindHelloAck:
