@@ -17,17 +17,23 @@
 //	s.WriteFailed(part, gone)         // or has not
 //	s.ReadFailed()                    // reading is impossible for good
 //	s.Expired()                       // the deadline of the present Timer has passed
-//	s.Exited(), s.Quiet()             // the peer's process is gone; and nothing more is left to read
+//	s.Exited()                        // the peer's process is gone
+//	s.Quiet()                         // nothing is left to read now
 //
 // and it is told what to do by
 //
 //	s.Due()       // a frame that the Session itself wants to send: make it with Say, then send it
 //	s.Timer()     // which wait runs now, and whether it began anew
+//	s.Reading()   // whether there is a sense in reading
 //	s.Over()      // nothing more happens; Verdict says how it ended
 //
 // The caller's own decisions are Config, Confirm, Request, Reply, Refuse, Note, Exec, Cancel and Abort. Those that
 // make a frame append it to a buffer, header and payload; descriptors are the driver's to send along. One frame is
 // under way at a time: each must be Written, or WriteFailed, before the next is made.
 //
-// After every call the driver looks at Due, then at Over.
+// The last word comes first: where the conversation has ended, and the frame under way is not that word (Live and
+// Saying are false), it is given up with WriteFailed(false).
+//
+// After every call the driver looks at Due, then at Over. While a frame finds no room it reads, for the peer may be
+// writing too, and it always reads once the conversation has ended.
 package session

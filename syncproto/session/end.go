@@ -47,8 +47,9 @@ func (s *Session) Expired() {
 		s.cancel(syncproto.TimedOut, syncproto.CodeTimeout, "a deadline passed while the "+s.Role().String()+
 			" waited for "+s.m.Waiting().String())
 	case telling:
-		s.sending, s.left, s.saying = syncproto.Frame{}, false, false
-		s.listen()
+		if !s.mustTell() {
+			s.listen()
+		}
 	case listening:
 		s.stage = over
 	}
@@ -126,7 +127,7 @@ func (s *Session) listen() {
 	started := s.m.State() != syncproto.Opened
 	s.m.Fail(s.verdict.Outcome)
 	s.stage = listening
-	if s.Role() == syncproto.Child || !started {
+	if s.Role() == syncproto.Child || !started || s.deaf {
 		s.stage = over
 	}
 }
@@ -150,9 +151,10 @@ func (s *Session) peerError(at syncproto.Verdict, code syncproto.Code) {
 	}
 }
 
-// EndOfFile says that the peer will send no more; torn: its last frame was cut short.
+// EndOfFile says that the peer will send no more; torn: its last frame was cut short. A last word is still told: the
+// peer may have shut down its writing alone.
 func (s *Session) EndOfFile(torn bool) {
-	if s.stage == over {
+	if s.deaf = true; s.stage == telling || s.stage == over {
 		return
 	}
 	if s.stage == live {
@@ -169,8 +171,11 @@ func (s *Session) EndOfFile(torn bool) {
 	s.end()
 }
 
-// ReadFailed says that nothing more can be read, though the peer's end has not come.
+// ReadFailed says that nothing more can be read, though the peer's end has not come. A last word is still told.
 func (s *Session) ReadFailed() {
+	if s.deaf = true; s.stage == telling {
+		return
+	}
 	if s.stage == live {
 		s.decide(s.m.Verdict(), syncproto.Broken)
 	}

@@ -49,6 +49,7 @@ type Session struct {
 	// The end.
 	stage   stage
 	broken  bool              // nothing can be sent any more
+	deaf    bool              // the peer's end of file has come, or nothing can be read any more
 	gone    bool              // the peer's process has ended
 	told    bool              // this side's ERROR or CANCEL has left whole
 	verdict syncproto.Verdict // Outcome Undecided while the conversation goes on
@@ -139,7 +140,8 @@ func (s *Session) Narrow(p *syncproto.Profile) error {
 
 // Timer says which wait runs now. A driver begins it anew whenever the Timer is another value than before: so each
 // frame of the peer extends the wait for the next one, and none extends the greeting, the configuration, the
-// execution, or the end.
+// execution, or the end. A child that has said EXEC waits without a bound for room to say that the execution failed:
+// if it closed its end instead, that would be success.
 type Timer struct {
 	Wait syncproto.Wait
 	mark uint32
@@ -149,6 +151,9 @@ type Timer struct {
 func (s *Session) Timer() Timer {
 	switch s.stage {
 	case telling:
+		if s.mustTell() {
+			return Timer{Wait: syncproto.WaitNothing}
+		}
 		return Timer{Wait: syncproto.WaitTold}
 	case listening:
 		return Timer{Wait: syncproto.WaitGrace}
@@ -162,8 +167,16 @@ func (s *Session) Timer() Timer {
 	return t
 }
 
+// mustTell reports that this is a child that has said EXEC and has not been executed.
+func (s *Session) mustTell() bool {
+	return s.Role() == syncproto.Child && s.m.State() == syncproto.Committed
+}
+
 // Over reports that nothing more happens: Verdict is final.
 func (s *Session) Over() bool { return s.stage == over }
+
+// Reading reports that there is a sense in reading: the end of file has not come, nor the end of all.
+func (s *Session) Reading() bool { return !s.deaf && s.stage != over }
 
 // Live reports that the conversation goes on.
 func (s *Session) Live() bool { return s.stage == live }

@@ -192,7 +192,7 @@ func (d *driver) turn(ctx context.Context, read bool) error {
 	switch read = read || !d.s.Live(); {
 	case !inTime:
 	case blocked && d.write():
-	case (read || blocked) && d.read():
+	case (read || blocked) && d.s.Reading() && d.read():
 	default:
 		d.wait(blocked, left)
 	}
@@ -328,7 +328,10 @@ func (d *driver) receive(h syncproto.Header, payload []byte, fds []int) {
 
 // wait waits for something to do, for as long as is left.
 func (d *driver) wait(blocked bool, left time.Duration) {
-	want := Readable
+	var want Events
+	if d.s.Reading() {
+		want = Readable
+	}
 	if blocked {
 		want |= Writable
 	}

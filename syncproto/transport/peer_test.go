@@ -15,6 +15,7 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
+	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
 // quick are deadlines for peers that will not answer. Where a peer does answer, long ones keep a slow machine from mattering.
@@ -400,5 +401,53 @@ func TestProgrammingMistakesAreErrors(t *testing.T) {
 	}
 	if err := p.Abort(t.Context(), errors.New("never")); err == nil {
 		t.Error("Abort is no error")
+	}
+}
+
+// A child whose execution fails while its parent takes nothing more tells it all the same, however long that lasts: if
+// it closed its end instead, that would be success. Nor is it the end of its words that the parent has no more to say.
+func TestAFailedExecutionIsToldHoweverLongItTakes(t *testing.T) {
+	for name, halfClosed := range map[string]bool{"to a parent that is slow": false, "to one that is through": true} {
+		t.Run(name, func(t *testing.T) {
+			a, b := transporttest.Memory(transport.SeqPacket, 1100)
+			p := newParent(t, a, transport.Options{})
+			said := make(chan error, 1)
+			child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Child) error {
+				err := open(ctx, p)
+				if err == nil {
+					_, _, err = p.Call(ctx, "ready", syncproto.Value{})
+				}
+				if err == nil {
+					err = p.Note(ctx, "info", strings.Repeat("x", 950))
+				}
+				if err == nil {
+					err = p.Exec(ctx)
+				}
+				said <- err
+				return unix.ENOENT
+			})
+			if err := p.Open(t.Context(), text(1), nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Next(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Reply(t.Context(), syncproto.Value{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-said; err != nil {
+				t.Fatal(err)
+			}
+			if halfClosed {
+				if err := a.CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(300 * time.Millisecond) // thrice as long as any other last word waits for room
+			_, err := p.Next(t.Context())
+			if p.Verdict().Outcome != syncproto.PeerError || !errors.Is(err, unix.ENOENT) {
+				t.Errorf("%v, %v", p.Verdict().Outcome, err)
+			}
+		})
 	}
 }
