@@ -51,7 +51,7 @@ func (s *Session) Expired() {
 			s.listen()
 		}
 	case listening:
-		s.stage = over
+		s.end()
 	}
 }
 
@@ -193,7 +193,7 @@ func (s *Session) Exited() {
 // Quiet says that nothing is left to read now. Of a process that is gone nothing more will come, also where somebody
 // else keeps its socket open, and of one that closed its end neither.
 func (s *Session) Quiet() {
-	if !s.gone && !(s.broken && s.stage == listening) {
+	if !s.gone && !(s.closed && s.stage == listening) {
 		return
 	}
 	if s.stage == live {

@@ -96,8 +96,10 @@ func (s *Session) finish(dst []byte, start int, f syncproto.Frame) ([]byte, erro
 // ended is the error of a frame that comes after the end.
 func (s *Session) ended(k syncproto.Kind) error {
 	v := s.Verdict()
-	return &syncproto.ProtocolError{Code: syncproto.CodeState, State: v.State, Phase: v.Phase, Sender: s.Role(), Kind: k,
-		Text: "the conversation is over"}
+	return &syncproto.ProtocolError{
+		Code: syncproto.CodeState, State: v.State, Phase: v.Phase, Sender: s.Role(), Kind: k,
+		Text: "the conversation is over",
+	}
 }
 
 // body appends a frame with *t as its payload.
@@ -119,9 +121,7 @@ func (s *Session) Config(dst, config []byte, off, nfds int) ([]byte, int, error)
 	if int64(len(config)) > int64(s.m.Limits().Config) {
 		return dst, off, s.limit(syncproto.KindConfig, len(config), s.m.Limits().Config)
 	}
-	if off == 0 {
-		s.digest, s.size = syncproto.Digest(config), uint32(len(config))
-	} else {
+	if off > 0 {
 		nfds = 0
 	}
 	end := off + min(len(config)-off, int(s.m.Limits().Fragment)) // HELLO_ACK may come in between and lower it
@@ -129,6 +129,9 @@ func (s *Session) Config(dst, config []byte, off, nfds int) ([]byte, int, error)
 	out, err := s.Finish(out, len(dst), syncproto.Frame{Kind: syncproto.KindConfig, More: end < len(config), FDs: nfds})
 	if err != nil {
 		return out, off, err
+	}
+	if off == 0 {
+		s.digest, s.size = syncproto.Digest(config), uint32(len(config))
 	}
 	return out, end, nil
 }
@@ -172,8 +175,10 @@ func (s *Session) report(r syncproto.Report) ([]byte, error) {
 
 func (s *Session) limit(k syncproto.Kind, n int, most uint32) error {
 	v := s.m.Verdict()
-	return &syncproto.ProtocolError{Code: syncproto.CodeLimit, State: v.State, Phase: v.Phase, Sender: s.Role(), Kind: k,
-		Text: itoa(n) + " bytes are over the limit of " + itoa(int(most))}
+	return &syncproto.ProtocolError{
+		Code: syncproto.CodeLimit, State: v.State, Phase: v.Phase, Sender: s.Role(), Kind: k,
+		Text: itoa(n) + " bytes are over the limit of " + itoa(int(most)),
+	}
 }
 
 // Left says that the first byte of the frame under way has left, and with it the descriptors. The frame counts as sent
@@ -184,7 +189,8 @@ func (s *Session) Left() {
 	}
 	s.left = true
 	if _, err := s.m.Send(s.sending); err != nil {
-		s.m.Skip(s.Role()) // what arrived meanwhile has ended the conversation, or lowered a limit: it has left all the same
+		// What arrived meanwhile has ended the conversation, or lowered a limit: the frame has left all the same.
+		s.m.Skip(s.Role())
 	}
 }
 
@@ -204,7 +210,7 @@ func (s *Session) Written() {
 // own, and the caller says so with Abort, Cancel or Expired.
 func (s *Session) WriteFailed(gone bool) {
 	word := s.saying
-	s.broken = s.broken || gone || s.left
+	s.broken, s.closed = s.broken || gone || s.left, s.closed || gone
 	s.sending, s.left, s.saying = syncproto.Frame{}, false, false
 	switch {
 	case s.stage == telling && (word || s.broken):

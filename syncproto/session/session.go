@@ -7,7 +7,8 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// Settings are what one side brings into a conversation. They are not changed once a Session uses them.
+// Settings are what one side brings into a conversation. They are not changed once a Session uses them. Sessions that
+// share them, as a copy shares those of its original, are not safe for use by two goroutines at once.
 type Settings struct {
 	Profile *syncproto.Profile
 	Codecs  []codec.Codec    // in order of preference; a parent that offers one alone sends CONFIG without waiting
@@ -49,6 +50,7 @@ type Session struct {
 	// The end.
 	stage   stage
 	broken  bool              // nothing can be sent any more
+	closed  bool              // because the peer has closed its end
 	deaf    bool              // the peer's end of file has come, or nothing can be read any more
 	gone    bool              // the peer's process has ended
 	told    bool              // this side's ERROR or CANCEL has left whole
