@@ -1,150 +1,248 @@
 package model
 
-import "github.com/handfast/handfast/syncproto"
+import (
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/session"
+)
 
-// send is r saying f; ok is false where it may not, or where it would have to wait.
-func (w world) send(r syncproto.Role, f syncproto.Frame, room uint8) (world, bool) {
-	h, err := w.m[r].Send(f)
-	to := r.Peer()
-	if err != nil || w.shut[r] {
-		return w, false
-	}
-	if !w.fate[to].open() {
-		w.m[r].Fail(syncproto.Broken) // EPIPE: what the peer said before is still to be read
-		w.fate[r] = over
-		return w, true
-	}
-	if w.queued[to] == room {
-		return w, false
-	}
-	w.queue[to][w.queued[to]] = message{h: h, name: f.Name, echo: f.Kind == syncproto.KindError && r == child && w.m[child].Cancelled()}
-	w.queued[to]++
-	w.flying += int8(h.NFDs)
-	return w, true
+// tell is r's Session being told something, and what its driver does about it.
+func (k *walk) tell(w world, r syncproto.Role, in input) world {
+	before := w.s[r]
+	out := k.ask(before, in)
+	w.s[r] = out.to
+	k.changes(&w, r, before, in.op)
+	return k.settle(w, r)
 }
 
-// report is r saying ERROR as its last word, or giving that up: a parent does not wait long for room, and to a peer that is gone there is nothing to say. ok is false where a
-// child waits for room.
-func (w world) report(r syncproto.Role, room uint8) (next world, ok bool) {
-	to := r.Peer()
-	next, ok = w.send(r, syncproto.Frame{Kind: syncproto.KindError}, room)
-	switch {
-	case ok && next.fate[r] == running:
-		next.told[r] = true
-		next.fate[r] = over
-	case !ok && r == child && w.queued[to] == room && w.fate[to].acts():
-		return w, false
-	case !ok:
-		next = w
-		next.m[r].Fail(syncproto.LocalError)
-		next.fate[r] = over
-	default:
-		next.m[r].Fail(syncproto.LocalError)
+// end is r's Session being told why the conversation ends; only the first reason counts.
+func (k *walk) end(w world, r syncproto.Role, o op, why reason) world {
+	if k.sides[w.s[r]].live {
+		w.why[r] = why
 	}
-	if r == child {
-		next = next.close(child, ended)
+	return k.tell(w, r, input{op: o})
+}
+
+// settle is what a driver does after every call: a frame of the caller's gives way to the last word, a frame that is
+// due is made, and a Session that is over is left alone.
+func (k *walk) settle(w world, r syncproto.Role) world {
+	for {
+		s := &k.sides[w.s[r]]
+		switch {
+		case w.out[r] != 0 && !s.live && !s.saying:
+			w.out[r] = 0
+			w.s[r] = k.ask(w.s[r], input{op: opWriteFailed}).to
+		case w.out[r] == 0 && s.live && w.is[r]&obeys != 0:
+			w.is[r] &^= obeys
+			w.is[r] |= failing
+			w.why[r] = byObeying
+			w.s[r] = k.ask(w.s[r], input{op: opObey}).to
+		case w.out[r] == 0 && s.due:
+			k.say(&w, r)
+		case s.over:
+			return k.leave(w, r, done)
+		default:
+			return w
+		}
+		if w.wrong != 0 {
+			return w
+		}
 	}
-	return next, true
+}
+
+// say makes the frame that is due.
+func (k *walk) say(w *world, r syncproto.Role) {
+	live := k.sides[w.s[r]].live
+	out := k.ask(w.s[r], input{op: opSay})
+	if w.s[r] = out.to; out.err != "" {
+		if k.sides[out.to].due {
+			w.wrong = k.breaks("what is due cannot be said: " + out.err)
+		}
+		return
+	}
+	w.out[r] = out.frame
+	if !live {
+		w.wrong = k.lastWord(w, r, &k.packets[out.frame])
+	}
+}
+
+// leave is r doing nothing more.
+func (k *walk) leave(w world, r syncproto.Role, f fate) world {
+	if w.s[r] != 0 {
+		w.last[r] = k.sides[w.s[r]].last
+		w.s[r] = 0
+	}
+	w.fate[r], w.out[r] = f, 0
+	if !f.own() {
+		v := k.verdicts[w.last[r]] // that of a side which is gone is nobody's
+		w.last[r] = k.verdictNumber(syncproto.Verdict{State: v.State, Phase: v.Phase})
+		w.is[r] &= told | shut
+	}
+	return w
+}
+
+// forget takes out of a world what makes no difference any more, so that worlds which differ in nothing else are one.
+func (k *walk) forget(w *world) {
+	talk := false // something may arrive that is counted
+	for _, r := range [...]syncproto.Role{parent, child} {
+		s := &k.sides[w.s[r]]
+		if !s.live {
+			if r == parent {
+				w.sent = 0
+			} else {
+				w.got = 0
+			}
+			if w.fate[r] != running || s.wait != syncproto.WaitTold {
+				w.why[r] = noReason
+			}
+			w.is[r] &^= obeys
+			continue
+		}
+		talk = talk || w.queued[r] > 0 || w.part[r] != 0 || k.sides[w.s[r.Peer()]].live
+	}
+	if !talk {
+		w.asked, w.answered, w.asks = [maxRows]uint8{}, [maxRows]uint8{}, false
+		if !k.sides[w.s[parent]].live {
+			w.committed = false
+		}
+	}
+	if !k.sides[w.s[parent]].live && !k.sides[w.s[child]].live {
+		w.refused = false
+	}
 }
 
 // close is the end of r's end: what was on its way to it is gone, and the kernel closes the descriptors among it.
-func (w world) close(r syncproto.Role, f fate) world {
-	w = w.settle(r, f)
+func (k *walk) close(w world, r syncproto.Role, f fate) world {
+	w = k.leave(w, r, f)
 	for i := range w.queued[r] {
-		w.flying -= int8(w.queue[r][i].h.NFDs)
+		w.flying -= int8(k.packets[w.queue[r][i]].NFDs)
 	}
-	w.queue[r], w.queued[r] = [capacity]message{}, 0
-	if w.torn[r] {
-		w.torn[r] = false
-		w.flying--
+	w.queue[r], w.queued[r] = [capacity]uint16{}, 0
+	if w.part[r] != 0 {
+		w.flying -= int8(k.packets[w.part[r]].NFDs)
+		w.part[r] = 0
 	}
 	return w
 }
 
-// settle is r doing nothing more.
-func (w world) settle(r syncproto.Role, f fate) world {
-	w.verdict[r] = w.last(r)
-	w.fate[r], w.m[r], w.cause[r] = f, syncproto.Machine{}, w.cause[r] && f == ended
-	return w
+// blocked reports that the frame under way finds no room, or not for all of it at once.
+func (k *walk) blocked(w *world, r syncproto.Role) bool {
+	to := r.Peer()
+	return w.out[r] != 0 && w.fate[to].open() && w.is[r]&shut == 0 && (w.part[to] != 0 || w.queued[to] >= k.rules.room)
 }
 
-// reads reports whether r looks at what comes: a parent always, a child only where it waits for something.
-func (w *world) reads(r syncproto.Role) bool {
-	if r == parent {
-		return true
+// write is as much of the frame under way leaving as there is room for; ok is false where there is none.
+func (k *walk) write(w world, r syncproto.Role) (next world, ok bool) {
+	to, frame := r.Peer(), w.out[r]
+	if !w.fate[to].open() || w.is[r]&shut != 0 {
+		w.out[r] = 0
+		if w.fate[to].open() {
+			w.is[r] |= deaf // having shut down its own writing, it cannot tell that from a peer that is gone
+		}
+		return k.tell(w, r, input{opWriteFailed, 1}), true // EPIPE
 	}
-	wait := w.m[child].Waiting()
-	return w.fate[child] == running && !w.cause[child] && w.m[child].State() != syncproto.Committed && wait != syncproto.WaitSelf
+	p := &k.packets[frame]
+	switch {
+	case w.part[to] != 0:
+		w.part[to] = 0
+	case w.queued[to] >= k.rules.room:
+		return w, false
+	default:
+		w.flying += int8(p.NFDs)
+	}
+	if w.wrong = k.leaves(&w, r, p); w.wrong != 0 {
+		return w, true
+	}
+	w.queue[to][w.queued[to]] = frame
+	w.queued[to]++
+	w.out[r] = 0
+	return k.tell(w, r, input{op: opWritten}), true
 }
 
-// receive is r reading: a frame, a piece of one, or end of file.
-func (k *rules) receive(w world, r syncproto.Role) (next world, name string, ok bool) {
+// writeFails is the frame under way failing for a reason of r's own, which its driver makes the end of the
+// conversation. Behind the beginning of a frame nothing more can be told.
+func (k *walk) writeFails(w world, r syncproto.Role) world {
+	if w.part[r.Peer()] != 0 {
+		w.is[r] |= mute
+	}
+	w.out[r] = 0
+	w.s[r] = k.ask(w.s[r], input{op: opWriteFailed}).to
+	w.is[r] |= failing
+	w.hurt = true
+	return k.end(w, r, opAbort, byFailure)
+}
+
+// begin is the beginning of the frame under way leaving, and its descriptors with it: they ride with the first byte.
+func (k *walk) begin(w world, r syncproto.Role) (next world, ok bool) {
+	to := r.Peer()
+	if w.is[r]&shut != 0 || w.part[to] != 0 || !w.fate[to].open() || w.queued[to] >= k.rules.room {
+		return w, false
+	}
+	w.part[to] = w.out[r]
+	w.flying += int8(k.packets[w.out[r]].NFDs)
+	return k.tell(w, r, input{op: opLeft}), true
+}
+
+// receive is r reading: a frame, or what there is instead. does is empty where that is nothing.
+func (k *walk) receive(w world, r syncproto.Role) (next world, does string, frame uint16) {
 	if w.queued[r] == 0 {
-		return w.receiveEnd(r)
+		return k.receiveEnd(w, r)
 	}
-	in := w.queue[r][0]
+	frame = w.queue[r][0]
 	copy(w.queue[r][:], w.queue[r][1:])
 	w.queued[r]--
-	w.queue[r][w.queued[r]] = message{}
-	w.flying -= int8(in.h.NFDs)
-	name = "receives " + label(in.h.Kind, in.name)
-	failed := w.m[r].State() == syncproto.Failed
-	if call := in.h.Kind == syncproto.KindRequest || in.h.Kind == syncproto.KindReply || in.h.Kind == syncproto.KindExec; call && !failed {
-		if w.wrong = k.arrives(&w, r, in); w.wrong != "" {
-			return w, name, true
-		}
+	w.queue[r][w.queued[r]] = 0
+	p := &k.packets[frame]
+	w.flying -= int8(p.NFDs)
+	before := w.s[r]
+	if w.wrong = k.arrives(&w, r, p); w.wrong != 0 {
+		return w, "receives", frame
 	}
-	err := w.m[r].Admit(in.h)
-	if err == nil {
-		err = w.m[r].Receive(in.h, in.name)
+	out := k.ask(before, input{opReceive, frame})
+	w.s[r] = out.to
+	k.changes(&w, r, before, opReceive)
+	if w.wrong == 0 {
+		w.wrong = k.takes(&w, r, before, p, out)
 	}
-	if err != nil {
-		w.wrong = "two honest peers broke the protocol: " + err.Error()
-		return w, name, true
+	if w.wrong != 0 {
+		return w, "receives", frame
 	}
-	switch {
-	case in.h.Kind == syncproto.KindError && in.h.Re != 0 && !failed:
-		w.asks = false
-	case in.h.Kind == syncproto.KindCancel && r == child:
-		w.cause[child] = true
-	case in.h.Kind == syncproto.KindHello && k.profile[parent].Hash() != k.profile[child].Hash():
-		w.cause[child], w.hurt = true, true
-	case in.h.Kind == syncproto.KindError && in.h.Re == 0 && failed && !in.echo && w.m[r].Verdict().Outcome < syncproto.Violated:
-		w.m[r].Fail(syncproto.PeerError) // what the peer says now is the cause of what was seen before
-	}
-	if w.m[r].State() == syncproto.Failed {
-		w.fate[r] = over
-		if r == child {
-			w = w.close(child, ended)
-		}
-	}
-	return w, name, true
+	return k.settle(w, r), "receives", frame
 }
 
 // receiveEnd is what r reads where no frame is queued.
-func (w world) receiveEnd(r syncproto.Role) (next world, name string, ok bool) {
+func (k *walk) receiveEnd(w world, r syncproto.Role) (next world, does string, frame uint16) {
 	peer := r.Peer()
-	switch {
-	case w.eof[r], w.cause[r] && w.fate[r] == running: // the failure is told first
-		return w, "", false
-	case w.torn[r]:
-		w.m[r].Fail(syncproto.Died)
-		w.eof[r] = true
-		return w.close(r, ended), "finds a frame cut short", true
-	case w.fate[peer].open() && !w.shut[peer]:
-		return w, "", false
+	if w.fate[peer].open() && w.is[peer]&shut == 0 {
+		next = k.tell(w, r, input{op: opQuiet})
+		switch {
+		case next == w:
+			return w, "", 0
+		case next.s[r] == 0 && w.fate[peer].acts() && w.is[r]&deaf == 0:
+			next.wrong = k.breaks("the " + r.String() + " does not wait for what its peer still says")
+		}
+		return next, "finds nothing more", 0
 	}
-	w.m[r].EndOfFile()
-	w.eof[r] = true
-	return w.close(r, ended), "finds end of file", true
+	w.is[r] |= drained
+	if w.part[r] != 0 {
+		return k.tell(w, r, input{opEndOfFile, 1}), "finds a frame cut short", 0
+	}
+	return k.tell(w, r, input{op: opEndOfFile}), "finds end of file", 0
 }
 
-// decide is the parent ending the conversation without a word of the child: a deadline, or its caller's wish. It says CANCEL if there is room.
-func (w world) decide(why syncproto.Outcome, room uint8) world {
-	if next, ok := w.send(parent, syncproto.Frame{Kind: syncproto.KindCancel}, room); ok {
-		w = next
+// heeds is what a caller does about an event.
+func (k *walk) heeds(w *world, r syncproto.Role, out output) {
+	switch out.event {
+	case session.Config:
+		if w.got += uint16(len(out.bytes)); int(w.got) == len(k.rules.configs[0]) {
+			w.s[r] = k.ask(w.s[r], input{op: opNarrow}).to
+		}
+	case session.Refused:
+		w.asks = false
+	case session.Cancel:
+		if k.sides[w.s[r]].live {
+			w.is[r] |= obeys
+		}
+	case session.Error:
+		w.is[r] |= heard
 	}
-	w.m[parent].Fail(why)
-	w.fate[parent], w.hurt = over, true
-	return w
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// A table of one's own is walked in a test of one's own: no deadlock, no lost error, one verdict on each side, whatever happens when.
+// A table of one's own is walked in a test of one's own: no deadlock, no lost error, one verdict on each side,
+// whatever happens when.
 func ExampleCheck() {
 	worker := &syncproto.Profile{Name: "worker", Phases: []syncproto.Phase{
 		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{

@@ -1,91 +1,169 @@
 package model
 
-import "github.com/handfast/handfast/syncproto"
+import (
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/session"
+)
 
-// verdicts is what must hold where a conversation has ended; empty is that it does.
-func (k *rules) verdicts(w *world) string {
-	p, c := w.last(parent), w.last(child)
-	lived := w.fate[parent] == ended // and so it has a verdict
+// judge is what must hold where a conversation has ended; empty is that it does.
+func (k *walk) judge(w *world) string {
+	p, c := k.verdictOf(w, parent), k.verdictOf(w, child)
+	lived := w.fate[parent].own() // and so it has a verdict
+	said := w.is[child]&told != 0
 	switch {
-	case lived && p.Outcome == syncproto.Undecided, w.fate[child] == ended && c.Outcome == syncproto.Undecided:
+	case lived && p.Outcome == syncproto.Undecided, w.fate[child].own() && c.Outcome == syncproto.Undecided:
 		return "a side ended without a verdict"
-	case p.Outcome == syncproto.Success && (c.State != syncproto.Committed || w.fate[child] == ended):
+	case p.Outcome == syncproto.Success && (c.State != syncproto.Committed || w.fate[child].own()):
 		return "success without EXEC and its end of file"
-	case p.Outcome == syncproto.Success && w.told[child]:
+	case p.Outcome == syncproto.Success && said:
 		return "success over a failure of the child"
 	case c.Outcome == syncproto.Success:
 		return "the child cannot know of success"
-	case p.Outcome == syncproto.Violated || c.Outcome == syncproto.Violated:
+	case p.Outcome == syncproto.Violated && !w.lied || c.Outcome == syncproto.Violated:
 		return "two honest peers broke the protocol"
-	case w.told[child] && lived && p.Outcome != syncproto.PeerError && !w.decided():
+	case said && lived && w.is[parent]&heard == 0 && w.is[parent]&deaf == 0 && !k.decided(w):
 		return "the child's ERROR is lost"
-	case w.told[parent] && w.eof[child] && c.Outcome < syncproto.LocalError:
+	case said && lived && p.Outcome != syncproto.PeerError && w.is[parent]&deaf == 0 && !k.decided(w):
+		return "the child's ERROR is no verdict"
+	case w.is[parent]&told != 0 && w.fate[child].own() && w.is[child]&drained != 0 && c.Outcome < syncproto.LocalError:
 		return "the parent's ERROR is lost"
-	case w.cause[child] && w.fate[child] == ended && !w.told[child] && w.fate[parent] == ended && !w.gone():
+	case w.is[child]&failing != 0 && w.is[child]&(told|mute) == 0 && w.fate[child] == ended &&
+		w.fate[parent] == ended && !k.gone(w):
 		return "a failure of the child is never told"
-	case w.cause[parent] && lived && p.Outcome < syncproto.LocalError && !w.decided():
+	case w.is[parent]&failing != 0 && lived && p.Outcome < syncproto.LocalError:
 		return "a failure of the parent is no verdict"
 	case !w.hurt && (p.Outcome != syncproto.Success || w.fate[child] != executed):
 		return "a conversation that nothing disturbed is no success"
-	case p.Outcome == syncproto.PeerError && !w.told[child], c.Outcome == syncproto.PeerError && !w.told[parent]:
+	case p.Outcome == syncproto.PeerError && !said, c.Outcome == syncproto.PeerError && w.is[parent]&told == 0:
 		return "an ERROR that nobody sent"
-	case w.flying != w.held():
+	case w.flying != k.held(w):
 		return "a descriptor is neither delivered nor closed"
 	}
 	return ""
 }
 
-// missing is a request of a phase that was not answered as often as the table asks for, but for the row except.
-func (k *rules) missing(w *world, phase string, except int) string {
-	for i, row := range k.rows {
-		if row.phase == phase && i != except && uint16(w.answered[i]) < row.Min {
-			return row.Request + " is required and was not answered"
-		}
+// changes is what must hold of every change of r's Session: what is known of the end gives way only to what outranks
+// it, and an end is an end.
+func (k *walk) changes(w *world, r syncproto.Role, before uint32, o op) {
+	was, is := &k.sides[before], &k.sides[w.s[r]]
+	a, b := was.verdict.Outcome, is.verdict.Outcome
+	// A write that met the end is a death once the end of file is read.
+	died := o == opEndOfFile && a == syncproto.Broken && b == syncproto.Died
+	switch {
+	case w.wrong != 0:
+	case was.over && before != w.s[r]:
+		w.wrong = k.breaks("a conversation that is over goes on")
+	case is.live && !was.live:
+		w.wrong = k.breaks("a conversation that had ended goes on")
+	case !is.live && b == syncproto.Undecided:
+		w.wrong = k.breaks("a side ended without a verdict")
+	case !was.live && b < a && !died, a >= syncproto.LocalError && a != b && !was.live:
+		w.wrong = k.breaks("the verdict " + a.String() + " gives way to " + b.String())
+	case r == parent && is.over && !was.over && was.state != syncproto.Opened && k.waits(w, parent) &&
+		o != opReadFailed && o != opExpired:
+		w.wrong = k.breaks("the child's ERROR is lost: it came, and nobody reads it")
 	}
-	return ""
 }
 
-// arrives is what must hold where a frame of the profile reaches r. It keeps its own count, so that a machine that lets too much pass is found out.
-func (k *rules) arrives(w *world, r syncproto.Role, in message) string {
-	m := &w.m[r]
-	if in.h.Kind == syncproto.KindExec {
-		return k.missing(w, m.Phase(), -1)
+// waits reports that r's peer has said ERROR, and r has not read it.
+func (k *walk) waits(w *world, r syncproto.Role) bool {
+	for _, f := range w.queue[r] {
+		if p := &k.packets[f]; p.Kind == syncproto.KindError && p.Re == 0 {
+			return true
+		}
 	}
-	for i, row := range k.rows {
-		if row.phase != m.Phase() {
+	return false
+}
+
+// lastWord is what must hold of the word with which r ends the conversation: it says why.
+func (k *walk) lastWord(w *world, r syncproto.Role, p *packet) uint8 {
+	why := w.why[r]
+	if r == parent && (why == byCancel || why == byDeadline) {
+		if p.Kind != syncproto.KindCancel {
+			return k.breaks("a parent that gives up says " + p.Kind.String())
+		}
+		return 0
+	}
+	if p.Kind != syncproto.KindError || p.Re != 0 {
+		return k.breaks("the last word is " + p.Kind.String())
+	}
+	if p.code != codes[why] || p.role != r.String() {
+		return k.breaks("an ERROR of the " + p.role + " with the code " + string(p.code) + ", and the " + r.String() +
+			" means " + string(codes[why]))
+	}
+	return 0
+}
+
+// leaves is what must hold where a frame of r has left whole.
+func (k *walk) leaves(w *world, r syncproto.Role, p *packet) uint8 {
+	if w.is[r]&spoken != 0 {
+		return k.breaks(p.Kind.String() + " is said after the last word")
+	}
+	if p.final() {
+		w.is[r] |= spoken
+	}
+	if p.final() && p.Kind == syncproto.KindError {
+		w.is[r] |= told
+	}
+	return 0
+}
+
+// arrives is what must hold where a frame of the profile reaches r. It keeps its own count, so that a Session that lets
+// too much pass is found out.
+func (k *walk) arrives(w *world, r syncproto.Role, p *packet) uint8 {
+	why := ""
+	if s := &k.sides[w.s[r]]; s.live {
+		switch p.Kind {
+		case syncproto.KindExec:
+			why = k.missing(w, s.verdict.Phase, -1)
+		case syncproto.KindRequest, syncproto.KindReply:
+			why = k.calls(w, r, p, s)
+		}
+	}
+	if why == "" {
+		return 0
+	}
+	return k.breaks(why)
+}
+
+func (k *walk) calls(w *world, r syncproto.Role, p *packet, s *side) string {
+	for i, row := range k.rules.rows {
+		if row.phase != s.verdict.Phase {
 			continue
 		}
 		switch {
-		case in.h.Kind == syncproto.KindRequest && row.Request == in.name:
-			return k.request(w, r, in, i)
-		case in.h.Kind == syncproto.KindReply && row.Request == m.Pending():
-			return k.reply(w, in, i)
+		case p.Kind == syncproto.KindRequest && row.Request == p.name:
+			return k.request(w, r, p, i)
+		case p.Kind == syncproto.KindReply && row.Request == s.pending:
+			return k.reply(w, p, i)
 		}
 	}
-	return label(in.h.Kind, in.name) + " arrives, for which there is no row"
+	return p.Kind.String() + " " + p.name + " arrives, for which there is no row"
 }
 
-func (k *rules) request(w *world, r syncproto.Role, in message, i int) string {
+func (k *walk) request(w *world, r syncproto.Role, p *packet, i int) string {
 	if w.asks {
-		return in.name + " is asked while another request is unanswered"
+		return p.name + " is asked while another request is unanswered"
 	}
 	w.asks = true
-	if w.asked[i]++; uint16(w.asked[i]) > k.rows[i].Max {
-		return in.name + " is asked too often"
+	if w.asked[i]++; uint16(w.asked[i]) > k.rules.rows[i].Max {
+		return p.name + " is asked too often"
 	}
-	meant, taken := meaning(k.profile[r.Peer()], w.last(r.Peer()).Phase, in.name), meaning(k.profile[r], w.m[r].Phase(), in.name)
+	peer := r.Peer()
+	meant := meaning(k.rules.profile[peer], k.verdictOf(w, peer).Phase, p.name)
+	taken := meaning(k.rules.profile[r], k.verdictOf(w, r).Phase, p.name)
 	if meant != taken {
 		return "a request that means " + meant + " is taken for " + taken
 	}
 	return ""
 }
 
-func (k *rules) reply(w *world, in message, i int) string {
-	row := &k.rows[i]
+func (k *walk) reply(w *world, p *packet, i int) string {
+	row := &k.rules.rows[i]
 	switch {
-	case !w.asks || row.Reply != in.name:
-		return in.name + " is no answer to " + row.Request
-	case row.Request == k.commit && !w.committed:
+	case !w.asks || row.Reply != p.name:
+		return p.name + " is no answer to " + row.Request
+	case row.Request == k.rules.commit && !w.committed:
 		return "the child may run before the parent has committed"
 	}
 	w.asks = false
@@ -94,12 +172,77 @@ func (k *rules) reply(w *world, in message, i int) string {
 		return ""
 	}
 	why := k.missing(w, row.phase, i)
-	for j := range k.rows {
-		if k.rows[j].phase == row.Next {
+	for j := range k.rules.rows {
+		if k.rules.rows[j].phase == row.Next {
 			w.asked[j], w.answered[j] = 0, 0
 		}
 	}
 	return why
+}
+
+// missing is a request of a phase that was not answered as often as the table asks for, but for the row except.
+func (k *walk) missing(w *world, phase string, except int) string {
+	for i, row := range k.rules.rows {
+		if row.phase == phase && i != except && uint16(w.answered[i]) < row.Min {
+			return row.Request + " is required and was not answered"
+		}
+	}
+	return ""
+}
+
+// takes is what must hold of what a Session makes of a frame: two honest peers break no rule, what concerns the caller
+// is told to it, and only a last word ends the conversation.
+func (k *walk) takes(w *world, r syncproto.Role, before uint32, p *packet, out output) uint8 {
+	was, is := &k.sides[before], &k.sides[out.to]
+	lie := w.lied && p.Kind == syncproto.KindConfigOK
+	differ := k.rules.differ && p.Kind == syncproto.KindHello
+	switch {
+	case lie && (is.live || was.live && out.err == ""):
+		return k.breaks("another configuration than was sent is confirmed")
+	case differ && is.live:
+		return k.breaks("a greeting by another table is accepted")
+	case (lie || differ) && !was.live:
+		return 0
+	case lie:
+		w.why[r] = byDigest
+		return 0
+	case differ:
+		w.why[r], w.hurt = byProfile, true
+		w.is[r] |= failing
+		return 0
+	case out.err != "":
+		return k.breaks("two honest peers broke the protocol: " + out.err)
+	case p.Kind == syncproto.KindError && p.Re == 0 && out.event != session.Error:
+		return k.breaks("the " + r.Peer().String() + "'s ERROR is lost")
+	case p.Kind == syncproto.KindError && p.Re == 0 && !is.over:
+		return k.breaks("the conversation goes on after ERROR")
+	case p.Kind == syncproto.KindError && p.Re != 0 && was.live && (out.event != session.Refused || !is.live):
+		return k.breaks("a refusal ended the conversation")
+	case !was.live && out.event != session.Nothing && out.event != session.Error &&
+		!(out.event == session.Cancel && was.verdict.Outcome == syncproto.Broken):
+		return k.breaks(p.Kind.String() + " is told to the caller after the end, who would answer it once more")
+	case p.Kind == syncproto.KindCancel && was.cancelled:
+		return k.breaks("a CANCEL comes twice")
+	case is.live && out.event != wants[p.Kind] && !(p.Kind == syncproto.KindError && p.Re != 0),
+		is.live && out.name != p.name:
+		return k.breaks(p.Kind.String() + " " + p.name + " is not told to the " + r.String() + "'s caller")
+	case was.live && !is.live && !p.final() && was.verdict.Outcome == syncproto.Undecided &&
+		is.verdict.Outcome != syncproto.Died:
+		return k.breaks(p.Kind.String() + " ended the conversation")
+	case out.event == session.Config && string(k.rules.configs[0][w.got:][:len(out.bytes)]) != out.bytes:
+		return k.breaks("another configuration has come than was sent")
+	}
+	k.heeds(w, r, out)
+	return 0
+}
+
+// wants are the events of the frames.
+var wants = map[syncproto.Kind]session.EventKind{
+	syncproto.KindHello: session.Greeted, syncproto.KindHelloAck: session.Agreed, syncproto.KindConfig: session.Config,
+	syncproto.KindConfigOK: session.Confirmed,
+	syncproto.KindRequest:  session.Request, syncproto.KindReply: session.Reply,
+	syncproto.KindNote: session.Note, syncproto.KindExec: session.Exec, syncproto.KindCancel: session.Cancel,
+	syncproto.KindError: session.Error,
 }
 
 // meaning is what a row says of itself.
@@ -114,22 +257,25 @@ func meaning(p *syncproto.Profile, phase, request string) string {
 	return "nothing"
 }
 
-// decided reports that the parent ended the conversation of its own accord: what a child says when it was told to stop does not change that.
-func (w *world) decided() bool {
-	o := w.last(parent).Outcome
+// decided reports that the parent ended the conversation of its own accord: what a child says when it was told to stop
+// does not change that.
+func (k *walk) decided(w *world) bool {
+	o := k.verdictOf(w, parent).Outcome
 	return o == syncproto.Cancelled || o == syncproto.TimedOut || o == syncproto.LocalError
 }
 
 // gone reports that the parent was through with the conversation, so that a child's failure has nobody to be told to.
-func (w *world) gone() bool {
-	o := w.last(parent).Outcome
-	return w.decided() || o == syncproto.PeerError || w.shut[child] || o == syncproto.Died && w.shut[parent]
+func (k *walk) gone(w *world) bool {
+	o := k.verdictOf(w, parent).Outcome
+	return k.decided(w) || o == syncproto.PeerError || o == syncproto.Violated || w.is[parent]&deaf != 0 ||
+		w.is[child]&shut != 0 || o == syncproto.Died && w.is[parent]&shut != 0
 }
 
-// held are the descriptors that wait for a child that will never read again and whose socket is open all the same: they go when it is killed.
-func (w *world) held() (n int8) {
+// held are the descriptors that wait for a child that will never read again and whose socket is open all the same: they
+// go when it is killed.
+func (k *walk) held(w *world) (n int8) {
 	for i := range w.queued[child] {
-		n += int8(w.queue[child][i].h.NFDs)
+		n += int8(k.packets[w.queue[child][i]].NFDs)
 	}
-	return n
+	return n + int8(k.packets[w.part[child]].NFDs)
 }

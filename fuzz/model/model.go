@@ -16,20 +16,23 @@ const (
 
 // Options say what is explored.
 type Options struct {
-	// Narrowed is the stricter form of the profile that the configuration asks for, nil for the profile itself. A request that may be made without limit is made once.
+	// Narrowed is the stricter form of the profile that the configuration asks for, nil for the profile itself. A
+	// request that may be made without limit is made once.
 	Narrowed *syncproto.Profile
 
-	// Child is the child's own table where it is not the parent's: two versions of a program that meet. Nil is the same.
+	// Child is the child's own table where it is not the parent's: two versions of a program that meet. Nil is the
+	// same.
 	Child *syncproto.Profile
 
-	// Commit is the request that the parent may grant only after its caller has committed, such as "ready" in Init; empty where there is none.
+	// Commit is the request that the parent may grant only after its caller has committed, such as "ready" in the
+	// profile init; empty where there is none.
 	Commit string
 
 	// Codecs is how many HELLO offers: with one, CONFIG may go out at once. Zero is one.
 	Codecs int
 
-	// Room is how many frames wait in one direction before a sender must wait, 1 to 3; zero is 2. A socket holds more; one that holds less blocks its writers more often, which is
-	// what the walk is after.
+	// Room is how many frames wait in one direction before a sender must wait, 1 to 3; zero is 2. A socket holds more;
+	// one that holds less blocks its writers more often, which is what the walk is after.
 	Room int
 }
 
@@ -63,99 +66,118 @@ type Counterexample struct {
 // Error is the law and the way.
 func (c *Counterexample) Error() string { return c.Why + " after: " + strings.Join(c.Trail, "; ") }
 
-// Check explores all conversations by a profile. The error is a *Counterexample, or says that the profile cannot be run.
+// Check explores all conversations by a profile. The error is a *Counterexample, or says why the profile cannot be
+// walked.
 func Check(p *syncproto.Profile, o Options) (Result, error) {
 	r, err := newRules(p, o)
 	if err != nil {
 		return Result{}, err
 	}
-	first, err := r.first()
+	k := &walk{
+		table: newTable(r), seed: maphash.MakeSeed(),
+		seen: map[uint64]bool{}, ends: map[string]int{}, laws: []string{""},
+	}
+	first, err := k.first()
 	if err != nil {
 		return Result{}, err
 	}
-	k := &walk{rules: r, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, ends: map[string]int{}}
 	err = k.run(first)
 	return Result{Worlds: len(k.seen), Transitions: k.transitions, Ends: k.ends}, err
 }
 
-// walk visits every world that can be reached, each once.
+// walk visits every world that can be reached, each once, in depth first.
 type walk struct {
-	*rules
+	*table
 	seed        maphash.Seed
-	seen        map[uint64]struct{}
-	todo        []visit
-	trail       []link
+	seen        map[uint64]bool // worlds by their hash; true while the walk is on its way through one
+	way         []stop          // to where the walk is
+	list        []step          // that is being made
+	laws        []string
 	transitions int
 	ends        map[string]int
 }
 
-type visit struct {
-	w  world
-	at int32 // in trail
+// stop is a world on the way, and the steps from it.
+type stop struct {
+	key   uint64
+	steps []step
+	next  int // of steps
 }
 
-// link is how a world was first reached.
-type link struct {
-	from int32
-	name string
-}
-
-// add queues a world that was not seen before. Worlds are told apart by 64 bits of hash with a seed of its own for every walk: that two of a million share one is less likely
-// than one in ten million, and another run would part them.
-func (k *walk) add(w world, from int32, name string) {
-	key := maphash.Comparable(k.seed, w)
-	if _, ok := k.seen[key]; ok {
-		return
-	}
-	k.seen[key] = struct{}{}
-	k.trail = append(k.trail, link{from, name})
-	k.todo = append(k.todo, visit{w, int32(len(k.trail) - 1)})
-}
+// key is a world's. Worlds are told apart by 64 bits of hash with a seed of its own for every walk: that two of ten
+// million share one is less likely than one in a hundred thousand, and another run would part them.
+func (k *walk) key(w *world) uint64 { return maphash.Comparable(k.seed, *w) }
 
 func (k *walk) run(first world) error {
-	k.add(first, -1, "")
-	for len(k.todo) > 0 {
-		v := k.todo[len(k.todo)-1]
-		k.todo = k.todo[:len(k.todo)-1]
-		if err := k.visit(v); err != nil {
-			return err
-		}
+	if err := k.enter(&first, k.key(&first)); err != nil {
+		return err
 	}
-	return nil
-}
-
-func (k *walk) visit(v visit) error {
-	if v.w.wrong != "" {
-		return k.counter(v, v.w.wrong)
-	}
-	if v.w.ended() {
-		k.ends[v.w.pair()]++
-		if why := k.verdicts(&v.w); why != "" {
-			return k.counter(v, why+": "+v.w.pair())
+	for len(k.way) > 0 {
+		at := &k.way[len(k.way)-1]
+		if at.next == len(at.steps) {
+			k.seen[at.key] = false
+			k.way = k.way[:len(k.way)-1]
+			continue
 		}
-		return nil
-	}
-	moves := 0
-	for _, s := range k.steps(v.w) {
-		if !s.accident {
-			moves++
-		}
+		s := &at.steps[at.next]
+		at.next++
 		k.transitions++
-		k.add(s.to, v.at, s.name)
-	}
-	if moves == 0 {
-		return k.counter(v, "deadlock: "+v.w.pair())
+		key := k.key(&s.to)
+		switch entered, seen := k.seen[key]; {
+		case entered:
+			return k.counter("a conversation that need not end: " + k.pair(&s.to))
+		case !seen:
+			if err := k.enter(&s.to, key); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-func (k *walk) counter(v visit, why string) error {
-	c := &Counterexample{Why: why}
-	for at := v.at; at >= 0; at = k.trail[at].from {
-		if k.trail[at].name != "" {
-			c.Trail = append(c.Trail, k.trail[at].name)
+// enter is the walk coming to a world that it has not seen.
+func (k *walk) enter(w *world, key uint64) error {
+	k.seen[key] = true
+	if w.wrong != 0 {
+		return k.counter(k.laws[w.wrong])
+	}
+	n := len(k.way)
+	if n == cap(k.way) {
+		k.way = append(k.way, stop{})
+	}
+	k.way = k.way[:n+1]
+	at := &k.way[n]
+	k.list = at.steps[:0] // a stop's room is used again
+	if w.ended() {
+		k.ends[k.pair(w)]++
+		if why := k.judge(w); why != "" {
+			k.way = k.way[:n]
+			return k.counter(why + ": " + k.pair(w))
+		}
+	} else {
+		k.steps(*w)
+		if !slices.ContainsFunc(k.list, func(s step) bool { return !s.accident }) {
+			k.way = k.way[:n]
+			return k.counter("deadlock: " + k.pair(w))
 		}
 	}
-	slices.Reverse(c.Trail)
+	*at = stop{key: key, steps: k.list}
+	return nil
+}
+
+func (k *walk) counter(why string) error {
+	c := &Counterexample{Why: why}
+	for _, at := range k.way {
+		c.Trail = append(c.Trail, k.text(at.steps[at.next-1].label))
+	}
 	return c
+}
+
+// breaks is the number of a law that a step breaks, for its world to hold.
+func (k *walk) breaks(why string) uint8 {
+	if i := slices.Index(k.laws, why); i >= 0 {
+		return uint8(i)
+	}
+	k.laws = append(k.laws, why)
+	return uint8(len(k.laws) - 1)
 }

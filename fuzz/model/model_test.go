@@ -31,10 +31,16 @@ func TestEveryConversation(t *testing.T) {
 		p    *syncproto.Profile
 		o    Options
 	}{
-		{"init with mounts", container.InitProfile(), Options{Commit: "ready", Narrowed: container.InitProfile().Forbid("hooks").Forbid("seccomp"), Room: 1}},
-		{"init with a console", container.InitProfile(), Options{Commit: "ready", Narrowed: container.InitProfile().Forbid("mount"), Room: 1}},
+		{"init with mounts", container.InitProfile(), Options{
+			Commit: "ready", Narrowed: container.InitProfile().Forbid("hooks").Forbid("seccomp"), Room: 1,
+		}},
+		{"init with a console", container.InitProfile(), Options{
+			Commit: "ready", Narrowed: container.InitProfile().Forbid("mount"), Room: 1,
+		}},
 		{"init with hooks", container.InitProfile(), Options{Commit: "ready", Narrowed: hooked()}},
-		{"init with two codecs", container.InitProfile(), Options{Commit: "ready", Codecs: 2, Narrowed: container.InitProfile().Forbid("mount").Forbid("hooks")}},
+		{"init with two codecs", container.InitProfile(), Options{
+			Commit: "ready", Codecs: 2, Narrowed: container.InitProfile().Forbid("mount").Forbid("hooks"),
+		}},
 		{"setns", container.SetnsProfile(), Options{Commit: "ready"}},
 		{"start", container.StartProfile(), Options{Room: 3}},
 		{"the parent asks", asked(), Options{}},
@@ -53,17 +59,20 @@ func TestEveryConversation(t *testing.T) {
 	}
 }
 
-// numbered is a profile whose messages are numbers, with one row more or less: two versions of a program, as they were once.
+// numbered is a profile whose messages are numbers, with one row more or less: two versions of a program, as they were
+// once.
 func numbered(rows ...string) *syncproto.Profile {
 	p := &syncproto.Profile{Name: "numbered", Phases: []syncproto.Phase{{Name: "setup", Asker: child, Commit: true}}}
 	for i, meaning := range rows {
 		number := string(rune('0' + 2*i))
-		p.Phases[0].Rows = append(p.Phases[0].Rows, syncproto.Row{Request: number, Reply: number + "-ok", Max: 1, Doc: meaning})
+		row := syncproto.Row{Request: number, Reply: number + "-ok", Max: 1, Doc: meaning}
+		p.Phases[0].Rows = append(p.Phases[0].Rows, row)
 	}
 	return p
 }
 
-// Two versions that number their messages differently would run each other's hooks. They find out before anything happens.
+// Two versions that number their messages differently would run each other's hooks. They find out before anything
+// happens.
 func TestTwoVersionsPartBeforeAnythingHappens(t *testing.T) {
 	r, err := Check(numbered("ready", "hooks"), Options{Child: numbered("ready", "start", "hooks")})
 	if err != nil {
@@ -87,7 +96,7 @@ func TestWhatCannotBeWalkedIsRefused(t *testing.T) {
 	for _, name := range "abcdefghijklm" {
 		wide.Phases[1].Rows = append(wide.Phases[1].Rows, syncproto.Row{Request: string(name), Reply: "ok"})
 	}
-	if _, err := Check(wide, Options{}); err == nil || !strings.Contains(err.Error(), "15 rows") && !strings.Contains(err.Error(), "16 rows") {
+	if _, err := Check(wide, Options{}); err == nil || !strings.Contains(err.Error(), "16 rows") {
 		t.Errorf("a profile of too many rows: %v", err)
 	}
 }

@@ -3,126 +3,228 @@ package model
 import "github.com/handfast/handfast/syncproto"
 
 // steps are all that can happen next.
-func (k *rules) steps(w world) (list []step) {
-	for _, r := range []syncproto.Role{parent, child} {
-		if !w.fate[r].acts() {
-			continue
+func (k *walk) steps(w world) {
+	for _, r := range [...]syncproto.Role{parent, child} {
+		switch w.fate[r] {
+		case running:
+			k.runs(w, r)
+			k.deaths(w, r)
+		case done:
+			k.add(label{r, "closes", 0}, k.close(w, r, ended), false)
+			k.stops(w, r)
 		}
-		who := "the " + r.String() + " "
-		if w.fate[r] == running {
-			list = k.own(list, w, r, who)
-		} else if w.queued[r] == 0 || r == child {
-			list = append(list, step{who + "closes", w.close(r, ended), false}) // the grace is over and all that had come is read; a child has none
-		}
-		if w.reads(r) {
-			if next, name, ok := k.receive(w, r); ok {
-				list = append(list, step{who + name, next, false})
-			}
-		}
-		list = w.deaths(list, r, who)
 	}
-	return list
 }
 
-// own are r's own moves while it runs.
-func (k *rules) own(list []step, w world, r syncproto.Role, who string) []step {
-	if w.cause[r] {
-		if next, ok := w.report(r, k.room); ok {
-			list = append(list, step{who + "reports its failure", next, false})
-		}
-		return list
+func (k *walk) add(l label, to world, accident bool) {
+	k.forget(&to)
+	k.list = append(k.list, step{l, to, accident})
+}
+
+// runs are r's moves while its Session is not over.
+func (k *walk) runs(w world, r syncproto.Role) {
+	s := &k.sides[w.s[r]]
+	switch {
+	case w.out[r] != 0:
+		k.writes(w, r)
+	case s.live:
+		k.says(w, r)
 	}
-	list = k.says(list, w, r, who)
-	if w.m[r].State() != syncproto.Opened || r == child {
-		failing := w // after a refusal, or having shut down its own writing, that may be all there is left to do
-		failing.cause[r], failing.hurt = true, true
-		list = append(list, step{who + "fails", failing, !w.refused && !w.shut[r]})
+	if s.reading && k.reads(&w, r, s) {
+		if next, does, frame := k.receive(w, r); does != "" {
+			k.add(label{r, does, frame}, next, false)
+		}
+		if s.live && s.state > syncproto.Opened { // a failure to read
+			broken := w
+			broken.is[r], broken.hurt = w.is[r]|deaf, true
+			k.add(label{r, "cannot read any more", 0}, k.tell(broken, r, input{op: opReadFailed}), true)
+		}
+	}
+	k.finishes(w, r, s)
+}
+
+// reads reports whether r looks at what comes. A parent always does, but for the time in which it writes; a child only
+// where it waits for something, or where its frame finds no room.
+func (k *walk) reads(w *world, r syncproto.Role, s *side) bool {
+	switch {
+	case w.out[r] != 0:
+		return k.blocked(w, r)
+	case r == parent || !s.live:
+		return true
+	}
+	return s.wait == syncproto.WaitHello || s.wait == syncproto.WaitConfig || s.wait == syncproto.WaitPeer
+}
+
+// writes are what can become of the frame under way.
+func (k *walk) writes(w world, r syncproto.Role) {
+	frame := w.out[r]
+	if next, ok := k.write(w, r); ok {
+		k.add(label{r, "sends", frame}, next, false)
+	}
+	if next, ok := k.begin(w, r); ok {
+		k.add(label{r, "sends the beginning of", frame}, next, true)
+	}
+	if k.sides[w.s[r]].live {
+		k.add(label{r, "cannot send", frame}, k.writeFails(w, r), true)
+	}
+}
+
+// says are the words of r's caller that its Session allows.
+func (k *walk) says(w world, r syncproto.Role) {
+	if w.is[r]&shut != 0 {
+		return
 	}
 	if r == parent {
-		return k.parents(list, w)
+		k.word(w, r, input{op: opHello}, false)
+		if k.sides[w.s[r]].agreed && int(w.sent) < len(k.rules.configs[0]) {
+			k.word(w, r, input{opConfig, w.sent}, false)
+		}
+	} else {
+		k.word(w, r, input{op: opConfirm}, false)
+		k.word(w, r, input{opConfirm, 1}, true)
+		k.word(w, r, input{op: opNote}, false)
+		k.word(w, r, input{op: opExec}, false)
 	}
-	if w.m[child].State() == syncproto.Committed {
-		list = append(list, step{"the child executes", w.close(child, executed), false})
-	}
-	return w.halfClose(list, child)
-}
-
-// says are the words that r's machine allows. A word that finds no room waits.
-func (k *rules) says(list []step, w world, r syncproto.Role, who string) []step {
-	for _, f := range k.words[r] {
-		if f.Kind == syncproto.KindReply && k.uncommitted(&w) {
+	for i, f := range k.rules.words[r] {
+		if f.kind == syncproto.KindReply && k.uncommitted(&w) {
 			continue
 		}
-		if next, ok := w.send(r, f, k.room); ok {
-			list = append(list, step{who + "says " + label(f.Kind, f.Name), next, false})
+		k.word(w, r, input{opCall, uint16(i)}, false)
+	}
+	k.word(w, r, input{op: opRefuse}, true)
+}
+
+// word is one of them: what is made is sent at once if there is room, whole or in two pieces, and waits if there is
+// none.
+func (k *walk) word(w world, r syncproto.Role, in input, accident bool) {
+	out := k.ask(w.s[r], in)
+	if out.err != "" {
+		if out.to != w.s[r] {
+			w.wrong = k.breaks("a frame that is refused has changed the conversation: " + out.err)
+			k.add(label{r, "tries to say something", 0}, w, false)
 		}
+		return
 	}
-	if next, ok := w.send(r, syncproto.Frame{Kind: syncproto.KindError, Fail: true}, k.room); ok {
-		next.refused, next.hurt = true, true
-		list = append(list, step{who + "refuses", next, true})
+	w.s[r], w.out[r] = out.to, out.frame
+	switch in.op {
+	case opConfig:
+		w.sent = out.off
+	case opConfirm:
+		w.lied = in.arg != 0
+		w.hurt = w.hurt || w.lied
+	case opRefuse:
+		w.refused, w.hurt = true, true
 	}
-	return list
+	says := label{r, "says", out.frame}
+	if !k.sides[out.to].live {
+		w.wrong = k.breaks("a side's own word ends its conversation")
+		k.add(says, w, accident)
+		return
+	}
+	if next, ok := k.begin(w, r); ok {
+		k.add(label{r, "sends the beginning of", out.frame}, next, true)
+	}
+	if next, ok := k.write(w, r); ok {
+		k.add(says, next, accident)
+	} else {
+		k.add(label{r, "finds no room for", out.frame}, w, accident)
+	}
 }
 
 // uncommitted reports that the parent is asked for what takes a commit of its caller first.
-func (k *rules) uncommitted(w *world) bool {
-	return k.commit != "" && w.m[parent].Pending() == k.commit && !w.committed
+func (k *walk) uncommitted(w *world) bool {
+	return k.rules.commit != "" && k.sides[w.s[parent]].pending == k.rules.commit && !w.committed
 }
 
-// parents are the moves that only a parent has.
-func (k *rules) parents(list []step, w world) []step {
-	if k.uncommitted(&w) {
-		done := w
-		done.committed = true
-		list = append(list, step{"the parent commits", done, false})
+// finishes are the ways in which r itself ends the conversation, or learns that it has ended.
+func (k *walk) finishes(w world, r syncproto.Role, s *side) {
+	hurt := w
+	hurt.hurt = true
+	if s.live && w.out[r] == 0 {
+		failed := hurt
+		failed.is[r] |= failing
+		// After a refusal, or having shut down its own writing, that may be all there is left to do.
+		k.add(label{r, "fails", 0}, k.end(failed, r, opAbort, byFailure), !w.refused && w.is[r]&shut == 0)
+		k.halfClose(w, r, s)
 	}
-	// Every wait is bounded; where the child does nothing more, that bound is all there is to count on.
-	if w.m[parent].Waiting() != syncproto.WaitSelf {
-		list = append(list, step{"the parent's deadline passes", w.decide(syncproto.TimedOut, k.room), w.fate[child] != stopped})
+	if s.live {
+		k.add(label{r, "gives up", 0}, k.end(hurt, r, opCancel, byCancel), true)
 	}
-	if w.fate[child] == leaked && w.queued[parent] == 0 && !w.torn[parent] {
-		dead := w
-		dead.m[parent].Fail(syncproto.Died)
-		list = append(list, step{"the parent learns of the child's exit", dead.close(parent, ended), false})
+	k.expires(hurt, r, s)
+	if r == child {
+		if s.live && s.state == syncproto.Committed && w.out[r] == 0 {
+			k.add(label{r, "executes", 0}, k.close(w, child, executed), false)
+		}
+		return
 	}
-	list = append(list, step{"the parent cancels", w.decide(syncproto.Cancelled, k.room), true})
-	return w.halfClose(list, parent)
+	if s.live && w.out[r] == 0 && k.uncommitted(&w) {
+		granted := w
+		granted.committed = true
+		k.add(label{r, "commits", 0}, granted, false)
+	}
+	if f := w.fate[child]; f == killed || f == leaked || f == ended {
+		if next := k.tell(w, parent, input{op: opExited}); next != w {
+			k.add(label{r, "learns of the child's exit", 0}, next, f != leaked)
+		}
+	}
+}
+
+// expires is the deadline of what r waits for. Every wait for the peer is bounded; where that does nothing more, the
+// bound is all there is to count on. What has come by then is read first, after the end is known.
+func (k *walk) expires(w world, r syncproto.Role, s *side) {
+	stuck := w.fate[r.Peer()] == stopped
+	switch s.wait {
+	case syncproto.WaitHello, syncproto.WaitConfig:
+	case syncproto.WaitPeer, syncproto.WaitEnd:
+		if r == child {
+			return // a child waits for these without bound: it would find end of file
+		}
+	case syncproto.WaitTold:
+		w.is[r] |= mute
+		stuck = stuck || w.fate[r.Peer()] == leaked
+	case syncproto.WaitGrace:
+		if w.queued[r] != 0 {
+			return
+		}
+		w.is[r] |= deaf
+		stuck = true
+	default:
+		if !s.live || w.out[r] == 0 {
+			return // but a frame that finds no room is bounded too
+		}
+	}
+	if s.wait == syncproto.WaitTold && !k.blocked(&w, r) {
+		return
+	}
+	k.add(label{r, "has waited too long", 0}, k.end(w, r, opExpired, byDeadline), !stuck)
 }
 
 // halfClose is shutdown(SHUT_WR). A parent that has heard EXEC loses nothing by it, a child that has said it may not.
-func (w world) halfClose(list []step, r syncproto.Role) []step {
-	s := w.m[r].State()
-	if w.shut[r] || s == syncproto.Opened || s == syncproto.Failed || s == syncproto.Committed && r == child {
-		return list
+func (k *walk) halfClose(w world, r syncproto.Role, s *side) {
+	if w.is[r]&shut != 0 || s.state == syncproto.Opened || s.state == syncproto.Committed && r == child {
+		return
 	}
-	w.shut[r] = true
-	w.hurt = w.hurt || s != syncproto.Committed
-	return append(list, step{"the " + r.String() + " shuts down its writing", w, true})
+	w.is[r] |= shut
+	w.hurt = w.hurt || s.state != syncproto.Committed
+	k.add(label{r, "shuts down its writing", 0}, w, true)
 }
 
 // deaths are the ways to be ended from outside.
-func (w world) deaths(list []step, r syncproto.Role, who string) []step {
-	dead := w.close(r, killed)
+func (k *walk) deaths(w world, r syncproto.Role) {
+	dead := k.close(w, r, killed)
 	dead.hurt = true
-	list = append(list, step{who + "dies", dead, true})
-	if to := r.Peer(); w.fate[to].acts() && !w.shut[r] && w.m[r].State() < syncproto.Closed {
-		dead.torn[to] = true // descriptors ride with the first byte, so those of a frame that is cut short have come
-		dead.flying++
-		list = append(list, step{who + "dies in the middle of a frame", dead, true})
-	}
-	if r == child && w.fate[parent].acts() {
-		stuck := w.settle(child, stopped)
-		stuck.hurt = true
-		list = append(list, step{"the child stops", stuck, true})
-		stuck.fate[child] = leaked
-		list = append(list, step{"the child dies with its socket leaked", stuck, true})
-	}
-	return list
+	k.add(label{r, "dies", 0}, dead, true)
+	k.stops(w, r)
 }
 
-func label(kind syncproto.Kind, name string) string {
-	if name == "" {
-		return kind.String()
+// stops are the ways in which a child does nothing more while its socket stays open.
+func (k *walk) stops(w world, r syncproto.Role) {
+	if r == parent || !w.fate[parent].acts() {
+		return
 	}
-	return kind.String() + " " + name
+	stuck := k.leave(w, child, stopped)
+	stuck.hurt = true
+	k.add(label{r, "stops", 0}, stuck, true)
+	stuck.fate[child] = leaked
+	k.add(label{r, "dies with its socket leaked", 0}, stuck, true)
 }

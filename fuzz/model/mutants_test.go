@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// mutant is a mistake that handshakes of this kind have made, put back into the code that the walk runs on: one text of one file is replaced by another.
-// B and F with a number are the mistakes of libcontainer's handshakes from 2016 on: the general ones, and those of one function (test/history shows each as it was).
+// mutant is a mistake that handshakes of this kind have made, put back into the code that the walk runs on: one text of
+// one file is replaced by another. B and F with a number are the mistakes of libcontainer's handshakes from 2016 on:
+// the general ones, and those of one function (test/history shows each as it was).
 type mutant struct {
 	name     string
 	file     string // below the module's root
@@ -22,15 +23,21 @@ const (
 	machineFile = "syncproto/machine.go"
 	verdictFile = "syncproto/verdict.go"
 	rulesFile   = "syncproto/state.go"
+	messageFile = "syncproto/messages.go"
+	sessionFile = "syncproto/session/session.go"
+	endFile     = "syncproto/session/end.go"
+	receiveFile = "syncproto/session/receive.go"
+	sendFile    = "syncproto/session/send.go"
 	effectsFile = "fuzz/model/effects.go"
 	movesFile   = "fuzz/model/moves.go"
 )
 
 var mutants = []mutant{
-	{"B4: the table: an ERROR before the configuration is taken for something else", rulesFile,
-		`{Agreed, Child, KindError, Failed,`, `{Agreed, Child, KindError, Agreed,`, "without a verdict"},
-	{"F5: the table: an ERROR is the first of two messages, and the second can be cut off", rulesFile,
-		`{Configured, Child, KindError, Failed,`, `{Configured, Child, KindError, Configured,`, "without a verdict"},
+	{"B4: an ERROR before the configuration is taken for something else", receiveFile, "\ts.peerError(at, r.Code)\n",
+		"\tif at.State >= syncproto.Agreed {\n\t\ts.peerError(at, r.Code)\n\t}\n", "goes on after ERROR"},
+	{"F5: an ERROR is the first of two messages, and the second can be cut off", endFile,
+		"s.wordOf, s.word = 0, \"\"\n\t\ts.stage = over", "s.wordOf, s.word = 0, \"\"\n\t\ts.stage = listening",
+		"goes on after ERROR"},
 	{"the table: an execution that fails has no word for it", rulesFile,
 		`{Committed, Child, KindError, Failed, "The execution itself failed."},`, ``, "success without EXEC"},
 	{"B3: a message without a name is the first one", machineFile,
@@ -40,37 +47,78 @@ var mutants = []mutant{
 	{"F12: a request may come while another is unanswered", machineFile,
 		`case m.pending >= 0:
 		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while`, `case false:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while`, "broke the protocol"},
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while`, "while another request is unanswered"},
 	{"F10: any answer will do", machineFile, `case name != m.row().Reply:`, `case false:`, "is no answer to"},
 	{"F16: an answer may be given twice", machineFile,
-		"m.counts, m.answered = [maxRows]uint16{}, [maxRows]uint16{}\n\t}\n\tm.pending = -1", "m.counts, m.answered = [maxRows]uint16{}, [maxRows]uint16{}\n\t\tm.pending = -1\n\t}", ""},
+		"[maxRows]uint16{}\n\t}\n\tm.pending = -1\n\treturn nil",
+		"[maxRows]uint16{}\n\t\tm.pending = -1\n\t}\n\treturn nil", "is no answer to"},
 	{"F10: a refusal is taken for the answer", machineFile,
-		"m.pending = -1\n\treturn Configured, nil", "m.answered[m.pending]++\n\tm.pending = -1\n\treturn Configured, nil", "is required and was not answered"},
-	{"F14: what is required may be left out", machineFile, `m.answered[i] < r.Min`, `false`, "is required and was not answered"},
-	{"F8: end of file is success", verdictFile, `if m.state == Committed && m.role == Parent {`, `if m.role == Parent {`, "success without EXEC"},
-	{"F11: the last reason replaces the first", verdictFile, `m.outcome = max(m.outcome, why)`, `m.outcome = why`, "ERROR"},
-	{"B8: a wait for the configuration is not bounded", verdictFile, `return WaitConfig`, `return WaitSelf`, "deadlock"},
+		"m.pending = -1\n\treturn Configured, nil",
+		"m.answered[m.pending]++\n\tm.pending = -1\n\treturn Configured, nil", "is required and was not answered"},
+	{"F14: what is required may be left out", machineFile,
+		`m.answered[i] < r.Min`, `false`, "is required and was not answered"},
+	{"F8: end of file is success", verdictFile,
+		`if m.state == Committed && m.role == Parent {`, `if m.role == Parent {`, "success without EXEC"},
+	{"F11: the last reason replaces the first", endFile,
+		"if s.stage == live {\n\t\tat := s.m.Verdict()", "if true {\n\t\tat := s.m.Verdict()", "gives way to died"},
+	{"B8: a wait for the configuration is not bounded", verdictFile,
+		`return WaitConfig`, `return WaitSelf`, "deadlock"},
 	{"B8: a wait for the execution is not bounded", verdictFile, `return WaitEnd`, `return WaitSelf`, "deadlock"},
-	{"B8: nobody watches the child's process", movesFile, `if w.fate[child] == leaked &&`, `if false &&`, "deadlock"},
-	{"F14: run goes out before the commit", movesFile, `if f.Kind == syncproto.KindReply && k.uncommitted(&w) {`, `if false {`, "before the parent has committed"},
-	{"F3: a child that succeeds reports an empty error", movesFile, `w.close(child, executed), false}`, `func() world { next, _ := w.report(child, k.room); return next }(), false}`, "nothing disturbed"},
-	{"F8: a parent that gives up waits for its child before it ends it", movesFile, `else if w.queued[r] == 0 || r == child {`, `else if !w.fate[child].open() || r == child {`, "deadlock"},
-	{"B2: tables are not compared", effectsFile, `k.profile[parent].Hash() != k.profile[child].Hash()`, `false`, "for which there is no row"},
-	{"B1: a connection reset ends the reading", effectsFile,
-		"w.fate[r] = over\n\t\treturn w, true", "return w.close(r, ended), true", "the child's ERROR is lost"},
-	{"F1: a child fails before it can report", effectsFile, `case ok && next.fate[r] == running:`, `case ok && r == child:
-		next = w
-		next.m[r].Fail(syncproto.LocalError)
-	case ok && next.fate[r] == running:`, "is never told"},
-	{"F4: the parent shuts down its writing behind the configuration", effectsFile,
-		`w.queued[to]++`, "w.queued[to]++\n\tw.shut[r] = w.shut[r] || f.Kind == syncproto.KindConfig && !f.More", "nothing disturbed"},
+	{"B8: nobody watches the child's process", endFile, "s.gone = true", "", "deadlock"},
+	{"F14: run goes out before the commit", movesFile,
+		`if f.kind == syncproto.KindReply && k.uncommitted(&w) {`, `if f.kind == 0 {`,
+		"before the parent has committed"},
+	{"F3: a child that succeeds reports an empty error", movesFile,
+		`k.close(w, child, executed)`, `k.end(w, child, opAbort, byFailure)`, "nothing disturbed"},
+	{"F8: a parent that gives up waits for its child: a drain does not end", endFile,
+		"case listening:\n\t\ts.end()", "case listening:", "need not end"},
+	{"B2: tables are not compared", messageFile, `|| h.Hash != p.fingerprint()`, ``, "another table is accepted"},
+	{"B1: a connection reset ends the reading", sendFile,
+		"s.decide(s.m.Verdict(), syncproto.Broken)\n\t\ts.stage = listening",
+		"s.decide(s.m.Verdict(), syncproto.Broken)\n\t\ts.end()", "the child's ERROR is lost"},
+	{"F1: a child fails before it can report", endFile, `if s.broken || s.gone {`,
+		`if s.broken || s.gone || s.Role() == syncproto.Child {`, "is never told"},
+	{"F4: the parent shuts down its writing behind the configuration", effectsFile, "w.queued[to]++\n",
+		"w.queued[to]++\n\tif p.Kind == syncproto.KindConfig && !p.More() {\n\t\tw.is[r] |= shut\n\t}\n",
+		"nothing disturbed"},
 	{"F14: a decoder reads too much, and what it had is lost", effectsFile,
-		`in := w.queue[r][0]`, "in := w.queue[r][max(1, w.queued[r])-1]", "broke the protocol"},
-	{"descriptors of what nobody reads any more stay open", effectsFile, `w.flying -= int8(w.queue[r][i].h.NFDs)`, `_ = i`, "neither delivered nor closed"},
-	{"descriptors of a frame that is cut short stay open", effectsFile, "w.torn[r] = false\n\t\tw.flying--", "w.torn[r] = false", "neither delivered nor closed"},
+		`frame = w.queue[r][0]`, "frame = w.queue[r][max(1, w.queued[r])-1]", "broke the protocol"},
+	{"a deadline is told with another code", endFile, `s.cancel(syncproto.TimedOut, syncproto.CodeTimeout,`,
+		`s.cancel(syncproto.TimedOut, syncproto.CodeInternal,`, "with the code"},
+	{"a greeting is refused with another code", receiveFile, `s.words(d.Code, d.Error())`,
+		`s.words(syncproto.CodeInternal, d.Error())`, "with the code"},
+	{"a refusal ends the conversation", receiveFile,
+		`if h.Re != 0 {`, `if false {`, "a refusal ended the conversation"},
+	{"the digest is not compared", receiveFile, `ok.Digest != s.digest || `, ``, "another configuration than was sent"},
+	{"a frame that is refused has an effect", sendFile, "\tif off > 0 {\n",
+		"\ts.digest = syncproto.Digest(config)\n\tif off > 0 {\n", "that is refused has changed the conversation"},
+	{"a CANCEL is said twice", sendFile, "s.told = true\n\t\ts.listen()", "s.told = true",
+		"CANCEL is said after the last word"},
+	{"a CANCEL is answered by a child that has failed already", receiveFile,
+		`return Event{} // it was heard`, `return ev // it was heard`, "answer it once more"},
+	{"an ERROR is lost behind a local error", receiveFile, `case ev.Kind == Error:`,
+		`case ev.Kind == Error && s.verdict.Outcome == syncproto.PeerError:`, "ERROR is lost"},
+	{"a local error is lost behind an ERROR", endFile, `case o == syncproto.LocalError, o == syncproto.PeerError:`,
+		`case o == syncproto.PeerError:`, "gives way to"},
+	{"a child that has said EXEC gives up telling that it failed", sessionFile,
+		`return s.Role() == syncproto.Child && s.m.State() == syncproto.Committed`, `return false`,
+		"success without EXEC"},
+	{"a peer that shuts down its writing is told nothing more", endFile,
+		`if s.deaf = true; s.stage == telling || s.stage == over {`, `if s.deaf = true; s.stage == over {`,
+		"success without EXEC"},
+	{"a socket that takes no more is taken for one whose peer has gone", sendFile, `s.closed || gone`,
+		`s.closed || gone || s.left`, "does not wait for"},
+	{"HELLO_ACK stays due", sendFile, `s.greeting = false`, ``, "what is due cannot be said"},
+	{"a CANCEL that crosses EXEC is a violation", machineFile, "case KindCancel:\n\t\t\treturn Committed, true",
+		"case KindCancel:\n\t\t\treturn Committed, false", "CANCEL from the parent"},
+	{"descriptors of what nobody reads any more stay open", effectsFile,
+		`w.flying -= int8(k.packets[w.queue[r][i]].NFDs)`, `_ = i`, "neither delivered nor closed"},
+	{"descriptors of a frame that is cut short stay open", effectsFile,
+		"w.flying -= int8(k.packets[w.part[r]].NFDs)\n", "", "neither delivered nor closed"},
 }
 
-// The walk is worth what it can find: each mistake is put back, with the compiler's own means, and the walk must name it.
+// The walk is worth what it can find: each mistake is put back, with the compiler's own means, and the walk must name
+// it.
 func TestMutantsAreFound(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -96,7 +144,8 @@ func (m mutant) walk(t *testing.T, root string) string {
 		t.Fatalf("%s holds %d times what is to be replaced, want once: %s", m.file, n, m.old)
 	}
 	dir := t.TempDir()
-	changed, overlay, binary := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "walk")
+	changed, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
+	binary := filepath.Join(dir, "walk")
 	text, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, m.file): changed}})
 	if err == nil {
 		err = os.WriteFile(overlay, text, 0o600)
@@ -107,7 +156,8 @@ func (m mutant) walk(t *testing.T, root string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-buildvcs=false", "-overlay", overlay, "-o", binary, "./internal/walk")
+	build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-overlay", overlay, "-o", binary,
+		"./internal/walk")
 	build.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("the mutant does not compile: %v\n%s", err, out)

@@ -1,4 +1,5 @@
-// Command walk is a short walk, for the test that plants mistakes in the code: its status is 1, and it prints the counterexample, if a law is broken.
+// Command walk is a short walk, for the test that plants mistakes in the code: its status is 1, and it prints the
+// counterexample, if a law is broken.
 package main
 
 import (
@@ -10,12 +11,15 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// numbered is a profile whose messages are numbers, as they were once: a version of the program with one row more numbers them differently.
+// numbered is a profile whose messages are numbers, as they were once: a version of the program with one row more
+// numbers them differently.
 func numbered(rows ...string) *syncproto.Profile {
-	p := &syncproto.Profile{Name: "numbered", Phases: []syncproto.Phase{{Name: "setup", Asker: syncproto.Child, Commit: true}}}
+	setup := syncproto.Phase{Name: "setup", Asker: syncproto.Child, Commit: true}
+	p := &syncproto.Profile{Name: "numbered", Phases: []syncproto.Phase{setup}}
 	for i, meaning := range rows {
 		number := string(rune('0' + 2*i))
-		p.Phases[0].Rows = append(p.Phases[0].Rows, syncproto.Row{Request: number, Reply: number + "-ok", Max: 1, Doc: meaning})
+		row := syncproto.Row{Request: number, Reply: number + "-ok", Max: 1, Doc: meaning}
+		p.Phases[0].Rows = append(p.Phases[0].Rows, row)
 	}
 	return p
 }
@@ -27,7 +31,9 @@ func asked() *syncproto.Profile {
 			{Request: "what", Reply: "that", Max: 1, ReplyFDs: syncproto.FDCount{Max: 1}},
 			{Request: "go", Reply: "going", Min: 1, Max: 1, Next: "last"},
 		}},
-		{Name: "last", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "may", Reply: "yes", Max: 1}}},
+		{Name: "last", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{
+			{Request: "may", Reply: "yes", Max: 1},
+		}},
 	}}
 }
 
@@ -37,9 +43,9 @@ func main() {
 		p *syncproto.Profile
 		o model.Options
 	}{
+		{numbered("ready", "hooks"), model.Options{Child: numbered("ready", "start", "hooks")}},
 		{container.InitProfile(), model.Options{Commit: "ready", Narrowed: hooked}},
 		{asked(), model.Options{}},
-		{numbered("ready", "hooks"), model.Options{Child: numbered("ready", "start", "hooks")}},
 	} {
 		if _, err := model.Check(c.p, c.o); err != nil {
 			fmt.Println(err)

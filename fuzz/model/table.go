@@ -1,0 +1,253 @@
+package model
+
+import (
+	"strings"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/session"
+)
+
+// A walk meets the same Session and the same frame in very many worlds. Each is kept once, and a world holds its
+// number: so worlds are small, and what a Session makes of an input is worked out once, by the Session itself. That
+// equal Sessions behave alike is what makes this sound, and package session tests it.
+
+// op is what a Session can be told or asked for; the comment says what input.arg is.
+type op uint8
+
+const (
+	opSay         op = iota // -
+	opHello                 // -
+	opConfig                // number of the fragment
+	opConfirm               // 1: with other bytes than those that came
+	opCall                  // index of the word
+	opRefuse                // -
+	opNote                  // -
+	opExec                  // -
+	opAbort                 // -
+	opObey                  // Abort over a CANCEL
+	opCancel                // -
+	opReceive               // number of the frame
+	opLeft                  // -
+	opWritten               // -
+	opWriteFailed           // 1: the peer has closed its end
+	opEndOfFile             // 1: in the middle of a frame
+	opReadFailed            // -
+	opExpired               // -
+	opExited                // -
+	opQuiet                 // -
+	opNarrow                // -
+)
+
+// input is one call of a Session.
+type input struct {
+	op  op
+	arg uint16
+}
+
+// output is what came of it.
+type output struct {
+	to    uint32 // the Session afterwards
+	frame uint16 // that was made; zero for none
+	off   uint16 // opConfig: bytes of the configuration that have been sent with it
+	event session.EventKind
+	name  string // of the request or reply in the event
+	bytes string // of the configuration in the event
+	err   string // the Session refuses
+}
+
+// side is a Session and what it says of itself.
+type side struct {
+	s                                  session.Session
+	live, over, due                    bool
+	saying, reading, agreed, cancelled bool
+	state                              syncproto.State
+	wait                               syncproto.Wait
+	pending                            string
+	verdict                            syncproto.Verdict
+	last                               uint16 // number of the verdict
+}
+
+// packet is a frame as it travels.
+type packet struct {
+	syncproto.Header
+	bytes string
+	name  string         // of a REQUEST or REPLY
+	code  syncproto.Code // of an ERROR
+	role  string         // of an ERROR: who says it
+	echo  bool           // an ERROR that obeys a CANCEL
+}
+
+// final reports that the frame is its sender's last.
+func (p *packet) final() bool {
+	return p.Kind == syncproto.KindError && p.Re == 0 || p.Kind == syncproto.KindCancel
+}
+
+type question struct {
+	side uint32
+	input
+}
+
+// table holds what a walk has met. Number zero is nothing.
+type table struct {
+	rules    *rules
+	sides    []side
+	side     map[session.Session]uint32
+	packets  []packet
+	packet   map[string]uint16
+	verdicts []syncproto.Verdict
+	verdict  map[syncproto.Verdict]uint16
+	known    map[question]output
+}
+
+func newTable(r *rules) *table {
+	return &table{rules: r, sides: make([]side, 1), side: map[session.Session]uint32{},
+		packets: make([]packet, 1), packet: map[string]uint16{},
+		verdicts: make([]syncproto.Verdict, 1), verdict: map[syncproto.Verdict]uint16{}, known: map[question]output{}}
+}
+
+// number is that of a Session.
+func (t *table) number(s session.Session) uint32 {
+	if n, ok := t.side[s]; ok {
+		return n
+	}
+	n := uint32(len(t.sides))
+	v := s.Verdict()
+	t.sides = append(t.sides, side{
+		s: s, live: s.Live(), over: s.Over(), due: s.Due(), saying: s.Saying(), reading: s.Reading(),
+		agreed: s.Agreed(), cancelled: s.Cancelled(), state: s.State(), wait: s.Timer().Wait, pending: s.Pending(),
+		verdict: v, last: t.verdictNumber(v),
+	})
+	t.side[s] = n
+	return n
+}
+
+// verdictNumber is that of a verdict.
+func (t *table) verdictNumber(v syncproto.Verdict) uint16 {
+	n, ok := t.verdict[v]
+	if !ok {
+		n = uint16(len(t.verdicts))
+		t.verdicts, t.verdict[v] = append(t.verdicts, v), n
+	}
+	return n
+}
+
+// frame is the number of a frame that a Session has made.
+func (t *table) frame(b []byte, name string) uint16 {
+	if n, ok := t.packet[string(b)]; ok {
+		return n
+	}
+	h, err := syncproto.ParseHeader(b)
+	if err != nil {
+		panic(err) // the Session made it
+	}
+	p := packet{Header: h, bytes: string(b), name: name}
+	if h.Kind == syncproto.KindError {
+		var r syncproto.Report
+		if codec.Decode(codec.JSON(), b[syncproto.HeaderSize:], &r, syncproto.Limits{}, true) == nil {
+			p.code, p.role = r.Code, r.Role
+		}
+		p.echo = h.Re == 0 && r.Code == syncproto.CodeCancelled
+	}
+	n := uint16(len(t.packets))
+	t.packets, t.packet[p.bytes] = append(t.packets, p), n
+	return n
+}
+
+// ask is what Session number n makes of an input. A Session that refuses has not changed.
+func (t *table) ask(n uint32, in input) output {
+	q := question{n, in}
+	if out, ok := t.known[q]; ok {
+		return out
+	}
+	s := t.sides[n].s
+	out := t.rules.call(t, &s, in)
+	out.to = t.number(s)
+	t.known[q] = out
+	return out
+}
+
+// call is the one place in which a walk touches a Session.
+func (r *rules) call(t *table, s *session.Session, in input) (out output) {
+	var b []byte
+	var err error
+	name := ""
+	switch in.op {
+	case opReceive:
+		return r.receives(s, &t.packets[in.arg])
+	case opSay:
+		b, err = s.Say(nil)
+	case opHello:
+		b, err = s.Hello(nil)
+	case opConfig:
+		var off int
+		b, off, err = s.Config(nil, r.configs[0], int(in.arg), int(r.configFDs))
+		out.off = uint16(off)
+	case opConfirm:
+		b, err = s.Confirm(nil, r.configs[in.arg])
+	case opCall:
+		w := &r.words[s.Role()][in.arg]
+		name = w.name
+		b, err = s.Call(nil, w.kind, syncproto.Call{Name: w.name}, w.fds)
+	case opRefuse:
+		b, err = s.Refuse(nil, syncproto.Report{Code: codeOfFailure})
+	case opNote:
+		b, err = s.Note(nil, syncproto.Note{Level: "info", Text: "a line"})
+	case opExec:
+		b, err = s.Exec(nil)
+	default:
+		return out.failed(r.tell(s, in))
+	}
+	if err == nil {
+		out.frame = t.frame(b, name)
+	}
+	return out.failed(err)
+}
+
+func (out output) failed(err error) output {
+	if err != nil {
+		out.err = err.Error()
+	}
+	return out
+}
+
+// tell is an input of which no frame comes.
+func (r *rules) tell(s *session.Session, in input) error {
+	switch in.op {
+	case opAbort:
+		s.Abort(syncproto.Report{Code: codeOfFailure})
+	case opObey:
+		s.Abort(syncproto.Report{Code: syncproto.CodeCancelled})
+	case opCancel:
+		s.Cancel("enough")
+	case opLeft:
+		s.Left()
+	case opWritten:
+		s.Written()
+	case opWriteFailed:
+		s.WriteFailed(in.arg == 1)
+	case opEndOfFile:
+		s.EndOfFile(in.arg == 1)
+	case opReadFailed:
+		s.ReadFailed()
+	case opExpired:
+		s.Expired()
+	case opExited:
+		s.Exited()
+	case opQuiet:
+		s.Quiet()
+	case opNarrow:
+		return s.Narrow(r.profile[s.Role()])
+	}
+	return nil
+}
+
+// receives is a frame that arrives.
+func (r *rules) receives(s *session.Session, p *packet) (out output) {
+	if err := s.Admit(p.Header); err != nil {
+		return out.failed(err)
+	}
+	ev, err := s.Receive(p.Header, []byte(p.bytes[syncproto.HeaderSize:]))
+	out.event, out.name, out.bytes = ev.Kind, strings.Clone(ev.Name), string(ev.Bytes)
+	return out.failed(err)
+}
