@@ -5,56 +5,282 @@ import (
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/session"
 )
 
-// Replay plays the transcript through a Machine of its role, by the profile that it ran, as a test: what was sent must be allowed to be sent, with the same header, and what was
-// received to be received. It returns the machine's verdict and the first divergence. A transcript that ends before its conversation did is no divergence.
+// Replay plays the transcript through a Session of its role, by the profile that it ran, as a test: what was sent must
+// be allowed to be sent, with the same header, what was received to be received, and the end must be the one that was
+// recorded. It returns the Session's verdict and the first divergence. A transcript that ends before its conversation
+// did is no divergence.
+//
+// A transcript does not hold all that passed. In the place of a body that was not kept, or that is secret, stands one
+// that says the least, so that arguments and digests are not compared; the configuration's size is.
 func (t *Transcript) Replay(p *syncproto.Profile) (syncproto.Verdict, error) {
-	m, err := syncproto.NewMachine(t.Role, p, syncproto.Limits{Config: syncproto.MaxConfig, Frames: 1<<16 - 1, Notes: 1<<16 - 1})
+	r := &replay{t: t, profile: p}
+	set, err := r.settings()
 	if err != nil {
 		return syncproto.Verdict{}, err
 	}
+	if r.s, err = session.New(t.Role, set); err != nil {
+		return syncproto.Verdict{}, err
+	}
 	for i, e := range t.Events {
-		if err := t.play(m, e); err != nil {
-			return m.Verdict(), fmt.Errorf("event %d, %s %s: %w", i+1, e.Header.Kind, e.Name, err)
+		if err := r.play(e); err != nil {
+			return r.s.Verdict(), fmt.Errorf("event %d, %s %s: %w", i+1, e.Header.Kind, e.Name, err)
 		}
 	}
-	return m.Verdict(), nil
+	return r.s.Verdict(), nil
 }
 
-func (t *Transcript) play(m *syncproto.Machine, e Event) error {
-	h := e.Header
-	switch {
-	case e.End == syncproto.Success:
-		if v := m.EndOfFile(); v.Outcome != syncproto.Success {
-			return fmt.Errorf("the end was success, and is %s in %s", v.Outcome, v.State)
+// replay is a transcript on its way through a Session.
+type replay struct {
+	t       *Transcript
+	profile *syncproto.Profile
+	s       session.Session
+	end     syncproto.Outcome // that was recorded; Undecided where the transcript ends before
+	config  []byte            // parent: what stands for the configuration
+	off     int               // bytes of it that have been sent
+	seq     uint16            // of the last frame that was received
+	refused bool              // one is missing, for it ended the conversation
+}
+
+// recorded is a codec by name whose frames were written down as JSON.
+type recorded struct {
+	codec.Codec
+	name string
+}
+
+// Name is what HELLO calls it.
+func (r recorded) Name() string { return r.name }
+
+// settings are those that the transcript shows its own side to have had.
+func (r *replay) settings() (*session.Settings, error) {
+	set := &session.Settings{Profile: r.profile, Limits: syncproto.Limits{
+		Config: syncproto.MaxConfig, Frames: 1<<16 - 1, Notes: 1<<16 - 1,
+	}}
+	offered, chosen, known := []string{"recorded"}, "", false
+	for _, e := range r.t.Events {
+		switch {
+		case e.End != syncproto.Undecided:
+			r.end = e.End
+		case e.Header.Kind == syncproto.KindHello && e.Body != "":
+			var h syncproto.Hello
+			if err := decode(e.Body, &h); err != nil {
+				return nil, fmt.Errorf("HELLO: %w", err)
+			}
+			offered = h.Codecs
+			if e.Sent {
+				set.Limits, set.Session, known = h.Limits, h.Session, true
+			}
+		case e.Header.Kind == syncproto.KindHelloAck && e.Body != "":
+			var a syncproto.HelloAck
+			if err := decode(e.Body, &a); err != nil {
+				return nil, fmt.Errorf("HELLO_ACK: %w", err)
+			}
+			chosen = a.Codec
+			if e.Sent {
+				set.Limits, set.PID = a.Limits, a.PID
+			}
+		case e.Header.Kind == syncproto.KindConfig && e.Sent:
+			if !known && e.Header.More() {
+				set.Limits.Fragment = e.Header.Length // that is how it was cut
+			}
+			if err := set.Limits.WithDefaults().Check(e.Header); err != nil {
+				return nil, err
+			}
+			r.config = append(r.config, make([]byte, e.Header.Length)...)
 		}
-		return nil
-	case e.End != syncproto.Undecided:
-		m.Fail(e.End)
-		return nil
-	case h.Kind == syncproto.KindHello:
-		m.Offer(offered(e.Body))
 	}
-	if !e.Sent {
-		if err := m.Admit(h); err != nil {
+	if r.t.Role == syncproto.Child && chosen != "" {
+		offered = []string{chosen}
+	}
+	for _, name := range offered {
+		set.Codecs = append(set.Codecs, recorded{codec.JSON(), name})
+	}
+	return set, nil
+}
+
+func decode[T any](body string, t *T) error {
+	return codec.Decode(codec.JSON(), []byte(body), t, syncproto.Limits{}, true)
+}
+
+func (r *replay) play(e Event) error {
+	switch {
+	case e.End != syncproto.Undecided:
+		return r.over(e.End)
+	case e.Sent:
+		return r.send(e)
+	}
+	return r.receive(e)
+}
+
+// send is a frame leaving.
+func (r *replay) send(e Event) error {
+	h := e.Header
+	if err := r.s.Limits().Check(h); err != nil {
+		return err
+	}
+	room := make([]byte, syncproto.HeaderSize+int(h.Length))
+	f := syncproto.Frame{Kind: h.Kind, Name: e.Name, FDs: int(h.NFDs), Fail: h.Kind == syncproto.KindError && h.Re != 0}
+	exact := true
+	var err error
+	switch word := h.Kind == syncproto.KindCancel || h.Kind == syncproto.KindError && !f.Fail; {
+	case word || r.s.Due():
+		if word {
+			r.decide(h.Kind, e.Body)
+		}
+		exact = false // its payload was written down in another form, if at all
+		room, err = r.s.Say(nil)
+	case h.Kind == syncproto.KindConfig:
+		room, r.off, err = r.s.Config(nil, r.config, r.off, f.FDs)
+	default:
+		room, err = r.s.Finish(room, 0, f)
+	}
+	if err != nil {
+		return err
+	}
+	got, err := syncproto.ParseHeader(room)
+	if err != nil {
+		return err
+	}
+	if !exact {
+		got.Length = h.Length
+	}
+	if got != h {
+		return fmt.Errorf("it was sent as %+v, and would be as %+v", h, got)
+	}
+	r.s.Written()
+	return nil
+}
+
+// decide is why a side said its last word.
+func (r *replay) decide(word syncproto.Kind, body string) {
+	var report syncproto.Report
+	if word == syncproto.KindError && body != "" {
+		_ = decode(body, &report)
+	}
+	switch {
+	case r.end == syncproto.TimedOut:
+		r.s.Expired()
+	case r.end == syncproto.Cancelled, word == syncproto.KindCancel:
+		r.s.Cancel("")
+	case r.end == syncproto.Violated, r.end == syncproto.PeerError:
+		r.s.Violate(&syncproto.ProtocolError{Code: report.Code}) // a decision of its own would have stood
+	default:
+		r.s.Abort(report)
+	}
+}
+
+// receive is a frame arriving.
+func (r *replay) receive(e Event) error {
+	h := e.Header
+	r.missed(h)
+	r.seq = h.Seq
+	var ev session.Event
+	err := r.s.Admit(h)
+	if err == nil {
+		var payload []byte
+		if payload, err = r.payload(e); err != nil {
 			return err
 		}
-		return m.Receive(h, e.Name)
+		ev, err = r.s.Receive(h, payload)
 	}
-	got, err := m.Send(syncproto.Frame{Kind: h.Kind, Name: e.Name, More: h.More(), FDs: int(h.NFDs), Size: int(h.Length), Fail: h.Kind == syncproto.KindError && h.Re != 0})
-	if err == nil && got != h {
-		err = fmt.Errorf("it was sent as %+v, and would be as %+v", h, got)
+	switch {
+	case r.refused:
+		return nil // what the refused frame would have changed is not known
+	case err == nil && ev.Name != "" && ev.Name != e.Name:
+		return fmt.Errorf("it is called %q, and its body says %q", e.Name, ev.Name)
 	}
 	return err
 }
 
-// offered is how many codecs a HELLO offers; one where its body was not kept.
-func offered(body string) int {
-	v, err := codec.JSON().Decode([]byte(body), syncproto.Limits{})
-	if err != nil {
-		return 1
+// missed puts another frame in the place of one that was refused, and ends the conversation for it: a refused frame is
+// not in a transcript.
+func (r *replay) missed(h syncproto.Header) {
+	if h.Seq != r.seq+2 || r.refused {
+		return
 	}
-	list, _ := v.Get("codecs")
-	return max(len(list.List()), 1)
+	switch r.end {
+	case syncproto.Violated, syncproto.PeerError:
+		r.s.Violate(errRefused)
+	case syncproto.LocalError: // a greeting that could not be accepted
+		r.s.Abort(syncproto.Report{Code: syncproto.CodeInternal})
+	default:
+		return
+	}
+	r.refused = true
+	stand := syncproto.Header{Kind: 255, Flags: syncproto.FlagSkippable, Seq: r.seq + 1}
+	if r.s.Admit(stand) == nil {
+		_, _ = r.s.Receive(stand, nil)
+	}
+}
+
+var errRefused = &syncproto.ProtocolError{Code: syncproto.CodeDecode, Text: "a frame was refused"}
+
+// payload is the body of a frame that was received, or what stands for it.
+func (r *replay) payload(e Event) ([]byte, error) {
+	switch e.Header.Kind {
+	case syncproto.KindConfig:
+		return make([]byte, e.Header.Length), nil
+	case syncproto.KindConfigOK:
+		var ok syncproto.ConfigOK
+		if e.Body != "" {
+			if err := decode(e.Body, &ok); err != nil {
+				return nil, err
+			}
+			if int64(ok.Size) != int64(len(r.config)) {
+				return nil, fmt.Errorf("it confirms %d bytes, and %d were sent", ok.Size, len(r.config))
+			}
+		}
+		return encode(syncproto.ConfigOK{Size: uint32(len(r.config)), Digest: syncproto.Digest(r.config)})
+	case syncproto.KindExec:
+		return make([]byte, e.Header.Length), nil
+	}
+	if e.Body != "" {
+		return []byte(e.Body), nil
+	}
+	return r.least(e)
+}
+
+// least is a body that says no more than the event does.
+func (r *replay) least(e Event) ([]byte, error) {
+	switch e.Header.Kind {
+	case syncproto.KindHello:
+		return encode(syncproto.Greeting(r.profile, []string{"recorded"}, syncproto.Limits{}, ""))
+	case syncproto.KindHelloAck:
+		return encode(syncproto.HelloAck{Version: syncproto.Version, Codec: "recorded", Limits: r.s.Limits()})
+	case syncproto.KindRequest, syncproto.KindReply:
+		return encode(syncproto.Call{Name: e.Name})
+	case syncproto.KindNote:
+		return encode(syncproto.Note{Level: "info"})
+	case syncproto.KindError:
+		return encode(syncproto.Report{Code: syncproto.CodeInternal})
+	}
+	return encode(syncproto.Cancel{})
+}
+
+func encode[T any](t T) ([]byte, error) {
+	return codec.Encode(codec.JSON(), nil, &t, syncproto.Limits{})
+}
+
+// over is the end that was recorded. What led there is no frame, so the Session is told of it; what its frames have led
+// to stands.
+func (r *replay) over(want syncproto.Outcome) error {
+	switch s := &r.s; want {
+	case syncproto.Success, syncproto.Died:
+		s.EndOfFile(false)
+	case syncproto.TimedOut:
+		s.Expired()
+	case syncproto.Cancelled:
+		s.Cancel("")
+	case syncproto.Violated:
+		s.Violate(errRefused)
+	case syncproto.LocalError:
+		s.Abort(syncproto.Report{Code: syncproto.CodeInternal})
+	}
+	r.s.Close() // where nothing has ended it, that is what broke it
+	if v := r.s.Verdict(); v.Outcome != want {
+		return fmt.Errorf("the end was %s, and is %s in %s", want, v.Outcome, v.State)
+	}
+	return nil
 }

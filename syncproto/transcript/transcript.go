@@ -1,4 +1,4 @@
-// Package transcript writes conversations down, reads them again, and plays them through the machine.
+// Package transcript writes conversations down, reads them again, and plays them through a Session (package session).
 //
 // A Recorder is the hook for transport.Options.Trace:
 //
