@@ -1,5 +1,7 @@
-// Package conformance plays one side of a conversation from a vector against a real peer, and says where the peer departs from the protocol.
-// It reads and writes bytes by itself: nothing of the implementation that it judges is between it and the socket but the header's form and the codecs.
+// Package conformance plays one side of a conversation from a vector against a real peer, and says where the peer
+// departs from the protocol. It reads and writes bytes by itself: nothing of the implementation that it judges is
+// between it and the socket but the header's form and the codecs. Beside it a parent's Session hears what a child says,
+// for as long as the vector keeps to the protocol.
 package conformance
 
 import (
@@ -31,6 +33,8 @@ type player struct {
 	failed bool   // it has said ERROR
 
 	committed bool // it has said EXEC
+
+	judge *judge // of a child, as long as the vector keeps to the protocol
 }
 
 // Play carries out the steps of v on the connected socket fd, which stays the caller's. Every wait is bounded by timeout. Nil is a peer that did what the vector expects.
@@ -49,6 +53,7 @@ func Play(v *vectors.Vector, fd int, timeout time.Duration) error {
 	if p.codec, _ = codec.Find(codec.BuiltIn(), v.Codec); p.codec == nil {
 		return fmt.Errorf("the vector's codec %q is not known", v.Codec)
 	}
+	p.judge = newJudge(v, p.codec)
 	for i := range v.Steps {
 		if err := p.step(&v.Steps[i]); err != nil {
 			if errors.Is(err, ErrSkip) {
@@ -79,6 +84,9 @@ func (p *player) send(s *vectors.Step) error {
 	b := append([]byte(nil), s.Data...)
 	if len(b) >= syncproto.HeaderSize && string(b[:2]) == "SY" && uint16(b[8])<<8|uint16(b[9]) == lastRequest {
 		b[8], b[9] = byte(p.asked>>8), byte(p.asked)
+	}
+	if p.judge != nil && !p.judge.says(b, s.FDs) {
+		p.judge = nil
 	}
 	var rights []byte
 	if s.FDs > 0 {
@@ -139,6 +147,8 @@ func (p *player) end() error {
 	for {
 		f, err := p.receive()
 		switch {
+		case errors.Is(err, errEnd) && p.judge != nil:
+			return p.judge.ends(p.v.Verdict)
 		case errors.Is(err, errEnd):
 			return nil
 		case err != nil:

@@ -65,7 +65,11 @@ func (p *player) receive() (*frame, error) {
 	case h.Kind == syncproto.KindError && h.Re == 0:
 		p.failed = true
 	}
-	return &frame{h, b[syncproto.HeaderSize:]}, nil
+	f := &frame{h, b[syncproto.HeaderSize:]}
+	if p.judge != nil {
+		err = p.judge.hears(f)
+	}
+	return f, err
 }
 
 // readStream reads a header, then what it says.

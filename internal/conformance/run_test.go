@@ -59,10 +59,16 @@ func converse(p *transport.Child, fd int, mistake string) error {
 	if err := syncproto.FromValue(v, &cfg, true); err != nil {
 		return err
 	}
+	if mistake == "another digest" {
+		h := syncproto.Header{Kind: syncproto.KindConfigOK, Seq: 2, Re: 2}
+		write(fd, h, `{"size":1,"digest":"0000000000000000"}`)
+	}
 	if err := p.Confirm(ctx); err != nil {
 		return err
 	}
 	switch mistake {
+	case "a NOTE of no level":
+		write(fd, syncproto.Header{Kind: syncproto.KindNote, Seq: 3}, `{"level":"loud","text":"a line"}`)
 	case "garbage":
 		_, _ = unix.Write(fd, []byte(`{"type":"procReady"}`))
 	case "another seq":
@@ -90,6 +96,12 @@ func converse(p *transport.Child, fd int, mistake string) error {
 	return p.Close()
 }
 
+// write is a frame that the child's Session does not know of.
+func write(fd int, h syncproto.Header, payload string) {
+	h.Length = uint32(len(payload))
+	_, _ = unix.Write(fd, append(h.Append(nil), payload...))
+}
+
 func run(t *testing.T, o conformance.Options) (conformance.Result, string) {
 	t.Helper()
 	var out strings.Builder
@@ -112,6 +124,8 @@ func TestRunTellsRightFromWrong(t *testing.T) {
 		{"hangs", "json/good-config-whole", "want REQUEST name=ready fds=0: nothing came in time"},
 		{"asks for more", "json/good-config-whole", "want REQUEST name=ready fds=0, got REQUEST name=hooks"},
 		{"speaks after EXEC", "json/good-config-whole", "NOTE came after EXEC"},
+		{"another digest", "json/good-config-whole", "confirms a configuration of 1 bytes"},
+		{"a NOTE of no level", "json/good-config-whole", "want debug, info, warning or error"},
 	} {
 		t.Run(tt.mistake, func(t *testing.T) {
 			t.Setenv(mistakeVariable, tt.mistake)
