@@ -19,7 +19,7 @@ type Rule struct {
 func Rules() []Rule {
 	return []Rule{
 		{
-			From:   []string{"./syncproto", "./syncproto/container"},
+			From:   []string{"./syncproto", "./syncproto/session", "./syncproto/container"},
 			Not:    []string{"os/...", "net/...", "syscall", "time", "golang.org/x/sys/..."},
 			Reason: "the protocol is data and decisions: whatever does input, output or time belongs to syncproto/transport",
 		},
@@ -27,6 +27,16 @@ func Rules() []Rule {
 			From:   []string{"./syncproto"},
 			Not:    []string{"./syncproto/codec/...", "./syncproto/transport/...", "./syncproto/container/..."},
 			Reason: "the protocol knows neither the encoding nor the socket nor the messages of one use of it",
+		},
+		{
+			From:   []string{"./syncproto/session"},
+			Not:    []string{"./syncproto/transport/...", "./syncproto/container/..."},
+			Reason: "a Session is told what happened and knows neither the socket nor the messages of one use of it",
+		},
+		{
+			From:   []string{"./fuzz/model"},
+			Not:    []string{"./syncproto/transport/...", "./syncproto/container/...", "net/...", "golang.org/x/sys/..."},
+			Reason: "the model check walks Sessions as values; what moves their frames is played by the walk",
 		},
 		{
 			From:   []string{"./syncproto/codec/..."},
