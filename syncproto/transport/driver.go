@@ -43,6 +43,7 @@ type driver struct {
 	timer   session.Timer // that runs
 	began   time.Time     // since
 	started time.Time     // the first call, where the whole conversation has a deadline
+	away    time.Time     // since when the caller has not been in a call
 	late    lateness      // of the deadline that passed
 
 	causes []cause
@@ -112,19 +113,37 @@ func (d *driver) begin(ctx context.Context) (context.Context, error) {
 	if d.started.IsZero() && d.o.Deadlines.Total > 0 {
 		d.started = time.Now()
 	}
+	if !d.away.IsZero() {
+		d.notThePeers(time.Since(d.away))
+	}
 	return ctx, d.watchContext(ctx)
 }
 
 func (d *driver) finish() {
+	d.away = time.Now()
 	d.mu.Unlock()
 	d.op.Unlock()
 }
 
 // outside runs a callback of the user's: without the lock, so that Close need not wait for it.
 func (d *driver) outside(f func()) {
+	from := time.Now()
 	d.mu.Unlock()
-	defer d.mu.Lock()
+	defer func() {
+		d.mu.Lock()
+		d.notThePeers(time.Since(from))
+	}()
 	f()
+}
+
+// notThePeers takes time that this side has spent on its own out of what its peer is measured by.
+func (d *driver) notThePeers(spent time.Duration) {
+	if !d.began.IsZero() {
+		d.began = d.began.Add(spent)
+	}
+	if !d.since.IsZero() {
+		d.since = d.since.Add(spent)
+	}
 }
 
 // load makes the frame that dst holds the one under way.

@@ -1,0 +1,242 @@
+package transport_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// Each peer of this file does what it can to stretch a deadline, until its own sending fails. A deadline that can be
+// stretched never passes: the conversation then ends in another way, by the limit of frames or of notes, or not at all.
+
+const short = 100 * time.Millisecond
+
+func wantLate(t *testing.T, err error, w syncproto.Wait) {
+	t.Helper()
+	var f *transport.Failure
+	if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut || f.Wait != w {
+		t.Errorf("got %v, want a deadline that passed in the wait for %v", err, w)
+	}
+}
+
+// Frames of a kind that nobody knows extend neither the greeting, nor the configuration, nor the execution.
+func TestSkippableFramesExtendNothingButIdle(t *testing.T) {
+	tick := func(r *raw) { every(short/20, r.skippable) }
+	for _, l := range eachLink {
+		t.Run(l.name, func(t *testing.T) {
+			d := wide()
+			d.Hello = short
+			p := rawChild(t, l, transport.Options{Deadlines: d}, tick)
+			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitHello)
+
+			d = wide()
+			d.Config = short
+			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+				r.recv()
+				_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
+				tick(r)
+			})
+			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitConfig)
+
+			d = wide()
+			d.Exec = short
+			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+				r.opened()
+				_ = r.send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`)
+				r.recv()
+				_ = r.send(syncproto.KindExec, 0, "")
+				every(short/20, r.skippable)
+			})
+			err := p.Open(t.Context(), syncproto.MapValue(), nil)
+			if err == nil {
+				err = serve(t, p)
+			}
+			if ended(err) != syncproto.TimedOut && ended(err) != syncproto.Violated {
+				t.Errorf("after EXEC: %v", err)
+			}
+		})
+	}
+}
+
+// A NOTE extends the idle deadline, which is what it is for, and not that of the configuration.
+func TestNotesExtendIdleAlone(t *testing.T) {
+	const note = `{"level":"info","text":"still here"}`
+	for _, l := range eachLink {
+		t.Run(l.name, func(t *testing.T) {
+			d := wide()
+			d.Config = short
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+				r.recv()
+				r.recv()
+				_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
+				every(short/20, func() error { return r.send(syncproto.KindNote, 0, note) })
+			})
+			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitConfig)
+
+			d = wide()
+			d.Idle = 4 * short
+			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+				r.opened()
+				for range 8 { // in all, longer than the deadline
+					time.Sleep(short)
+					_ = r.send(syncproto.KindNote, 0, note)
+				}
+				_ = r.send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`)
+				r.recv()
+				_ = r.send(syncproto.KindExec, 0, "")
+			})
+			err := p.Open(t.Context(), syncproto.MapValue(), nil)
+			if err == nil {
+				_, err = p.Next(t.Context())
+			}
+			if err != nil {
+				t.Errorf("eight notes, each in time: %v", err)
+			}
+		})
+	}
+}
+
+// The child's wait for its configuration is one wait, in however many fragments that comes.
+func TestFragmentsDoNotRestartTheConfigDeadline(t *testing.T) {
+	hello := helloJSON(t)
+	for _, l := range eachLink {
+		t.Run(l.name, func(t *testing.T) {
+			d := wide()
+			d.Config = short
+			c := rawParent(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+				_ = r.send(syncproto.KindHello, 0, hello)
+				r.recv()
+				every(short/20, func() error {
+					return r.sendFlagged(syncproto.KindConfig, syncproto.FlagMore, 0, " ")
+				})
+			})
+			_, fds, err := c.Accept(t.Context())
+			transport.CloseAll(fds)
+			wantLate(t, err, syncproto.WaitConfig)
+
+			d = wide()
+			d.Hello = short
+			c = rawParent(t, l, transport.Options{Deadlines: d}, func(r *raw) { every(short/20, r.skippable) })
+			_, _, err = c.Accept(t.Context())
+			wantLate(t, err, syncproto.WaitHello)
+		})
+	}
+}
+
+// The deadline of the configuration bounds its writing too: each fragment finds room in time, and all do not.
+func TestAReaderThatTakesAFragmentAtATimeIsTooSlow(t *testing.T) {
+	for _, l := range eachLink {
+		t.Run(l.name, func(t *testing.T) {
+			d := wide()
+			d.Config = short
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+				r.recv()
+				_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
+				for r.recv().Kind != 0 {
+					time.Sleep(short / 4)
+				}
+			})
+			wantLate(t, p.Open(t.Context(), text(4<<20-100), nil), syncproto.WaitConfig)
+		})
+	}
+}
+
+// A frame that comes a byte at a time is one frame, and no deadline begins anew with its bytes.
+func TestAByteAtATimeIsTooSlow(t *testing.T) {
+	for _, l := range eachLink {
+		if l.packet || !l.kernel {
+			continue
+		}
+		hello := helloJSON(t)
+		h := syncproto.Header{Kind: syncproto.KindHello, Seq: 1, Length: uint32(len(hello))}
+		whole := append(h.Append(nil), hello...)
+		d := wide()
+		d.Hello = short
+		conn, fd := half(t, transport.Stream)
+		c, err := transport.NewChild(conn, sums(), transport.Options{Deadlines: d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			defer unix.Close(fd)
+			for i := range whole {
+				time.Sleep(short / 20)
+				if err := unix.Sendmsg(fd, whole[i:i+1], nil, nil, unix.MSG_NOSIGNAL); err != nil {
+					return
+				}
+			}
+		}()
+		_, _, err = c.Accept(t.Context())
+		wantLate(t, err, syncproto.WaitHello)
+		_ = c.Close()
+	}
+}
+
+// A peer that does everything in time, and for ever.
+func TestTotalBoundsTheWholeConversation(t *testing.T) {
+	for _, l := range eachLink {
+		t.Run(l.name, func(t *testing.T) {
+			d := wide()
+			d.Total = short
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+				r.opened()
+				every(short/20, func() error {
+					err := r.send(syncproto.KindRequest, 0, `{"name":"mount","arg":{"source":"/x"}}`)
+					r.recv()
+					return err
+				})
+			})
+			err := p.Open(t.Context(), syncproto.MapValue(), nil)
+			if err == nil {
+				err = serve(t, p)
+			}
+			if ended(err) != syncproto.TimedOut || !strings.Contains(err.Error(), short.String()) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// The time that the caller takes is not the peer's: between Accept and Confirm, between two calls, in a callback.
+func TestTheCallersTimeIsNotThePeers(t *testing.T) {
+	for _, l := range eachLink {
+		t.Run(l.name, func(t *testing.T) {
+			a, b := l.make(t)
+			d := wide()
+			d.Config = 5 * short
+			p := newParent(t, a, transport.Options{Deadlines: d, Note: func(syncproto.Note) { time.Sleep(6 * short) }})
+			d = wide()
+			d.Config = short
+			c, err := transport.NewChild(b, container.InitProfile(), transport.Options{Deadlines: d})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			confirmed := make(chan error, 1)
+			go func() {
+				_, _, err := c.Accept(t.Context())
+				if err == nil {
+					err = c.Note(t.Context(), "info", "this takes the parent long")
+				}
+				if err == nil {
+					time.Sleep(2 * short)
+					err = c.Confirm(t.Context())
+				}
+				confirmed <- err
+			}()
+			if err := p.Open(t.Context(), syncproto.MapValue(), nil); err != nil {
+				t.Errorf("the parent: %v", err)
+			}
+			if err := <-confirmed; err != nil {
+				t.Errorf("the child: %v", err)
+			}
+		})
+	}
+}
