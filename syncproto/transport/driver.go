@@ -152,12 +152,16 @@ func (d *driver) load(frame []byte, name string, fds []int) {
 	d.since = time.Time{}
 }
 
-// flush sends the frame under way. It returns once that has left whole; an error is the end of the conversation.
+// flush sends the frame under way. It returns once that has left whole; an error is the end of the conversation, and
+// what the peer said before it has been read.
 func (d *driver) flush(ctx context.Context) error {
 	for d.sent < len(d.buf) || !d.s.Live() {
 		if err := d.turn(ctx, false); err != nil {
 			return err
 		}
+	}
+	if !d.s.Live() {
+		return d.conclude(ctx)
 	}
 	return nil
 }

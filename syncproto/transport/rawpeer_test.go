@@ -121,3 +121,10 @@ func wide() transport.Deadlines {
 		Hello: never, Config: never, Idle: never, Exec: never, Write: never, Grace: time.Millisecond,
 	}
 }
+
+// patient are wide for a peer that closes its end, so that nothing is cut short on a slow machine.
+func patient() transport.Deadlines {
+	d := wide()
+	d.Grace = d.Idle
+	return d
+}
