@@ -62,7 +62,7 @@ func (c *Child) accept(
 	}
 	if s := c.s.State(); s != syncproto.Opened {
 		return nil, &syncproto.ProtocolError{Code: syncproto.CodeState, State: s,
-			Text: "Accept is the opening, and is called once"}
+			Text: "Accept is the opening, and is called once: the state is " + s.String()}
 	}
 	for last := false; !last; {
 		a, err := c.await(ctx)

@@ -127,10 +127,8 @@ func (c *Conn) tryRead(admit admitter) (h syncproto.Header, payload []byte, fds 
 	c.header, c.fds, c.got = syncproto.Header{}, nil, 0
 	if err != nil {
 		discard(fds)
-		if !c.link.Packets() {
-			if err != io.EOF {
-				c.lost = errLost
-			}
+		if !c.link.Packets() && err != io.EOF && !errors.Is(err, os.ErrClosed) {
+			c.lost = errLost
 		}
 		return syncproto.Header{}, nil, nil, err
 	}
@@ -310,7 +308,7 @@ func (c *Conn) WriteFrame(h syncproto.Header, payload []byte, fds []int) error {
 			}
 		}
 		if err != nil {
-			c.torn = len(rest) < len(c.wbuf)
+			c.torn = len(rest) < len(c.wbuf) && !errors.Is(err, os.ErrClosed)
 			return err
 		}
 	}

@@ -2,6 +2,8 @@ package transport
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 )
 
@@ -50,13 +52,16 @@ func (d *driver) unwatch() {
 
 // watchProcess has the link report the end of the process that f is the pidfd of.
 func (c *Conn) watchProcess(f *os.File) error {
-	l, ok := c.link.(interface{ watch(pidfd int) })
+	l, ok := c.link.(Watcher)
 	if !ok {
-		return c.link.Wakeable()
+		return errors.New("transport: this link cannot watch a process: call Exited in place of Options.Process")
 	}
 	rc, err := f.SyscallConn()
-	if err != nil {
-		return err
+	if err == nil {
+		err = rc.Control(func(fd uintptr) { l.Watch(int(fd)) })
 	}
-	return rc.Control(func(fd uintptr) { l.watch(int(fd)) })
+	if err != nil {
+		return fmt.Errorf("transport: Options.Process: %w", err)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"reflect"
 	"sync"
 	"time"
 
@@ -77,8 +78,13 @@ type lateness struct {
 
 // init makes d, which is zero, one side of a conversation.
 func (d *driver) init(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options) error {
-	if c == nil {
+	if c == nil || isNil(c.link) {
 		return errors.New("transport: no connection")
+	}
+	for _, each := range o.Codecs {
+		if isNil(each) {
+			return errors.New("transport: a codec is nil")
+		}
 	}
 	d.conn, d.o, d.buf, d.box = c, o.withDefaults(r), d.first.frame[:0], d.first.box[:0]
 	d.set = session.Settings{
@@ -95,6 +101,12 @@ func (d *driver) init(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options
 		return c.link.Wakeable() // by Exited
 	}
 	return nil
+}
+
+// isNil reports that v is nothing, or a pointer to nothing.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
 }
 
 // begin is the beginning of a call, and finish its end.
@@ -363,9 +375,8 @@ func (d *driver) wait(blocked bool, left time.Duration) {
 	is, err := link.Wait(want, left)
 	d.mu.Lock()
 	switch {
-	case errors.Is(err, os.ErrClosed):
-		d.closed = true
-	case err != nil:
+	case d.closed:
+	case err != nil: // os.ErrClosed too: somebody else has closed the link
 		d.blame(syncproto.Broken, err)
 		d.s.ReadFailed()
 	case is&Exited != 0:

@@ -57,6 +57,9 @@ func encodeCall[T any](d *driver, k syncproto.Kind, name string, arg *T, nfds in
 // Arg is the argument of a request that Next returned under the name of the exchange. One that does not fit its type
 // is a breach of the protocol: the conversation is over, the request's descriptors are closed.
 func Arg[A, R any](ctx context.Context, p Peer, r *Request, x syncproto.Exchange[A, R]) (arg A, err error) {
+	if r == nil {
+		return arg, fmt.Errorf("transport: there is no request to take for %q", x.Request)
+	}
 	if r.Name != x.Request {
 		return arg, fmt.Errorf("transport: the request is %q, and is taken for %q", r.Name, x.Request)
 	}

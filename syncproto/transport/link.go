@@ -44,6 +44,13 @@ type Link interface {
 	Close() error
 }
 
+// Watcher is what a Link is that can report the end of a process, for Options.Process.
+type Watcher interface {
+	// Watch has Wait return Exited once the process of pidfd has ended, pidfd_open(2). It is called before the first
+	// Wait, and pidfd is borrowed until Close.
+	Watch(pidfd int)
+}
+
 // Lost says what Recv could not deliver: bytes of a packet (MSG_TRUNC), or descriptors (MSG_CTRUNC).
 type Lost struct{ Data, FDs bool }
 

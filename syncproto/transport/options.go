@@ -21,7 +21,7 @@ type Options struct {
 	Session string
 	// Process is the child's pidfd, for a parent: once the process is gone, what it had said is read and the
 	// conversation is over, also where somebody else holds a copy of its socket open. It is borrowed until Close. Nil:
-	// the caller says so with Exited.
+	// the caller says so with Exited. A Link that is no Watcher cannot have one.
 	Process *os.File
 	// Trace is told of every frame and of the end, in order, one call at a time, by the call that moved the frame. It
 	// must not call the Parent or Child, but for Close. Nil costs nothing.

@@ -159,7 +159,7 @@ func (d *driver) mayWait(ctx context.Context) error {
 	}
 	v := d.s.Verdict()
 	return &syncproto.ProtocolError{Code: syncproto.CodeState, State: v.State, Phase: v.Phase,
-		Text: "there is no request to wait for: " + why}
+		Text: "there is no request to wait for in state " + v.State.String() + ": " + why}
 }
 
 // Reply is documented at Peer.

@@ -134,8 +134,8 @@ func (l *unixLink) Wake() {
 	}
 }
 
-// watch has Wait report the end of a process. The pidfd is borrowed until Close.
-func (l *unixLink) watch(pidfd int) { l.pid = pidfd }
+// Watch is documented at Watcher.
+func (l *unixLink) Watch(pidfd int) { l.pid = pidfd }
 
 // wakeOnce has Wait report Woken once fd can be read, one time, for it is not emptied here. Negative: no longer.
 func (l *unixLink) wakeOnce(fd int) { l.context.Store(int64(fd)) }

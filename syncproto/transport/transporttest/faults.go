@@ -53,6 +53,13 @@ type faulty struct {
 	ended       atomic.Bool // the end of file is kept back
 }
 
+// Watch is the Link's, where it has one.
+func (s *faulty) Watch(pidfd int) {
+	if w, ok := s.Link.(transport.Watcher); ok {
+		w.Watch(pidfd)
+	}
+}
+
 // before is what comes before a call: a pause, an interruption.
 func (s *faulty) before() error {
 	if s.f.Pause > 0 {

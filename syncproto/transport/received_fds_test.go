@@ -1,0 +1,132 @@
+package transport_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/transport"
+)
+
+// soPassPIDFD is SO_PASSPIDFD, <asm-generic/socket.h>, of Linux 6.5.
+const soPassPIDFD = 76
+
+func openFDs(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// Control messages that somebody else has asked for on this socket leave nothing behind, and the most descriptors that
+// a frame may have still fit beside them.
+func TestControlMessagesThatNobodyAskedFor(t *testing.T) {
+	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
+		for name, options := range map[string][]int{
+			"SO_PASSCRED":    {unix.SO_PASSCRED},
+			"SO_PASSPIDFD":   {soPassPIDFD},
+			"SO_TIMESTAMPNS": {unix.SO_TIMESTAMPNS},
+			"all of them":    {unix.SO_PASSCRED, soPassPIDFD, unix.SO_PASSSEC, unix.SO_TIMESTAMPNS},
+		} {
+			a, fd := half(t, typ)
+			for _, o := range options {
+				if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, o, 1); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			b, err := transport.Take(fd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fds := nulls(t, syncproto.MaxFDs)
+			before := openFDs(t)
+			for i, n := range []int{0, 1, 3, syncproto.MaxFDs} {
+				h := syncproto.Header{Kind: syncproto.KindRequest, Seq: uint16(i + 1), NFDs: uint8(n), Length: 1}
+				if err := a.WriteFrame(h, []byte("x"), fds[:n]); err != nil {
+					t.Fatal(err)
+				}
+				_, _, got, err := b.ReadFrame(all)
+				if err != nil || len(got) != n {
+					t.Errorf("%s, type %v: %d of %d descriptors, %v", name, typ, len(got), n, err)
+				}
+				transport.CloseAll(got)
+			}
+			if after := openFDs(t); after != before {
+				t.Errorf("%s, type %v: %d descriptors became %d", name, typ, before, after)
+			}
+			_ = b.Close()
+		}
+	}
+}
+
+// A receiver that runs out of descriptors says so of itself: it blames nobody, and its error is EMFILE.
+func TestRunningOutOfDescriptorsBlamesNobody(t *testing.T) {
+	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
+		l := kernelLink("", typ, transport.Take)
+		a, b := l.make(t)
+		p, err := transport.NewParent(a, table(), transport.Options{Codecs: inJSON, Deadlines: patient()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard := make(chan error, 1)
+		fds := nulls(t, 20)
+		go func() {
+			c, err := transport.NewChild(b, table(), transport.Options{})
+			if err == nil {
+				err = open(t.Context(), c)
+			}
+			if err == nil {
+				_, _, err = c.Call(t.Context(), "take", syncproto.Value{}, fds...)
+			}
+			_ = c.Close()
+			heard <- err
+		}()
+		if err := p.Open(t.Context(), syncproto.MapValue(), nil); err != nil {
+			t.Fatal(err)
+		}
+		var old unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+		few := unix.Rlimit{Cur: uint64(lowestFree(t) + 2), Max: old.Max}
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.Next(t.Context())
+		if e := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); e != nil {
+			t.Fatal(e)
+		}
+		var violation *syncproto.ProtocolError
+		if ended(err) != syncproto.LocalError || !errors.Is(err, unix.EMFILE) || errors.As(err, &violation) {
+			t.Errorf("type %v: %v", typ, err)
+		}
+		_ = p.Close()
+		if err := <-heard; ended(err) != syncproto.PeerError {
+			t.Errorf("type %v, the other side: %v", typ, err)
+		}
+	}
+}
+
+func table() *syncproto.Profile {
+	return &syncproto.Profile{Name: "table", Phases: []syncproto.Phase{
+		{Name: "open", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{
+			{Request: "take", Reply: "taken", RequestFDs: syncproto.FDCount{Max: syncproto.MaxFDs}},
+		}},
+	}}
+}
+
+// lowestFree is the number that the next descriptor of this process gets.
+func lowestFree(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(fd)
+	return fd
+}
