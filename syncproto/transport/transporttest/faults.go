@@ -38,7 +38,17 @@ func (f Faults) Lethal() bool {
 
 // WithFaults is a Conn over the same connection on which things go wrong. It takes c over.
 func WithFaults(c *transport.Conn, f Faults) *transport.Conn {
-	return transport.New(&faulty{Link: c.Link(), f: f})
+	s := &faulty{Link: c.Link(), f: f}
+	if w, ok := c.Link().(transport.Watcher); ok {
+		return transport.New(watcher{s, w})
+	}
+	return transport.New(s)
+}
+
+// watcher is a faulty Link that can watch a process, where the one below can.
+type watcher struct {
+	*faulty
+	transport.Watcher
 }
 
 // faulty is a Link that misbehaves as a socket may.
@@ -51,13 +61,6 @@ type faulty struct {
 	reset       [2]bool
 	cut         bool
 	ended       atomic.Bool // the end of file is kept back
-}
-
-// Watch is the Link's, where it has one.
-func (s *faulty) Watch(pidfd int) {
-	if w, ok := s.Link.(transport.Watcher); ok {
-		w.Watch(pidfd)
-	}
 }
 
 // before is what comes before a call: a pause, an interruption.
