@@ -106,7 +106,13 @@ func tailConverse(p *transport.Child) error {
 	if err := p.Tail(); err != nil {
 		return err
 	}
-	if err := forbid(unix.SYS_SENDMSG, unix.SYS_RECVMSG, unix.SYS_SENDTO, unix.SYS_RECVFROM, unix.SYS_PPOLL, unix.SYS_FCNTL); err != nil {
+	calls := []uint32{
+		unix.SYS_SENDMSG, unix.SYS_RECVMSG, unix.SYS_SENDTO, unix.SYS_RECVFROM, unix.SYS_PPOLL, unix.SYS_FCNTL,
+	}
+	if runtime.GOARCH == "386" {
+		calls = append(calls, 221) // fcntl64, by which fcntl goes there
+	}
+	if err := forbid(calls...); err != nil {
 		return err
 	}
 	if _, err := unix.FcntlInt(0, unix.F_GETFD, 0); err != unix.EACCES {

@@ -320,6 +320,10 @@ func ppoll(fds []unix.PollFd, limit *unix.Timespec) (int, unix.Errno) {
 	return int(r), errno
 }
 
+// cmsgAlign is what control messages are aligned to: the size of a long, CMSG_ALIGN of <linux/socket.h> and, for
+// 32-bit programs, CMSG_COMPAT_ALIGN of net/compat.h.
+const cmsgAlign = int(unsafe.Sizeof(uintptr(0)))
+
 // appendRights appends the descriptors of every SCM_RIGHTS message in oob, and closes those that nobody asked for.
 // What the kernel wrote is trusted in form, and checked all the same.
 func appendRights(fds []int, oob []byte) []int {
@@ -338,7 +342,7 @@ func appendRights(fds []int, oob []byte) []int {
 				_ = unix.Close(fd)
 			}
 		}
-		oob = oob[min(len(oob), (size+7)&^7):]
+		oob = oob[min(len(oob), (size+cmsgAlign-1)&^(cmsgAlign-1)):]
 	}
 	return fds
 }
