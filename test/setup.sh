@@ -8,7 +8,7 @@ set -eu
 
 case "${1:-}" in
 demo)  wanted="ca-certificates" ;; # For go, when it fetches the modules.
-test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3" ;;
+test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace" ;;
 vm)    wanted="ca-certificates busybox-static mmdebstrap e2fsprogs qemu-system-x86" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
 *)     echo "usage: test/setup.sh demo|test|vm|bench" >&2; exit 2 ;;

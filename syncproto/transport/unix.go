@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -192,8 +193,7 @@ func (l *unixLink) recv(p []byte, fds []int) (int, []int, Lost, error) {
 // hungUp reports that the peer sends no more.
 func (l *unixLink) hungUp() bool {
 	fds := [1]unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLRDHUP}}
-	var now unix.Timespec
-	n, errno := ppoll(fds[:], &now)
+	n, errno := ppoll(fds[:], 0)
 	return errno != 0 || n > 0
 }
 
@@ -260,12 +260,7 @@ func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 	fds[1] = unix.PollFd{Fd: wake, Events: unix.POLLIN}
 	fds[2] = unix.PollFd{Fd: pid, Events: unix.POLLIN}
 	fds[3] = unix.PollFd{Fd: int32(l.context.Load()), Events: unix.POLLIN}
-	var limit *unix.Timespec
-	if d >= 0 {
-		ts := unix.NsecToTimespec(d.Nanoseconds())
-		limit = &ts
-	}
-	n, errno := ppoll(fds[:], limit)
+	n, errno := ppoll(fds[:], d)
 	if errno != 0 && errno != unix.EINTR {
 		return 0, os.NewSyscallError("ppoll", errno)
 	}
@@ -308,16 +303,59 @@ func (l *unixLink) happened(fds *[4]unix.PollFd, n int, want Events) (is Events)
 // ppoll waits without the scheduler where this goroutine is the only one of the process: then there is nobody to give
 // the processor to, and handing it over costs futex calls and a thread. A raw call is no danger to the collector or
 // to a goroutine that comes to be meanwhile: the runtime preempts by a signal, which ends ppoll with EINTR.
-func ppoll(fds []unix.PollFd, limit *unix.Timespec) (int, unix.Errno) {
-	p, n := unsafe.Pointer(unsafe.SliceData(fds)), uintptr(len(fds))
-	var r uintptr
-	var errno unix.Errno
-	if now := limit != nil && limit.Sec == 0 && limit.Nsec == 0; now || runtime.NumGoroutine() == 1 {
-		r, _, errno = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(p), n, uintptr(unsafe.Pointer(limit)), 0, 0, 0)
-	} else {
-		r, _, errno = unix.Syscall6(unix.SYS_PPOLL, uintptr(p), n, uintptr(unsafe.Pointer(limit)), 0, 0, 0)
+//
+// It does so every 10 ms (sysmon, forcePreemptNS), so a wait that proves to be long goes to the scheduler after all, and
+// costs that once.
+func ppoll(fds []unix.PollFd, d time.Duration) (int, unix.Errno) {
+	if d == 0 {
+		return ppollRaw(fds, 0)
 	}
-	return int(r), errno
+	for began, wait := time.Now(), d; runtime.NumGoroutine() == 1; {
+		spent := time.Since(began)
+		if wait >= 0 {
+			d = max(wait-spent, 0)
+		}
+		brief := handOver() - spent
+		if brief <= 0 {
+			break
+		}
+		if d >= 0 && d <= brief {
+			return ppollRaw(fds, d)
+		}
+		if n, errno := ppollRaw(fds, brief); n != 0 || errno != 0 && errno != unix.EINTR {
+			return n, errno
+		}
+	}
+	limit := timeout(d)
+	n, _, errno := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(unsafe.SliceData(fds))), uintptr(len(fds)),
+		uintptr(unsafe.Pointer(limit)), 0, 0, 0)
+	return int(n), errno
+}
+
+// handOver is how long a wait may be before it is given to the scheduler: with more than one processor less than the
+// 10 ms after which the runtime wakes a thread for what it has preempted. It is asked for once, for asking takes a lock
+// of the scheduler.
+var handOver = sync.OnceValue(func() time.Duration {
+	if runtime.GOMAXPROCS(0) == 1 {
+		return time.Second
+	}
+	return 3 * time.Millisecond
+})
+
+func ppollRaw(fds []unix.PollFd, d time.Duration) (int, unix.Errno) {
+	limit := timeout(d)
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(unsafe.SliceData(fds))), uintptr(len(fds)),
+		uintptr(unsafe.Pointer(limit)), 0, 0, 0)
+	return int(n), errno
+}
+
+// timeout is d for ppoll(2); negative is none.
+func timeout(d time.Duration) *unix.Timespec {
+	if d < 0 {
+		return nil
+	}
+	ts := unix.NsecToTimespec(d.Nanoseconds())
+	return &ts
 }
 
 // cmsgAlign is what control messages are aligned to: the size of a long, CMSG_ALIGN of <linux/socket.h> and, for
