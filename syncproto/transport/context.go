@@ -12,6 +12,7 @@ import (
 type watch struct {
 	done <-chan struct{}
 	stop func() bool
+	byFD bool // it tells of its end by a descriptor
 }
 
 // watchContext sees to it that the end of ctx ends a wait. Where ctx never ends, it does nothing at all. Where it tells
@@ -22,11 +23,12 @@ func (d *driver) watchContext(ctx context.Context) error {
 		if l, ok := d.conn.link.(*unixLink); ok {
 			d.unwatch()
 			l.wakeOnce(w.WakeFD())
+			d.wake.byFD = true
 			return nil
 		}
 	}
 	done := ctx.Done()
-	if done == d.wake.done {
+	if done == d.wake.done && !d.wake.byFD {
 		return nil
 	}
 	d.unwatch()
@@ -36,7 +38,7 @@ func (d *driver) watchContext(ctx context.Context) error {
 	if err := d.conn.link.Wakeable(); err != nil {
 		return err
 	}
-	d.wake = watch{done, context.AfterFunc(ctx, d.conn.link.Wake)}
+	d.wake = watch{done: done, stop: context.AfterFunc(ctx, d.conn.link.Wake)}
 	return nil
 }
 
