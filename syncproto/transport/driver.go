@@ -63,19 +63,6 @@ type arrival struct {
 	fds []int
 }
 
-// cause is one reason for the end.
-type cause struct {
-	outcome syncproto.Outcome
-	err     error
-}
-
-// lateness is what was waited for in vain.
-type lateness struct {
-	wait  syncproto.Wait
-	after time.Duration
-	write bool
-}
-
 // init makes d, which is zero, one side of a conversation.
 func (d *driver) init(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options) error {
 	if c == nil || isNil(c.link) {
@@ -370,9 +357,8 @@ func (d *driver) wait(blocked bool, left time.Duration) {
 	if blocked {
 		want |= Writable
 	}
-	link := d.conn.link
 	d.mu.Unlock()
-	is, err := link.Wait(want, left)
+	is, err := d.conn.link.Wait(want, left)
 	d.mu.Lock()
 	switch {
 	case d.closed:
@@ -422,60 +408,6 @@ func (d *driver) left(ctx context.Context, blocked bool) (left time.Duration, in
 		}
 	}
 	return left, true
-}
-
-func (d *driver) blame(o syncproto.Outcome, err error) {
-	if err != nil {
-		d.causes = append(d.causes, cause{o, err})
-	}
-}
-
-// over is the end, which is known once.
-func (d *driver) over() error {
-	if d.end != nil {
-		return d.end
-	}
-	d.dropBox()
-	if v := d.s.Verdict(); v.Outcome == syncproto.Success {
-		d.end = io.EOF
-	} else {
-		d.end = d.failure(v)
-	}
-	d.unwatch()
-	d.traceEnd()
-	return d.end
-}
-
-// failure puts the causes in order: first those of the verdict's rank.
-func (d *driver) failure(v syncproto.Verdict) *Failure {
-	f := &Failure{Verdict: v, Role: d.s.Role()}
-	for _, c := range d.causes {
-		if f.Err == nil && c.outcome == v.Outcome {
-			f.Err = c.err
-		} else {
-			f.Also = append(f.Also, c.err)
-		}
-	}
-	switch v.Outcome {
-	case syncproto.TimedOut:
-		f.Wait, f.Waited = d.late.wait, d.late.after
-		f.write = d.late.write
-	case syncproto.Died:
-		if f.Err == nil && len(f.Also) > 0 {
-			f.Err, f.Also = f.Also[0], f.Also[1:] // a write that met the end
-		}
-		if !d.began.IsZero() && d.timer.Wait != syncproto.WaitGrace {
-			f.Wait, f.Waited = d.timer.Wait, time.Since(d.began)
-		}
-	}
-	return f
-}
-
-func (d *driver) dropBox() {
-	for _, a := range d.box {
-		discard(a.fds)
-	}
-	d.box = nil
 }
 
 // Verdict is how the conversation stands, or ended.
