@@ -1,0 +1,166 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+)
+
+// Process is a child process together with the parent's side of the conversation with it. StartCommand makes it; its
+// user calls Close in every case, and Wait where the end of the process matters after a success.
+type Process struct {
+	*Parent
+	// Cmd is the command as it was started. Its Wait and its Process's Wait and Release are called by nobody but Wait
+	// and Close here.
+	Cmd *exec.Cmd
+
+	pidfd *os.File
+	reap  func() error
+}
+
+// StartCommand starts cmd as the child of a conversation, and is the parent's side of it. The child finds the number
+// of its socket in the environment variable socket, for Adopt. A conversation that cannot be (a profile that is none,
+// say) starts nothing.
+//
+// Options.Process must be nil: the process is watched by itself, so the conversation ends with it even where somebody
+// else holds a copy of its socket. The sockets are a SeqPacket pair; a child that wants a stream is started by hand,
+// with SocketPair.
+//
+// Descriptors: the parent's end and a pidfd belong to the Process, the child's end is closed here once the child has
+// it, and the files in cmd.ExtraFiles stay the caller's and keep their numbers.
+func StartCommand(cmd *exec.Cmd, socket string, p *syncproto.Profile, o Options) (*Process, error) {
+	switch {
+	case cmd == nil:
+		return nil, errors.New("transport: no command to start")
+	case socket == "":
+		return nil, errors.New("transport: no environment variable to tell the child's socket by")
+	case o.Process != nil:
+		return nil, errors.New("transport: Options.Process is set, and StartCommand watches the process that it starts")
+	}
+	conn, end, err := SocketPair(SeqPacket)
+	if err != nil {
+		return nil, err
+	}
+	defer end.Close() // while a copy of it is open here, there is no end of file
+	parent, err := NewParent(conn, p, o)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	pidfd, err := start(cmd, socket, end)
+	if err != nil {
+		return nil, errors.Join(err, parent.Close())
+	}
+	c := &Process{Parent: parent, Cmd: cmd, pidfd: pidfd}
+	c.reap = sync.OnceValue(func() error {
+		defer pidfd.Close()
+		return cmd.Wait()
+	})
+	if err := conn.watchProcess(pidfd); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// start starts cmd with its end of the socket, and leaves cmd otherwise as it was.
+func start(cmd *exec.Cmd, socket string, end *os.File) (pidfd *os.File, err error) {
+	files, env := cmd.ExtraFiles, cmd.Env
+	cmd.Env = append(cmd.Environ(), socket+"="+strconv.Itoa(3+len(files)))
+	cmd.ExtraFiles = append(files[:len(files):len(files)], end)
+	err = cmd.Start()
+	cmd.ExtraFiles, cmd.Env = files, env
+	if err != nil {
+		return nil, err
+	}
+	if pidfd, err = openPidfd(cmd.Process); err != nil {
+		_, _ = cmd.Process.Kill(), cmd.Wait()
+		return nil, fmt.Errorf("transport: watching process %d: %w", cmd.Process.Pid, err)
+	}
+	return pidfd, nil
+}
+
+// openPidfd is a pidfd of a process that nobody has waited for, so that its number is still its own.
+func openPidfd(p *os.Process) (*os.File, error) {
+	fd, errFD := -1, error(nil)
+	err := p.WithHandle(func(handle uintptr) {
+		fd, errFD = unix.FcntlInt(handle, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if errors.Is(err, os.ErrNoHandle) {
+		fd, errFD = unix.PidfdOpen(p.Pid, 0)
+		err = nil
+	}
+	if err = errors.Join(err, errFD); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "pidfd"), nil
+}
+
+// Wait ends the conversation and waits for the end of the process, of which the error tells as that of exec.Cmd.Wait
+// does: nil for exit status 0. After a success the process has all the time it wants, until ctx ends and it is killed;
+// the error is then that of ctx too. After anything else it is ended as by Close.
+func (p *Process) Wait(ctx context.Context) error {
+	if p.Verdict().Outcome != syncproto.Success {
+		_ = p.Close()
+		return p.reap()
+	}
+	_ = p.Parent.Close()
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = p.Cmd.Process.Kill()
+		close(killed)
+	})
+	err := p.reap()
+	if !stop() {
+		<-killed
+		err = errors.Join(context.Cause(ctx), err)
+	}
+	return err
+}
+
+// Close ends the conversation without a word if it has not ended yet, and lets go of the process. After a success,
+// which is Next having returned io.EOF, the process goes on by itself, and becomes a zombie when it ends unless Wait
+// is called. After anything else it is dead and waited for when Close returns: a child that has ended or failed by
+// itself, was cancelled, or was told of an error has Deadlines.Grace to end of its own accord, and then, as any other
+// does at once, it is killed.
+//
+// An error is os.ErrClosed: the Process was closed before.
+func (p *Process) Close() error {
+	outcome := p.Verdict().Outcome
+	err := p.Parent.Close()
+	switch outcome {
+	case syncproto.Success:
+		return err
+	case syncproto.PeerError, syncproto.Died, syncproto.Cancelled, syncproto.LocalError:
+		p.awaitEnd(p.o.Deadlines.Grace)
+	}
+	_ = p.Cmd.Process.Kill()
+	_ = p.reap()
+	return err
+}
+
+// awaitEnd waits for the end of the process, for as long as d; negative is no limit.
+func (p *Process) awaitEnd(d time.Duration) {
+	rc, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = rc.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for began, left := time.Now(), d; ; left = max(d-time.Since(began), 0) {
+			if d < 0 {
+				left = -1
+			}
+			if _, errno := ppoll(poll, left); errno != unix.EINTR || left == 0 {
+				return
+			}
+		}
+	})
+}
