@@ -32,6 +32,7 @@ type Conn struct {
 	torn    bool // a frame was sent in part: what would follow it is no frame
 	reading deadline
 	writing deadline
+	idle    idleWaits
 }
 
 // smallFrame holds any frame but CONFIG and ERROR, as a rule.
@@ -93,7 +94,7 @@ func (c *Conn) ReadFrame(admit func(syncproto.Header) error) (syncproto.Header, 
 		}
 		left, err := c.reading.left()
 		if err == nil {
-			_, err = c.link.Wait(Readable, left)
+			_, err = c.wait(Readable, left)
 		}
 		if err != nil {
 			if c.got > 0 {
@@ -137,8 +138,8 @@ func (c *Conn) tryRead(admit admitter) (h syncproto.Header, payload []byte, fds 
 
 // recv is one message, past a connection reset. Descriptors are kept in the Conn.
 func (c *Conn) recv(p []byte) (n int, lost Lost, err error) {
-	for {
-		n, c.fds, lost, err = c.link.Recv(p, c.fds)
+	for range interruptions {
+		n, lost, err = c.checkedRecv(p)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -150,15 +151,14 @@ func (c *Conn) recv(p []byte) (n int, lost Lost, err error) {
 		case err == unix.EAGAIN, err == io.EOF, errors.Is(err, os.ErrClosed):
 			return 0, lost, err
 		case err != nil:
-			return 0, lost, os.NewSyscallError("recvmsg", err)
-		case n < 0 || n > len(p):
-			return 0, lost, errors.New("the link received " + strconv.Itoa(n) + " bytes into room for " +
-				strconv.Itoa(len(p)))
+			return 0, lost, named("recvmsg", err)
 		case lost.FDs:
 			return 0, lost, errNoRoomForFDs
 		}
+		c.idle.moved()
 		return n, lost, nil
 	}
+	return 0, lost, errInterrupted
 }
 
 // errNoRoomForFDs is this process's own failure, not the peer's.
@@ -256,7 +256,7 @@ func (c *Conn) headComplete(admit admitter) (err error) {
 // more reads some of a frame. Descriptors may come with its first byte only.
 func (c *Conn) more(p []byte) error {
 	before := len(c.fds)
-	n, _, err := c.recv(p)
+	n, lost, err := c.recv(p)
 	switch {
 	case err == io.EOF && (c.got > 0 || len(c.fds) > 0):
 		return io.ErrUnexpectedEOF
@@ -266,6 +266,8 @@ func (c *Conn) more(p []byte) error {
 		return descriptors("descriptors in the middle of a frame")
 	case n == 0:
 		return errors.New("the link received nothing and did not say why")
+	case lost.Data:
+		return errors.New("the link lost bytes of a stream")
 	}
 	c.got += n
 	return nil
@@ -304,7 +306,7 @@ func (c *Conn) WriteFrame(h syncproto.Header, payload []byte, fds []int) error {
 		if err == unix.EAGAIN {
 			var left time.Duration
 			if left, err = c.writing.left(); err == nil {
-				_, err = c.link.Wait(Writable, left)
+				_, err = c.wait(Writable, left)
 			}
 		}
 		if err != nil {
@@ -317,20 +319,20 @@ func (c *Conn) WriteFrame(h syncproto.Header, payload []byte, fds []int) error {
 
 // tryWrite sends what there is room for: unix.EAGAIN for nothing.
 func (c *Conn) tryWrite(b []byte, fds []int) (int, error) {
-	for {
-		n, err := c.link.Send(b, fds)
+	for range interruptions {
+		n, err := c.checkedSend(b, fds)
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN, errors.Is(err, os.ErrClosed):
 			return 0, err
 		case err != nil:
-			return 0, os.NewSyscallError("sendmsg", err)
-		case n <= 0 || n > len(b):
-			return 0, errors.New("the link sent " + strconv.Itoa(n) + " bytes of " + strconv.Itoa(len(b)))
+			return 0, named("sendmsg", err)
 		}
+		c.idle.moved()
 		return n, nil
 	}
+	return 0, errInterrupted
 }
 
 // CloseWrite is SHUT_WR: the peer reads what was sent, then end of file; the other direction goes on. The protocol

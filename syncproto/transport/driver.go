@@ -358,7 +358,7 @@ func (d *driver) wait(blocked bool, left time.Duration) {
 		want |= Writable
 	}
 	d.mu.Unlock()
-	is, err := d.conn.link.Wait(want, left)
+	is, err := d.conn.wait(want, left)
 	d.mu.Lock()
 	switch {
 	case d.closed:
