@@ -13,8 +13,8 @@
 //	event, err := s.Receive(h, b)     // a frame has arrived
 //	s.EndOfFile(torn)                 // the peer will send no more; torn: in the middle of a frame
 //	s.Violate(err)                    // what arrived was no frame
-//	s.Written()                       // the frame that was made last has left whole
-//	s.WriteFailed(part, gone)         // or has not
+//	s.Left(), s.Written()             // the first byte of the frame under way has left; and all of it
+//	s.WriteFailed(gone)               // or will not; gone: the peer has closed its end
 //	s.ReadFailed()                    // reading is impossible for good
 //	s.Expired()                       // the deadline of the present Timer has passed
 //	s.Exited()                        // the peer's process is gone
@@ -27,7 +27,7 @@
 //	s.Reading()   // whether there is a sense in reading
 //	s.Over()      // nothing more happens; Verdict says how it ended
 //
-// The caller's own decisions are Config, Confirm, Request, Reply, Refuse, Note, Exec, Cancel and Abort. Those that
+// The caller's own decisions are Hello, Config, Confirm, Call, Refuse, Note, Exec, Cancel and Abort. Those that
 // make a frame append it to a buffer, header and payload; descriptors are the driver's to send along. One frame is
 // under way at a time: each must be Written, or WriteFailed, before the next is made.
 //

@@ -214,12 +214,15 @@ func TestWrongUseIsRefusedAtOnce(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			a, b := l.make(t)
 			profile, d := container.InitProfile(), transport.Options{Deadlines: patient()}
+			child := func(c codec.Codec) error {
+				return second(transport.NewChild(b, profile, transport.Options{Codecs: []codec.Codec{c}}))
+			}
 			for name, err := range map[string]error{
 				"no connection":    second(transport.NewParent(nil, profile, d)),
 				"no link":          second(transport.NewParent(transport.New(nil), profile, d)),
 				"no profile":       second(transport.NewParent(a, nil, d)),
-				"no codec":         second(transport.NewChild(b, profile, transport.Options{Codecs: []codec.Codec{nil}})),
-				"a nil codec":      second(transport.NewChild(b, profile, transport.Options{Codecs: []codec.Codec{(*badCodec)(nil)}})),
+				"no codec":         child(nil),
+				"a nil codec":      child((*badCodec)(nil)),
 				"a closed process": second(transport.NewParent(a, profile, transport.Options{Process: shut(t)})),
 			} {
 				if err == nil {

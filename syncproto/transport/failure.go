@@ -11,8 +11,9 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Failure is the end of a conversation that was not success: the machine's verdict, what was waited for and how long, and every cause that is known, the first
-// one first. errors.Is and errors.As reach them all, those of the other process included (package remote).
+// Failure is the end of a conversation that was not success: the machine's verdict, what was waited for and how long,
+// and every cause that is known, the first one first. errors.Is and errors.As reach them all, those of the other
+// process included (package remote).
 type Failure struct {
 	syncproto.Verdict
 	Role   syncproto.Role // whose failure report this is
@@ -45,7 +46,8 @@ func (f *Failure) Error() string {
 		if f.write {
 			return "the " + peer + " took nothing for " + f.Waited.Round(time.Millisecond).String() + " " + f.where()
 		}
-		s = "the " + peer + " did not answer within " + f.Waited.Round(time.Millisecond).String() + ": waited for " + f.Wait.String() + " " + f.where()
+		s = "the " + peer + " did not answer within " + f.Waited.Round(time.Millisecond).String() +
+			": waited for " + f.Wait.String() + " " + f.where()
 	case syncproto.Cancelled:
 		s = "cancelled " + f.where()
 	case syncproto.Violated:

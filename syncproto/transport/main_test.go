@@ -82,7 +82,8 @@ var links = []link{
 // eachLink is one of each kind.
 var eachLink = []link{links[0], links[1], links[4], links[5]}
 
-// half is a socket pair: one end as a Conn, the other as the descriptor that a test writes to as it likes. The descriptor is the test's.
+// half is a socket pair: one end as a Conn, the other as the descriptor that a test writes to as it likes. The
+// descriptor is the test's.
 func half(t testing.TB, typ transport.Type) (*transport.Conn, int) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, int(typ)|unix.SOCK_CLOEXEC, 0)

@@ -56,16 +56,22 @@ const wordTime = 100 * time.Millisecond
 // DefaultDeadlines are those of zero Deadlines in a role; negative is no limit.
 func DefaultDeadlines(r syncproto.Role) Deadlines {
 	if r == syncproto.Child {
-		return Deadlines{Hello: 60 * time.Second, Config: 60 * time.Second, Idle: -1, Exec: -1, Write: 10 * time.Second, Grace: -1, Total: -1}
+		return Deadlines{
+			Hello: 60 * time.Second, Config: 60 * time.Second, Idle: -1, Exec: -1,
+			Write: 10 * time.Second, Grace: -1, Total: -1,
+		}
 	}
-	return Deadlines{Hello: 5 * time.Second, Config: 10 * time.Second, Idle: 30 * time.Second, Exec: 5 * time.Second, Write: 10 * time.Second, Grace: time.Second, Total: -1}
+	return Deadlines{
+		Hello: 5 * time.Second, Config: 10 * time.Second, Idle: 30 * time.Second, Exec: 5 * time.Second,
+		Write: 10 * time.Second, Grace: time.Second, Total: -1,
+	}
 }
 
 func (d Deadlines) withDefaults(r syncproto.Role) Deadlines {
 	def := DefaultDeadlines(r)
 	for _, p := range [...]struct{ d, def *time.Duration }{
-		{&d.Hello, &def.Hello}, {&d.Config, &def.Config}, {&d.Idle, &def.Idle}, {&d.Exec, &def.Exec}, {&d.Write, &def.Write}, {&d.Grace, &def.Grace},
-		{&d.Total, &def.Total},
+		{&d.Hello, &def.Hello}, {&d.Config, &def.Config}, {&d.Idle, &def.Idle}, {&d.Exec, &def.Exec},
+		{&d.Write, &def.Write}, {&d.Grace, &def.Grace}, {&d.Total, &def.Total},
 	} {
 		if *p.d == 0 {
 			*p.d = *p.def

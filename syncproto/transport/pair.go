@@ -11,7 +11,8 @@ import (
 // Type is the kind of Unix socket that carries the frames; the bytes of a frame are the same on both.
 type Type int
 
-// The types. A packet socket keeps frames apart by itself and takes one system call for each; a stream is for peers and tunnels that have nothing else.
+// The types. A packet socket keeps frames apart by itself and takes one system call for each; a stream is for peers and
+// tunnels that have nothing else.
 const (
 	SeqPacket Type = unix.SOCK_SEQPACKET
 	Stream    Type = unix.SOCK_STREAM
@@ -77,7 +78,8 @@ func inspect(fd int) (packet bool, err error) {
 		return false, os.NewSyscallError("getsockopt SO_DOMAIN", err)
 	}
 	if domain != unix.AF_UNIX || t != unix.SOCK_SEQPACKET && t != unix.SOCK_STREAM {
-		return false, errors.New("socket of domain " + strconv.Itoa(domain) + " and type " + strconv.Itoa(t) + ", want AF_UNIX and SOCK_SEQPACKET or SOCK_STREAM")
+		return false, errors.New("socket of domain " + strconv.Itoa(domain) + " and type " + strconv.Itoa(t) +
+			", want AF_UNIX and SOCK_SEQPACKET or SOCK_STREAM")
 	}
 	return t == unix.SOCK_SEQPACKET, nil
 }

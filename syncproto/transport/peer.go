@@ -52,7 +52,9 @@ var (
 func (d *driver) side() *driver { return d }
 
 // Call is documented at Peer.
-func (d *driver) Call(ctx context.Context, name string, arg syncproto.Value, fds ...int) (syncproto.Value, []int, error) {
+func (d *driver) Call(
+	ctx context.Context, name string, arg syncproto.Value, fds ...int,
+) (syncproto.Value, []int, error) {
 	ctx, err := d.begin(ctx)
 	defer d.finish()
 	if err != nil {

@@ -304,8 +304,8 @@ func (l *unixLink) happened(fds *[4]unix.PollFd, n int, want Events) (is Events)
 // the processor to, and handing it over costs futex calls and a thread. A raw call is no danger to the collector or
 // to a goroutine that comes to be meanwhile: the runtime preempts by a signal, which ends ppoll with EINTR.
 //
-// It does so every 10 ms (sysmon, forcePreemptNS), so a wait that proves to be long goes to the scheduler after all, and
-// costs that once.
+// It does so every 10 ms (sysmon, forcePreemptNS), so a wait that proves to be long goes to the scheduler after all,
+// and costs that once.
 func ppoll(fds []unix.PollFd, d time.Duration) (int, unix.Errno) {
 	if d == 0 {
 		return ppollRaw(fds, 0)
