@@ -20,7 +20,10 @@ const readyJSON = `{"name":"ready","arg":null}`
 
 // An empty packet is no end of file: the child lives, and its socket is open.
 func TestEmptyPacketsAfterExecAreNoSuccess(t *testing.T) {
-	for _, before := range []bool{false, true} {
+	for _, tt := range []struct {
+		before bool
+		empty  int
+	}{{false, 1}, {false, 2}, {true, 1}, {true, 2}} {
 		c, fd := half(t, transport.SeqPacket)
 		p := newParent(t, c, transport.Options{Codecs: inJSON, Deadlines: wide()})
 		done := make(chan struct{})
@@ -29,13 +32,14 @@ func TestEmptyPacketsAfterExecAreNoSuccess(t *testing.T) {
 			peer, _ := transport.Take(fd)
 			r := &raw{Conn: peer}
 			r.opened()
-			if !before {
+			if !tt.before {
 				_ = r.send(syncproto.KindRequest, 0, readyJSON)
 				r.recv()
 				_ = r.send(syncproto.KindExec, 0, "")
 			}
-			sendRaw(t, fd, nil, nil)
-			sendRaw(t, fd, nil, nil)
+			for range tt.empty {
+				sendRaw(t, fd, nil, nil)
+			}
 			<-done
 			_ = peer.Close()
 		})
@@ -44,7 +48,7 @@ func TestEmptyPacketsAfterExecAreNoSuccess(t *testing.T) {
 			err = serve(t, p)
 		}
 		if ended(err) != syncproto.Violated || !strings.Contains(err.Error(), "an empty packet") {
-			t.Errorf("before EXEC %t: %v", before, err)
+			t.Errorf("%d packets, before EXEC %t: %v", tt.empty, tt.before, err)
 		}
 		close(done)
 		wg.Wait()
