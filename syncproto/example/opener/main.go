@@ -1,14 +1,14 @@
 // Command opener is a privileged process that hands files to a confined worker, by a profile of its own.
 //
-// The worker counts words. The files are the opener's alone, so it asks for each by name, and the opener decides. Started by root, the worker is nobody. Neither side can say
-// anything that is not in the table below: a worker that is taken over can ask for files of the one directory, and for nothing else.
+// The worker counts words. The files are the opener's alone, so it asks for each by name, and the opener decides.
+// Started by root, the worker is nobody. Neither side can say anything that is not in the table below: a worker that is
+// taken over can ask for files of the one directory, and for nothing else.
 //
 //	go run ./syncproto/example/opener
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -94,40 +94,25 @@ func main() {
 
 // count has a worker do a task over the files of dir.
 func count(ctx context.Context, dir string, t task) (words int, err error) {
-	conn, end, err := transport.SocketPair(transport.SeqPacket)
-	if err != nil {
-		return 0, err
-	}
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = []string{socket + "=3"}
-	cmd.ExtraFiles, cmd.Stderr = []*os.File{end}, os.Stderr
+	cmd.Env, cmd.Stderr = []string{}, os.Stderr // StartCommand adds the one variable that the worker needs
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
-	err = cmd.Start()
-	_ = end.Close() // as long as a copy of the worker's end is open here, there is no end of file
+	peer, err := transport.StartCommand(cmd, socket, table(), transport.Options{Session: "words"})
 	if err != nil {
-		return 0, errors.Join(err, conn.Close())
+		return 0, err
 	}
-	peer, err := transport.NewParent(conn, table(), transport.Options{Session: "words"})
-	if err == nil {
-		defer peer.Close()
-		words, err = serve(ctx, peer, dir, t)
+	defer peer.Close() // a worker that has not succeeded is dead after it
+	if words, err = serve(ctx, peer.Parent, dir, t); err != nil {
+		return 0, err
 	}
-	if err != nil {
-		_ = cmd.Process.Kill()
-	}
-	_ = cmd.Wait()
-	return words, err
+	return words, peer.Wait(ctx)
 }
 
 // serve is the opener's part of the conversation.
 func serve(ctx context.Context, peer *transport.Parent, dir string, t task) (words int, err error) {
-	config, err := syncproto.ToValue(t)
-	if err != nil {
-		return 0, err
-	}
-	if err := peer.Open(ctx, config, nil); err != nil {
+	if err := transport.Open(ctx, peer, &t, nil); err != nil {
 		return 0, err
 	}
 	for {
@@ -169,7 +154,9 @@ func hand(ctx context.Context, peer *transport.Parent, req *transport.Request, d
 	if err != nil {
 		return peer.Decline(ctx, err)
 	}
-	return transport.Reply(ctx, peer, open, fileInfo{Size: info.Size()}, int(f.Fd()))
+	return transport.BorrowFDs([]*os.File{f}, func(fds []int) error {
+		return transport.Reply(ctx, peer, open, fileInfo{Size: info.Size()}, fds...)
+	})
 }
 
 // worker is the confined side.
@@ -182,17 +169,12 @@ func worker(ctx context.Context, conn *transport.Conn) int {
 		_ = peer.Fail(ctx, err) // whatever it is, the opener learns of it
 		return 1
 	}
-	_ = peer.Close()
 	return 0
 }
 
 func work(ctx context.Context, peer *transport.Child) error {
-	config, _, err := peer.Accept(ctx)
-	if err != nil {
-		return err
-	}
 	var t task
-	if err := syncproto.FromValue(config, &t, true); err != nil {
+	if _, err := transport.Accept(ctx, peer, &t); err != nil {
 		return err
 	}
 	if err := confine(); err != nil {
@@ -212,7 +194,7 @@ func work(ctx context.Context, peer *transport.Child) error {
 	if _, _, err := transport.Call(ctx, peer, enough, result{Words: words}); err != nil {
 		return err
 	}
-	return peer.Exec(ctx)
+	return peer.Done(ctx)
 }
 
 func wordsOf(ctx context.Context, peer transport.Peer, name string) (int, error) {
@@ -220,14 +202,14 @@ func wordsOf(ctx context.Context, peer transport.Peer, name string) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	f := os.NewFile(uintptr(fds[0]), name)
+	f := transport.TakeFiles(name, fds)[0]
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, info.Size))
 	return len(strings.Fields(string(text))), err
 }
 
-// confine gives up for good what the worker does not need before it looks at anything that somebody else wrote: writing files, leaving a core, gaining rights by an
-// execution. A worker for hostile files would put a seccomp filter on top.
+// confine gives up for good what the worker does not need before it looks at anything that somebody else wrote: writing
+// files, leaving a core, gaining rights by an execution. A worker for hostile files would put a seccomp filter on top.
 func confine() error {
 	for resource, most := range map[int]uint64{unix.RLIMIT_FSIZE: 0, unix.RLIMIT_CORE: 0} {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {

@@ -1,7 +1,8 @@
 // Command upgrade is a supervisor that replaces itself by a new version without closing its listening sockets.
 //
-// The old version starts the new one, sends it the sockets with the configuration, and goes on serving until the new one has said that it serves and has closed its end of the
-// conversation. A new version that fails, dies or hangs before that leaves the old one as it was, with an error that says why.
+// The old version starts the new one, sends it the sockets with the configuration, and goes on serving until the new
+// one has said that it serves and has closed its end of the conversation. A new version that fails, dies or hangs
+// before that leaves the old one as it was, with an error that says why.
 //
 //	go run ./syncproto/example/upgrade
 package main
@@ -90,52 +91,42 @@ func first(ctx context.Context) error {
 		}
 		fmt.Println("now:", ask(l.Addr()))
 		if next != nil { // a supervisor would end here, and the new version live on; the example leaves nothing behind
-			_ = next.Kill()
-			_, _ = next.Wait()
+			_ = next.Cmd.Process.Kill()
+			_ = next.Wait(ctx)
 		}
 	}
 	return nil
 }
 
-// upgrade starts a version, hands the listener over and calls stop once it serves. After an error this process serves on.
-func upgrade(ctx context.Context, l *net.TCPListener, version int, stop func()) (*os.Process, error) {
+// upgrade starts a version, hands the listener over and calls stop once it serves. After an error this process serves
+// on.
+func upgrade(ctx context.Context, l *net.TCPListener, version int, stop func()) (*transport.Process, error) {
 	f, err := l.File() // a duplicate: the listener itself stays here
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	conn, end, err := transport.SocketPair(transport.SeqPacket)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env, cmd.Stderr = []string{}, os.Stderr // StartCommand adds the one variable that the new version needs
+	o := transport.Options{Deadlines: transport.Deadlines{Idle: 10 * time.Second}}
+	next, err := transport.StartCommand(cmd, socket, table(), o)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = []string{socket + "=3"}
-	cmd.ExtraFiles, cmd.Stderr = []*os.File{end}, os.Stderr
-	err = cmd.Start()
-	_ = end.Close()
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	peer, err := transport.NewParent(conn, table(), transport.Options{Deadlines: transport.Deadlines{Idle: 10 * time.Second}})
-	if err == nil {
-		defer peer.Close()
-		err = hand(ctx, peer, f, version, stop)
-	}
-	if err != nil {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+	defer next.Close() // after a success the new version lives on, after anything else it is dead
+	if err := hand(ctx, next.Parent, f, version, stop); err != nil {
 		return nil, fmt.Errorf("version %d: %w", version, err)
 	}
-	return cmd.Process, nil
+	return next, nil
 }
 
 // hand is the old version's part of the conversation.
 func hand(ctx context.Context, peer *transport.Parent, f *os.File, version int, stop func()) error {
-	config, err := syncproto.ToValue(handover{Version: version, Listeners: []listener{{Name: "front", FD: 1}}})
+	config := handover{Version: version, Listeners: []listener{{Name: "front", FD: 1}}}
+	err := transport.BorrowFDs([]*os.File{f}, func(fds []int) error {
+		return transport.Open(ctx, peer, &config, fds)
+	})
 	if err != nil {
-		return err
-	}
-	if err := peer.Open(ctx, config, []int{int(f.Fd())}); err != nil {
 		return err
 	}
 	for {
@@ -173,22 +164,17 @@ func next(ctx context.Context, conn *transport.Conn) error {
 		return nil // the old version has the error, and prints it
 	}
 	serve(l, version)
-	if err := peer.Exec(ctx); err != nil {
+	if err := peer.Done(ctx); err != nil {
 		return err
 	}
-	_ = peer.Close()
 	select {} // it serves
 }
 
 var errBadVersion = errors.New("the new version finds its database locked")
 
 func take(ctx context.Context, peer *transport.Child) (*net.TCPListener, int, error) {
-	config, fds, err := peer.Accept(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
 	var h handover
-	err = syncproto.FromValue(config, &h, true)
+	fds, err := transport.Accept(ctx, peer, &h)
 	if err == nil && (len(h.Listeners) != 1 || h.Listeners[0].FD != 1 || len(fds) != 1) {
 		err = fmt.Errorf("%d listeners and %d descriptors, want one", len(h.Listeners), len(fds))
 	}
@@ -196,7 +182,7 @@ func take(ctx context.Context, peer *transport.Child) (*net.TCPListener, int, er
 		transport.CloseAll(fds)
 		return nil, 0, err
 	}
-	l, err := inherit(fds[0], h.Listeners[0].Name)
+	l, err := inherit(transport.TakeFiles(h.Listeners[0].Name, fds)[0])
 	if err != nil {
 		return nil, 0, err
 	}
@@ -213,17 +199,16 @@ func take(ctx context.Context, peer *transport.Child) (*net.TCPListener, int, er
 	return l, h.Version, err
 }
 
-// inherit makes a listener of a descriptor, which becomes the listener's.
-func inherit(fd int, name string) (*net.TCPListener, error) {
-	f := os.NewFile(uintptr(fd), name)
+// inherit makes a listener of a file, which it closes.
+func inherit(f *os.File) (*net.TCPListener, error) {
 	defer f.Close() // net.FileListener makes a duplicate
 	l, err := net.FileListener(f)
 	if err != nil {
-		return nil, fmt.Errorf("listener %s: %w", name, err)
+		return nil, fmt.Errorf("listener %s: %w", f.Name(), err)
 	}
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
-		return nil, fmt.Errorf("listener %s: %s, want TCP", name, l.Addr().Network())
+		return nil, fmt.Errorf("listener %s: %s, want TCP", f.Name(), l.Addr().Network())
 	}
 	return tcp, nil
 }
