@@ -168,10 +168,10 @@ func betweenMarks(t *testing.T, trace string) map[string][]string {
 			}
 		}
 		if strings.Contains(rest, "ERESTART") {
-			again[who] = call == "futex"
+			again[who] = strings.HasPrefix(call, "futex")
 			continue
 		}
-		if call == "futex" && again[who] { // SIGCHLD may meet any thread, an idle one too
+		if strings.HasPrefix(call, "futex") && again[who] { // SIGCHLD may meet any thread, an idle one too
 			again[who] = m[2] == ""
 			continue
 		}
@@ -219,7 +219,7 @@ func loud(calls map[string][]string) (found []string) {
 		moved := 0
 		for _, call := range of {
 			switch call {
-			case "futex", "clone", "clone3", "epoll_wait", "epoll_pwait", "timerfd_create", "timer_create":
+			case "futex", "futex_time64", "clone", "clone3", "epoll_wait", "epoll_pwait", "timerfd_create", "timer_create":
 				found = append(found, call+" by process "+process+" in a conversation")
 			case "sendmsg", "recvmsg":
 				moved++

@@ -16,6 +16,7 @@ type boot struct {
 	cgroups string // what process 1 mounts: "v1", "v2", or nothing because it is systemd
 	suites  []suite
 	limit   time.Duration // after which the boot hangs
+	byName  bool          // it runs only where it is asked for
 }
 
 // A suite is the tests of one package.
@@ -23,6 +24,15 @@ type suite struct {
 	pkg  string // relative to the module's root
 	run  string // -test.run, or empty for all
 	skip string // -test.skip, or empty
+	arch string // GOARCH, or empty for the guest's own
+}
+
+// name is the suite's in the guest's list of jobs.
+func (s *suite) name() string {
+	if s.arch != "" {
+		return s.pkg + " for " + s.arch
+	}
+	return s.pkg
 }
 
 // boots are the machine's starts, in their order.
@@ -40,6 +50,17 @@ func boots() []boot {
 			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 6 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs/systemd"}, {pkg: "test", run: "Cgroup|Systemd"}},
 		},
+		{
+			name: "386", about: "32-bit programs, for hosts that run none", init: job.Guest, cgroups: "v2", limit: 15 * time.Minute,
+			byName: true,
+			suites: []suite{
+				{pkg: "syncproto", arch: "386"}, {pkg: "syncproto/codec", arch: "386"}, {pkg: "syncproto/container", arch: "386"},
+				{pkg: "syncproto/remote", arch: "386"}, {pkg: "syncproto/transcript", arch: "386"},
+				{pkg: "syncproto/vectors", arch: "386"}, {pkg: "syncproto/example/hello", arch: "386"},
+				// The guest has neither go nor strace.
+				{pkg: "syncproto/transport", arch: "386", skip: "^(TestALinkOfAnotherModule|TestAConversationWakesNoThread)$"},
+			},
+		},
 	}
 }
 
@@ -47,7 +68,7 @@ func boots() []boot {
 func (b *boot) jobs(only string) []job.Job {
 	var all []job.Job
 	for _, s := range b.suites {
-		args := []string{path.Join(job.Tests, testName(s.pkg)), "-test.v", "-test.count=1", fmt.Sprintf("-test.timeout=%s", b.limit/2)}
+		args := []string{path.Join(job.Tests, testName(&s)), "-test.v", "-test.count=1", fmt.Sprintf("-test.timeout=%s", b.limit/2)}
 		if run := s.run; run != "" || only != "" {
 			if only != "" {
 				run = only
@@ -57,7 +78,7 @@ func (b *boot) jobs(only string) []job.Job {
 		if s.skip != "" {
 			args = append(args, "-test.skip="+s.skip)
 		}
-		all = append(all, job.Job{Name: s.pkg, Dir: path.Join(job.Source, s.pkg), Args: args})
+		all = append(all, job.Job{Name: s.name(), Dir: path.Join(job.Source, s.pkg), Args: args})
 	}
 	return all
 }

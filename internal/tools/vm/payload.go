@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,8 +14,8 @@ import (
 // programs are the commands that tests would build with go, which the guest does not have.
 var programs = []string{"cmd/handfast", "internal/demo/payload"}
 
-// testName is the file name of a package's compiled tests.
-func testName(pkg string) string { return strings.ReplaceAll(pkg, "/", "-") + ".test" }
+// testName is the file name of a suite's compiled tests.
+func testName(s *suite) string { return strings.ReplaceAll(s.pkg, "/", "-") + s.arch + ".test" }
 
 // payload makes the image of what this run carries in: the compiled tests of the boots, the programs that they use, the
 // module with its testdata, and each boot's jobs. It is made in dir, and anew in every run.
@@ -32,10 +33,10 @@ func payload(dir string, chosen []boot, only string) (image string, err error) {
 			return "", err
 		}
 	}
-	var pkgs []string
+	tests := map[string]suite{} // by file
 	for _, b := range chosen {
 		for _, s := range b.suites {
-			pkgs = append(pkgs, s.pkg)
+			tests[testName(&s)] = s
 		}
 		data, err := json.Marshal(b.jobs(only))
 		if err != nil {
@@ -45,9 +46,14 @@ func payload(dir string, chosen []boot, only string) (image string, err error) {
 			return "", err
 		}
 	}
-	slices.Sort(pkgs)
-	for _, pkg := range slices.Compact(pkgs) {
-		if err := command("", "go", "test", "-c", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(under(job.Tests), testName(pkg)), "./"+pkg); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(tests)) {
+		s := tests[name]
+		build := []string{"go", "test", "-c", "-buildvcs=false", "-ldflags", "-s -w"}
+		build = append(build, "-o", filepath.Join(under(job.Tests), name), "./"+s.pkg)
+		if s.arch != "" {
+			build = append([]string{"env", "GOARCH=" + s.arch, "CGO_ENABLED=0"}, build...)
+		}
+		if err := command("", build[0], build[1:]...); err != nil {
 			return "", err
 		}
 	}

@@ -39,6 +39,12 @@ func TestBoots(t *testing.T) {
 			}
 		}
 	}
+	if one, err := choose("386"); err != nil || len(one) != 1 {
+		t.Errorf("386: %+v, %v", one, err)
+	}
+	if slices.ContainsFunc(all, func(b boot) bool { return b.name == "386" }) {
+		t.Error("386 is among those that always run")
+	}
 	if some, err := choose("v1,v2"); err != nil || len(some) != 2 || some[0].name != "v1" {
 		t.Errorf("v1,v2: %v %v", some, err)
 	}
