@@ -38,48 +38,56 @@ func TestControlMessagesTakeNoMemory(t *testing.T) {
 func TestTheLastWordTakesNoMemory(t *testing.T) {
 	for _, l := range links {
 		t.Run(l.name, func(t *testing.T) {
-			a, b := l.make(t)
-			p, err := transport.NewParent(a, chatter(), transport.Options{})
-			if err != nil {
-				t.Fatal(err)
+			n := lastWord(t, l)
+			// The parent may be at work at the same time; what the word itself takes, it takes each time.
+			for again := 0; n > 0 && l.kernel && again < 10; again++ {
+				n = min(n, lastWord(t, l))
 			}
-			c, err := transport.NewChild(b, chatter(), transport.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			taken := make(chan float64, 1)
-			go func() {
-				_, _, err := c.Accept(t.Context())
-				if err == nil {
-					err = c.Confirm(t.Context())
-				}
-				if err != nil {
-					t.Error(err)
-				}
-				said := false
-				taken <- testing.AllocsPerRun(1, func() { // which runs it once before it counts
-					if !said {
-						said = true
-						return
-					}
-					err = c.Gasp()
-				})
-				if err != nil {
-					t.Error(err)
-				}
-				_ = c.Close()
-			}()
-			err = p.Open(t.Context(), syncproto.Value{}, nil)
-			if err == nil {
-				_, err = p.Next(t.Context())
-			}
-			if !errors.Is(err, syscall.ENOMEM) || !remote.IsRemote(err) {
-				t.Errorf("the parent hears %v", err)
-			}
-			_ = p.Close()
-			if n := <-taken; n > 0 && l.kernel {
+			if n > 0 && l.kernel {
 				t.Errorf("it takes memory %v times", n)
 			}
 		})
 	}
+}
+
+// lastWord is how often memory was taken while a child gasped.
+func lastWord(t *testing.T, l link) float64 {
+	t.Helper()
+	a, b := l.make(t)
+	p, err := transport.NewParent(a, chatter(), transport.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := transport.NewChild(b, chatter(), transport.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan float64, 1)
+	go func() {
+		if err := open(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+		var err error
+		said := false
+		taken <- testing.AllocsPerRun(1, func() { // which runs it once before it counts
+			if !said {
+				said = true
+				return
+			}
+			err = c.Gasp()
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		_ = c.Close()
+	}()
+	err = p.Open(t.Context(), syncproto.Value{}, nil)
+	if err == nil {
+		_, err = p.Next(t.Context())
+	}
+	if !errors.Is(err, syscall.ENOMEM) || !remote.IsRemote(err) {
+		t.Errorf("the parent hears %v", err)
+	}
+	_ = p.Close()
+	return <-taken
 }
