@@ -134,11 +134,17 @@ func TestConversationsUnderFaults(t *testing.T) {
 		fa, fb := faults(t, "parent"), faults(t, "child")
 		fails := rapid.IntRange(0, 3).Draw(t, "child fails") == 0
 		c := rapid.SampledFrom([]codec.Codec{codec.JSON(), codec.MessagePack()}).Draw(t, "codec")
-		p, err := transport.NewParent(transporttest.WithFaults(a, fa), container.InitProfile(), transport.Options{Codecs: []codec.Codec{c}, Deadlines: quick})
+		d := transport.Deadlines{} // nothing stops, so that a slow machine alone must not end it
+		if fa.Lethal() || fb.Lethal() {
+			d = quick
+		}
+		p, err := transport.NewParent(transporttest.WithFaults(a, fa), container.InitProfile(),
+			transport.Options{Codecs: []codec.Codec{c}, Deadlines: d})
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, err := transport.NewChild(transporttest.WithFaults(b, fb), container.InitProfile(), transport.Options{Deadlines: quick})
+		q, err := transport.NewChild(transporttest.WithFaults(b, fb), container.InitProfile(),
+			transport.Options{Deadlines: d})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -225,14 +225,25 @@ func TestB8EveryWaitEnds(t *testing.T) {
 			send(syncproto.KindHelloAck, 1, ackJSON)
 			send(syncproto.KindConfigOK, 2, configOK)
 			send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`)
-			for recv().Kind != syncproto.KindReply {
+			for k := recv().Kind; k != syncproto.KindReply && k != 0; k = recv().Kind {
 			}
 			send(syncproto.KindExec, 0, "")
 		}},
 	} {
 		for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 			c, fd := half(t, typ)
-			p := newParent(t, c, transport.Options{Codecs: inJSON, Deadlines: quick})
+			d := wide() // for all that is not waited for in vain
+			switch tt.wait {
+			case syncproto.WaitHello:
+				d.Hello = quick.Hello
+			case syncproto.WaitConfig:
+				d.Config = quick.Config
+			case syncproto.WaitPeer:
+				d.Idle = quick.Idle
+			case syncproto.WaitEnd:
+				d.Exec = quick.Exec
+			}
+			p := newParent(t, c, transport.Options{Codecs: inJSON, Deadlines: d})
 			scripted(t, fd, func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header) {
 				recv()
 				recv() // CONFIG too

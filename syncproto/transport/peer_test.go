@@ -159,7 +159,9 @@ func scripted(t *testing.T, fd int, f func(send func(k syncproto.Kind, re uint16
 				h, _ := syncproto.ParseHeader(buf[:max(n, 0)])
 				return h
 			}
-			readFull(fd, buf[:syncproto.HeaderSize])
+			if !readFull(fd, buf[:syncproto.HeaderSize]) {
+				return syncproto.Header{}
+			}
 			h, _ := syncproto.ParseHeader(buf)
 			readFull(fd, buf[:h.Length])
 			return h
@@ -167,14 +169,16 @@ func scripted(t *testing.T, fd int, f func(send func(k syncproto.Kind, re uint16
 	})
 }
 
-func readFull(fd int, b []byte) {
+// readFull reports whether b was filled before the end.
+func readFull(fd int, b []byte) bool {
 	for len(b) > 0 {
 		n, err := unix.Read(fd, b)
 		if n <= 0 && err != unix.EINTR {
-			return
+			return false
 		}
 		b = b[max(n, 0):]
 	}
+	return true
 }
 
 const ackJSON = `{"version":1,"codec":"json","limits":{"control":4096,"error":32768,"fragment":32768,"message":65536,"config":4194304,"notes":256,"frames":4096,"depth":32},"pid":1}`
