@@ -70,6 +70,9 @@ func (l *unixLink) leave() {
 	}
 }
 
+// closes reports that Close has been called during this call: what the socket says then is of its shutdown.
+func (l *unixLink) closes() bool { return l.refs.Load() >= closing }
+
 func (l *unixLink) release() {
 	if l.closed.Swap(true) {
 		return
@@ -149,8 +152,14 @@ func (l *unixLink) Recv(p []byte, fds []int) (int, []int, Lost, error) {
 	}
 	defer l.leave()
 	n, got, lost, err := l.recv(p, fds)
-	if err != nil || n > 0 || len(p) == 0 || len(got) > len(fds) {
-		return n, got, lost, err
+	if err == nil && (n > 0 || len(p) == 0 || len(got) > len(fds)) {
+		return n, got, lost, nil
+	}
+	if l.closes() {
+		return 0, got, lost, os.ErrClosed
+	}
+	if err != nil {
+		return 0, got, lost, err
 	}
 	if !l.packets {
 		return 0, got, lost, io.EOF
@@ -229,10 +238,12 @@ func (l *unixLink) Send(p []byte, fds []int) (int, error) {
 	for {
 		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(l.fd), uintptr(unsafe.Pointer(&msg)),
 			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		switch errno {
-		case 0:
+		switch {
+		case errno == 0:
 			return int(n), nil
-		case unix.EINTR:
+		case errno == unix.EINTR:
+		case l.closes():
+			return 0, os.ErrClosed
 		default:
 			return 0, errno
 		}
