@@ -54,8 +54,9 @@ func boots() []boot {
 			name: "386", about: "32-bit programs, for hosts that run none", init: job.Guest, cgroups: "v2", limit: 15 * time.Minute,
 			byName: true,
 			suites: []suite{
-				{pkg: "syncproto", arch: "386"}, {pkg: "syncproto/codec", arch: "386"}, {pkg: "syncproto/container", arch: "386"},
-				{pkg: "syncproto/remote", arch: "386"}, {pkg: "syncproto/transcript", arch: "386"},
+				{pkg: "syncproto", arch: "386"}, {pkg: "syncproto/codec", arch: "386"},
+				{pkg: "syncproto/container", arch: "386"}, {pkg: "syncproto/remote", arch: "386"},
+				{pkg: "syncproto/session", arch: "386"}, {pkg: "syncproto/transcript", arch: "386"},
 				{pkg: "syncproto/vectors", arch: "386"}, {pkg: "syncproto/example/hello", arch: "386"},
 				// The guest has neither go nor strace.
 				{pkg: "syncproto/transport", arch: "386", skip: "^(TestALinkOfAnotherModule|TestAConversationWakesNoThread)$"},
