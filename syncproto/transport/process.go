@@ -112,6 +112,9 @@ func (p *Process) Wait(ctx context.Context) error {
 		return p.reap()
 	}
 	_ = p.Parent.Close()
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	killed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		_ = p.Cmd.Process.Kill()

@@ -125,7 +125,8 @@ func TestStartCommandToTheEndOfTheProgram(t *testing.T) {
 	if err := converse(t, p); err != io.EOF {
 		t.Fatal(err)
 	}
-	if err := p.Wait(t.Context()); status(t, err) != 7 {
+	var noContext context.Context
+	if err := p.Wait(noContext); status(t, err) != 7 {
 		t.Error(err)
 	}
 	if err := p.Wait(t.Context()); status(t, err) != 7 {
@@ -231,7 +232,10 @@ func TestCloseEndsTheProcessOfAFailure(t *testing.T) {
 }
 
 func TestStartCommandRefuses(t *testing.T) {
-	missing, nobody := exec.Command("/no/such/program"), command(t, "die")
+	missing, nobody, used := exec.Command("/no/such/program"), command(t, "die"), exec.Command("/bin/true")
+	if err := used.Run(); err != nil {
+		t.Fatal(err)
+	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +254,7 @@ func TestStartCommandRefuses(t *testing.T) {
 		{nobody, "", profile, transport.Options{}, "no environment variable"},
 		{nobody, "S", nil, transport.Options{}, "profile"},
 		{nobody, "S", profile, transport.Options{Process: null}, "Options.Process is set"},
+		{used, "S", profile, transport.Options{}, "already started"},
 	} {
 		before := openFDs(t)
 		p, err := transport.StartCommand(tt.cmd, tt.socket, tt.profile, tt.o)
