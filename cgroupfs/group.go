@@ -136,6 +136,9 @@ func (g *Group) write(w Write) error {
 	if errors.Is(err, unix.ENOENT) && g.reach(m, w.Controller) {
 		err = m.dir.write(w.File, w.Value)
 	}
+	if errors.Is(err, unix.EINVAL) && w.File == budgetFile {
+		return g.raiseBudget(m, w.Value, err)
+	}
 	if errors.Is(err, unix.ENOENT) && w.Else != nil {
 		if w.Else.File == "" {
 			return nil

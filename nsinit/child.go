@@ -60,6 +60,11 @@ const (
 	stageEnv         stage = "environment"          // HOME
 	stageRlimit      stage = "rlimit"               // one resource limit
 	stageLabel       stage = "label"                // ask a security module for a label from the execution on
+	stageProcessors  stage = "processors"           // on which processors the program may run
+	stagePersonality stage = "personality"          // what the kernel pretends to be to the program
+	stageMemory      stage = "memorypolicy"         // from which nodes it gets its memory
+	stageScheduler   stage = "scheduler"            // how the kernel schedules it
+	stageIOPriority  stage = "iopriority"           // and what it reads and writes
 	stageUser        stage = "user"                 // ids, capabilities, no_new_privs, working directory
 	stageProgram     stage = "program"              // find the program
 	stageFiles       stage = "files"                // mark every other descriptor to end with the execution
@@ -138,6 +143,8 @@ func (c *child) doProcess(s step) error {
 		return c.gate()
 	case stageLabel:
 		return c.label(s.Path, s.Text)
+	case stageProcessors, stagePersonality, stageMemory, stageScheduler, stageIOPriority:
+		return c.tune(s)
 	case stageFiles:
 		return closeOthers(3 + c.cfg.KeepFDs)
 	case stageSeccomp:

@@ -17,7 +17,9 @@ func planJoin(cfg *container.Config) ([]step, error) {
 		return nil, err
 	}
 	p := &planner{cfg: cfg}
-	p.add(step{Stage: stageSession}, step{Stage: stageRoot})
+	p.add(step{Stage: stageSession})
+	p.processors()
+	p.add(step{Stage: stageRoot})
 	if cfg.Process.Terminal {
 		p.add(step{Stage: stageConsole})
 	}
@@ -68,7 +70,7 @@ func checkProcess(p *container.Process) error {
 	case !path.IsAbs(p.Cwd):
 		return fmt.Errorf("process.cwd: %q is not an absolute path", p.Cwd)
 	}
-	if err := checkFilter(p.Seccomp); err != nil {
+	if err := errors.Join(checkFilter(p.Seccomp), checkTuning(p)); err != nil {
 		return err
 	}
 	for _, s := range append(append([]string{p.AppArmorProfile, p.SELinuxLabel}, p.Args...), p.Env...) {
@@ -107,6 +109,7 @@ func check(cfg *container.Config) error {
 func (p *planner) namespaces() {
 	cfg := p.cfg
 	p.add(step{Stage: stageSession})
+	p.processors()
 	for i := range cfg.Namespaces {
 		if n := &cfg.Namespaces[i]; n.How != container.NSCreated {
 			p.add(step{Stage: stageNamespace, Namespace: n})
@@ -210,6 +213,7 @@ func (p *planner) process() {
 			p.add(step{Stage: stageLabel, Path: l.module, Text: l.label})
 		}
 	}
+	p.tuning()
 	p.add(step{Stage: stageUser, Path: path.Clean(cfg.Process.Cwd), Text: fmt.Sprintf("%d:%d", cfg.Process.UID, cfg.Process.GID)})
 	p.add(step{Stage: stageProgram, Path: cfg.Process.Args[0]}, step{Stage: stageReady})
 	if cfg.GateFD > 0 {

@@ -65,6 +65,9 @@ func full() container.Config {
 	c.Process.UID, c.Process.GID, c.Process.Terminal, c.KeepFDs = 1000, 100, true, 2
 	c.Process.Rlimits = []container.Rlimit{{Resource: unix.RLIMIT_NOFILE, Soft: 10, Hard: 20}}
 	c.Process.Cwd = "/home/../home/user"
+	c.Process.Personality, c.Process.IOPriority, c.Process.Processors = new(uint64(8)), 2<<13|3, []uint32{0, 1100}
+	c.Process.MemoryPolicy = &container.MemoryPolicy{Mode: unix.MPOL_BIND, Flags: unix.MPOL_F_STATIC_NODES, Nodes: []uint32{0, 2}}
+	c.Process.Scheduler = &container.Scheduler{Policy: 1, Priority: 7}
 	c.GateFD = 1
 	return c
 }

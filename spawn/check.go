@@ -15,6 +15,11 @@ func (cfg *Config) check() error {
 	if cfg.PreserveFDs < 0 {
 		return fmt.Errorf("preserve %d descriptors: the number is negative", cfg.PreserveFDs)
 	}
+	for _, n := range cfg.Affinity {
+		if n > mostProcessor {
+			return fmt.Errorf("affinity: processor %d is more than %d", n, mostProcessor)
+		}
+	}
 	p := &cfg.Container.Process
 	switch {
 	case p.KeepGroups && len(p.AdditionalGIDs) > 0:

@@ -40,6 +40,11 @@ type Config struct {
 	// Cgroup, where not nil, is the group that the child begins its life in.
 	Cgroup Cgroup
 
+	// Affinity are the processors, by number, of the thread that makes the child, from before it enters the group's v1
+	// hierarchies: that much of the child's making is bound to them. Empty: as the caller. On which processors the
+	// program runs is Container.Process.Processors.
+	Affinity []uint32
+
 	// Gate makes the child stop before execve(2) until OpenGate lets it go on. It is an absolute path for the gate's socket; empty: no gate.
 	Gate string
 

@@ -89,6 +89,9 @@ func (s *starter) hooks(ctx context.Context, _ nothing, _ []int) (nothing, []int
 
 func (s *starter) ready(ctx context.Context, _ nothing, _ []int) (nothing, []int, error) {
 	err := s.limits()
+	if err == nil {
+		err = s.tune()
+	}
 	if err == nil && s.cfg.Handler != nil {
 		err = s.cfg.Handler.Ready(ctx, s.process.pid)
 	}

@@ -2,7 +2,9 @@ package spawn_test
 
 import (
 	"context"
+	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -80,3 +82,48 @@ func TestHostnameIsNeverTheHosts(t *testing.T) {
 		t.Errorf("the host is called %q now", after)
 	}
 }
+
+// The child begins on the processors that its maker is bound to, and runs on its own once it has learned of them.
+func TestAffinity(t *testing.T) {
+	testenv.Root(t)
+	cfg := real(`grep -E '^Cpus_allowed_list' /proc/self/status | cut -f2`)
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		t.Fatal(err)
+	}
+	first, last := -1, 0
+	for n := range 1024 {
+		if set.IsSet(n) {
+			if last = n; first < 0 {
+				first = n
+			}
+		}
+	}
+	h := &beginning{}
+	cfg.Handler = h
+	cfg.Affinity, cfg.Container.Process.Processors = []uint32{uint32(first)}, []uint32{uint32(last)}
+	if got := said(t, cfg); got != strconv.Itoa(last) || h.processors != strconv.Itoa(first) {
+		t.Errorf("it began on %s and ran on %s, want %d and %d", h.processors, got, first, last)
+	}
+	cfg.Affinity = []uint32{8000}
+	if _, err := spawn.Start(t.Context(), cfg); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "processors [8000]") {
+		t.Errorf("%v", err)
+	}
+	cfg.Affinity = []uint32{8192}
+	if _, err := spawn.Start(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "8192 is more than 8191") {
+		t.Errorf("%v", err)
+	}
+}
+
+// beginning notes the processors of a child that has been told nothing.
+type beginning struct{ processors string }
+
+func (b *beginning) Started(_ context.Context, pid int) error {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	_, rest, _ := strings.Cut(string(data), "Cpus_allowed_list:\t")
+	b.processors, _, _ = strings.Cut(rest, "\n")
+	return err
+}
+func (b *beginning) Hooks(context.Context, int) error                { return nil }
+func (b *beginning) Console(context.Context, *os.File, string) error { return nil }
+func (b *beginning) Ready(context.Context, int) error                { return nil }

@@ -120,7 +120,10 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 	}
 	defer done()
 	cgroup := -1
-	steps := make([]func() error, 0, len(s.plan.Thread)+1)
+	steps := make([]func() error, 0, len(s.plan.Thread)+2)
+	if len(s.cfg.Affinity) > 0 {
+		steps = append(steps, s.affinity)
+	}
 	if g := s.cfg.Cgroup; g != nil {
 		cgroup = g.FD()
 		if g.Inherited() {

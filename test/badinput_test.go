@@ -66,11 +66,14 @@ func badConfigs() []badConfig {
 			linux(c)["seccomp"] = map[string]any{"defaultAction": "SCMP_ACT_PERMIT"}
 		},
 			[]string{"config.json: linux.seccomp.defaultAction", "SCMP_ACT_PERMIT"}},
-		{"a personality", func(_ testing.TB,
-			c map[string]any) {
-			linux(c)["personality"] = map[string]any{"domain": "LINUX32"}
+		{"a personality", func(_ testing.TB, c map[string]any) {
+			linux(c)["personality"] = map[string]any{"domain": "LINUX64"}
 		},
-			[]string{"linux.personality"}},
+			[]string{"config.json: linux.personality.domain", "LINUX64", "LINUX32"}},
+		{"a memory node that is not there", func(_ testing.TB, c map[string]any) {
+			linux(c)["memoryPolicy"] = map[string]any{"mode": "MPOL_BIND", "nodes": "1000"}
+		},
+			[]string{"memorypolicy: set_mempolicy", "1000", "invalid argument", "cpuset"}},
 		{"no process", func(_ testing.TB, c map[string]any) { process(c)["args"] = []any{} }, []string{"process.args"}},
 		{"a terminal without a socket", func(_ testing.TB, c map[string]any) { process(c)["terminal"] = true }, []string{"--console-socket"}},
 		{"working directory relative", func(_ testing.TB, c map[string]any) { process(c)["cwd"] = "tmp" }, []string{"cwd", "tmp"}},

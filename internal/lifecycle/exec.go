@@ -110,6 +110,7 @@ func (e *execution) begin() error {
 		return err
 	}
 	cfg.Container.Process.Keyring = e.state.Keyring
+	e.state.Shared.Give(&cfg.Container.Process)
 	if paused {
 		// It stops as soon as it is in the group, until somebody resumes the container.
 		cfg.Deadlines = spawn.Deadlines{Hello: -1, Config: -1, Idle: -1, Exec: -1}
@@ -189,6 +190,9 @@ func (e *execution) Console(_ context.Context, master *os.File, path string) err
 func (e *execution) Ready(_ context.Context, pid int) error {
 	if e.last {
 		if err := e.group.Add(pid); err != nil {
+			return err
+		}
+		if err := e.bindAgain(pid); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,13 @@ func (e *execution) load() (*oci.Process, error) {
 		if p, err = oci.DecodeProcess(data, e.o.Process); err != nil {
 			return nil, err
 		}
+		if len(e.state.Process) > 0 {
+			var own oci.Process
+			if err := json.Unmarshal(e.state.Process, &own); err != nil {
+				return nil, fmt.Errorf("container %s: the stored process: %w", e.o.ID, err)
+			}
+			p.Complete(&own)
+		}
 	case len(e.state.Process) > 0:
 		if err := json.Unmarshal(e.state.Process, p); err != nil {
 			return nil, fmt.Errorf("container %s: the stored process: %w", e.o.ID, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/spawn"
 )
 
@@ -126,6 +127,19 @@ func (e *execution) join(ctx context.Context, pid int) error {
 	}
 	awaitSleep(ctx, pid)
 	return e.group.Add(pid)
+}
+
+// bindAgain binds a process that has come into its group late to its processors once more: before Linux 6.2 a cpuset
+// forgets what was asked for before.
+func (e *execution) bindAgain(pid int) error {
+	all := e.spawn.Container.Process.Processors
+	if len(all) == 0 {
+		return nil
+	}
+	if err := sys.SetProcessors(pid, all); err != nil {
+		return fmt.Errorf("processors %v in the container's cpuset: sched_setaffinity: %w", all, err)
+	}
+	return nil
 }
 
 // firstProcessGroup is the v2 group of the container's first process, below the container's own.

@@ -46,6 +46,7 @@ func (c *creation) load() error {
 		Annotations: c.convert.Annotations, Creating: true, Console: c.convert.Spawn.Container.Process.Terminal,
 		SharedPID: !ownPIDNamespace(c.convert.Spawn.Namespaces),
 		NoProcess: len(c.convert.Spawn.Container.Process.Args) == 0,
+		Shared:    state.Share(&c.convert.Spawn.Container.Process),
 		Seccomp:   filterWord(c.filter),
 		Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
 	}

@@ -66,6 +66,7 @@ type conversion struct {
 	linux       *Linux // never nil
 	opt         Options
 	setGroups   bool // setgroups(2) is allowed where the process is executed
+	joins       bool // a container that runs
 	out         *Converted
 	cfg         *spawn.Container
 	unsupported []string
@@ -85,7 +86,8 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	// user_namespaces(7): a plain user's own mapping of one id can only be written after setgroups is denied, for good. newgidmap(1) does not ask for that.
 	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) || moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
 	for _, part := range []func() error{
-		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.paths, c.devices, c.sysctls, c.process, c.hooks, c.cgroup, c.rdt,
+		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.paths, c.devices, c.sysctls, c.personality, c.memoryPolicy,
+		c.process, c.hooks, c.cgroup, c.rdt,
 	} {
 		if err := part(); err != nil {
 			return nil, err
@@ -117,19 +119,8 @@ func (c *conversion) creates(kind string) bool {
 
 // refusals names what is known and not carried out, beside what the single parts have named.
 func (c *conversion) refusals() {
-	if c.spec.Process != nil {
-		c.processRefusals(c.spec.Process)
-	}
 	c.refuseUnless(c.linux.MountLabel == "", "linux.mountLabel")
-	c.refuseUnless(absent(c.linux.Personality), "linux.personality")
-	c.refuseUnless(absent(c.linux.MemoryPolicy), "linux.memoryPolicy")
 	c.refuseUnless(absent(c.linux.NetDevices) || noMembers(c.linux.NetDevices), "linux.netDevices")
-}
-
-func (c *conversion) processRefusals(p *Process) {
-	c.refuseUnless(absent(p.Scheduler), "process.scheduler")
-	c.refuseUnless(absent(p.IOPriority), "process.ioPriority")
-	c.refuseUnless(nothing(p.ExecCPUAffinity), "process.execCPUAffinity")
 }
 
 func (c *conversion) refuseUnless(carriedOut bool, property string) {

@@ -32,21 +32,15 @@ const userNamespace = `{"linux": {"namespaces": [{"type": "mount"}, {"type": "us
 	"gidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}]}}`
 
 func TestRefusals(t *testing.T) {
-	s := spec(t, `{"process": {"scheduler": {"policy": "SCHED_FIFO"}, "ioPriority": {"class": "IOPRIO_CLASS_IDLE"},
-		"execCPUAffinity": {"initial": "0"}}, "mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount"]}],
-		"linux": {"mountLabel": "m", "personality": {"domain": "LINUX32"},
-		"memoryPolicy": {"mode": "MPOL_BIND"}, "netDevices": {"eth0": {}, "eth1": {"name": "x"}},
+	s := spec(t, `{"mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount"]}],
+		"linux": {"mountLabel": "m", "netDevices": {"eth0": {}, "eth1": {"name": "x"}},
 		"namespaces": [{"type": "mount"}]}}`)
 	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
 	var got *UnsupportedError
 	if !errors.As(err, &got) {
 		t.Fatal(err)
 	}
-	want := []string{
-		"mounts[0].options[0] remount",
-		"process.scheduler", "process.ioPriority", "process.execCPUAffinity",
-		"linux.mountLabel", "linux.personality", "linux.memoryPolicy", "linux.netDevices",
-	}
+	want := []string{"mounts[0].options[0] remount", "linux.mountLabel", "linux.netDevices"}
 	if diff := cmp.Diff(want, got.Properties); diff != "" {
 		t.Errorf("refused (-want +got)\n%s", diff)
 	}
@@ -74,17 +68,9 @@ func TestNothingIsAccepted(t *testing.T) {
 // TestEmptyObjectsAskForSomething: a name alone, or an object that lacks what it must hold, is a request.
 func TestEmptyObjectsAskForSomething(t *testing.T) {
 	for patch, want := range map[string]string{
-		`{"linux": {"netDevices": {"dummy0": {}}}}`:                 "linux.netDevices",
-		`{"linux": {"netDevices": {"dummy0": null}}}`:               "linux.netDevices",
-		`{"linux": {"netDevices": {"dummy0": {"name": ""}}}}`:       "linux.netDevices",
-		`{"linux": {"memoryPolicy": {}}}`:                           "linux.memoryPolicy",
-		`{"linux": {"memoryPolicy": {"mode": "", "flags": []}}}`:    "linux.memoryPolicy",
-		`{"linux": {"personality": {}}}`:                            "linux.personality",
-		`{"linux": {"personality": {"domain": ""}}}`:                "linux.personality",
-		`{"process": {"scheduler": {}}}`:                            "process.scheduler",
-		`{"process": {"scheduler": {"policy": "", "nice": 0}}}`:     "process.scheduler",
-		`{"process": {"ioPriority": {}}}`:                           "process.ioPriority",
-		`{"process": {"ioPriority": {"class": "", "priority": 0}}}`: "process.ioPriority",
+		`{"linux": {"netDevices": {"dummy0": {}}}}`:           "linux.netDevices",
+		`{"linux": {"netDevices": {"dummy0": null}}}`:         "linux.netDevices",
+		`{"linux": {"netDevices": {"dummy0": {"name": ""}}}}`: "linux.netDevices",
 	} {
 		_, err := Convert(spec(t, patch), Options{Bundle: "/b", ID: "x"})
 		var got *UnsupportedError

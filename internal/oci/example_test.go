@@ -6,13 +6,13 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// A configuration that asks for what this version does not carry out is refused by name.
+// A value that cannot be is an error with the property's path, the value, and what is allowed.
 func ExampleConvert() {
 	spec, err := oci.Decode([]byte(`{
 		"ociVersion": "1.2.0",
 		"root": {"path": "rootfs"},
 		"process": {"args": ["true"], "cwd": "/", "scheduler": {"policy": "SCHED_BATCH"}},
-		"linux": {"namespaces": [{"type": "mount"}], "personality": {"domain": "LINUX32"}}
+		"linux": {"namespaces": [{"type": "mount"}], "personality": {"domain": "LINUX64"}}
 	}`), "config.json")
 	if err != nil {
 		fmt.Println(err)
@@ -20,7 +20,7 @@ func ExampleConvert() {
 	}
 	_, err = oci.Convert(spec, oci.Options{Bundle: "/bundle", ID: "c1"})
 	fmt.Println(err)
-	// Output: not carried out by this version: process.scheduler, linux.personality
+	// Output: linux.personality.domain: invalid personality domain "LINUX64"; want LINUX or LINUX32
 }
 
 func ExampleDecode() {

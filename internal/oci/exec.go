@@ -19,7 +19,7 @@ type Running struct {
 
 // ConvertProcess decides what a process that joins a running container is told. It is as pure as Convert, and its errors are the same.
 func ConvertProcess(p *Process, r Running) (spawn.Config, []string, error) {
-	c := &conversion{spec: &Spec{Process: p}, linux: &Linux{}, opt: Options{PreserveFDs: r.PreserveFDs, Host: r.Host}, setGroups: r.SetGroups, out: &Converted{}}
+	c := &conversion{spec: &Spec{Process: p}, linux: &Linux{}, opt: Options{PreserveFDs: r.PreserveFDs, Host: r.Host}, setGroups: r.SetGroups, joins: true, out: &Converted{}}
 	if r.UIDMappings != nil {
 		// Its ids are checked as those of a new namespace are.
 		c.linux.Namespaces = []Namespace{{Type: container.NSUser}}
@@ -31,11 +31,21 @@ func ConvertProcess(p *Process, r Running) (spawn.Config, []string, error) {
 	if err := c.process(); err != nil {
 		return spawn.Config{}, nil, err
 	}
-	c.processRefusals(p)
-	if len(c.unsupported) > 0 {
-		return spawn.Config{}, nil, &UnsupportedError{Properties: c.unsupported}
-	}
 	return c.out.Spawn, c.out.Warnings, nil
+}
+
+// Complete gives a process that says nothing of how the kernel shall treat it what the container's own says of that, as
+// runc does. execCPUAffinity is about processes that join, wherever it stands.
+func (p *Process) Complete(own *Process) {
+	if p.Scheduler == nil {
+		p.Scheduler = own.Scheduler
+	}
+	if p.IOPriority == nil {
+		p.IOPriority = own.IOPriority
+	}
+	if p.ExecCPUAffinity == nil {
+		p.ExecCPUAffinity = own.ExecCPUAffinity
+	}
 }
 
 // Changes are what the command line of exec says about a process, over what its configuration says.

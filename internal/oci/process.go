@@ -14,7 +14,7 @@ func (c *conversion) process() error {
 	if p == nil {
 		return nil
 	}
-	for _, part := range []func(*Process) error{c.arguments, c.terminal, c.user, c.rlimits, c.labels} {
+	for _, part := range []func(*Process) error{c.arguments, c.terminal, c.user, c.rlimits, c.labels, c.tuning} {
 		if err := part(p); err != nil {
 			return err
 		}

@@ -18,21 +18,21 @@ type Spec struct {
 
 // Process is config.md's process.
 type Process struct {
-	Terminal        bool            `json:"terminal,omitempty"`
-	ConsoleSize     *ConsoleSize    `json:"consoleSize,omitempty"`
-	User            User            `json:"user"`
-	Args            []string        `json:"args,omitempty"`
-	Env             []string        `json:"env,omitempty"`
-	Cwd             string          `json:"cwd"`
-	Capabilities    *Capabilities   `json:"capabilities,omitempty"`
-	Rlimits         []Rlimit        `json:"rlimits,omitempty"`
-	NoNewPrivileges bool            `json:"noNewPrivileges,omitempty"`
-	OOMScoreAdj     *int            `json:"oomScoreAdj,omitempty"`
-	ApparmorProfile string          `json:"apparmorProfile,omitempty"`
-	SelinuxLabel    string          `json:"selinuxLabel,omitempty"`
-	Scheduler       json.RawMessage `json:"scheduler,omitempty"`
-	IOPriority      json.RawMessage `json:"ioPriority,omitempty"`
-	ExecCPUAffinity json.RawMessage `json:"execCPUAffinity,omitempty"`
+	Terminal        bool          `json:"terminal,omitempty"`
+	ConsoleSize     *ConsoleSize  `json:"consoleSize,omitempty"`
+	User            User          `json:"user"`
+	Args            []string      `json:"args,omitempty"`
+	Env             []string      `json:"env,omitempty"`
+	Cwd             string        `json:"cwd"`
+	Capabilities    *Capabilities `json:"capabilities,omitempty"`
+	Rlimits         []Rlimit      `json:"rlimits,omitempty"`
+	NoNewPrivileges bool          `json:"noNewPrivileges,omitempty"`
+	OOMScoreAdj     *int          `json:"oomScoreAdj,omitempty"`
+	ApparmorProfile string        `json:"apparmorProfile,omitempty"`
+	SelinuxLabel    string        `json:"selinuxLabel,omitempty"`
+	Scheduler       *Scheduler    `json:"scheduler,omitempty"`
+	IOPriority      *IOPriority   `json:"ioPriority,omitempty"`
+	ExecCPUAffinity *CPUAffinity  `json:"execCPUAffinity,omitempty"`
 }
 
 // ConsoleSize is a terminal's size in characters.

@@ -22,8 +22,8 @@ type Linux struct {
 	ReadonlyPaths     []string              `json:"readonlyPaths,omitempty"`
 	MountLabel        string                `json:"mountLabel,omitempty"`
 	IntelRdt          *rdt.Config           `json:"intelRdt,omitempty"`
-	MemoryPolicy      json.RawMessage       `json:"memoryPolicy,omitempty"`
-	Personality       json.RawMessage       `json:"personality,omitempty"`
+	MemoryPolicy      *MemoryPolicy         `json:"memoryPolicy,omitempty"`
+	Personality       *Personality          `json:"personality,omitempty"`
 	TimeOffsets       map[string]TimeOffset `json:"timeOffsets,omitempty"`
 }
 

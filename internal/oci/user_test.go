@@ -102,10 +102,10 @@ func TestConvertProcess(t *testing.T) {
 		p Process
 		r Running
 	}{
-		"process.user.uid: 10 is not mapped":        {Process{Args: []string{"x"}, Cwd: "/", User: User{UID: 10}}, Running{UIDMappings: mapped, GIDMappings: mapped}},
-		"additionalGids[0]: 7: additional groups":   {*p, Running{UIDMappings: mapped, GIDMappings: mapped}},
-		"process.args: missing":                     {Process{Cwd: "/"}, Running{}},
-		"not carried out by this version: process.": {Process{Args: []string{"x"}, Cwd: "/", IOPriority: []byte(`{"class":"IOPRIO_CLASS_IDLE"}`)}, Running{}},
+		"process.user.uid: 10 is not mapped":      {Process{Args: []string{"x"}, Cwd: "/", User: User{UID: 10}}, Running{UIDMappings: mapped, GIDMappings: mapped}},
+		"additionalGids[0]: 7: additional groups": {*p, Running{UIDMappings: mapped, GIDMappings: mapped}},
+		"process.args: missing":                   {Process{Cwd: "/"}, Running{}},
+		"process.ioPriority.class: invalid":       {Process{Args: []string{"x"}, Cwd: "/", IOPriority: &IOPriority{}}, Running{}},
 	} {
 		if _, _, err := ConvertProcess(&bad.p, bad.r); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)

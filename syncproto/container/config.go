@@ -134,6 +134,12 @@ type Process struct {
 	Keyring         string       `sync:"keyring,omitempty"`         // name of the session keyring to join, and to make where there is none, keyctl(2); empty: the caller's stays
 
 	Seccomp *Seccomp `sync:"seccomp,omitempty"` // filter of system calls; none: the program is not filtered
+
+	Personality  *uint64       `sync:"personality,omitempty"`  // of the program, personality(2); none: the caller's stays
+	MemoryPolicy *MemoryPolicy `sync:"memoryPolicy,omitempty"` // none: the caller's stays
+	Scheduler    *Scheduler    `sync:"scheduler,omitempty"`    // none: the caller's stays
+	IOPriority   uint32        `sync:"ioPriority,omitempty"`   // as ioprio_set(2) takes it, class<<13|level; zero: left as it is
+	Processors   []uint32      `sync:"processors,omitempty"`   // numbers of those it may run on, sched_setaffinity(2); empty: all of its cpuset
 }
 
 // Capabilities are the five sets of capabilities(7) as bit masks, bit n for capability number n.

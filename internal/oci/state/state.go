@@ -43,6 +43,8 @@ type State struct {
 
 	Process json.RawMessage `json:"process,omitempty"` // of the configuration as it was when the container was made: what exec starts from
 
+	Shared *Shared `json:"shared,omitempty"` // nil: nothing of it
+
 	// SeccompFilter or SeccompListener: the filter stands in the file FilterFile beside this one
 	Seccomp string `json:"seccomp,omitempty"`
 
@@ -52,6 +54,28 @@ type State struct {
 
 	Poststart []container.Hook `json:"poststart,omitempty"`
 	Poststop  []container.Hook `json:"poststop,omitempty"`
+}
+
+// Shared is what the container's configuration says of all of its processes, those that join it included.
+type Shared struct {
+	Personality  *uint64                 `json:"personality,omitempty"`
+	MemoryPolicy *container.MemoryPolicy `json:"memoryPolicy,omitempty"`
+}
+
+// Share is what p has of this; nil for nothing.
+func Share(p *container.Process) *Shared {
+	s := Shared{Personality: p.Personality, MemoryPolicy: p.MemoryPolicy}
+	if s == (Shared{}) {
+		return nil
+	}
+	return &s
+}
+
+// Give is the opposite of Share.
+func (s *Shared) Give(p *container.Process) {
+	if s != nil {
+		p.Personality, p.MemoryPolicy = s.Personality, s.MemoryPolicy
+	}
 }
 
 // OCI is the answer of the command state, field by field as runc gives it (runtime.md "State" and four more).

@@ -1,0 +1,138 @@
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The files of a realtime budget, Documentation/scheduler/sched-rt-group.rst. What all groups in a group have together
+// may not be more than what that one has, and a new group has nothing.
+const (
+	budgetFile = "cpu.rt_runtime_us"
+	periodFile = "cpu.rt_period_us"
+)
+
+// budget is the time that realtime threads may run in each period, both in microseconds. A runtime below zero is no
+// limit.
+type budget struct{ runtime, period int64 }
+
+// in is the share of another period that is no less than the budget.
+func (b budget) in(period int64) int64 {
+	if b.runtime < 0 || b.period <= 0 {
+		return period
+	}
+	return (b.runtime*period + b.period - 1) / b.period
+}
+
+// raiseBudget gives the groups above one, as far as they were made for it or are this package's own, the budget that a
+// write of want to the group needs, and writes it. Groups above those are somebody else's: then the error, which begins
+// as refused, says what to do. Others may do the same at the same time, so it is tried more than once.
+func (g *Group) raiseBudget(m *member, want string, refused error) error {
+	mount, err := openMount(m.h)
+	if err != nil {
+		return errors.Join(refused, err)
+	}
+	defer mount.close()
+	runtime, err := strconv.ParseInt(want, 10, 64)
+	if err != nil {
+		return refused
+	}
+	for range 5 {
+		if err = g.raiseOnce(mount, m, runtime, refused); err != nil {
+			return err
+		}
+		if err = m.dir.write(budgetFile, want); !errors.Is(err, unix.EINVAL) {
+			break
+		}
+	}
+	return err
+}
+
+// raiseOnce goes up to the first group with enough, and gives the others what they need from there down.
+func (g *Group) raiseOnce(mount dir, m *member, runtime int64, refused error) error {
+	all := prefixes(g.path[1:])
+	period, err := readBudget(mount, all[len(all)-1])
+	if err != nil {
+		return errors.Join(refused, err)
+	}
+	needs := budget{runtime, period.period}
+	var raise []Write // by path and value, the lowest group first
+	for i := len(all) - 2; ; i-- {
+		parent := ""
+		if i >= 0 {
+			parent = all[i]
+		}
+		has, taken, err := budgets(mount, parent, all[i+1], needs)
+		if err != nil {
+			return errors.Join(refused, err)
+		}
+		if has.runtime < 0 || taken <= has.runtime {
+			break
+		}
+		if i < 0 || len(all)-i > m.depth && all[i] != own {
+			return fmt.Errorf("%w (the group above, %s, has a realtime budget of %d us in %d, and %d would be taken: "+
+				"write more to its %s, ask for less, or choose another path)",
+				refused, strings.TrimSuffix(mount.name+"/"+parent, "/"), has.runtime, has.period, taken, budgetFile)
+		}
+		needs = budget{taken, has.period}
+		raise = append(raise, Write{File: join(parent, budgetFile), Value: strconv.FormatInt(taken, 10)})
+	}
+	for i := len(raise) - 1; i >= 0; i-- {
+		if err := mount.write(raise[i].File, raise[i].Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// budgets are what a group has, and what the groups in it would have taken of that, in its own period, if one of them
+// had what it needs.
+func budgets(mount dir, parent, child string, needs budget) (has budget, taken int64, err error) {
+	if has, err = readBudget(mount, parent); err != nil {
+		return has, 0, err
+	}
+	d, err := mount.sub(parent)
+	if err != nil {
+		return has, 0, err
+	}
+	defer d.close()
+	names, err := d.groups()
+	if err != nil {
+		return has, 0, err
+	}
+	taken = needs.in(has.period)
+	for _, n := range names {
+		if join(parent, n) == child {
+			continue
+		}
+		b, err := readBudget(d, n)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
+			continue // it is gone
+		}
+		if err != nil {
+			return has, 0, err
+		}
+		taken += b.in(has.period)
+	}
+	return has, taken, nil
+}
+
+func readBudget(d dir, rel string) (b budget, err error) {
+	for _, f := range [...]struct {
+		file string
+		into *int64
+	}{{budgetFile, &b.runtime}, {periodFile, &b.period}} {
+		text, err := d.read(join(rel, f.file))
+		if err != nil {
+			return b, err
+		}
+		if *f.into, err = strconv.ParseInt(strings.TrimSpace(text), 10, 64); err != nil {
+			return b, fmt.Errorf("%s of the group %s: %q is no number: %w", f.file, rel, text, err)
+		}
+	}
+	return b, nil
+}

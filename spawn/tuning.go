@@ -1,0 +1,87 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// mostProcessor bounds the numbers of processors: no kernel has more.
+const mostProcessor = 8191
+
+// affinity binds the thread that makes the child to the processors of Config.Affinity. The child begins on them, too.
+func (s *starter) affinity() error {
+	err := sys.SetProcessors(0, s.cfg.Affinity)
+	switch {
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("processors %v of the thread that makes the child: sched_setaffinity: %w "+
+			"(none of them is online and in the caller's cpuset)", s.cfg.Affinity, err)
+	case err != nil:
+		return fmt.Errorf("processors %v of the thread that makes the child: sched_setaffinity: %w", s.cfg.Affinity, err)
+	}
+	return nil
+}
+
+// tune gives the child the scheduler and the priority that it could not give itself: they take rights over the whole
+// host, and a child in a user namespace has none. What cannot be had is an error here.
+func (s *starter) tune() error {
+	p, pid := &s.cfg.Container.Process, s.process.pid
+	if want := p.Scheduler; want != nil && !sys.HasScheduler(pid, want) {
+		if err := sys.SetScheduler(pid, want); err != nil {
+			return fmt.Errorf("scheduler %s: sched_setattr: %w%s", describeScheduler(want), err, schedulerHint(err, want))
+		}
+	}
+	if want := p.IOPriority; want != 0 && !sys.HasIOPriority(pid, want) {
+		if err := sys.SetIOPriority(pid, want); err != nil {
+			return fmt.Errorf("I/O priority class %d, level %d: ioprio_set: %w%s",
+				want>>13, want&0x1fff, err, priorityHint(err))
+		}
+	}
+	return nil
+}
+
+// policies are the SCHED_* of <linux/sched.h> by number.
+var policies = [...]string{"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE"}
+
+func describeScheduler(s *container.Scheduler) string {
+	name := fmt.Sprintf("policy %d", s.Policy)
+	if int(s.Policy) < len(policies) {
+		name = policies[s.Policy]
+	}
+	switch {
+	case s.Priority > 0:
+		return fmt.Sprintf("%s, priority %d", name, s.Priority)
+	case s.Runtime > 0:
+		return fmt.Sprintf("%s, runtime %d of %d ns", name, s.Runtime, s.Period)
+	}
+	return fmt.Sprintf("%s, nice %d", name, s.Nice)
+}
+
+// schedulerHint adds to an errno of sched_setattr(2) what it usually means here, sched(7).
+func schedulerHint(err error, s *container.Scheduler) string {
+	switch {
+	case errors.Is(err, unix.EPERM) && s.Priority > 0:
+		return " (a realtime policy takes CAP_SYS_NICE on the host, " +
+			"and of a v1 cpu group a budget, cpu.rt_runtime_us)"
+	case errors.Is(err, unix.EPERM) && s.Runtime > 0:
+		return " (SCHED_DEADLINE takes CAP_SYS_NICE on the host, and a cpuset of all its processors)"
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return " (a nice value below the present one takes CAP_SYS_NICE on the host, or RLIMIT_NICE)"
+	case errors.Is(err, unix.EBUSY):
+		return " (the processors have no bandwidth left for it: /proc/sys/kernel/sched_rt_runtime_us)"
+	case errors.Is(err, unix.EINVAL):
+		return " (the kernel does not know this policy, or not with these values)"
+	}
+	return ""
+}
+
+func priorityHint(err error) string {
+	if errors.Is(err, unix.EPERM) {
+		return " (the realtime class takes CAP_SYS_NICE or CAP_SYS_ADMIN on the host)"
+	}
+	return ""
+}
