@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -33,6 +34,9 @@ func (cfg *Config) check() error {
 	case len(cfg.TimeOffsets) > 0 && !cfg.creates(container.NSTime):
 		return errors.New("time offsets without a new time namespace")
 	}
+	if err := cfg.checkDevices(); err != nil {
+		return err
+	}
 	for _, m := range append(slices.Clone(cfg.UIDMappings), cfg.GIDMappings...) {
 		if m.Size == 0 {
 			return fmt.Errorf("id mapping %d %d 0: it maps no id", m.ContainerID, m.HostID)
@@ -49,6 +53,26 @@ func (cfg *Config) check() error {
 // creates reports whether the child gets a new namespace of the kind.
 func (cfg *Config) creates(kind string) bool {
 	return slices.ContainsFunc(cfg.Namespaces, func(n Namespace) bool { return n.Kind == kind && n.Path == "" })
+}
+
+// checkDevices refuses devices that could go nowhere, or two to one name.
+func (cfg *Config) checkDevices() error {
+	network := slices.ContainsFunc(cfg.Namespaces, func(n Namespace) bool { return n.Kind == container.NSNetwork })
+	if len(cfg.NetDevices) > 0 && !network {
+		return errors.New("network devices without a network namespace of the child's")
+	}
+	seen := map[string]bool{}
+	for _, d := range cfg.NetDevices {
+		as := d.As
+		if as == "" {
+			as = d.Name
+		}
+		if d.Name == "" || seen[as] && !strings.Contains(as, "%d") {
+			return fmt.Errorf("network device %q as %q: a name is missing, or stands twice", d.Name, as)
+		}
+		seen[as] = true
+	}
+	return nil
 }
 
 // checkJoining refuses what is the business of a container's first process alone.

@@ -32,6 +32,12 @@ func TestPlanRefusesWhatWouldBeDropped(t *testing.T) {
 			c.TimeOffsets = map[string]TimeOffset{"realtime": {Secs: 1}}
 			c.Namespaces = []Namespace{{Kind: container.NSTime}}
 		},
+		"network devices without a network namespace": func(c *Config) { c.NetDevices = []NetDevice{{Name: "a"}} },
+		`network device "b" as "x": a name is missing, or stands twice`: func(c *Config) {
+			c.NetDevices = []NetDevice{{Name: "a", As: "x"}, {Name: "b", As: "x"}}
+			c.Namespaces = []Namespace{{Kind: container.NSNetwork}}
+		},
+		"affinity: processor 8192 is more than 8191":        func(c *Config) { c.Affinity = []uint32{8192} },
 		"Container.Hostname is of a container that is made": func(c *Config) { joining(c); c.Container.Hostname = "x" },
 		"Container.Root is of a container":                  func(c *Config) { joining(c); c.Container.Root.Path = "/x" },
 		"Container.Hooks is of a container":                 func(c *Config) { joining(c); c.Container.Hooks.CreateContainer = make([]container.Hook, 1) },

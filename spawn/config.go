@@ -28,6 +28,12 @@ type Config struct {
 	// TimeOffsets are those of a new time namespace, time_namespaces(7), by clock: "monotonic" and "boottime".
 	TimeOffsets map[string]TimeOffset
 
+	// NetDevices are network devices of the caller's that go into the child's network namespace, which must be another,
+	// before the child is told anything. They keep their permanent addresses of global scope, and are up there. If the
+	// start fails they come back; after it they are the namespace's: when that ends, physical ones go to the host's
+	// first namespace, and virtual ones end (network_namespaces(7)).
+	NetDevices []NetDevice
+
 	// OOMScoreAdj is written to /proc/PID/oom_score_adj before the child learns its configuration; nil leaves it alone.
 	OOMScoreAdj *int
 

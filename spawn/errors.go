@@ -43,6 +43,17 @@ func (e *StartError) Unwrap() []error {
 	return []error{e.Err, e.Cleanup}
 }
 
+// also is two errors in one line; either may be nil.
+func also(first, second error) error {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return fmt.Errorf("%w; and %w", first, second)
+}
+
 func asStartError(err error) *StartError {
 	var e *StartError
 	if errors.As(err, &e) {

@@ -38,6 +38,7 @@ type starter struct {
 	gate    *gate
 	// idNamespaces are those that were made for mounts, by their mappings.
 	idNamespaces map[string]*os.File
+	devices      *devices // network devices that were given away; nil: none
 	close        []func() // what only the start itself needs, whatever becomes of it
 }
 
@@ -235,6 +236,9 @@ func (s *starter) place(ctx context.Context) error {
 	if err := s.giveStreams(); err != nil {
 		return &StartError{Stage: "started", Err: fmt.Errorf("standard streams: %w", err)}
 	}
+	if err := s.giveDevices(); err != nil {
+		return &StartError{Stage: "started", Err: err}
+	}
 	if s.cfg.Handler != nil {
 		if err := s.cfg.Handler.Started(ctx, s.process.pid); err != nil {
 			return &StartError{Stage: "started", Err: err}
@@ -272,6 +276,7 @@ func (s *starter) undo(err error) error {
 		s.gate.remove()
 	}
 	e := asStartError(err)
+	e.Cleanup = s.takeDevicesBack()
 	if s.process == nil {
 		return e
 	}
@@ -281,7 +286,7 @@ func (s *starter) undo(err error) error {
 	status, werr := s.process.kill()
 	_ = s.process.Release()
 	if werr != nil {
-		e.Cleanup = fmt.Errorf("kill and reap pid %d: %w", s.process.pid, werr)
+		e.Cleanup = also(e.Cleanup, fmt.Errorf("kill and reap pid %d: %w", s.process.pid, werr))
 		return e
 	}
 	e.Status, e.Reaped = status, true

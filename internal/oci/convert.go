@@ -86,7 +86,7 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	// user_namespaces(7): a plain user's own mapping of one id can only be written after setgroups is denied, for good. newgidmap(1) does not ask for that.
 	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) || moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
 	for _, part := range []func() error{
-		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.paths, c.devices, c.sysctls, c.personality, c.memoryPolicy,
+		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.paths, c.devices, c.sysctls, c.personality, c.memoryPolicy, c.netDevices,
 		c.process, c.hooks, c.cgroup, c.rdt,
 	} {
 		if err := part(); err != nil {
@@ -120,7 +120,6 @@ func (c *conversion) creates(kind string) bool {
 // refusals names what is known and not carried out, beside what the single parts have named.
 func (c *conversion) refusals() {
 	c.refuseUnless(c.linux.MountLabel == "", "linux.mountLabel")
-	c.refuseUnless(absent(c.linux.NetDevices) || noMembers(c.linux.NetDevices), "linux.netDevices")
 }
 
 func (c *conversion) refuseUnless(carriedOut bool, property string) {

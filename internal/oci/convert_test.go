@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -33,14 +34,14 @@ const userNamespace = `{"linux": {"namespaces": [{"type": "mount"}, {"type": "us
 
 func TestRefusals(t *testing.T) {
 	s := spec(t, `{"mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount"]}],
-		"linux": {"mountLabel": "m", "netDevices": {"eth0": {}, "eth1": {"name": "x"}},
+		"linux": {"mountLabel": "m",
 		"namespaces": [{"type": "mount"}]}}`)
 	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
 	var got *UnsupportedError
 	if !errors.As(err, &got) {
 		t.Fatal(err)
 	}
-	want := []string{"mounts[0].options[0] remount", "linux.mountLabel", "linux.netDevices"}
+	want := []string{"mounts[0].options[0] remount", "linux.mountLabel"}
 	if diff := cmp.Diff(want, got.Properties); diff != "" {
 		t.Errorf("refused (-want +got)\n%s", diff)
 	}
@@ -65,17 +66,35 @@ func TestNothingIsAccepted(t *testing.T) {
 	}
 }
 
-// TestEmptyObjectsAskForSomething: a name alone, or an object that lacks what it must hold, is a request.
-func TestEmptyObjectsAskForSomething(t *testing.T) {
-	for patch, want := range map[string]string{
-		`{"linux": {"netDevices": {"dummy0": {}}}}`:           "linux.netDevices",
-		`{"linux": {"netDevices": {"dummy0": null}}}`:         "linux.netDevices",
-		`{"linux": {"netDevices": {"dummy0": {"name": ""}}}}`: "linux.netDevices",
+// TestNetDevices: a name alone is a request, and a value of nothing asks for the device under its own name.
+func TestNetDevices(t *testing.T) {
+	const network = `{"linux": {"namespaces": [{"type": "network"}], "netDevices": `
+	long := strings.Repeat("x", 15)
+	out := convert(t, Options{}, network+`{"eth1": {"name": "x%d"}, "dummy0": null, "`+long+`": {"name": ""}}}}`)
+	want := []spawn.NetDevice{{Name: "dummy0"}, {Name: "eth1", As: "x%d"}, {Name: long}}
+	if diff := cmp.Diff(want, out.Spawn.NetDevices); diff != "" {
+		t.Error(diff)
+	}
+	const rule = "1 to 15 bytes without a slash, a colon, a percent sign or a space, and neither . nor .."
+	for _, c := range []struct {
+		patch, want string
+		uid         uint32
+	}{
+		{`{"linux": {"netDevices": {"dummy0": {}}}}`, `linux.netDevices: unable to move network devices without a network namespace in linux.namespaces`, 0},
+		{`{"linux": {"namespaces": [{"type": "user"}, {"type": "network"}], "uidMappings": [{"hostID": 7, "size": 1}], "gidMappings": [{"size": 1}], "netDevices": {"dummy0": {}}}}`,
+			`linux.netDevices: network devices are not supported for rootless containers: only root of the host may give them away`, 7},
+		{network + `{"` + long + `y": {}}}}`, `linux.netDevices: invalid network device name "` + long + `y"; want ` + rule, 0},
+		{network + `{"a/b": {}}}}`, `linux.netDevices: invalid network device name "a/b"; want ` + rule, 0},
+		{network + `{"": {}}}}`, `linux.netDevices: invalid network device name ""; want ` + rule, 0},
+		{network + `{"eth%d": {}}}}`, `linux.netDevices: invalid network device name "eth%d"; want ` + rule, 0},
+		{network + `{"a": {"name": ".."}}}}`, `linux.netDevices.a.name: invalid network device name ".."; want ` + rule + `, and %d once for a number`, 0},
+		{network + `{"a": {"name": "x y"}}}}`, `linux.netDevices.a.name: invalid network device name "x y"; want ` + rule + `, and %d once for a number`, 0},
+		{network + `{"a": {"name": "%d%d"}}}}`, `linux.netDevices.a.name: invalid network device name "%d%d"; want ` + rule + `, and %d once for a number`, 0},
+		{network + `{"a": {"name": "b"}, "b": {}}}}`, `linux.netDevices.b.name: "b" is that of a too`, 0},
 	} {
-		_, err := Convert(spec(t, patch), Options{Bundle: "/b", ID: "x"})
-		var got *UnsupportedError
-		if !errors.As(err, &got) || len(got.Properties) != 1 || got.Properties[0] != want {
-			t.Errorf("%s: %v, want %s refused by name", patch, err, want)
+		_, err := Convert(spec(t, c.patch), Options{Bundle: "/b", ID: "x", Host: Host{UID: c.uid}})
+		if got := text(err); got != c.want {
+			t.Errorf("%s\ngot  %s\nwant %s", c.patch, got, c.want)
 		}
 	}
 }

@@ -15,7 +15,7 @@ type Linux struct {
 	CgroupsPath       string                `json:"cgroupsPath,omitempty"`
 	Namespaces        []Namespace           `json:"namespaces,omitempty"`
 	Devices           []Device              `json:"devices,omitempty"`
-	NetDevices        json.RawMessage       `json:"netDevices,omitempty"`
+	NetDevices        map[string]NetDevice  `json:"netDevices,omitempty"`
 	Seccomp           json.RawMessage       `json:"seccomp,omitempty"`
 	RootfsPropagation string                `json:"rootfsPropagation,omitempty"`
 	MaskedPaths       []string              `json:"maskedPaths,omitempty"`
@@ -44,6 +44,11 @@ type TimeOffset struct {
 type Namespace struct {
 	Type string `json:"type"`
 	Path string `json:"path,omitempty"`
+}
+
+// NetDevice is a network device of the host that the container gets, under another name if it says one.
+type NetDevice struct {
+	Name string `json:"name,omitempty"`
 }
 
 // Device is one device node. FileMode may carry the type's bits, as clients copy it from stat(2).
