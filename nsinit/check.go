@@ -66,6 +66,10 @@ func checkGroups(cfg *container.Config) error {
 // checkMount refuses what is of the other sorts of mounts: a bind mount has no file system of its own to give options.
 func checkMount(m *container.Mount) error {
 	switch {
+	case m.Remount && (m.Bind || m.Cgroup != nil || m.CopyUp || m.IDs != nil):
+		return errors.New("bind, cgroup, copyUp and ids are of a mount that is made, and remount changes one")
+	case m.Remount:
+		return nil
 	case m.Bind && m.Source == "":
 		return errors.New("a bind mount without a source")
 	case m.Bind && m.Cgroup == nil && (len(m.Data) > 0 || len(m.FSFlags) > 0 || m.CopyUp):

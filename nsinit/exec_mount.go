@@ -16,6 +16,9 @@ import (
 // mount carries out one mount. What is mounted is made first and mounted nowhere; its place is opened once, below the root; then the one is moved onto the other by descriptor.
 func (c *child) mount(m *container.Mount) error {
 	dest := path.Clean(m.Destination)
+	if m.Remount {
+		return c.remount(m, dest)
+	}
 	if err := c.checkProc(m, dest); err != nil {
 		return err
 	}
@@ -38,7 +41,22 @@ func (c *child) mount(m *container.Mount) error {
 	if err := sys.Attach(tree, target, dest); err != nil {
 		return err
 	}
+	if c.relabels(m) {
+		if err := relabel(tree, dest, c.cfg.MountLabel); err != nil {
+			return err
+		}
+	}
 	return finishMount(tree, m, dest)
+}
+
+// relabel gives the root of a file system an SELinux label.
+func relabel(tree int, dest, label string) error {
+	fd, err := unix.Openat(tree, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return op("open", dest, err)
+	}
+	defer sys.Close(fd)
+	return op("fsetxattr security.selinux", dest, unix.Fsetxattr(fd, "security.selinux", []byte(label), 0))
 }
 
 // finishMount applies what holds for a whole tree, and the propagation, which only a mount that is attached can have.
@@ -62,6 +80,7 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 	if m.Type == "tmpfs" {
 		data = c.tmpfsMode(dest, data)
 	}
+	data = c.labelled(m.Type, data)
 	if lateReadonly(m) {
 		attr &^= unix.MOUNT_ATTR_RDONLY
 	}
@@ -90,6 +109,7 @@ func (c *child) makeFS(m *container.Mount, data []string, attr uint64) (int, err
 	if m.Type == "overlay" {
 		text = escapeCommas(data)
 	}
+	text = c.quoted(text)
 	tree, err := sys.NewFSByMount(c.root.FD(), m.Type, m.Source, m.FSFlags, text, attr)
 	if !errors.Is(err, unix.E2BIG) || m.Type != "overlay" {
 		return tree, err

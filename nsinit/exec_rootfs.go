@@ -222,7 +222,8 @@ func (c *child) emptyDir() (int, error) {
 	if c.empty != 0 {
 		return sys.CloneTree(c.empty, "an empty directory", false)
 	}
-	fd, err := sys.NewFS("tmpfs", "tmpfs", []string{"ro"}, []string{"size=0k", "mode=0755"}, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	options := c.labelled("tmpfs", []string{"size=0k", "mode=0755"})
+	fd, err := sys.NewFS("tmpfs", "tmpfs", []string{"ro"}, options, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	if err != nil {
 		return -1, err
 	}

@@ -6,8 +6,6 @@ import (
 	"path"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -94,7 +92,7 @@ func check(cfg *container.Config) error {
 		if !path.IsAbs(m.Destination) {
 			return fmt.Errorf("mounts[%d].destination: %q is not an absolute path", i, m.Destination)
 		}
-		if path.Clean(m.Destination) == "/" {
+		if path.Clean(m.Destination) == "/" && !m.Remount {
 			return fmt.Errorf("mounts[%d].destination: %q is the root itself, which root.path gives", i, m.Destination)
 		}
 	}
@@ -134,7 +132,9 @@ func (p *planner) rootfs() {
 	cfg := p.cfg
 	p.add(step{Stage: stagePropagation}, step{Stage: stageRootfs, Path: cfg.Root.Path})
 	for i := range cfg.Mounts {
-		p.add(step{Stage: stageMount, Mount: &cfg.Mounts[i]})
+		if m := &cfg.Mounts[i]; !m.Remount || !p.late(i) {
+			p.add(step{Stage: stageMount, Mount: m})
+		}
 	}
 	for i := range cfg.Devices {
 		// In a /dev of the container's own ptmx is the link to its devpts, whatever stands in the configuration: a node
@@ -153,7 +153,11 @@ func (p *planner) rootfs() {
 	}
 	p.add(step{Stage: stageCwd, Path: path.Clean(cfg.Process.Cwd)})
 	for i := range cfg.Mounts {
-		if m := &cfg.Mounts[i]; lateReadonly(m) {
+		switch m := &cfg.Mounts[i]; {
+		case !p.late(i):
+		case m.Remount:
+			p.add(step{Stage: stageMount, Mount: m})
+		default:
 			p.add(step{Stage: stageLate, Path: path.Clean(m.Destination)})
 		}
 	}
@@ -173,11 +177,6 @@ func (p *planner) rootfs() {
 	if rootPropagation(cfg.Root.Propagation) != 0 || cfg.Root.Readonly {
 		p.add(step{Stage: stageRootMode})
 	}
-}
-
-// lateReadonly reports whether a mount gets its read-only mode after everything else is made: mount points and nodes must still be made in a tmpfs.
-func lateReadonly(m *container.Mount) bool {
-	return m.Type == "tmpfs" && !m.Bind && m.Set&unix.MOUNT_ATTR_RDONLY != 0
 }
 
 // ownDev reports whether /dev is the container's to fill: a /dev that is bound from the host is left as it is.

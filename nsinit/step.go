@@ -51,6 +51,9 @@ func describeMount(m *container.Mount) []string {
 		}
 	}
 	parts := []string{kind, m.Source, "on", m.Destination}
+	if m.Remount {
+		parts = []string{"remount", m.Destination}
+	}
 	for _, v := range [...]struct {
 		name string
 		bits uint64

@@ -84,6 +84,7 @@ func (c *Container) checkJoining() error {
 		{"Hostname", c.Hostname != ""}, {"Domainname", c.Domainname != ""}, {"Root", c.Root != container.Root{}},
 		{"Mounts", len(c.Mounts) > 0}, {"Devices", len(c.Devices) > 0}, {"Masked", len(c.Masked) > 0},
 		{"Readonly", len(c.Readonly) > 0}, {"Sysctl", len(c.Sysctl) > 0}, {"State", c.State != ""},
+		{"MountLabel", c.MountLabel != ""},
 		{"Hooks", c.Hooks.Runtime || len(c.Hooks.CreateContainer)+len(c.Hooks.StartContainer) > 0},
 	} {
 		if f.said {

@@ -19,6 +19,7 @@ type Container struct {
 	Sysctl     []container.KeyValue // kernel parameters, written below /proc/sys
 	Process    container.Process
 	Hooks      container.Hooks
+	MountLabel string // SELinux label of the files in every new file system, where SELinux is in force; empty: none
 	State      string // the OCI state as JSON, for the hooks that the child runs
 }
 
@@ -26,6 +27,7 @@ type Container struct {
 func (c *Container) told() container.Config {
 	return container.Config{
 		ID: c.ID, Hostname: c.Hostname, Domainname: c.Domainname, Root: c.Root, Mounts: c.Mounts, Devices: c.Devices,
-		Masked: c.Masked, Readonly: c.Readonly, Sysctl: c.Sysctl, Process: c.Process, Hooks: c.Hooks, State: c.State,
+		Masked: c.Masked, Readonly: c.Readonly, Sysctl: c.Sysctl, Process: c.Process, Hooks: c.Hooks, MountLabel: c.MountLabel,
+		State: c.State,
 	}
 }

@@ -97,7 +97,7 @@ func (e *execution) begin() error {
 		return err
 	}
 	e.spawn.Target = target // close gives up its root
-	labelFacts(&running.Host, p)
+	labelFacts(&running.Host, p, "")
 	cfg, warnings, err := oci.ConvertProcess(p, running)
 	if err != nil {
 		return e.inProcess(err)

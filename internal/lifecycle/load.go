@@ -21,7 +21,7 @@ func (c *creation) load() error {
 	if err != nil {
 		return err
 	}
-	host, err := c.hostFacts(spec.Process)
+	host, err := c.hostFacts(spec)
 	if err != nil {
 		return err
 	}
@@ -73,13 +73,17 @@ func ownPIDNamespace(all []spawn.Namespace) bool {
 }
 
 // hostFacts are what the conversion must know of this process and of the host.
-func (c *creation) hostFacts(p *oci.Process) (oci.Host, error) {
+func (c *creation) hostFacts(spec *oci.Spec) (oci.Host, error) {
 	host := oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	// user_namespaces(7): "deny" here is inherited by every namespace below. The file is missing only before Linux 3.19.
 	if data, err := os.ReadFile("/proc/self/setgroups"); err == nil {
 		host.SetGroupsDenied = bytes.HasPrefix(data, []byte("deny"))
 	}
-	labelFacts(&host, p)
+	mountLabel := ""
+	if spec.Linux != nil {
+		mountLabel = spec.Linux.MountLabel
+	}
+	labelFacts(&host, spec.Process, mountLabel)
 	var err error
 	if c.layout, err = cgroupfs.Host(); err != nil {
 		return host, err

@@ -9,9 +9,12 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// labelFacts asks whether the security modules that the process wants a label of are in force, and what capabilities
-// there are to give.
-func labelFacts(host *oci.Host, p *oci.Process) {
+// labelFacts asks whether the security modules that the process, or the mounts, want a label of are in force, and what
+// capabilities there are to give.
+func labelFacts(host *oci.Host, p *oci.Process, mountLabel string) {
+	if mountLabel != "" {
+		host.SELinux = selinux()
+	}
 	if p == nil {
 		return
 	}
@@ -23,9 +26,14 @@ func labelFacts(host *oci.Host, p *oci.Process) {
 		host.AppArmor = err == nil && bytes.HasPrefix(data, []byte("Y"))
 	}
 	if p.SelinuxLabel != "" {
-		var st unix.Statfs_t
-		host.SELinux = unix.Statfs("/sys/fs/selinux", &st) == nil && uint32(st.Type) == unix.SELINUX_MAGIC
+		host.SELinux = selinux()
 	}
+}
+
+// selinux reports whether SELinux is in force.
+func selinux() bool {
+	var st unix.Statfs_t
+	return unix.Statfs("/sys/fs/selinux", &st) == nil && uint32(st.Type) == unix.SELINUX_MAGIC
 }
 
 // capabilities are this process's own sets; nil where the kernel does not say.

@@ -62,18 +62,17 @@ type ParentHooks struct {
 
 // conversion is one call of Convert under way.
 type conversion struct {
-	spec        *Spec
-	linux       *Linux // never nil
-	opt         Options
-	setGroups   bool // setgroups(2) is allowed where the process is executed
-	joins       bool // a container that runs
-	out         *Converted
-	cfg         *spawn.Container
-	unsupported []string
+	spec      *Spec
+	linux     *Linux // never nil
+	opt       Options
+	setGroups bool // setgroups(2) is allowed where the process is executed
+	joins     bool // a container that runs
+	out       *Converted
+	cfg       *spawn.Container
 }
 
 // Convert decides what a configuration means. It is pure: the same arguments give the same value, and nothing is read or changed.
-// The error is a *PropertyError for the first wrong value, else an *UnsupportedError with every property that is not carried out.
+// The error is a *PropertyError for the first wrong value.
 // A configuration without a process is accepted, as the specification allows; Spawn.Container.Process.Args is then empty and the container cannot be started.
 func Convert(spec *Spec, opt Options) (*Converted, error) {
 	c := &conversion{spec: spec, linux: spec.Linux, opt: opt, out: &Converted{Annotations: spec.Annotations}}
@@ -86,7 +85,7 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	// user_namespaces(7): a plain user's own mapping of one id can only be written after setgroups is denied, for good. newgidmap(1) does not ask for that.
 	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) || moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
 	for _, part := range []func() error{
-		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.paths, c.devices, c.sysctls, c.personality, c.memoryPolicy, c.netDevices,
+		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.mountLabel, c.paths, c.devices, c.sysctls, c.personality, c.memoryPolicy, c.netDevices,
 		c.process, c.hooks, c.cgroup, c.rdt,
 	} {
 		if err := part(); err != nil {
@@ -96,14 +95,8 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	if !nothing(c.linux.Seccomp) {
 		c.out.Seccomp = c.linux.Seccomp
 	}
-	c.refusals()
-	if len(c.unsupported) > 0 {
-		return nil, &UnsupportedError{Properties: c.unsupported}
-	}
 	return c.out, nil
 }
-
-func (c *conversion) refuse(property string) { c.unsupported = append(c.unsupported, property) }
 
 func (c *conversion) warn(line string) { c.out.Warnings = append(c.out.Warnings, line) }
 
@@ -115,17 +108,6 @@ func (c *conversion) has(kind string) bool {
 // creates says whether the container gets a new namespace of this kind.
 func (c *conversion) creates(kind string) bool {
 	return slices.ContainsFunc(c.linux.Namespaces, func(n Namespace) bool { return n.Type == kind && n.Path == "" })
-}
-
-// refusals names what is known and not carried out, beside what the single parts have named.
-func (c *conversion) refusals() {
-	c.refuseUnless(c.linux.MountLabel == "", "linux.mountLabel")
-}
-
-func (c *conversion) refuseUnless(carriedOut bool, property string) {
-	if !carriedOut {
-		c.refuse(property)
-	}
 }
 
 // version accepts every 1.x.y, with any suffix: minor versions add properties, and unknown ones are ignored.

@@ -2,7 +2,6 @@ package oci
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -31,21 +30,6 @@ func spec(t *testing.T, patches ...string) *Spec {
 
 const userNamespace = `{"linux": {"namespaces": [{"type": "mount"}, {"type": "user"}], "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}],
 	"gidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}]}}`
-
-func TestRefusals(t *testing.T) {
-	s := spec(t, `{"mounts": [{"destination": "/a", "type": "tmpfs", "options": ["remount"]}],
-		"linux": {"mountLabel": "m",
-		"namespaces": [{"type": "mount"}]}}`)
-	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
-	var got *UnsupportedError
-	if !errors.As(err, &got) {
-		t.Fatal(err)
-	}
-	want := []string{"mounts[0].options[0] remount", "linux.mountLabel"}
-	if diff := cmp.Diff(want, got.Properties); diff != "" {
-		t.Errorf("refused (-want +got)\n%s", diff)
-	}
-}
 
 // TestNothingIsAccepted: values that ask for nothing are no reason to refuse.
 func TestNothingIsAccepted(t *testing.T) {
@@ -200,6 +184,11 @@ func TestWrongValues(t *testing.T) {
 		{`{"mounts": [{"destination": "/a", "type": "proc", "options": ["", "ro", ""]}]}`, ``},
 		{`{"mounts": [{"destination": "/a", "type": "cgroup", "options": ["ro", "nonsense=1"]}]}`, `mounts[0].options: "nonsense=1" is not an option of a mount of type cgroup on this host`},
 		{`{"mounts": [{"destination": "/a", "type": "cgroup", "options": ["nsdelegate"]}]}`, `mounts[0].options: "nsdelegate" is not an option of a mount of type cgroup on this host`},
+		{`{"mounts": [{"destination": "/a", "type": "tmpfs"}, {"destination": "/a", "options": ["remount", "tmpcopyup"]}]}`, `mounts[1].options: tmpcopyup is for a new tmpfs, and remount changes one that is there`},
+		{`{"mounts": [{"destination": "/a", "options": ["remount", "idmap"]}]}`, `mounts[0]: the owners of files are mapped when a mount is made, and remount changes one that is there`},
+		{`{"mounts": [{"destination": "/a", "source": "/b", "options": ["rbind"]}, {"destination": "/a", "options": ["remount", "size=1m"]}]}`, `mounts[1].options: "size=1m" is an option of a file system, and mounts has none of the container's own at /a that remount could give it to`},
+		{`{"mounts": [{"destination": "/a", "options": ["remount", "async"]}]}`, `mounts[0].options: "async" is an option of a file system, and mounts has none of the container's own at /a that remount could give it to`},
+		{`{"linux": {"mountLabel": "a:b:c"}}`, `linux.mountLabel: "a:b:c": SELinux is not in force on this host`},
 		{`{"linux": {"devices": [{"path": "/d", "type": "x"}]}}`, `linux.devices[0].type: "x" is not known; want c, b, u or p`},
 		{`{"linux": {"devices": [{"path": "d", "type": "c"}]}}`, `linux.devices[0].path: "d"; want the absolute path of a device node`},
 		{`{"linux": {"devices": [{"path": "/d", "type": "c"}, {"path": "/d/", "type": "b"}]}}`, `linux.devices[1].path: "/d" stands twice, as two different devices`},
@@ -397,5 +386,33 @@ func TestPathsTwice(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{`linux.maskedPaths[1]: "proc//keys" is not absolute and is taken from the container's root`}, out.Warnings); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestRemount: attributes of whatever is mounted, and options of a file system that is the container's own.
+func TestRemount(t *testing.T) {
+	out := convert(t, Options{}, `{"mounts": [
+		{"destination": "/a", "type": "tmpfs"}, {"destination": "/b", "source": "/x", "options": ["bind"]},
+		{"destination": "/c", "type": "ext4", "source": "/dev/x"},
+		{"destination": "/a/", "type": "none", "source": "x", "options": ["remount", "ro", "size=1m", "async"]},
+		{"destination": "/b", "options": ["remount", "ro", "nosuid"]},
+		{"destination": "/c", "options": ["remount", "rw", "nolazytime"]},
+		{"destination": "/c", "options": ["bind", "remount", "ro", "sync"]}]}`)
+	want := []container.Mount{
+		{Destination: "/a", Remount: true, Set: unix.MOUNT_ATTR_RDONLY, Data: []string{"size=1m"}, FSFlags: []string{"async"}},
+		{Destination: "/b", Remount: true, Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID},
+		{Destination: "/c", Remount: true, Clear: unix.MOUNT_ATTR_RDONLY, FSFlags: []string{"nolazytime", "rw"}},
+		{Destination: "/c", Remount: true, Set: unix.MOUNT_ATTR_RDONLY},
+	}
+	if diff := cmp.Diff(want, out.Spawn.Container.Mounts[3:]); diff != "" {
+		t.Error(diff)
+	}
+	warning := []string{"mounts[6].options: sync belongs to the file system and has no effect beside bind"}
+	if diff := cmp.Diff(warning, out.Warnings); diff != "" {
+		t.Error(diff)
+	}
+	out = convert(t, Options{Host: Host{SELinux: true}}, `{"linux": {"mountLabel": "a:b:c:s0:c1,c2"}}`)
+	if l := out.Spawn.Container.MountLabel; l != "a:b:c:s0:c1,c2" {
+		t.Errorf("label %q", l)
 	}
 }

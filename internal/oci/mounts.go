@@ -67,7 +67,9 @@ func (c *conversion) mounts() error {
 }
 
 func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
-	m := container.Mount{Destination: in.Destination, Type: in.Type, Source: in.Source}
+	m := container.Mount{
+		Destination: in.Destination, Type: in.Type, Source: in.Source, Remount: slices.Contains(in.Options, "remount"),
+	}
 	if in.Destination == "" {
 		return m, wrong(at+".destination", "missing; want an absolute path in the container")
 	}
@@ -84,6 +86,9 @@ func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
 		if err := c.option(&m, fmt.Sprintf("%s.options[%d]", at, i), o); err != nil {
 			return m, err
 		}
+	}
+	if m.Remount {
+		return m, c.remount(at, &m, mapped, in)
 	}
 	if err := c.idMapped(at, in, &m, mapped); err != nil {
 		return m, err
@@ -123,8 +128,11 @@ func (c *conversion) option(m *container.Mount, at, o string) error {
 	}
 	if name, set, found := superblockFlag(o); found {
 		m.FSFlags = slices.DeleteFunc(m.FSFlags, func(f string) bool { return f == name })
-		if set {
+		switch {
+		case set:
 			m.FSFlags = append(m.FSFlags, name)
+		case m.Remount: // a new file system has none of them
+			m.FSFlags = append(m.FSFlags, o)
 		}
 		return nil
 	}
@@ -136,8 +144,7 @@ func (c *conversion) option(m *container.Mount, at, o string) error {
 		m.Bind, m.Recursive = true, true
 	case "tmpcopyup":
 		m.CopyUp = true
-	case "remount":
-		c.refuse(at + " " + o)
+	case "remount": // is known already
 	default:
 		m.Data = append(m.Data, o)
 	}

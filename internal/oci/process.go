@@ -101,6 +101,16 @@ func (c *conversion) user(p *Process) error {
 	return nil
 }
 
+// mountLabel is the label of the files in the container's own file systems.
+func (c *conversion) mountLabel() error {
+	l := c.linux.MountLabel
+	if l != "" && !c.opt.Host.SELinux {
+		return wrong("linux.mountLabel", "%q: SELinux is not in force on this host", l)
+	}
+	c.cfg.MountLabel = l
+	return nil
+}
+
 // labels are what the security modules shall change to at the execution. A module that is not in force cannot: to go on without it would run the process with less protection than was asked for.
 func (c *conversion) labels(p *Process) error {
 	if l := p.ApparmorProfile; l != "" && (l != "unconfined" || c.opt.Host.AppArmor) {

@@ -52,6 +52,33 @@ func NewFS(kind, source string, flags, data []string, attr uint64) (int, error) 
 	return m, nil
 }
 
+// Reconfigure changes options of the file system whose mount fd is on: fspick(2), fsconfig(2). Options that are not
+// named stay as they are. flags and data are as those of NewFS, and a flag may also clear ("rw", "async").
+func Reconfigure(fd int, name string, flags, data []string) error {
+	fs, err := unix.Fspick(fd, "", unix.FSPICK_CLOEXEC|unix.FSPICK_EMPTY_PATH)
+	if err != nil {
+		return fail("fspick", name, err)
+	}
+	defer Close(fs)
+	for _, f := range flags {
+		if f == "silent" || f == "loud" {
+			continue // as with NewFS
+		}
+		if err := unix.FsconfigSetFlag(fs, f); err != nil {
+			return &Error{Op: "option \"" + f + "\" of", Path: name, Err: err, Log: fsLog(fs)}
+		}
+	}
+	for _, d := range data {
+		if err := setOption(fs, d); err != nil {
+			return &Error{Op: "option \"" + d + "\" of", Path: name, Err: err, Log: fsLog(fs)}
+		}
+	}
+	if err := retry(func() error { return unix.FsconfigReconfigure(fs) }); err != nil {
+		return &Error{Op: "reconfigure", Path: name, Err: err, Log: fsLog(fs)}
+	}
+	return nil
+}
+
 // maxFsconfig is the most bytes that fsconfig(2) takes as a key or a value (strndup_user of 256 bytes in fs/fsopen.c).
 const maxFsconfig = 255
 

@@ -19,6 +19,7 @@ type Config struct {
 	Sysctl     []KeyValue  `sync:"sysctl,omitempty"`     // kernel parameters, written below /proc/sys
 	Process    Process     `sync:"process"`              // the program
 	Hooks      Hooks       `sync:"hooks"`                // hooks that concern the child
+	MountLabel string      `sync:"mountLabel,omitempty"` // SELinux label of the files in every new file system; empty: none
 	State      string      `sync:"state,omitempty"`      // the OCI state as JSON, for the hooks that the child runs (status is filled in by the child)
 
 	KeepFDs         int  `sync:"keepFDs,omitempty"`         // descriptors 3 to 2+KeepFDs reach the program; all others are closed
@@ -77,6 +78,7 @@ type Mount struct {
 	Data        []string `sync:"data,omitempty"`        // options of the file system itself, key or key=value
 	CopyUp      bool     `sync:"copyUp,omitempty"`      // tmpcopyup: the directory's content is copied into the tmpfs
 	Cgroup      *Cgroup  `sync:"cgroup,omitempty"`      // Type is cgroup: what to show
+	Remount     bool     `sync:"remount,omitempty"`     // what is mounted at Destination gets other attributes, FSFlags and Data: nothing is mounted; FSFlags may also clear (rw, async and so on)
 
 	IDs *MountIDs `sync:"ids,omitempty"` // bind: owners are shown as others; the parent makes it
 }

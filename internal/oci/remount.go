@@ -1,0 +1,63 @@
+package oci
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// remount decides about the option of that name: what is mounted at the destination already gets other attributes, and
+// other options of its file system where that is one of the container's own. A file system of the host's is not
+// changed for everybody who has it mounted: of such a mount the attributes alone change, as with bind beside remount.
+func (c *conversion) remount(at string, m *container.Mount, mapped string, in *Mount) error {
+	switch {
+	case m.CopyUp:
+		return wrong(at+".options", "tmpcopyup is for a new tmpfs, and remount changes one that is there")
+	case mapped != "" || !nothing(in.UIDMappings) || !nothing(in.GIDMappings):
+		return wrong(at, "the owners of files are mapped when a mount is made, and remount changes one that is there")
+	}
+	own := c.made(m.Destination)
+	if m.Bind {
+		own = nil
+		if len(m.FSFlags) > 0 {
+			c.warn(fmt.Sprintf("%s.options: %s belongs to the file system and has no effect beside bind",
+				at, strings.Join(m.FSFlags, ", ")))
+		}
+		m.FSFlags = nil
+	}
+	if own == nil {
+		if all := slices.Concat(m.FSFlags, m.Data); len(all) > 0 {
+			return wrong(at+".options", "%q is an option of a file system, and mounts has none of the container's own at %s "+
+				"that remount could give it to", all[0], m.Destination)
+		}
+	}
+	if own != nil && !virtual(own.Type) {
+		switch {
+		case m.Set&unix.MOUNT_ATTR_RDONLY != 0:
+			m.FSFlags = append(m.FSFlags, "ro")
+		case m.Clear&unix.MOUNT_ATTR_RDONLY != 0:
+			m.FSFlags = append(m.FSFlags, "rw")
+		}
+	}
+	m.Bind, m.Recursive, m.Type, m.Source = false, false, "", ""
+	return c.mountIDs(at, m.Data)
+}
+
+// made is the file system that mounts puts at a destination before; nil where there is none of the container's own.
+func (c *conversion) made(destination string) *container.Mount {
+	for i := range slices.Backward(c.cfg.Mounts) {
+		m := &c.cfg.Mounts[i]
+		switch {
+		case m.Destination != destination || m.Remount:
+		case m.Bind || m.Type == "cgroup":
+			return nil
+		default:
+			return m
+		}
+	}
+	return nil
+}

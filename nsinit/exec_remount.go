@@ -1,0 +1,39 @@
+package nsinit
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// remount changes what is mounted at a destination already: options of the file system, and attributes of the mount,
+// which go by the same rules as those of a bind mount.
+func (c *child) remount(m *container.Mount, dest string) error {
+	fd, err := c.root.Path(dest)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(fd)
+	var st unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, 0, &st); err != nil {
+		return op("statx", dest, err)
+	}
+	// Kernels before Linux 5.8 do not say, and refuse below.
+	if st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 {
+		return op("remount", dest, fmt.Errorf("nothing is mounted there: %w", unix.EINVAL))
+	}
+	if len(m.FSFlags)+len(m.Data) > 0 {
+		if err := sys.Reconfigure(fd, dest, m.FSFlags, m.Data); err != nil {
+			return err
+		}
+	}
+	at := *m
+	at.Source = dest // for errors
+	if err := setBindAttr(fd, &at); err != nil {
+		return err
+	}
+	return finishMount(fd, m, dest)
+}

@@ -1,0 +1,71 @@
+package nsinit
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// TestReadOnlyComesLast: a tmpfs, and whatever is remounted read-only, becomes so when all is made, unless a later
+// remount decides otherwise.
+func TestReadOnlyComesLast(t *testing.T) {
+	const ro = unix.MOUNT_ATTR_RDONLY
+	tmpfs := func(at string) container.Mount { return container.Mount{Destination: at, Type: "tmpfs", Set: ro} }
+	remount := func(at string, set, clear uint64) container.Mount {
+		return container.Mount{Destination: at, Remount: true, Set: set, Clear: clear}
+	}
+	cfg := minimal()
+	cfg.Mounts = []container.Mount{
+		tmpfs("/a"), tmpfs("/b"), tmpfs("/c"), tmpfs("/d"),
+		remount("/b/", 0, ro), remount("/c", 0, unix.MOUNT_ATTR_NOEXEC), remount("/d", unix.MOUNT_ATTR_NOSUID, 0),
+		remount("/e", ro, 0), remount("/f", ro, 0), remount("/f", 0, ro), remount("/", ro, 0),
+	}
+	steps, err := plan(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range steps {
+		if (s.Stage == stageMount || s.Stage == stageLate || s.Stage == stageCwd) && !strings.HasPrefix(s.String(), "mount tmpfs") {
+			got = append(got, s.String())
+		}
+	}
+	want := []string{
+		"mount remount /b/ clear=0x1", "mount remount /c clear=0x8", "mount remount /d set=0x2",
+		"mount remount /f set=0x1", "mount remount /f clear=0x1", "cwd /",
+		"latemode /a", "latemode /c", "mount remount /e set=0x1", "mount remount / set=0x1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	cfg.Mounts[len(cfg.Mounts)-1].CopyUp = true
+	if _, err := plan(&cfg); err == nil || !strings.Contains(err.Error(), "mounts[10]") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestLabelOfMounts: every new file system gets the label, but those that SELinux labels by rules of its own.
+func TestLabelOfMounts(t *testing.T) {
+	c := &child{}
+	if got := c.labelled("tmpfs", []string{"a"}); len(got) != 1 || len(c.quoted(got)) != 1 {
+		t.Errorf("without a label: %q", got)
+	}
+	c.cfg.MountLabel = "u:r:t:s0:c1,c2"
+	for kind, want := range map[string][]string{
+		"tmpfs": {"a", "context=u:r:t:s0:c1,c2"}, "overlay": {"a", "context=u:r:t:s0:c1,c2"}, "proc": {"a"}, "mqueue": {"a"},
+	} {
+		if diff := cmp.Diff(want, c.labelled(kind, []string{"a"})); diff != "" {
+			t.Error(kind, diff)
+		}
+	}
+	if diff := cmp.Diff([]string{"a", `context="u:r:t:s0:c1,c2"`}, c.quoted(c.labelled("tmpfs", []string{"a"}))); diff != "" {
+		t.Error(diff)
+	}
+	if !c.relabels(&container.Mount{Type: "mqueue"}) || c.relabels(&container.Mount{Type: "tmpfs"}) {
+		t.Error("mqueue alone is labelled by its files")
+	}
+}
