@@ -65,11 +65,13 @@ const (
 	stageMemory      stage = "memorypolicy"         // from which nodes it gets its memory
 	stageScheduler   stage = "scheduler"            // how the kernel schedules it
 	stageIOPriority  stage = "iopriority"           // and what it reads and writes
+	stageLandlock    stage = "landlock"             // what it may do of what Landlock governs
 	stageUser        stage = "user"                 // ids, capabilities, no_new_privs, working directory
 	stageProgram     stage = "program"              // find the program
 	stageFiles       stage = "files"                // mark every other descriptor to end with the execution
 	stageReady       stage = "ready"                // wait for the parent's "run"
 	stageGate        stage = "gate"                 // wait at the gate
+	stageParentDeath stage = "parentdeath"          // which signal it gets when its parent ends
 	stageSeccomp     stage = "seccomp"              // load the filter of system calls
 	stageStart       stage = "startContainer hook"  // run one startContainer hook
 	stageExec        stage = "exec"                 // execute the program
@@ -145,6 +147,10 @@ func (c *child) doProcess(s step) error {
 		return c.label(s.Path, s.Text)
 	case stageProcessors, stagePersonality, stageMemory, stageScheduler, stageIOPriority:
 		return c.tune(s)
+	case stageLandlock:
+		return c.landlock()
+	case stageParentDeath:
+		return c.parentDeath()
 	case stageFiles:
 		return closeOthers(3 + c.cfg.KeepFDs)
 	case stageSeccomp:

@@ -69,3 +69,31 @@ func TestLabelOfMounts(t *testing.T) {
 		t.Error("mqueue alone is labelled by its files")
 	}
 }
+
+// TestTuningThatCannotBe: numbers that no kernel has, and rules about what is not forbidden, are errors of the
+// configuration.
+func TestTuningThatCannotBe(t *testing.T) {
+	for want, edit := range map[string]func(p *container.Process){
+		"process.processors: 8192 is more than 8191":        func(p *container.Process) { p.Processors = []uint32{8192} },
+		"process.memoryPolicy.nodes: 1024 is more than":     func(p *container.Process) { p.MemoryPolicy = &container.MemoryPolicy{Nodes: []uint32{1024}} },
+		"process.parentDeathSignal: 65; want 1 to 64":       func(p *container.Process) { p.ParentDeathSignal = 65 },
+		"process.landlock: it forbids nothing":              func(p *container.Process) { p.Landlock = &container.Landlock{} },
+		`process.landlock.paths[0]: path "x", access 0x1; `: func(p *container.Process) { p.Landlock = landlockOf("x", 1) },
+		`process.landlock.paths[0]: path "/x", access 0x2`:  func(p *container.Process) { p.Landlock = landlockOf("/x", 2) },
+		"process.landlock.ports[0]: port 7, access 0x0": func(p *container.Process) {
+			p.Landlock = &container.Landlock{Net: 1, Ports: []container.LandlockPort{{Port: 7}}}
+		},
+	} {
+		cfg := minimal()
+		edit(&cfg.Process)
+		for _, plan := range []func(*container.Config) ([]step, error){plan, planJoin} {
+			if _, err := plan(&cfg); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+	}
+}
+
+func landlockOf(path string, access uint64) *container.Landlock {
+	return &container.Landlock{FS: 1, Paths: []container.LandlockPath{{Path: path, Access: access}}}
+}

@@ -68,7 +68,7 @@ func checkProcess(p *container.Process) error {
 	case !path.IsAbs(p.Cwd):
 		return fmt.Errorf("process.cwd: %q is not an absolute path", p.Cwd)
 	}
-	if err := errors.Join(checkFilter(p.Seccomp), checkTuning(p)); err != nil {
+	if err := errors.Join(checkFilter(p.Seccomp), checkTuning(p), checkLandlock(p.Landlock)); err != nil {
 		return err
 	}
 	for _, s := range append(append([]string{p.AppArmorProfile, p.SELinuxLabel}, p.Args...), p.Env...) {
@@ -213,10 +213,16 @@ func (p *planner) process() {
 		}
 	}
 	p.tuning()
+	if l := cfg.Process.Landlock; l != nil {
+		p.add(step{Stage: stageLandlock, Text: describeLandlock(l)})
+	}
 	p.add(step{Stage: stageUser, Path: path.Clean(cfg.Process.Cwd), Text: fmt.Sprintf("%d:%d", cfg.Process.UID, cfg.Process.GID)})
 	p.add(step{Stage: stageProgram, Path: cfg.Process.Args[0]}, step{Stage: stageReady})
 	if cfg.GateFD > 0 {
 		p.add(step{Stage: stageGate})
+	}
+	if sig := cfg.Process.ParentDeathSignal; sig != 0 {
+		p.add(step{Stage: stageParentDeath, Text: fmt.Sprint("signal ", sig)})
 	}
 	if cfg.Process.Seccomp != nil {
 		p.filtered()

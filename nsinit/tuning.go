@@ -47,6 +47,9 @@ func checkTuning(p *container.Process) error {
 			return fmt.Errorf("process.processors: %d is more than %d", n, mostProcessor)
 		}
 	}
+	if sig := p.ParentDeathSignal; sig < 0 || sig > 64 {
+		return fmt.Errorf("process.parentDeathSignal: %d; want 1 to 64, or 0 for none", sig)
+	}
 	if m := p.MemoryPolicy; m != nil {
 		for _, n := range m.Nodes {
 			if n > mostNode {

@@ -92,6 +92,9 @@ func (s *starter) ready(ctx context.Context, _ nothing, _ []int) (nothing, []int
 	if err == nil {
 		err = s.tune()
 	}
+	if err == nil {
+		err = s.makerIsGone(ctx)
+	}
 	if err == nil && s.cfg.Handler != nil {
 		err = s.cfg.Handler.Ready(ctx, s.process.pid)
 	}

@@ -38,6 +38,7 @@ type starter struct {
 	gate    *gate
 	// idNamespaces are those that were made for mounts, by their mappings.
 	idNamespaces map[string]*os.File
+	maker        int      // thread that has made the child, if the child shall hear of its parent's end
 	devices      *devices // network devices that were given away; nil: none
 	close        []func() // what only the start itself needs, whatever becomes of it
 }
@@ -121,7 +122,7 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 	}
 	defer done()
 	cgroup := -1
-	steps := make([]func() error, 0, len(s.plan.Thread)+2)
+	steps := make([]func() error, 0, len(s.plan.Thread)+3)
 	if len(s.cfg.Affinity) > 0 {
 		steps = append(steps, s.affinity)
 	}
@@ -130,6 +131,9 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 		if g.Inherited() {
 			steps = append(steps, g.Enter)
 		}
+	}
+	if s.cfg.Container.Process.ParentDeathSignal != 0 {
+		steps = append(steps, s.noteMaker)
 	}
 	for _, step := range s.plan.Thread {
 		steps = append(steps, step.run)

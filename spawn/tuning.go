@@ -1,8 +1,10 @@
 package spawn
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,6 +41,29 @@ func (s *starter) tune() error {
 		if err := sys.SetIOPriority(pid, want); err != nil {
 			return fmt.Errorf("I/O priority class %d, level %d: ioprio_set: %w%s",
 				want>>13, want&0x1fff, err, priorityHint(err))
+		}
+	}
+	return nil
+}
+
+// noteMaker notes the thread that makes the child. That there is a step makes the thread one that ends with it.
+func (s *starter) noteMaker() error {
+	s.maker = unix.Gettid()
+	return nil
+}
+
+// makerIsGone waits for the end of the thread that has made the child. The kernel takes a thread for the parent, so the
+// signal of a parent's death would come with that end; after it another thread of this process is the parent, the first
+// one most often, which ends with the process.
+func (s *starter) makerIsGone(ctx context.Context) error {
+	if s.maker == 0 {
+		return nil
+	}
+	for unix.Tgkill(unix.Getpid(), s.maker, 0) == nil {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
 		}
 	}
 	return nil

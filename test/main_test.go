@@ -11,6 +11,7 @@ func roles() {
 	noClone3()
 	inheriting()
 	work()
+	supervising()
 }
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: roles}) }

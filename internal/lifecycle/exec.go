@@ -172,7 +172,7 @@ func (e *execution) find() (paused bool, err error) {
 func (e *execution) Started(ctx context.Context, pid int) error {
 	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
 	e.began = true
-	if err := Join(joinClass(e.state, pid), e.attach(ctx, pid), e.join(ctx, pid)); err != nil {
+	if err := Join(joinClass(e.state, pid), shareCores(e.state, pid), e.attach(ctx, pid), e.join(ctx, pid)); err != nil {
 		return err
 	}
 	return sendPIDFD(e.o.PIDFDSocket, pid, "setns")

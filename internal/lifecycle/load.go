@@ -46,7 +46,7 @@ func (c *creation) load() error {
 		Annotations: c.convert.Annotations, Creating: true, Console: c.convert.Spawn.Container.Process.Terminal,
 		SharedPID: !ownPIDNamespace(c.convert.Spawn.Namespaces),
 		NoProcess: len(c.convert.Spawn.Container.Process.Args) == 0,
-		Shared:    state.Share(&c.convert.Spawn.Container.Process),
+		Shared:    state.Share(&c.convert.Spawn.Container.Process, c.convert.CoreScheduling),
 		Seccomp:   filterWord(c.filter),
 		Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
 	}
@@ -84,6 +84,9 @@ func (c *creation) hostFacts(spec *oci.Spec) (oci.Host, error) {
 		mountLabel = spec.Linux.MountLabel
 	}
 	labelFacts(&host, spec.Process, mountLabel)
+	if spec.Annotations[oci.AnnotationLandlock] != "" {
+		host.LandlockABI = landlockABI()
+	}
 	var err error
 	if c.layout, err = cgroupfs.Host(); err != nil {
 		return host, err

@@ -36,6 +36,15 @@ func selinux() bool {
 	return unix.Statfs("/sys/fs/selinux", &st) == nil && uint32(st.Type) == unix.SELINUX_MAGIC
 }
 
+// landlockABI is the version of Landlock that is in force; 0 for none.
+func landlockABI() int {
+	abi, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		return 0
+	}
+	return int(abi)
+}
+
 // capabilities are this process's own sets; nil where the kernel does not say.
 func capabilities() *oci.HostCapabilities {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -54,7 +54,7 @@ func (c *creation) Started(ctx context.Context, pid int) error {
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
-	if err := joinClass(&c.state, pid); err != nil {
+	if err := Join(joinClass(&c.state, pid), ownCores(&c.state, pid)); err != nil {
 		return err
 	}
 	if err := sendPIDFD(c.o.PIDFDSocket, pid, "standard"); err != nil || !c.joinsLate {

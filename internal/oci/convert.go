@@ -28,6 +28,7 @@ type Host struct {
 	SetGroupsDenied bool // /proc/self/setgroups of the caller says deny
 	AppArmor        bool // the security module is in force
 	SELinux         bool
+	LandlockABI     int               // version of Landlock, landlock_create_ruleset(2); 0: none is in force
 	Capabilities    *HostCapabilities // of the caller; nil: nothing is known, and nothing left out
 	Cgroup          CgroupHost
 	Systemd         *Systemd // who makes the cgroup; nil: the runtime itself
@@ -51,8 +52,10 @@ type Converted struct {
 	Seccomp     json.RawMessage
 	Hooks       ParentHooks
 	Annotations map[string]string
-	Rootfs      string   // absolute path of the root file system
-	Warnings    []string // what was asked for and has no effect, one line each
+	// CoreScheduling: its processes share a core with no others' at a time
+	CoreScheduling bool
+	Rootfs         string   // absolute path of the root file system
+	Warnings       []string // what was asked for and has no effect, one line each
 }
 
 // ParentHooks are the hooks that run in the runtime's namespaces; the others travel to the child in Spawn.Container.Hooks.
@@ -86,7 +89,7 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) || moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
 	for _, part := range []func() error{
 		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.mountLabel, c.paths, c.devices, c.sysctls, c.personality, c.memoryPolicy, c.netDevices,
-		c.process, c.hooks, c.cgroup, c.rdt,
+		c.process, c.extensions, c.hooks, c.cgroup, c.rdt,
 	} {
 		if err := part(); err != nil {
 			return nil, err

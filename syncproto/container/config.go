@@ -137,6 +137,9 @@ type Process struct {
 
 	Seccomp *Seccomp `sync:"seccomp,omitempty"` // filter of system calls; none: the program is not filtered
 
+	Landlock          *Landlock `sync:"landlock,omitempty"`          // none: nothing more than what the caller may not
+	ParentDeathSignal int       `sync:"parentDeathSignal,omitempty"` // what the program gets when its parent ends, PR_SET_PDEATHSIG of prctl(2); zero: nothing
+
 	Personality  *uint64       `sync:"personality,omitempty"`  // of the program, personality(2); none: the caller's stays
 	MemoryPolicy *MemoryPolicy `sync:"memoryPolicy,omitempty"` // none: the caller's stays
 	Scheduler    *Scheduler    `sync:"scheduler,omitempty"`    // none: the caller's stays

@@ -60,11 +60,16 @@ type State struct {
 type Shared struct {
 	Personality  *uint64                 `json:"personality,omitempty"`
 	MemoryPolicy *container.MemoryPolicy `json:"memoryPolicy,omitempty"`
+	Landlock     *container.Landlock     `json:"landlock,omitempty"`
+	// CoreScheduling: they share a core with no others' at a time, for they have a cookie of their own.
+	CoreScheduling bool `json:"coreScheduling,omitempty"`
 }
 
 // Share is what p has of this; nil for nothing.
-func Share(p *container.Process) *Shared {
-	s := Shared{Personality: p.Personality, MemoryPolicy: p.MemoryPolicy}
+func Share(p *container.Process, coreScheduling bool) *Shared {
+	s := Shared{
+		Personality: p.Personality, MemoryPolicy: p.MemoryPolicy, Landlock: p.Landlock, CoreScheduling: coreScheduling,
+	}
 	if s == (Shared{}) {
 		return nil
 	}
@@ -74,7 +79,7 @@ func Share(p *container.Process) *Shared {
 // Give is the opposite of Share.
 func (s *Shared) Give(p *container.Process) {
 	if s != nil {
-		p.Personality, p.MemoryPolicy = s.Personality, s.MemoryPolicy
+		p.Personality, p.MemoryPolicy, p.Landlock = s.Personality, s.MemoryPolicy, s.Landlock
 	}
 }
 

@@ -1,0 +1,57 @@
+package lifecycle
+
+import (
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/oci"
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// Core scheduling, Documentation/admin-guide/hw-vuln/core-scheduling.rst: at any moment the hardware threads of a core
+// run tasks of one cookie alone. A container's processes have one of their own, which what they make inherits.
+
+// ownCores gives the container's first process a cookie, if it shall have one.
+func ownCores(s *state.State, pid int) error {
+	if s.Shared == nil || !s.Shared.CoreScheduling {
+		return nil
+	}
+	return explainCores("PR_SCHED_CORE_CREATE", coreCall(unix.PR_SCHED_CORE_CREATE, pid, unix.PR_SCHED_CORE_SCOPE_THREAD_GROUP))
+}
+
+// shareCores gives a process that joins the container's cookie. It goes by way of a thread of this process, which ends
+// with that.
+func shareCores(s *state.State, pid int) error {
+	if s.Shared == nil || !s.Shared.CoreScheduling {
+		return nil
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and not unlocked
+		err := explainCores("PR_SCHED_CORE_SHARE_FROM", coreCall(unix.PR_SCHED_CORE_SHARE_FROM, s.PID, unix.PR_SCHED_CORE_SCOPE_THREAD))
+		if err == nil {
+			err = explainCores("PR_SCHED_CORE_SHARE_TO", coreCall(unix.PR_SCHED_CORE_SHARE_TO, pid, unix.PR_SCHED_CORE_SCOPE_THREAD_GROUP))
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+func coreCall(command, pid, scope int) error {
+	return unix.Prctl(unix.PR_SCHED_CORE, uintptr(command), uintptr(pid), uintptr(scope), 0)
+}
+
+// explainCores says which property an errno is about. ENODEV is none: the machine has no hardware threads that could
+// share a core, or they are switched off.
+func explainCores(call string, err error) error {
+	const at = "annotations." + oci.AnnotationCoreScheduling
+	switch err {
+	case nil, unix.ENODEV:
+		return nil
+	case unix.EINVAL:
+		return fmt.Errorf("%s: prctl %s: %w (the kernel has no core scheduling: Linux 5.14 with CONFIG_SCHED_CORE)", at, call, err)
+	}
+	return fmt.Errorf("%s: prctl %s: %w", at, call, err)
+}

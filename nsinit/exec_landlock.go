@@ -1,0 +1,105 @@
+package nsinit
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// landlock puts this thread, and so the program, under Landlock rules. The step comes before the user's, for who has no
+// CAP_SYS_ADMIN needs no_new_privs for it; nothing that this process does afterwards opens a file or mounts.
+func (c *child) landlock() error {
+	l := c.cfg.Process.Landlock
+	attr := unix.LandlockRulesetAttr{Handled_access_fs: l.FS, Handled_access_net: l.Net, Scoped: l.Scoped}
+	ruleset, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), rulesetSize(l), 0)
+	if errno != 0 {
+		return op("landlock_create_ruleset", "", explainLandlock(errno))
+	}
+	defer sys.Close(int(ruleset))
+	for _, p := range l.Paths {
+		if err := c.allowPath(int(ruleset), p); err != nil {
+			return err
+		}
+	}
+	for _, p := range l.Ports {
+		rule := struct{ access, port uint64 }{p.Access, uint64(p.Port)} // struct landlock_net_port_attr
+		const netPort = 2                                               // LANDLOCK_RULE_NET_PORT of <linux/landlock.h>
+		if err := addRule(int(ruleset), netPort, unsafe.Pointer(&rule)); err != nil {
+			return op("landlock_add_rule", fmt.Sprintf("port %d", p.Port), err)
+		}
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
+		return op("landlock_restrict_self", "", errno)
+	}
+	return nil
+}
+
+// rulesetSize is as much of struct landlock_ruleset_attr as says something: kernels that know less of it take no more.
+func rulesetSize(l *container.Landlock) uintptr {
+	switch {
+	case l.Scoped != 0:
+		return 24
+	case l.Net != 0:
+		return 16
+	}
+	return 8
+}
+
+// allowPath adds the rule of one path. A container may have lost it by the time that another process joins: then there
+// is nothing to allow.
+func (c *child) allowPath(ruleset int, p container.LandlockPath) error {
+	fd, err := c.root.Path(p.Path)
+	if err != nil {
+		if len(c.cfg.Root.Path) == 0 && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)) {
+			return nil
+		}
+		return err
+	}
+	defer sys.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return op("fstat", p.Path, err)
+	}
+	access := p.Access
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		access &= fileAccesses
+	}
+	if access == 0 {
+		return op("landlock_add_rule", p.Path, fmt.Errorf("it is no directory, and has none of the accesses %#x: %w", p.Access, unix.ENOTDIR))
+	}
+	// struct landlock_path_beneath_attr, which is packed
+	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(fd)}
+	return op("landlock_add_rule", p.Path, addRule(ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(&rule)))
+}
+
+func addRule(ruleset, kind int, rule unsafe.Pointer) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), uintptr(kind), uintptr(rule), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func explainLandlock(errno unix.Errno) error {
+	switch errno {
+	case unix.ENOSYS, unix.EOPNOTSUPP:
+		return fmt.Errorf("%w (Landlock is not in force on this kernel)", errno)
+	case unix.EINVAL, unix.E2BIG:
+		return fmt.Errorf("%w (this kernel does not know all of these accesses)", errno)
+	}
+	return errno
+}
+
+// parentDeath has the kernel send the program a signal when its parent ends, prctl(2). It comes after the change of the
+// user, which would forget it, and behind the gate: there the parent is whoever the process was left to.
+func (c *child) parentDeath() error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(c.cfg.Process.ParentDeathSignal), 0, 0, 0); err != nil {
+		return op("prctl PR_SET_PDEATHSIG", fmt.Sprint(c.cfg.Process.ParentDeathSignal), err)
+	}
+	return c.parentIsThere()
+}
