@@ -76,6 +76,9 @@ func finishMount(tree int, m *container.Mount, dest string) error {
 
 // newFS makes the file system of a mount that is no bind.
 func (c *child) newFS(m *container.Mount, dest string) (int, error) {
+	if m.IDs != nil {
+		return c.mappedFS(m, dest)
+	}
 	data, attr := m.Data, m.Set
 	if m.Type == "tmpfs" {
 		data = c.tmpfsMode(dest, data)
@@ -140,16 +143,25 @@ func (c *child) boundSys(m *container.Mount) (int, error) {
 
 // tmpfsMode gives a tmpfs the mode of the directory that it covers, unless the configuration names one: /tmp stays sticky.
 func (c *child) tmpfsMode(dest string, data []string) []string {
+	mode, found := c.coveredMode(dest)
+	if !found {
+		return data
+	}
+	return append([]string{"mode=" + strconv.FormatUint(uint64(mode), 8)}, data...)
+}
+
+// coveredMode is the mode of the directory that a mount will cover.
+func (c *child) coveredMode(dest string) (mode uint32, found bool) {
 	fd, err := c.root.Dir(dest)
 	if err != nil {
-		return data
+		return 0, false
 	}
 	defer sys.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
-		return data
+		return 0, false
 	}
-	return append([]string{"mode=" + strconv.FormatUint(uint64(st.Mode&0o7777), 8)}, data...)
+	return st.Mode & 0o7777, true
 }
 
 // bind mounts a path of the host.
@@ -187,12 +199,46 @@ func (c *child) bindSource(m *container.Mount) (int, error) {
 	if m.IDs == nil {
 		return c.namedSource(m.Source, m.Recursive)
 	}
+	return c.mappedSource(m)
+}
+
+// mappedSource is a mount with ids, which the parent makes.
+func (c *child) mappedSource(m *container.Mount) (int, error) {
 	for i := range c.cfg.Mounts {
 		if m == &c.cfg.Mounts[i] {
 			return c.ask(container.MountArg{Source: m.Source, Recursive: m.Recursive, Mount: i + 1})
 		}
 	}
 	return -1, fmt.Errorf("%s: ids are for a mount of the configuration alone: %w", m.Source, unix.EINVAL)
+}
+
+// mappedFS is a new file system with ids. A tmpfs gets the mode of what it covers only now, if its root may be changed
+// by this process.
+func (c *child) mappedFS(m *container.Mount, dest string) (int, error) {
+	tree, err := c.mappedSource(m)
+	if err != nil || m.Type != "tmpfs" {
+		return tree, err
+	}
+	if mode, found := c.coveredMode(dest); found && !namesMode(m.Data) {
+		_ = unix.Fchmodat(tree, ".", mode, 0)
+	}
+	if m.CopyUp {
+		err = c.copyUp(tree, dest, m.Data)
+	}
+	if err != nil {
+		sys.Close(tree)
+		return -1, err
+	}
+	return tree, nil
+}
+
+func namesMode(data []string) bool {
+	for _, d := range data {
+		if strings.HasPrefix(d, "mode=") {
+			return true
+		}
+	}
+	return false
 }
 
 // place opens what a mount will cover, and makes it if it is missing.

@@ -123,6 +123,9 @@ func (s *starter) console(ctx context.Context, arg container.ConsoleArg, fds []i
 // mountSource opens a mount source for a child that cannot reach it. Only what the configuration itself names is
 // opened: the child may not use its parent's eyes for anything else.
 func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) (nothing, []int, error) {
+	if made, err := s.madeHere(&m); made != nil || err != nil {
+		return nothing{}, made, err
+	}
 	if !s.named(m.Source) {
 		return nothing{}, nil, fmt.Errorf("mount source %q is not in the configuration: %w", m.Source, unix.EPERM)
 	}
@@ -149,7 +152,7 @@ func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) 
 		return nothing{}, nil, &os.PathError{Op: "open_tree", Path: m.Source, Err: err}
 	}
 	if ids != nil {
-		if err := s.mapIDs(fd, m.Source, ids); err != nil {
+		if err := s.mapIDs(fd, m.Source, ids, typesAt(m.Source, m.Recursive)); err != nil {
 			_ = unix.Close(fd)
 			return nothing{}, nil, err
 		}
@@ -164,6 +167,19 @@ func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) 
 		}
 	}
 	return nothing{}, []int{fd}, nil
+}
+
+// madeHere is the file system of a mount that is no bind and has ids, if the request is about one.
+func (s *starter) madeHere(arg *container.MountArg) ([]int, error) {
+	ids, err := s.idsOf(arg)
+	if err != nil || ids == nil || s.cfg.Container.Mounts[arg.Mount-1].Bind {
+		return nil, err
+	}
+	tree, err := s.mappedFS(&s.cfg.Container.Mounts[arg.Mount-1])
+	if err != nil {
+		return nil, err
+	}
+	return []int{tree}, nil
 }
 
 func (s *starter) named(source string) bool {

@@ -1,14 +1,18 @@
 package spawn
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -24,8 +28,54 @@ func (s *starter) idsOf(arg *container.MountArg) (*container.MountIDs, error) {
 	return mounts[arg.Mount-1].IDs, nil
 }
 
-// mapIDs has a detached mount show its owners as others.
-func (s *starter) mapIDs(tree int, source string, ids *container.MountIDs) error {
+// mappedFS makes a file system whose owners are shown as others, for a mount that is no bind. It is the caller's and
+// not the child's: who has made it in a user namespace has no say over what its ids mean outside.
+func (s *starter) mappedFS(m *container.Mount) (int, error) {
+	data, attr := m.Data, m.Set
+	if l := s.cfg.Container.MountLabel; l != "" {
+		data = append(slices.Clone(data), "context="+l)
+	}
+	if m.Type == "tmpfs" {
+		attr &^= unix.MOUNT_ATTR_RDONLY // the child sets it when all that stands in it is made
+	}
+	tree, err := sys.NewFS(m.Type, m.Source, m.FSFlags, data, attr)
+	if err != nil {
+		return -1, err
+	}
+	if err := s.mapIDs(tree, m.Destination, m.IDs, []string{m.Type}); err != nil {
+		_ = unix.Close(tree)
+		return -1, err
+	}
+	return tree, nil
+}
+
+// typesAt are the types of the file system that a path is on and, for the whole tree, of those mounted below it.
+func typesAt(source string, recursive bool) (types []string) {
+	fd, err := unix.Open(source, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	id, _, err := sys.MountOf(fd)
+	data, e := os.ReadFile("/proc/self/mountinfo")
+	if errors.Join(err, e) != nil {
+		return nil
+	}
+	all, err := sys.ParseMounts(string(data))
+	if err != nil {
+		return nil
+	}
+	for _, m := range all {
+		below := recursive && strings.HasPrefix(m.Point, strings.TrimSuffix(source, "/")+"/")
+		if (m.ID == id || below) && !slices.Contains(types, m.Type) {
+			types = append(types, m.Type)
+		}
+	}
+	return types
+}
+
+// mapIDs has a detached mount show its owners as others. types are those of its file systems, for an error.
+func (s *starter) mapIDs(tree int, source string, ids *container.MountIDs, types []string) error {
 	ns, err := s.idNamespace(ids)
 	if err != nil {
 		return fmt.Errorf("ids of the mount %s: %w", source, err)
@@ -38,30 +88,41 @@ func (s *starter) mapIDs(tree int, source string, ids *container.MountIDs) error
 	err = unix.MountSetattr(tree, "", flags, &attr)
 	runtime.KeepAlive(ns)
 	if err != nil {
-		return &os.PathError{Op: "mount_setattr MOUNT_ATTR_IDMAP", Path: source, Err: explainIDMap(err)}
+		return &os.PathError{Op: "mount_setattr MOUNT_ATTR_IDMAP", Path: source, Err: explainIDMap(err, types)}
 	}
 	return nil
 }
 
 // explainIDMap adds to an errno of mount_setattr(2) what it usually means here.
-func explainIDMap(err error) error {
+func explainIDMap(err error, types []string) error {
+	what := "the file system"
+	if len(types) > 0 {
+		what = "a file system of type " + strings.Join(types, " or ")
+	}
 	switch err {
 	case unix.EINVAL:
-		return fmt.Errorf("%w (the file system, or one below it, takes no mappings; no kernel before Linux 5.12 does)", err)
+		return fmt.Errorf("%w (%s takes no mappings in this kernel; none does before Linux 5.12, and tmpfs since 6.3)", err, what)
 	case unix.EPERM:
-		return fmt.Errorf("%w (it takes CAP_SYS_ADMIN over the file system; and what has mappings is given no others)",
-			err)
+		return fmt.Errorf("%w (it takes CAP_SYS_ADMIN over %s, which root of the host has; and what has mappings is given no others)",
+			err, what)
 	}
 	return err
 }
 
-// idNamespace is a user namespace with these mappings, which nobody is in. The start keeps it for its other mounts.
+// idNamespace is a user namespace with these mappings, which nobody is in, or the child's own. The start keeps it for
+// its other mounts.
 func (s *starter) idNamespace(ids *container.MountIDs) (*os.File, error) {
 	key := fmt.Sprint(ids.UIDs, ids.GIDs)
 	if f := s.idNamespaces[key]; f != nil {
 		return f, nil
 	}
-	f, err := newIDNamespace(ids)
+	var f *os.File
+	var err error
+	if len(ids.UIDs)+len(ids.GIDs) == 0 {
+		f, err = openNamespace(container.NSUser, "/proc/"+strconv.Itoa(s.process.pid)+"/ns/user")
+	} else {
+		f, err = newIDNamespace(ids)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -81,11 +83,83 @@ func TestMountsWithMappings(t *testing.T) {
 		mounts[len(mounts)-1].(map[string]any)["uidMappings"] = mapping(5)
 	}), testenv.ID(t))
 	// A file system that takes no mappings.
-	r.fails([]string{"MOUNT_ATTR_IDMAP /proc", "invalid argument"}, "run", "-b", shell(t, "true",
+	r.fails([]string{"MOUNT_ATTR_IDMAP /proc", "invalid argument (a file system of type proc takes no mappings"}, "run", "-b", shell(t, "true",
 		func(config map[string]any) {
 			addMount(config, "/mapped", "bind", "/proc", "bind")
 			mounts := list(config, "mounts")
 			mounts[len(mounts)-1].(map[string]any)["uidMappings"] = mapping(5)
 			mounts[len(mounts)-1].(map[string]any)["gidMappings"] = mapping(5)
 		}), testenv.ID(t))
+}
+
+// TestNewFileSystemsWithMappings: a tmpfs with mappings of its own, or those of the container, whose user namespace may
+// also be one that is joined; and of a file system that takes none the error says which it is.
+func TestNewFileSystemsWithMappings(t *testing.T) {
+	r := newRuntime(t)
+	mapped := func(c map[string]any, host int) {
+		mounts := list(c, "mounts")
+		m := mounts[len(mounts)-1].(map[string]any)
+		m["uidMappings"] = []any{map[string]any{"containerID": 0, "hostID": host, "size": 1000}}
+		m["gidMappings"] = m["uidMappings"]
+	}
+	const show = "stat -c %u:%g:%a /mnt; touch /mnt/file && stat -c %u /mnt/file; grep ' /mnt ' /proc/self/mountinfo | grep -o 'idmapped\\|tmpfs' | sort -u"
+	bundle := func(edit func(c map[string]any)) string {
+		b := shell(t, show, edit)
+		if err := os.MkdirAll(filepath.Join(rootOf(t, b), "mnt"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(rootOf(t, b), "mnt"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	o := r.do("run", "-b", bundle(func(c map[string]any) {
+		addMount(c, "/mnt", "tmpfs", "tmpfs", "size=1m")
+		mapped(c, 1000)
+	}), testenv.ID(t))
+	// The files are those of 1000, and root of this container may not pass by a mode.
+	if o.stdout != "1000:1000:700\nidmapped\ntmpfs\n" || !strings.Contains(o.stderr, "Permission denied") {
+		t.Errorf("no user namespace: %+v", o)
+	}
+	holder, pid := r.sleeping(func(c map[string]any) { testenv.MapIDs(c, hostIDs, 65536) })
+	for name, edit := range map[string]func(c map[string]any){
+		"its own mappings": func(c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+			addMount(c, "/mnt", "tmpfs", "tmpfs", "size=1m")
+			mapped(c, hostIDs)
+		},
+		"the container's": func(c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+			addMount(c, "/mnt", "tmpfs", "tmpfs", "idmap", "size=1m")
+		},
+		"those of a namespace that is joined": func(c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+			setNamespace(c, "user", fmt.Sprintf("/proc/%d/ns/user", pid))
+			delete(linux(c), "uidMappings")
+			delete(linux(c), "gidMappings")
+			addMount(c, "/mnt", "tmpfs", "tmpfs", "ridmap", "size=1m")
+		},
+	} {
+		if o := r.do("run", "-b", bundle(edit), testenv.ID(t)); o.stdout != "0:0:700\n0\nidmapped\ntmpfs\n" || o.status != 0 {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+	r.ok("delete", "--force", holder)
+	r.fails([]string{"mounts[6]: a file system of type proc takes no mappings"}, "run", "-b", bundle(func(c map[string]any) {
+		addMount(c, "/mnt", "proc", "proc")
+		mapped(c, 1000)
+	}), testenv.ID(t))
+	dir := testenv.Dir(t)
+	for _, sub := range []string{"a", "b", "w"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	overlay := bundle(func(c map[string]any) {
+		addMount(c, "/mnt", "overlay", "overlay", "lowerdir="+dir+"/a", "upperdir="+dir+"/b", "workdir="+dir+"/w")
+		mapped(c, 1000)
+	})
+	if o := r.do("run", "-b", overlay, testenv.ID(t)); o.status != 0 { // a kernel that takes them may come
+		r.oneLine(o, []string{"MOUNT_ATTR_IDMAP /mnt", "of type overlay takes no mappings in this kernel"})
+	}
 }

@@ -2,7 +2,6 @@ package oci
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -20,10 +19,12 @@ func (c *conversion) idMapped(at string, in *Mount, m *container.Mount, option s
 		return err
 	case len(uids)+len(gids) == 0 && option == "":
 		return nil
-	case !m.Bind:
-		return wrong(at, "the owners of files are mapped on a bind mount alone; it is of type %q", m.Type)
+	case !m.Bind && m.Type != "tmpfs" && virtual(m.Type):
+		return wrong(at, "a file system of type %s takes no mappings of its owners", m.Type)
+	case len(uids) == 0 && len(gids) == 0 && c.has(container.NSUser):
+		// config.md: without mappings of its own, those of the container, which are its user namespace's.
 	case len(uids) == 0 && len(gids) == 0:
-		// config.md: without mappings of its own, those of the container.
+		// They mean something without a user namespace, too.
 		uids, gids = ranges(c.linux.UIDMappings), ranges(c.linux.GIDMappings)
 		if len(uids) == 0 || len(gids) == 0 {
 			return wrong(at+".options", "%s needs uidMappings and gidMappings, of the mount or of linux", option)
@@ -45,12 +46,8 @@ func idRanges(at string, raw json.RawMessage) ([]container.IDRange, error) {
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return nil, wrong(at, "want a list of mappings with containerID, hostID and size: %v", err)
 	}
-	for i, m := range in {
-		if m.Size == 0 || uint64(m.ContainerID)+uint64(m.Size) > 1<<32 || uint64(m.HostID)+uint64(m.Size) > 1<<32 {
-			return nil, wrong(fmt.Sprintf("%s[%d]", at, i),
-				"size %d from %d and %d; want at least 1, and ids below 4294967296",
-				m.Size, m.ContainerID, m.HostID)
-		}
+	if err := checkRanges(at, in); err != nil {
+		return nil, err
 	}
 	return ranges(in), nil
 }

@@ -80,7 +80,7 @@ type Mount struct {
 	Cgroup      *Cgroup  `sync:"cgroup,omitempty"`      // Type is cgroup: what to show
 	Remount     bool     `sync:"remount,omitempty"`     // what is mounted at Destination gets other attributes, FSFlags and Data: nothing is mounted; FSFlags may also clear (rw, async and so on)
 
-	IDs *MountIDs `sync:"ids,omitempty"` // bind: owners are shown as others; the parent makes it
+	IDs *MountIDs `sync:"ids,omitempty"` // owners are shown as others; the parent makes it
 }
 
 // Cgroup is what a mount of type cgroup shows: the whole hierarchy where the container has a cgroup namespace, else its own groups bound in place.

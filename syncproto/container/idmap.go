@@ -1,7 +1,8 @@
 package container
 
-// MountIDs shows the owners of the files on a bind mount as others, mount_setattr(2) with MOUNT_ATTR_IDMAP. It takes
-// privileges over the file system, which a child in a user namespace does not have, so the parent makes such a mount.
+// MountIDs shows the owners of the files on a mount as others, mount_setattr(2) with MOUNT_ATTR_IDMAP. It takes
+// privileges over the file system, which a child in a user namespace does not have, so the parent makes such a mount,
+// and the file system where it is a new one. Both lists empty are the mappings of the child's own user namespace.
 type MountIDs struct {
 	UIDs      []IDRange `sync:"uids"`
 	GIDs      []IDRange `sync:"gids"`
