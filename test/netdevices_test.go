@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/faults"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -155,5 +156,48 @@ func TestNetDevicesComeBack(t *testing.T) {
 			r.fails(c.words, "run", "-b", shell(t, "true", c.edit), testenv.ID(t))
 			wantDevice(t, "afterwards", n.ip("addr", "show", "hft0"))
 		})
+	}
+}
+
+// TestNetDevicesSurviveFaults: whatever message to the kernel cannot be sent, and wherever the child is killed, the
+// devices are back afterwards as they were.
+func TestNetDevicesSurviveFaults(t *testing.T) {
+	r, n := newRuntime(t), newNetwork(t)
+	r.wrap = n.in
+	n.device("hft0")
+	id := testenv.ID(t)
+	bundle := shell(t, "true", func(c map[string]any) {
+		netDevices(false, map[string]string{"hft0": "eth0"})(c)
+		setHook(c, "createRuntime", 0, "/bin/false") // it never lives
+	})
+	check := func(report faults.Report, said string, f faults.Fault) {
+		t.Helper()
+		if report.Status.ExitStatus() == 0 || report.Hung || f.Errno() != 0 && report.Hit != nil && !strings.Contains(said, f.Errno().Error()) {
+			t.Errorf("%v at %v: status %v, hung %v: %s", f, report.Hit, report.Status, report.Hung, said)
+		}
+		wantDevice(t, fmt.Sprint(f, " at ", report.Hit), n.ip("addr", "show", "hft0"))
+		r.ok("delete", "--force", id)
+	}
+	report, said := r.faulty(faults.At{}, faults.None(), "run", "-b", bundle, id)
+	check(report, said, faults.None())
+	sent := 0
+	for i, call := range report.Calls {
+		switch {
+		case call.Name == "sendto" && call.Own:
+			sent++
+		case !call.Own && i%sweepStep(t) == 0:
+			report, said := r.faulty(faults.At{N: i + 1}, faults.Kill(), "run", "-b", bundle, id)
+			check(report, said, faults.Kill())
+		}
+	}
+	// The last of them take the device back: who cannot do that says so, and has nobody who could.
+	const forward = 9 // names, link, addresses, down, move, link, two addresses and up
+	if sent < forward {
+		t.Fatalf("%d messages: %v", sent, report.Calls)
+	}
+	for i := 1; i <= forward; i++ {
+		f := faults.Errno(unix.ENOBUFS)
+		report, said := r.faulty(faults.At{Syscall: "sendto", N: i}, f, "run", "-b", bundle, id)
+		check(report, said, f)
 	}
 }

@@ -86,6 +86,25 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 	if o := finish(t, asUser("delete", "--force", id)); o != (outcome{}) {
 		t.Errorf("delete: %+v", o)
 	}
+	// What takes no rights over the host a plain user may have too, also as another user of the container, and what does
+	// is an error.
+	tuned := func(nice int) {
+		edit(t, dir, func(c map[string]any) {
+			process(c)["user"] = map[string]any{"uid": 5, "gid": 5}
+			process(c)["scheduler"] = map[string]any{"policy": "SCHED_BATCH", "nice": nice}
+			process(c)["ioPriority"] = map[string]any{"class": "IOPRIO_CLASS_IDLE"}
+			linux(c)["personality"] = map[string]any{"domain": "LINUX32"}
+			testenv.SetArgs(c, "sh", "-c", "cut -d ' ' -f 19,41 /proc/self/stat; cat /proc/self/personality; ionice -p $$")
+		})
+	}
+	tuned(4)
+	if o := finish(t, asUser("run", id)); o != (outcome{"4 3\n00000008\nidle\n", "", 0}) {
+		t.Errorf("scheduler, priority and personality: %+v", o)
+	}
+	tuned(-4)
+	if o := finish(t, asUser("run", id)); o.status != 1 || !strings.Contains(o.stderr, "scheduler SCHED_BATCH, nice -4: sched_setattr: operation not permitted") {
+		t.Errorf("a nice value that takes CAP_SYS_NICE: %+v", o)
+	}
 	// More than /etc/subuid allows is newuidmap's to refuse, and its words are in the error; nothing is left.
 	edit(t, dir, func(c map[string]any) {
 		linux(c)["uidMappings"] = []any{map[string]any{"containerID": 0, "hostID": 500000, "size": 10}}

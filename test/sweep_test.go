@@ -81,6 +81,11 @@ func TestSweep(t *testing.T) {
 				linux(config)["resources"] = map[string]any{
 					"memory": map[string]any{"limit": 128 << 20}, "pids": map[string]any{"limit": 100},
 				}
+				process(config)["scheduler"] = map[string]any{"policy": "SCHED_BATCH"}
+				process(config)["ioPriority"] = map[string]any{"class": "IOPRIO_CLASS_IDLE"}
+				linux(config)["personality"] = map[string]any{"domain": "LINUX"}
+				linux(config)["memoryPolicy"] = map[string]any{"mode": "MPOL_LOCAL"}
+				addMount(config, "/dev/shm", "", "", "remount", "nosuid", "size=1m")
 				for _, kind := range []string{"createRuntime", "createContainer", "poststart", "poststop"} {
 					setHook(config, kind, 0, "/bin/true")
 				}

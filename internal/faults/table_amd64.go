@@ -52,6 +52,8 @@ var table = map[uint64]changing{
 	unix.SYS_SOCKETPAIR:        {"socketpair", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE}, nil},
 	unix.SYS_SOCKET:            {"socket", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOBUFS}, nil},
 	unix.SYS_SENDMSG:           {"sendmsg", nowhere, sending, nil},
+	unix.SYS_SENDTO:            {"sendto", nowhere, []unix.Errno{unix.ENOBUFS, unix.ENOMEM}, nil},
+	unix.SYS_FSPICK:            {"fspick", second, []unix.Errno{unix.EMFILE, unix.EPERM, unix.ENOMEM}, nil},
 	unix.SYS_PIPE2:             {"pipe2", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE}, nil},
 	unix.SYS_MEMFD_CREATE:      {"memfd_create", first, []unix.Errno{unix.EMFILE, unix.ENOMEM}, nil},
 	unix.SYS_PIDFD_OPEN:        {"pidfd_open", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM}, nil},
@@ -61,8 +63,16 @@ var table = map[uint64]changing{
 	unix.SYS_SETRESUID:         {"setresuid", nowhere, []unix.Errno{unix.EAGAIN, unix.EPERM}, nil},
 	unix.SYS_SETRESGID:         {"setresgid", nowhere, []unix.Errno{unix.EAGAIN, unix.EPERM}, nil},
 	unix.SYS_CAPSET:            {"capset", nowhere, []unix.Errno{unix.EPERM}, nil},
+	unix.SYS_PERSONALITY:       {"personality", nowhere, []unix.Errno{unix.EINVAL, unix.EPERM}, nil},
+	unix.SYS_SET_MEMPOLICY:     {"set_mempolicy", nowhere, []unix.Errno{unix.EINVAL, unix.ENOMEM}, nil},
+	unix.SYS_SCHED_SETATTR:     {"sched_setattr", nowhere, []unix.Errno{unix.EBUSY, unix.EINVAL, unix.EPERM}, nil},
+	unix.SYS_IOPRIO_SET:        {"ioprio_set", nowhere, []unix.Errno{unix.EINVAL, unix.EPERM}, nil},
 	unix.SYS_BPF:               {"bpf", nowhere, []unix.Errno{unix.EPERM, unix.ENOMEM, unix.E2BIG}, nil},
 	unix.SYS_FLOCK:             {"flock", descriptor, []unix.Errno{unix.ENOLCK}, nil},
+
+	unix.SYS_LANDLOCK_CREATE_RULESET: {"landlock_create_ruleset", nowhere, []unix.Errno{unix.EMFILE, unix.ENOMEM}, nil},
+	unix.SYS_LANDLOCK_ADD_RULE:       {"landlock_add_rule", nowhere, []unix.Errno{unix.E2BIG, unix.ENOMEM}, nil},
+	unix.SYS_LANDLOCK_RESTRICT_SELF:  {"landlock_restrict_self", nowhere, []unix.Errno{unix.E2BIG, unix.ENOMEM}, nil},
 }
 
 var (
