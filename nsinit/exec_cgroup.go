@@ -22,7 +22,8 @@ func (c *child) mountCgroup(m *container.Mount, dest string) error {
 		h.Options = strings.Join(m.Data, ",")
 		return c.mountHierarchy(&h, m.Set, dest)
 	}
-	base, err := sys.NewFS("tmpfs", "tmpfs", nil, c.labelled("tmpfs", []string{"mode=755", "size=0k"}), m.Set&^unix.MOUNT_ATTR_RDONLY)
+	options := c.labelled("tmpfs", []string{"mode=755", "size=0k"})
+	base, err := sys.NewFS("tmpfs", "tmpfs", nil, options, m.Set&^unix.MOUNT_ATTR_RDONLY)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ import (
 func (c *child) landlock() error {
 	l := c.cfg.Process.Landlock
 	attr := unix.LandlockRulesetAttr{Handled_access_fs: l.FS, Handled_access_net: l.Net, Scoped: l.Scoped}
-	ruleset, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), rulesetSize(l), 0)
+	ruleset, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)),
+		rulesetSize(l), 0)
 	if errno != 0 {
 		return op("landlock_create_ruleset", "", explainLandlock(errno))
 	}
@@ -70,7 +71,8 @@ func (c *child) allowPath(ruleset int, p container.LandlockPath) error {
 		access &= fileAccesses
 	}
 	if access == 0 {
-		return op("landlock_add_rule", p.Path, fmt.Errorf("it is no directory, and has none of the accesses %#x: %w", p.Access, unix.ENOTDIR))
+		return op("landlock_add_rule", p.Path,
+			fmt.Errorf("it is no directory, and has none of the accesses %#x: %w", p.Access, unix.ENOTDIR))
 	}
 	// struct landlock_path_beneath_attr, which is packed
 	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(fd)}

@@ -223,7 +223,8 @@ func (c *child) emptyDir() (int, error) {
 		return sys.CloneTree(c.empty, "an empty directory", false)
 	}
 	options := c.labelled("tmpfs", []string{"size=0k", "mode=0755"})
-	fd, err := sys.NewFS("tmpfs", "tmpfs", []string{"ro"}, options, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	const attr = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+	fd, err := sys.NewFS("tmpfs", "tmpfs", []string{"ro"}, options, attr)
 	if err != nil {
 		return -1, err
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// lateReadonly reports whether a mount gets its read-only mode after everything else is made: mount points and nodes must still be made in a tmpfs.
+// lateReadonly reports whether a mount gets its read-only mode after everything else is made: mount points and nodes
+// must still be made in a tmpfs.
 func lateReadonly(m *container.Mount) bool {
 	return m.Type == "tmpfs" && !m.Bind && !m.Remount && m.Set&unix.MOUNT_ATTR_RDONLY != 0
 }

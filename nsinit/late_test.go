@@ -30,7 +30,8 @@ func TestReadOnlyComesLast(t *testing.T) {
 	}
 	var got []string
 	for _, s := range steps {
-		if (s.Stage == stageMount || s.Stage == stageLate || s.Stage == stageCwd) && !strings.HasPrefix(s.String(), "mount tmpfs") {
+		of := s.Stage == stageMount || s.Stage == stageLate || s.Stage == stageCwd
+		if of && !strings.HasPrefix(s.String(), "mount tmpfs") {
 			got = append(got, s.String())
 		}
 	}
@@ -62,7 +63,8 @@ func TestLabelOfMounts(t *testing.T) {
 			t.Error(kind, diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"a", `context="u:r:t:s0:c1,c2"`}, c.quoted(c.labelled("tmpfs", []string{"a"}))); diff != "" {
+	text := c.quoted(c.labelled("tmpfs", []string{"a"}))
+	if diff := cmp.Diff([]string{"a", `context="u:r:t:s0:c1,c2"`}, text); diff != "" {
 		t.Error(diff)
 	}
 	if !c.relabels(&container.Mount{Type: "mqueue"}) || c.relabels(&container.Mount{Type: "tmpfs"}) {
@@ -73,19 +75,20 @@ func TestLabelOfMounts(t *testing.T) {
 // TestTuningThatCannotBe: numbers that no kernel has, and rules about what is not forbidden, are errors of the
 // configuration.
 func TestTuningThatCannotBe(t *testing.T) {
-	for want, edit := range map[string]func(p *container.Process){
-		"process.processors: 8192 is more than 8191":        func(p *container.Process) { p.Processors = []uint32{8192} },
-		"process.memoryPolicy.nodes: 1024 is more than":     func(p *container.Process) { p.MemoryPolicy = &container.MemoryPolicy{Nodes: []uint32{1024}} },
-		"process.parentDeathSignal: 65; want 1 to 64":       func(p *container.Process) { p.ParentDeathSignal = 65 },
-		"process.landlock: it forbids nothing":              func(p *container.Process) { p.Landlock = &container.Landlock{} },
-		`process.landlock.paths[0]: path "x", access 0x1; `: func(p *container.Process) { p.Landlock = landlockOf("x", 1) },
-		`process.landlock.paths[0]: path "/x", access 0x2`:  func(p *container.Process) { p.Landlock = landlockOf("/x", 2) },
-		"process.landlock.ports[0]: port 7, access 0x0": func(p *container.Process) {
-			p.Landlock = &container.Landlock{Net: 1, Ports: []container.LandlockPort{{Port: 7}}}
-		},
+	for want, p := range map[string]container.Process{
+		"process.processors: 8192 is more than 8191": {Processors: []uint32{8192}},
+		"process.memoryPolicy.nodes: 1024 is more than": {
+			MemoryPolicy: &container.MemoryPolicy{Nodes: []uint32{1024}}},
+		"process.parentDeathSignal: 65; want 1 to 64":       {ParentDeathSignal: 65},
+		"process.landlock: it forbids nothing":              {Landlock: &container.Landlock{}},
+		`process.landlock.paths[0]: path "x", access 0x1; `: {Landlock: landlockOf("x", 1)},
+		`process.landlock.paths[0]: path "/x", access 0x2`:  {Landlock: landlockOf("/x", 2)},
+		"process.landlock.ports[0]: port 7, access 0x0": {
+			Landlock: &container.Landlock{Net: 1, Ports: []container.LandlockPort{{Port: 7}}}},
 	} {
 		cfg := minimal()
-		edit(&cfg.Process)
+		p.Args, p.Cwd = cfg.Process.Args, cfg.Process.Cwd
+		cfg.Process = p
 		for _, plan := range []func(*container.Config) ([]step, error){plan, planJoin} {
 			if _, err := plan(&cfg); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %s", err, want)

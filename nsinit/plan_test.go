@@ -66,11 +66,14 @@ func full() container.Config {
 	c.Process.Rlimits = []container.Rlimit{{Resource: unix.RLIMIT_NOFILE, Soft: 10, Hard: 20}}
 	c.Process.Cwd = "/home/../home/user"
 	c.Process.Personality, c.Process.IOPriority, c.Process.Processors = new(uint64(8)), 2<<13|3, []uint32{0, 1100}
-	c.Process.MemoryPolicy = &container.MemoryPolicy{Mode: unix.MPOL_BIND, Flags: unix.MPOL_F_STATIC_NODES, Nodes: []uint32{0, 2}}
+	c.Process.MemoryPolicy = &container.MemoryPolicy{
+		Mode: unix.MPOL_BIND, Flags: unix.MPOL_F_STATIC_NODES, Nodes: []uint32{0, 2},
+	}
 	c.Process.Scheduler = &container.Scheduler{Policy: 1, Priority: 7}
 	c.Process.ParentDeathSignal = 9
 	c.Process.Landlock = &container.Landlock{
-		FS: 6, Net: 1, Scoped: 2, Paths: []container.LandlockPath{{Path: "/tmp", Access: 2}}, Ports: []container.LandlockPort{{Port: 80, Access: 1}},
+		FS: 6, Net: 1, Scoped: 2, Paths: []container.LandlockPath{{Path: "/tmp", Access: 2}},
+		Ports: []container.LandlockPort{{Port: 80, Access: 1}},
 	}
 	c.GateFD = 1
 	return c

@@ -27,7 +27,7 @@ type Container struct {
 func (c *Container) told() container.Config {
 	return container.Config{
 		ID: c.ID, Hostname: c.Hostname, Domainname: c.Domainname, Root: c.Root, Mounts: c.Mounts, Devices: c.Devices,
-		Masked: c.Masked, Readonly: c.Readonly, Sysctl: c.Sysctl, Process: c.Process, Hooks: c.Hooks, MountLabel: c.MountLabel,
-		State: c.State,
+		Masked: c.Masked, Readonly: c.Readonly, Sysctl: c.Sysctl, Process: c.Process, Hooks: c.Hooks,
+		MountLabel: c.MountLabel, State: c.State,
 	}
 }

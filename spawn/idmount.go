@@ -101,10 +101,11 @@ func explainIDMap(err error, types []string) error {
 	}
 	switch err {
 	case unix.EINVAL:
-		return fmt.Errorf("%w (%s takes no mappings in this kernel; none does before Linux 5.12, and tmpfs since 6.3)", err, what)
-	case unix.EPERM:
-		return fmt.Errorf("%w (it takes CAP_SYS_ADMIN over %s, which root of the host has; and what has mappings is given no others)",
+		return fmt.Errorf("%w (%s takes no mappings in this kernel; none does before Linux 5.12, and tmpfs since 6.3)",
 			err, what)
+	case unix.EPERM:
+		return fmt.Errorf("%w (it takes CAP_SYS_ADMIN over %s, which root of the host has; "+
+			"and what has mappings is given no others)", err, what)
 	}
 	return err
 }

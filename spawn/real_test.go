@@ -106,7 +106,8 @@ func TestAffinity(t *testing.T) {
 		t.Errorf("it began on %s and ran on %s, want %d and %d", h.processors, got, first, last)
 	}
 	cfg.Affinity = []uint32{8000}
-	if _, err := spawn.Start(t.Context(), cfg); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "processors [8000]") {
+	_, err := spawn.Start(t.Context(), cfg)
+	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "processors [8000]") {
 		t.Errorf("%v", err)
 	}
 	cfg.Affinity = []uint32{8192}

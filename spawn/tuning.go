@@ -70,7 +70,9 @@ func (s *starter) makerIsGone(ctx context.Context) error {
 }
 
 // policies are the SCHED_* of <linux/sched.h> by number.
-var policies = [...]string{"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE"}
+var policies = [...]string{
+	"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE",
+}
 
 func describeScheduler(s *container.Scheduler) string {
 	name := fmt.Sprintf("policy %d", s.Policy)

@@ -33,6 +33,12 @@ func annotate(name string, value any) func(c map[string]any) {
 	}
 }
 
+// refusedAnnotation runs a container with an annotation, which must fail.
+func (r *runtime) refusedAnnotation(words []string, name string, value any) {
+	r.t.Helper()
+	r.fails(words, "run", "-b", shell(r.t, "true", annotate(name, value)), testenv.ID(r.t))
+}
+
 // landlockABI is the version of Landlock here, 0 for none.
 func landlockABI() int {
 	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
@@ -42,8 +48,8 @@ func landlockABI() int {
 	return int(abi)
 }
 
-// TestLandlock (LS04): what the annotation forbids is forbidden to the container's program and to what joins it, root or
-// not, in a user namespace or not; what it allows is allowed.
+// TestLandlock (LS04): what the annotation forbids is forbidden to the container's program and to what joins it, root
+// or not, in a user namespace or not; what it allows is allowed.
 func TestLandlock(t *testing.T) {
 	r := newRuntime(t)
 	rules := map[string]any{
@@ -53,11 +59,12 @@ func TestLandlock(t *testing.T) {
 		}},
 	}
 	if landlockABI() == 0 {
-		r.fails([]string{"annotations.io.github.handfast.landlock", "not in force"}, "run", "-b", shell(t, "true", annotate("landlock", rules)), testenv.ID(t))
+		r.refusedAnnotation([]string{"annotations.io.github.handfast.landlock", "not in force"}, "landlock", rules)
 		return
 	}
 	// The mode of everything would allow it.
-	const try = "for f in /tmp/a /open/b /dev/null; do echo x >$f && echo wrote $f; done 2>/dev/null; mkdir /tmp/d 2>/dev/null || echo no directory"
+	const try = "for f in /tmp/a /open/b /dev/null; do echo x >$f && echo wrote $f; done 2>/dev/null; " +
+		"mkdir /tmp/d 2>/dev/null || echo no directory"
 	const want = "wrote /tmp/a\nwrote /dev/null\nno directory\n"
 	for _, user := range []string{"root", "nobody", "mapped"} {
 		edit := func(c map[string]any) {
@@ -95,13 +102,13 @@ func TestLandlock(t *testing.T) {
 			map[string]any{"allowedAccess": []string{"execute"}, "paths": []string{"/nothing"}},
 		}},
 	}
-	r.fails([]string{"landlock: open /nothing: no such file or directory"}, "run", "-b", shell(t, "true", annotate("landlock", missing)), testenv.ID(t))
+	r.refusedAnnotation([]string{"landlock: open /nothing: no such file or directory"}, "landlock", missing)
 	missing["rules"] = map[string]any{}
-	r.fails([]string{"execve /bin/sh: permission denied"}, "run", "-b", shell(t, "true", annotate("landlock", missing)), testenv.ID(t))
+	r.refusedAnnotation([]string{"execve /bin/sh: permission denied"}, "landlock", missing)
 }
 
-// TestLandlockOfPortsAndSignals: a port that is not allowed cannot be bound, and a process that joins has a scope of its
-// own.
+// TestLandlockOfPortsAndSignals: a port that is not allowed cannot be bound, and a process that joins has a scope of
+// its own.
 func TestLandlockOfPortsAndSignals(t *testing.T) {
 	r := newRuntime(t)
 	rules := map[string]any{
@@ -112,7 +119,7 @@ func TestLandlockOfPortsAndSignals(t *testing.T) {
 		"disableBestEffort": true,
 	}
 	if abi := landlockABI(); abi < 6 {
-		r.fails([]string{"annotations.io.github.handfast.landlock"}, "run", "-b", shell(t, "true", annotate("landlock", rules)), testenv.ID(t))
+		r.refusedAnnotation([]string{"annotations.io.github.handfast.landlock"}, "landlock", rules)
 		return
 	}
 	id, _ := r.sleeper(annotate("landlock", rules))
@@ -163,7 +170,9 @@ func TestParentDeathSignal(t *testing.T) {
 		})
 		cmd := r.command("run", "-b", bundle, id)
 		start(t, cmd)
-		eventually(t, "the container runs", func() bool { return r.do("state", id).status == 0 && r.stateOf(id)["status"] == "running" })
+		eventually(t, "the container runs", func() bool {
+			return r.do("state", id).status == 0 && r.stateOf(id)["status"] == "running"
+		})
 		pid := int(r.stateOf(id)["pid"].(float64))
 		// It is asked for right before the execution.
 		eventually(t, "the program is executed", func() bool {
@@ -217,8 +226,8 @@ func TestCoreScheduling(t *testing.T) {
 	edit := annotate("core-scheduling", "true")
 	_, err := cookie(os.Getpid())
 	if err == unix.EINVAL {
-		r.fails([]string{"annotations.io.github.handfast.core-scheduling", "PR_SCHED_CORE_CREATE", "invalid argument", "CONFIG_SCHED_CORE"},
-			"run", "-b", shell(t, "true", edit), testenv.ID(t))
+		r.refusedAnnotation([]string{"annotations.io.github.handfast.core-scheduling", "PR_SCHED_CORE_CREATE",
+			"invalid argument", "CONFIG_SCHED_CORE"}, "core-scheduling", "true")
 		return
 	}
 	id, pid := r.sleeping(edit)

@@ -107,7 +107,9 @@ func TestExecCannotStart(t *testing.T) {
 	r := newRuntime(t)
 	id, bundle := r.sleeper(nil)
 	dir := testenv.Dir(t)
-	for name, text := range map[string]string{"broken": "{", "empty": "{}", "wrong": `{"args":["x"],"cwd":"relative"}`, "refused": `{"args":["x"],"cwd":"/","scheduler":{"policy":"SCHED_NONE"}}`} {
+	for name, text := range map[string]string{"broken": "{", "empty": "{}", "wrong": `{"args":["x"],"cwd":"relative"}`,
+		"refused": `{"args":["x"],"cwd":"/","scheduler":{"policy":"SCHED_NONE"}}`,
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +138,8 @@ func TestExecCannotStart(t *testing.T) {
 		{[]string{"broken:1:2: "}, []string{"-p", filepath.Join(dir, "broken"), id}},
 		{[]string{"empty: process.args: missing"}, []string{"-p", filepath.Join(dir, "empty"), id}},
 		{[]string{`wrong: process.cwd: "relative" is not absolute`}, []string{"-p", filepath.Join(dir, "wrong"), id}},
-		{[]string{"refused: process.scheduler.policy: invalid scheduler policy \"SCHED_NONE\""}, []string{"-p", filepath.Join(dir, "refused"), id}},
+		{[]string{"refused: process.scheduler.policy: invalid scheduler policy \"SCHED_NONE\""},
+			[]string{"-p", filepath.Join(dir, "refused"), id}},
 		{[]string{`--user: user "root"`, "want uid or uid:gid"}, []string{"--user", "root", id, "true"}},
 		{[]string{`--additional-gids: "-1" is not a number`}, []string{"-g", "-1", id, "true"}},
 		{[]string{`env[1]: "=x"; want NAME=value`}, []string{"--env", "=x", id, "true"}},

@@ -83,7 +83,8 @@ func TestMountsWithMappings(t *testing.T) {
 		mounts[len(mounts)-1].(map[string]any)["uidMappings"] = mapping(5)
 	}), testenv.ID(t))
 	// A file system that takes no mappings.
-	r.fails([]string{"MOUNT_ATTR_IDMAP /proc", "invalid argument (a file system of type proc takes no mappings"}, "run", "-b", shell(t, "true",
+	words := []string{"MOUNT_ATTR_IDMAP /proc", "invalid argument (a file system of type proc takes no mappings"}
+	r.fails(words, "run", "-b", shell(t, "true",
 		func(config map[string]any) {
 			addMount(config, "/mapped", "bind", "/proc", "bind")
 			mounts := list(config, "mounts")
@@ -102,7 +103,8 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 		m["uidMappings"] = []any{map[string]any{"containerID": 0, "hostID": host, "size": 1000}}
 		m["gidMappings"] = m["uidMappings"]
 	}
-	const show = "stat -c %u:%g:%a /mnt; touch /mnt/file && stat -c %u /mnt/file; grep ' /mnt ' /proc/self/mountinfo | grep -o 'idmapped\\|tmpfs' | sort -u"
+	const show = "stat -c %u:%g:%a /mnt; touch /mnt/file && stat -c %u /mnt/file; " +
+		"grep ' /mnt ' /proc/self/mountinfo | grep -o 'idmapped\\|tmpfs' | sort -u"
 	bundle := func(edit func(c map[string]any)) string {
 		b := shell(t, show, edit)
 		if err := os.MkdirAll(filepath.Join(rootOf(t, b), "mnt"), 0o755); err != nil {
@@ -145,10 +147,11 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 		}
 	}
 	r.ok("delete", "--force", holder)
-	r.fails([]string{"mounts[6]: a file system of type proc takes no mappings"}, "run", "-b", bundle(func(c map[string]any) {
+	proc := bundle(func(c map[string]any) {
 		addMount(c, "/mnt", "proc", "proc")
 		mapped(c, 1000)
-	}), testenv.ID(t))
+	})
+	r.fails([]string{"mounts[6]: a file system of type proc takes no mappings"}, "run", "-b", proc, testenv.ID(t))
 	dir := testenv.Dir(t)
 	for _, sub := range []string{"a", "b", "w"} {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {

@@ -48,7 +48,8 @@ func (n *network) in(cmd *exec.Cmd) *exec.Cmd {
 // ip runs busybox's ip(8) there, and gives what it says.
 func (n *network) ip(args ...string) string {
 	n.t.Helper()
-	out, err := n.in(exec.Command(testenv.Tool(n.t, "busybox", "busybox-static"), append([]string{"ip"}, args...)...)).CombinedOutput()
+	busybox := testenv.Tool(n.t, "busybox", "busybox-static")
+	out, err := n.in(exec.Command(busybox, append([]string{"ip"}, args...)...)).CombinedOutput()
 	if err != nil {
 		n.t.Fatalf("ip %v: %v: %s", args, err, out)
 	}
@@ -104,7 +105,9 @@ func TestNetDevices(t *testing.T) {
 		}
 		r.ok("delete", "--force", id)
 		// A pair ends with one of its ends.
-		eventually(t, "the namespace and its devices have ended", func() bool { return !strings.Contains(n.ip("link"), "veth") })
+		eventually(t, "the namespace and its devices have ended", func() bool {
+			return !strings.Contains(n.ip("link"), "veth")
+		})
 	}
 }
 
@@ -124,8 +127,8 @@ func TestNetDevicesOfANamespaceThatIsJoined(t *testing.T) {
 	wantDevice(t, "eth0 after it", theirs.ip("addr", "show", "eth0"))
 }
 
-// TestNetDevicesComeBack: whatever a start fails at, no device is lost: each is back under its name, with its addresses,
-// and up.
+// TestNetDevicesComeBack: whatever a start fails at, no device is lost: each is back under its name, with its
+// addresses, and up.
 func TestNetDevicesComeBack(t *testing.T) {
 	r, n := newRuntime(t), newNetwork(t)
 	r.wrap = n.in
@@ -172,7 +175,8 @@ func TestNetDevicesSurviveFaults(t *testing.T) {
 	})
 	check := func(report faults.Report, said string, f faults.Fault) {
 		t.Helper()
-		if report.Status.ExitStatus() == 0 || report.Hung || f.Errno() != 0 && report.Hit != nil && !strings.Contains(said, f.Errno().Error()) {
+		told := f.Errno() == 0 || report.Hit == nil || strings.Contains(said, f.Errno().Error())
+		if report.Status.ExitStatus() == 0 || report.Hung || !told {
 			t.Errorf("%v at %v: status %v, hung %v: %s", f, report.Hit, report.Status, report.Hung, said)
 		}
 		wantDevice(t, fmt.Sprint(f, " at ", report.Hit), n.ip("addr", "show", "hft0"))

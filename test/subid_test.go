@@ -102,7 +102,8 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 		t.Errorf("scheduler, priority and personality: %+v", o)
 	}
 	tuned(-4)
-	if o := finish(t, asUser("run", id)); o.status != 1 || !strings.Contains(o.stderr, "scheduler SCHED_BATCH, nice -4: sched_setattr: operation not permitted") {
+	const denied = "scheduler SCHED_BATCH, nice -4: sched_setattr: operation not permitted"
+	if o := finish(t, asUser("run", id)); o.status != 1 || !strings.Contains(o.stderr, denied) {
 		t.Errorf("a nice value that takes CAP_SYS_NICE: %+v", o)
 	}
 	// More than /etc/subuid allows is newuidmap's to refuse, and its words are in the error; nothing is left.

@@ -269,7 +269,8 @@ func TestExecCPUAffinity(t *testing.T) {
 		words    []string
 	}{
 		{map[string]any{"final": "4000"}, []string{"processors", "sched_setaffinity [4000]", "invalid argument", "cpuset"}},
-		{map[string]any{"initial": "4000"}, []string{"processors [4000] of the thread", "sched_setaffinity: invalid argument"}},
+		{map[string]any{"initial": "4000"},
+			[]string{"processors [4000] of the thread", "sched_setaffinity: invalid argument"}},
 		{map[string]any{"initial": "0-"}, []string{"process.execCPUAffinity.initial", `"0-"`, "0-3,7"}},
 	} {
 		r.notStarted(c.words, "--process", own(c.affinity), id)
@@ -285,7 +286,9 @@ func TestTreatmentThatIsRefused(t *testing.T) {
 	}
 	refused([]string{"scheduler SCHED_DEADLINE, runtime 2000000 of 4000000 ns: sched_setattr: operation not permitted",
 		"a cpuset of all its processors"}, func(c map[string]any) {
-		process(c)["scheduler"] = map[string]any{"policy": "SCHED_DEADLINE", "runtime": 2000000, "deadline": 3000000, "period": 4000000}
+		process(c)["scheduler"] = map[string]any{
+			"policy": "SCHED_DEADLINE", "runtime": 2000000, "deadline": 3000000, "period": 4000000,
+		}
 		linux(c)["resources"] = map[string]any{"cpu": map[string]any{"cpus": strconv.Itoa(firstProcessor())}}
 	})
 	if _, err := os.Stat("/sys/fs/cgroup/cpu/cpu.rt_runtime_us"); err == nil {

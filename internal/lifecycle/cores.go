@@ -18,7 +18,8 @@ func ownCores(s *state.State, pid int) error {
 	if s.Shared == nil || !s.Shared.CoreScheduling {
 		return nil
 	}
-	return explainCores("PR_SCHED_CORE_CREATE", coreCall(unix.PR_SCHED_CORE_CREATE, pid, unix.PR_SCHED_CORE_SCOPE_THREAD_GROUP))
+	err := coreCall(unix.PR_SCHED_CORE_CREATE, pid, unix.PR_SCHED_CORE_SCOPE_THREAD_GROUP)
+	return explainCores("PR_SCHED_CORE_CREATE", err)
 }
 
 // shareCores gives a process that joins the container's cookie. It goes by way of a thread of this process, which ends
@@ -30,11 +31,13 @@ func shareCores(s *state.State, pid int) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and not unlocked
-		err := explainCores("PR_SCHED_CORE_SHARE_FROM", coreCall(unix.PR_SCHED_CORE_SHARE_FROM, s.PID, unix.PR_SCHED_CORE_SCOPE_THREAD))
-		if err == nil {
-			err = explainCores("PR_SCHED_CORE_SHARE_TO", coreCall(unix.PR_SCHED_CORE_SHARE_TO, pid, unix.PR_SCHED_CORE_SCOPE_THREAD_GROUP))
+		err := coreCall(unix.PR_SCHED_CORE_SHARE_FROM, s.PID, unix.PR_SCHED_CORE_SCOPE_THREAD)
+		if err != nil {
+			done <- explainCores("PR_SCHED_CORE_SHARE_FROM", err)
+			return
 		}
-		done <- err
+		err = coreCall(unix.PR_SCHED_CORE_SHARE_TO, pid, unix.PR_SCHED_CORE_SCOPE_THREAD_GROUP)
+		done <- explainCores("PR_SCHED_CORE_SHARE_TO", err)
 	}()
 	return <-done
 }
@@ -51,7 +54,8 @@ func explainCores(call string, err error) error {
 	case nil, unix.ENODEV:
 		return nil
 	case unix.EINVAL:
-		return fmt.Errorf("%s: prctl %s: %w (the kernel has no core scheduling: Linux 5.14 with CONFIG_SCHED_CORE)", at, call, err)
+		return fmt.Errorf("%s: prctl %s: %w (the kernel has no core scheduling: Linux 5.14 with CONFIG_SCHED_CORE)",
+			at, call, err)
 	}
 	return fmt.Errorf("%s: prctl %s: %w", at, call, err)
 }

@@ -88,7 +88,8 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	// user_namespaces(7): a plain user's own mapping of one id can only be written after setgroups is denied, for good. newgidmap(1) does not ask for that.
 	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) || moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
 	for _, part := range []func() error{
-		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.mountLabel, c.paths, c.devices, c.sysctls, c.personality, c.memoryPolicy, c.netDevices,
+		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.mountLabel, c.paths,
+		c.devices, c.sysctls, c.personality, c.memoryPolicy, c.netDevices,
 		c.process, c.extensions, c.hooks, c.cgroup, c.rdt,
 	} {
 		if err := part(); err != nil {

@@ -19,7 +19,10 @@ type Running struct {
 
 // ConvertProcess decides what a process that joins a running container is told. It is as pure as Convert, and its errors are the same.
 func ConvertProcess(p *Process, r Running) (spawn.Config, []string, error) {
-	c := &conversion{spec: &Spec{Process: p}, linux: &Linux{}, opt: Options{PreserveFDs: r.PreserveFDs, Host: r.Host}, setGroups: r.SetGroups, joins: true, out: &Converted{}}
+	c := &conversion{
+		spec: &Spec{Process: p}, linux: &Linux{}, opt: Options{PreserveFDs: r.PreserveFDs, Host: r.Host},
+		setGroups: r.SetGroups, joins: true, out: &Converted{},
+	}
 	if r.UIDMappings != nil {
 		// Its ids are checked as those of a new namespace are.
 		c.linux.Namespaces = []Namespace{{Type: container.NSUser}}

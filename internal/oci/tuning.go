@@ -108,7 +108,8 @@ func (c *conversion) scheduler(p *Process) error {
 	if err := checkScheduler(at, s, policy); err != nil {
 		return err
 	}
-	if policy == schedDeadline && flags&schedResetOnFork == 0 && c.spec.Hooks != nil && len(c.spec.Hooks.StartContainer) > 0 {
+	inside := c.spec.Hooks != nil && len(c.spec.Hooks.StartContainer) > 0
+	if policy == schedDeadline && flags&schedResetOnFork == 0 && inside {
 		return wrong(at+".flags", "SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK: a process of that policy may make "+
 			"no other, sched(7), and hooks.startContainer would be others")
 	}

@@ -93,7 +93,8 @@ func (c *Conn) SetUp(index int32, up bool) error {
 
 // Move puts a device into the namespace of a descriptor, under this name.
 func (c *Conn) Move(index int32, namespace int, name string) error {
-	body := appendAttribute(linkBody(index, 0, 0), unix.IFLA_NET_NS_FD, binary.NativeEndian.AppendUint32(nil, uint32(namespace)))
+	fd := binary.NativeEndian.AppendUint32(nil, uint32(namespace))
+	body := appendAttribute(linkBody(index, 0, 0), unix.IFLA_NET_NS_FD, fd)
 	body = appendAttribute(body, unix.IFLA_IFNAME, append([]byte(name), 0))
 	return wrap("RTM_NEWLINK IFLA_NET_NS_FD", c.do(unix.RTM_NEWLINK, 0, body, nil))
 }

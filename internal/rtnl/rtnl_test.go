@@ -53,11 +53,17 @@ func TestMessagesTravelWhole(t *testing.T) {
 
 // TestAddressForAnotherDevice: a label follows the device's name, and what only the kernel says is not asked for.
 func TestAddressForAnotherDevice(t *testing.T) {
-	a := Address{Index: 3, family: unix.AF_INET, prefix: 24, flags: unix.IFA_F_PERMANENT | unix.IFA_F_SECONDARY | unix.IFA_F_NOPREFIXROUTE,
-		attributes: []attribute{{unix.IFA_LOCAL, []byte{192, 0, 2, 7}}, {unix.IFA_CACHEINFO, make([]byte, 16)}, {unix.IFA_LABEL, []byte("eth0:web\x00")}}}
+	const kept = unix.IFA_F_PERMANENT | unix.IFA_F_NOPREFIXROUTE
+	a := Address{
+		Index: 3, family: unix.AF_INET, prefix: 24, flags: kept | unix.IFA_F_SECONDARY,
+		attributes: []attribute{
+			{unix.IFA_LOCAL, []byte{192, 0, 2, 7}}, {unix.IFA_CACHEINFO, make([]byte, 16)},
+			{unix.IFA_LABEL, []byte("eth0:web\x00")},
+		},
+	}
 	for name, label := range map[string]string{"net1": "net1:web", "a-long-name-abc": "a-long-name-abc"} {
 		got, err := decodeAddress(a.body(9, "eth0", name))
-		if err != nil || got.Index != 9 || got.prefix != 24 || got.flags != unix.IFA_F_PERMANENT|unix.IFA_F_NOPREFIXROUTE || !got.Lasting() {
+		if err != nil || got.Index != 9 || got.prefix != 24 || got.flags != kept || !got.Lasting() {
 			t.Errorf("%+v, %v", got, err)
 		}
 		if l := text(find(got.attributes, unix.IFA_LABEL)); l != label || find(got.attributes, unix.IFA_CACHEINFO) != nil {
@@ -82,8 +88,10 @@ func TestErrorsOfTheKernel(t *testing.T) {
 	}{
 		{message{body: make([]byte, 20)}, ""},
 		{message{body: append(slices.Clone(errno), request...)}, "operation not permitted"},
-		{message{flags: unix.NLM_F_ACK_TLVS | unix.NLM_F_CAPPED, body: slices.Concat(errno, request, words)}, "operation not permitted (not yours)"},
-		{message{flags: unix.NLM_F_ACK_TLVS, body: slices.Concat(errno, request, words)}, "operation not permitted (not yours)"},
+		{message{flags: unix.NLM_F_ACK_TLVS | unix.NLM_F_CAPPED, body: slices.Concat(errno, request, words)},
+			"operation not permitted (not yours)"},
+		{message{flags: unix.NLM_F_ACK_TLVS, body: slices.Concat(errno, request, words)},
+			"operation not permitted (not yours)"},
 		{message{flags: unix.NLM_F_ACK_TLVS, body: slices.Concat(errno, request[:4], request)}, "operation not permitted"},
 		{message{body: errno[:3]}, errCut.Error()},
 	} {
@@ -131,7 +139,8 @@ func TestLoopback(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if all, err = c.Addresses(lo.Index); err != nil || !slices.ContainsFunc(all, func(a Address) bool { return a.Lasting() }) {
+		lasting := func(a Address) bool { return a.Lasting() }
+		if all, err = c.Addresses(lo.Index); err != nil || !slices.ContainsFunc(all, lasting) {
 			t.Errorf("%+v, %v: want one that lasts", all, err)
 		}
 		links, err := c.Links()
@@ -154,7 +163,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(link.encode())
 	a := Address{Index: 1, attributes: []attribute{{unix.IFA_LABEL, []byte("lo\x00")}}}
 	f.Add((&message{kind: unix.RTM_NEWADDR, body: a.body(1, "lo", "x")}).encode())
-	f.Add((&message{kind: unix.NLMSG_ERROR, flags: unix.NLM_F_ACK_TLVS, body: append(make([]byte, 4), link.encode()...)}).encode())
+	refused := message{kind: unix.NLMSG_ERROR, flags: unix.NLM_F_ACK_TLVS, body: append(make([]byte, 4), link.encode()...)}
+	f.Add(refused.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		all, err := decode(b)
 		if err != nil {

@@ -19,8 +19,9 @@ type Config struct {
 	Sysctl     []KeyValue  `sync:"sysctl,omitempty"`     // kernel parameters, written below /proc/sys
 	Process    Process     `sync:"process"`              // the program
 	Hooks      Hooks       `sync:"hooks"`                // hooks that concern the child
-	MountLabel string      `sync:"mountLabel,omitempty"` // SELinux label of the files in every new file system; empty: none
 	State      string      `sync:"state,omitempty"`      // the OCI state as JSON, for the hooks that the child runs (status is filled in by the child)
+
+	MountLabel string `sync:"mountLabel,omitempty"` // SELinux label of the files in every new file system; empty: none
 
 	KeepFDs         int  `sync:"keepFDs,omitempty"`         // descriptors 3 to 2+KeepFDs reach the program; all others are closed
 	GateFD          int  `sync:"gateFD,omitempty"`          // listening socket of the start gate; zero: execute at once
@@ -78,7 +79,9 @@ type Mount struct {
 	Data        []string `sync:"data,omitempty"`        // options of the file system itself, key or key=value
 	CopyUp      bool     `sync:"copyUp,omitempty"`      // tmpcopyup: the directory's content is copied into the tmpfs
 	Cgroup      *Cgroup  `sync:"cgroup,omitempty"`      // Type is cgroup: what to show
-	Remount     bool     `sync:"remount,omitempty"`     // what is mounted at Destination gets other attributes, FSFlags and Data: nothing is mounted; FSFlags may also clear (rw, async and so on)
+	// what is mounted at Destination gets other attributes, FSFlags and Data, and nothing is mounted; FSFlags may also
+	// clear (rw, async and so on)
+	Remount bool `sync:"remount,omitempty"`
 
 	IDs *MountIDs `sync:"ids,omitempty"` // owners are shown as others; the parent makes it
 }
@@ -137,14 +140,17 @@ type Process struct {
 
 	Seccomp *Seccomp `sync:"seccomp,omitempty"` // filter of system calls; none: the program is not filtered
 
-	Landlock          *Landlock `sync:"landlock,omitempty"`          // none: nothing more than what the caller may not
-	ParentDeathSignal int       `sync:"parentDeathSignal,omitempty"` // what the program gets when its parent ends, PR_SET_PDEATHSIG of prctl(2); zero: nothing
+	Landlock *Landlock `sync:"landlock,omitempty"` // none: nothing more than what the caller may not
+	// what the program gets when its parent ends, PR_SET_PDEATHSIG of prctl(2); zero: nothing
+	ParentDeathSignal int `sync:"parentDeathSignal,omitempty"`
 
 	Personality  *uint64       `sync:"personality,omitempty"`  // of the program, personality(2); none: the caller's stays
 	MemoryPolicy *MemoryPolicy `sync:"memoryPolicy,omitempty"` // none: the caller's stays
 	Scheduler    *Scheduler    `sync:"scheduler,omitempty"`    // none: the caller's stays
-	IOPriority   uint32        `sync:"ioPriority,omitempty"`   // as ioprio_set(2) takes it, class<<13|level; zero: left as it is
-	Processors   []uint32      `sync:"processors,omitempty"`   // numbers of those it may run on, sched_setaffinity(2); empty: all of its cpuset
+	// as ioprio_set(2) takes it, class<<13|level; zero: left as it is
+	IOPriority uint32 `sync:"ioPriority,omitempty"`
+	// numbers of those that it may run on, sched_setaffinity(2); empty: all of its cpuset
+	Processors []uint32 `sync:"processors,omitempty"`
 }
 
 // Capabilities are the five sets of capabilities(7) as bit masks, bit n for capability number n.

@@ -1,10 +1,11 @@
 package container
 
-// Scheduler is how the kernel schedules the program, sched_setattr(2): struct sched_attr without its utilisation clamps.
-// The child asks for it itself; where it may not, for its user namespace has no say in this, its parent does from
-// outside before the reply "run".
+// Scheduler is how the kernel schedules the program, sched_setattr(2): struct sched_attr without its utilisation
+// clamps. The child asks for it itself; where it may not, for its user namespace has no say in this, its parent does
+// from outside before the reply "run".
 type Scheduler struct {
-	Policy   uint32 `sync:"policy"`             // SCHED_* of <linux/sched.h>: 0 other, 1 fifo, 2 rr, 3 batch, 5 idle, 6 deadline
+	// SCHED_* of <linux/sched.h>: 0 other, 1 fifo, 2 rr, 3 batch, 5 idle, 6 deadline
+	Policy   uint32 `sync:"policy"`
 	Flags    uint64 `sync:"flags,omitempty"`    // SCHED_FLAG_* of <linux/sched.h>
 	Nice     int32  `sync:"nice,omitempty"`     // -20 to 19, for policies other, batch and idle
 	Priority uint32 `sync:"priority,omitempty"` // 1 to 99, for fifo and rr
