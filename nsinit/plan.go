@@ -11,7 +11,7 @@ import (
 
 // planJoin is what a child does that has joined a running container: its namespaces, its root and its groups are there already. It is as pure as plan.
 func planJoin(cfg *container.Config) ([]step, error) {
-	if err := errors.Join(checkProcess(&cfg.Process), checkGroups(cfg)); err != nil {
+	if err := errors.Join(checkProcess(&cfg.Process, false), checkGroups(cfg)); err != nil {
 		return nil, err
 	}
 	p := &planner{cfg: cfg}
@@ -60,10 +60,11 @@ func (p *planner) has(kind string) bool {
 	return false
 }
 
-// checkProcess refuses a process that nothing could be executed as.
-func checkProcess(p *container.Process) error {
+// checkProcess refuses a process that nothing could be executed as. Without a program there is a process only behind a
+// gate, which keeps it from the execution.
+func checkProcess(p *container.Process, gated bool) error {
 	switch {
-	case len(p.Args) == 0 || p.Args[0] == "":
+	case len(p.Args) == 0 && !gated, len(p.Args) > 0 && p.Args[0] == "":
 		return errors.New("process.args: there is no program")
 	case !path.IsAbs(p.Cwd):
 		return fmt.Errorf("process.cwd: %q is not an absolute path", p.Cwd)
@@ -81,7 +82,7 @@ func checkProcess(p *container.Process) error {
 
 // check refuses what no step could be made of.
 func check(cfg *container.Config) error {
-	if err := checkProcess(&cfg.Process); err != nil {
+	if err := checkProcess(&cfg.Process, cfg.GateFD > 0); err != nil {
 		return err
 	}
 	switch {
@@ -217,7 +218,10 @@ func (p *planner) process() {
 		p.add(step{Stage: stageLandlock, Text: describeLandlock(l)})
 	}
 	p.add(step{Stage: stageUser, Path: path.Clean(cfg.Process.Cwd), Text: fmt.Sprintf("%d:%d", cfg.Process.UID, cfg.Process.GID)})
-	p.add(step{Stage: stageProgram, Path: cfg.Process.Args[0]}, step{Stage: stageReady})
+	if len(cfg.Process.Args) > 0 {
+		p.add(step{Stage: stageProgram, Path: cfg.Process.Args[0]})
+	}
+	p.add(step{Stage: stageReady})
 	if cfg.GateFD > 0 {
 		p.add(step{Stage: stageGate})
 	}
@@ -230,7 +234,16 @@ func (p *planner) process() {
 	}
 	p.startHooks()
 	p.files()
-	p.add(step{Stage: stageExec, Path: cfg.Process.Args[0]})
+	p.execute()
+}
+
+// execute ends every plan. Without a program the execution of nothing fails, whoever opens the gate.
+func (p *planner) execute() {
+	last := step{Stage: stageExec}
+	if args := p.cfg.Process.Args; len(args) > 0 {
+		last.Path = args[0]
+	}
+	p.add(last)
 }
 
 func (p *planner) startHooks() {

@@ -54,5 +54,5 @@ func (p *planner) filtered() {
 	p.files()
 	p.add(step{Stage: stageSeccomp, Text: text})
 	p.startHooks()
-	p.add(step{Stage: stageExec, Path: p.cfg.Process.Args[0]})
+	p.execute()
 }

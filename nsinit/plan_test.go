@@ -159,6 +159,25 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
+// TestPlanWithoutProgram: what waits at a gate may have no program; then none is looked up.
+func TestPlanWithoutProgram(t *testing.T) {
+	cfg := full()
+	cfg.Process.Args, cfg.Process.Seccomp = nil, nil
+	if _, err := plan(&cfg); err != nil {
+		t.Fatalf("with a gate: %v", err)
+	}
+	steps, _ := plan(&cfg)
+	for _, s := range steps {
+		if s.Stage == stageProgram {
+			t.Errorf("looks up %q", s.Path)
+		}
+	}
+	cfg.GateFD = 0
+	if _, err := plan(&cfg); err == nil {
+		t.Error("without a gate nothing keeps it from the execution, and it was planned")
+	}
+}
+
 func TestPlanRefuses(t *testing.T) {
 	for want, mutate := range map[string]func(*container.Config){
 		"process.args":                 func(c *container.Config) { c.Process.Args = nil },

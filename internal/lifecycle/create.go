@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -82,6 +83,9 @@ func (c *creation) begin(detached, gated bool) (err error) {
 	}
 	if err := c.load(); err != nil {
 		return err
+	}
+	if !gated && c.state.NoProcess {
+		return inConfig(c.state.Bundle, errors.New("process: missing; run executes one, create does without"))
 	}
 	if err := c.terminal.prepare(c.state.Console, detached, c.o.ConsoleSocket); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 func (c *conversion) process() error {
 	p := c.spec.Process
 	if p == nil {
+		c.cfg.Process.Cwd = "/" // of what waits at the gate
 		return nil
 	}
 	for _, part := range []func(*Process) error{c.arguments, c.terminal, c.user, c.rlimits, c.labels, c.tuning} {
