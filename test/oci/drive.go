@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// result is what one program of the suite found.
+type result struct {
+	program    string
+	assertions []assertion
+	took       time.Duration
+}
+
+// runAll runs the programs one after another: they use the same names of groups.
+func runAll(ctx context.Context, s *suite, o options) []result {
+	var all []result
+	for _, program := range s.programs {
+		if ctx.Err() != nil {
+			break
+		}
+		all = append(all, runOne(ctx, s, program, o))
+	}
+	return all
+}
+
+func runOne(ctx context.Context, s *suite, program string, o options) result {
+	ctx, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	temporary := filepath.Join(s.dir, "tmp")
+	if err := os.Mkdir(temporary, 0o755); err != nil {
+		return result{program: program, assertions: []assertion{{text: err.Error()}}}
+	}
+	defer os.RemoveAll(temporary)
+	begin := time.Now()
+	stdout, stderr, err := runInRoom(ctx, program, []string{"RUNTIME=" + s.runtime, "TMPDIR=" + temporary}, s.dir, "./"+program)
+	r := result{program: program, assertions: parseTAP(string(stdout)), took: time.Since(begin)}
+	// Some programs assert by nothing else than their status.
+	if err != nil {
+		r.assertions = append(r.assertions, assertion{text: "ended: " + err.Error(), details: indent(string(stderr))})
+	} else if len(r.assertions) == 0 {
+		r.assertions = []assertion{{text: "ended: exit status 0", ok: true}}
+	}
+	if o.output != "" {
+		text := fmt.Sprintf("%s\n--- standard error\n%s\n--- %v\n", stdout, stderr, err)
+		if err := os.WriteFile(filepath.Join(o.output, program+".tap"), []byte(text), 0o644); err != nil {
+			r.assertions = append(r.assertions, assertion{text: err.Error()})
+		}
+	}
+	return r
+}
+
+func indent(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ") + "\n"
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// A verdict is what the results are worth beside the rows of docs/runtime.md.
+type verdict struct {
+	results             []result
+	clean               int // programs all of whose assertions hold
+	held, bad, skipped  int // assertions
+	suite, host, chance int // of bad: listed, by whose fault it is
+	surprises           []string
+	stale               []row // listed as the suite's fault, and yet everything of that name holds
+}
+
+// judge compares. It is pure.
+func judge(results []result, rows []row) *verdict {
+	v := &verdict{results: results}
+	used := make([]bool, len(rows))
+	ran := map[string]bool{}
+	for _, r := range results {
+		ran[r.program] = true
+		bad := v.bad
+		for _, a := range r.assertions {
+			switch {
+			case a.skipped:
+				v.skipped++
+			case a.ok:
+				v.held++
+			default:
+				v.bad++
+				v.place(r.program, a, rows, used)
+			}
+		}
+		if bad == v.bad {
+			v.clean++
+		}
+	}
+	for i, row := range rows {
+		if !used[i] && row.fault == bySuite && ran[row.program] {
+			v.stale = append(v.stale, row)
+		}
+	}
+	return v
+}
+
+// place finds the row of an assertion that does not hold.
+func (v *verdict) place(program string, a assertion, rows []row, used []bool) {
+	for i, row := range rows {
+		if row.program != program || row.assertion != plain(a.text) {
+			continue
+		}
+		used[i] = true
+		switch row.fault {
+		case bySuite:
+			v.suite++
+		case byHost:
+			v.host++
+		case byChance:
+			v.chance++
+		}
+		return
+	}
+	v.surprises = append(v.surprises, fmt.Sprintf("%s: not ok: %s\n%s", program, a.text, a.details))
+}
+
+// print writes a line for each program, what is not as listed, and the sums.
+func (v *verdict) print(w io.Writer, o options) {
+	for _, r := range v.results {
+		bad := 0
+		for _, a := range r.assertions {
+			if !a.ok && !a.skipped {
+				bad++
+			}
+		}
+		fmt.Fprintf(w, "%-34s %4d assertions, %2d do not hold %6.1fs\n", r.program, len(r.assertions), bad, r.took.Seconds())
+		for _, a := range r.assertions {
+			if o.verbose && !a.ok && !a.skipped {
+				fmt.Fprintf(w, "    not ok: %s\n%s", a.text, a.details)
+			}
+		}
+	}
+	for _, s := range v.surprises {
+		fmt.Fprintf(w, "not listed: %s", s)
+	}
+	for _, s := range v.stale {
+		fmt.Fprintf(w, "listed, and holds: %s: %s\n", s.program, s.assertion)
+	}
+	fmt.Fprintf(w, "%d of %d programs clean; %d assertions hold, %d do not, %d skipped\n",
+		v.clean, len(v.results), v.held, v.bad, v.skipped)
+	if listed := v.suite + v.host + v.chance; listed > 0 {
+		fmt.Fprintf(w, "of those that do not hold, docs/runtime.md proves %d the suite's fault, %d the host's, %d chance\n",
+			v.suite, v.host, v.chance)
+	}
+}

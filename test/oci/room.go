@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A room is what one program of the suite runs in: namespaces of its own for mounts, processes, IPC and control groups.
+// Its processes end with it, its /run and /proc are its own, and the control groups that it sees at /sys/fs/cgroup are
+// what is below a group made for it in every hierarchy of the host. The driver makes the groups and removes them; stageInit
+// is the first process of the pid namespace.
+const stageInit = "room-init"
+
+// runInRoom runs a program with a name for its groups, and returns what it printed.
+func runInRoom(ctx context.Context, name string, env []string, dir string, args ...string) (stdout, stderr []byte, err error) {
+	hierarchies, err := cgroupMounts()
+	if err != nil {
+		return nil, nil, err
+	}
+	group := fmt.Sprintf("handfast-oci-%d-%s", os.Getpid(), name)
+	for _, h := range hierarchies {
+		path := filepath.Join(h.point, group)
+		if err := os.Mkdir(path, 0o755); err != nil {
+			return nil, nil, err
+		}
+		defer removeGroups(path)
+		if err := prepare(h.point, path); h.kind == "cgroup" && err != nil {
+			return nil, nil, err
+		}
+	}
+	var out, errOut bytes.Buffer
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{stageInit, group}, args...)...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Pdeathsig:  unix.SIGKILL,
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC,
+	}
+	cmd.WaitDelay = 5 * time.Second
+	err = cmd.Run()
+	return out.Bytes(), errOut.Bytes(), err
+}
+
+// initRoom makes the room, runs the program, and reaps whatever it leaves behind. It does not return after success.
+func initRoom(args []string) error {
+	group, args := args[0], args[1:]
+	// A namespace belongs to a thread: the program is started by the one that made it.
+	runtime.LockOSThread()
+	hierarchies, err := cgroupMounts()
+	if err != nil {
+		return err
+	}
+	for _, h := range hierarchies {
+		if err := enter(filepath.Join(h.point, group)); err != nil {
+			return err
+		}
+	}
+	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
+		return os.NewSyscallError("unshare", err)
+	}
+	if err := mountRoom(hierarchies, group); err != nil {
+		return err
+	}
+	path, err := filepath.Abs(args[0])
+	if err != nil {
+		return err
+	}
+	p, err := os.StartProcess(path, args, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr}})
+	if err != nil {
+		return err
+	}
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, 0, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return os.NewSyscallError("wait4", err)
+		case pid == p.Pid && status.Signaled():
+			os.Exit(128 + int(status.Signal()))
+		case pid == p.Pid:
+			os.Exit(status.ExitStatus())
+		}
+	}
+}
+
+// enter moves this process into a group.
+func enter(group string) error {
+	return os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0)
+}
+
+func mountRoom(hierarchies []hierarchy, group string) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mounting /proc: %w", err)
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); err != nil {
+		return fmt.Errorf("mounting /run: %w", err)
+	}
+	for _, h := range hierarchies {
+		// A bind, for the kernel refuses to mount a file system where it is mounted.
+		if err := unix.Mount(filepath.Join(h.point, group), h.point, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("binding %s of %s: %w", group, h.point, err)
+		}
+		if h.kind != "cgroup2" {
+			continue
+		}
+		// A group with processes of its own gives no controllers to those below it.
+		own := filepath.Join(h.point, "suite")
+		if err := os.Mkdir(own, 0o755); err != nil {
+			return err
+		}
+		if err := enter(own); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hierarchy is one mount of control groups.
+type hierarchy struct{ point, kind string }
+
+// cgroupMounts reads the hierarchies from proc_pid_mountinfo(5). Of one mounted twice the first counts.
+func cgroupMounts() ([]hierarchy, error) {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	var all []hierarchy
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(data)) {
+		before, after, ok := strings.Cut(line, " - ")
+		front, back := strings.Fields(before), strings.Fields(after)
+		if !ok || len(front) < 5 || len(back) < 3 || !strings.HasPrefix(back[0], "cgroup") || seen[front[2]] {
+			continue
+		}
+		seen[front[2]] = true
+		all = append(all, hierarchy{front[4], back[0]})
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no control groups are mounted")
+	}
+	return all, nil
+}
+
+// prepare makes a new group fit to be a root: with processors and memory nodes on v1. On v2 it has the controllers that
+// the host's root hands down; the host is not changed for more.
+func prepare(root, path string) error {
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		value, err := os.ReadFile(filepath.Join(root, name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(path, name), value, 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeGroups removes a group and those below it. Its processes have been killed; the last of them may take a moment.
+func removeGroups(path string) {
+	for range 500 {
+		var all []string
+		_ = filepath.WalkDir(path, func(p string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				all = append(all, p)
+			}
+			return nil
+		})
+		for _, p := range slices.Backward(all) {
+			_ = unix.Rmdir(p)
+		}
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	fmt.Fprintln(os.Stderr, "oci: could not remove", path)
+}
