@@ -1,5 +1,6 @@
 # Each target is one line with one meaning. What needs more than a line is a program of its own.
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 PREFIX   ?= /usr/local
 BINDIR   ?= $(PREFIX)/bin
 FUZZTIME ?= 30s
@@ -8,14 +9,15 @@ FAULTS   ?= 1
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = build
-.PHONY: build demo test test-faults test-vm check fuzz bench install clean
+.PHONY: build demo test test-faults test-vm test-oci check fuzz bench install clean
 
-build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/handfast ./cmd/handfast
+build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/handfast ./cmd/handfast
 demo:    ; test/demo.sh
 test:    ; test/setup.sh test && go test -buildvcs=false $(TESTFLAGS) ./...
 test-faults: export HANDFAST_TEST_FAULTS = $(FAULTS)
 test-faults: ; test/setup.sh test && go test -buildvcs=false -count=1 -timeout 3h -v -run Sweep ./test
 test-vm: ; test/setup.sh vm && go run -buildvcs=false ./internal/tools/vm $(VM)
+test-oci: ; test/setup.sh oci && cd test/oci && go vet -buildvcs=false . && go test -buildvcs=false . && go run -buildvcs=false .
 check:   ; go run -buildvcs=false ./internal/tools/check
 fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
 bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/conversation && go run -buildvcs=false .

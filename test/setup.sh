@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a Debian machine ready for a target of the Makefile: installs with apt what is lacking, or says what is missing
-# and how to get it. Usage: test/setup.sh demo|test|vm|bench
+# and how to get it. Usage: test/setup.sh demo|test|vm|oci|bench
 #
 # Only programs are installed. No service is installed or started on the host: what the tests serve with (redis-server)
 # goes into a tree of its own.
@@ -10,8 +10,9 @@ case "${1:-}" in
 demo)  wanted="ca-certificates" ;; # For go, when it fetches the modules.
 test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace" ;;
 vm)    wanted="ca-certificates busybox-static mmdebstrap e2fsprogs qemu-system-x86" ;;
+oci)   wanted="ca-certificates tar gzip" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
-*)     echo "usage: test/setup.sh demo|test|vm|bench" >&2; exit 2 ;;
+*)     echo "usage: test/setup.sh demo|test|vm|oci|bench" >&2; exit 2 ;;
 esac
 
 if ! command -v go >/dev/null; then

@@ -35,28 +35,29 @@ func TestParseTAP(t *testing.T) {
 const table = `
 ### Assertions that do not hold
 
-| program | assertion | fault | proof |
-| --- | --- | --- | --- |
-| ` + "`start` | `a `b` c`" + ` | suite | it says so |
-| start | ended: exit status 1 | host | it lacks it |
-| kill | late | chance | it races |
+| program | assertion | times | fault | proof |
+| --- | --- | --- | --- | --- |
+| ` + "`start` | `a `b` c`" + ` | 1 | suite | it says so |
+| start | ended: exit status 1 | 1 | host | it lacks it |
+| kill | late | 2 | chance | it races |
 
 ### Next
 
-| kill | other | suite | of another table |
+| kill | other | 1 | suite | of another table |
 `
 
 func TestParseRows(t *testing.T) {
 	got, err := parseRows(table)
-	want := []row{{"start", "a b c", bySuite}, {"start", "ended: exit status 1", byHost}, {"kill", "late", byChance}}
+	want := []row{{"start", "a b c", 1, bySuite}, {"start", "ended: exit status 1", 1, byHost}, {"kill", "late", 2, byChance}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v", got, err)
 	}
 	for text, words := range map[string]string{
-		"":                               "no heading",
-		heading + "\n":                   "no rows",
-		heading + "\n| a | b | ours | c |": `fault "ours"`,
-		heading + "\n| a | b | suite |  |": "no proof",
+		"":                                       "no heading",
+		heading + "\n":                           "no rows",
+		heading + "\n| a | b | 1 | ours | c |":   `fault "ours"`,
+		heading + "\n| a | b | 1 | suite |  |":   "no proof",
+		heading + "\n| a | b | no | suite | c |": `"no" times`,
 	} {
 		if _, err := parseRows(text); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%q: %v; want %q", text, err, words)
@@ -71,12 +72,12 @@ func TestJudge(t *testing.T) {
 	}
 	v := judge([]result{
 		{program: "start", assertions: []assertion{{text: "a b `c`"}, {text: "ended: exit status 1"}, {text: "fine", ok: true}}},
-		{program: "kill", assertions: []assertion{{text: "a b c"}, {ok: true, skipped: true}}},
+		{program: "kill", assertions: []assertion{{text: "late"}, {text: "late"}, {text: "late"}, {ok: true, skipped: true}}},
 	}, rows)
-	if v.clean != 0 || v.held != 1 || v.bad != 3 || v.skipped != 1 || v.suite != 1 || v.host != 1 || v.chance != 0 {
+	if v.clean != 0 || v.held != 1 || v.bad != 5 || v.skipped != 1 || v.suite != 1 || v.host != 1 || v.chance != 2 {
 		t.Errorf("%+v", v)
 	}
-	if len(v.surprises) != 1 || !strings.HasPrefix(v.surprises[0], "kill: not ok: a b c") || len(v.stale) != 0 {
+	if len(v.surprises) != 1 || !strings.HasPrefix(v.surprises[0], "kill: not ok: late") || len(v.stale) != 0 {
 		t.Errorf("surprises %q, stale %v", v.surprises, v.stale)
 	}
 	// What the suite got wrong holds all of a sudden; the others may.

@@ -12,13 +12,13 @@ type verdict struct {
 	held, bad, skipped  int // assertions
 	suite, host, chance int // of bad: listed, by whose fault it is
 	surprises           []string
-	stale               []row // listed as the suite's fault, and yet everything of that name holds
+	stale               []row // listed as the suite's fault, and yet it holds
 }
 
 // judge compares. It is pure.
 func judge(results []result, rows []row) *verdict {
 	v := &verdict{results: results}
-	used := make([]bool, len(rows))
+	used := make([]int, len(rows))
 	ran := map[string]bool{}
 	for _, r := range results {
 		ran[r.program] = true
@@ -39,7 +39,7 @@ func judge(results []result, rows []row) *verdict {
 		}
 	}
 	for i, row := range rows {
-		if !used[i] && row.fault == bySuite && ran[row.program] {
+		if used[i] < row.times && row.fault == bySuite && ran[row.program] {
 			v.stale = append(v.stale, row)
 		}
 	}
@@ -47,12 +47,12 @@ func judge(results []result, rows []row) *verdict {
 }
 
 // place finds the row of an assertion that does not hold.
-func (v *verdict) place(program string, a assertion, rows []row, used []bool) {
+func (v *verdict) place(program string, a assertion, rows []row, used []int) {
 	for i, row := range rows {
-		if row.program != program || row.assertion != plain(a.text) {
+		if row.program != program || row.assertion != plain(a.text) || used[i] == row.times {
 			continue
 		}
-		used[i] = true
+		used[i]++
 		switch row.fault {
 		case bySuite:
 			v.suite++

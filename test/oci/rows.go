@@ -3,15 +3,20 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 )
 
 // A row of docs/runtime.md is an assertion that need not hold.
-type row struct{ program, assertion, fault string }
+type row struct {
+	program, assertion string
+	times              int // the program makes it more than once under the same name: how many of those need not hold
+	fault              string
+}
 
 // Whose fault it is that an assertion does not hold.
 const (
-	bySuite  = "suite"  // it never holds
+	bySuite  = "suite"  // it holds nowhere
 	byHost   = "host"   // it holds on other hosts
 	byChance = "chance" // it holds sometimes: the suite races
 )
@@ -31,7 +36,7 @@ func readRows(path string) ([]row, error) {
 	return rows, err
 }
 
-// parseRows reads the table: program, assertion, fault, proof.
+// parseRows reads the table: program, assertion, times, fault, proof.
 func parseRows(text string) ([]row, error) {
 	_, text, found := strings.Cut(text, heading+"\n")
 	if !found {
@@ -41,17 +46,21 @@ func parseRows(text string) ([]row, error) {
 	var rows []row
 	for line := range strings.Lines(text) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if len(cells) != 4 {
+		if len(cells) != 5 {
 			continue
 		}
-		r := row{plain(cells[0]), plain(cells[1]), plain(cells[2])}
+		r := row{program: plain(cells[0]), assertion: plain(cells[1]), fault: plain(cells[3])}
 		if r.program == "program" || strings.HasPrefix(r.program, "---") {
 			continue
+		}
+		var err error
+		if r.times, err = strconv.Atoi(plain(cells[2])); err != nil || r.times < 1 {
+			return nil, fmt.Errorf("%s, %s: %q times; want a number from 1 on", r.program, r.assertion, plain(cells[2]))
 		}
 		if r.fault != bySuite && r.fault != byHost && r.fault != byChance {
 			return nil, fmt.Errorf("%s, %s: fault %q; want %s, %s or %s", r.program, r.assertion, r.fault, bySuite, byHost, byChance)
 		}
-		if strings.TrimSpace(cells[3]) == "" {
+		if strings.TrimSpace(cells[4]) == "" {
 			return nil, fmt.Errorf("%s, %s: no proof", r.program, r.assertion)
 		}
 		rows = append(rows, r)
