@@ -221,6 +221,12 @@ func (m *member) holdsProcesses() error {
 	return fmt.Errorf("cgroup %s is %q: it cannot hold processes, as the group above it is threaded; choose a path elsewhere: %w", m.dir.name, kind, unix.EOPNOTSUPP)
 }
 
+// What Create finds in a group that it is not to take. The words are runc's: its users look for them.
+var (
+	ErrNotEmpty = errors.New("container's cgroup is not empty")
+	ErrFrozen   = errors.New("container's cgroup unexpectedly frozen")
+)
+
 // notFrozen refuses a group whose processes would stop at once, because it or one above it is frozen or about to be.
 func (m *member) notFrozen() error {
 	s, err := m.freezeState()
@@ -228,9 +234,9 @@ func (m *member) notFrozen() error {
 		return err
 	}
 	if above := m.frozenAbove(); above != "" {
-		return fmt.Errorf("cgroup %s would be frozen, as %s is: %w", m.dir.name, above, unix.EBUSY)
+		return fmt.Errorf("%w: cgroup %s would be, as %s is: %w", ErrFrozen, m.dir.name, above, unix.EBUSY)
 	}
-	return fmt.Errorf("cgroup %s exists and is frozen: %w", m.dir.name, unix.EBUSY)
+	return fmt.Errorf("%w: cgroup %s exists: %w", ErrFrozen, m.dir.name, unix.EBUSY)
 }
 
 // free refuses a group that somebody uses: one with a process in it or anywhere below.
@@ -240,7 +246,8 @@ func (m *member) free() error {
 		return err
 	}
 	if len(pids) > 0 {
-		return fmt.Errorf("cgroup %s exists and holds processes: %w", m.dir.name, unix.EBUSY)
+		return fmt.Errorf("%w: cgroup %s exists and holds %d processes, %d the first: %w",
+			ErrNotEmpty, m.dir.name, len(pids), pids[0], unix.EBUSY)
 	}
 	return nil
 }

@@ -55,7 +55,8 @@ func (g *Group) choose(chosen []string, p string) error {
 	for c := range strings.SplitSeq(list, ",") {
 		i := slices.IndexFunc(g.members, func(m member) bool { return !m.h.V2 && (m.h.Name == c || slices.Contains(m.h.Controllers, c)) })
 		if i < 0 {
-			return fmt.Errorf("cgroup %q: the group is in no hierarchy of cgroup v1 with the controller %q: %w", p, c, unix.EINVAL)
+			return fmt.Errorf("cgroup %q: unknown controller %q: the group is in no hierarchy of cgroup v1 that has it: %w",
+				p, c, unix.EINVAL)
 		}
 		chosen[i] = rel
 	}
@@ -70,7 +71,7 @@ func checkSub(whole, rel string) (string, error) {
 	}
 	for name := range strings.SplitSeq(rel, "/") {
 		if name == "" || name == "." || name == ".." || len(name) > 255 || strings.ContainsRune(name, 0) {
-			return "", fmt.Errorf("cgroup %q: %q is no name of a group below: %w", whole, name, unix.EINVAL)
+			return "", fmt.Errorf("bad sub cgroup path %q: %q is no name of a group below: %w", whole, name, unix.EINVAL)
 		}
 	}
 	return rel, nil

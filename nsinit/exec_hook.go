@@ -19,7 +19,8 @@ import (
 // program's. All that is what runc does.
 func (c *child) hook(s step) error {
 	if s.Stage == stageStart {
-		return runHook(s.Hook, hookEnv(s.Hook, c.env), c.state("created"))
+		err := runHook(s.Hook, hookEnv(s.Hook, c.env), c.state("created"))
+		return hookFailed("startContainer", c.cfg.Hooks.StartContainer, s.Hook, err)
 	}
 	if err := unix.Fchdir(c.root.FD()); err != nil {
 		return op("fchdir", c.cfg.Root.Path, err)
@@ -28,7 +29,19 @@ func (c *child) hook(s step) error {
 	if e := unix.Chdir("/"); e != nil && err == nil {
 		err = op("chdir", "/", e)
 	}
-	return err
+	return hookFailed("createContainer", c.cfg.Hooks.CreateContainer, s.Hook, err)
+}
+
+// hookFailed says which hook of which kind failed, in runc's words.
+func hookFailed(kind string, all []container.Hook, h *container.Hook, err error) error {
+	if err == nil {
+		return nil
+	}
+	number := 0
+	for number < len(all)-1 && &all[number] != h {
+		number++
+	}
+	return fmt.Errorf("error running %s hook #%d: %w", kind, number, err)
 }
 
 func hookEnv(h *container.Hook, inherited []string) []string {

@@ -310,7 +310,7 @@ func (c *child) plainDirectory(dest string) error {
 		return op("fstat", dest, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return fmt.Errorf("%s must be mounted on an ordinary directory: %w", dest, unix.ENOTDIR)
+		return fmt.Errorf("%s must be mounted on ordinary directory: %w", dest, unix.ENOTDIR)
 	}
 	return nil
 }

@@ -142,6 +142,10 @@ func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {
 	return peer, nil
 }
 
+// notExecuted is an execution that failed. With its stage it reads "exec /run.sh: no such file or directory", the words
+// that callers of a runtime look for.
+func notExecuted(program string, err error) error { return op("", program, err) }
+
 // exec executes the program. The socket is CLOEXEC, so its end is the proof of the execution for who waits at the other side.
 func (c *child) exec() error {
 	if err := c.peer.Exec(context.Background()); err != nil {
@@ -149,5 +153,5 @@ func (c *child) exec() error {
 	}
 	emptyMask() // a hook's making has put back what the Go runtime began with
 	// syscall.Exec and not the bare call: it waits for threads in the making, and gives RLIMIT_NOFILE its value of before the runtime.
-	return op("execve", c.program, syscall.Exec(c.program, c.cfg.Process.Args, c.env))
+	return notExecuted(c.program, syscall.Exec(c.program, c.cfg.Process.Args, c.env))
 }

@@ -146,7 +146,7 @@ type launch struct {
 func (c *child) execFiltered() error {
 	l, err := newLaunch(c.program, c.cfg.Process.Args, c.env)
 	if err != nil {
-		return op("execve", c.program, err)
+		return notExecuted(c.program, err)
 	}
 	if err := c.peer.Exec(context.Background()); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (c *child) execFiltered() error {
 	if !c.filter.loaded {
 		return &stepError{Stage: stageSeccomp, Err: c.filter.refused(&c.cfg.Process, errno)}
 	}
-	return op("execve", c.program, errno)
+	return notExecuted(c.program, errno)
 }
 
 func newLaunch(path string, args, env []string) (l *launch, err error) {

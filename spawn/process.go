@@ -12,12 +12,17 @@ import (
 
 // Process is a child that was started. It is held by a pidfd, so its number cannot come to mean another process.
 type Process struct {
-	pid   int
-	pidfd *os.File
+	pid        int
+	pidfd      *os.File
+	protection Protection
 }
 
 // PID is the child's process id as the parent sees it.
 func (p *Process) PID() int { return p.pid }
+
+// Protection is how the program was protected that this process executed to become the child; empty if it was
+// Config.Init's.
+func (p *Process) Protection() Protection { return p.protection }
 
 // PIDFD is the descriptor of the process, pidfd_open(2). The Process keeps it.
 func (p *Process) PIDFD() *os.File { return p.pidfd }

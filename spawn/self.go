@@ -16,20 +16,33 @@ import (
 //   - or a sealed copy in memory (memfd_create(2)), where neither can be had.
 //
 // The caller owns the file and closes it as soon as the child has executed it.
-func openSelf() (*os.File, error) {
+func openSelf() (*os.File, Protection, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, selfExe, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err == nil {
 		attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID}
 		if err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err == nil {
-			return os.NewFile(uintptr(fd), selfExe), nil
+			return os.NewFile(uintptr(fd), selfExe), ReadOnlyMount, nil
 		}
 		_ = unix.Close(fd)
 	}
 	if writable, err := selfWritable(); err == nil && !writable {
-		return os.OpenFile(selfExe, unix.O_PATH|unix.O_CLOEXEC, 0)
+		f, err := os.OpenFile(selfExe, unix.O_PATH|unix.O_CLOEXEC, 0)
+		return f, NotWritable, err
 	}
-	return sealedSelf()
+	f, err := sealedSelf()
+	return f, SealedCopy, err
 }
+
+// Protection is how the program that the child executes was kept from being written to by the container
+// (CVE-2019-5736), see Process.Protection.
+type Protection string
+
+// The protections of the program itself, best first.
+const (
+	ReadOnlyMount Protection = "a read-only clone of the mount that it stands on"
+	NotWritable   Protection = "none: this user cannot write to it anyway"
+	SealedCopy    Protection = "a sealed copy in memory"
+)
 
 const selfExe = "/proc/self/exe"
 

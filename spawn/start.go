@@ -36,6 +36,8 @@ type starter struct {
 	process *Process
 	peer    *transport.Parent
 	gate    *gate
+	// protection is that of the program itself; empty for another one.
+	protection Protection
 	// idNamespaces are those that were made for mounts, by their mappings.
 	idNamespaces map[string]*os.File
 	maker        int      // thread that has made the child, if the child shall hear of its parent's end
@@ -96,6 +98,7 @@ func (s *starter) clone(ctx context.Context) (*transport.Conn, error) {
 		_ = conn.Close()
 		return nil, err
 	}
+	s.process.protection = s.protection
 	return conn, nil
 }
 
@@ -108,10 +111,11 @@ func (s *starter) openInit() (*os.File, error) {
 		}
 		return f, nil
 	}
-	f, err := openSelf()
+	f, how, err := openSelf()
 	if err != nil {
 		return nil, fmt.Errorf("open the program itself: %w", err)
 	}
+	s.protection = how
 	return f, nil
 }
 

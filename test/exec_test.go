@@ -130,7 +130,7 @@ func TestExecCannotStart(t *testing.T) {
 		{[]string{`"/bin/nothing"`, "no such file or directory"}, []string{id, "/bin/nothing"}},
 		{[]string{`"/bin/plain"`, "permission denied"}, []string{id, "/bin/plain"}},
 		{[]string{`"/bin"`, "is a directory"}, []string{id, "/bin"}},
-		{[]string{"execve /bin/noexec: exec format error"}, []string{id, "/bin/noexec"}},
+		{[]string{"exec /bin/noexec: exec format error"}, []string{id, "/bin/noexec"}},
 		{[]string{"chdir /nowhere: no such file or directory"}, []string{"--cwd", "/nowhere", id, "true"}},
 		{[]string{"there is no command"}, []string{id}},
 		{[]string{"both a command and --process"}, []string{"--process", filepath.Join(dir, "empty"), id, "true"}},
@@ -206,7 +206,7 @@ func TestExecNeedsARunningContainer(t *testing.T) {
 
 	other, _ := r.sleeper(nil)
 	r.ok("pause", other)
-	r.notStarted([]string{"cannot exec in container " + other + ": it is paused", "--ignore-paused"}, other, "true")
+	r.notStarted([]string{"cannot exec in a paused container (resume " + other, "--ignore-paused"}, other, "true")
 	waiting := r.command("exec", "--ignore-paused", other, "/bin/sh", "-c", "exit 9")
 	start(t, waiting)
 	time.Sleep(100 * time.Millisecond) // it may not have come to its group by then; it must not have ended in any case

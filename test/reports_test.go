@@ -77,9 +77,9 @@ func processReports() []report {
 			},
 			edit: func(t *testing.T, c map[string]any) { user(1000)(t, c); testenv.SetArgs(c, "/closed/true") }},
 		{name: "HOME of a user without a line in passwd", script: "echo $HOME", want: "/\n", edit: user(4242)},
-		{name: "one variable of 128 KiB", script: "true", words: []string{"execve /bin/sh: argument list too long"},
+		{name: "one variable of 128 KiB", script: "true", words: []string{"exec /bin/sh: argument list too long"},
 			edit: func(_ *testing.T, c map[string]any) { addEnv(c, "X="+strings.Repeat("x", 1<<17)) }},
-		{name: "environment of 2.5 MB", script: "true", words: []string{"execve /bin/sh: argument list too long"},
+		{name: "environment of 2.5 MB", script: "true", words: []string{"exec /bin/sh: argument list too long"},
 			edit: func(_ *testing.T, c map[string]any) {
 				for i := range 25 {
 					addEnv(c, "X"+strconv.Itoa(i)+"="+strings.Repeat("x", 100000))

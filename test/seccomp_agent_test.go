@@ -227,10 +227,10 @@ func TestSeccompAgentMissing(t *testing.T) {
 	ends := supervise(t, -1)
 	p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "execve"))
 	p["listenerPath"] = ends.path
-	r.fails([]string{"execve", "function not implemented", "go to the agent at " + ends.path}, "run", "-b", calling(t,
+	r.fails([]string{"exec /bin/work", "function not implemented", "go to the agent at " + ends.path}, "run", "-b", calling(t,
 		p, "0"), id)
 
 	p = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "futex"))
 	p["listenerPath"] = ends.path
-	r.fails([]string{"hands futex to the agent"}, "run", "-b", calling(t, p, "0"), id)
+	r.fails([]string{"SCMP_ACT_NOTIFY cannot be used for the futex syscall"}, "run", "-b", calling(t, p, "0"), id)
 }

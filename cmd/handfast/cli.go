@@ -38,7 +38,7 @@ func parse(args []string) (*invocation, error) {
 	}
 	c, found := commandByName(args[0])
 	if !found {
-		return in, fmt.Errorf("unknown command %q (see --help)", args[0])
+		return in, unknownCommand(args[0])
 	}
 	in.command = c
 	var err error
@@ -50,6 +50,11 @@ func parse(args []string) (*invocation, error) {
 		return in, nil
 	}
 	return in, checkArgs(c, in.args)
+}
+
+// unknownCommand has runc's words at its end.
+func unknownCommand(name string) error {
+	return fmt.Errorf("unknown command %q (see --help): No help topic for '%s'", name, name)
 }
 
 func checkArgs(c command, args []string) error {
@@ -142,7 +147,7 @@ func (in *invocation) helpCommand() (int, error) {
 	}
 	c, found := commandByName(in.args[0])
 	if !found {
-		return failed, fmt.Errorf("unknown command %q (see --help)", in.args[0])
+		return failed, unknownCommand(in.args[0])
 	}
 	return answer(commandHelp(c))
 }

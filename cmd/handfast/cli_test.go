@@ -74,7 +74,7 @@ func TestCommandLinesOfClients(t *testing.T) {
 
 func TestBadCommandLines(t *testing.T) {
 	for line, want := range map[string]string{
-		"bogus":                  `unknown command "bogus" (see --help)`,
+		"bogus":                  `unknown command "bogus" (see --help): No help topic for 'bogus'`,
 		"--bogus list":           "unknown option --bogus (see --help)",
 		"run --bogus C":          "run: unknown option --bogus (see --help)",
 		"run":                    "run: too few arguments: want handfast run ID",

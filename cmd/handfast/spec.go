@@ -4,14 +4,20 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci"
 )
 
 // spec writes a configuration to start from. It never overwrites one.
 func (in *invocation) spec() (int, error) {
-	s := oci.DefaultSpec()
+	layout, err := cgroupfs.Host()
+	if err != nil {
+		return failed, err
+	}
+	unified := layout.Mode() == cgroupfs.V2
+	s := oci.DefaultSpec(unified)
 	if in.rootlessSpec {
-		s = oci.RootlessSpec(uint32(os.Geteuid()), uint32(os.Getegid()))
+		s = oci.RootlessSpec(uint32(os.Geteuid()), uint32(os.Getegid()), unified)
 	}
 	data, err := s.Marshal()
 	if err != nil {

@@ -11,7 +11,8 @@ var version, commit string
 // specVersion is the newest version of the runtime specification that config.json is read by.
 const specVersion = "1.3.0"
 
-// versionText is what container managers parse: a first line of three words, then "commit: " and "spec: ".
+// versionText is what container managers parse: a first line of three words, then "commit: " and "spec: ". Each is there
+// whatever is known, for who reads them counts lines.
 func versionText() string {
 	v, c := version, commit
 	if v == "" {
@@ -20,23 +21,19 @@ func versionText() string {
 	if c == "" {
 		c = builtFrom()
 	}
-	text := "handfast version " + v + "\n"
-	if c != "" {
-		text += "commit: " + c + "\n"
-	}
-	return text + "spec: " + specVersion + "\ngo: " + runtime.Version() + "\n"
+	return "handfast version " + v + "\ncommit: " + c + "\nspec: " + specVersion + "\ngo: " + runtime.Version() + "\n"
 }
 
-// builtFrom is the commit that the go command recorded, if it did.
+// builtFrom is the commit that the go command recorded, or unknown.
 func builtFrom() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return ""
+		return "unknown"
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
 			return s.Value
 		}
 	}
-	return ""
+	return "unknown"
 }

@@ -22,15 +22,16 @@ const linger = 100 * time.Millisecond
 
 // Error is a hook that could not be run, failed, or was killed. errors.Is reaches the errno of one that could not be started.
 type Error struct {
-	Name   string // such as prestart[0]
+	Kind   string // such as prestart
+	Number int    // among those of its kind, from 0
 	Path   string
 	Err    error
 	Output string // the end of what it wrote, standard output and error together
 }
 
-// Error is one line, the output quoted.
+// Error is one line, the output quoted. It begins with runc's words, number included.
 func (e *Error) Error() string {
-	text := fmt.Sprintf("hook %s: %s: %v", e.Name, e.Path, e.Err)
+	text := fmt.Sprintf("error running %s hook #%d: %s: %v", e.Kind, e.Number, e.Path, e.Err)
 	if e.Output != "" {
 		text += fmt.Sprintf(": it wrote %q", e.Output)
 	}
@@ -53,7 +54,7 @@ type Input struct {
 // an *Error.
 func Run(ctx context.Context, name string, list []container.Hook, in Input) error {
 	for i := range list {
-		if err := run(ctx, fmt.Sprintf("%s[%d]", name, i), &list[i], in); err != nil {
+		if err := run(ctx, name, i, &list[i], in); err != nil {
 			return err
 		}
 	}
@@ -64,16 +65,18 @@ func Run(ctx context.Context, name string, list []container.Hook, in Input) erro
 func RunAll(ctx context.Context, name string, list []container.Hook, in Input) []error {
 	var failed []error
 	for i := range list {
-		if err := run(ctx, fmt.Sprintf("%s[%d]", name, i), &list[i], in); err != nil {
+		if err := run(ctx, name, i, &list[i], in); err != nil {
 			failed = append(failed, err)
 		}
 	}
 	return failed
 }
 
-func run(ctx context.Context, name string, h *container.Hook, in Input) error {
+func run(ctx context.Context, kind string, number int, h *container.Hook, in Input) error {
 	var out tail
-	fail := func(err error) error { return &Error{Name: name, Path: h.Path, Err: err, Output: out.String()} }
+	fail := func(err error) error {
+		return &Error{Kind: kind, Number: number, Path: h.Path, Err: err, Output: out.String()}
+	}
 	if !strings.HasPrefix(h.Path, "/") {
 		return fail(errors.New("the path is not absolute"))
 	}

@@ -77,12 +77,12 @@ func TestFailures(t *testing.T) {
 		is   error
 		want string
 	}{
-		{"status", sh("echo out; echo 'went \"wrong\"' >&2; exit 3"), nil, `hook createRuntime[0]: /bin/sh: exit status 3: it wrote "out\nwent \"wrong\""`},
-		{"silent", sh("exit 1"), nil, `hook createRuntime[0]: /bin/sh: exit status 1`},
-		{"signal", sh("kill -9 $$"), nil, `hook createRuntime[0]: /bin/sh: signal: killed`},
-		{"missing", container.Hook{Path: "/nonexistent/hook"}, unix.ENOENT, `hook createRuntime[0]: /nonexistent/hook: no such file or directory`},
-		{"not executable", container.Hook{Path: notExecutable}, unix.EACCES, `hook createRuntime[0]: ` + notExecutable + `: permission denied`},
-		{"relative", container.Hook{Path: "sh"}, nil, `hook createRuntime[0]: sh: the path is not absolute`},
+		{"status", sh("echo out; echo 'went \"wrong\"' >&2; exit 3"), nil, `error running createRuntime hook #0: /bin/sh: exit status 3: it wrote "out\nwent \"wrong\""`},
+		{"silent", sh("exit 1"), nil, `error running createRuntime hook #0: /bin/sh: exit status 1`},
+		{"signal", sh("kill -9 $$"), nil, `error running createRuntime hook #0: /bin/sh: signal: killed`},
+		{"missing", container.Hook{Path: "/nonexistent/hook"}, unix.ENOENT, `error running createRuntime hook #0: /nonexistent/hook: no such file or directory`},
+		{"not executable", container.Hook{Path: notExecutable}, unix.EACCES, `error running createRuntime hook #0: ` + notExecutable + `: permission denied`},
+		{"relative", container.Hook{Path: "sh"}, nil, `error running createRuntime hook #0: sh: the path is not absolute`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := Run(t.Context(), "createRuntime", []container.Hook{c.hook, sh("exit 9")}, Input{State: []byte("{}")})
@@ -102,7 +102,7 @@ func TestTimeoutKillsTheGroup(t *testing.T) {
 	h := sh(`sleep 1000 & echo $! >` + file + `; wait`)
 	h.Timeout = 1
 	err := Run(t.Context(), "poststop", []container.Hook{h}, Input{})
-	if want := "hook poststop[0]: /bin/sh: killed after its timeout of 1 s"; err == nil || err.Error() != want {
+	if want := "error running poststop hook #0: /bin/sh: killed after its timeout of 1 s"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	pid, err := os.ReadFile(file)
@@ -154,7 +154,7 @@ func TestRunAllGoesOn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ran")
 	list := []container.Hook{sh("exit 1"), sh("echo >" + file), sh("exit 2")}
 	failed := RunAll(t.Context(), "poststop", list, Input{})
-	if len(failed) != 2 || !strings.Contains(failed[1].Error(), "poststop[2]") {
+	if len(failed) != 2 || !strings.Contains(failed[1].Error(), "poststop hook #2") {
 		t.Errorf("failed: %v", failed)
 	}
 	if _, err := os.Stat(file); err != nil {

@@ -47,7 +47,7 @@ func (a *agent) take(_ context.Context, pid int, listener *os.File) error {
 		err = handOver(a.entry.Path, message, listener, agentPatience)
 	}
 	if err != nil {
-		return fmt.Errorf("the agent at linux.seccomp.listenerPath: %w", err)
+		return fmt.Errorf("failed to connect with seccomp agent at linux.seccomp.listenerPath: %w", err)
 	}
 	a.has = true
 	return nil

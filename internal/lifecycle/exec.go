@@ -156,7 +156,8 @@ func (e *execution) find() (paused bool, err error) {
 	case state.Running, state.Created:
 	case state.Paused:
 		if !e.o.IgnorePaused {
-			return true, fmt.Errorf("cannot exec in container %s: it is paused (resume it, or use --ignore-paused to have the process wait until it is)", e.o.ID)
+			return true, fmt.Errorf("cannot exec in a paused container (resume %s, or use --ignore-paused to have the process "+
+				"wait until somebody does)", e.o.ID)
 		}
 	default:
 		return false, fmt.Errorf("cannot exec in container %s: it is %s", e.o.ID, status)

@@ -69,6 +69,9 @@ func (e *execution) crowded() error {
 // descend takes groups below the present one in its place.
 func (e *execution) descend(paths ...string) error {
 	sub, err := e.group.Sub(paths...)
+	if errors.Is(err, unix.ENOENT) {
+		err = fmt.Errorf("error adding pid of the process to cgroup: %w", err)
+	}
 	if err != nil {
 		return fmt.Errorf("--cgroup: %w", err)
 	}
@@ -116,8 +119,11 @@ func (e *execution) spawnNow(ctx context.Context) (err error) {
 	if !cfg.Container.Process.Terminal {
 		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
-	e.process, err = spawn.Start(ctx, cfg)
-	return e.agent.explain(err)
+	if e.process, err = spawn.Start(ctx, cfg); err != nil {
+		return e.agent.explain(err)
+	}
+	e.r.tellProtection(e.process)
+	return nil
 }
 
 // join moves the process into its group before it is told anything, where it could not begin there or would have had too little memory to begin (as creation.join).

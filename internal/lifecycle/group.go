@@ -29,7 +29,7 @@ func (c *creation) makeGroup() error {
 	}
 	writes, err := cgroupfs.Plan(c.layout, &limits)
 	if err != nil {
-		return inConfig(c.state.Bundle, err)
+		return inConfig(c.state.Bundle, fmt.Errorf("invalid configuration: %w", err))
 	}
 	group, err := cgroupfs.Create(c.layout, c.convert.CgroupPath)
 	if err != nil {

@@ -39,8 +39,23 @@ func (c *creation) spawn(ctx context.Context) error {
 	}
 	a := &agent{entry: c.filter, state: &c.state, status: state.Created}
 	cfg.Listener = a.listener()
-	err := c.spawnIn(ctx, cfg)
-	return starved(a.explain(err), c.group)
+	if err := c.spawnIn(ctx, cfg); err != nil {
+		return starved(a.explain(err), c.group)
+	}
+	c.r.tellProtection(c.process)
+	c.r.Log.Debugf("init: closing the pipe to signal completion: container %s: process %d needs this process no more",
+		c.o.ID, c.process.PID())
+	return nil
+}
+
+// tellProtection says how this program was kept from being written to by the container. The words at the beginning are
+// runc's, which its users look for.
+func (r *Runtime) tellProtection(p *spawn.Process) {
+	using := "/proc/self/exe clone"
+	if p.Protection() == spawn.NotWritable {
+		using = "/proc/self/exe"
+	}
+	r.Log.Debugf("runc exeseal: using %s (%s)", using, p.Protection())
 }
 
 // Started stores who the child is before it is told anything: whatever becomes of this process, delete finds the child.
@@ -50,7 +65,7 @@ func (c *creation) Started(ctx context.Context, pid int) error {
 		return err
 	}
 	c.state.PID, c.state.StartTime = pid, started
-	c.r.Log.Debugf("container %s: process %d made", c.o.ID, pid)
+	c.r.Log.Debugf("nsexec container setup: container %s: process %d made in its namespaces", c.o.ID, pid)
 	if err := c.dir.Save(&c.state); err != nil {
 		return err
 	}
@@ -90,7 +105,7 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 	if err := c.finishGroup(ctx); err != nil {
 		return err
 	}
-	c.r.Log.Debugf("container %s: everything is set up", c.o.ID)
+	c.r.Log.Debugf("child process in init(): container %s: process %d has set everything up", c.o.ID, pid)
 	c.state.Creating = false
 	if err := c.dir.Save(&c.state); err != nil {
 		return err

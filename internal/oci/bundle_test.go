@@ -1,15 +1,17 @@
 package oci
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -59,7 +61,10 @@ func TestLoadBundle(t *testing.T) {
 
 // TestDefaultSpecs prints what the command spec writes, and converts it.
 func TestDefaultSpecs(t *testing.T) {
-	for file, s := range map[string]*Spec{"spec.json": DefaultSpec(), "spec-rootless.json": RootlessSpec(1000, 1001)} {
+	for file, s := range map[string]*Spec{
+		"spec.json": DefaultSpec(true), "spec-v1.json": DefaultSpec(false),
+		"spec-rootless.json": RootlessSpec(1000, 1001, true), "spec-rootless-v1.json": RootlessSpec(1000, 1001, false),
+	} {
 		b, err := s.Marshal()
 		if err != nil {
 			t.Fatal(err)
@@ -76,7 +81,8 @@ func TestDefaultSpecs(t *testing.T) {
 	}
 }
 
-// TestSpecAgainstRunc: the default configuration has all that runc's has, but for its name, its version, and ambient capabilities, which older versions wrote without effect.
+// TestSpecAgainstRunc: the default configuration is runc's on a host with the same version of control groups, but for its
+// name, its version, and ambient capabilities, which older versions wrote without effect.
 func TestSpecAgainstRunc(t *testing.T) {
 	runc, err := exec.LookPath("runc")
 	if err != nil {
@@ -91,20 +97,27 @@ func TestSpecAgainstRunc(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := DefaultSpec().Marshal()
+	layout, err := cgroupfs.Host()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var differ []string
-	has := func(text, line string) bool { return strings.Contains("\n"+text, "\n"+line+"\n") }
-	for line := range strings.Lines(string(want)) {
-		if l := strings.TrimRight(line, "\n"); !has(string(got), l) && !has(string(got), l+",") {
-			differ = append(differ, strings.TrimSpace(l))
-		}
+	got, err := DefaultSpec(layout.Mode() == cgroupfs.V2).Marshal()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, l := range differ {
-		if !strings.HasPrefix(l, `"ociVersion"`) && !strings.HasPrefix(l, `"hostname"`) && !strings.HasPrefix(l, `"ambient"`) {
-			t.Errorf("only runc says %s", l)
-		}
+	ours, theirs := map[string]any{}, map[string]any{}
+	if err := json.Unmarshal(got, &ours); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(want, &theirs); err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range []map[string]any{ours, theirs} {
+		delete(spec, "ociVersion")
+		delete(spec, "hostname")
+		delete(spec["process"].(map[string]any)["capabilities"].(map[string]any), "ambient")
+	}
+	if diff := cmp.Diff(theirs, ours); diff != "" {
+		t.Errorf("(-runc +ours)\n%s", diff)
 	}
 }

@@ -28,32 +28,48 @@ func (c *conversion) capabilities(in *Capabilities) {
 		Inheritable: c.mask("inheritable", in.Inheritable),
 		Ambient:     c.mask("ambient", in.Ambient),
 	}
-	c.lacking(out)
+	c.raisable(out, c.lacking(out))
+}
+
+// raisable leaves out ambient capabilities that the kernel would refuse (capabilities(7): they must be permitted and
+// inheritable), and says so in runc's words. Of those in said a warning has told already. Managers that have given up
+// inheritable capabilities and go on naming ambient ones mean nothing by them, and are not told at every start.
+func (c *conversion) raisable(out *container.Capabilities, said uint64) {
+	if out.Inheritable == 0 {
+		return
+	}
+	left := out.Permitted & out.Inheritable
+	for refused := out.Ambient &^ left &^ said; refused != 0; refused &= refused - 1 {
+		c.warn("process.capabilities.ambient: can't raise ambient capability " + names(refused&-refused) +
+			": it must be permitted and inheritable too")
+	}
+	out.Ambient &= left
 }
 
 // HostCapabilities are the caller's own sets, capabilities(7), as masks.
 type HostCapabilities struct{ Permitted, Inheritable, Bounding uint64 }
 
-// lacking warns of what the caller cannot give, and leaves it out. In a user namespace of its own a process has them
-// all.
-func (c *conversion) lacking(out *container.Capabilities) {
+// lacking warns of what the caller cannot give, leaves it out, and returns it. In a user namespace of its own a process
+// has them all.
+func (c *conversion) lacking(out *container.Capabilities) uint64 {
 	have := c.opt.Host.Capabilities
 	if have == nil || c.has(container.NSUser) {
-		return
+		return 0
 	}
 	asked := *out
 	out.Bounding &= have.Bounding
 	out.Permitted &= have.Permitted
 	out.Effective &= out.Permitted
 	out.Inheritable &= have.Inheritable | have.Permitted&out.Bounding
-	out.Ambient &= out.Permitted & out.Inheritable
 	lacks := asked.Bounding&^have.Bounding | (asked.Permitted|asked.Inheritable&^have.Inheritable)&^have.Permitted
 	if lacks != 0 {
 		c.warn("process.capabilities: " + names(lacks) + " left out, which the caller itself lacks")
 	}
 	if rest := asked.Inheritable &^ out.Inheritable &^ lacks; rest != 0 {
 		c.warn("process.capabilities.inheritable: " + names(rest) + " left out, for it is not in the bounding set")
+		lacks |= rest
 	}
+	return lacks
 }
 
 // names are the capabilities of a mask.

@@ -291,14 +291,14 @@ func TestPlainUser(t *testing.T) {
 	if want := "linux.uidMappings[0].hostID: 7; a caller that is not root can map its own id 1000, or several of its subordinate ones"; text(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	out, err := Convert(RootlessSpec(1000, 1000), Options{ID: "x", Host: host})
+	out, err := Convert(RootlessSpec(1000, 1000, true), Options{ID: "x", Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !out.Spawn.Container.Process.KeepGroups {
 		t.Error("setgroups is denied where a plain user maps a gid")
 	}
-	s := RootlessSpec(1000, 1000)
+	s := RootlessSpec(1000, 1000, true)
 	s.Process.User.AdditionalGIDs = []uint32{0}
 	if _, err := Convert(s, Options{ID: "x", Host: host}); err != nil {
 		t.Errorf("the process's own group as an additional one: %v", err)

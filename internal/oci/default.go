@@ -3,13 +3,20 @@ package oci
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 )
 
 // Version is the version of the specification that this package follows.
 const Version = "1.3.0"
 
-// DefaultSpec is the configuration that the command spec writes: a shell in ./rootfs with new namespaces and few capabilities, the same as runc's.
-func DefaultSpec() *Spec {
+// DefaultSpec is the configuration that the command spec writes: a shell in ./rootfs with new namespaces and few
+// capabilities, the same as runc's. cgroup says whether a cgroup namespace is among them, which runc gives a container
+// where the host has cgroup v2 alone.
+func DefaultSpec(cgroup bool) *Spec {
+	namespaces := []Namespace{{Type: "pid"}, {Type: "network"}, {Type: "ipc"}, {Type: "uts"}, {Type: "mount"}}
+	if cgroup {
+		namespaces = append(namespaces, Namespace{Type: "cgroup"})
+	}
 	caps := []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
 	return &Spec{
 		Version: Version,
@@ -34,7 +41,7 @@ func DefaultSpec() *Spec {
 		},
 		Linux: &Linux{
 			Resources:  &Resources{Devices: []DeviceRule{{Access: "rwm"}}},
-			Namespaces: []Namespace{{Type: "pid"}, {Type: "network"}, {Type: "ipc"}, {Type: "uts"}, {Type: "mount"}, {Type: "cgroup"}},
+			Namespaces: namespaces,
 			MaskedPaths: []string{
 				"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
 				"/sys/firmware", "/proc/scsi",
@@ -46,11 +53,11 @@ func DefaultSpec() *Spec {
 
 // RootlessSpec is DefaultSpec for a caller that is not root: a user namespace in which uid and gid are root and nobody else exists, the host's network (a new one would have
 // no way out) and its /sys, no groups and no limits.
-func RootlessSpec(uid, gid uint32) *Spec {
-	s := DefaultSpec()
+func RootlessSpec(uid, gid uint32, cgroup bool) *Spec {
+	s := DefaultSpec(cgroup)
 	l := s.Linux
 	l.Resources = nil
-	l.Namespaces = []Namespace{{Type: "pid"}, {Type: "ipc"}, {Type: "uts"}, {Type: "mount"}, {Type: "cgroup"}, {Type: "user"}}
+	l.Namespaces = append(slices.DeleteFunc(l.Namespaces, func(n Namespace) bool { return n.Type == "network" }), Namespace{Type: "user"})
 	l.UIDMappings = []IDMapping{{ContainerID: 0, HostID: uid, Size: 1}}
 	l.GIDMappings = []IDMapping{{ContainerID: 0, HostID: gid, Size: 1}}
 	mounts := s.Mounts[:0]

@@ -153,13 +153,17 @@ func (l *limits) cpu(r *Resources) error {
 }
 
 // pids: in versions of the specification before 1.3 zero stands for no limit, which is what clients that write it mean.
+// Since then it is a limit, of one task: systemd has no TasksMax of zero, and so runc takes one with either manager.
 func (l *limits) pids(r *Resources) error {
 	if r.Pids == nil || r.Pids.Limit == nil {
 		return nil
 	}
 	limit := *r.Pids.Limit
-	if limit < 0 || limit == 0 && !l.pidsZero {
+	switch {
+	case limit < 0, limit == 0 && !l.pidsZero:
 		limit = -1
+	case limit == 0:
+		limit = 1
 	}
 	l.out.Pids = &limit
 	return nil

@@ -169,7 +169,8 @@ func parseRule(d *documentRule, path string) (Rule, error) {
 		}
 		if r.Action == UserNotify && name == "write" {
 			return r, wrong(fmt.Sprintf("%s.names[%d]", path, i),
-				"write cannot have SCMP_ACT_NOTIFY: the runtime needs it to hand the listener over; any other call can")
+				"SCMP_ACT_NOTIFY cannot be used for the write syscall: the runtime needs it to hand the listener over; "+
+					"any other call can have it")
 		}
 	}
 	for i, a := range d.Args {

@@ -96,7 +96,7 @@ func TestBadProfiles(t *testing.T) {
 		"relative path": {`{"listenerPath":"a",` + rule(`"names":["mount"],"action":"SCMP_ACT_NOTIFY"`)[1:],
 			`.listenerPath: "a": want an absolute path`},
 		"notify for write": {rule(`"names":["read","write"],"action":"SCMP_ACT_NOTIFY"`),
-			".syscalls[1].names[1]: write cannot have SCMP_ACT_NOTIFY"},
+			".syscalls[1].names[1]: SCMP_ACT_NOTIFY cannot be used for the write syscall"},
 		"no names": {rule(`"action":"SCMP_ACT_LOG"`),
 			".syscalls[1].names: missing: want the names of at least one system call"},
 		"empty name": {rule(`"names":[""],"action":"SCMP_ACT_LOG"`),

@@ -166,7 +166,7 @@ func TestProtectionsReplaced(t *testing.T) {
 		mounts []any     // in place of the usual ones
 		more   map[string]any
 	}{
-		"must be mounted on an ordinary directory": {link: [2]string{"proc", "/tmp"}},
+		"must be mounted on ordinary directory": {link: [2]string{"proc", "/tmp"}},
 		"may only be a procfs":                     {more: map[string]any{"destination": "/proc", "type": "tmpfs", "source": "tmpfs"}},
 		"inside /proc":                             {more: map[string]any{"destination": "/proc/sys", "type": "tmpfs", "source": "tmpfs"}},
 		"is not the null device": {

@@ -1,0 +1,242 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// wordCase is a command that fails, or warns, in words that tools and people look for because runc says them.
+type wordCase struct {
+	name  string
+	edit  func(t *testing.T, c map[string]any)
+	words []string
+}
+
+// startWords are those of a start.
+func startWords() []wordCase {
+	return []wordCase{
+		{"a program that is not in PATH", func(_ *testing.T, c map[string]any) { testenv.SetArgs(c, "nonexistent") },
+			[]string{`exec: \"nonexistent\": executable file not found in $PATH`}},
+		{"a program that is missing", func(_ *testing.T, c map[string]any) { testenv.SetArgs(c, "/nonexistent") },
+			[]string{`exec: \"/nonexistent\": stat /nonexistent: no such file or directory`}},
+		{"a program that is a directory", func(_ *testing.T, c map[string]any) { testenv.SetArgs(c, "/tmp") },
+			[]string{"/tmp", "is a directory"}},
+		{"a program that may not be executed", func(_ *testing.T, c map[string]any) { testenv.SetArgs(c, "/etc/passwd") },
+			[]string{"/etc/passwd", "permission denied"}},
+		{"an interpreter that is missing", func(t *testing.T, c map[string]any) {
+			testenv.SetArgs(c, "/run.sh")
+			script(t, c, "/run.sh", "#!/mmnnttbb foo bar\nsh\n")
+		}, []string{"exec /run.sh: no such file or directory"}},
+		{"the second createRuntime hook", twoHooks("createRuntime"), []string{"error running createRuntime hook #1: /bin/false"}},
+		{"the second prestart hook", twoHooks("prestart"), []string{"error running prestart hook #1: /bin/false"}},
+		{"the second createContainer hook", twoHooks("createContainer"), []string{"error running createContainer hook #1: /bin/false"}},
+		{"the second startContainer hook", twoHooks("startContainer"), []string{"error running startContainer hook #1: /bin/false"}},
+		{"the second poststart hook", twoHooks("poststart"), []string{"error running poststart hook #1: /bin/false"}},
+		{"a startContainer hook that the filter kills", func(_ *testing.T, c map[string]any) {
+			linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_PROCESS", -1, "mkdir", "mkdirat"))
+			setHook(c, "startContainer", 0, "/bin/mkdir", "mkdir", "/tmp/x")
+		}, []string{"error running startContainer hook #0", "bad system call"}},
+		{"proc on a link", func(t *testing.T, c map[string]any) {
+			root := c["root"].(map[string]any)["path"].(string)
+			if err := os.RemoveAll(filepath.Join(root, "proc")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink("/tmp", filepath.Join(root, "proc")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"must be mounted on ordinary directory"}},
+		{"a group with a process", func(t *testing.T, c map[string]any) {
+			group := ownGroup(t)
+			linux(c)["cgroupsPath"] = group.name
+			group.fill(t)
+		}, []string{"container's cgroup is not empty"}},
+		{"a group that is frozen", func(t *testing.T, c map[string]any) {
+			group := ownGroup(t)
+			linux(c)["cgroupsPath"] = group.name
+			group.freeze(t)
+		}, []string{"container's cgroup unexpectedly frozen"}},
+		{"an agent that is not there", func(_ *testing.T, c map[string]any) {
+			p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "chmod"))
+			p["listenerPath"] = "/nonexistent/agent"
+			linux(c)["seccomp"] = p
+		}, []string{"failed to connect with seccomp agent", "/nonexistent/agent", "no such file or directory"}},
+		{"an agent for the runtime's own calls", func(_ *testing.T, c map[string]any) {
+			p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "write"))
+			p["listenerPath"] = "/nonexistent/agent"
+			linux(c)["seccomp"] = p
+		}, []string{"SCMP_ACT_NOTIFY cannot be used for the write syscall"}},
+	}
+}
+
+// strange is a control group that somebody else has made, in the hierarchy that freezes.
+type strange struct{ name, path, file, frozen, thawed string }
+
+func ownGroup(t *testing.T) *strange {
+	t.Helper()
+	g := &strange{name: testenv.CgroupParent() + "/" + testenv.ID(t), file: "cgroup.freeze", frozen: "1", thawed: "0"}
+	g.path = "/sys/fs/cgroup" + g.name
+	if isDir("/sys/fs/cgroup/freezer") {
+		g.path, g.file, g.frozen, g.thawed = "/sys/fs/cgroup/freezer"+g.name, "freezer.state", "FROZEN", "THAWED"
+	}
+	must(t, os.MkdirAll(g.path, 0o755))
+	t.Cleanup(func() { eventually(t, "the group is gone", func() bool { return os.Remove(g.path) == nil }) })
+	return g
+}
+
+// fill has a process in the group until the test ends.
+func (g *strange) fill(t *testing.T) {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	start(t, cmd)
+	must(t, os.WriteFile(filepath.Join(g.path, "cgroup.procs"), []byte(strconv.Itoa(cmd.Process.Pid)), 0))
+}
+
+// freeze freezes the group until the test ends.
+func (g *strange) freeze(t *testing.T) {
+	t.Helper()
+	must(t, os.WriteFile(filepath.Join(g.path, g.file), []byte(g.frozen), 0))
+	t.Cleanup(func() { must(t, os.WriteFile(filepath.Join(g.path, g.file), []byte(g.thawed), 0)) })
+}
+
+// controllerOfV1 says whether a controller is one of cgroup v1 on this host.
+func controllerOfV1(name string) bool { return isDir("/sys/fs/cgroup/" + name) }
+
+func twoHooks(kind string) func(*testing.T, map[string]any) {
+	return func(t *testing.T, c map[string]any) {
+		setHook(c, kind, 0, "/bin/true", "true")
+		setHook(c, kind, 0, "/bin/false", "false")
+	}
+}
+
+func script(t *testing.T, c map[string]any, path, text string) {
+	t.Helper()
+	root := c["root"].(map[string]any)["path"].(string)
+	if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWordsOfAStart: every container is undone, and its error holds runc's words.
+func TestWordsOfAStart(t *testing.T) {
+	testenv.Root(t)
+	for _, c := range startWords() {
+		t.Run(c.name, func(t *testing.T) {
+			r, id := newRuntime(t), testenv.ID(t)
+			bundle := testenv.Bundle(t, testenv.Busybox(t), func(config map[string]any) { c.edit(t, config) })
+			r.fails(c.words, "run", "--bundle", bundle, id)
+			r.fails([]string{"container does not exist"}, "state", id)
+		})
+	}
+}
+
+// TestWordsOfUnified: what v2 alone has is an invalid configuration where a controller is one of v1.
+func TestWordsOfUnified(t *testing.T) {
+	if !controllerOfV1("memory") {
+		t.Skip("needs the controller memory in cgroup v1")
+	}
+	r := newRuntime(t)
+	bundle := shell(t, "true", func(c map[string]any) {
+		linux(c)["resources"] = map[string]any{"unified": map[string]any{"memory.min": "131072"}}
+	})
+	r.fails([]string{"invalid configuration", "memory.min"}, "run", "--bundle", bundle, testenv.ID(t))
+}
+
+// TestWordsOfCapabilities: an ambient capability that is not inheritable is a warning, and the others are there.
+func TestWordsOfCapabilities(t *testing.T) {
+	r := newRuntime(t)
+	bundle := shell(t, "grep CapAmb /proc/self/status", func(c map[string]any) {
+		caps := process(c)["capabilities"].(map[string]any)
+		caps["inheritable"] = []any{"CAP_KILL"}
+		caps["ambient"] = []any{"CAP_KILL", "CAP_CHOWN"}
+	})
+	o := r.do("run", "--bundle", bundle, testenv.ID(t))
+	if o.status != 0 || o.stdout != "CapAmb:\t0000000000000020\n" {
+		t.Errorf("%+v", o)
+	}
+	contains(t, o.stderr, "level=warning", "can't raise ambient capability CAP_CHOWN: ")
+}
+
+// TestWordsOfCommands: what a running, a paused and a stopped container say.
+func TestWordsOfCommands(t *testing.T) {
+	r := newRuntime(t)
+	id, _ := r.sleeper(nil)
+	exec := func(words []string, args ...string) {
+		t.Helper()
+		o := r.do(append([]string{"exec"}, args...)...)
+		if o.status != 255 {
+			t.Errorf("exec %q: %+v", args, o)
+		}
+		contains(t, o.stderr, words...)
+	}
+	exec([]string{"bad sub cgroup path"}, "--cgroup", "..", id, "true")
+	exec([]string{"bad sub cgroup path"}, "--cgroup", "../sibling", id, "true")
+	exec([]string{"error adding pid ", "o such file or directory"}, "--cgroup", "nonexistent", id, "true")
+	if controllerOfV1("cpu") {
+		exec([]string{"bad sub cgroup path"}, "--cgroup", "cpu:../sibling", id, "true")
+		exec([]string{"error adding pid ", "o such file or directory"}, "--cgroup", "cpu:nonexistent", id, "true")
+		exec([]string{"unknown controller "}, "--cgroup", "whaaat:/", id, "true")
+	}
+	script(t, map[string]any{"root": map[string]any{"path": r.stateOf(id)["rootfs"]}}, "/run.sh", "#!/mmnnttbb foo bar\n")
+	exec([]string{"exec /run.sh: no such file or directory"}, id, "/run.sh")
+	exec([]string{`exec: \"nonexistent\": executable file not found in $PATH`}, id, "nonexistent")
+
+	r.ok("pause", id)
+	exec([]string{"cannot exec in a paused container"}, id, "true")
+	r.ok("resume", id)
+	r.ok("kill", id, "KILL")
+	r.awaitStatus(id, "stopped")
+	r.fails([]string{"container not running"}, "kill", id)
+	r.ok("delete", id)
+	r.fails([]string{"container does not exist"}, "delete", id)
+	r.fails([]string{"No help topic for 'foo'"}, "foo", "-h")
+}
+
+// TestVersionLines: managers take the version from the first line and look for the beginnings of the others.
+func TestVersionLines(t *testing.T) {
+	o := newRuntime(t).do("--version")
+	lines := strings.Split(strings.TrimSuffix(o.stdout, "\n"), "\n")
+	if len(lines) != 4 || o.status != 0 {
+		t.Fatalf("%+v", o)
+	}
+	for i, begin := range []string{"handfast version ", "commit: ", "spec: 1.", "go: go"} {
+		if !strings.HasPrefix(lines[i], begin) || lines[i] == begin {
+			t.Errorf("line %d is %q; want it to begin with %q", i, lines[i], begin)
+		}
+	}
+}
+
+// TestDebugWords: what a start does step by step, and how this program is protected from the container meanwhile. With a
+// log file they are in it and nowhere else.
+func TestDebugWords(t *testing.T) {
+	words := []string{
+		"level=debug", "nsexec container setup", "child process in init()", "init: closing the pipe to signal completion",
+		"runc exeseal: using /proc/self/exe clone",
+	}
+	bundle := shell(t, "echo Hello", nil)
+	o := newRuntime(t, "--debug").do("run", "--bundle", bundle, testenv.ID(t))
+	if o.stdout != "Hello\n" || o.status != 0 {
+		t.Errorf("%+v", o)
+	}
+	contains(t, o.stderr, words...)
+
+	log := filepath.Join(testenv.Dir(t), "log")
+	o = newRuntime(t, "--debug", "--log", log, "--log-format", "json").do("run", "--bundle", bundle, testenv.ID(t))
+	if o.stderr != "" || o.status != 0 {
+		t.Errorf("%+v", o)
+	}
+	data, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words[0] = `"level":"debug"`
+	contains(t, string(data), words...)
+	if o := newRuntime(t).do("run", "--bundle", bundle, testenv.ID(t)); o.stderr != "" {
+		t.Errorf("without --debug: %q", o.stderr)
+	}
+}
