@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// annotationPrefix begins the annotations that set properties of the unit; what follows is the property's name, and the annotation's value is the property's in GVariant's text format.
-const annotationPrefix = "org.systemd.property."
+// AnnotationPrefix begins the annotations that set properties of the unit; what follows is the property's name, and the annotation's value is the property's in GVariant's text format.
+const AnnotationPrefix = "org.systemd.property."
 
 // SubAnnotation names the group below the unit's own that the container's processes shall be in.
 const SubAnnotation = "run.oci.systemd.subgroup"
@@ -20,7 +20,7 @@ const SubAnnotation = "run.oci.systemd.subgroup"
 func FromAnnotations(all map[string]string) ([]Property, error) {
 	var out []Property
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		name, ok := strings.CutPrefix(key, annotationPrefix)
+		name, ok := strings.CutPrefix(key, AnnotationPrefix)
 		if !ok {
 			continue
 		}

@@ -111,7 +111,7 @@ func TestAnnotations(t *testing.T) {
 		"PIDs": {"[uint32 1]", "itself"}, "Slice": {"'x.slice'", "itself"}, "ab": {"1", "name of a property"}, "A_b": {"1", "name of a property"}, "TimeoutStopSec": {"-1", "0 or more"},
 		"RuntimeMaxSec": {"'1'", "number of seconds"}, "WatchdogSec": {"uint64 18446744073709551615", "more than fit"}, "FooSec": {"nan", "0 or more"}, "Description": {"x", "no value"},
 	} {
-		all, err := FromAnnotations(map[string]string{annotationPrefix + key: c[0]})
+		all, err := FromAnnotations(map[string]string{AnnotationPrefix + key: c[0]})
 		if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), c[1]) || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s=%s: %v, %v; want an error with %q", key, c[0], all, err, c[1])
 		}

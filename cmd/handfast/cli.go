@@ -79,7 +79,7 @@ func runMain(args []string) int {
 	if errors.Is(err, flag.ErrHelp) {
 		in.help, err = true, nil
 	}
-	options := log.Options{Path: in.settings.log, Format: in.logFormat, Debug: in.debug}
+	options := log.Options{Path: in.settings.log, Format: in.logFormat, Level: in.logLevel, Debug: in.debug}
 	if err == nil {
 		if err = checkRoom(in.command); err != nil {
 			options.Path = "" // there may be no descriptor for it

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -38,7 +39,7 @@ func interruptible() context.Context {
 
 func (in *invocation) createOptions() lifecycle.CreateOptions {
 	return lifecycle.CreateOptions{
-		ID: in.args[0], Bundle: in.bundle, PIDFile: in.pidFile, ConsoleSocket: in.consoleSocket,
+		ID: in.args[0], Bundle: in.bundle, Config: in.config, PIDFile: in.pidFile, ConsoleSocket: in.consoleSocket,
 		PIDFDSocket: in.pidfdSocket, PreserveFDs: in.preserveFDs, NoPivot: in.noPivot, NoNewKeyring: in.noNewKeyring, Trace: in.trace,
 	}
 }
@@ -89,23 +90,37 @@ func (in *invocation) kill() (int, error) {
 			return failed, err
 		}
 	}
-	r, err := in.runtime()
-	if err != nil {
-		return failed, err
-	}
-	return 0, r.Kill(in.args[0], sig, in.all)
+	return in.each(in.args[:1], func(r *lifecycle.Runtime, id string) error { return r.Kill(id, sig, in.all) })
 }
 
-// delete goes on after an error, so that one container that cannot be deleted does not keep the others.
 func (in *invocation) delete() (int, error) {
+	return in.each(in.args, func(r *lifecycle.Runtime, id string) error { return r.Delete(id, in.force) })
+}
+
+// each does something to every container that is named, or with --regex to all that match. It goes on after an error, so
+// that one container does not keep the others.
+func (in *invocation) each(names []string, do func(r *lifecycle.Runtime, id string) error) (int, error) {
 	r, err := in.runtime()
 	if err != nil {
 		return failed, err
 	}
+	ids := names
+	if in.regex {
+		ids = nil
+		for _, expression := range names {
+			matching, err := r.Matching(expression)
+			if err != nil {
+				return failed, err
+			}
+			ids = append(ids, matching...)
+		}
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+	}
 	var errs []error
-	for _, id := range in.args {
-		if err := r.Delete(id, in.force); err != nil {
-			if len(in.args) > 1 {
+	for _, id := range ids {
+		if err := do(r, id); err != nil {
+			if len(ids) > 1 || in.regex {
 				err = fmt.Errorf("%s: %w", id, err)
 			}
 			errs = append(errs, err)

@@ -23,7 +23,8 @@ type settings struct {
 	processFile, cwd, user, pidfdSocket           string
 	processLabel, apparmor                        string
 	env, additionalGIDs, caps, execCgroups        []string
-	tty, noNewPrivs, ignorePaused                 bool
+	tty, noNewPrivs, ignorePaused, regex          bool
+	config, logLevel                              string
 	interval, pressure                            string
 	once                                          bool
 	tap                                           bool

@@ -19,10 +19,11 @@ func globalOptions() []option {
 	return []option{
 		{"root", "", "DIR", "where the state of containers is stored; it should be on a tmpfs (default /run/handfast, or $XDG_RUNTIME_DIR/handfast for a plain user)",
 			func(s *settings) any { return &s.root }},
-		{"log", "", "FILE", "append log lines to FILE; without it errors and warnings go to standard error",
+		{"log", "", "FILE", "append log lines to FILE, or send them to journald: or syslog:, with what stands behind the colon for a name; without it errors and warnings go to standard error",
 			func(s *settings) any { return &s.log }},
 		{"log-format", "", "FORMAT", "text, or json: one object a line with level, msg and time", func(s *settings) any { return &s.logFormat }},
-		{"debug", "", "", "log what is being done, too", func(s *settings) any { return &s.debug }},
+		{"log-level", "", "LEVEL", "the least grave lines that are logged: error, warning (the default) or debug", func(s *settings) any { return &s.logLevel }},
+		{"debug", "", "", "log what is being done, too: --log-level debug", func(s *settings) any { return &s.debug }},
 		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit was asked for (default auto: for a plain user)",
 			func(s *settings) any { return &s.rootless }},
 		{"cgroup-manager", "", "WHO", "who makes cgroups: cgroupfs (the default: this program), systemd, or disabled (nobody: containers stay in the caller's, and limits are refused)",
@@ -41,6 +42,7 @@ func helpOption() option {
 func createOptions() []option {
 	return []option{
 		{"bundle", "b", "DIR", "the bundle: the directory that holds config.json (default: the working directory)", func(s *settings) any { return &s.bundle }},
+		{"config", "", "FILE", "take the configuration from FILE, in place of the bundle's config.json", func(s *settings) any { return &s.config }},
 		{"pid-file", "", "FILE", "write the process id of the container to FILE, as a whole and before this command ends", func(s *settings) any { return &s.pidFile }},
 		{"console-socket", "", "SOCKET", "send the master of the container's terminal over this Unix socket", func(s *settings) any { return &s.consoleSocket }},
 		pidfdSocketOption(),
@@ -89,6 +91,11 @@ func execOptions() []option {
 	}
 }
 
+func regexOption(what string) option {
+	return option{"regex", "r", "", "ID is a regular expression (RE2): " + what + " every container whose id it matches; it is no error if there is none",
+		func(s *settings) any { return &s.regex }}
+}
+
 func formatOption(what string) option {
 	return option{"format", "f", "FORMAT", what, func(s *settings) any { return &s.format }}
 }
@@ -112,12 +119,13 @@ func commands() []command {
 			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. KILL ends all processes of the container, " +
 				"also without a pid namespace of its own, and also those that its first process has left behind.",
 			options: []option{{"all", "a", "", "send the signal to every process of the container; no error if there is none",
-				func(s *settings) any { return &s.all }}},
+				func(s *settings) any { return &s.all }}, regexOption("send it to")},
 			run: (*invocation).kill},
 		{name: "delete", args: "ID...", min: 1, max: -1, summary: "remove what is left of containers",
 			details: "A container must be stopped, or created and never started.",
-			options: []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error", func(s *settings) any { return &s.force }}},
-			run:     (*invocation).delete},
+			options: []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error", func(s *settings) any { return &s.force }},
+				regexOption("remove")},
+			run: (*invocation).delete},
 		{name: "list", summary: "list the containers of this root directory",
 			options: []option{formatOption("table or json (default table)"), {"quiet", "q", "", "print ids only", func(s *settings) any { return &s.quiet }}},
 			run:     (*invocation).list},
@@ -170,6 +178,12 @@ func commands() []command {
 				{"socket", "", "TYPE", "stream, seqpacket or both (default both)", func(s *settings) any { return &s.socket }},
 				{"timeout", "", "SECONDS", "the longest wait for the child (default 5)", func(s *settings) any { return &s.timeout }},
 			}, run: (*invocation).conformance},
+		{name: "features", summary: "print what this runtime can do, for engines that ask",
+			details: "The form is that of the specification's features.md. It is about the program and not about the host, but for seccomp's supportedFlags.",
+			run:     (*invocation).features},
+		{name: "info", summary: "print what this runtime finds on the host",
+			options: []option{formatOption("text, or json (default text)")}, run: (*invocation).info},
+		{name: "version", summary: "print the version", run: (*invocation).showVersion},
 		{name: "help", args: "[COMMAND]", max: 1, summary: "print the help of a command", run: (*invocation).helpCommand},
 	}
 }

@@ -14,14 +14,20 @@ const specVersion = "1.3.0"
 // versionText is what container managers parse: a first line of three words, then "commit: " and "spec: ". Each is there
 // whatever is known, for who reads them counts lines.
 func versionText() string {
-	v, c := version, commit
+	v, c := stamps()
+	return "handfast version " + v + "\ncommit: " + c + "\nspec: " + specVersion + "\ngo: " + runtime.Version() + "\n"
+}
+
+// stamps are the version and the commit, unknown where nobody has stamped them.
+func stamps() (v, c string) {
+	v, c = version, commit
 	if v == "" {
 		v = "unknown"
 	}
 	if c == "" {
 		c = builtFrom()
 	}
-	return "handfast version " + v + "\ncommit: " + c + "\nspec: " + specVersion + "\ngo: " + runtime.Version() + "\n"
+	return v, c
 }
 
 // builtFrom is the commit that the go command recorded, or unknown.

@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -47,6 +49,50 @@ type Input struct {
 	// removed.
 	Dir   string
 	State []byte // JSON for standard input
+	// Stdout and Stderr are files that take what the hooks write, at their ends; empty: nobody does, but for the error of
+	// a hook that fails.
+	Stdout, Stderr string
+}
+
+// streams opens the files of in. The caller calls done.
+func (in *Input) streams(all io.Writer) (stdout, stderr io.Writer, done func(), err error) {
+	if in.Stdout == "" && in.Stderr == "" {
+		return all, all, func() {}, nil
+	}
+	both := &locked{w: all}
+	var files []*os.File
+	done = func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}
+	open := func(path string) (io.Writer, error) {
+		if path == "" {
+			return both, nil
+		}
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("file for the output of hooks: %w", err)
+		}
+		files = append(files, f)
+		return io.MultiWriter(f, both), nil
+	}
+	if stdout, err = open(in.Stdout); err == nil {
+		stderr, err = open(in.Stderr)
+	}
+	return stdout, stderr, done, err
+}
+
+// locked is a writer that two streams share.
+type locked struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // Run runs the hooks of one point of the life cycle in order and stops at the first that fails. name is that point,
@@ -98,12 +144,17 @@ func run(ctx context.Context, kind string, number int, h *container.Hook, in Inp
 		cmd.Dir = in.Dir
 	}
 	cmd.Stdin = bytes.NewReader(in.State)
-	cmd.Stdout, cmd.Stderr = &out, &out
+	stdout, stderr, done, err := in.streams(&out)
+	defer done()
+	if err != nil {
+		return fail(err)
+	}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = linger
 	// A group of its own: what the hook has started dies with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	err := cmd.Run()
+	err = cmd.Run()
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil:
 		return nil

@@ -20,6 +20,7 @@ const gateName = "start.sock"
 type CreateOptions struct {
 	ID            string
 	Bundle        string // directory; empty: the working directory
+	Config        string // the configuration's file; empty: config.json in the bundle
 	PIDFile       string // empty: none
 	ConsoleSocket string // empty: none
 	PIDFDSocket   string // empty: none
@@ -47,6 +48,7 @@ func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
 type creation struct {
 	r         *Runtime
 	o         CreateOptions
+	bundle    string // absolute path of its directory
 	convert   *oci.Converted
 	terminal  *terminal
 	trace     *tracer
@@ -85,7 +87,7 @@ func (c *creation) begin(detached, gated bool) (err error) {
 		return err
 	}
 	if !gated && c.state.NoProcess {
-		return inConfig(c.state.Bundle, errors.New("process: missing; run executes one, create does without"))
+		return c.inConfig(errors.New("process: missing; run executes one, create does without"))
 	}
 	if err := c.terminal.prepare(c.state.Console, detached, c.o.ConsoleSocket); err != nil {
 		return err

@@ -2,12 +2,13 @@ package lifecycle
 
 import (
 	"fmt"
-	"path/filepath"
+
+	"github.com/handfast/handfast/internal/oci"
 )
 
 // inConfig names the file that a wrong or refused property stands in.
-func inConfig(bundle string, err error) error {
-	return fmt.Errorf("%s: %w", filepath.Join(bundle, "config.json"), err)
+func (c *creation) inConfig(err error) error {
+	return fmt.Errorf("%s: %w", oci.ConfigFile(c.bundle, c.o.Config), err)
 }
 
 // errorList is several errors in one line, the first cause first. errors.Is reaches all of them.

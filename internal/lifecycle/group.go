@@ -29,7 +29,7 @@ func (c *creation) makeGroup() error {
 	}
 	writes, err := cgroupfs.Plan(c.layout, &limits)
 	if err != nil {
-		return inConfig(c.state.Bundle, fmt.Errorf("invalid configuration: %w", err))
+		return c.inConfig(fmt.Errorf("invalid configuration: %w", err))
 	}
 	group, err := cgroupfs.Create(c.layout, c.convert.CgroupPath)
 	if err != nil {
@@ -43,7 +43,7 @@ func (c *creation) makeGroup() error {
 			if given {
 				what = "linux.cgroupsPath and linux.resources"
 			}
-			return inConfig(c.state.Bundle, fmt.Errorf("linux.cgroupsPath: the group %s may not be made "+
+			return c.inConfig(fmt.Errorf("linux.cgroupsPath: the group %s may not be made "+
 				"(leave out %s as a plain user, or have the group delegated): %w", c.convert.CgroupPath, what, skipped[0].Err))
 		}
 		if len(skipped) == len(c.layout.Hierarchies) {

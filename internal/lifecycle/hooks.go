@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/handfast/handfast/internal/hooks"
+	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -28,5 +29,5 @@ func (r *Runtime) poststart(ctx context.Context, s *state.State) error {
 // hookInput is what the hooks that run in this process's namespaces get: the state, and the bundle to work in.
 func hookInput(s *state.State, status string) (hooks.Input, error) {
 	text, err := json.Marshal(s.Hook(status))
-	return hooks.Input{Dir: s.Bundle, State: text}, err
+	return hooks.Input{Dir: s.Bundle, State: text, Stdout: s.Annotations[oci.HookStdout], Stderr: s.Annotations[oci.HookStderr]}, err
 }

@@ -17,17 +17,18 @@ import (
 
 // load reads the bundle and decides what its configuration means. Nothing is made.
 func (c *creation) load() error {
-	spec, bundle, err := oci.LoadBundle(c.o.Bundle)
+	spec, bundle, err := oci.LoadBundle(c.o.Bundle, c.o.Config)
 	if err != nil {
 		return err
 	}
+	c.bundle = bundle
 	host, err := c.hostFacts(spec)
 	if err != nil {
 		return err
 	}
 	c.convert, err = oci.Convert(spec, oci.Options{Bundle: bundle, ID: c.o.ID, NoPivot: c.o.NoPivot, PreserveFDs: c.o.PreserveFDs, Host: host})
 	if err != nil {
-		return inConfig(bundle, err)
+		return c.inConfig(err)
 	}
 	if err := c.addListening(); err != nil {
 		return err
@@ -36,7 +37,7 @@ func (c *creation) load() error {
 		return err
 	}
 	if err := c.makeFilter(c.convert.Seccomp); err != nil {
-		return inConfig(bundle, err)
+		return c.inConfig(err)
 	}
 	for _, w := range c.convert.Warnings {
 		c.r.Log.Warnf("%s", w)
@@ -61,7 +62,7 @@ func (c *creation) load() error {
 		}
 		// More than execve(2) takes (three quarters of _STK_LIM, Linux fs/exec.c), and a state that later commands could not read.
 		if n := len(c.state.Process); n > processLimit {
-			return inConfig(bundle, fmt.Errorf("process: %d bytes; want at most %d", n, processLimit))
+			return c.inConfig(fmt.Errorf("process: %d bytes; want at most %d", n, processLimit))
 		}
 	}
 	return nil

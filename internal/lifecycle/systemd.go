@@ -50,11 +50,11 @@ func (c *creation) planUnit(limits *cgroupfs.Resources) error {
 		u.writes, err = cgroupfs.Plan(c.layout, limits)
 	}
 	if err != nil {
-		return inConfig(c.state.Bundle, fmt.Errorf("linux.resources: %w", err))
+		return c.inConfig(fmt.Errorf("linux.resources: %w", err))
 	}
 	more, err := systemd.FromAnnotations(c.state.Annotations)
 	if err != nil {
-		return inConfig(c.state.Bundle, err)
+		return c.inConfig(err)
 	}
 	for _, p := range all {
 		// As with split: the child itself needs a few threads.

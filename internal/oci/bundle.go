@@ -13,9 +13,10 @@ import (
 // configLimit bounds what is read of a configuration. The largest that clients write are below 100 KiB.
 const configLimit = 16 << 20
 
-// LoadBundle reads config.json in a bundle's directory. The second result is the bundle's absolute path.
+// LoadBundle reads the configuration of a bundle's directory: config.json in it, or the file that config names, counted
+// from the working directory. The second result is the bundle's absolute path.
 // Errors say which file; errors.Is reaches the errno of a file that cannot be read.
-func LoadBundle(dir string) (*Spec, string, error) {
+func LoadBundle(dir, config string) (*Spec, string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, "", fmt.Errorf("bundle %s: %w", dir, err)
@@ -23,13 +24,21 @@ func LoadBundle(dir string) (*Spec, string, error) {
 	if err := directory("bundle", abs); err != nil {
 		return nil, "", err
 	}
-	file := filepath.Join(abs, "config.json")
+	file := ConfigFile(abs, config)
 	data, err := readRegular(file)
 	if err != nil {
 		return nil, "", fmt.Errorf("bundle: %w", err)
 	}
 	spec, err := Decode(data, file)
 	return spec, abs, err
+}
+
+// ConfigFile is the path of a bundle's configuration, see LoadBundle.
+func ConfigFile(bundle, config string) string {
+	if config != "" {
+		return config
+	}
+	return filepath.Join(bundle, "config.json")
 }
 
 // LoadProcess reads a file that holds only a process.

@@ -43,7 +43,7 @@ func TestLoadBundle(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s, abs, err := LoadBundle(c.dir)
+		s, abs, err := LoadBundle(c.dir, "")
 		if got := text(err); got != c.want || c.is != nil && !errors.Is(err, c.is) {
 			t.Errorf("%s\ngot  %s\nwant %s (%v)", c.name, got, c.want, c.is)
 		}

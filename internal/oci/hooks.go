@@ -8,31 +8,65 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
+// hookLists are the points of the life cycle that have hooks, in their order: where they stand and where they go.
+var hookLists = [...]struct {
+	name string
+	of   func(*Hooks) *[]Hook
+	into func(*conversion) *[]container.Hook
+}{
+	{"prestart", func(h *Hooks) *[]Hook { return &h.Prestart }, func(c *conversion) *[]container.Hook { return &c.out.Hooks.Prestart }},
+	{"createRuntime", func(h *Hooks) *[]Hook { return &h.CreateRuntime },
+		func(c *conversion) *[]container.Hook { return &c.out.Hooks.CreateRuntime }},
+	{"createContainer", func(h *Hooks) *[]Hook { return &h.CreateContainer },
+		func(c *conversion) *[]container.Hook { return &c.cfg.Hooks.CreateContainer }},
+	{"startContainer", func(h *Hooks) *[]Hook { return &h.StartContainer },
+		func(c *conversion) *[]container.Hook { return &c.cfg.Hooks.StartContainer }},
+	{"poststart", func(h *Hooks) *[]Hook { return &h.Poststart }, func(c *conversion) *[]container.Hook { return &c.out.Hooks.Poststart }},
+	{"poststop", func(h *Hooks) *[]Hook { return &h.Poststop }, func(c *conversion) *[]container.Hook { return &c.out.Hooks.Poststop }},
+}
+
+// The annotations that name files for what hooks write, as with crun.
+const (
+	HookStdout = "run.oci.hooks.stdout"
+	HookStderr = "run.oci.hooks.stderr"
+)
+
+// hookOutput checks the annotations. The hooks that the child runs are in the container's namespaces, where the files
+// cannot be reached.
+func (c *conversion) hookOutput() error {
+	for _, name := range []string{HookStdout, HookStderr} {
+		file := c.spec.Annotations[name]
+		if file == "" {
+			continue
+		}
+		if !strings.HasPrefix(file, "/") {
+			return wrong("annotations."+name, "%q is not absolute", file)
+		}
+		if len(c.cfg.Hooks.CreateContainer)+len(c.cfg.Hooks.StartContainer) > 0 {
+			c.warn("annotations." + name + ": without effect on createContainer and startContainer hooks")
+		}
+	}
+	return nil
+}
+
 // hooks sorts the hooks by where they run: runtime.md "Lifecycle".
 func (c *conversion) hooks() error {
 	h := c.spec.Hooks
 	if h == nil {
 		return nil
 	}
-	for _, list := range [...]struct {
-		name string
-		in   []Hook
-		into *[]container.Hook
-	}{
-		{"prestart", h.Prestart, &c.out.Hooks.Prestart},
-		{"createRuntime", h.CreateRuntime, &c.out.Hooks.CreateRuntime},
-		{"createContainer", h.CreateContainer, &c.cfg.Hooks.CreateContainer},
-		{"startContainer", h.StartContainer, &c.cfg.Hooks.StartContainer},
-		{"poststart", h.Poststart, &c.out.Hooks.Poststart},
-		{"poststop", h.Poststop, &c.out.Hooks.Poststop},
-	} {
-		for i, in := range list.in {
+	for _, list := range hookLists {
+		into := list.into(c)
+		for i, in := range *list.of(h) {
 			out, err := hook(fmt.Sprintf("hooks.%s[%d]", list.name, i), in)
 			if err != nil {
 				return err
 			}
-			*list.into = append(*list.into, out)
+			*into = append(*into, out)
 		}
+	}
+	if err := c.hookOutput(); err != nil {
+		return err
 	}
 	c.cfg.Hooks.Runtime = len(c.out.Hooks.Prestart)+len(c.out.Hooks.CreateRuntime) > 0
 	if len(c.cfg.Hooks.CreateContainer)+len(c.cfg.Hooks.StartContainer) > 0 {

@@ -14,12 +14,16 @@ import (
 // nameLimit is __NEW_UTS_LEN of <linux/utsname.h>.
 const nameLimit = 64
 
+// namespaceTypes are the kinds of namespaces, namespaces(7).
+var namespaceTypes = []string{
+	container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS, container.NSUser, container.NSCgroup,
+	container.NSTime,
+}
+
 func (c *conversion) namespaces() error {
 	for i, ns := range c.linux.Namespaces {
 		at := fmt.Sprintf("linux.namespaces[%d]", i)
-		switch ns.Type {
-		case container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS, container.NSUser, container.NSCgroup, container.NSTime:
-		default:
+		if !slices.Contains(namespaceTypes, ns.Type) {
 			return wrong(at+".type", "%q is not known; want pid, network, mount, ipc, uts, user, cgroup or time", ns.Type)
 		}
 		for _, before := range c.linux.Namespaces[:i] {

@@ -50,28 +50,20 @@ func (a attr) apply(set, clear *uint64) {
 	*clear = *clear&^a.set | a.clear
 }
 
-// propagation is the MS_* value of a propagation option, zero for any other.
-func propagation(option string) uint64 {
-	switch option {
-	case "private":
-		return unix.MS_PRIVATE
-	case "rprivate":
-		return unix.MS_PRIVATE | unix.MS_REC
-	case "shared":
-		return unix.MS_SHARED
-	case "rshared":
-		return unix.MS_SHARED | unix.MS_REC
-	case "slave":
-		return unix.MS_SLAVE
-	case "rslave":
-		return unix.MS_SLAVE | unix.MS_REC
-	case "unbindable":
-		return unix.MS_UNBINDABLE
-	case "runbindable":
-		return unix.MS_UNBINDABLE | unix.MS_REC
-	}
-	return 0
+// propagations are the options that say what a mount sends and receives, by their MS_* values.
+var propagations = map[string]uint64{
+	"private":     unix.MS_PRIVATE,
+	"rprivate":    unix.MS_PRIVATE | unix.MS_REC,
+	"shared":      unix.MS_SHARED,
+	"rshared":     unix.MS_SHARED | unix.MS_REC,
+	"slave":       unix.MS_SLAVE,
+	"rslave":      unix.MS_SLAVE | unix.MS_REC,
+	"unbindable":  unix.MS_UNBINDABLE,
+	"runbindable": unix.MS_UNBINDABLE | unix.MS_REC,
 }
+
+// propagation is the MS_* value of a propagation option, zero for any other.
+func propagation(option string) uint64 { return propagations[option] }
 
 // joinPropagation is what two propagation options mean one after the other: the last counts, but a slave that becomes
 // shared is both, mount_namespaces(7).
@@ -82,23 +74,22 @@ func joinPropagation(first, then uint64) uint64 {
 	return then
 }
 
+// superblockFlags are the options that the kernel keeps per file system, fsconfig(2).
+var superblockFlags = map[string]struct {
+	name string // for fsconfig(2)
+	set  bool   // or cleared
+}{
+	"sync": {"sync", true}, "async": {"sync", false}, "dirsync": {"dirsync", true},
+	"lazytime": {"lazytime", true}, "nolazytime": {"lazytime", false},
+	"iversion": {"iversion", true}, "noiversion": {"iversion", false},
+	"mand": {"mand", true}, "nomand": {"mand", false},
+	"silent": {"silent", true}, "loud": {"silent", false},
+}
+
 // superblockFlag is the fsconfig(2) name of an option that the kernel keeps per file system, and whether the option sets or clears it.
 func superblockFlag(option string) (name string, set, found bool) {
-	switch option {
-	case "sync", "dirsync", "lazytime", "iversion", "mand", "silent":
-		return option, true, true
-	case "async":
-		return "sync", false, true
-	case "nolazytime":
-		return "lazytime", false, true
-	case "noiversion":
-		return "iversion", false, true
-	case "nomand":
-		return "mand", false, true
-	case "loud":
-		return "silent", false, true
-	}
-	return "", false, false
+	f, found := superblockFlags[option]
+	return f.name, f.set, found
 }
 
 // virtual says whether a file system has no device behind it that "ro" should keep from being written: for these the attribute of the mount is all there is to ask for, and a

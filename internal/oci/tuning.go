@@ -37,6 +37,13 @@ func (n constants) find(name string) (uint64, bool) {
 	return 0, false
 }
 
+func (n constants) names() (all []string) {
+	for _, e := range n {
+		all = append(all, e.name)
+	}
+	return all
+}
+
 func (n constants) String() string {
 	var b strings.Builder
 	for i, e := range n {

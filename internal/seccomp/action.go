@@ -152,6 +152,16 @@ func FlagNames() []string {
 	return names
 }
 
+// FlagByName is the flag of seccomp(2) by the name that profiles use; 0 for an unknown name.
+func FlagByName(name string) uint32 {
+	for _, f := range flagNames {
+		if f.name == name {
+			return f.flag
+		}
+	}
+	return 0
+}
+
 // flagString names the flags that are set.
 func flagString(flags uint32) string {
 	var set []string

@@ -1,0 +1,115 @@
+package oci
+
+import (
+	"maps"
+	"slices"
+)
+
+// Features is what a runtime can do, in the form that engines read: runtime-spec features.md and features-linux.md. What
+// it says is about the program, not about the host that it runs on, but for Seccomp.SupportedFlags.
+type Features struct {
+	OCIVersionMin string            `json:"ociVersionMin,omitempty"`
+	OCIVersionMax string            `json:"ociVersionMax,omitempty"`
+	Hooks         []string          `json:"hooks,omitempty"`
+	MountOptions  []string          `json:"mountOptions,omitempty"`
+	Linux         *LinuxFeatures    `json:"linux,omitempty"`
+	Annotations   map[string]string `json:"annotations,omitempty"`
+	// Unsafe are annotations of a configuration that reach beyond the container; one that ends in a dot is a prefix.
+	Unsafe []string `json:"potentiallyUnsafeConfigAnnotations,omitempty"`
+}
+
+// LinuxFeatures is the part of Features that is about Linux.
+type LinuxFeatures struct {
+	Namespaces      []string         `json:"namespaces,omitempty"`
+	Capabilities    []string         `json:"capabilities,omitempty"`
+	Cgroup          *CgroupFeatures  `json:"cgroup,omitempty"`
+	Seccomp         *SeccompFeatures `json:"seccomp,omitempty"`
+	Apparmor        *Enabled         `json:"apparmor,omitempty"`
+	Selinux         *Enabled         `json:"selinux,omitempty"`
+	IntelRdt        *RdtFeatures     `json:"intelRdt,omitempty"`
+	MemoryPolicy    *MemoryPolicies  `json:"memoryPolicy,omitempty"`
+	MountExtensions *MountExtensions `json:"mountExtensions,omitempty"`
+	NetDevices      *Enabled         `json:"netDevices,omitempty"`
+}
+
+// Enabled says of a feature whether it is there.
+type Enabled struct {
+	Enabled bool `json:"enabled"`
+}
+
+// CgroupFeatures says which control groups, and who may make them.
+type CgroupFeatures struct {
+	V1          bool `json:"v1"`
+	V2          bool `json:"v2"`
+	Systemd     bool `json:"systemd"`
+	SystemdUser bool `json:"systemdUser"`
+	Rdma        bool `json:"rdma"`
+}
+
+// SeccompFeatures are the words that linux.seccomp may use.
+type SeccompFeatures struct {
+	Enabled        bool     `json:"enabled"`
+	Actions        []string `json:"actions,omitempty"`
+	Operators      []string `json:"operators,omitempty"`
+	Archs          []string `json:"archs,omitempty"`
+	KnownFlags     []string `json:"knownFlags,omitempty"`
+	SupportedFlags []string `json:"supportedFlags,omitempty"` // by this kernel
+}
+
+// RdtFeatures says which members of linux.intelRdt are carried out.
+type RdtFeatures struct {
+	Enabled    bool `json:"enabled"`
+	Schemata   bool `json:"schemata"`
+	Monitoring bool `json:"monitoring"`
+}
+
+// MemoryPolicies are the words that linux.memoryPolicy may use.
+type MemoryPolicies struct {
+	Modes []string `json:"modes,omitempty"`
+	Flags []string `json:"flags,omitempty"`
+}
+
+// MountExtensions says which mounts beyond mount(2) there are.
+type MountExtensions struct {
+	IDMap *Enabled `json:"idmap,omitempty"`
+}
+
+// KnownFeatures is what Convert carries out, made of the tables by which it does where there is one.
+// Seccomp and the annotations are the caller's to add.
+func KnownFeatures() *Features {
+	f := &Features{
+		OCIVersionMin: "1.0.0", OCIVersionMax: Version,
+		MountOptions: knownMountOptions(),
+		Linux: &LinuxFeatures{
+			Namespaces: slices.Clone(namespaceTypes),
+			Cgroup:     &CgroupFeatures{V1: true, V2: true, Systemd: true, SystemdUser: true, Rdma: true},
+			Apparmor:   &Enabled{true}, Selinux: &Enabled{true},
+			IntelRdt:        &RdtFeatures{Enabled: true, Schemata: true, Monitoring: true},
+			MemoryPolicy:    &MemoryPolicies{Modes: memoryModes.names(), Flags: memoryFlags.names()},
+			MountExtensions: &MountExtensions{IDMap: &Enabled{true}},
+			NetDevices:      &Enabled{true},
+		},
+	}
+	for _, list := range hookLists {
+		f.Hooks = append(f.Hooks, list.name)
+	}
+	for _, name := range capabilityNames {
+		f.Linux.Capabilities = append(f.Linux.Capabilities, "CAP_"+name)
+	}
+	return f
+}
+
+// otherOptions are the mount options that are in no table but in conversion.option and Convert's look at idmap.
+var otherOptions = []string{"bind", "rbind", "defaults", "remount", "tmpcopyup", "idmap", "ridmap"}
+
+func knownMountOptions() []string {
+	var all []string
+	for _, a := range attrs {
+		all = append(all, a.name, "r"+a.name)
+	}
+	all = slices.AppendSeq(all, maps.Keys(propagations))
+	all = slices.AppendSeq(all, maps.Keys(superblockFlags))
+	all = append(all, otherOptions...)
+	slices.Sort(all)
+	return all
+}
