@@ -63,6 +63,7 @@ type creation struct {
 	joinsLate bool             // the child begins outside of the group, see join
 	process   *spawn.Process
 	watch     *foreground // nil: the container does not run in the foreground
+	notifies  bool        // the container has a socket for its readiness
 	hooked    bool        // hooks have begun: poststop hooks have something to undo
 }
 
@@ -105,7 +106,7 @@ func (c *creation) begin(detached, gated bool) (err error) {
 	if c.dir, err = c.r.store().Create(&c.state); err != nil {
 		return err
 	}
-	if err := c.keepFilter(); err != nil {
+	if err := Join(c.keepFilter(), c.makeNotifyDir()); err != nil {
 		return Join(err, c.dir.Remove())
 	}
 	return nil

@@ -55,6 +55,7 @@ func (c *creation) load() error {
 		c.state.Keyring = "_ses." + c.o.ID
 		c.convert.Spawn.Container.Process.Keyring = c.state.Keyring
 	}
+	c.notifyMount()
 	if spec.Process != nil {
 		// What changes in the bundle from now on changes nothing in the container.
 		if c.state.Process, err = json.Marshal(spec.Process); err != nil {

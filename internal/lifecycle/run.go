@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,6 +36,11 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 			}
 		}
 	}
+	ready, err := listenForReadiness(c.dir.Path(""))
+	if err != nil {
+		return 0, Join(err, c.dir.Remove())
+	}
+	defer ready.close()
 	if err := c.make(ctx); err != nil {
 		return 0, err
 	}
@@ -44,7 +51,18 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 		return 0, Join(err, r.destroy(c.dir, &c.state))
 	}
 	if o.Detach {
-		return 0, c.process.Release()
+		pid := c.process.PID()
+		if err := Join(c.process.Release(), c.dir.Close()); err != nil {
+			return 0, err
+		}
+		return 0, r.awaitReadiness(ctx, ready, c.o.ID, pid, c.state.StartTime)
+	}
+	if ready != nil {
+		go func() {
+			if err := ready.tell(ctx, 0); err != nil && !errors.Is(err, os.ErrClosed) {
+				r.Log.Warnf("container %s: its readiness is not told: %v", c.o.ID, err)
+			}
+		}()
 	}
 	return c.foreground(o.Keep)
 }

@@ -30,6 +30,11 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 		return err
 	}
 	defer t.close()
+	ready, err := listenForReadiness(dir.Path(""))
+	if err != nil {
+		return err
+	}
+	defer ready.close()
 	if err := r.openGate(ctx, s, t); err != nil {
 		// The child ends by itself after an error of its own; where it was not asked, or does not answer, it is ended.
 		return Join(r.starved(err, s), r.end(s))
@@ -37,7 +42,8 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 	if err := r.poststart(ctx, s); err != nil {
 		return Join(err, r.destroy(dir, s))
 	}
-	return nil
+	_ = dir.Close() // other commands may change the container while it is waited for
+	return r.awaitReadiness(ctx, ready, id, s.PID, s.StartTime)
 }
 
 // openGate opens the gate of a created container, and hands the listener of its filter to the agent, where it has one.

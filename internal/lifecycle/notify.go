@@ -1,0 +1,215 @@
+package lifecycle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// A service manager learns from a datagram on the socket in NOTIFY_SOCKET that a service is ready (sd_notify(3)). The
+// container's program cannot reach that socket, and the manager takes the word of processes that it knows only. So the
+// runtime gives the container a socket of its own, in a directory beside the state that is bound into the container, and
+// hands the word on.
+const (
+	notifyVariable = "NOTIFY_SOCKET"
+	notifyDir      = "notify"      // beside the state
+	notifyInside   = "/run/notify" // what it is in the container, as with runc
+	notifyName     = "notify.sock"
+	// barrierPatience bounds the wait for the manager to have taken what it was told. As in runc, not to be there any more
+	// is worse than to be slow.
+	barrierPatience = 30 * time.Second
+)
+
+// notifyMount binds the directory into the container, where there is a manager to notify and a process that could.
+func (c *creation) notifyMount() {
+	if os.Getenv(notifyVariable) == "" || c.state.NoProcess {
+		return
+	}
+	if !c.ownMounts() {
+		c.r.Log.Warnf("%s: without a mount namespace the container cannot be given a socket: its readiness is not told",
+			notifyVariable)
+		return
+	}
+	cfg := &c.convert.Spawn.Container
+	cfg.Mounts = append(cfg.Mounts, container.Mount{
+		Destination: notifyInside, Source: filepath.Join(c.r.Root, c.o.ID, notifyDir), Bind: true,
+		Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_RDONLY,
+	})
+	cfg.Process.Env = append(cfg.Process.Env, notifyVariable+"="+notifyInside+"/"+notifyName)
+	c.notifies = true
+}
+
+// ownMounts says whether the container has a mount namespace of its own, new or joined.
+func (c *creation) ownMounts() bool {
+	for _, n := range c.convert.Spawn.Namespaces {
+		if n.Kind == container.NSMount {
+			return true
+		}
+	}
+	return false
+}
+
+// makeNotifyDir makes what notifyMount has promised to bind.
+func (c *creation) makeNotifyDir() error {
+	if !c.notifies {
+		return nil
+	}
+	path := c.dir.Path(notifyDir)
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755) // whatever the umask: the container's user must come through
+}
+
+// readiness is a container's socket, and the manager that waits to hear of it.
+type readiness struct {
+	manager string // address, as in NOTIFY_SOCKET
+	socket  *os.File
+}
+
+// listenForReadiness opens the container's socket, if it has been given one and somebody wants to know; nil: not so. It
+// comes before the program may run.
+func listenForReadiness(dir string) (*readiness, error) {
+	manager := os.Getenv(notifyVariable)
+	path := filepath.Join(dir, notifyDir)
+	if manager == "" {
+		return nil, nil
+	}
+	parent, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(parent)
+	if !strings.HasPrefix(manager, "/") && !strings.HasPrefix(manager, "@") {
+		return nil, fmt.Errorf("environment variable %s: %q is neither an absolute path nor an abstract socket: %w",
+			notifyVariable, manager, unix.EINVAL)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	socket := os.NewFile(uintptr(fd), "notify")
+	// Through the descriptor: a path of more than 107 bytes does not fit a socket address (unix(7)).
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(parent) + "/" + notifyName})
+	if err == nil {
+		err = unix.Fchmodat(parent, notifyName, 0o777, 0)
+	}
+	if err != nil {
+		_ = socket.Close()
+		return nil, &os.PathError{Op: "bind", Path: filepath.Join(path, notifyName), Err: err}
+	}
+	return &readiness{manager: manager, socket: socket}, nil
+}
+
+// tell waits until the container says that it is ready, and tells the manager; with a pid, also that this is the process
+// to watch from now on. It gives up with ctx.
+func (w *readiness) tell(ctx context.Context, pid int) error {
+	stop := context.AfterFunc(ctx, func() { _ = w.socket.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	message := make([]byte, 4096)
+	for {
+		n, err := w.socket.Read(message)
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return err
+		}
+		if ready, said := readyLine(message[:n]); said {
+			return w.handOn(ready, pid)
+		}
+	}
+}
+
+// readyLine finds the word in a datagram of lines NAME=value.
+func readyLine(message []byte) (line string, found bool) {
+	for l := range bytes.SplitSeq(message, []byte{'\n'}) {
+		if bytes.HasPrefix(l, []byte("READY=")) {
+			return string(l), true
+		}
+	}
+	return "", false
+}
+
+// handOn tells the manager, and waits until it has taken it: a process that has ended by then is nobody whom it knows.
+func (w *readiness) handOn(ready string, pid int) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	failed := func(op string, err error) error { return &os.PathError{Op: op, Path: w.manager, Err: err} }
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: w.manager}); err != nil {
+		return failed("connect", err)
+	}
+	text := ready + "\n"
+	if pid > 0 {
+		text += "MAINPID=" + strconv.Itoa(pid) + "\n"
+	}
+	if _, err := unix.SendmsgN(fd, []byte(text), nil, nil, unix.MSG_NOSIGNAL); err != nil {
+		return failed("sendmsg", err)
+	}
+	// sd_notify_barrier(3): the manager closes the descriptor when it has come to it.
+	mine, theirs, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer mine.Close()
+	_, err = unix.SendmsgN(fd, []byte("BARRIER=1\n"), unix.UnixRights(int(theirs.Fd())), nil, unix.MSG_NOSIGNAL)
+	_ = theirs.Close()
+	if err != nil {
+		return failed("sendmsg", err)
+	}
+	_ = mine.SetReadDeadline(time.Now().Add(barrierPatience))
+	_, _ = mine.Read(make([]byte, 1)) // one that does not know barriers has been waited for long enough
+	return nil
+}
+
+func (w *readiness) close() {
+	if w != nil {
+		_ = w.socket.Close()
+	}
+}
+
+// awaitReadiness is tell for a container that nobody else waits for: it also ends with the container's first process,
+// and that is an error, for the manager would wait in vain.
+func (r *Runtime) awaitReadiness(ctx context.Context, w *readiness, id string, pid int, started uint64) error {
+	if w == nil {
+		return nil
+	}
+	h, err := openProcess(pid, started)
+	if errors.Is(err, errGone) {
+		return fmt.Errorf("container %s: %w", id, errNeverReady)
+	}
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		if h.wait(ctx) == nil {
+			cancel(errNeverReady)
+		}
+	}()
+	if err := w.tell(ctx, pid); err != nil {
+		return fmt.Errorf("container %s: %w", id, err)
+	}
+	return nil
+}
+
+// errNeverReady is a container that ended first.
+var errNeverReady = errors.New("its process has ended and never said to " + notifyVariable + " that it is ready")
