@@ -5,33 +5,18 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
 // plainAttrs are the attributes of a mount that are one bit each, but for that of directories' access times.
-const plainAttrs = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC |
-	unix.MOUNT_ATTR_NOSYMFOLLOW
+const plainAttrs = sys.PlainAttrs
 
 // timeAttrs are those of access times.
 const timeAttrs = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
 
 // bindAttrs are the attributes that a bind mount sets and clears of those that it inherits from its source's mount.
-//
-// As soon as an option sets one, the mount gets what is named and nothing else, as with the remount by which runc and
-// crun do it: ro on a source that is nosuid gives ro. Options that only clear, such as the rw that managers give every
-// mount, clear what they name and keep the rest, as with runc 1.1, crun and mount(8); runc 1.2 clears the rest too.
-// Access times are kept unless an option is about them.
-func bindAttrs(m *container.Mount) (set, clear uint64) {
-	set, clear = m.Set, m.Clear
-	if set == 0 {
-		return set, clear
-	}
-	clear |= plainAttrs &^ set
-	if namesTimes(m) {
-		clear |= unix.MOUNT_ATTR_NODIRATIME &^ set
-	}
-	return set, clear
-}
+func bindAttrs(m *container.Mount) (set, clear uint64) { return sys.BindAttrs(m.Set, m.Clear) }
 
 // namesTimes says whether an option is about when access times are written: they are one field of the kernel, which
 // such an option clears first.

@@ -129,6 +129,20 @@ func (in *invocation) each(names []string, do func(r *lifecycle.Runtime, id stri
 	return 0, lifecycle.Join(errs...)
 }
 
+func (in *invocation) mounts() (int, error) {
+	r, err := in.runtime()
+	if err != nil {
+		return failed, err
+	}
+	switch in.args[0] {
+	case "add":
+		return 0, r.AddMounts(in.args[1], in.args[2])
+	case "remove":
+		return 0, r.RemoveMounts(in.args[1], in.args[2])
+	}
+	return failed, fmt.Errorf("mounts %q: want add or remove", in.args[0])
+}
+
 func (in *invocation) list() (int, error) {
 	if in.format != "" && in.format != "table" && in.format != "json" {
 		return failed, fmt.Errorf("list: --format %q: want table or json", in.format)

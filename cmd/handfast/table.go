@@ -146,6 +146,9 @@ func commands() []command {
 				{"pressure", "", "TRIGGERS", "tell when tasks stall: RESOURCE=STALL/WINDOW with cpu, memory or io, such as memory=150ms/2s,io:full=100ms/2s",
 					func(s *settings) any { return &s.pressure }},
 			}, run: (*invocation).events},
+		{name: "mounts", args: "add|remove ID FILE", min: 3, max: 3, summary: "give a running container mounts, or take them away",
+			details: "FILE holds mounts in the form of config.json's, as a list or as the member mounts of an object. Only what was added can be removed; of the file's mounts the destination counts then.",
+			run:     (*invocation).mounts},
 		{name: "spec", summary: "write a config.json to start from",
 			details: "Refuses to overwrite one.",
 			options: []option{

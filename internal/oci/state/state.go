@@ -52,6 +52,8 @@ type State struct {
 
 	RDT *rdt.Saved `json:"rdt,omitempty"` // class of cache and memory bandwidth; nil: that of the runtime
 
+	AddedMounts []AddedMount `json:"addedMounts,omitempty"` // that it was given later, in their order
+
 	Poststart []container.Hook `json:"poststart,omitempty"`
 	Poststop  []container.Hook `json:"poststop,omitempty"`
 }
@@ -81,6 +83,14 @@ func (s *Shared) Give(p *container.Process) {
 	if s != nil {
 		p.Personality, p.MemoryPolicy, p.Landlock = s.Personality, s.MemoryPolicy, s.Landlock
 	}
+}
+
+// AddedMount is a mount that a running container was given.
+type AddedMount struct {
+	Destination string `json:"destination"`
+	// Mount is its id (STATX_MNT_ID of statx(2)): the container can have the path lead elsewhere by the time it is removed.
+	// Zero: it is about to be mounted.
+	Mount uint64 `json:"mount,omitempty"`
 }
 
 // OCI is the answer of the command state, field by field as runc gives it (runtime.md "State" and four more).

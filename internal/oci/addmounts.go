@@ -1,0 +1,80 @@
+package oci
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// LoadMounts reads a file that holds mounts in the form of the configuration's: a list of them, or an object with the
+// member mounts.
+func LoadMounts(file string) ([]Mount, error) {
+	data, err := readRegular(file)
+	if err != nil {
+		return nil, fmt.Errorf("mounts: %w", err)
+	}
+	var list []Mount
+	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
+		var object struct {
+			Mounts []Mount `json:"mounts"`
+		}
+		err = decodeInto(data, file, &object)
+		list = object.Mounts
+	} else {
+		err = decodeInto(data, file, &list)
+	}
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("%s: %w", file, wrong("mounts", "none; want a list of mounts in the form of config.json's"))
+	}
+	return list, err
+}
+
+// ofTheHost are file systems that would show a container what the runtime sees: they are made by the container's own
+// processes or not at all.
+var ofTheHost = []string{"proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2"}
+
+// ConvertMounts decides what mounts mean that a running container shall have besides those that it began with. Relative
+// sources count from the bundle. userns says that the container has a user namespace of its own.
+func ConvertMounts(list []Mount, bundle string, userns bool) (out []container.Mount, warnings []string, err error) {
+	spec := &Spec{Linux: &Linux{Namespaces: []Namespace{{Type: container.NSMount}}}}
+	c := &conversion{spec: spec, linux: spec.Linux, opt: Options{Bundle: bundle}, out: &Converted{}}
+	c.cfg = &c.out.Spawn.Container
+	for i := range list {
+		at := fmt.Sprintf("mounts[%d]", i)
+		m, err := c.mount(at, &list[i])
+		if err == nil {
+			err = checkAdded(at, &m, userns)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, m)
+	}
+	return out, c.out.Warnings, nil
+}
+
+// checkAdded refuses what can be mounted only while a container is being made.
+func checkAdded(at string, m *container.Mount, userns bool) error {
+	switch {
+	case m.Destination == "/":
+		return wrong(at+".destination", `"/" is the container's root`)
+	case m.Destination == "/proc" || strings.HasPrefix(m.Destination, "/proc/"):
+		return wrong(at+".destination", "%q: nothing is mounted on /proc of a running container", m.Destination)
+	case m.Remount:
+		return wrong(at+".options", "remount changes a mount that is there, and this adds one")
+	case m.IDs != nil:
+		return wrong(at+".uidMappings", "a mount of a running container cannot have mappings of its own")
+	case m.Bind:
+		return nil
+	case slices.Contains(ofTheHost, m.Type):
+		return wrong(at+".type", "%q would show the host's in a running container; want a bind mount or another type", m.Type)
+	case m.CopyUp:
+		return wrong(at+".options", "tmpcopyup is for the mounts that a container begins with")
+	case userns:
+		return wrong(at+".type", "%q: a running container with a user namespace can be given bind mounts alone", m.Type)
+	}
+	return nil
+}
