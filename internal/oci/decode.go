@@ -84,7 +84,7 @@ func decodeInto(data []byte, file string, into any) error {
 		if strings.HasPrefix(got, "number ") && wantsNumber(wrongType.Type) {
 			got = strings.TrimPrefix(got, "number ")
 		}
-		return decodeError(data, file, at, property, "want "+want(wrongType.Type)+", got "+got)
+		return decodeError(data, file, at, property, "want "+want(wrongType.Type)+", got "+got+literal(got, data[min(at, len(data)):]))
 	case err != nil:
 		return decodeError(data, file, 0, "", err.Error())
 	}
@@ -107,6 +107,22 @@ func decodeError(data []byte, file string, at int, property, problem string) err
 	return &DecodeError{
 		File: file, Line: 1 + bytes.Count(before, []byte{'\n'}), Column: at - bytes.LastIndexByte(before, '\n'), Property: property, Problem: problem,
 	}
+}
+
+// literalLimit is how much of a wrong value a message shows.
+const literalLimit = 60
+
+// literal is the value at the beginning of data behind a space, where kind says that it is a scalar; nothing if it is
+// long.
+func literal(kind string, data []byte) string {
+	if kind != "string" && kind != "bool" && kind != "number" {
+		return ""
+	}
+	var v json.RawMessage
+	if json.NewDecoder(bytes.NewReader(data)).Decode(&v) != nil || len(v) > literalLimit {
+		return ""
+	}
+	return " " + string(v)
 }
 
 // want says in the user's words what a Go type takes.

@@ -26,5 +26,5 @@ func ExampleConvert() {
 func ExampleDecode() {
 	_, err := oci.Decode([]byte("{\n  \"process\": {\"args\": 5}\n}"), "config.json")
 	fmt.Println(err)
-	// Output: config.json:2:23: process.args: want a list of strings, got number
+	// Output: config.json:2:23: process.args: want a list of strings, got number 5
 }

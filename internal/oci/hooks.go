@@ -53,7 +53,7 @@ func (c *conversion) hookOutput() error {
 func (c *conversion) hooks() error {
 	h := c.spec.Hooks
 	if h == nil {
-		return nil
+		return c.hookOutput()
 	}
 	for _, list := range hookLists {
 		into := list.into(c)

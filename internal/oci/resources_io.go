@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/handfast/handfast/cgroupfs"
 )
@@ -100,9 +102,20 @@ func (l *limits) hugepages(r *Resources) error {
 		if slices.ContainsFunc(r.HugepageLimits[:i], func(o HugepageLimit) bool { return o.PageSize == h.PageSize }) {
 			return wrong(fmt.Sprintf("%shugepageLimits[%d].pageSize", resourcesAt, i), "%q stands twice", h.PageSize)
 		}
+		if !hugePageSize(h.PageSize) {
+			return wrong(fmt.Sprintf("%shugepageLimits[%d].pageSize", resourcesAt, i),
+				"%q; want a huge page size such as 2MB: a power of two and KB, MB or GB", h.PageSize)
+		}
 		l.out.Hugepages = append(l.out.Hugepages, cgroupfs.Hugepage(h))
 	}
 	return nil
+}
+
+// hugePageSize says whether some kernel could have huge pages of a size.
+func hugePageSize(size string) bool {
+	digits, unit := strings.TrimRight(size, "KMGB"), strings.TrimLeft(size, "0123456789")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return err == nil && n > 0 && n&(n-1) == 0 && digits[0] != '0' && (unit == "KB" || unit == "MB" || unit == "GB")
 }
 
 func (l *limits) network(r *Resources) error {

@@ -14,18 +14,25 @@ func decodeError(raw []byte, err error) error {
 	if !errors.As(err, &wrongType) {
 		return wrong("", "broken JSON: %v", err)
 	}
-	path := locate(raw, reflect.TypeFor[document](), "")
-	return wrong(path, "want %s, got %s", wanted(wrongType.Type), wrongType.Value)
+	path, part := locate(raw, reflect.TypeFor[document](), "")
+	got := wrongType.Value
+	if (got == "string" || got == "bool" || got == "number") && len(part) <= literalLimit {
+		got += " " + string(part)
+	}
+	return wrong(path, "want %s, got %s", wanted(wrongType.Type), got)
 }
 
-// locate is the path of the first part of raw that does not fit the type.
-func locate(raw []byte, t reflect.Type, path string) string {
+// literalLimit is how much of a wrong value a message shows.
+const literalLimit = 60
+
+// locate is the path of the first part of raw that does not fit the type, and that part.
+func locate(raw []byte, t reflect.Type, path string) (at string, part []byte) {
 	fits := func(raw []byte, t reflect.Type) bool { return json.Unmarshal(raw, reflect.New(t).Interface()) == nil }
 	switch t.Kind() {
 	case reflect.Struct:
 		var members map[string]json.RawMessage
 		if json.Unmarshal(raw, &members) != nil {
-			return path
+			return path, raw
 		}
 		for i := range t.NumField() {
 			name := t.Field(i).Tag.Get("json")
@@ -36,7 +43,7 @@ func locate(raw []byte, t reflect.Type, path string) string {
 	case reflect.Slice:
 		var elements []json.RawMessage
 		if json.Unmarshal(raw, &elements) != nil {
-			return path
+			return path, raw
 		}
 		for i, element := range elements {
 			if !fits(element, t.Elem()) {
@@ -44,7 +51,7 @@ func locate(raw []byte, t reflect.Type, path string) string {
 			}
 		}
 	}
-	return path
+	return path, raw
 }
 
 // wanted says in the user's words what a Go type takes.
