@@ -183,7 +183,7 @@ func TestPlainUser(t *testing.T) {
 	}
 	// A group that the configuration names is asked for, and not left out without a word.
 	edit(t, dir, func(c map[string]any) { linux(c)["cgroupsPath"] = "/named/here" })
-	const refused = "linux.cgroupsPath: the group /named/here may not be made"
+	const refused = "linux.cgroupsPath: unable to apply cgroup configuration: the group /named/here may not be made"
 	if o := finish(t, asUser("run", id)); o.status != 1 || !strings.Contains(o.stderr, refused) {
 		t.Errorf("a group that a plain user may not make: %+v", o)
 	}

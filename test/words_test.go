@@ -197,6 +197,21 @@ func TestWordsOfCommands(t *testing.T) {
 	r.fails([]string{"No help topic for 'foo'"}, "foo", "-h")
 }
 
+// TestHelpLines: the first two lines of every help are where tools look for the program and the command.
+func TestHelpLines(t *testing.T) {
+	r := newRuntime(t)
+	for _, command := range []string{
+		"create", "delete", "events", "exec", "kill", "list", "pause", "ps", "resume", "run", "spec", "start", "state", "update", "features",
+	} {
+		for _, option := range []string{"-h", "--help"} {
+			o := r.do(command, option)
+			if o.status != 0 || !strings.HasPrefix(o.stdout, "NAME:\n   handfast "+command+" - ") {
+				t.Errorf("%s %s: %+v", command, option, o)
+			}
+		}
+	}
+}
+
 // TestVersionLines: managers take the version from the first line and look for the beginnings of the others.
 func TestVersionLines(t *testing.T) {
 	o := newRuntime(t).do("--version")
