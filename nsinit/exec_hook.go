@@ -19,13 +19,13 @@ import (
 // program's. All that is what runc does.
 func (c *child) hook(s step) error {
 	if s.Stage == stageStart {
-		err := runHook(s.Hook, hookEnv(s.Hook, c.env), c.state("created"))
+		err := runHook(s.Hook, hookEnv(s.Hook, c.env), c.state("created"), c.hookOutput())
 		return hookFailed("startContainer", c.cfg.Hooks.StartContainer, s.Hook, err)
 	}
 	if err := unix.Fchdir(c.root.FD()); err != nil {
 		return op("fchdir", c.cfg.Root.Path, err)
 	}
-	err := runHook(s.Hook, hookEnv(s.Hook, c.cfg.Process.Env), c.state("creating"))
+	err := runHook(s.Hook, hookEnv(s.Hook, c.cfg.Process.Env), c.state("creating"), c.hookOutput())
 	if e := unix.Chdir("/"); e != nil && err == nil {
 		err = op("chdir", "/", e)
 	}
@@ -42,6 +42,16 @@ func hookFailed(kind string, all []container.Hook, h *container.Hook, err error)
 		number++
 	}
 	return fmt.Errorf("error running %s hook #%d: %w", kind, number, err)
+}
+
+// hookOutput are the descriptors that hooks write to, standard output and error; 0: none.
+func (c *child) hookOutput() (fds [2]int) {
+	for i, place := range [...]int{c.cfg.Hooks.StdoutFD, c.cfg.Hooks.StderrFD} {
+		if place > 0 {
+			fds[i] = c.fds[place-1]
+		}
+	}
+	return fds
 }
 
 func hookEnv(h *container.Hook, inherited []string) []string {
@@ -64,7 +74,7 @@ func (c *child) state(status string) []byte {
 	return fmt.Appendf(nil, `{"status":%q,"pid":%d%s%s`, status, unix.Getpid(), comma, rest)
 }
 
-func runHook(h *container.Hook, env []string, state []byte) error {
+func runHook(h *container.Hook, env []string, state []byte, files [2]int) error {
 	in, err := memoryFile("state", state)
 	if err != nil {
 		return err
@@ -76,6 +86,11 @@ func runHook(h *container.Hook, env []string, state []byte) error {
 		return err
 	}
 	defer sys.Close(out)
+	for i, fd := range files {
+		if fd == 0 {
+			files[i] = out
+		}
+	}
 	args := h.Args
 	if len(args) == 0 {
 		args = []string{h.Path}
@@ -83,7 +98,7 @@ func runHook(h *container.Hook, env []string, state []byte) error {
 	old := unix.Umask(0o022)
 	pidfd := -1
 	pid, _, err := syscall.StartProcess(h.Path, args, &syscall.ProcAttr{
-		Env: env, Files: []uintptr{uintptr(in), uintptr(out), uintptr(out)}, Sys: &syscall.SysProcAttr{PidFD: &pidfd},
+		Env: env, Files: []uintptr{uintptr(in), uintptr(files[0]), uintptr(files[1])}, Sys: &syscall.SysProcAttr{PidFD: &pidfd},
 	})
 	unix.Umask(old)
 	if err != nil {

@@ -58,14 +58,16 @@ func (c *child) become(cwd string) error {
 	return nil
 }
 
-// release closes what the set-up has opened, so that no path of the configuration can name it through procfs (CVE-2024-21626). What is left are the socket and the gate.
+// release closes what the set-up has opened, so that no path of the configuration can name it through procfs (CVE-2024-21626). What is left are the socket,
+// the gate, and what startContainer hooks write to.
 func (c *child) release() {
 	c.root.Close()
 	if c.empty != 0 {
 		sys.Close(c.empty)
 	}
 	for i, fd := range c.fds {
-		if i+1 != c.cfg.GateFD {
+		hooks := &c.cfg.Hooks
+		if i+1 != c.cfg.GateFD && (len(hooks.StartContainer) == 0 || i+1 != hooks.StdoutFD && i+1 != hooks.StderrFD) {
 			sys.Close(fd)
 		}
 	}

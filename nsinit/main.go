@@ -103,8 +103,13 @@ func (c *child) checkFDs() error {
 			return fmt.Errorf("namespaces: descriptor %d of %s did not come with the configuration", n.FD, n.Kind)
 		}
 	}
-	if c.cfg.GateFD < 0 || c.cfg.GateFD > len(c.fds) {
-		return fmt.Errorf("gateFD %d: of %d descriptors", c.cfg.GateFD, len(c.fds))
+	for _, f := range [...]struct {
+		name  string
+		place int
+	}{{"gateFD", c.cfg.GateFD}, {"hooks.stdoutFD", c.cfg.Hooks.StdoutFD}, {"hooks.stderrFD", c.cfg.Hooks.StderrFD}} {
+		if f.place < 0 || f.place > len(c.fds) {
+			return fmt.Errorf("%s %d: of %d descriptors", f.name, f.place, len(c.fds))
+		}
 	}
 	return nil
 }

@@ -40,6 +40,10 @@ type Config struct {
 	// Files are the child's standard input, output and error; nil entries are /dev/null. Start borrows them.
 	Files [3]*os.File
 
+	// HookFiles take what the hooks of Container write, standard output and error; nil entries: nobody does. Start borrows
+	// them.
+	HookFiles [2]*os.File
+
 	// PreserveFDs is how many of the caller's own descriptors, from 3 on, the program shall have under the same numbers. Start borrows them.
 	PreserveFDs int
 

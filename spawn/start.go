@@ -325,6 +325,13 @@ func (s *starter) config() (*container.Config, []int, error) {
 		fds = append(fds, int(s.gate.file.Fd()))
 		c.GateFD = len(fds)
 	}
+	for i, place := range [...]*int{&c.Hooks.StdoutFD, &c.Hooks.StderrFD} {
+		*place = 0
+		if f := s.cfg.HookFiles[i]; f != nil {
+			fds = append(fds, int(f.Fd()))
+			*place = len(fds)
+		}
+	}
 	return &c, fds, nil
 }
 

@@ -56,8 +56,8 @@ func TestCreateWithConfig(t *testing.T) {
 	r.fails([]string{other + ": ociVersion"}, "create", "--bundle", bundle, "--config", other, id)
 }
 
-// TestHookOutput: what hooks write goes to the files that annotations name, at their ends, in each point of the life cycle
-// at which the runtime itself runs them; and to the error of one that fails.
+// TestHookOutput: what hooks write goes to the files that annotations name, at their ends, in each point of the
+// life cycle; and to the error of one that fails.
 func TestHookOutput(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	dir := testenv.Dir(t)
@@ -65,12 +65,15 @@ func TestHookOutput(t *testing.T) {
 	must(t, os.WriteFile(stdout, []byte("before\n"), 0o600))
 	bundle := shell(t, "true", func(c map[string]any) {
 		c["annotations"] = map[string]any{"run.oci.hooks.stdout": stdout, "run.oci.hooks.stderr": stderr}
-		for _, kind := range []string{"prestart", "createRuntime", "poststart", "poststop"} {
+		for _, kind := range []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"} {
 			setHook(c, kind, 0, "/bin/sh", "sh", "-c", "echo "+kind+"; echo bad "+kind+" >&2")
 		}
 	})
-	r.ok("run", "--bundle", bundle, id)
-	want := "prestart\ncreateRuntime\npoststart\npoststop\n"
+	r.ok("create", "--bundle", bundle, id)
+	r.ok("start", id)
+	r.awaitStatus(id, "stopped")
+	r.ok("delete", id)
+	want := "prestart\ncreateRuntime\ncreateContainer\nstartContainer\npoststart\npoststop\n"
 	if data, err := os.ReadFile(stdout); err != nil || string(data) != "before\n"+want {
 		t.Errorf("%q, %v", data, err)
 	}
@@ -83,7 +86,7 @@ func TestHookOutput(t *testing.T) {
 		delete(c["hooks"].(map[string]any), "poststop")
 		c["annotations"].(map[string]any)["run.oci.hooks.stdout"] = "/nonexistent/file"
 	})
-	r.fails([]string{"prestart hook #0", "/nonexistent/file", "no such file or directory"}, "run", "--bundle", bundle, id)
+	r.fails([]string{"annotations.run.oci.hooks.stdout", "/nonexistent/file", "no such file or directory"}, "run", "--bundle", bundle, id)
 	edit(t, bundle, func(c map[string]any) { c["annotations"].(map[string]any)["run.oci.hooks.stdout"] = "relative" })
 	r.fails([]string{"annotations.run.oci.hooks.stdout", `relative`, "not absolute"}, "run", "--bundle", bundle, id)
 }

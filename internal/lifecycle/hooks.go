@@ -3,6 +3,8 @@ package lifecycle
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"os"
 
 	"github.com/handfast/handfast/internal/hooks"
 	"github.com/handfast/handfast/internal/oci"
@@ -20,6 +22,31 @@ func runHooks(ctx context.Context, kind string, list []container.Hook, s *state.
 		return err
 	}
 	return hooks.Run(ctx, kind, list, input)
+}
+
+// hookFiles opens what the hooks that the child runs write to. The caller closes them.
+func (c *creation) hookFiles() (files [2]*os.File, err error) {
+	h := &c.convert.Spawn.Container.Hooks
+	if len(h.CreateContainer)+len(h.StartContainer) == 0 {
+		return files, nil
+	}
+	for i, name := range [...]string{oci.HookStdout, oci.HookStderr} {
+		path := c.state.Annotations[name]
+		if path == "" {
+			continue
+		}
+		if files[i], err = hooks.OpenOutput(path); err != nil {
+			closeFiles(files)
+			return [2]*os.File{}, c.inConfig(fmt.Errorf("annotations.%s: %w", name, err))
+		}
+	}
+	return files, nil
+}
+
+func closeFiles(files [2]*os.File) {
+	for _, f := range files {
+		_ = f.Close() // nil is EINVAL
+	}
 }
 
 func (r *Runtime) poststart(ctx context.Context, s *state.State) error {

@@ -37,6 +37,11 @@ func (c *creation) spawn(ctx context.Context) error {
 	if !cfg.Container.Process.Terminal {
 		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
+	var err error
+	if cfg.HookFiles, err = c.hookFiles(); err != nil {
+		return err
+	}
+	defer closeFiles(cfg.HookFiles)
 	a := &agent{entry: c.filter, state: &c.state, status: state.Created}
 	cfg.Listener = a.listener()
 	if err := c.spawnIn(ctx, cfg); err != nil {

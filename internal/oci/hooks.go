@@ -31,8 +31,7 @@ const (
 	HookStderr = "run.oci.hooks.stderr"
 )
 
-// hookOutput checks the annotations. The hooks that the child runs are in the container's namespaces, where the files
-// cannot be reached.
+// hookOutput checks the annotations.
 func (c *conversion) hookOutput() error {
 	for _, name := range []string{HookStdout, HookStderr} {
 		file := c.spec.Annotations[name]
@@ -41,9 +40,6 @@ func (c *conversion) hookOutput() error {
 		}
 		if !strings.HasPrefix(file, "/") {
 			return wrong("annotations."+name, "%q is not absolute", file)
-		}
-		if len(c.cfg.Hooks.CreateContainer)+len(c.cfg.Hooks.StartContainer) > 0 {
-			c.warn("annotations." + name + ": without effect on createContainer and startContainer hooks")
 		}
 	}
 	return nil

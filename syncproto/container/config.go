@@ -175,6 +175,11 @@ type Hooks struct {
 	Runtime         bool   `sync:"runtime,omitempty"`
 	CreateContainer []Hook `sync:"createContainer,omitempty"`
 	StartContainer  []Hook `sync:"startContainer,omitempty"`
+
+	// StdoutFD and StderrFD are what the hooks that the child runs write to; zero: nothing but the error of one that fails
+	// shows what it wrote.
+	StdoutFD int `sync:"stdoutFD,omitempty"`
+	StderrFD int `sync:"stderrFD,omitempty"`
 }
 
 // Hook is one program to run with the state on its standard input.
