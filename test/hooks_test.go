@@ -212,7 +212,7 @@ func TestFailingPoststopIsAWarning(t *testing.T) {
 		setHook(c, "poststop", 0, "/bin/false", "false")
 		setHook(c, "poststop", 0, "/bin/touch", "touch", next)
 	}), id)
-	contains(t, o.stderr, "level=warning", "poststop[0]", "/bin/false")
+	contains(t, o.stderr, "level=warning", "poststop hook #0", "/bin/false")
 	if _, err := os.Stat(next); err != nil || o.status != 0 {
 		t.Errorf("%+v, %v", o, err)
 	}

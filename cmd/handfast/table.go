@@ -92,7 +92,7 @@ func execOptions() []option {
 }
 
 func regexOption(what string) option {
-	return option{"regex", "r", "", "ID is a regular expression (RE2): " + what + " every container whose id it matches; it is no error if there is none",
+	return option{"regex", "r", "", "ID is an extended regular expression: " + what + " every container whose id it matches; it is no error if there is none",
 		func(s *settings) any { return &s.regex }}
 }
 

@@ -2,13 +2,14 @@ package lifecycle
 
 import (
 	"fmt"
-	"regexp"
+
+	"github.com/handfast/handfast/internal/match"
 )
 
 // Matching are the ids of the containers that a regular expression matches anywhere in the id, in their order, damaged
 // ones included. That there is none is no error.
 func (r *Runtime) Matching(expression string) ([]string, error) {
-	match, err := regexp.Compile(expression)
+	e, err := match.Compile(expression)
 	if err != nil {
 		return nil, fmt.Errorf("--regex %q: %w", expression, err)
 	}
@@ -17,9 +18,9 @@ func (r *Runtime) Matching(expression string) ([]string, error) {
 		return nil, err
 	}
 	var ids []string
-	for _, e := range entries {
-		if match.MatchString(e.ID) {
-			ids = append(ids, e.ID)
+	for _, entry := range entries {
+		if e.Matches(entry.ID) {
+			ids = append(ids, entry.ID)
 		}
 	}
 	return ids, nil

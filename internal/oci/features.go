@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"maps"
 	"slices"
 )
 
@@ -107,8 +106,12 @@ func knownMountOptions() []string {
 	for _, a := range attrs {
 		all = append(all, a.name, "r"+a.name)
 	}
-	all = slices.AppendSeq(all, maps.Keys(propagations))
-	all = slices.AppendSeq(all, maps.Keys(superblockFlags))
+	for _, p := range propagations {
+		all = append(all, p.name)
+	}
+	for _, f := range superblockFlags {
+		all = append(all, f.option)
+	}
 	all = append(all, otherOptions...)
 	slices.Sort(all)
 	return all

@@ -51,19 +51,25 @@ func (a attr) apply(set, clear *uint64) {
 }
 
 // propagations are the options that say what a mount sends and receives, by their MS_* values.
-var propagations = map[string]uint64{
-	"private":     unix.MS_PRIVATE,
-	"rprivate":    unix.MS_PRIVATE | unix.MS_REC,
-	"shared":      unix.MS_SHARED,
-	"rshared":     unix.MS_SHARED | unix.MS_REC,
-	"slave":       unix.MS_SLAVE,
-	"rslave":      unix.MS_SLAVE | unix.MS_REC,
-	"unbindable":  unix.MS_UNBINDABLE,
-	"runbindable": unix.MS_UNBINDABLE | unix.MS_REC,
+var propagations = [...]struct {
+	name  string
+	value uint64
+}{
+	{"private", unix.MS_PRIVATE}, {"rprivate", unix.MS_PRIVATE | unix.MS_REC},
+	{"shared", unix.MS_SHARED}, {"rshared", unix.MS_SHARED | unix.MS_REC},
+	{"slave", unix.MS_SLAVE}, {"rslave", unix.MS_SLAVE | unix.MS_REC},
+	{"unbindable", unix.MS_UNBINDABLE}, {"runbindable", unix.MS_UNBINDABLE | unix.MS_REC},
 }
 
 // propagation is the MS_* value of a propagation option, zero for any other.
-func propagation(option string) uint64 { return propagations[option] }
+func propagation(option string) uint64 {
+	for _, p := range propagations {
+		if p.name == option {
+			return p.value
+		}
+	}
+	return 0
+}
 
 // joinPropagation is what two propagation options mean one after the other: the last counts, but a slave that becomes
 // shared is both, mount_namespaces(7).
@@ -74,22 +80,26 @@ func joinPropagation(first, then uint64) uint64 {
 	return then
 }
 
-// superblockFlags are the options that the kernel keeps per file system, fsconfig(2).
-var superblockFlags = map[string]struct {
-	name string // for fsconfig(2)
-	set  bool   // or cleared
+// superblockFlags are the options that the kernel keeps per file system, by their fsconfig(2) names.
+var superblockFlags = [...]struct {
+	option, name string
+	set          bool // or cleared
 }{
-	"sync": {"sync", true}, "async": {"sync", false}, "dirsync": {"dirsync", true},
-	"lazytime": {"lazytime", true}, "nolazytime": {"lazytime", false},
-	"iversion": {"iversion", true}, "noiversion": {"iversion", false},
-	"mand": {"mand", true}, "nomand": {"mand", false},
-	"silent": {"silent", true}, "loud": {"silent", false},
+	{"sync", "sync", true}, {"async", "sync", false}, {"dirsync", "dirsync", true},
+	{"lazytime", "lazytime", true}, {"nolazytime", "lazytime", false},
+	{"iversion", "iversion", true}, {"noiversion", "iversion", false},
+	{"mand", "mand", true}, {"nomand", "mand", false},
+	{"silent", "silent", true}, {"loud", "silent", false},
 }
 
 // superblockFlag is the fsconfig(2) name of an option that the kernel keeps per file system, and whether the option sets or clears it.
 func superblockFlag(option string) (name string, set, found bool) {
-	f, found := superblockFlags[option]
-	return f.name, f.set, found
+	for _, f := range superblockFlags {
+		if f.option == option {
+			return f.name, f.set, true
+		}
+	}
+	return "", false, false
 }
 
 // virtual says whether a file system has no device behind it that "ro" should keep from being written: for these the attribute of the mount is all there is to ask for, and a
