@@ -62,7 +62,8 @@ func (g *Group) checkMemory(next, change *Resources) error {
 		return err
 	}
 	if next.Memory != nil && *next.Memory >= 0 && uint64(*next.Memory) < memory {
-		return fmt.Errorf("rejecting memory limit: memory.max of %s: %d is below the %d bytes that are used: %w", d.name, *next.Memory, memory, unix.EBUSY)
+		return fmt.Errorf("rejecting memory limit: memory.max of %s: %d is below the %d bytes that are used: %w", d.name,
+			*next.Memory, memory, unix.EBUSY)
 	}
 	if next.MemorySwap == nil || *next.MemorySwap < 0 {
 		return nil
@@ -72,7 +73,8 @@ func (g *Group) checkMemory(next, change *Resources) error {
 		return err
 	}
 	if uint64(*next.MemorySwap) < memory+swap {
-		return fmt.Errorf("rejecting memory+swap limit: memory and swap together of %s: %d is below the %d bytes that are used: %w", d.name, *next.MemorySwap, memory+swap, unix.EBUSY)
+		return fmt.Errorf("rejecting memory+swap limit: memory and swap together of %s: %d is below the %d bytes that are "+
+			"used: %w", d.name, *next.MemorySwap, memory+swap, unix.EBUSY)
 	}
 	return nil
 }

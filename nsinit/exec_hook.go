@@ -98,7 +98,8 @@ func runHook(h *container.Hook, env []string, state []byte, files [2]int) error 
 	old := unix.Umask(0o022)
 	pidfd := -1
 	pid, _, err := syscall.StartProcess(h.Path, args, &syscall.ProcAttr{
-		Env: env, Files: []uintptr{uintptr(in), uintptr(files[0]), uintptr(files[1])}, Sys: &syscall.SysProcAttr{PidFD: &pidfd},
+		Env: env, Files: []uintptr{uintptr(in), uintptr(files[0]), uintptr(files[1])},
+		Sys: &syscall.SysProcAttr{PidFD: &pidfd},
 	})
 	unix.Umask(old)
 	if err != nil {

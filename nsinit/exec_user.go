@@ -58,8 +58,8 @@ func (c *child) become(cwd string) error {
 	return nil
 }
 
-// release closes what the set-up has opened, so that no path of the configuration can name it through procfs (CVE-2024-21626). What is left are the socket,
-// the gate, and what startContainer hooks write to.
+// release closes what the set-up has opened, so that no path of the configuration can name it through procfs
+// (CVE-2024-21626). What is left are the socket, the gate, and what startContainer hooks write to.
 func (c *child) release() {
 	c.root.Close()
 	if c.empty != 0 {

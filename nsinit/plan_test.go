@@ -316,7 +316,8 @@ func TestHookRuns(t *testing.T) {
 		{"kill -9 $$", 0, "signal 9", nil},
 		{"exec sleep 60", 1, "killed after its timeout of 1 s", unix.ETIMEDOUT},
 	} {
-		err := runHook(&container.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", c.script, "name"}, Timeout: c.timeout}, nil, []byte(`{"x":1}`), [2]int{})
+		err := runHook(&container.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", c.script, "name"}, Timeout: c.timeout},
+			nil, []byte(`{"x":1}`), [2]int{})
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.script, err)
@@ -324,7 +325,8 @@ func TestHookRuns(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.script, err, c.want)
 		}
 	}
-	if err := runHook(&container.Hook{Path: "/no/such/hook"}, nil, nil, [2]int{}); !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "/no/such/hook") {
+	if err := runHook(&container.Hook{Path: "/no/such/hook"}, nil, nil, [2]int{}); !errors.Is(err, unix.ENOENT) ||
+		!strings.Contains(err.Error(), "/no/such/hook") {
 		t.Errorf("a hook that is not there: %v", err)
 	}
 }

@@ -24,8 +24,8 @@ func mountOf(destination, kind, source string, options ...string) map[string]any
 	return map[string]any{"destination": destination, "type": kind, "source": source, "options": options}
 }
 
-// TestMountsAdd: a running container is given directories, files and a file system, with their attributes, and loses them
-// again; the host and other processes of it see what they should.
+// TestMountsAdd: a running container is given directories, files and a file system, with their attributes, and loses
+// them again; the host and other processes of it see what they should.
 func TestMountsAdd(t *testing.T) {
 	for name, mutate := range map[string]func(map[string]any){
 		"plain": nil, "in a user namespace": func(c map[string]any) { testenv.MapIDs(c, hostIDs, 65536) },
@@ -44,7 +44,8 @@ func TestMountsAdd(t *testing.T) {
 			}
 			file := mountsFile(t, list)
 			mountPoints := func() string {
-				o := r.do("exec", id, "/bin/sh", "-c", "grep /mnt /proc/self/mountinfo; cat /mnt/new/dir/file /mnt/file; touch /mnt/new/dir/x 2>&1")
+				o := r.do("exec", id, "/bin/sh", "-c", "grep /mnt /proc/self/mountinfo; "+
+					"cat /mnt/new/dir/file /mnt/file; touch /mnt/new/dir/x 2>&1")
 				return o.stdout
 			}
 			r.ok("mounts", "add", id, file)
@@ -76,15 +77,18 @@ func TestMountsAddRefuses(t *testing.T) {
 		bad   map[string]any
 		words []string
 	}{
-		"a source that is missing": {mountOf("/mnt/x", "", "/nonexistent/source", "bind"), []string{"mounts[1]", "/nonexistent/source", "no such file"}},
-		"a directory on a file":    {mountOf("/bin/busybox", "", "/tmp", "bind"), []string{"mounts[1]", "/bin/busybox", "not a directory"}},
-		"on /proc":                 {mountOf("/proc/sys", "tmpfs", "tmpfs"), []string{"mounts[1].destination", "/proc/sys", "running container"}},
-		"on a link to /proc":       {mountOf("/toproc/sys", "tmpfs", "tmpfs"), []string{"/toproc/sys", "in a procfs"}},
-		"on the root":              {mountOf("/x/..", "tmpfs", "tmpfs"), []string{"mounts[1].destination", "root"}},
-		"a procfs":                 {mountOf("/mnt/x", "proc", "proc"), []string{"mounts[1].type", `proc`, "the host's"}},
-		"an unknown file system":   {mountOf("/mnt/x", "bogusfs", "none"), []string{"bogusfs", "no such device"}},
-		"an unknown option":        {mountOf("/mnt/x", "tmpfs", "tmpfs", "bogus=1"), []string{"bogus"}},
-		"no destination":           {mountOf("", "tmpfs", "tmpfs"), []string{"mounts[1].destination", "missing"}},
+		"a source that is missing": {mountOf("/mnt/x", "", "/nonexistent/source", "bind"),
+			[]string{"mounts[1]", "/nonexistent/source", "no such file"}},
+		"a directory on a file": {mountOf("/bin/busybox", "", "/tmp", "bind"),
+			[]string{"mounts[1]", "/bin/busybox", "not a directory"}},
+		"on /proc": {mountOf("/proc/sys", "tmpfs", "tmpfs"), []string{"mounts[1].destination", "/proc/sys",
+			"running container"}},
+		"on a link to /proc":     {mountOf("/toproc/sys", "tmpfs", "tmpfs"), []string{"/toproc/sys", "in a procfs"}},
+		"on the root":            {mountOf("/x/..", "tmpfs", "tmpfs"), []string{"mounts[1].destination", "root"}},
+		"a procfs":               {mountOf("/mnt/x", "proc", "proc"), []string{"mounts[1].type", `proc`, "the host's"}},
+		"an unknown file system": {mountOf("/mnt/x", "bogusfs", "none"), []string{"bogusfs", "no such device"}},
+		"an unknown option":      {mountOf("/mnt/x", "tmpfs", "tmpfs", "bogus=1"), []string{"bogus"}},
+		"no destination":         {mountOf("", "tmpfs", "tmpfs"), []string{"mounts[1].destination", "missing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_ = os.Symlink("/proc", filepath.Join(rootOf(t, bundle), "toproc"))
@@ -104,7 +108,8 @@ func TestMountsAddRefuses(t *testing.T) {
 	if o := r.do("exec", id, "/bin/sh", "-c", "mv /mnt/a /mnt/b && ln -s /proc /mnt/a"); o != (outcome{}) {
 		t.Fatalf("%+v", o)
 	}
-	r.fails([]string{"/mnt/a/sys", "not there any more"}, "mounts", "remove", id, mountsFile(t, []any{mountOf("/mnt/a/sys", "tmpfs", "tmpfs")}))
+	r.fails([]string{"/mnt/a/sys", "not there any more"}, "mounts", "remove", id,
+		mountsFile(t, []any{mountOf("/mnt/a/sys", "tmpfs", "tmpfs")}))
 	r.ok("kill", id, "KILL")
 	r.awaitStatus(id, "stopped")
 	r.fails([]string{"it is stopped"}, "mounts", "add", id, mountsFile(t, []any{good}))

@@ -21,8 +21,8 @@ type invalid struct {
 
 func (i invalid) String() string { return strings.ReplaceAll(strings.Join(i.path, "."), ".[", "[") }
 
-// wrongKinds walks a type of the configuration and makes up wrong values for every property in it. So a property that is
-// added has some too. What is looked at later than the rest (json.RawMessage) is in wrongValues.
+// wrongKinds walks a type of the configuration and makes up wrong values for every property in it. So a property that
+// is added has some too. What is looked at later than the rest (json.RawMessage) is in wrongValues.
 func wrongKinds(t reflect.Type, path []string) []invalid {
 	at := func(name string) []string { return append(append([]string{}, path...), name) }
 	switch t.Kind() {
@@ -44,15 +44,18 @@ func wrongKinds(t reflect.Type, path []string) []invalid {
 		}
 		return append([]invalid{{path, 7, []string{"got number 7", "want a list of "}}}, wrongKinds(t.Elem(), at("[0]"))...)
 	case reflect.Map:
-		return append([]invalid{{path, []any{"nonsense"}, []string{"got array", "want an object"}}}, wrongKinds(t.Elem(), at("some"))...)
+		return append([]invalid{{path, []any{"nonsense"}, []string{"got array", "want an object"}}},
+			wrongKinds(t.Elem(), at("some"))...)
 	case reflect.String:
 		return []invalid{{path, 7, []string{"got number 7", "want a string"}}, {path, "a\x00b", []string{"NUL"}}}
 	case reflect.Bool:
 		return []invalid{{path, "nonsense", []string{`got string \"nonsense\"`, "want true or false"}}}
 	case reflect.Int, reflect.Int64:
-		return []invalid{{path, "many", []string{`got string \"many\"`, "want a whole number"}}, {path, 1.5, []string{"got 1.5", "want a whole number"}}}
+		return []invalid{{path, "many", []string{`got string \"many\"`, "want a whole number"}},
+			{path, 1.5, []string{"got 1.5", "want a whole number"}}}
 	case reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return []invalid{{path, "many", []string{`got string \"many\"`, "want a whole number"}}, {path, -1, []string{"got -1", "want a whole number from 0"}}}
+		return []invalid{{path, "many", []string{`got string \"many\"`, "want a whole number"}},
+			{path, -1, []string{"got -1", "want a whole number from 0"}}}
 	}
 	panic("a property of kind " + t.Kind().String() + ": say what its wrong values are")
 }
@@ -92,7 +95,8 @@ func wrongValues() []invalid {
 		at("linux.maskedPaths[0]", "", "empty", "want an absolute path"),
 		at("linux.readonlyPaths[0]", "", "empty", "want an absolute path"),
 		at("linux.cgroupsPath", "a/../../b", "a/../../b", ".. is not allowed"),
-		at("linux.timeOffsets", map[string]any{"realtime": map[string]any{"secs": 1}}, "realtime", "want monotonic or boottime"),
+		at("linux.timeOffsets", map[string]any{"realtime": map[string]any{"secs": 1}}, "realtime",
+			"want monotonic or boottime"),
 		at("linux.sysctl", map[string]any{"vm.swappiness": "1"}, "vm.swappiness", "want net.*"),
 		at("linux.resources.memory.limit", -2, "-2", "want a number of bytes"),
 		at("linux.resources.cpu.quota", 999, "999", "want at least 1000"),
@@ -106,7 +110,8 @@ func wrongValues() []invalid {
 		at("linux.resources.devices[0].access", "x", "x", "want letters of rwm"),
 		at("linux.resources.unified", map[string]any{"../x.y": "1"}, "../x.y", "want the name of a controller's file"),
 		at("hooks.poststop", []any{map[string]any{"path": "relative"}}, "hooks.poststop[0].path", "relative", "not absolute"),
-		at("hooks.prestart", []any{map[string]any{"path": "/x", "timeout": 0}}, "hooks.prestart[0].timeout", "0", "want a number of seconds"),
+		at("hooks.prestart", []any{map[string]any{"path": "/x", "timeout": 0}}, "hooks.prestart[0].timeout", "0",
+			"want a number of seconds"),
 		at("annotations", map[string]any{"run.oci.hooks.stdout": "relative"}, "annotations", "relative", "not absolute"),
 
 		at("mounts[0].uidMappings", "nonsense", "uidMappings"),
@@ -114,17 +119,21 @@ func wrongValues() []invalid {
 		at("linux.seccomp", "nonsense", "linux.seccomp", "nonsense"),
 		at("linux.seccomp.defaultAction", "SCMP_ACT_PERMIT", "SCMP_ACT_PERMIT", "want"),
 		at("linux.seccomp.defaultErrnoRet", -1, "-1", "want"),
-		at("linux.seccomp", seccomp("architectures", []any{"SCMP_ARCH_Z80"}), "linux.seccomp.architectures", "SCMP_ARCH_Z80", "want"),
-		at("linux.seccomp", seccomp("flags", []any{"SECCOMP_FILTER_FLAG_X"}), "linux.seccomp.flags", "SECCOMP_FILTER_FLAG_X", "want"),
+		at("linux.seccomp", seccomp("architectures", []any{"SCMP_ARCH_Z80"}), "linux.seccomp.architectures",
+			"SCMP_ARCH_Z80", "want"),
+		at("linux.seccomp", seccomp("flags", []any{"SECCOMP_FILTER_FLAG_X"}), "linux.seccomp.flags",
+			"SECCOMP_FILTER_FLAG_X", "want"),
 		at("linux.seccomp.listenerPath", 7, "7", "want a string"),
 		at("linux.seccomp.listenerMetadata", 7, "7", "want a string"),
 		at("linux.seccomp", seccomp("syscalls", call("names", []any{})), "linux.seccomp.syscalls[0].names"),
-		at("linux.seccomp", seccomp("syscalls", call("action", "SCMP_ACT_PERMIT")), "syscalls[0].action", "SCMP_ACT_PERMIT", "want"),
+		at("linux.seccomp", seccomp("syscalls", call("action", "SCMP_ACT_PERMIT")), "syscalls[0].action", "SCMP_ACT_PERMIT",
+			"want"),
 		at("linux.seccomp", seccomp("syscalls", call("errnoRet", "many")), "syscalls[0].errnoRet", "many", "want"),
 		at("linux.seccomp", seccomp("syscalls", argument("index", 6)), "syscalls[0].args[0].index", "6", "want"),
 		at("linux.seccomp", seccomp("syscalls", argument("value", -1)), "syscalls[0].args[0].value", "-1", "want"),
 		at("linux.seccomp", seccomp("syscalls", argument("valueTwo", "x")), "syscalls[0].args[0].valueTwo", "x", "want"),
-		at("linux.seccomp", seccomp("syscalls", argument("op", "SCMP_CMP_X")), "syscalls[0].args[0].op", "SCMP_CMP_X", "want"),
+		at("linux.seccomp", seccomp("syscalls", argument("op", "SCMP_CMP_X")), "syscalls[0].args[0].op", "SCMP_CMP_X",
+			"want"),
 		at("linux.netDevices", "nonsense", "linux.netDevices"),
 		at("linux.memoryPolicy", "nonsense", "linux.memoryPolicy"),
 		at("linux.personality", "nonsense", "linux.personality"),

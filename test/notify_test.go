@@ -54,7 +54,8 @@ func (m *manager) told() string {
 func readying(t *testing.T, mutate func(map[string]any)) (bundle string, release func()) {
 	t.Helper()
 	worker := testenv.GoPayload(t, "test/children/notify")
-	bundle = shell(t, "while ! [ -e /tmp/go ]; do sleep 0.02; done; /bin/notify 'STATUS=nearly' && /bin/notify 'STATUS=up\nREADY=1'; exec sleep 1000",
+	bundle = shell(t, "while ! [ -e /tmp/go ]; do sleep 0.02; done; "+
+		"/bin/notify 'STATUS=nearly' && /bin/notify 'STATUS=up\nREADY=1'; exec sleep 1000",
 		func(c map[string]any) {
 			copyInto(t, c, worker, "/bin/notify")
 			if mutate != nil {
@@ -72,8 +73,8 @@ func copyInto(t *testing.T, c map[string]any, from, to string) {
 	must(t, os.WriteFile(filepath.Join(c["root"].(map[string]any)["path"].(string), to), data, 0o755))
 }
 
-// TestNotifyDetached: run --detach, and start, return when the container is ready, and the manager knows by then whom to
-// watch; as root of a user namespace too.
+// TestNotifyDetached: run --detach, and start, return when the container is ready, and the manager knows by then whom
+// to watch; as root of a user namespace too.
 func TestNotifyDetached(t *testing.T) {
 	for name, mutate := range map[string]func(map[string]any){
 		"plain": nil, "in a user namespace": func(c map[string]any) {
@@ -157,8 +158,8 @@ func TestNotifyInTheForeground(t *testing.T) {
 	}
 }
 
-// TestNotifyNever: a container that ends without the word is an error, for nobody would come to tell the manager; and so
-// is a manager that is not there.
+// TestNotifyNever: a container that ends without the word is an error, for nobody would come to tell the manager; and
+// so is a manager that is not there.
 func TestNotifyNever(t *testing.T) {
 	r, m, id := newRuntime(t), newManager(t), testenv.ID(t)
 	cmd := r.command("run", "--detach", "--bundle", shell(t, "exit 3", nil), id)
@@ -172,7 +173,8 @@ func TestNotifyNever(t *testing.T) {
 
 	bundle, release := readying(t, nil)
 	release()
-	for address, words := range map[string]string{"/nonexistent/manager": "no such file or directory", "vsock:2:9": "neither an absolute path"} {
+	for address, words := range map[string]string{"/nonexistent/manager": "no such file or directory",
+		"vsock:2:9": "neither an absolute path"} {
 		cmd = r.command("run", "--detach", "--bundle", bundle, id)
 		cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+address)
 		o := finish(t, cmd)

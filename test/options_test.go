@@ -49,10 +49,12 @@ func TestCreateWithConfig(t *testing.T) {
 		t.Errorf("bundle %v", b)
 	}
 	r.ok("delete", id)
-	r.fails([]string{"/nonexistent.json", "no such file or directory"}, "create", "--bundle", bundle, "--config", "/nonexistent.json", id)
+	r.fails([]string{"/nonexistent.json", "no such file or directory"}, "create", "--bundle", bundle, "--config",
+		"/nonexistent.json", id)
 	data, err := os.ReadFile(other)
 	must(t, err)
-	must(t, os.WriteFile(other, []byte(strings.Replace(string(data), `"ociVersion": "1.2.0"`, `"ociVersion": "9"`, 1)), 0o644))
+	must(t, os.WriteFile(other, []byte(strings.Replace(string(data), `"ociVersion": "1.2.0"`, `"ociVersion": "9"`, 1)),
+		0o644))
 	r.fails([]string{other + ": ociVersion"}, "create", "--bundle", bundle, "--config", other, id)
 }
 
@@ -65,7 +67,8 @@ func TestHookOutput(t *testing.T) {
 	must(t, os.WriteFile(stdout, []byte("before\n"), 0o600))
 	bundle := shell(t, "true", func(c map[string]any) {
 		c["annotations"] = map[string]any{"run.oci.hooks.stdout": stdout, "run.oci.hooks.stderr": stderr}
-		for _, kind := range []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"} {
+		for _, kind := range []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart",
+			"poststop"} {
 			setHook(c, kind, 0, "/bin/sh", "sh", "-c", "echo "+kind+"; echo bad "+kind+" >&2")
 		}
 	})
@@ -77,7 +80,8 @@ func TestHookOutput(t *testing.T) {
 	if data, err := os.ReadFile(stdout); err != nil || string(data) != "before\n"+want {
 		t.Errorf("%q, %v", data, err)
 	}
-	if data, err := os.ReadFile(stderr); err != nil || string(data) != "bad "+strings.ReplaceAll(strings.TrimSpace(want), "\n", "\nbad ")+"\n" {
+	if data, err := os.ReadFile(stderr); err != nil || string(data) != "bad "+strings.ReplaceAll(strings.TrimSpace(want),
+		"\n", "\nbad ")+"\n" {
 		t.Errorf("%q, %v", data, err)
 	}
 	edit(t, bundle, func(c map[string]any) { setHook(c, "createRuntime", 0, "/bin/sh", "sh", "-c", "echo words; exit 3") })
@@ -86,7 +90,8 @@ func TestHookOutput(t *testing.T) {
 		delete(c["hooks"].(map[string]any), "poststop")
 		c["annotations"].(map[string]any)["run.oci.hooks.stdout"] = "/nonexistent/file"
 	})
-	r.fails([]string{"annotations.run.oci.hooks.stdout", "/nonexistent/file", "no such file or directory"}, "run", "--bundle", bundle, id)
+	r.fails([]string{"annotations.run.oci.hooks.stdout", "/nonexistent/file", "no such file or directory"}, "run",
+		"--bundle", bundle, id)
 	edit(t, bundle, func(c map[string]any) { c["annotations"].(map[string]any)["run.oci.hooks.stdout"] = "relative" })
 	r.fails([]string{"annotations.run.oci.hooks.stdout", `relative`, "not absolute"}, "run", "--bundle", bundle, id)
 }
@@ -118,7 +123,8 @@ func TestFeaturesForEngines(t *testing.T) {
 		has(f.MountOptions, o)
 	}
 	has(f.Linux.Namespaces, "user")
-	if !f.Linux.MountExtensions.IDMap.Enabled || !f.Linux.Seccomp.Enabled || f.OCIVersionMin != "1.0.0" || f.OCIVersionMax != "1.3.0" {
+	if !f.Linux.MountExtensions.IDMap.Enabled || !f.Linux.Seccomp.Enabled || f.OCIVersionMin != "1.0.0" ||
+		f.OCIVersionMax != "1.3.0" {
 		t.Errorf("%+v", f)
 	}
 	if f.Annotations["org.opencontainers.runc.checkpoint.enabled"] != "false" {

@@ -227,8 +227,9 @@ func TestSeccompAgentMissing(t *testing.T) {
 	ends := supervise(t, -1)
 	p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "execve"))
 	p["listenerPath"] = ends.path
-	r.fails([]string{"exec /bin/work", "function not implemented", "go to the agent at " + ends.path}, "run", "-b", calling(t,
-		p, "0"), id)
+	r.fails([]string{"exec /bin/work", "function not implemented", "go to the agent at " + ends.path}, "run", "-b",
+		calling(t,
+			p, "0"), id)
 
 	p = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "futex"))
 	p["listenerPath"] = ends.path

@@ -33,10 +33,13 @@ func startWords() []wordCase {
 			testenv.SetArgs(c, "/run.sh")
 			script(t, c, "/run.sh", "#!/mmnnttbb foo bar\nsh\n")
 		}, []string{"exec /run.sh: no such file or directory"}},
-		{"the second createRuntime hook", twoHooks("createRuntime"), []string{"error running createRuntime hook #1: /bin/false"}},
+		{"the second createRuntime hook", twoHooks("createRuntime"),
+			[]string{"error running createRuntime hook #1: /bin/false"}},
 		{"the second prestart hook", twoHooks("prestart"), []string{"error running prestart hook #1: /bin/false"}},
-		{"the second createContainer hook", twoHooks("createContainer"), []string{"error running createContainer hook #1: /bin/false"}},
-		{"the second startContainer hook", twoHooks("startContainer"), []string{"error running startContainer hook #1: /bin/false"}},
+		{"the second createContainer hook", twoHooks("createContainer"),
+			[]string{"error running createContainer hook #1: /bin/false"}},
+		{"the second startContainer hook", twoHooks("startContainer"),
+			[]string{"error running startContainer hook #1: /bin/false"}},
 		{"the second poststart hook", twoHooks("poststart"), []string{"error running poststart hook #1: /bin/false"}},
 		{"a startContainer hook that the filter kills", func(_ *testing.T, c map[string]any) {
 			linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_PROCESS", -1, "mkdir", "mkdirat"))
@@ -201,7 +204,8 @@ func TestWordsOfCommands(t *testing.T) {
 func TestHelpLines(t *testing.T) {
 	r := newRuntime(t)
 	for _, command := range []string{
-		"create", "delete", "events", "exec", "kill", "list", "pause", "ps", "resume", "run", "spec", "start", "state", "update", "features",
+		"create", "delete", "events", "exec", "kill", "list", "pause", "ps", "resume", "run", "spec", "start", "state", "update",
+		"features",
 	} {
 		for _, option := range []string{"-h", "--help"} {
 			o := r.do(command, option)
@@ -226,8 +230,8 @@ func TestVersionLines(t *testing.T) {
 	}
 }
 
-// TestDebugWords: what a start does step by step, and how this program is protected from the container meanwhile. With a
-// log file they are in it and nowhere else.
+// TestDebugWords: what a start does step by step, and how this program is protected from the container meanwhile.
+// With a log file they are in it and nowhere else.
 func TestDebugWords(t *testing.T) {
 	words := []string{
 		"level=debug", "nsexec container setup", "child process in init()", "init: closing the pipe to signal completion",

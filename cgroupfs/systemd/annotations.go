@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// AnnotationPrefix begins the annotations that set properties of the unit; what follows is the property's name, and the annotation's value is the property's in GVariant's text format.
+// AnnotationPrefix begins the annotations that set properties of the unit; what follows is the property's name, and
+// the annotation's value is the property's in GVariant's text format.
 const AnnotationPrefix = "org.systemd.property."
 
 // SubAnnotation names the group below the unit's own that the container's processes shall be in.

@@ -97,8 +97,8 @@ func (in *invocation) delete() (int, error) {
 	return in.each(in.args, func(r *lifecycle.Runtime, id string) error { return r.Delete(id, in.force) })
 }
 
-// each does something to every container that is named, or with --regex to all that match. It goes on after an error, so
-// that one container does not keep the others.
+// each does something to every container that is named, or with --regex to all that match. It goes on after an error,
+// so that one container does not keep the others.
 func (in *invocation) each(names []string, do func(r *lifecycle.Runtime, id string) error) (int, error) {
 	r, err := in.runtime()
 	if err != nil {

@@ -8,10 +8,12 @@ import (
 // width is that of the help's lines.
 const width = 80
 
-// helpText is the help of the program as a whole. Its first lines, and those of every command's, have the form of runc's.
+// helpText is the help of the program as a whole. Its first lines, and those of every command's, have the form of
+// runc's.
 func helpText() string {
 	var b strings.Builder
-	b.WriteString("NAME:\n   handfast - an OCI runtime\n\nUsage: handfast [global options] COMMAND [options] [arguments]\n\nCommands:\n")
+	b.WriteString("NAME:\n   handfast - an OCI runtime\n\n")
+	b.WriteString("Usage: handfast [global options] COMMAND [options] [arguments]\n\nCommands:\n")
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.summary)
 	}
@@ -23,7 +25,8 @@ func helpText() string {
 // commandHelp is the help of one command.
 func commandHelp(c command) string {
 	var b strings.Builder
-	b.WriteString("NAME:\n   handfast " + c.name + " - " + c.summary + "\n\nUsage: handfast [global options] " + c.name + " [options]")
+	b.WriteString("NAME:\n   handfast " + c.name + " - " + c.summary + "\n\n")
+	b.WriteString("Usage: handfast [global options] " + c.name + " [options]")
 	if c.args != "" {
 		b.WriteString(" " + c.args)
 	}

@@ -19,10 +19,12 @@ func globalOptions() []option {
 	return []option{
 		{"root", "", "DIR", "where the state of containers is stored; it should be on a tmpfs (default /run/handfast, or $XDG_RUNTIME_DIR/handfast for a plain user)",
 			func(s *settings) any { return &s.root }},
-		{"log", "", "FILE", "append log lines to FILE, or send them to journald: or syslog:, with what stands behind the colon for a name; without it errors and warnings go to standard error",
+		{"log", "", "FILE", "append log lines to FILE, or send them to journald: or syslog:, " +
+			"with what stands behind the colon for a name; without it errors and warnings go to standard error",
 			func(s *settings) any { return &s.log }},
 		{"log-format", "", "FORMAT", "text, or json: one object a line with level, msg and time", func(s *settings) any { return &s.logFormat }},
-		{"log-level", "", "LEVEL", "the least grave lines that are logged: error, warning (the default) or debug", func(s *settings) any { return &s.logLevel }},
+		{"log-level", "", "LEVEL", "the least grave lines that are logged: error, warning (the default) or debug",
+			func(s *settings) any { return &s.logLevel }},
 		{"debug", "", "", "log what is being done, too: --log-level debug", func(s *settings) any { return &s.debug }},
 		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit was asked for (default auto: for a plain user)",
 			func(s *settings) any { return &s.rootless }},
@@ -42,7 +44,8 @@ func helpOption() option {
 func createOptions() []option {
 	return []option{
 		{"bundle", "b", "DIR", "the bundle: the directory that holds config.json (default: the working directory)", func(s *settings) any { return &s.bundle }},
-		{"config", "", "FILE", "take the configuration from FILE, in place of the bundle's config.json", func(s *settings) any { return &s.config }},
+		{"config", "", "FILE", "take the configuration from FILE, in place of the bundle's config.json",
+			func(s *settings) any { return &s.config }},
 		{"pid-file", "", "FILE", "write the process id of the container to FILE, as a whole and before this command ends", func(s *settings) any { return &s.pidFile }},
 		{"console-socket", "", "SOCKET", "send the master of the container's terminal over this Unix socket", func(s *settings) any { return &s.consoleSocket }},
 		pidfdSocketOption(),
@@ -92,7 +95,8 @@ func execOptions() []option {
 }
 
 func regexOption(what string) option {
-	return option{"regex", "r", "", "ID is an extended regular expression: " + what + " every container whose id it matches; it is no error if there is none",
+	return option{"regex", "r", "", "ID is an extended regular expression: " + what +
+		" every container whose id it matches; it is no error if there is none",
 		func(s *settings) any { return &s.regex }}
 }
 
@@ -123,7 +127,8 @@ func commands() []command {
 			run: (*invocation).kill},
 		{name: "delete", args: "ID...", min: 1, max: -1, summary: "remove what is left of containers",
 			details: "A container must be stopped, or created and never started.",
-			options: []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error", func(s *settings) any { return &s.force }},
+			options: []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error",
+				func(s *settings) any { return &s.force }},
 				regexOption("remove")},
 			run: (*invocation).delete},
 		{name: "list", summary: "list the containers of this root directory",
@@ -146,9 +151,11 @@ func commands() []command {
 				{"pressure", "", "TRIGGERS", "tell when tasks stall: RESOURCE=STALL/WINDOW with cpu, memory or io, such as memory=150ms/2s,io:full=100ms/2s",
 					func(s *settings) any { return &s.pressure }},
 			}, run: (*invocation).events},
-		{name: "mounts", args: "add|remove ID FILE", min: 3, max: 3, summary: "give a running container mounts, or take them away",
-			details: "FILE holds mounts in the form of config.json's, as a list or as the member mounts of an object. Only what was added can be removed; of the file's mounts the destination counts then.",
-			run:     (*invocation).mounts},
+		{name: "mounts", args: "add|remove ID FILE", min: 3, max: 3,
+			summary: "give a running container mounts, or take them away",
+			details: "FILE holds mounts in the form of config.json's, as a list or as the member mounts of an object. " +
+				"Only what was added can be removed; of the file's mounts the destination counts then.",
+			run: (*invocation).mounts},
 		{name: "spec", summary: "write a config.json to start from",
 			details: "Refuses to overwrite one.",
 			options: []option{
@@ -182,8 +189,9 @@ func commands() []command {
 				{"timeout", "", "SECONDS", "the longest wait for the child (default 5)", func(s *settings) any { return &s.timeout }},
 			}, run: (*invocation).conformance},
 		{name: "features", summary: "print what this runtime can do, for engines that ask",
-			details: "The form is that of the specification's features.md. It is about the program and not about the host, but for seccomp's supportedFlags.",
-			run:     (*invocation).features},
+			details: "The form is that of the specification's features.md. It is about the program and not about the host, " +
+				"but for seccomp's supportedFlags.",
+			run: (*invocation).features},
 		{name: "info", summary: "print what this runtime finds on the host",
 			options: []option{formatOption("text, or json (default text)")}, run: (*invocation).info},
 		{name: "version", summary: "print the version", run: (*invocation).showVersion},

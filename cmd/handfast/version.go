@@ -11,8 +11,8 @@ var version, commit string
 // specVersion is the newest version of the runtime specification that config.json is read by.
 const specVersion = "1.3.0"
 
-// versionText is what container managers parse: a first line of three words, then "commit: " and "spec: ". Each is there
-// whatever is known, for who reads them counts lines.
+// versionText is what container managers parse: a first line of three words, then "commit: " and "spec: ". Each is
+// there whatever is known, for who reads them counts lines.
 func versionText() string {
 	v, c := stamps()
 	return "handfast version " + v + "\ncommit: " + c + "\nspec: " + specVersion + "\ngo: " + runtime.Version() + "\n"

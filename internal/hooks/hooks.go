@@ -83,8 +83,8 @@ func (in *Input) streams(all io.Writer) (stdout, stderr io.Writer, done func(), 
 	return stdout, stderr, done, err
 }
 
-// OpenOutput opens a file for what hooks write, at its end, and makes it if it is missing. A FIFO that nobody reads is an
-// error, and does not keep the runtime waiting. The caller closes the file.
+// OpenOutput opens a file for what hooks write, at its end, and makes it if it is missing. A FIFO that nobody reads
+// is an error, and does not keep the runtime waiting. The caller closes the file.
 func OpenOutput(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0o600)
 }

@@ -77,11 +77,14 @@ func TestFailures(t *testing.T) {
 		is   error
 		want string
 	}{
-		{"status", sh("echo out; echo 'went \"wrong\"' >&2; exit 3"), nil, `error running createRuntime hook #0: /bin/sh: exit status 3: it wrote "out\nwent \"wrong\""`},
+		{"status", sh("echo out; echo 'went \"wrong\"' >&2; exit 3"), nil,
+			`error running createRuntime hook #0: /bin/sh: exit status 3: it wrote "out\nwent \"wrong\""`},
 		{"silent", sh("exit 1"), nil, `error running createRuntime hook #0: /bin/sh: exit status 1`},
 		{"signal", sh("kill -9 $$"), nil, `error running createRuntime hook #0: /bin/sh: signal: killed`},
-		{"missing", container.Hook{Path: "/nonexistent/hook"}, unix.ENOENT, `error running createRuntime hook #0: /nonexistent/hook: no such file or directory`},
-		{"not executable", container.Hook{Path: notExecutable}, unix.EACCES, `error running createRuntime hook #0: ` + notExecutable + `: permission denied`},
+		{"missing", container.Hook{Path: "/nonexistent/hook"}, unix.ENOENT,
+			`error running createRuntime hook #0: /nonexistent/hook: no such file or directory`},
+		{"not executable", container.Hook{Path: notExecutable}, unix.EACCES,
+			`error running createRuntime hook #0: ` + notExecutable + `: permission denied`},
 		{"relative", container.Hook{Path: "sh"}, nil, `error running createRuntime hook #0: sh: the path is not absolute`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -102,7 +105,8 @@ func TestTimeoutKillsTheGroup(t *testing.T) {
 	h := sh(`sleep 1000 & echo $! >` + file + `; wait`)
 	h.Timeout = 1
 	err := Run(t.Context(), "poststop", []container.Hook{h}, Input{})
-	if want := "error running poststop hook #0: /bin/sh: killed after its timeout of 1 s"; err == nil || err.Error() != want {
+	if want := "error running poststop hook #0: /bin/sh: killed after its timeout of 1 s"; err == nil ||
+		err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	pid, err := os.ReadFile(file)

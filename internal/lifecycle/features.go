@@ -30,7 +30,8 @@ func Features(version, commit string) *oci.Features {
 	return f
 }
 
-// supportedFlags asks the kernel: seccomp(2) with a flag that it knows and no filter is EFAULT, with another one EINVAL.
+// supportedFlags asks the kernel: seccomp(2) with a flag that it knows and no filter is EFAULT, with another one
+// EINVAL.
 func supportedFlags() []string {
 	var all []string
 	for _, name := range seccomp.FlagNames() {

@@ -43,8 +43,8 @@ func (c *creation) makeGroup() error {
 			if given {
 				what = "linux.cgroupsPath and linux.resources"
 			}
-			return c.inConfig(fmt.Errorf("linux.cgroupsPath: unable to apply cgroup configuration: the group %s may not be made "+
-				"(rootless needs no limits + no cgrouppath when no permission is granted for cgroups: leave out %s, or have the "+
+			return c.inConfig(fmt.Errorf("linux.cgroupsPath: unable to apply cgroup configuration: the group %s may not be "+
+				"made (rootless needs no limits + no cgrouppath when no permission is granted for cgroups: leave out %s, or have the "+
 				"group delegated): %w", c.convert.CgroupPath, what, skipped[0].Err))
 		}
 		if len(skipped) == len(c.layout.Hierarchies) {

@@ -56,5 +56,6 @@ func (r *Runtime) poststart(ctx context.Context, s *state.State) error {
 // hookInput is what the hooks that run in this process's namespaces get: the state, and the bundle to work in.
 func hookInput(s *state.State, status string) (hooks.Input, error) {
 	text, err := json.Marshal(s.Hook(status))
-	return hooks.Input{Dir: s.Bundle, State: text, Stdout: s.Annotations[oci.HookStdout], Stderr: s.Annotations[oci.HookStderr]}, err
+	return hooks.Input{Dir: s.Bundle, State: text, Stdout: s.Annotations[oci.HookStdout],
+		Stderr: s.Annotations[oci.HookStderr]}, err
 }

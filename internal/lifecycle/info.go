@@ -53,7 +53,8 @@ func (r *Runtime) Info() (*Info, error) {
 		return nil, err
 	}
 	f := &Info{
-		Spec: oci.Version, Root: r.Root, User: uint32(os.Geteuid()), Machine: goruntime.GOARCH, Processors: goruntime.NumCPU(),
+		Spec: oci.Version, Root: r.Root, User: uint32(os.Geteuid()), Machine: goruntime.GOARCH,
+		Processors: goruntime.NumCPU(),
 		CgroupMode: layout.Mode().String(), SeccompFlags: supportedFlags(), Containers: len(entries),
 		LSM:         strings.FieldsFunc(line("/sys/kernel/security/lsm"), func(c rune) bool { return c == ',' }),
 		Filesystems: nodevFilesystems(text("/proc/filesystems")), Resctrl: resctrlMount(text("/proc/self/mountinfo")),
@@ -81,7 +82,8 @@ func (r *Runtime) Info() (*Info, error) {
 		}
 	}
 	f.Unprivileged = slices.Contains(f.Namespaces, "user") && line("/proc/sys/user/max_user_namespaces") != "0" &&
-		line("/proc/sys/kernel/unprivileged_userns_clone") != "0" && line("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") != "1"
+		line("/proc/sys/kernel/unprivileged_userns_clone") != "0" &&
+		line("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") != "1"
 	return f, nil
 }
 

@@ -83,7 +83,8 @@ func (r *Runtime) RemoveMounts(id, file string) error {
 				}
 			}
 			if n < 0 {
-				return fmt.Errorf("%s: mounts[%d].destination: %q is no mount that was added to container %s", file, i, destination, id)
+				return fmt.Errorf("%s: mounts[%d].destination: %q is no mount that was added to container %s", file, i,
+					destination, id)
 			}
 			added := s.AddedMounts[n]
 			if err := at.inside(func(in *insideMounts) error { return in.detach(added.Destination, added.Mount) }); err != nil {
@@ -128,14 +129,16 @@ func (r *Runtime) inMountsOf(id string, do func(*state.State, *place, *state.Dir
 		return err
 	}
 	if same {
-		return fmt.Errorf("cannot change the mounts of container %s: it has no mount namespace of its own, they would be the host's", id)
+		return fmt.Errorf("cannot change the mounts of container %s: it has no mount namespace of its own, "+
+			"they would be the host's", id)
 	}
 	same, err = sameNamespace(s.PID, "user")
 	if err != nil {
 		return err
 	}
 	if !same && !Privileged() {
-		return fmt.Errorf("cannot change the mounts of container %s: its user namespace is another one, which takes root: %w", id, unix.EPERM)
+		return fmt.Errorf("cannot change the mounts of container %s: its user namespace is another one, "+
+			"which takes root: %w", id, unix.EPERM)
 	}
 	return do(s, &place{init: init, userns: !same}, dir)
 }
@@ -150,8 +153,8 @@ func sameNamespace(pid int, kind string) (bool, error) {
 	return ours == theirs, err
 }
 
-// insideMounts is a thread's view of a container's mounts. The container can redirect paths by links, so root is one that
-// no path leads out of, links of procfs among them.
+// insideMounts is a thread's view of a container's mounts. The container can redirect paths by links, so root is one
+// that no path leads out of, links of procfs among them.
 type insideMounts struct {
 	root *sys.Root
 	fds  int // /proc/self/fd of this process, of the host's procfs: umount2(2) takes no descriptor
@@ -255,7 +258,8 @@ func (in *insideMounts) attach(m *container.Mount, tree int) error {
 	if m.Propagation == 0 {
 		return nil
 	}
-	if err := sys.SetAttr(tree, m.Destination, m.Propagation&unix.MS_REC != 0, 0, 0, m.Propagation&^unix.MS_REC); err != nil {
+	if err := sys.SetAttr(tree, m.Destination, m.Propagation&unix.MS_REC != 0, 0, 0,
+		m.Propagation&^unix.MS_REC); err != nil {
 		return errors.Join(err, in.unmount(tree, m.Destination))
 	}
 	return nil
@@ -278,7 +282,8 @@ func (in *insideMounts) detach(destination string, id uint64) error {
 	return in.unmount(fd, destination)
 }
 
-// unmount unmounts the mount whose root a descriptor is, at once out of sight and for good when nobody uses it any more.
+// unmount unmounts the mount whose root a descriptor is, at once out of sight and for good when nobody uses it any
+// more.
 func (in *insideMounts) unmount(fd int, name string) error {
 	if err := unix.Fchdir(in.fds); err != nil {
 		return &os.PathError{Op: "fchdir", Path: "/proc/self/fd", Err: err}

@@ -18,8 +18,8 @@ import (
 
 // A service manager learns from a datagram on the socket in NOTIFY_SOCKET that a service is ready (sd_notify(3)). The
 // container's program cannot reach that socket, and the manager takes the word of processes that it knows only. So the
-// runtime gives the container a socket of its own, in a directory beside the state that is bound into the container, and
-// hands the word on.
+// runtime gives the container a socket of its own, in a directory beside the state that is bound into the container,
+// and hands the word on.
 const (
 	notifyVariable = "NOTIFY_SOCKET"
 	notifyDir      = "notify"      // beside the state
@@ -114,8 +114,8 @@ func listenForReadiness(dir string) (*readiness, error) {
 	return &readiness{manager: manager, socket: socket}, nil
 }
 
-// tell waits until the container says that it is ready, and tells the manager; with a pid, also that this is the process
-// to watch from now on. It gives up with ctx.
+// tell waits until the container says that it is ready, and tells the manager; with a pid, also that this is the
+// process to watch from now on. It gives up with ctx.
 func (w *readiness) tell(ctx context.Context, pid int) error {
 	stop := context.AfterFunc(ctx, func() { _ = w.socket.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()

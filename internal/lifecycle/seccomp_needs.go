@@ -32,8 +32,8 @@ func allows(p *seccomp.Program, names []string) error {
 			return err
 		}
 		if v.Action.Kind() == seccomp.UserNotify {
-			return fmt.Errorf("seccomp: SCMP_ACT_NOTIFY cannot be used for the %s syscall: the runtime needs it before the agent "+
-				"has the listener", name)
+			return fmt.Errorf("seccomp: SCMP_ACT_NOTIFY cannot be used for the %s syscall: the runtime needs it before "+
+				"the agent has the listener", name)
 		}
 	}
 	return nil

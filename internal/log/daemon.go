@@ -57,8 +57,9 @@ func dialSocket(socket, name string, journal bool) (*daemon, error) {
 	return &daemon{fd: fd, name: name, journal: journal}, nil
 }
 
-// write sends one line. One that is too long for a datagram is cut, for half of it says more than none; there is nowhere
-// to report a failing log to. It does not wait for a service that does not read: a runtime must not hang for its log.
+// write sends one line. One that is too long for a datagram is cut, for half of it says more than none; there is
+// nowhere to report a failing log to. It does not wait for a service that does not read: a runtime must not hang for
+// its log.
 func (d *daemon) write(level Level, msg string) {
 	msg = oneLine(msg)
 	for {

@@ -106,7 +106,8 @@ func TestLevels(t *testing.T) {
 		}
 		_ = l.Close()
 	}
-	if _, err := Open(Options{Level: "loud"}); err == nil || !strings.Contains(err.Error(), `--log-level "loud": want error, warning or debug`) {
+	if _, err := Open(Options{Level: "loud"}); err == nil ||
+		!strings.Contains(err.Error(), `--log-level "loud": want error, warning or debug`) {
 		t.Errorf("got %v", err)
 	}
 }

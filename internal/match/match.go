@@ -111,8 +111,8 @@ func (t *threads) clear() {
 	clear(t.seen)
 }
 
-// add follows everything that takes no character. It keeps a list of its own: an expression can be nested as deeply as it
-// is long.
+// add follows everything that takes no character. It keeps a list of its own: an expression can be nested as deeply
+// as it is long.
 func (e *Expression) add(t *threads, pc, at, length int) {
 	todo := []int{pc}
 	for len(todo) > 0 {

@@ -81,8 +81,8 @@ func TestDefaultSpecs(t *testing.T) {
 	}
 }
 
-// TestSpecAgainstRunc: the default configuration is runc's on a host with the same version of control groups, but for its
-// name, its version, and ambient capabilities, which older versions wrote without effect.
+// TestSpecAgainstRunc: the default configuration is runc's on a host with the same version of control groups, but for
+// its name, its version, and ambient capabilities, which older versions wrote without effect.
 func TestSpecAgainstRunc(t *testing.T) {
 	runc, err := exec.LookPath("runc")
 	if err != nil {

@@ -84,7 +84,8 @@ func decodeInto(data []byte, file string, into any) error {
 		if strings.HasPrefix(got, "number ") && wantsNumber(wrongType.Type) {
 			got = strings.TrimPrefix(got, "number ")
 		}
-		return decodeError(data, file, at, property, "want "+want(wrongType.Type)+", got "+got+literal(got, data[min(at, len(data)):]))
+		return decodeError(data, file, at, property, "want "+want(wrongType.Type)+", got "+got+literal(got,
+			data[min(at, len(data)):]))
 	case err != nil:
 		return decodeError(data, file, 0, "", err.Error())
 	}

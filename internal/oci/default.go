@@ -57,7 +57,8 @@ func RootlessSpec(uid, gid uint32, cgroup bool) *Spec {
 	s := DefaultSpec(cgroup)
 	l := s.Linux
 	l.Resources = nil
-	l.Namespaces = append(slices.DeleteFunc(l.Namespaces, func(n Namespace) bool { return n.Type == "network" }), Namespace{Type: "user"})
+	l.Namespaces = append(slices.DeleteFunc(l.Namespaces, func(n Namespace) bool { return n.Type == "network" }),
+		Namespace{Type: "user"})
 	l.UIDMappings = []IDMapping{{ContainerID: 0, HostID: uid, Size: 1}}
 	l.GIDMappings = []IDMapping{{ContainerID: 0, HostID: gid, Size: 1}}
 	mounts := s.Mounts[:0]

@@ -4,8 +4,8 @@ import (
 	"slices"
 )
 
-// Features is what a runtime can do, in the form that engines read: runtime-spec features.md and features-linux.md. What
-// it says is about the program, not about the host that it runs on, but for Seccomp.SupportedFlags.
+// Features is what a runtime can do, in the form that engines read: runtime-spec features.md and features-linux.md.
+// What it says is about the program, not about the host that it runs on, but for Seccomp.SupportedFlags.
 type Features struct {
 	OCIVersionMin string            `json:"ociVersionMin,omitempty"`
 	OCIVersionMax string            `json:"ociVersionMax,omitempty"`

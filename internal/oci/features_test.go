@@ -14,13 +14,16 @@ import (
 
 // specOptions are the mount options that runtime-spec config.md names, "Linux mount options", and the two of runc's and
 // crun's that are carried out besides.
-const specOptions = `async atime bind defaults dev diratime dirsync exec idmap iversion lazytime loud mand noatime nodev nodiratime
-	noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime relatime
-	remount rexec ridmap rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime
-	rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime suid symfollow sync
-	tmpcopyup unbindable copy-symlink src-nofollow dest-nofollow`
+const specOptions = `async atime bind defaults dev diratime dirsync exec idmap iversion lazytime loud mand
+	noatime nodev nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime
+	nosuid nosymfollow private ratime rbind rdev rdiratime relatime remount rexec ridmap
+	rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro
+	rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw
+	shared silent slave strictatime suid symfollow sync tmpcopyup unbindable copy-symlink
+	src-nofollow dest-nofollow`
 
-// understood says whether Convert takes an option for one of its own: it is neither refused nor handed to the file system.
+// understood says whether Convert takes an option for one of its own: it is neither refused nor handed to the file
+// system.
 func understood(t *testing.T, option string) bool {
 	t.Helper()
 	spec := new(Spec)
@@ -38,7 +41,8 @@ func understood(t *testing.T, option string) bool {
 	if errors.As(err, &property) {
 		return true // it has an opinion of the option
 	}
-	return err == nil && len(out.Spawn.Container.Mounts) == 1 && !slices.Contains(out.Spawn.Container.Mounts[0].Data, option)
+	return err == nil && len(out.Spawn.Container.Mounts) == 1 && !slices.Contains(out.Spawn.Container.Mounts[0].Data,
+		option)
 }
 
 // TestFeaturesMountOptions: what is told is understood, and what is understood is told.
@@ -127,8 +131,8 @@ func TestFeaturesOfProperties(t *testing.T) {
 		"intelRdt":     {l.IntelRdt.Enabled, `{"linux": {"intelRdt": {"closID": "x", "l3CacheSchema": "L3:0=f"}}}`},
 		"schemata":     {l.IntelRdt.Schemata, `{"linux": {"intelRdt": {"closID": "x", "schemata": ["L3:0=f"]}}}`},
 		"monitoring":   {l.IntelRdt.Monitoring, `{"linux": {"intelRdt": {"closID": "x", "enableMonitoring": true}}}`},
-		"idmap": {l.MountExtensions.IDMap.Enabled, mountWith(`"rbind"`, `"source": "/", "uidMappings": [{"containerID": 0, "hostID": 1,
-			"size": 1}], "gidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]`)},
+		"idmap": {l.MountExtensions.IDMap.Enabled, mountWith(`"rbind"`,
+			`"source": "/", "uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}], "gidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]`)},
 		"rdma": {l.Cgroup.Rdma, `{"linux": {"resources": {"rdma": {"mlx5_1": {"hcaHandles": 3}}}}}`},
 	} {
 		if err := convertErr(t, c.config); c.told != (err == nil) {

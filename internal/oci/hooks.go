@@ -14,15 +14,18 @@ var hookLists = [...]struct {
 	of   func(*Hooks) *[]Hook
 	into func(*conversion) *[]container.Hook
 }{
-	{"prestart", func(h *Hooks) *[]Hook { return &h.Prestart }, func(c *conversion) *[]container.Hook { return &c.out.Hooks.Prestart }},
+	{"prestart", func(h *Hooks) *[]Hook { return &h.Prestart },
+		func(c *conversion) *[]container.Hook { return &c.out.Hooks.Prestart }},
 	{"createRuntime", func(h *Hooks) *[]Hook { return &h.CreateRuntime },
 		func(c *conversion) *[]container.Hook { return &c.out.Hooks.CreateRuntime }},
 	{"createContainer", func(h *Hooks) *[]Hook { return &h.CreateContainer },
 		func(c *conversion) *[]container.Hook { return &c.cfg.Hooks.CreateContainer }},
 	{"startContainer", func(h *Hooks) *[]Hook { return &h.StartContainer },
 		func(c *conversion) *[]container.Hook { return &c.cfg.Hooks.StartContainer }},
-	{"poststart", func(h *Hooks) *[]Hook { return &h.Poststart }, func(c *conversion) *[]container.Hook { return &c.out.Hooks.Poststart }},
-	{"poststop", func(h *Hooks) *[]Hook { return &h.Poststop }, func(c *conversion) *[]container.Hook { return &c.out.Hooks.Poststop }},
+	{"poststart", func(h *Hooks) *[]Hook { return &h.Poststart },
+		func(c *conversion) *[]container.Hook { return &c.out.Hooks.Poststart }},
+	{"poststop", func(h *Hooks) *[]Hook { return &h.Poststop },
+		func(c *conversion) *[]container.Hook { return &c.out.Hooks.Poststop }},
 }
 
 // The annotations that name files for what hooks write, as with crun.

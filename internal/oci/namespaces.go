@@ -16,8 +16,8 @@ const nameLimit = 64
 
 // namespaceTypes are the kinds of namespaces, namespaces(7).
 var namespaceTypes = []string{
-	container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS, container.NSUser, container.NSCgroup,
-	container.NSTime,
+	container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS, container.NSUser,
+	container.NSCgroup, container.NSTime,
 }
 
 func (c *conversion) namespaces() error {

@@ -88,8 +88,10 @@ func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
 		t.Errorf("warnings (-want +got)\n%s", diff)
 	}
 	out = convert(t, Options{Host: host}, process, userNamespace)
-	refused := []string{"process.capabilities.ambient: can't raise ambient capability CAP_NET_RAW: it must be permitted and inheritable too"}
-	if !slices.Equal(out.Warnings, refused) || out.Spawn.Container.Process.Capabilities.Inheritable != kill|1<<unix.CAP_SYS_BOOT|raw|admin {
+	refused := []string{"process.capabilities.ambient: can't raise ambient capability CAP_NET_RAW: " +
+		"it must be permitted and inheritable too"}
+	if !slices.Equal(out.Warnings, refused) ||
+		out.Spawn.Container.Process.Capabilities.Inheritable != kill|1<<unix.CAP_SYS_BOOT|raw|admin {
 		t.Errorf("in a user namespace: %+v %q", out.Spawn.Container.Process.Capabilities, out.Warnings)
 	}
 }

@@ -6,8 +6,8 @@ import "golang.org/x/sys/unix"
 const PlainAttrs = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC |
 	unix.MOUNT_ATTR_NOSYMFOLLOW
 
-// BindAttrs are the attributes that a bind mount sets and clears of those that it inherits from its source's mount, where
-// options set and clear those given.
+// BindAttrs are the attributes that a bind mount sets and clears of those that it inherits from its source's mount,
+// where options set and clear those given.
 //
 // As soon as an option sets one, the mount gets what is named and nothing else, as with the remount by which runc and
 // crun do it: ro on a source that is nosuid gives ro. Options that only clear, such as the rw that managers give every

@@ -47,7 +47,8 @@ func build(ctx context.Context, dir string, o options) (*suite, error) {
 	}
 	if s.runtime == "" {
 		s.runtime = filepath.Join(dir, "handfast")
-		_, err = goCommand(ctx, o.repo, "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", s.runtime, "./cmd/handfast")
+		_, err = goCommand(ctx, o.repo, "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", s.runtime,
+			"./cmd/handfast")
 	} else {
 		s.runtime, err = exec.LookPath(s.runtime)
 	}

@@ -37,7 +37,8 @@ func runOne(ctx context.Context, s *suite, program string, o options) result {
 	}
 	defer os.RemoveAll(temporary)
 	begin := time.Now()
-	stdout, stderr, err := runInRoom(ctx, program, []string{"RUNTIME=" + s.runtime, "TMPDIR=" + temporary}, s.dir, "./"+program)
+	stdout, stderr, err := runInRoom(ctx, program, []string{"RUNTIME=" + s.runtime, "TMPDIR=" + temporary}, s.dir,
+		"./"+program)
 	r := result{program: program, assertions: parseTAP(string(stdout)), took: time.Since(begin)}
 	// Some programs assert by nothing else than their status.
 	if err != nil {

@@ -1,9 +1,9 @@
 // Command oci runs the official validation suite of the Open Container Initiative, the programs below validation/ of
 // github.com/opencontainers/runtime-tools, against a runtime, and judges what they print.
 //
-// Every assertion must hold, but for those that docs/runtime.md lists, each with the proof that the suite is wrong or that
-// the host lacks something. One that does not hold and is not listed is a failure, and so is one that is listed as the
-// suite's fault and holds. -runtime takes another runtime, which is reported and not judged.
+// Every assertion must hold, but for those that docs/runtime.md lists, each with the proof that the suite is wrong or
+// that the host lacks something. One that does not hold and is not listed is a failure, and so is one that is listed
+// as the suite's fault and holds. -runtime takes another runtime, which is reported and not judged.
 //
 // The suite writes to fixed control groups and leaves containers behind where it fails. So it runs in a room of its own
 // (see room.go), and the host is as it was afterwards.

@@ -13,14 +13,16 @@ func TestParseTAP(t *testing.T) {
 		want   []assertion // details aside
 	}{
 		"nothing": {"", nil},
-		"all kinds": {"TAP version 13\nok 1 - a thing\n  ---\n  {}\n  ...\nnot ok 2 - another # or so\nok 3 # SKIP no\n# said\n1..3\n",
+		"all kinds": {"TAP version 13\nok 1 - a thing\n" +
+			"  ---\n  {}\n  ...\nnot ok 2 - another # or so\nok 3 # SKIP no\n# said\n1..3\n",
 			[]assertion{{text: "a thing", ok: true}, {text: "another"}, {ok: true, skipped: true}}},
 		"two documents": {"TAP version 13\nok 1 - a\n1..1\nTAP version 13\n1..0\n", []assertion{{text: "a", ok: true}}},
 		"no plan":       {"TAP version 13\nok 1 - a\n", []assertion{{text: "a", ok: true}, {text: "the plan is missing"}}},
-		"too few":       {"TAP version 13\n1..2\nok 1 - a\n", []assertion{{text: "a", ok: true}, {text: "the plan is not fulfilled"}}},
-		"bail out":      {"TAP version 13\n1..1\nBail out! no idea\n", []assertion{{text: "bail out: no idea"}}},
-		"no header":     {"ok 1 - a\n1..1\n", []assertion{{text: "a", ok: true}}},
-		"not TAP":       {"panic: x\n", []assertion{{text: "the plan is missing"}}},
+		"too few": {"TAP version 13\n1..2\nok 1 - a\n",
+			[]assertion{{text: "a", ok: true}, {text: "the plan is not fulfilled"}}},
+		"bail out":  {"TAP version 13\n1..1\nBail out! no idea\n", []assertion{{text: "bail out: no idea"}}},
+		"no header": {"ok 1 - a\n1..1\n", []assertion{{text: "a", ok: true}}},
+		"not TAP":   {"panic: x\n", []assertion{{text: "the plan is missing"}}},
 	} {
 		got := parseTAP(c.output)
 		for i := range got {
@@ -48,7 +50,8 @@ const table = `
 
 func TestParseRows(t *testing.T) {
 	got, err := parseRows(table)
-	want := []row{{"start", "a b c", 1, bySuite}, {"start", "ended: exit status 1", 1, byHost}, {"kill", "late", 2, byChance}}
+	want := []row{{"start", "a b c", 1, bySuite}, {"start", "ended: exit status 1", 1, byHost},
+		{"kill", "late", 2, byChance}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -71,7 +74,8 @@ func TestJudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := judge([]result{
-		{program: "start", assertions: []assertion{{text: "a b `c`"}, {text: "ended: exit status 1"}, {text: "fine", ok: true}}},
+		{program: "start", assertions: []assertion{{text: "a b `c`"}, {text: "ended: exit status 1"},
+			{text: "fine", ok: true}}},
 		{program: "kill", assertions: []assertion{{text: "late"}, {text: "late"}, {text: "late"}, {ok: true, skipped: true}}},
 	}, rows)
 	if v.clean != 0 || v.held != 1 || v.bad != 5 || v.skipped != 1 || v.suite != 1 || v.host != 1 || v.chance != 2 {
@@ -87,7 +91,8 @@ func TestJudge(t *testing.T) {
 	}
 	var out bytes.Buffer
 	v.print(&out, options{})
-	if !strings.Contains(out.String(), "listed, and holds: start: a b c\n2 of 2 programs clean; 0 assertions hold, 0 do not, 0 skipped\n") {
+	if !strings.Contains(out.String(), "listed, and holds: start: a b c\n"+
+		"2 of 2 programs clean; 0 assertions hold, 0 do not, 0 skipped\n") {
 		t.Errorf("%s", out.String())
 	}
 }

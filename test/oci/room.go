@@ -19,12 +19,13 @@ import (
 
 // A room is what one program of the suite runs in: namespaces of its own for mounts, processes, IPC and control groups.
 // Its processes end with it, its /run and /proc are its own, and the control groups that it sees at /sys/fs/cgroup are
-// what is below a group made for it in every hierarchy of the host. The driver makes the groups and removes them; stageInit
-// is the first process of the pid namespace.
+// what is below a group made for it in every hierarchy of the host. The driver makes the groups and removes them;
+// stageInit is the first process of the pid namespace.
 const stageInit = "room-init"
 
 // runInRoom runs a program with a name for its groups, and returns what it printed.
-func runInRoom(ctx context.Context, name string, env []string, dir string, args ...string) (stdout, stderr []byte, err error) {
+func runInRoom(ctx context.Context, name string, env []string, dir string, args ...string) (stdout, stderr []byte,
+	err error) {
 	hierarchies, err := cgroupMounts()
 	if err != nil {
 		return nil, nil, err

@@ -58,7 +58,8 @@ func parseRows(text string) ([]row, error) {
 			return nil, fmt.Errorf("%s, %s: %q times; want a number from 1 on", r.program, r.assertion, plain(cells[2]))
 		}
 		if r.fault != bySuite && r.fault != byHost && r.fault != byChance {
-			return nil, fmt.Errorf("%s, %s: fault %q; want %s, %s or %s", r.program, r.assertion, r.fault, bySuite, byHost, byChance)
+			return nil, fmt.Errorf("%s, %s: fault %q; want %s, %s or %s", r.program, r.assertion, r.fault, bySuite, byHost,
+				byChance)
 		}
 		if strings.TrimSpace(cells[4]) == "" {
 			return nil, fmt.Errorf("%s, %s: no proof", r.program, r.assertion)

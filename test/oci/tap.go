@@ -62,7 +62,8 @@ func parseDocument(text string) []assertion {
 	case planned < 0:
 		all = append(all, assertion{text: "the plan is missing"})
 	case planned != made:
-		all = append(all, assertion{text: "the plan is not fulfilled", details: fmt.Sprintf("    %d planned, %d made\n", planned, made)})
+		all = append(all, assertion{text: "the plan is not fulfilled", details: fmt.Sprintf("    %d planned, %d made\n",
+			planned, made)})
 	}
 	return all
 }

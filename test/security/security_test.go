@@ -167,8 +167,10 @@ func TestProtectionsReplaced(t *testing.T) {
 		more   map[string]any
 	}{
 		"must be mounted on ordinary directory": {link: [2]string{"proc", "/tmp"}},
-		"may only be a procfs":                  {more: map[string]any{"destination": "/proc", "type": "tmpfs", "source": "tmpfs"}},
-		"inside /proc":                          {more: map[string]any{"destination": "/proc/sys", "type": "tmpfs", "source": "tmpfs"}},
+		"may only be a procfs": {more: map[string]any{"destination": "/proc", "type": "tmpfs",
+			"source": "tmpfs"}},
+		"inside /proc": {more: map[string]any{"destination": "/proc/sys", "type": "tmpfs",
+			"source": "tmpfs"}},
 		"is not the null device": {
 			link:   [2]string{"dev/null", "/proc/sys/kernel/core_pattern"},
 			mounts: []any{map[string]any{"destination": "/proc", "type": "proc", "source": "proc"}, map[string]any{"destination": "/dev", "type": "bind", "source": "BESIDE", "options": []any{"bind"}}},

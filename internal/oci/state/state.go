@@ -88,8 +88,8 @@ func (s *Shared) Give(p *container.Process) {
 // AddedMount is a mount that a running container was given.
 type AddedMount struct {
 	Destination string `json:"destination"`
-	// Mount is its id (STATX_MNT_ID of statx(2)): the container can have the path lead elsewhere by the time it is removed.
-	// Zero: it is about to be mounted.
+	// Mount is its id (STATX_MNT_ID of statx(2)): the container can have the path lead elsewhere by the time it is
+	// removed. Zero: it is about to be mounted.
 	Mount uint64 `json:"mount,omitempty"`
 }
 
