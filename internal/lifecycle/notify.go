@@ -128,24 +128,24 @@ func (w *readiness) tell(ctx context.Context, pid int) error {
 			}
 			return err
 		}
-		if ready, said := readyLine(message[:n]); said {
-			return w.handOn(ready, pid)
+		if saysReady(message[:n]) {
+			return w.handOn(pid)
 		}
 	}
 }
 
-// readyLine finds the word in a datagram of lines NAME=value.
-func readyLine(message []byte) (line string, found bool) {
+// saysReady finds the word in a datagram of lines NAME=value.
+func saysReady(message []byte) bool {
 	for l := range bytes.SplitSeq(message, []byte{'\n'}) {
-		if bytes.HasPrefix(l, []byte("READY=")) {
-			return string(l), true
+		if string(l) == "READY=1" {
+			return true
 		}
 	}
-	return "", false
+	return false
 }
 
 // handOn tells the manager, and waits until it has taken it: a process that has ended by then is nobody whom it knows.
-func (w *readiness) handOn(ready string, pid int) error {
+func (w *readiness) handOn(pid int) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
@@ -155,7 +155,7 @@ func (w *readiness) handOn(ready string, pid int) error {
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: w.manager}); err != nil {
 		return failed("connect", err)
 	}
-	text := ready + "\n"
+	text := "READY=1\n"
 	if pid > 0 {
 		text += "MAINPID=" + strconv.Itoa(pid) + "\n"
 	}
@@ -184,16 +184,26 @@ func (w *readiness) close() {
 	}
 }
 
-// awaitReadiness is tell for a container that nobody else waits for: it also ends with the container's first process,
-// and that is an error, for the manager would wait in vain.
+// awaitReadiness is tell for a container that nobody else waits for. It also ends with the container's first process:
+// that is a warning and no error, as with runc, for what has run has run, and the manager sees that it has ended.
 func (r *Runtime) awaitReadiness(ctx context.Context, w *readiness, id string, pid int, started uint64) error {
 	if w == nil {
 		return nil
 	}
-	h, err := openProcess(pid, started)
-	if errors.Is(err, errGone) {
-		return fmt.Errorf("container %s: %w", id, errNeverReady)
+	err := w.tellWhile(ctx, pid, started)
+	switch {
+	case errors.Is(err, errGone):
+		r.Log.Warnf("container %s: its process has ended and never said to %s that it is ready", id, notifyVariable)
+		return nil
+	case err != nil:
+		return fmt.Errorf("container %s: %w", id, err)
 	}
+	return nil
+}
+
+// tellWhile is tell as long as the process lives; then it is errGone.
+func (w *readiness) tellWhile(ctx context.Context, pid int, started uint64) error {
+	h, err := openProcess(pid, started)
 	if err != nil {
 		return err
 	}
@@ -202,14 +212,8 @@ func (r *Runtime) awaitReadiness(ctx context.Context, w *readiness, id string, p
 	defer cancel(nil)
 	go func() {
 		if h.wait(ctx) == nil {
-			cancel(errNeverReady)
+			cancel(errGone)
 		}
 	}()
-	if err := w.tell(ctx, pid); err != nil {
-		return fmt.Errorf("container %s: %w", id, err)
-	}
-	return nil
+	return w.tell(ctx, pid)
 }
-
-// errNeverReady is a container that ended first.
-var errNeverReady = errors.New("its process has ended and never said to " + notifyVariable + " that it is ready")
