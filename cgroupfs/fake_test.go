@@ -45,15 +45,20 @@ func ptr[T any](v T) *T { return &v }
 func TestCheckMemory(t *testing.T) {
 	g, path := fakeV2(t, map[string]string{"memory.current": "1000\n", "memory.swap.current": "500\n", "memory.max": "max\n", "memory.swap.max": "max\n", "pids.max": "max\n"})
 	for _, c := range []struct {
-		change Resources
-		want   string
+		change      Resources
+		words, want string
 	}{
-		{Resources{CheckMemory: true, Memory: ptr[int64](999), Pids: ptr[int64](5)}, "999 is below the 1000 bytes that are used"},
-		{Resources{CheckMemory: true, Memory: ptr[int64](1000), MemorySwap: ptr[int64](1499), Pids: ptr[int64](5)}, "1499 is below the 1500 bytes that are used"},
+		{Resources{CheckMemory: true, Memory: ptr[int64](999), Pids: ptr[int64](5)}, "rejecting memory limit",
+			": 999 is below the 1000 bytes that are used"},
+		{Resources{CheckMemory: true, Memory: ptr[int64](1000), MemorySwap: ptr[int64](1499), Pids: ptr[int64](5)},
+			"rejecting memory+swap limit", ": 1499 is below the 1500 bytes that are used"},
 	} {
 		_, err := g.Update(&Resources{}, &c.change)
 		if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v, want %s", err, c.want)
+		}
+		if words := c.words; !strings.HasPrefix(err.Error(), words) {
+			t.Errorf("%v, want runc's words %q", err, words)
 		}
 		if got := content(t, path, "pids.max"); got != "max\n" {
 			t.Errorf("pids.max was written: %q", got)
