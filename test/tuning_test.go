@@ -172,6 +172,7 @@ func realtimeBudget(t testing.TB, c map[string]any) {
 		return
 	}
 	linux(c)["resources"] = map[string]any{"cpu": map[string]any{"realtimeRuntime": 20000, "realtimePeriod": 1000000}}
+	delete(linux(c), "cgroupsPath") // in the runtime's own group, which gets what is needed
 }
 
 // TestRealtimeBudget (CG13): a budget is found in groups that were made for the container, and in the runtime's own,
@@ -217,7 +218,8 @@ func TestRealtimeBudget(t *testing.T) {
 			t.Errorf("without a cgroupsPath: %q", got)
 		}
 	}
-	id, pid := r.sleeping(with(20000, testenv.CgroupParent()+"/a/b/c"))
+	parent := testenv.CgroupParent() + "-rt" // which no other test has made
+	id, pid := r.sleeping(with(20000, parent+"/a/b/c"))
 	if got := budget(pid); got != "20000\n" {
 		t.Errorf("three groups deep: %q", got)
 	}
@@ -226,8 +228,8 @@ func TestRealtimeBudget(t *testing.T) {
 		t.Errorf("updated: %q", got)
 	}
 	for group, words := range map[string][]string{
-		testenv.CgroupParent() + "/a/b/d": {testenv.CgroupParent() + "/a/b, has a realtime budget of 30000 us in 1000000",
-			"40000 would be taken", "invalid argument"},
+		parent + "/a/b/d": {parent + "/a/b, has a realtime budget of 30000 us in 1000000", "40000 would be taken",
+			"invalid argument"},
 		"": {"/sys/fs/cgroup/cpu, has a realtime budget of"},
 	} {
 		runtime := 10000
