@@ -3,8 +3,8 @@ package oci
 // Scheduler is config.md's process.scheduler: its members are those of struct sched_attr, sched_setattr(2).
 type Scheduler struct {
 	Policy   string   `json:"policy"`
-	Nice     int32    `json:"nice,omitempty"`
-	Priority int32    `json:"priority,omitempty"`
+	Nice     int      `json:"nice,omitempty"`
+	Priority int      `json:"priority,omitempty"`
 	Flags    []string `json:"flags,omitempty"`
 	Runtime  uint64   `json:"runtime,omitempty"` // nanoseconds
 	Deadline uint64   `json:"deadline,omitempty"`

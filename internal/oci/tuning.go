@@ -121,7 +121,7 @@ func (c *conversion) scheduler(p *Process) error {
 			"no other, sched(7), and hooks.startContainer would be others")
 	}
 	c.cfg.Process.Scheduler = &container.Scheduler{
-		Policy: uint32(policy), Flags: flags, Nice: s.Nice, Priority: uint32(s.Priority), Runtime: s.Runtime,
+		Policy: uint32(policy), Flags: flags, Nice: int32(s.Nice), Priority: uint32(s.Priority), Runtime: s.Runtime,
 		Deadline: s.Deadline, Period: s.Period,
 	}
 	return nil
