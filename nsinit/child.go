@@ -26,8 +26,9 @@ type child struct {
 	nullFD  int       // the container's null device, once a mask has needed it; zero until then
 	empty   int       // a shared empty read-only directory for masks; zero until the first one
 	filter  *filter   // of system calls; nil: none
-	onSlash bool      // the root is mounted on "/" until it becomes the root
-	waiting bool      // behind the gate: the peer is whoever opened it
+	made    madeMounts
+	onSlash bool // the root is mounted on "/" until it becomes the root
+	waiting bool // behind the gate: the peer is whoever opened it
 }
 
 // stage is what a step is for, and its name on the wire.

@@ -41,6 +41,7 @@ func (c *child) mount(m *container.Mount) error {
 	if err := sys.Attach(tree, target, dest); err != nil {
 		return err
 	}
+	c.made.note(tree, dest)
 	if c.relabels(m) {
 		if err := relabel(tree, dest, c.cfg.MountLabel); err != nil {
 			return err

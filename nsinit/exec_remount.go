@@ -9,6 +9,27 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
+// madeMounts are the new file systems of the container by destination, each with the id of its mount (statx(2)).
+type madeMounts map[string]uint64
+
+func (m *madeMounts) note(tree int, dest string) {
+	id, _, err := sys.MountOf(tree)
+	if err != nil {
+		return // before Linux 5.8: then nobody can tell
+	}
+	if *m == nil {
+		*m = madeMounts{}
+	}
+	(*m)[dest] = id
+}
+
+// is reports whether fd is on the file system that was made for a destination. A link of the image, or what was mounted
+// since, may lead the same path elsewhere: to a file system of the host's, which is not to be changed.
+func (m madeMounts) is(fd int, dest string) bool {
+	id, _, err := sys.MountOf(fd)
+	return err == nil && m[dest] == id && id != 0
+}
+
 // remount changes what is mounted at a destination already: options of the file system, and attributes of the mount,
 // which go by the same rules as those of a bind mount.
 func (c *child) remount(m *container.Mount, dest string) error {
@@ -26,6 +47,10 @@ func (c *child) remount(m *container.Mount, dest string) error {
 		return op("remount", dest, fmt.Errorf("nothing is mounted there: %w", unix.EINVAL))
 	}
 	if len(m.FSFlags)+len(m.Data) > 0 {
+		if !c.made.is(fd, dest) {
+			return op("remount", dest, fmt.Errorf("its options would be another file system's: "+
+				"what is mounted there is none of the container's own: %w", unix.EPERM))
+		}
 		if err := sys.Reconfigure(fd, dest, m.FSFlags, m.Data); err != nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/handfast/handfast/internal/testenv"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
@@ -67,6 +69,36 @@ func TestRemount(t *testing.T) {
 	refused([]string{`mount /one: option \"size=much\" of /one: invalid argument`}, "/one", "remount", "size=much")
 	refused([]string{"mounts[7].options", `\"size=1m\"`, "none of the container's own at /sys2"}, "/sys2",
 		"remount", "size=1m")
+}
+
+// TestRemountOfSomebodyElses: a link of the image leads the destination of a tmpfs to a bind of the host's: the options
+// of that one stay as they are.
+func TestRemountOfSomebodyElses(t *testing.T) {
+	r := newRuntime(t)
+	host := testenv.Dir(t)
+	if err := unix.Mount("tmpfs", host, "tmpfs", 0, "size=4m"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Unmount(host, unix.MNT_DETACH) }()
+	bundle := shell(t, "true", func(c map[string]any) {
+		addMount(c, "/one", "tmpfs", "tmpfs", "size=1m")
+		addMount(c, "/data", "bind", host, "bind")
+		addMount(c, "/one", "", "", "remount", "size=2m")
+	})
+	for _, err := range []error{
+		os.Mkdir(filepath.Join(rootOf(t, bundle), "data"), 0o755),
+		os.Symlink("data", filepath.Join(rootOf(t, bundle), "one")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	words := []string{"mount /one: remount /one", "none of the container's own", "operation not permitted"}
+	r.fails(words, "run", "-b", bundle, testenv.ID(t))
+	var st unix.Statfs_t
+	if err := unix.Statfs(host, &st); err != nil || st.Blocks*uint64(st.Bsize) != 4<<20 {
+		t.Errorf("the host's has %d bytes now, %v", st.Blocks*uint64(st.Bsize), err)
+	}
 }
 
 // TestMountLabel (MT20): on a host without SELinux a label is an error, as that of a process is; and the label does
