@@ -1,0 +1,77 @@
+package docs
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/handfast/handfast/internal/oci"
+)
+
+// TestNamedTestsExist: a test that a document names as the proof of something is there.
+func TestNamedTestsExist(t *testing.T) {
+	exist := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z]\w*)\(`)
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		for _, m := range declared.FindAllStringSubmatch(string(data), -1) {
+			exist[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`)
+	for _, file := range []string{"runtime.md", "security.md"} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := named.FindAllString(string(data), -1)
+		if len(all) < 10 {
+			t.Errorf("%s names %d tests", file, len(all))
+		}
+		for _, name := range all {
+			if !exist[name] {
+				t.Errorf("%s names %s, and there is no such test", file, name)
+			}
+		}
+	}
+}
+
+// TestPropertiesAreDocumented: runtime.md names every property of the configuration that the conversion reads, down to
+// the members of process and linux.
+func TestPropertiesAreDocumented(t *testing.T) {
+	data, err := os.ReadFile("runtime.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, word := range regexp.MustCompile("`[\\w.]+`").FindAllString(string(data), -1) {
+		word = strings.Trim(word, "`")
+		named[word] = true
+		named[word[strings.LastIndexByte(word, '.')+1:]] = true
+		first, _, _ := strings.Cut(word, ".")
+		named[first] = true
+	}
+	count := 0
+	for _, s := range []reflect.Type{reflect.TypeFor[oci.Spec](), reflect.TypeFor[oci.Process](), reflect.TypeFor[oci.Linux]()} {
+		for i := range s.NumField() {
+			name, _, _ := strings.Cut(s.Field(i).Tag.Get("json"), ",")
+			if count++; !named[name] {
+				t.Errorf("runtime.md does not name the property %s of %s", name, s.Name())
+			}
+		}
+	}
+	if count < 40 {
+		t.Errorf("only %d properties", count)
+	}
+}
