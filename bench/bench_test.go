@@ -83,10 +83,14 @@ func TestReportText(t *testing.T) {
 		Kernel: "6.1.0", CPUs: 2, Load: "0.10 0.20 0.30 1/100 999", Rounds: 50, Notes: []string{"floor: C"},
 		Init: &initCost{MS: 0.123, Allocs: 45, Binary: 5 << 20},
 		Contenders: []result{
-			{Name: "floor", Task: taskRun, WallMS: spread{3.1, 3.5, 4}, CPUMS: spread{Median: 3.25}, PeakMB: spread{Median: 0.64}, To: map[string]float64{"runc": 0.09, "floor": 1}},
-			{Name: "handfast (v2)", Task: taskRun, WallMS: spread{100.25, 1234.5, 2000}, CPUMS: spread{Median: 3.25}, PeakMB: spread{Median: 12.5}, To: map[string]float64{"runc": 0.25, "crun (v2)": 0.9, "floor": 1.75}},
-			{Name: "runc", Task: taskRun, Version: "runc version 1.1.5", WallMS: spread{30, 40, 50}, CPUMS: spread{Median: 33}, PeakMB: spread{Median: 20}},
-			{Name: "runc", Task: taskExec, Version: "runc version 1.1.5", WallMS: spread{20, 30, 40}, CPUMS: spread{Median: 23}, PeakMB: spread{Median: 10}, To: map[string]float64{"runc": 1}},
+			{Name: "floor", Task: taskRun, WallMS: spread{3.1, 3.5, 4}, CPUMS: spread{Median: 3.25},
+				PeakMB: spread{Median: 0.64}, To: map[string]float64{"runc": 0.09, "floor": 1}},
+			{Name: "handfast (v2)", Task: taskRun, WallMS: spread{100.25, 1234.5, 2000}, CPUMS: spread{Median: 3.25},
+				PeakMB: spread{Median: 12.5}, To: map[string]float64{"runc": 0.25, "crun (v2)": 0.9, "floor": 1.75}},
+			{Name: "runc", Task: taskRun, Version: "runc version 1.1.5", WallMS: spread{30, 40, 50}, CPUMS: spread{Median: 33},
+				PeakMB: spread{Median: 20}},
+			{Name: "runc", Task: taskExec, Version: "runc version 1.1.5", WallMS: spread{20, 30, 40}, CPUMS: spread{Median: 23},
+				PeakMB: spread{Median: 10}, To: map[string]float64{"runc": 1}},
 		},
 	}
 	more := 0.25

@@ -25,7 +25,8 @@ func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 50, "how many samples of each contender")
 	flag.IntVar(&o.warmup, "warmup", 5, "how many runs of each contender before the first sample")
-	flag.StringVar(&o.handfast, "handfast", "", "the handfast binary to measure (\"none\": leave it out; default: build ./cmd/handfast)")
+	flag.StringVar(&o.handfast, "handfast", "", "the handfast binary to measure (\"none\": leave it out; default: build "+
+		"./cmd/handfast)")
 	flag.StringVar(&o.json, "json", "", "also write every sample to this file (\"-\": print only that)")
 	flag.Parse()
 	if err := run(o); err != nil {

@@ -64,8 +64,10 @@ func newReport(w *workshop, all benches) report {
 	for _, b := range all {
 		r.Rounds = len(b.samples)
 		x := result{
-			Name: b.name, Task: b.task, View: b.view, Version: b.version, Argv: b.argv, Samples: b.samples, To: map[string]float64{},
-			WallMS: spreadOf(walls[key{b.task, b.name}]), CPUMS: spreadOf(values(b.samples, cpuMS)), PeakMB: spreadOf(values(b.samples, peakMB)),
+			Name: b.name, Task: b.task, View: b.view, Version: b.version, Argv: b.argv, Samples: b.samples,
+			To:     map[string]float64{},
+			WallMS: spreadOf(walls[key{b.task, b.name}]), CPUMS: spreadOf(values(b.samples, cpuMS)),
+			PeakMB: spreadOf(values(b.samples, peakMB)),
 		}
 		for _, a := range against {
 			if ratio := pairedRatio(walls[key{b.task, b.name}], walls[key{b.task, a.name}]); !math.IsNaN(ratio) {

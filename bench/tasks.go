@@ -127,7 +127,8 @@ func (w *workshop) writeBundle(dir string, mutate func(config map[string]any)) e
 	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
 }
 
-// apart runs a command of a contender outside of the measurement, in its view. Its streams are a file: the container that it leaves behind would hold a pipe open.
+// apart runs a command of a contender outside of the measurement, in its view. Its streams are a file: the container
+// that it leaves behind would hold a pipe open.
 func (c contender) apart(argv []string) error {
 	if argv == nil {
 		return nil
@@ -143,7 +144,8 @@ func (c contender) apart(argv []string) error {
 	cmd.Env, cmd.Stdout, cmd.Stderr = environment, log, log
 	if err := cmd.Run(); err != nil {
 		text, e := os.ReadFile(log.Name())
-		return errors.Join(fmt.Errorf("%s: %s: %w\n%s", c.name, strings.Join(argv, " "), err, strings.TrimSpace(string(text))), e)
+		return errors.Join(fmt.Errorf("%s: %s: %w\n%s", c.name, strings.Join(argv, " "), err,
+			strings.TrimSpace(string(text))), e)
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ func (w *workshop) build(handfast string) error {
 	}
 	if gcc, err := exec.LookPath("gcc"); err == nil {
 		for source, program := range map[string]string{
-			"bench/payload/true.c": payload, "bench/payload/sleep.c": w.path("sleep"), "bench/meter/meter.c": w.path("meter"), "bench/floor/floor.c": w.path("floor"),
+			"bench/payload/true.c": payload, "bench/payload/sleep.c": w.path("sleep"), "bench/meter/meter.c": w.path("meter"),
+			"bench/floor/floor.c": w.path("floor"),
 		} {
 			if out, err := exec.Command(gcc, "-O2", "-static", "-o", program, source).CombinedOutput(); err != nil {
 				return fmt.Errorf("compiling %s (run this from the module's root; gcc needs libc6-dev): %w\n%s", source, err, out)
@@ -70,7 +71,8 @@ func (w *workshop) build(handfast string) error {
 			return err
 		}
 		w.meter, w.floor = []string{self, meterCommand}, []string{w.path("gofloor")}
-		w.note("no gcc: the floor and the meter are Go programs, the payload is busybox; a peak below the meter's own is hidden")
+		w.note("no gcc: the floor and the meter are Go programs, the payload is busybox; a peak below the meter's own is " +
+			"hidden")
 	}
 	switch handfast {
 	case "none":

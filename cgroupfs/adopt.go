@@ -9,8 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Adopt opens the group at an absolute path that somebody else has made and may have put processes into, systemd say, and makes it in the hierarchies where it is not. Every controller is enabled on the way down as Create
-// does it. A hierarchy that the caller may not write to is skipped and listed. Where the group was there Saved counts nothing as made, and Delete leaves the groups above it alone. The caller closes the Group.
+// Adopt opens the group at an absolute path that somebody else has made and may have put processes into, systemd say,
+// and makes it in the hierarchies where it is not. Every controller is enabled on the way down as Create does it. A
+// hierarchy that the caller may not write to is skipped and listed. Where the group was there Saved counts nothing as
+// made, and Delete leaves the groups above it alone. The caller closes the Group.
 func Adopt(l *Layout, p string) (*Group, error) {
 	rel, err := checkPath(p)
 	if err != nil {
@@ -35,8 +37,10 @@ func adopt(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 	return m, err
 }
 
-// Inner moves a process of the group into one group below it, which is made if it is not there, and then lets that have every controller on v2. Not sooner: a group that holds processes and has given on a controller is a
-// threaded one at best, below which no process can be (cgroup-v2.rst, "Threads"). The process must be the only one in the group; name is one plain name.
+// Inner moves a process of the group into one group below it, which is made if it is not there, and then lets that have
+// every controller on v2. Not sooner: a group that holds processes and has given on a controller is a threaded one at
+// best, below which no process can be (cgroup-v2.rst, "Threads"). The process must be the only one in the group; name
+// is one plain name.
 func (g *Group) Inner(name string, pid int) error {
 	if rel, err := checkPath("/" + name); err != nil || strings.Contains(rel, "/") {
 		return fmt.Errorf("group %q below %s: want one plain name: %w", name, g.path, unix.EINVAL)

@@ -14,7 +14,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// TestAdopt: a group that somebody else has made and holds a process in is opened, made in the hierarchies where it is not, and Delete leaves what was above it.
+// TestAdopt: a group that somebody else has made and holds a process in is opened, made in the hierarchies where it is
+// not, and Delete leaves what was above it.
 func TestAdopt(t *testing.T) {
 	other := create(t, "other/inside")
 	c := start(t, "sleep")
@@ -36,7 +37,8 @@ func TestAdopt(t *testing.T) {
 		if own == "" {
 			own = "/"
 		}
-		if err := errors.Join(os.WriteFile(filepath.Join(last.Mountpoint, own, "cgroup.procs"), fmt.Append(nil, c.Process.Pid), 0), g.Delete(context.Background())); err != nil {
+		if err := errors.Join(os.WriteFile(filepath.Join(last.Mountpoint, own, "cgroup.procs"),
+			fmt.Append(nil, c.Process.Pid), 0), g.Delete(context.Background())); err != nil {
 			t.Fatal(err)
 		}
 		g.Close()

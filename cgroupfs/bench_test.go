@@ -22,8 +22,10 @@ func defaultLimits(b *testing.B, l *cgroupfs.Layout) []cgroupfs.Write {
 	node := func(kind string, major, minor int64) cgroupfs.DeviceRule {
 		return cgroupfs.DeviceRule{Allow: true, Type: kind, Major: &major, Minor: &minor, Access: "rwm"}
 	}
-	r := &cgroupfs.Resources{Memory: p[int64](64 << 20), Pids: p[int64](100), CPUShares: p[uint64](1024), CPUQuota: p[int64](50_000), CPUPeriod: p[uint64](100_000)}
-	r.Devices = []cgroupfs.DeviceRule{{Type: "a", Access: "rwm"}, node("c", 1, 3), node("c", 1, 5), node("c", 1, 7), node("c", 1, 8), node("c", 1, 9), node("c", 5, 0), node("c", 5, 2)}
+	r := &cgroupfs.Resources{Memory: p[int64](64 << 20), Pids: p[int64](100), CPUShares: p[uint64](1024),
+		CPUQuota: p[int64](50_000), CPUPeriod: p[uint64](100_000)}
+	r.Devices = []cgroupfs.DeviceRule{{Type: "a", Access: "rwm"}, node("c", 1, 3), node("c", 1, 5), node("c", 1, 7),
+		node("c", 1, 8), node("c", 1, 9), node("c", 5, 0), node("c", 5, 2)}
 	writes, err := cgroupfs.Plan(l, r)
 	if err != nil {
 		b.Fatal(err)
@@ -31,7 +33,8 @@ func defaultLimits(b *testing.B, l *cgroupfs.Layout) []cgroupfs.Write {
 	return writes
 }
 
-// bare is the least that a program must ask of the kernel for the same: directories and writes, by their paths, with nothing checked.
+// bare is the least that a program must ask of the kernel for the same: directories and writes, by their paths, with
+// nothing checked.
 type bare struct {
 	l      *cgroupfs.Layout
 	dirs   []string
@@ -78,7 +81,8 @@ func get(path string) (string, error) {
 	return string(buf[:max(n, 0)]), errors.Join(err, unix.Close(fd))
 }
 
-// create makes the group; the parent is there, with its processors. A new group of v1's cpuset has none, so they are copied.
+// create makes the group; the parent is there, with its processors. A new group of v1's cpuset has none, so they are
+// copied.
 func (w *bare) create(parent, name string) error {
 	for i, d := range w.dirs {
 		path := d + parent + name
@@ -168,8 +172,8 @@ func (r *rig) must(err error) {
 	}
 }
 
-// byPackage and byHand make a group with its limits, put the process into it if with is set, and remove it, and give the time that took. Between, the process goes elsewhere, which is not
-// counted.
+// byPackage and byHand make a group with its limits, put the process into it if with is set, and remove it, and give
+// the time that took. Between, the process goes elsewhere, which is not counted.
 func (r *rig) byPackage(name string, with bool) time.Duration {
 	begin := time.Now()
 	g, err := cgroupfs.Create(r.l, r.home.Path()+name)
@@ -203,8 +207,9 @@ func (r *rig) byHand(name string, with bool) time.Duration {
 	return spent + time.Since(begin)
 }
 
-// BenchmarkGroup holds the package against the bare system calls, in turn, so that whatever else the host does meets both. The metric "ratio" is the median of the pairs' ratios; with a
-// process most of the time is the kernel's, which lets no process fork while it moves one.
+// BenchmarkGroup holds the package against the bare system calls, in turn, so that whatever else the host does meets
+// both. The metric "ratio" is the median of the pairs' ratios; with a process most of the time is the kernel's, which
+// lets no process fork while it moves one.
 func BenchmarkGroup(b *testing.B) {
 	for _, with := range []bool{false, true} {
 		b.Run(fmt.Sprintf("process=%t", with), func(b *testing.B) {
@@ -217,7 +222,8 @@ func BenchmarkGroup(b *testing.B) {
 				} else {
 					other, one = r.byHand("/b", with), r.byPackage("/a", with)
 				}
-				ours, bare, ratio = append(ours, float64(one)), append(bare, float64(other)), append(ratio, float64(one)/float64(other))
+				ours, bare, ratio = append(ours, float64(one)), append(bare, float64(other)),
+					append(ratio, float64(one)/float64(other))
 			}
 			b.ReportMetric(middle(ours), "ns/group")
 			b.ReportMetric(middle(bare), "ns/bare")
@@ -231,8 +237,8 @@ func middle(all []float64) float64 {
 	return all[len(all)/2]
 }
 
-// BenchmarkThousandGroups makes, reads and deletes a thousand groups, and does so once more with bare system calls. The metrics are the median time for each step and group, and how much
-// more the last hundred cost than the first.
+// BenchmarkThousandGroups makes, reads and deletes a thousand groups, and does so once more with bare system calls. The
+// metrics are the median time for each step and group, and how much more the last hundred cost than the first.
 func BenchmarkThousandGroups(b *testing.B) {
 	const groups, part = 1000, 100
 	r := newRig(b)

@@ -9,8 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rule puts device rules in force for a group whose devices are not v1's, as a BPF program that the kernel asks at every opening and making of a node (cgroup-v2.rst, "Device controller"). Rules that were put in force
-// earlier are replaced in one step: at no time is nothing asked. Where there is a v1 hierarchy for devices the rules are writes of the plan, and Rule does nothing. Without rules it does nothing either.
+// Rule puts device rules in force for a group whose devices are not v1's, as a BPF program that the kernel asks at
+// every opening and making of a node (cgroup-v2.rst, "Device controller"). Rules that were put in force earlier are
+// replaced in one step: at no time is nothing asked. Where there is a v1 hierarchy for devices the rules are writes of
+// the plan, and Rule does nothing. Without rules it does nothing either.
 func (g *Group) Rule(rules []DeviceRule) error {
 	if len(rules) == 0 || g.devicesV1() {
 		return nil
@@ -41,7 +43,10 @@ func (g *Group) Rule(rules []DeviceRule) error {
 
 // devicesV1 reports whether the host has a hierarchy of v1 for devices.
 func (g *Group) devicesV1() bool {
-	return slices.ContainsFunc(g.layout.Hierarchies, func(h Hierarchy) bool { return slices.Contains(h.Controllers, "devices") })
+	return slices.ContainsFunc(g.layout.Hierarchies, func(h Hierarchy) bool {
+		return slices.Contains(h.Controllers,
+			"devices")
+	})
 }
 
 // unified is the group in the v2 hierarchy; nil where it is in none.
@@ -54,8 +59,9 @@ func (g *Group) unified() *member {
 	return nil
 }
 
-// enforce attaches a program in the place of the one that this package attached to the group before. A kernel before 5.6 cannot replace; there, and where more than one is found, the new one is attached first and the others go
-// then, for a group asks all of its programs and each of them can refuse.
+// enforce attaches a program in the place of the one that this package attached to the group before. A kernel before
+// 5.6 cannot replace; there, and where more than one is found, the new one is attached first and the others go then,
+// for a group asks all of its programs and each of them can refuse.
 func (d dir) enforce(group, program int) error {
 	old, err := d.attached(group)
 	if err != nil {

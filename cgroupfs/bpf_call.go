@@ -38,7 +38,8 @@ type attachAttr struct {
 	target, program, kind, flags, replace uint32
 }
 
-// queryAttr is the part that BPF_PROG_QUERY reads and writes. It goes as far as revision, which Linux 6.17 to 7.1 write whatever size they were told.
+// queryAttr is the part that BPF_PROG_QUERY reads and writes. It goes as far as revision, which Linux 6.17 to 7.1 write
+// whatever size they were told.
 type queryAttr struct {
 	target, kind, queryFlags, attachFlags uint32
 	ids                                   uint64
@@ -68,7 +69,8 @@ func loadProgram(prog []insn) (int, error) {
 	license := []byte("Apache-2.0\x00")
 	log := make([]byte, 4096)
 	attr := loadAttr{
-		progType: bpfCgroupDeviceProgram, count: uint32(len(prog)), insns: address(unsafe.Pointer(&prog[0])), license: address(unsafe.Pointer(&license[0])),
+		progType: bpfCgroupDeviceProgram, count: uint32(len(prog)), insns: address(unsafe.Pointer(&prog[0])),
+		license:  address(unsafe.Pointer(&license[0])),
 		expected: bpfCgroupDevice,
 	}
 	copy(attr.name[:], programName)
@@ -90,14 +92,16 @@ func loadProgram(prog []insn) (int, error) {
 			continue
 		}
 		text, _, _ := strings.Cut(string(log), "\x00")
-		return -1, &os.SyscallError{Syscall: strings.TrimSpace("bpf BPF_PROG_LOAD of the device rules " + strings.Join(strings.Fields(text), " ")), Err: err}
+		return -1, &os.SyscallError{Syscall: strings.TrimSpace("bpf BPF_PROG_LOAD of the device rules " +
+			strings.Join(strings.Fields(text), " ")), Err: err}
 	}
 }
 
 // queryPrograms gives the ids of the device programs that are attached to a group itself.
 func queryPrograms(group int) ([]uint32, error) {
 	ids := make([]uint32, bpfMaxPrograms)
-	attr := queryAttr{target: uint32(group), kind: bpfCgroupDevice, ids: address(unsafe.Pointer(&ids[0])), count: bpfMaxPrograms}
+	attr := queryAttr{target: uint32(group), kind: bpfCgroupDevice, ids: address(unsafe.Pointer(&ids[0])),
+		count: bpfMaxPrograms}
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	pins.Pin(&ids[0])

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Create makes the group at an absolute path below the root of every hierarchy. One that is there already is taken if it is empty and not frozen; otherwise that is the error. A hierarchy
-// that the caller may not write to is skipped and listed. After any other error everything that was made is removed again. The caller closes the Group.
+// Create makes the group at an absolute path below the root of every hierarchy. One that is there already is taken if
+// it is empty and not frozen; otherwise that is the error. A hierarchy that the caller may not write to is skipped and
+// listed. After any other error everything that was made is removed again. The caller closes the Group.
 func Create(l *Layout, p string) (*Group, error) {
 	rel, err := checkPath(p)
 	if err != nil {
@@ -22,7 +23,8 @@ func Create(l *Layout, p string) (*Group, error) {
 	return everywhere(l, p, func(h *Hierarchy) (member, error) { return create(l, h, rel) })
 }
 
-// everywhere makes a group out of what one gives for each hierarchy. Where that may not be done the hierarchy is skipped; any other error takes back what was made.
+// everywhere makes a group out of what one gives for each hierarchy. Where that may not be done the hierarchy is
+// skipped; any other error takes back what was made.
 func everywhere(l *Layout, p string, one func(*Hierarchy) (member, error)) (*Group, error) {
 	g := &Group{layout: l, path: p}
 	for i := range l.Hierarchies {
@@ -141,7 +143,8 @@ type disabled struct {
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%w: that group holds processes itself, so it can give no controller to groups below it (cgroup-v2.rst, \"No Internal Process Constraint\")", err)
+		return fmt.Errorf("%w: that group holds processes itself, so it can give no controller to groups below it "+
+			"(cgroup-v2.rst, \"No Internal Process Constraint\")", err)
 	case errors.Is(err, unix.EOPNOTSUPP):
 		return fmt.Errorf("%w: that group is threaded, and this controller is not", err)
 	}
@@ -156,8 +159,9 @@ func (m *member) mkdir(p string) error {
 	return err
 }
 
-// initCpuset gives a group of v1's cpuset the processors and memory nodes of its parent where it has none: it could hold no process (cgroup-v1/cpusets.rst). So it goes for the parent first, which somebody else may
-// have made, a moment ago, without values.
+// initCpuset gives a group of v1's cpuset the processors and memory nodes of its parent where it has none: it could
+// hold no process (cgroup-v1/cpusets.rst). So it goes for the parent first, which somebody else may have made, a moment
+// ago, without values.
 func (m *member) initCpuset(p string) error {
 	if !slices.Contains(m.h.Controllers, "cpuset") {
 		return nil
@@ -182,8 +186,8 @@ func (m *member) inherit(p, file string) (string, error) {
 	return value, m.mount.write(join(p, file), value)
 }
 
-// enable lets the groups below parent have every controller that parent has (cgroup-v2.rst, "Enabling and Disabling"). A controller that cannot be enabled is one that a limit will not find;
-// that limit's error says why.
+// enable lets the groups below parent have every controller that parent has (cgroup-v2.rst, "Enabling and Disabling").
+// A controller that cannot be enabled is one that a limit will not find; that limit's error says why.
 func (m *member) enable(parent string) error {
 	have, err := m.mount.read(join(parent, "cgroup.controllers"))
 	if err != nil {
@@ -211,14 +215,16 @@ func (m *member) enable(parent string) error {
 	return nil
 }
 
-// holdsProcesses refuses a group that could hold threads at most, because a group above it has become a threaded one (cgroup-v2.rst, "Threads").
+// holdsProcesses refuses a group that could hold threads at most, because a group above it has become a threaded one
+// (cgroup-v2.rst, "Threads").
 func (m *member) holdsProcesses() error {
 	text, err := m.dir.read("cgroup.type")
 	kind := strings.TrimSpace(text)
 	if err != nil || kind != "domain invalid" && kind != "threaded" {
 		return gone(err) // before Linux 4.14 there are no others than domains
 	}
-	return fmt.Errorf("cgroup %s is %q: it cannot hold processes, as the group above it is threaded; choose a path elsewhere: %w", m.dir.name, kind, unix.EOPNOTSUPP)
+	return fmt.Errorf("cgroup %s is %q: it cannot hold processes, as the group above it is threaded; choose a path "+
+		"elsewhere: %w", m.dir.name, kind, unix.EOPNOTSUPP)
 }
 
 // What Create finds in a group that it is not to take. The words are runc's: its users look for them.

@@ -9,12 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// delegateFile lists the files of a group that somebody needs who manages the tree below it (cgroup-v2.rst, "Delegation Containment").
+// delegateFile lists the files of a group that somebody needs who manages the tree below it (cgroup-v2.rst, "Delegation
+// Containment").
 const delegateFile = "/sys/kernel/cgroup/delegate"
 
-// Delegate gives the group's directory and the files that its delegation needs to a user of the host, in the v2 hierarchy: who has a cgroup namespace whose root the group is, may then
-// make groups below it (cgroups(7), "Cgroups delegation: delegating a hierarchy to a less privileged user"). The group of users stays. Limits are not in the list, so they stay the
-// caller's. On v1, where delegation is not safe, nothing happens.
+// Delegate gives the group's directory and the files that its delegation needs to a user of the host, in the v2
+// hierarchy: who has a cgroup namespace whose root the group is, may then make groups below it (cgroups(7), "Cgroups
+// delegation: delegating a hierarchy to a less privileged user"). The group of users stays. Limits are not in the list,
+// so they stay the caller's. On v1, where delegation is not safe, nothing happens.
 func (g *Group) Delegate(uid int) error {
 	for i := range g.members {
 		m := &g.members[i]
@@ -34,7 +36,8 @@ func (g *Group) Delegate(uid int) error {
 	return nil
 }
 
-// delegated is the directory itself, "", and the files in it, by the kernel's list or, without one (before Linux 4.15), by its documentation.
+// delegated is the directory itself, "", and the files in it, by the kernel's list or, without one (before Linux 4.15),
+// by its documentation.
 func delegated(list string) []string {
 	out := []string{""}
 	if strings.TrimSpace(list) == "" {

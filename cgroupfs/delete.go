@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Delete removes the group and those below it from every hierarchy, and the parents that were made for it, as far as they are empty. Processes that have ended and are not yet gone from the group keep it
-// busy for a moment: that is waited for until ctx ends. A group that is gone already is no error.
+// Delete removes the group and those below it from every hierarchy, and the parents that were made for it, as far as
+// they are empty. Processes that have ended and are not yet gone from the group keep it busy for a moment: that is
+// waited for until ctx ends. A group that is gone already is no error.
 func (g *Group) Delete(ctx context.Context) error {
 	if g.below {
 		return fmt.Errorf("cgroup %s: a group that Sub has opened is not removed by who opened it: %w", g.path, unix.EINVAL)
@@ -34,8 +35,8 @@ func (g *Group) Delete(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// rmdir removes the group at one of the path's prefixes, of which the last is m itself: from its own directory upwards, so that a Group holds one descriptor for each hierarchy and not the
-// mount's too.
+// rmdir removes the group at one of the path's prefixes, of which the last is m itself: from its own directory upwards,
+// so that a Group holds one descriptor for each hierarchy and not the mount's too.
 func (m *member) rmdir(all []string, i int) error {
 	return m.dir.rmdir(strings.Repeat("../", len(all)-i) + path.Base(all[i]))
 }

@@ -50,10 +50,12 @@ const (
 	accAll   = accMknod | accRead | accWrite
 )
 
-// compile makes a device program of rules. For every kind of access that is asked for the last rule counts that names the device and it; what no rule names is allowed, as in a fresh group of v1.
+// compile makes a device program of rules. For every kind of access that is asked for the last rule counts that names
+// the device and it; what no rule names is allowed, as in a fresh group of v1.
 //
-// Each kind is decided by itself, and every comparison loads anew what it compares. So nothing that the verifier learned on one way is left on another, and its work grows with the number of rules: with what is
-// undecided kept in a register it grew with the square, and 1000 rules were refused after 1.5 s.
+// Each kind is decided by itself, and every comparison loads anew what it compares. So nothing that the verifier
+// learned on one way is left on another, and its work grows with the number of rules: with what is undecided kept in a
+// register it grew with the square, and 1000 rules were refused after 1.5 s.
 func compile(rules []DeviceRule) ([]insn, error) {
 	checked := make([]check, len(rules))
 	for i := range rules {
@@ -69,7 +71,8 @@ func compile(rules []DeviceRule) ([]insn, error) {
 		if len(body) > math.MaxInt16 {
 			return nil, fmt.Errorf("%d device rules are more than a program can hold", len(rules))
 		}
-		prog = append(prog, loadField(ctxAccessType), insn{code: opSet, regs: regField, off: 1, imm: bit << 16}, insn{code: opJump, off: int16(len(body))})
+		prog = append(prog, loadField(ctxAccessType), insn{code: opSet, regs: regField, off: 1, imm: bit << 16},
+			insn{code: opJump, off: int16(len(body))})
 		prog = append(prog, body...)
 	}
 	return append(prog, insn{code: opMove, regs: regVerdict, imm: 1}, insn{code: opExit}), nil
@@ -79,7 +82,8 @@ func loadField(offset int16) insn {
 	return insn{code: opLoad32, regs: regField | regContext<<4, off: offset}
 }
 
-// check is a rule in instructions: the comparisons, of which one that fails leads to the next rule, and the kinds of access that are decided if none does.
+// check is a rule in instructions: the comparisons, of which one that fails leads to the next rule, and the kinds of
+// access that are decided if none does.
 type check struct {
 	tests  []insn
 	access int32
@@ -92,7 +96,8 @@ func newCheck(r *DeviceRule) (c check, err error) {
 		return c, err
 	}
 	kind := func(k int32) {
-		c.tests = append(c.tests, loadField(ctxAccessType), insn{code: opAnd32, regs: regField, imm: 0xffff}, insn{code: opNotEqual, regs: regField, imm: k})
+		c.tests = append(c.tests, loadField(ctxAccessType), insn{code: opAnd32, regs: regField, imm: 0xffff},
+			insn{code: opNotEqual, regs: regField, imm: k})
 	}
 	switch r.Type {
 	case "a", "":
@@ -118,7 +123,8 @@ func newCheck(r *DeviceRule) (c check, err error) {
 	return c, nil
 }
 
-// decide is the answer for one kind of access, by the rules from the last to the first: it ends the program with a refusal, or goes on behind its own end.
+// decide is the answer for one kind of access, by the rules from the last to the first: it ends the program with a
+// refusal, or goes on behind its own end.
 func decide(rules []check, bit int32) []insn {
 	var all []insn
 	for i := len(rules) - 1; i >= 0; i-- {

@@ -10,7 +10,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// interpret runs a device program as the kernel would, and reports its verdict; ok is false for a program that the kernel would not have loaded.
+// interpret runs a device program as the kernel would, and reports its verdict; ok is false for a program that the
+// kernel would not have loaded.
 func interpret(prog []insn, kind, access, major, minor uint32) (verdict uint64, ok bool) {
 	memory := map[int16]uint32{0: access<<16 | kind, 4: major, 8: minor}
 	var reg [11]uint64
@@ -46,7 +47,8 @@ func interpret(prog []insn, kind, access, major, minor uint32) (verdict uint64, 
 	return 0, false
 }
 
-// allowed is the meaning of rules, written down once more and differently: for each kind of access the last rule that names it.
+// allowed is the meaning of rules, written down once more and differently: for each kind of access the last rule that
+// names it.
 func allowed(rules []DeviceRule, kind, access, major, minor uint32) bool {
 	for bit := uint32(1); bit <= accWrite; bit <<= 1 {
 		if access&bit == 0 {
@@ -56,7 +58,8 @@ func allowed(rules []DeviceRule, kind, access, major, minor uint32) bool {
 		for _, r := range rules {
 			bits, _ := accessBits(r.Access)
 			named := (r.Type == "a" || r.Type == "b" && kind == devBlock || r.Type == "c" && kind == devChar) &&
-				(r.Major == nil || uint32(*r.Major) == major) && (r.Minor == nil || uint32(*r.Minor) == minor) && uint32(bits)&bit != 0
+				(r.Major == nil || uint32(*r.Major) == major) && (r.Minor == nil || uint32(*r.Minor) == minor) &&
+				uint32(bits)&bit != 0
 			if named {
 				ok = r.Allow
 			}
@@ -116,7 +119,8 @@ func TestDeviceProgramMeansTheRules(t *testing.T) {
 			}
 		}
 		for range 50 {
-			ask(rapid.SampledFrom([]uint32{devBlock, devChar}).Draw(t, "kind"), rapid.Uint32Range(1, accAll).Draw(t, "asked"), rapid.Uint32().Draw(t, "of"), rapid.Uint32().Draw(t, "and"))
+			ask(rapid.SampledFrom([]uint32{devBlock, devChar}).Draw(t, "kind"), rapid.Uint32Range(1, accAll).Draw(t, "asked"),
+				rapid.Uint32().Draw(t, "of"), rapid.Uint32().Draw(t, "and"))
 		}
 	})
 }
@@ -135,7 +139,8 @@ func TestManyDeviceRules(t *testing.T) {
 	testenv.Root(t)
 	rules := []DeviceRule{{Type: "a", Access: "rwm"}}
 	for i := range int64(1500) {
-		rules = append(rules, DeviceRule{Allow: i%7 != 0, Type: "cba"[i%3 : i%3+1], Major: &i, Minor: &i, Access: []string{"r", "w", "rw", "rwm"}[i%4]})
+		rules = append(rules, DeviceRule{Allow: i%7 != 0, Type: "cba"[i%3 : i%3+1], Major: &i, Minor: &i,
+			Access: []string{"r", "w", "rw", "rwm"}[i%4]})
 	}
 	prog, err := compile(rules)
 	if err != nil {

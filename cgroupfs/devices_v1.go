@@ -57,7 +57,8 @@ func numberOf(n int64) string {
 
 // covers reports whether every node of o is one of k.
 func (k deviceKey) covers(o deviceKey) bool {
-	return k.kind == o.kind && (k.major == allNumbers || k.major == o.major) && (k.minor == allNumbers || k.minor == o.minor)
+	return k.kind == o.kind && (k.major == allNumbers || k.major == o.major) &&
+		(k.minor == allNumbers || k.minor == o.minor)
 }
 
 // meets reports whether a node can be of both.
@@ -66,8 +67,8 @@ func (k deviceKey) meets(o deviceKey) bool {
 	return k.kind == o.kind && same(k.major, o.major) && same(k.minor, o.minor)
 }
 
-// exceptions checks a rule and divides one for all kinds into one for each: to the kernel the letter a means every device and every access, whatever is written after it
-// (security/device_cgroup.c, devcgroup_update_access).
+// exceptions checks a rule and divides one for all kinds into one for each: to the kernel the letter a means every
+// device and every access, whatever is written after it (security/device_cgroup.c, devcgroup_update_access).
 func (d *DeviceRule) exceptions() ([]exception, error) {
 	a, err := accessBits(d.Access)
 	if err != nil {
@@ -82,7 +83,8 @@ func (d *DeviceRule) exceptions() ([]exception, error) {
 			continue
 		}
 		if *n.in < 0 || *n.in > 1<<32-1 {
-			return nil, fmt.Errorf("device rule %q: %d is no device number; want 0 to 4294967295, or nothing for all: %w", d.text(), *n.in, unix.EINVAL)
+			return nil, fmt.Errorf("device rule %q: %d is no device number; want 0 to 4294967295, or nothing for all: %w",
+				d.text(), *n.in, unix.EINVAL)
 		}
 		*n.into = *n.in
 	}

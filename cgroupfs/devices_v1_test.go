@@ -29,8 +29,10 @@ func canRead(t *testing.T, g *cgroupfs.Group, dev string) bool {
 func TestDeviceRulesV1(t *testing.T) {
 	g := create(t, "devices")
 	apply(t, g, cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{
-		{Type: "a", Access: "rwm"}, {Allow: true, Type: "a", Major: p[int64](10), Minor: p[int64](200), Access: "rwm"}, {Allow: true, Type: "c", Major: p[int64](1), Access: "rw"},
-		{Allow: true, Type: "c", Major: p[int64](5), Minor: p[int64](0), Access: "rw"}, {Type: "c", Major: p[int64](5), Access: "rwm"},
+		{Type: "a", Access: "rwm"}, {Allow: true, Type: "a", Major: p[int64](10), Minor: p[int64](200), Access: "rwm"},
+		{Allow: true, Type: "c", Major: p[int64](1), Access: "rw"},
+		{Allow: true, Type: "c", Major: p[int64](5), Minor: p[int64](0), Access: "rw"},
+		{Type: "c", Major: p[int64](5), Access: "rwm"},
 	}})
 	for dev, want := range map[string]bool{"/dev/zero": true, "/dev/ptmx": false} {
 		if got := canRead(t, g, dev); got != want {
@@ -42,18 +44,21 @@ func TestDeviceRulesV1(t *testing.T) {
 func TestDeviceRulesThatV1WouldIgnore(t *testing.T) {
 	var u *cgroupfs.UnsupportedError
 	_, err := cgroupfs.Plan(layoutOf(t, "v1"), &cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{
-		{Type: "a", Access: "rwm"}, {Allow: true, Type: "c", Access: "rwm"}, {Type: "c", Major: p[int64](1), Minor: p[int64](5), Access: "rwm"}}})
+		{Type: "a", Access: "rwm"}, {Allow: true, Type: "c", Access: "rwm"},
+		{Type: "c", Major: p[int64](1), Minor: p[int64](5), Access: "rwm"}}})
 	if !errors.As(err, &u) || !strings.Contains(err.Error(), "c 1:5") {
 		t.Errorf("%v", err)
 	}
-	for _, d := range []cgroupfs.DeviceRule{{Type: "x"}, {Type: "c", Access: "rx"}, {Type: "c", Major: p[int64](-1)}, {Type: "b", Minor: p[int64](1 << 32)}} {
+	for _, d := range []cgroupfs.DeviceRule{{Type: "x"}, {Type: "c", Access: "rx"}, {Type: "c", Major: p[int64](-1)},
+		{Type: "b", Minor: p[int64](1 << 32)}} {
 		if _, err := cgroupfs.Plan(layoutOf(t, "v1"), &cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{d}}); err == nil {
 			t.Errorf("%+v was planned", d)
 		}
 	}
 }
 
-// request is what a process asks for; bits are those of linux/bpf.h: mknod 1, read 2, write 4; kinds are block 1, char 2.
+// request is what a process asks for; bits are those of linux/bpf.h: mknod 1, read 2, write 4; kinds are block 1, char
+// 2.
 type request struct{ kind, access, major, minor uint32 }
 
 // want answers by the words of the documentation: each bit by the last rule that matches it.
@@ -65,7 +70,8 @@ func want(rules []cgroupfs.DeviceRule, q request) bool {
 		allowed := true
 		for _, d := range rules {
 			kind := map[string]uint32{"a": 0, "": 0, "b": 1, "c": 2}[d.Type]
-			if (kind == 0 || kind == q.kind) && (d.Major == nil || *d.Major == int64(q.major)) && (d.Minor == nil || *d.Minor == int64(q.minor)) &&
+			if (kind == 0 || kind == q.kind) && (d.Major == nil || *d.Major == int64(q.major)) &&
+				(d.Minor == nil || *d.Minor == int64(q.minor)) &&
 				(d.Access == "" || strings.Contains(d.Access, one.letter)) {
 				allowed = d.Allow
 			}
@@ -89,7 +95,8 @@ func drawRules(t *rapid.T, first int) []cgroupfs.DeviceRule {
 	return rapid.SliceOfN(rule, first, 8).Draw(t, "rules")
 }
 
-// requests is every request that the rules could tell apart. Making a node is asked for by itself (security/device_cgroup.c, devcgroup_inode_mknod).
+// requests is every request that the rules could tell apart. Making a node is asked for by itself
+// (security/device_cgroup.c, devcgroup_inode_mknod).
 func requests() []request {
 	var all []request
 	for _, kind := range []uint32{1, 2} {
@@ -104,7 +111,8 @@ func requests() []request {
 	return all
 }
 
-// kernelV1 is what security/device_cgroup.c does with the writes: a default and exceptions from it, found by the same type and numbers.
+// kernelV1 is what security/device_cgroup.c does with the writes: a default and exceptions from it, found by the same
+// type and numbers.
 type kernelV1 struct {
 	deny bool
 	list map[string]string
@@ -130,12 +138,14 @@ func (k *kernelV1) write(w cgroupfs.Write) {
 	}, k.list[key])
 }
 
-// allows asks as the kernel does: where all is denied one exception must have every kind of access, where all is allowed none may have any.
+// allows asks as the kernel does: where all is denied one exception must have every kind of access, where all is
+// allowed none may have any.
 func (k *kernelV1) allows(q request) bool {
 	for key, letters := range k.list {
 		kind, numbers, _ := strings.Cut(key, " ")
 		major, minor, _ := strings.Cut(numbers, ":")
-		if (kind == "b") != (q.kind == 1) || major != "*" && major != fmt.Sprint(q.major) || minor != "*" && minor != fmt.Sprint(q.minor) {
+		if (kind == "b") != (q.kind == 1) || major != "*" && major != fmt.Sprint(q.major) ||
+			minor != "*" && minor != fmt.Sprint(q.minor) {
 			continue
 		}
 		have := uint32(0)
@@ -181,13 +191,16 @@ func TestDevicePlanV1AnswersByTheRules(t *testing.T) {
 func TestDevicePlanV1Ends(t *testing.T) {
 	cross, plain := []cgroupfs.DeviceRule{{Type: "a"}}, []cgroupfs.DeviceRule{{Type: "a"}}
 	for i := range int64(500) {
-		cross = append(cross, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: &i, Access: "r"}, cgroupfs.DeviceRule{Allow: true, Type: "c", Minor: &i, Access: "w"})
-		plain = append(plain, cgroupfs.DeviceRule{Allow: true, Type: "b", Major: &i, Minor: &i, Access: "r"}, cgroupfs.DeviceRule{Allow: true, Type: "b", Major: &i, Minor: &i, Access: "w"})
+		cross = append(cross, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: &i, Access: "r"},
+			cgroupfs.DeviceRule{Allow: true, Type: "c", Minor: &i, Access: "w"})
+		plain = append(plain, cgroupfs.DeviceRule{Allow: true, Type: "b", Major: &i, Minor: &i, Access: "r"},
+			cgroupfs.DeviceRule{Allow: true, Type: "b", Major: &i, Minor: &i, Access: "w"})
 	}
 	if _, err := cgroupfs.Plan(layoutOf(t, "v1"), &cgroupfs.Resources{Devices: cross}); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("%v", err)
 	}
-	if writes, err := cgroupfs.Plan(layoutOf(t, "v1"), &cgroupfs.Resources{Devices: plain}); err != nil || len(writes) != 501 {
+	if writes, err := cgroupfs.Plan(layoutOf(t, "v1"), &cgroupfs.Resources{Devices: plain}); err != nil ||
+		len(writes) != 501 {
 		t.Errorf("%d writes, %v", len(writes), err)
 	}
 }

@@ -34,7 +34,8 @@ func openMount(h *Hierarchy) (dir, error) {
 	}
 	if int64(st.Type) != want {
 		_ = unix.Close(fd)
-		return dir{}, fmt.Errorf("%s is not a cgroup file system (magic %#x, want %#x): %w", h.Mountpoint, st.Type, want, unix.EINVAL)
+		return dir{}, fmt.Errorf("%s is not a cgroup file system (magic %#x, want %#x): %w", h.Mountpoint, st.Type, want,
+			unix.EINVAL)
 	}
 	return dir{fd, h.Mountpoint}, nil
 }
@@ -168,7 +169,8 @@ func (d dir) groups() ([]string, error) {
 	}
 }
 
-// appendDirs picks the directories out of the records of getdents64(2): inode and offset of eight bytes each, the record's length of two, a type, the name.
+// appendDirs picks the directories out of the records of getdents64(2): inode and offset of eight bytes each, the
+// record's length of two, a type, the name.
 func appendDirs(names []string, b []byte) []string {
 	for len(b) > 19 {
 		size := int(b[16]) | int(b[17])<<8
@@ -198,7 +200,8 @@ func prefixes(rel string) []string {
 	return append(all, rel)
 }
 
-// checkPath refuses what is no group's path: it must be absolute, clean, and not the root itself. The result is relative to the mount.
+// checkPath refuses what is no group's path: it must be absolute, clean, and not the root itself. The result is
+// relative to the mount.
 func checkPath(p string) (string, error) {
 	if !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsRune(p, 0) {
 		return "", fmt.Errorf("cgroup path %q: want an absolute path below the root, without . and ..: %w", p, unix.EINVAL)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// reach enables a controller of v2 for the group on a hybrid host, and reports whether it did. That is not done when a group is made, as on v2 alone: hardly any container limits what v2 has there, and every one would pay for
-// it.
+// reach enables a controller of v2 for the group on a hybrid host, and reports whether it did. That is not done when a
+// group is made, as on v2 alone: hardly any container limits what v2 has there, and every one would pay for it.
 func (g *Group) reach(m *member, controller string) bool {
 	if !m.h.V2 || g.layout.Mode() != Hybrid || !slices.Contains(m.h.Available, controller) {
 		return false

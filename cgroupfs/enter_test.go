@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// A child of a thread that entered, cloned into the v2 group, begins its life in every hierarchy of the group, and the caller's process stays where it was.
+// A child of a thread that entered, cloned into the v2 group, begins its life in every hierarchy of the group, and the
+// caller's process stays where it was.
 func TestEnterAndCloneInto(t *testing.T) {
 	g := create(t, "enter")
 	if !g.Inherited() && g.FD() < 0 {

@@ -13,9 +13,10 @@ type EventKind int
 
 // The kinds of events.
 const (
-	Watching     EventKind = iota + 1 // the first: from here on nothing is missed
-	OutOfMemory                       // the group met its limit of memory and the kernel killed, or on v1 would if it were let
-	PressureHigh                      // a trigger's stall was reached within its window
+	Watching EventKind = iota + 1 // the first: from here on nothing is missed
+	// the group met its limit of memory and the kernel killed, or on v1 would if it were let
+	OutOfMemory
+	PressureHigh // a trigger's stall was reached within its window
 )
 
 // String is the kind in a word.
@@ -38,7 +39,8 @@ type Event struct {
 	Trigger Trigger // PressureHigh: which one
 }
 
-// Trigger asks for an event when tasks of the group have stalled for some time within a window (Documentation/accounting/psi.rst, "Monitoring for pressure thresholds").
+// Trigger asks for an event when tasks of the group have stalled for some time within a window
+// (Documentation/accounting/psi.rst, "Monitoring for pressure thresholds").
 type Trigger struct {
 	Resource string        // cpu, memory or io
 	Full     bool          // all tasks that could run, not only some
@@ -52,7 +54,8 @@ func (t Trigger) String() string {
 	if t.Full {
 		kind = "full"
 	}
-	return kind + " " + strconv.FormatInt(t.Stall.Microseconds(), 10) + " " + strconv.FormatInt(t.Window.Microseconds(), 10)
+	return kind + " " + strconv.FormatInt(t.Stall.Microseconds(), 10) + " " +
+		strconv.FormatInt(t.Window.Microseconds(), 10)
 }
 
 // check refuses what the kernel would only answer with EINVAL.
@@ -66,7 +69,8 @@ func (t Trigger) check() error {
 		return fmt.Errorf("pressure trigger of %s: window %v: want 500ms to 10s: %w", t.Resource, t.Window, unix.EINVAL)
 	}
 	if t.Stall < time.Microsecond || t.Stall > t.Window {
-		return fmt.Errorf("pressure trigger of %s: stall %v: want 1µs to the window of %v: %w", t.Resource, t.Stall, t.Window, unix.EINVAL)
+		return fmt.Errorf("pressure trigger of %s: stall %v: want 1µs to the window of %v: %w", t.Resource, t.Stall, t.Window,
+			unix.EINVAL)
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // watching runs Watch beside the test, whose events it gives.
-func watching(t *testing.T, ctx context.Context, g *cgroupfs.Group, triggers ...cgroupfs.Trigger) (events chan cgroupfs.Event, done chan error) {
+func watching(t *testing.T, ctx context.Context, g *cgroupfs.Group,
+	triggers ...cgroupfs.Trigger) (events chan cgroupfs.Event, done chan error) {
 	t.Helper()
 	events, done = make(chan cgroupfs.Event, 1000), make(chan error, 1)
 	go func() { done <- g.Watch(ctx, triggers, func(e cgroupfs.Event) { events <- e }) }()
@@ -75,7 +76,8 @@ func TestWatchOutOfMemory(t *testing.T) {
 		t.Fatal("no event")
 	}
 	<-hog.out
-	// v1 tells as often as the limit was met before something was killed. From here on nobody wants memory, so the group's end alone is left to tell.
+	// v1 tells as often as the limit was met before something was killed. From here on nobody wants memory, so the group's
+	// end alone is left to tell.
 	time.Sleep(100 * time.Millisecond)
 	told := len(events)
 	if err := errors.Join(g.Kill(short(t)), g.Delete(short(t))); err != nil {
@@ -128,7 +130,8 @@ func TestWatchPressure(t *testing.T) {
 	}
 }
 
-// TestWatchEndsWithTheGroup: the kernel announces the end of the last process late, and not at all if the group is gone by then.
+// TestWatchEndsWithTheGroup: the kernel announces the end of the last process late, and not at all if the group is gone
+// by then.
 func TestWatchEndsWithTheGroup(t *testing.T) {
 	for i := range 30 {
 		g := create(t, "ends")
@@ -150,8 +153,10 @@ func TestWatchEndsWithTheGroup(t *testing.T) {
 func TestWatchRefusesTriggers(t *testing.T) {
 	g := create(t, "triggers")
 	for _, bad := range []cgroupfs.Trigger{
-		{}, {Resource: "cpu"}, {Resource: "../cpu", Stall: 1000, Window: time.Second}, {Resource: "io", Stall: time.Second, Window: 11 * time.Second},
-		{Resource: "io", Stall: 3 * time.Second, Window: 2 * time.Second}, {Resource: "io", Stall: time.Nanosecond, Window: 2 * time.Second},
+		{}, {Resource: "cpu"}, {Resource: "../cpu", Stall: 1000, Window: time.Second},
+		{Resource: "io", Stall: time.Second, Window: 11 * time.Second},
+		{Resource: "io", Stall: 3 * time.Second, Window: 2 * time.Second}, {Resource: "io", Stall: time.Nanosecond,
+			Window: 2 * time.Second},
 	} {
 		if err := g.Watch(context.Background(), []cgroupfs.Trigger{bad}, nil); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("%+v: %v", bad, err)

@@ -13,9 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch tells f of events, Watching first, until no process is left in the group, or the group is gone, and returns nil then; where only v1 is mounted a group counts as long as it exists. When ctx ends it
-// returns why. It polls nothing: it sleeps in poll(2) on one thread, on inotify of v2's memory.events and cgroup.events, on an eventfd of v1's memory.oom_control, and on the triggers of
-// pressure, which v2 has, also beside v1. f is called on the caller's goroutine, one call at a time. The events of before are not told.
+// Watch tells f of events, Watching first, until no process is left in the group, or the group is gone, and returns nil
+// then; where only v1 is mounted a group counts as long as it exists. When ctx ends it returns why. It polls nothing:
+// it sleeps in poll(2) on one thread, on inotify of v2's memory.events and cgroup.events, on an eventfd of v1's
+// memory.oom_control, and on the triggers of pressure, which v2 has, also beside v1. f is called on the caller's
+// goroutine, one call at a time. The events of before are not told.
 func (g *Group) Watch(ctx context.Context, triggers []Trigger, f func(Event)) error {
 	for _, t := range triggers {
 		if err := t.check(); err != nil {
@@ -116,8 +118,9 @@ func (w *watch) open(triggers []Trigger) error {
 	return err
 }
 
-// openInotify watches the files that the kernel announces changes of (kernel/cgroup/cgroup.c, cgroup_file_notify). It announces a change that follows soon upon another one later, and not at
-// all if the group is removed first; so the directory above is watched for that.
+// openInotify watches the files that the kernel announces changes of (kernel/cgroup/cgroup.c, cgroup_file_notify). It
+// announces a change that follows soon upon another one later, and not at all if the group is removed first; so the
+// directory above is watched for that.
 func (w *watch) openInotify() error {
 	if w.v2 == nil {
 		return nil
@@ -127,7 +130,8 @@ func (w *watch) openInotify() error {
 		return os.NewSyscallError("inotify_init1", err)
 	}
 	w.inotify = w.add(fd, unix.POLLIN)
-	for file, mask := range map[string]uint32{"cgroup.events": unix.IN_MODIFY, "memory.events": unix.IN_MODIFY, "..": unix.IN_DELETE} {
+	for file, mask := range map[string]uint32{"cgroup.events": unix.IN_MODIFY, "memory.events": unix.IN_MODIFY,
+		"..": unix.IN_DELETE} {
 		// By the directory's descriptor, so that it is this group and not one that came to be at its path.
 		path := "/proc/self/fd/" + strconv.Itoa(w.v2.dir.fd) + "/" + file
 		_, err := unix.InotifyAddWatch(fd, path, mask)
@@ -138,7 +142,8 @@ func (w *watch) openInotify() error {
 	return nil
 }
 
-// openOOM registers an eventfd with v1 (cgroup-v1/memory.rst, "OOM Control"). It is also signalled when the group is removed.
+// openOOM registers an eventfd with v1 (cgroup-v1/memory.rst, "OOM Control"). It is also signalled when the group is
+// removed.
 func (w *watch) openOOM() error {
 	d := w.memory.dir
 	control, err := d.openat("memory.oom_control", unix.O_RDONLY)
@@ -157,7 +162,8 @@ func (w *watch) openOOM() error {
 // openTrigger sets a trigger up. It lasts as long as the descriptor.
 func (w *watch) openTrigger(t Trigger) error {
 	if w.v2 == nil {
-		return fmt.Errorf("pressure trigger of %s: the group is in no v2 hierarchy, and v1 has none: %w", t.Resource, unix.ENOTSUP)
+		return fmt.Errorf("pressure trigger of %s: the group is in no v2 hierarchy, and v1 has none: %w", t.Resource,
+			unix.ENOTSUP)
 	}
 	file := t.Resource + ".pressure"
 	fd, err := w.v2.dir.openat(file, unix.O_RDWR|unix.O_NONBLOCK)
@@ -170,7 +176,8 @@ func (w *watch) openTrigger(t Trigger) error {
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
 			hint = " (without CAP_SYS_RESOURCE the window must be a multiple of 2s)"
 		}
-		return fmt.Errorf("%w%s", &os.PathError{Op: fmt.Sprintf("write %q to", t.String()), Path: path.Join(w.v2.dir.name, file), Err: err}, hint)
+		return fmt.Errorf("%w%s", &os.PathError{Op: fmt.Sprintf("write %q to", t.String()),
+			Path: path.Join(w.v2.dir.name, file), Err: err}, hint)
 	}
 	return nil
 }
@@ -208,7 +215,8 @@ func (w *watch) dead(fd int32) int32 {
 	return -1
 }
 
-// drain reads what was signalled away; look finds out what it means. v1's signal alone is an event of its own: it comes whether or not a process was killed.
+// drain reads what was signalled away; look finds out what it means. v1's signal alone is an event of its own: it comes
+// whether or not a process was killed.
 func (w *watch) drain(i int) {
 	var buf [4096]byte
 	for {

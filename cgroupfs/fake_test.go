@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fakeV2 is a v2 group that is a plain directory with some files in it: for what this package does itself with files that the host may not have. What the kernel does with them is for the tests on real groups.
+// fakeV2 is a v2 group that is a plain directory with some files in it: for what this package does itself with files
+// that the host may not have. What the kernel does with them is for the tests on real groups.
 func fakeV2(t *testing.T, files map[string]string) (*Group, string) {
 	t.Helper()
 	path := t.TempDir()
@@ -41,9 +42,11 @@ func content(t *testing.T, path, file string) string {
 
 func ptr[T any](v T) *T { return &v }
 
-// TestCheckMemory (CG10): a limit below what is used is refused before anything is written, and only if that was asked for.
+// TestCheckMemory (CG10): a limit below what is used is refused before anything is written, and only if that was asked
+// for.
 func TestCheckMemory(t *testing.T) {
-	g, path := fakeV2(t, map[string]string{"memory.current": "1000\n", "memory.swap.current": "500\n", "memory.max": "max\n", "memory.swap.max": "max\n", "pids.max": "max\n"})
+	g, path := fakeV2(t, map[string]string{"memory.current": "1000\n", "memory.swap.current": "500\n",
+		"memory.max": "max\n", "memory.swap.max": "max\n", "pids.max": "max\n"})
 	for _, c := range []struct {
 		change      Resources
 		words, want string
@@ -65,7 +68,8 @@ func TestCheckMemory(t *testing.T) {
 		}
 	}
 	for _, change := range []Resources{
-		{Memory: ptr[int64](1)}, {CheckMemory: true, Pids: ptr[int64](5)}, {CheckMemory: true, Memory: ptr[int64](-1), MemorySwap: ptr[int64](-1)},
+		{Memory: ptr[int64](1)}, {CheckMemory: true, Pids: ptr[int64](5)}, {CheckMemory: true, Memory: ptr[int64](-1),
+			MemorySwap: ptr[int64](-1)},
 		{CheckMemory: true, Memory: ptr[int64](1000), MemorySwap: ptr[int64](1500)},
 	} {
 		if _, err := g.Update(&Resources{}, &change); err != nil {
@@ -81,14 +85,17 @@ func TestCheckMemory(t *testing.T) {
 // TestUpdateUndoesOnV2: every file that was written is as it was when a later one cannot be written.
 func TestUpdateUndoesOnV2(t *testing.T) {
 	files := map[string]string{
-		"memory.max": "max", "memory.swap.max": "0", "memory.low": "0", "cpu.max": "max 100000", "cpu.max.burst": "0", "cpu.idle": "0", "cpu.weight": "100", "cpuset.cpus": "0-1", "pids.max": "77", "io.weight": "default 100",
+		"memory.max": "max", "memory.swap.max": "0", "memory.low": "0", "cpu.max": "max 100000", "cpu.max.burst": "0",
+		"cpu.idle": "0", "cpu.weight": "100", "cpuset.cpus": "0-1", "pids.max": "77", "io.weight": "default 100",
 	}
 	g, path := fakeV2(t, files)
 	_, err := g.Update(&Resources{}, &Resources{
-		Memory: ptr[int64](1 << 20), MemorySwap: ptr[int64](-1), MemoryReservation: ptr[int64](5), CPUQuota: ptr[int64](5000), CPUBurst: ptr[uint64](10), CPUIdle: ptr[int64](1), Cpus: "1", Pids: ptr[int64](3),
+		Memory: ptr[int64](1 << 20), MemorySwap: ptr[int64](-1), MemoryReservation: ptr[int64](5), CPUQuota: ptr[int64](5000),
+		CPUBurst: ptr[uint64](10), CPUIdle: ptr[int64](1), Cpus: "1", Pids: ptr[int64](3),
 		IOWeight: ptr[uint16](100), Hugepages: []Hugepage{{PageSize: "2MB", Limit: 1}},
 	})
-	if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "hugetlb.2MB.max") || !strings.HasSuffix(err.Error(), "; the limits are those of before") {
+	if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "hugetlb.2MB.max") ||
+		!strings.HasSuffix(err.Error(), "; the limits are those of before") {
 		t.Errorf("%v", err)
 	}
 	for file, want := range files {
@@ -103,14 +110,18 @@ func TestUpdateUndoesOnV2(t *testing.T) {
 func TestElse(t *testing.T) {
 	g, path := fakeV2(t, map[string]string{"io.weight": "", "memory.max": ""})
 	err := g.Apply([]Write{
-		{Controller: "io", File: "io.bfq.weight", Value: "100", Else: &Write{Controller: "io", File: "io.weight", Value: "910"}},
+		{Controller: "io", File: "io.bfq.weight", Value: "100", Else: &Write{Controller: "io", File: "io.weight",
+			Value: "910"}},
 		{Controller: "memory", File: "memory.swap.max", Value: "max", Else: &Write{}},
-		{Controller: "memory", File: "memory.max", Value: "5", Else: &Write{Controller: "memory", File: "memory.high", Value: "6"}},
+		{Controller: "memory", File: "memory.max", Value: "5", Else: &Write{Controller: "memory", File: "memory.high",
+			Value: "6"}},
 	})
 	if err != nil || content(t, path, "io.weight") != "910" || content(t, path, "memory.max") != "5" {
 		t.Errorf("%v: %q %q", err, content(t, path, "io.weight"), content(t, path, "memory.max"))
 	}
-	if err := g.Apply([]Write{{Controller: "io", File: "io.a", Value: "1", Else: &Write{Controller: "io", File: "io.b", Value: "1"}}}); !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "io.b") {
+	if err := g.Apply([]Write{{Controller: "io", File: "io.a", Value: "1",
+		Else: &Write{Controller: "io", File: "io.b",
+			Value: "1"}}}); !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "io.b") {
 		t.Errorf("%v", err)
 	}
 }

@@ -21,8 +21,9 @@ const (
 	frozen
 )
 
-// Freeze stops every process of the group, and returns when they have stopped. If that fails, or ctx ends first, the group is thawed again: a group half frozen is never left behind.
-// Only a caller that is killed meanwhile can leave one; it counts as frozen then, and Thaw and Kill undo it.
+// Freeze stops every process of the group, and returns when they have stopped. If that fails, or ctx ends first, the
+// group is thawed again: a group half frozen is never left behind. Only a caller that is killed meanwhile can leave
+// one; it counts as frozen then, and Thaw and Kill undo it.
 func (g *Group) Freeze(ctx context.Context) error {
 	m := g.freezer()
 	if m == nil {
@@ -58,7 +59,8 @@ func (g *Group) Frozen() (bool, error) {
 	return m.isFrozen()
 }
 
-// Frozen reports the same of the group at an absolute path, which need not be there, without opening it in every hierarchy.
+// Frozen reports the same of the group at an absolute path, which need not be there, without opening it in every
+// hierarchy.
 func (l *Layout) Frozen(p string) (bool, error) {
 	rel, err := checkPath(p)
 	if err != nil {
@@ -88,7 +90,8 @@ func (g *Group) noFreezer() error {
 	return fmt.Errorf("cgroup %s: no hierarchy that it is in can freeze: %w", g.path, unix.ENOTSUP)
 }
 
-// canFreeze says whether the group is frozen here: by v1's freezer where there is one, for that is where others look, else by v2.
+// canFreeze says whether the group is frozen here: by v1's freezer where there is one, for that is where others look,
+// else by v2.
 func (m *member) canFreeze(l *Layout) bool {
 	h := l.find("freezer")
 	return h != nil && m.h == h
@@ -103,11 +106,12 @@ func (g *Group) freezer() *member {
 	return nil
 }
 
-// again is after how many looks a v1 group that does not come to rest is thawed for a moment: a process that waits for a frozen one in a way that cannot be frozen itself, as some file
-// systems let it, would wait for ever.
+// again is after how many looks a v1 group that does not come to rest is thawed for a moment: a process that waits for
+// a frozen one in a way that cannot be frozen itself, as some file systems let it, would wait for ever.
 const again = 50
 
-// freeze asks and waits. v1 freezes what it finds at the time of the write, and is asked again while it is FREEZING (cgroup-v1/freezer-subsystem.rst).
+// freeze asks and waits. v1 freezes what it finds at the time of the write, and is asked again while it is FREEZING
+// (cgroup-v1/freezer-subsystem.rst).
 func (m *member) freeze(ctx context.Context) error {
 	file, value := m.freezeFile(true)
 	for i := 1; ; i++ {
@@ -161,7 +165,8 @@ func (m *member) freezeFile(freeze bool) (file, value string) {
 	return "freezer.state", "THAWED"
 }
 
-// freezeState asks v1's freezer.state, or v2's cgroup.events for what is so and cgroup.freeze for what was asked for. A hierarchy that cannot freeze is thawed.
+// freezeState asks v1's freezer.state, or v2's cgroup.events for what is so and cgroup.freeze for what was asked for. A
+// hierarchy that cannot freeze is thawed.
 func (m *member) freezeState() (freezeState, error) {
 	switch {
 	case m.h.V2:

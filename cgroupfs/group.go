@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Group is one control group: a directory in every hierarchy of the host, held by descriptor. It owns its descriptors until Close. It is not safe for use by two goroutines at once.
+// Group is one control group: a directory in every hierarchy of the host, held by descriptor. It owns its descriptors
+// until Close. It is not safe for use by two goroutines at once.
 type Group struct {
 	layout  *Layout
 	path    string
@@ -42,7 +43,8 @@ type Saved struct {
 	Made int    `json:"made,omitempty"` // how many of the path's last components were made for the group
 }
 
-// Saved is the group for a later Load. What was made counts as far as it was made in every hierarchy: a parent that was there in one of them may hold somebody's limits.
+// Saved is the group for a later Load. What was made counts as far as it was made in every hierarchy: a parent that was
+// there in one of them may hold somebody's limits.
 func (g *Group) Saved() Saved {
 	s := Saved{Path: g.path}
 	for i, m := range g.members {
@@ -102,11 +104,13 @@ func (g *Group) Dirs() map[string]string {
 	return all
 }
 
-// Apply carries a plan out. The error names the file, the value and the errno; where a controller is missing it says that.
+// Apply carries a plan out. The error names the file, the value and the errno; where a controller is missing it says
+// that.
 func (g *Group) Apply(writes []Write) error {
 	for i := 0; i < len(writes); i++ {
 		err := g.write(writes[i])
-		if errors.Is(err, unix.EINVAL) && i+1 < len(writes) && bound(writes[i].File, writes[i+1].File) && g.write(writes[i+1]) == nil {
+		if errors.Is(err, unix.EINVAL) && i+1 < len(writes) && bound(writes[i].File, writes[i+1].File) &&
+			g.write(writes[i+1]) == nil {
 			if err = g.write(writes[i]); err == nil {
 				i++
 			}
@@ -118,9 +122,11 @@ func (g *Group) Apply(writes []Write) error {
 	return nil
 }
 
-// bound reports whether two files limit each other, so that their order depends on what is there already: a limit of memory may not pass that of memory and swap, and a quota with its period not the parent's share.
+// bound reports whether two files limit each other, so that their order depends on what is there already: a limit of
+// memory may not pass that of memory and swap, and a quota with its period not the parent's share.
 func bound(first, second string) bool {
-	return first == "memory.limit_in_bytes" && second == "memory.memsw.limit_in_bytes" || first == "cpu.cfs_period_us" && second == "cpu.cfs_quota_us"
+	return first == "memory.limit_in_bytes" && second == "memory.memsw.limit_in_bytes" ||
+		first == "cpu.cfs_period_us" && second == "cpu.cfs_quota_us"
 }
 
 func (g *Group) write(w Write) error {
@@ -151,7 +157,8 @@ func (g *Group) write(w Write) error {
 				return fmt.Errorf("%s: the controller %s could not be enabled: %w", w, w.Controller, d.err)
 			}
 		}
-		return fmt.Errorf("%s: the controller %s is not enabled here, or this kernel does not have the file: %w", w, w.Controller, err)
+		return fmt.Errorf("%s: the controller %s is not enabled here, or this kernel does not have the file: %w", w,
+			w.Controller, err)
 	}
 	return err
 }

@@ -283,7 +283,8 @@ func TestBadPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"", "/", "a", "/a/../b", "/a/./b", "/a/", "//a", "/../x", "/" + strings.Repeat("x", 300), "/a\x00b"} {
+	for _, path := range []string{"", "/", "a", "/a/../b", "/a/./b", "/a/", "//a", "/../x", "/" + strings.Repeat("x", 300),
+		"/a\x00b"} {
 		if g, err := cgroupfs.Create(l, path); err == nil {
 			g.Close()
 			t.Errorf("created %q", path)
@@ -292,7 +293,8 @@ func TestBadPaths(t *testing.T) {
 	if _, err := cgroupfs.Create(&cgroupfs.Layout{}, "/x"); err == nil {
 		t.Error("created without any hierarchy")
 	}
-	if _, err := cgroupfs.Create(&cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{V2: true, Mountpoint: "/tmp"}}}, "/x"); !errors.Is(err, unix.EINVAL) {
+	if _, err := cgroupfs.Create(&cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{V2: true, Mountpoint: "/tmp"}}},
+		"/x"); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("a mount point that is no cgroup file system: %v", err)
 	}
 }
@@ -305,7 +307,8 @@ func TestApplyNamesTheFile(t *testing.T) {
 		"is not enabled here": {Controller: "memory", File: "memory.no_such_file", Value: "1"},
 	} {
 		err := g.Apply([]cgroupfs.Write{w})
-		if err == nil || w.Controller != "none_such" && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), w.File)) {
+		if err == nil || w.Controller != "none_such" && (!strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), w.File)) {
 			t.Errorf("%v: %v, want %q", w, err, want)
 		}
 	}

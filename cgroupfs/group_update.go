@@ -10,9 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Update lays change over the limits of a group that has those of old, and returns what it has then, for the next Update. Device rules without a v1 hierarchy are replaced in one step, and without new rules the old ones stay.
+// Update lays change over the limits of a group that has those of old, and returns what it has then, for the next
+// Update. Device rules without a v1 hierarchy are replaced in one step, and without new rules the old ones stay.
 //
-// After an error the group has the limits of before, as far as the error does not say that they could not be put back. With CheckMemory on v2 a limit below what the group uses is refused with EBUSY before anything is written.
+// After an error the group has the limits of before, as far as the error does not say that they could not be put back.
+// With CheckMemory on v2 a limit below what the group uses is refused with EBUSY before anything is written.
 func (g *Group) Update(old, change *Resources) (*Resources, error) {
 	next := old.Merge(change)
 	writes, err := Update(g.layout, old, change)
@@ -50,7 +52,8 @@ func sameRule(a, b DeviceRule) bool {
 	return a.Allow == b.Allow && a.text() == b.text()
 }
 
-// checkMemory refuses a limit below what is used: v1's kernel does so by itself (cgroup-v1/memory.rst), v2's would kill (cgroup-v2.rst, memory.max).
+// checkMemory refuses a limit below what is used: v1's kernel does so by itself (cgroup-v1/memory.rst), v2's would kill
+// (cgroup-v2.rst, memory.max).
 func (g *Group) checkMemory(next, change *Resources) error {
 	h := g.layout.find("memory")
 	if !next.CheckMemory || h == nil || !h.V2 || g.member(h) == nil || change.Memory == nil && change.MemorySwap == nil {
@@ -91,7 +94,8 @@ func (d dir) number(file string) (uint64, error) {
 	return n, nil
 }
 
-// undo is what puts the files of some writes back as they are now, the last first: so the kernel takes it in every state on the way.
+// undo is what puts the files of some writes back as they are now, the last first: so the kernel takes it in every
+// state on the way.
 func (g *Group) undo(writes []Write, old, next *Resources) ([]Write, error) {
 	var all []Write
 	for _, w := range slices.Backward(writes) {
@@ -125,7 +129,8 @@ func (g *Group) undo(writes []Write, old, next *Resources) ([]Write, error) {
 	return all, nil
 }
 
-// now is what the file of a write has at present, as writes. A file that is not there has nothing; the write itself will say so.
+// now is what the file of a write has at present, as writes. A file that is not there has nothing; the write itself
+// will say so.
 func (g *Group) now(w Write) ([]Write, error) {
 	h := g.layout.find(w.Controller)
 	if h == nil || g.member(h) == nil {

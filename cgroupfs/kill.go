@@ -25,8 +25,9 @@ func sleep(ctx context.Context) error {
 	}
 }
 
-// Kill ends every process in the group and below it with SIGKILL, and returns when none is left: by cgroup.kill where there is one (Linux 5.14), which no fork escapes; else again and
-// again until the group is empty. The group is not frozen then, whatever it was.
+// Kill ends every process in the group and below it with SIGKILL, and returns when none is left: by cgroup.kill where
+// there is one (Linux 5.14), which no fork escapes; else again and again until the group is empty. The group is not
+// frozen then, whatever it was.
 func (g *Group) Kill(ctx context.Context) error {
 	if len(g.members) == 0 {
 		return nil
@@ -101,12 +102,13 @@ func (g *Group) Signal(sig unix.Signal) (found bool, err error) {
 	return found, nil
 }
 
-// rounds is how often processes are killed one by one before it is taken that they fork faster, and the group is frozen meanwhile. Not sooner: a caller that is killed itself in between
-// would leave a frozen group.
+// rounds is how often processes are killed one by one before it is taken that they fork faster, and the group is frozen
+// meanwhile. Not sooner: a caller that is killed itself in between would leave a frozen group.
 const rounds = 5
 
-// signal kills what it is told, or, with the group frozen, so that nothing can fork, what is there then. It waits while this process has a thread in the group, one that entered and has
-// yet to end (Enter): v1 lists the whole process for it, which would end itself, or freeze itself and wait for ever.
+// signal kills what it is told, or, with the group frozen, so that nothing can fork, what is there then. It waits while
+// this process has a thread in the group, one that entered and has yet to end (Enter): v1 lists the whole process for
+// it, which would end itself, or freeze itself and wait for ever.
 func (g *Group) signal(ctx context.Context, pids []int, freeze bool) {
 	if slices.Contains(pids, os.Getpid()) {
 		return
@@ -128,8 +130,9 @@ func (g *Group) signal(ctx context.Context, pids []int, freeze bool) {
 	}
 }
 
-// Unfreeze thaws the group without waiting, on v1 all the groups below it too: a process that is frozen there does not even die, not by cgroup.kill of a hybrid host's v2 either, and a
-// group below may have been frozen by the container itself. On v2 SIGKILL reaches frozen processes.
+// Unfreeze thaws the group without waiting, on v1 all the groups below it too: a process that is frozen there does not
+// even die, not by cgroup.kill of a hybrid host's v2 either, and a group below may have been frozen by the container
+// itself. On v2 SIGKILL reaches frozen processes.
 func (g *Group) Unfreeze() error {
 	m := g.freezer()
 	switch {

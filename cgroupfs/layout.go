@@ -40,9 +40,11 @@ type Hierarchy struct {
 	Controllers []string // the v1 controllers; none for v2
 	Available   []string // what v2's cgroup.controllers at the mount point lists; nil: not known
 	Mountpoint  string   // absolute
-	Root        string   // the group that stands at the mount point, "/" unless the mount shows a part; "/.." and so on seen from a cgroup namespace below
-	Own         string   // the caller's own group in it, as /proc/self/cgroup says; empty if unknown
-	V2          bool
+	// the group that stands at the mount point, "/" unless the mount shows a part; "/.." and so on seen from a cgroup
+	// namespace below
+	Root string
+	Own  string // the caller's own group in it, as /proc/self/cgroup says; empty if unknown
+	V2   bool
 }
 
 // Layout is how a host has its control groups, in the order of its mounts.
@@ -65,7 +67,8 @@ func (l *Layout) Mode() Mode {
 	return None
 }
 
-// find is the hierarchy that a controller belongs to; nil for none. On v2 it is the one hierarchy, whether or not the controller is enabled there.
+// find is the hierarchy that a controller belongs to; nil for none. On v2 it is the one hierarchy, whether or not the
+// controller is enabled there.
 func (l *Layout) find(controller string) *Hierarchy {
 	var v2 *Hierarchy
 	for i := range l.Hierarchies {
@@ -81,7 +84,8 @@ func (l *Layout) find(controller string) *Hierarchy {
 	return v2
 }
 
-// Host reads the layout of this host from /proc/self/mountinfo and /proc/self/cgroup, and where there is v1 beside v2 also which controllers v2 has.
+// Host reads the layout of this host from /proc/self/mountinfo and /proc/self/cgroup, and where there is v1 beside v2
+// also which controllers v2 has.
 func Host() (*Layout, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -107,8 +111,9 @@ func Host() (*Layout, error) {
 	return l, nil
 }
 
-// ParseLayout decides the layout from the bytes of a mountinfo and a cgroup file (proc_pid_mountinfo(5), cgroups(7)). A hierarchy that is mounted more than once counts where it
-// was mounted first below /sys/fs/cgroup, else where it was first.
+// ParseLayout decides the layout from the bytes of a mountinfo and a cgroup file (proc_pid_mountinfo(5), cgroups(7)). A
+// hierarchy that is mounted more than once counts where it was mounted first below /sys/fs/cgroup, else where it was
+// first.
 func ParseLayout(mountinfo, own []byte) (*Layout, error) {
 	groups, err := parseOwn(string(own))
 	if err != nil {
@@ -191,10 +196,12 @@ func controllers(options string) (list []string, name string) {
 	return list, name
 }
 
-// known is the controllers of v1 (Documentation/admin-guide/cgroup-v1), apart from options such as rw, xattr or release_agent.
+// known is the controllers of v1 (Documentation/admin-guide/cgroup-v1), apart from options such as rw, xattr or
+// release_agent.
 func known(o string) bool {
 	switch o {
-	case "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "net_cls", "net_prio", "perf_event", "blkio", "pids", "hugetlb", "rdma", "misc", "dmem", "debug":
+	case "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "net_cls", "net_prio", "perf_event", "blkio", "pids",
+		"hugetlb", "rdma", "misc", "dmem", "debug":
 		return true
 	}
 	return false

@@ -14,7 +14,8 @@ type OOM struct {
 	file  string // where Kills stands
 }
 
-// String names the limit and the file, for the error of a process that may have died of them; empty where nothing was killed.
+// String names the limit and the file, for the error of a process that may have died of them; empty where nothing was
+// killed.
 func (o OOM) String() string {
 	switch {
 	case o.Kills == 0:
@@ -25,7 +26,8 @@ func (o OOM) String() string {
 	return fmt.Sprintf("possibly killed by the memory limit of %d bytes: %s oom_kill %d", o.Limit, o.file, o.Kills)
 }
 
-// OOM reads memory.events (v2) or memory.oom_control (v1, Linux 4.13). Without a memory controller, or once the group is gone, nothing was killed.
+// OOM reads memory.events (v2) or memory.oom_control (v1, Linux 4.13). Without a memory controller, or once the group
+// is gone, nothing was killed.
 func (g *Group) OOM() (OOM, error) {
 	h := g.layout.find("memory")
 	if h == nil {
@@ -60,7 +62,8 @@ func (g *Group) OOM() (OOM, error) {
 	return o, nil
 }
 
-// unlimited is what v1 says of no limit at all, and more: the greatest number of whole pages of any size (mm/page_counter.c, PAGE_COUNTER_MAX).
+// unlimited is what v1 says of no limit at all, and more: the greatest number of whole pages of any size
+// (mm/page_counter.c, PAGE_COUNTER_MAX).
 const unlimited = 1<<63 - 1<<16
 
 // OOMKilled reports whether the kernel has killed a process of the group for want of memory.

@@ -8,12 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Write is one value to be written to one file of the group. Controller is its v1 name, which also names the hierarchy, or the v2 controller; Value is written as it is.
+// Write is one value to be written to one file of the group. Controller is its v1 name, which also names the hierarchy,
+// or the v2 controller; Value is written as it is.
 type Write struct {
 	Controller string
 	File       string
 	Value      string
-	Else       *Write // what is written instead where this kernel does not have File; with an empty File there nothing is, for there is nothing to limit
+	// what is written instead where this kernel does not have File; with an empty File there nothing is, for there is
+	// nothing to limit
+	Else *Write
 }
 
 // String is the write in one line.
@@ -36,7 +39,8 @@ func (w Write) is(o Write) bool {
 	return w.Controller == o.Controller && w.File == o.File && w.Value == o.Value
 }
 
-// UnsupportedError is a property that the host's version of cgroups cannot express, or that belongs to a controller which the host does not have.
+// UnsupportedError is a property that the host's version of cgroups cannot express, or that belongs to a controller
+// which the host does not have.
 type UnsupportedError struct {
 	Property string
 	Mode     Mode
@@ -47,19 +51,24 @@ func (e *UnsupportedError) Error() string {
 	return e.Property + " cannot be expressed on cgroup " + e.Mode.String() + ": " + e.Why
 }
 
-// Plan is what must be written to a fresh group for the resources, in order. It is pure. Every controller gets the files of the version that has it on this host: on a hybrid one that may be either. Device rules without a
-// hierarchy of v1 for them are a program and not a write: they are not in the plan, and Group.Rule puts them in force.
+// Plan is what must be written to a fresh group for the resources, in order. It is pure. Every controller gets the
+// files of the version that has it on this host: on a hybrid one that may be either. Device rules without a hierarchy
+// of v1 for them are a program and not a write: they are not in the plan, and Group.Rule puts them in force.
 //
-// The error is an *UnsupportedError for what the host cannot express; any other names a value that no kernel takes, and errors.Is finds EINVAL in it.
+// The error is an *UnsupportedError for what the host cannot express; any other names a value that no kernel takes, and
+// errors.Is finds EINVAL in it.
 func Plan(l *Layout, r *Resources) ([]Write, error) {
 	p := &planner{layout: l, mode: l.Mode(), r: r}
 	for _, part := range [...]struct {
 		v1, v2 string // the controller's names
 		plan   func(*planner) error
 	}{
-		{"memory", "memory", (*planner).memory}, {"cpu", "cpu", (*planner).cpu}, {"cpuset", "cpuset", (*planner).cpuset}, {"pids", "pids", (*planner).pids},
-		{"blkio", "io", (*planner).io}, {"hugetlb", "hugetlb", (*planner).hugetlb}, {"net_cls", "", (*planner).netClass}, {"net_prio", "", (*planner).netPriorities},
-		{"rdma", "rdma", (*planner).rdma}, {"misc", "misc", (*planner).misc}, {"dmem", "dmem", (*planner).dmem}, {"devices", "", (*planner).devices},
+		{"memory", "memory", (*planner).memory}, {"cpu", "cpu", (*planner).cpu}, {"cpuset", "cpuset", (*planner).cpuset},
+		{"pids", "pids", (*planner).pids},
+		{"blkio", "io", (*planner).io}, {"hugetlb", "hugetlb", (*planner).hugetlb}, {"net_cls", "", (*planner).netClass},
+		{"net_prio", "", (*planner).netPriorities},
+		{"rdma", "rdma", (*planner).rdma}, {"misc", "misc", (*planner).misc}, {"dmem", "dmem", (*planner).dmem},
+		{"devices", "", (*planner).devices},
 	} {
 		h := p.place(part.v1, part.v2)
 		p.v2 = h != nil && h.V2 || h == nil && p.mode == V2
@@ -115,7 +124,8 @@ func (p *planner) add(controller, file, value string) {
 	p.writes = append(p.writes, Write{Controller: controller, File: file, Value: value})
 }
 
-// addOr adds a write for kernels that have the file, and another for those that have not; an empty second one stands for nothing to do.
+// addOr adds a write for kernels that have the file, and another for those that have not; an empty second one stands
+// for nothing to do.
 func (p *planner) addOr(first, second Write) {
 	first.Else = &second
 	p.writes = append(p.writes, first)

@@ -2,7 +2,8 @@ package cgroupfs
 
 import "strings"
 
-// pids writes the limit of tasks, which is the same file in both versions; a limit of 0 lets those go on that are there (kernel/cgroup/pids.c).
+// pids writes the limit of tasks, which is the same file in both versions; a limit of 0 lets those go on that are there
+// (kernel/cgroup/pids.c).
 func (p *planner) pids() error {
 	if n := p.r.Pids; n != nil {
 		if *n < noLimit {
@@ -13,7 +14,8 @@ func (p *planner) pids() error {
 	return nil
 }
 
-// hugetlb limits reserved pages first and then those in use (Documentation/admin-guide/cgroup-v1/hugetlb.rst): the reservation is refused, where running into the other limit is a SIGBUS.
+// hugetlb limits reserved pages first and then those in use (Documentation/admin-guide/cgroup-v1/hugetlb.rst): the
+// reservation is refused, where running into the other limit is a SIGBUS.
 func (p *planner) hugetlb() error {
 	suffix := ".limit_in_bytes"
 	if p.v2 {

@@ -24,11 +24,13 @@ func (p *planner) cpuV1() {
 	if r.CPUShares != nil && !idle(r) {
 		p.add("cpu", "cpu.shares", utoa(*r.CPUShares))
 	}
-	// The period first: a quota is judged by the period that stands (kernel/sched/core.c, tg_set_cfs_bandwidth), and a fresh group has none. Update puts the two in the order that fits what is there.
+	// The period first: a quota is judged by the period that stands (kernel/sched/core.c, tg_set_cfs_bandwidth), and a
+	// fresh group has none. Update puts the two in the order that fits what is there.
 	for _, w := range [...]struct {
 		file  string
 		value *uint64
-	}{{"cpu.cfs_period_us", r.CPUPeriod}, {"cpu.cfs_quota_us", unsigned(r.CPUQuota)}, {"cpu.cfs_burst_us", r.CPUBurst}, {"cpu.rt_period_us", r.RTPeriod}, {"cpu.rt_runtime_us", unsigned(r.RTRuntime)}} {
+	}{{"cpu.cfs_period_us", r.CPUPeriod}, {"cpu.cfs_quota_us", unsigned(r.CPUQuota)}, {"cpu.cfs_burst_us", r.CPUBurst},
+		{"cpu.rt_period_us", r.RTPeriod}, {"cpu.rt_runtime_us", unsigned(r.RTRuntime)}} {
 		if w.value != nil {
 			p.add("cpu", w.file, itoa(int64(*w.value)))
 		}
@@ -88,8 +90,9 @@ func (p *planner) cpuset() error {
 	return nil
 }
 
-// Weight turns v1 shares, 2 to 262144 around 1024, into a v2 weight, 1 to 10000 around 100, by the curve through these three points that OCI runtimes agreed on in 2025
-// (github.com/opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value): 10^((l^2+125 l)/612 - 7/34), where l is the binary logarithm of the shares.
+// Weight turns v1 shares, 2 to 262144 around 1024, into a v2 weight, 1 to 10000 around 100, by the curve through these
+// three points that OCI runtimes agreed on in 2025 (github.com/opencontainers/cgroups,
+// ConvertCPUSharesToCgroupV2Value): 10^((l^2+125 l)/612 - 7/34), where l is the binary logarithm of the shares.
 func Weight(shares uint64) uint64 {
 	switch {
 	case shares <= 2:

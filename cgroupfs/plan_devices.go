@@ -2,15 +2,17 @@ package cgroupfs
 
 import "slices"
 
-// deviceList is what the kernel keeps of a v1 group: what holds for all devices, and the exceptions from it. The zero value is a fresh group, which has its parent's list, and that is the root's, all allowed, or denies
-// more and refuses what goes beyond it.
+// deviceList is what the kernel keeps of a v1 group: what holds for all devices, and the exceptions from it. The zero
+// value is a fresh group, which has its parent's list, and that is the root's, all allowed, or denies more and refuses
+// what goes beyond it.
 type deviceList struct {
 	ruled      bool // a rule said what holds for all
 	denied     bool // without an exception
 	exceptions []exception
 }
 
-// devices plans rules for a hierarchy of v1. Without one they are a program that belongs to Group.Rule, and are only checked here.
+// devices plans rules for a hierarchy of v1. Without one they are a program that belongs to Group.Rule, and are only
+// checked here.
 func (p *planner) devices() error {
 	if len(p.r.Devices) == 0 {
 		return nil
@@ -30,8 +32,10 @@ func (p *planner) devices() error {
 	return nil
 }
 
-// deviceList is the list in which the kernel answers by rules of which the last that matches counts. What agrees with the default only takes exceptions away, and the kernel takes away only those with the very same
-// numbers (security/device_cgroup.c, dev_exception_rm): a deny below a wildcard that is allowed would be accepted and mean nothing. Such rules are an error.
+// deviceList is the list in which the kernel answers by rules of which the last that matches counts. What agrees with
+// the default only takes exceptions away, and the kernel takes away only those with the very same numbers
+// (security/device_cgroup.c, dev_exception_rm): a deny below a wildcard that is allowed would be accepted and mean
+// nothing. Such rules are an error.
 func (p *planner) deviceList(rules []DeviceRule) (*deviceList, error) {
 	l := &deviceList{}
 	for i := range rules {
@@ -54,7 +58,8 @@ func (p *planner) deviceList(rules []DeviceRule) (*deviceList, error) {
 	}
 	l.exceptions = slices.DeleteFunc(l.exceptions, func(e exception) bool { return e.access == 0 })
 	if l.denied && !l.join() {
-		return nil, invalid("device rules", "reading and writing meet in more than %d devices and wildcards; give them together", maxExceptions)
+		return nil, invalid("device rules", "reading and writing meet in more than %d devices and wildcards; give them "+
+			"together", maxExceptions)
 	}
 	return l, nil
 }
@@ -68,7 +73,8 @@ func (p *planner) take(l *deviceList, e exception) error {
 			continue
 		}
 		if !e.covers(have.deviceKey) {
-			return &UnsupportedError{"device rule " + e.String(), p.mode, "it takes a part out of the earlier rule " + have.String() + ", which stays whole there; put the parts that shall be left in its place"}
+			return &UnsupportedError{"device rule " + e.String(), p.mode, "it takes a part out of the earlier rule " +
+				have.String() + ", which stays whole there; put the parts that shall be left in its place"}
 		}
 		have.access &^= both
 	}
@@ -88,10 +94,13 @@ func (l *deviceList) add(e exception) bool {
 	return true
 }
 
-// join adds an exception for what two of them allow together: where all is denied the kernel wants one exception that has every kind of access which is asked for (security/device_cgroup.c, match_exception), and would
-// refuse to open for reading and writing what one rule allows to read and another to write. Making a node is never asked for together with another kind.
+// join adds an exception for what two of them allow together: where all is denied the kernel wants one exception that
+// has every kind of access which is asked for (security/device_cgroup.c, match_exception), and would refuse to open for
+// reading and writing what one rule allows to read and another to write. Making a node is never asked for together with
+// another kind.
 //
-// It reports whether that ended: rules for each of many majors and each of many minors have as many meetings as there are pairs.
+// It reports whether that ended: rules for each of many majors and each of many minors have as many meetings as there
+// are pairs.
 func (l *deviceList) join() bool {
 	const opens = accRead | accWrite
 	for again := true; again; {
@@ -117,8 +126,9 @@ func (l *deviceList) join() bool {
 // maxExceptions bounds what join adds to.
 const maxExceptions = 4096
 
-// devicesFrom plans the way from one list to another with as few writes as there are differences. What is allowed comes before what is denied, so that a device which both lists allow stays open all the way. Only where what
-// holds for all changes does the list begin anew, for the kernel then clears it (devcgroup_update_access).
+// devicesFrom plans the way from one list to another with as few writes as there are differences. What is allowed comes
+// before what is denied, so that a device which both lists allow stays open all the way. Only where what holds for all
+// changes does the list begin anew, for the kernel then clears it (devcgroup_update_access).
 func (p *planner) devicesFrom(from, to *deviceList) {
 	have := from.exceptions
 	if to.denied != from.denied || to.ruled && !from.ruled {

@@ -44,11 +44,13 @@ func (d *IODevice) number() string {
 	return strconv.FormatUint(uint64(d.Major), 10) + ":" + strconv.FormatUint(uint64(d.Minor), 10)
 }
 
-// ioV1 writes weights for bfq, the only scheduler of v1 since Linux 5.0 that has some (block/bfq-cgroup.c), else for cfq, which had leaf weights too (Documentation/cgroup-v1/blkio-controller.txt of Linux 4.20).
+// ioV1 writes weights for bfq, the only scheduler of v1 since Linux 5.0 that has some (block/bfq-cgroup.c), else for
+// cfq, which had leaf weights too (Documentation/cgroup-v1/blkio-controller.txt of Linux 4.20).
 func (p *planner) ioV1() {
 	r := p.r
 	weight := func(file, otherwise, value string) {
-		p.addOr(Write{Controller: "blkio", File: file, Value: value}, Write{Controller: "blkio", File: otherwise, Value: value})
+		p.addOr(Write{Controller: "blkio", File: file, Value: value}, Write{Controller: "blkio", File: otherwise,
+			Value: value})
 	}
 	if r.IOWeight != nil {
 		weight("blkio.bfq.weight", "blkio.weight", utoa(uint64(*r.IOWeight)))
@@ -84,7 +86,8 @@ func (p *planner) ioV2() error {
 		return p.without("io leaf weight", "v2 holds no processes beside groups")
 	}
 	weight := func(device string, w uint16) {
-		p.addOr(Write{Controller: "io", File: "io.bfq.weight", Value: device + utoa(uint64(w))}, Write{Controller: "io", File: "io.weight", Value: device + utoa(ioWeight(w))})
+		p.addOr(Write{Controller: "io", File: "io.bfq.weight", Value: device + utoa(uint64(w))},
+			Write{Controller: "io", File: "io.weight", Value: device + utoa(ioWeight(w))})
 	}
 	if r.IOWeight != nil {
 		weight("", *r.IOWeight)
@@ -117,7 +120,8 @@ func (p *planner) ioV2() error {
 	return nil
 }
 
-// ioWeight turns a weight as bfq counts, of which OCI takes 10 to 1000, into one of io.weight, 1 to 10000 (include/linux/cgroup.h, CGROUP_WEIGHT_MAX), by the straight line that OCI runtimes agree on
+// ioWeight turns a weight as bfq counts, of which OCI takes 10 to 1000, into one of io.weight, 1 to 10000
+// (include/linux/cgroup.h, CGROUP_WEIGHT_MAX), by the straight line that OCI runtimes agree on
 // (github.com/opencontainers/cgroups, ConvertBlkIOToIOWeightValue).
 func ioWeight(w uint16) uint64 {
 	if w <= 10 {

@@ -26,16 +26,19 @@ func (p *planner) memory() error {
 		return p.memoryV2()
 	}
 	if r.MemorySwap != nil && *r.MemorySwap >= 0 && r.Memory == nil {
-		return invalid("memory and swap together", "%d without a limit of memory, which would be the higher one", *r.MemorySwap)
+		return invalid("memory and swap together", "%d without a limit of memory, which would be the higher one",
+			*r.MemorySwap)
 	}
 	p.memoryV1()
 	return nil
 }
 
-// memoryV1 sets the limit of memory before that of memory and swap, which may not be the lower of the two at any time (mm/memcontrol-v1.c, mem_cgroup_resize_max). A fresh group has neither; Update puts the two in the
-// order that fits what is there.
+// memoryV1 sets the limit of memory before that of memory and swap, which may not be the lower of the two at any time
+// (mm/memcontrol-v1.c, mem_cgroup_resize_max). A fresh group has neither; Update puts the two in the order that fits
+// what is there.
 //
-// The hierarchy comes first, for it can be changed only while there are no limits and no groups below (mem_cgroup_hierarchy_write of kernels before 5.11; later ones only take the 1 that they have).
+// The hierarchy comes first, for it can be changed only while there are no limits and no groups below
+// (mem_cgroup_hierarchy_write of kernels before 5.11; later ones only take the 1 that they have).
 func (p *planner) memoryV1() {
 	r := p.r
 	switch {
@@ -49,7 +52,8 @@ func (p *planner) memoryV1() {
 		file  string
 		value *int64
 	}{
-		{"memory.limit_in_bytes", r.Memory}, {"memory.memsw.limit_in_bytes", r.MemorySwap}, {"memory.soft_limit_in_bytes", r.MemoryReservation},
+		{"memory.limit_in_bytes", r.Memory}, {"memory.memsw.limit_in_bytes", r.MemorySwap},
+		{"memory.soft_limit_in_bytes", r.MemoryReservation},
 		{"memory.kmem.limit_in_bytes", r.KernelMemory}, {"memory.kmem.tcp.limit_in_bytes", r.KernelMemoryTCP},
 	} {
 		if w.value != nil {
@@ -77,12 +81,14 @@ func (p *planner) memoryV2() error {
 		set           bool
 		property, why string
 	}{
-		{r.DisableOOMKiller != nil && *r.DisableOOMKiller, "disableOOMKiller", "v2 always kills, and memory.oom.group says how many"},
+		{r.DisableOOMKiller != nil && *r.DisableOOMKiller, "disableOOMKiller",
+			"v2 always kills, and memory.oom.group says how many"},
 		{r.Swappiness != nil, "swappiness", "v2 has no swappiness of a group"},
 		{r.KernelMemory != nil, "kernel memory", "v2 counts it with all other memory"},
 		{r.KernelMemoryTCP != nil, "kernel TCP memory", "v2 counts it with all other memory"},
 		{r.UseHierarchy != nil && !*r.UseHierarchy, "useHierarchy false", "v2 always counts the groups below"},
-		{r.MemorySwap != nil && *r.MemorySwap >= 0 && r.Memory == nil, "memory and swap together", "without a memory limit v2 can limit swap alone only"},
+		{r.MemorySwap != nil && *r.MemorySwap >= 0 && r.Memory == nil, "memory and swap together",
+			"without a memory limit v2 can limit swap alone only"},
 	} {
 		if u.set {
 			return p.without(u.property, u.why)

@@ -68,7 +68,8 @@ func TestLayoutGolden(t *testing.T) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "mode %s\n", l.Mode())
 		for _, h := range l.Hierarchies {
-			fmt.Fprintf(&b, "%q v2=%t controllers %q at %q root %q own %q\n", h.Name, h.V2, h.Controllers, h.Mountpoint, h.Root, h.Own)
+			fmt.Fprintf(&b, "%q v2=%t controllers %q at %q root %q own %q\n", h.Name, h.V2, h.Controllers, h.Mountpoint, h.Root,
+				h.Own)
 		}
 		golden(t, filepath.Join("testdata", "layout", name+".golden"), b.String())
 	}
@@ -127,27 +128,34 @@ func p[T any](v T) *T { return &v }
 // everything is resources with a value for each property that both versions have.
 func everything() cgroupfs.Resources {
 	return cgroupfs.Resources{
-		Memory: p[int64](1 << 20), MemoryReservation: p[int64](1 << 19), MemorySwap: p[int64](3 << 20), DisableOOMKiller: p(false), UseHierarchy: p(true),
-		CPUShares: p[uint64](512), CPUQuota: p[int64](50000), CPUPeriod: p[uint64](100000), CPUBurst: p[uint64](1000), CPUIdle: p[int64](0),
-		Cpus: "0-1", Mems: "0", Pids: p[int64](64), IOWeight: p[uint16](100),
+		Memory: p[int64](1 << 20), MemoryReservation: p[int64](1 << 19), MemorySwap: p[int64](3 << 20),
+		DisableOOMKiller: p(false), UseHierarchy: p(true),
+		CPUShares: p[uint64](512), CPUQuota: p[int64](50000), CPUPeriod: p[uint64](100000), CPUBurst: p[uint64](1000),
+		CPUIdle: p[int64](0),
+		Cpus:    "0-1", Mems: "0", Pids: p[int64](64), IOWeight: p[uint16](100),
 		IODevices: []cgroupfs.IODevice{
-			{Major: 8, Minor: 0, Weight: p[uint16](1000), ReadBps: p[uint64](1 << 20), WriteBps: p[uint64](1 << 21), ReadIOPS: p[uint64](100), WriteIOPS: p[uint64](0)},
+			{Major: 8, Minor: 0, Weight: p[uint16](1000), ReadBps: p[uint64](1 << 20), WriteBps: p[uint64](1 << 21),
+				ReadIOPS: p[uint64](100), WriteIOPS: p[uint64](0)},
 			{Major: 259, Minor: 1048575, Weight: p[uint16](10)},
 		},
 		Hugepages: []cgroupfs.Hugepage{{PageSize: "2MB", Limit: 4 << 20}, {PageSize: "1GB"}},
-		RDMA:      []cgroupfs.RDMA{{Device: "mlx5_0", Handles: p[uint32](3), Objects: p[uint32](1000)}, {Device: "rxe3", Objects: p[uint32](0)}, {Device: "none"}},
+		RDMA: []cgroupfs.RDMA{{Device: "mlx5_0", Handles: p[uint32](3), Objects: p[uint32](1000)},
+			{Device: "rxe3", Objects: p[uint32](0)}, {Device: "none"}},
 	}
 }
 
 func TestPlanGolden(t *testing.T) {
 	full := everything()
-	layouts := map[string]*cgroupfs.Layout{"v1": layoutOf(t, "v1"), "hybrid": layoutOf(t, "hybrid"), "v2": layoutOf(t, "v2")}
+	layouts := map[string]*cgroupfs.Layout{"v1": layoutOf(t, "v1"), "hybrid": layoutOf(t, "hybrid"),
+		"v2": layoutOf(t, "v2")}
 	for name, r := range map[string]*cgroupfs.Resources{
-		"full":      &full,
-		"unlimited": {Memory: p[int64](-1), MemorySwap: p[int64](-1), MemoryReservation: p[int64](-1), CPUQuota: p[int64](-1), Pids: p[int64](-1)},
-		"zero":      {Memory: p[int64](0), MemorySwap: p[int64](0), Pids: p[int64](0), CPUShares: p[uint64](0)},
+		"full": &full,
+		"unlimited": {Memory: p[int64](-1), MemorySwap: p[int64](-1), MemoryReservation: p[int64](-1), CPUQuota: p[int64](-1),
+			Pids: p[int64](-1)},
+		"zero": {Memory: p[int64](0), MemorySwap: p[int64](0), Pids: p[int64](0), CPUShares: p[uint64](0)},
 		"devices": {Devices: []cgroupfs.DeviceRule{
-			{Type: "a", Access: "rwm"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](3), Access: "rwm"}, {Allow: true, Type: "b", Access: "m"},
+			{Type: "a", Access: "rwm"}, {Allow: true, Type: "c", Major: p[int64](1), Minor: p[int64](3), Access: "rwm"},
+			{Allow: true, Type: "b", Access: "m"},
 		}},
 		"realtime":   {RTPeriod: p[uint64](1000000), RTRuntime: p[int64](1000)},
 		"oom":        {DisableOOMKiller: p(true)},
@@ -161,10 +169,12 @@ func TestPlanGolden(t *testing.T) {
 		"priorities": {NetPriorities: []cgroupfs.NetPriority{{Interface: "eth0", Priority: 5}, {Interface: "lo"}}},
 		"swaponly":   {MemorySwap: p[int64](1 << 20)},
 		"misc":       {Misc: []cgroupfs.Misc{{Name: "sev", Max: 4}, {Name: "sev_es", Max: -1}}},
-		"dmem":       {DMem: []cgroupfs.DMem{{Region: "drm/0000:03:00.0/vram0", Max: p[int64](1 << 30), Low: p[int64](1 << 20), Min: p[int64](-1)}, {Region: "none"}}},
-		"newer":      {Unified: []cgroupfs.Unified{{File: "io.max", Value: "8:0 rbps=1\n8:16 rbps=2\n"}, {File: "cgroup.max.depth", Value: "3"}}},
-		"unified":    {Unified: []cgroupfs.Unified{{File: "memory.high", Value: "1000000"}}},
-		"nothing":    {CheckMemory: true},
+		"dmem": {DMem: []cgroupfs.DMem{{Region: "drm/0000:03:00.0/vram0", Max: p[int64](1 << 30),
+			Low: p[int64](1 << 20), Min: p[int64](-1)}, {Region: "none"}}},
+		"newer": {Unified: []cgroupfs.Unified{{File: "io.max", Value: "8:0 rbps=1\n8:16 rbps=2\n"},
+			{File: "cgroup.max.depth", Value: "3"}}},
+		"unified": {Unified: []cgroupfs.Unified{{File: "memory.high", Value: "1000000"}}},
+		"nothing": {CheckMemory: true},
 	} {
 		for mode, layout := range layouts {
 			writes, err := cgroupfs.Plan(layout, r)
@@ -200,7 +210,8 @@ func TestPlanRefuses(t *testing.T) {
 		`rdma device: "a b"`:            {RDMA: []cgroupfs.RDMA{{Device: "a b", Handles: p[uint32](1)}}},
 	} {
 		for _, mode := range []string{"v1", "hybrid", "v2"} {
-			if _, err := cgroupfs.Plan(layoutOf(t, mode), &r); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), want) {
+			if _, err := cgroupfs.Plan(layoutOf(t, mode), &r); !errors.Is(err, unix.EINVAL) ||
+				!strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v, want %s", mode, err, want)
 			}
 		}
@@ -213,28 +224,34 @@ func TestPlanRefuses(t *testing.T) {
 		`network interface: "a/b"`: {NetPriorities: []cgroupfs.NetPriority{{Interface: "a/b"}}},
 		"at most 15 bytes":         {NetPriorities: []cgroupfs.NetPriority{{Interface: "abcdefghijklmnop"}}},
 	} {
-		if _, err := cgroupfs.Plan(layoutOf(t, "v1"), &r); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), want) {
+		if _, err := cgroupfs.Plan(layoutOf(t, "v1"), &r); !errors.Is(err, unix.EINVAL) ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	for _, size := range []string{"", "MB", "2", "2mb", "02MB", "2MB/../x", "../2MB", "2MB\x00", "-2MB", "2 MB", "2MBMB", "9999999999999MB"} {
-		if _, err := cgroupfs.Plan(layoutOf(t, "v1"), &cgroupfs.Resources{Hugepages: []cgroupfs.Hugepage{{PageSize: size}}}); !errors.Is(err, unix.EINVAL) {
+	for _, size := range []string{"", "MB", "2", "2mb", "02MB", "2MB/../x", "../2MB", "2MB\x00", "-2MB", "2 MB", "2MBMB",
+		"9999999999999MB"} {
+		if _, err := cgroupfs.Plan(layoutOf(t, "v1"),
+			&cgroupfs.Resources{Hugepages: []cgroupfs.Hugepage{{PageSize: size}}}); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("page size %q: %v", size, err)
 		}
 	}
 	for _, file := range []string{"../memory.max", "memory/max", "", "cgroup\x00.x", ".memory", "memory"} {
-		if _, err := cgroupfs.Plan(layoutOf(t, "v2"), &cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: file}}}); !errors.Is(err, unix.EINVAL) {
+		if _, err := cgroupfs.Plan(layoutOf(t, "v2"),
+			&cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: file}}}); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("unified file %q: %v", file, err)
 		}
 	}
 }
 
-// TestPlanWithoutDevices: on v1 alone rules need the controller; elsewhere they are a program, and are checked all the same.
+// TestPlanWithoutDevices: on v1 alone rules need the controller; elsewhere they are a program, and are checked all the
+// same.
 func TestPlanWithoutDevices(t *testing.T) {
 	rules := cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{{Type: "a"}}}
 	wrong := cgroupfs.Resources{Devices: []cgroupfs.DeviceRule{{Type: "x"}}}
 	v1 := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Name: "memory", Controllers: []string{"memory"}}}}
-	if u := new(cgroupfs.UnsupportedError); !errors.As(second(cgroupfs.Plan(v1, &rules)), &u) || !strings.Contains(u.Why, "controller devices") {
+	if u := new(cgroupfs.UnsupportedError); !errors.As(second(cgroupfs.Plan(v1, &rules)), &u) ||
+		!strings.Contains(u.Why, "controller devices") {
 		t.Errorf("%v", second(cgroupfs.Plan(v1, &rules)))
 	}
 	for _, mode := range []string{"hybrid", "v2"} {
@@ -264,7 +281,8 @@ func TestWeight(t *testing.T) {
 	})
 }
 
-// Properties of any plan: the same twice, no file in two hierarchies' places, memory before memory and swap, the period before the quota.
+// Properties of any plan: the same twice, no file in two hierarchies' places, memory before memory and swap, the period
+// before the quota.
 func TestPlanProperties(t *testing.T) {
 	layouts := []*cgroupfs.Layout{layoutOf(t, "v1"), layoutOf(t, "hybrid"), layoutOf(t, "v2")}
 	rapid.Check(t, func(t *rapid.T) {
@@ -285,7 +303,8 @@ func TestPlanProperties(t *testing.T) {
 			}
 			at[w.File] = i + 1
 		}
-		for _, order := range [][2]string{{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes"}, {"cpu.cfs_period_us", "cpu.cfs_quota_us"}} {
+		for _, order := range [][2]string{{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes"},
+			{"cpu.cfs_period_us", "cpu.cfs_quota_us"}} {
 			if first, then := at[order[0]], at[order[1]]; first > 0 && then > 0 && first > then {
 				t.Fatalf("%s is written before %s", order[1], order[0])
 			}
@@ -301,8 +320,9 @@ func draw(t *rapid.T) cgroupfs.Resources {
 		return p(rapid.Int64Range(lo, hi).Draw(t, name))
 	}
 	r := cgroupfs.Resources{
-		Memory: maybe("memory", -1, 1<<40), MemorySwap: maybe("swap", -1, 1<<41), MemoryReservation: maybe("reservation", -1, 1<<40),
-		CPUQuota: maybe("quota", -1, 1<<30), CPUIdle: maybe("idle", 0, 1), Pids: maybe("pids", -1, 1<<20),
+		Memory: maybe("memory", -1, 1<<40), MemorySwap: maybe("swap", -1, 1<<41),
+		MemoryReservation: maybe("reservation", -1, 1<<40),
+		CPUQuota:          maybe("quota", -1, 1<<30), CPUIdle: maybe("idle", 0, 1), Pids: maybe("pids", -1, 1<<20),
 	}
 	if n := maybe("period", 1000, 1000000); n != nil {
 		r.CPUPeriod = p(uint64(*n))
@@ -326,13 +346,15 @@ func draw(t *rapid.T) cgroupfs.Resources {
 		r.IODevices = append(r.IODevices, d)
 	}
 	if n := maybe("huge pages", 0, 1<<40); n != nil {
-		r.Hugepages = []cgroupfs.Hugepage{{PageSize: rapid.SampledFrom([]string{"2MB", "1GB", "64KB"}).Draw(t, "page size"), Limit: uint64(*n)}}
+		r.Hugepages = []cgroupfs.Hugepage{{PageSize: rapid.SampledFrom([]string{"2MB", "1GB", "64KB"}).Draw(t, "page size"),
+			Limit: uint64(*n)}}
 	}
 	if n := maybe("handles", 0, 1<<31); n != nil {
 		r.RDMA = []cgroupfs.RDMA{{Device: "mlx5_0", Handles: p(uint32(*n))}}
 	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "rules") {
-		r.Devices = append(r.Devices, cgroupfs.DeviceRule{Allow: i%2 == 0, Type: "c", Major: maybe("major", 0, 300), Access: "rw"})
+		r.Devices = append(r.Devices, cgroupfs.DeviceRule{Allow: i%2 == 0, Type: "c", Major: maybe("major", 0, 300),
+			Access: "rw"})
 	}
 	return r
 }

@@ -64,7 +64,8 @@ func freshLine(file string) (string, bool) {
 		return "rbps=max wbps=max riops=max wiops=max", true
 	case "io.weight", "io.bfq.weight", "blkio.bfq.weight_device", "blkio.weight_device", "blkio.leaf_weight_device":
 		return "default", true
-	case "blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device", "blkio.throttle.read_iops_device", "blkio.throttle.write_iops_device",
+	case "blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device", "blkio.throttle.read_iops_device",
+		"blkio.throttle.write_iops_device",
 		"net_prio.ifpriomap", "dmem.low", "dmem.min":
 		return "0", true
 	case "rdma.max":

@@ -11,7 +11,8 @@ func TestPresent(t *testing.T) {
 		{"memory.max", "1", "max\n", "max"},
 		{"cpu.max", "1 2", "max 100000\n", "max 100000"},
 		{"memory.oom_control", "1", "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n", "0"},
-		{"io.max", "8:0 rbps=1", "7:0 rbps=5 wbps=max riops=max wiops=max\n8:0 rbps=2 wbps=max riops=max wiops=9\n", "8:0 rbps=2 wbps=max riops=max wiops=9"},
+		{"io.max", "8:0 rbps=1", "7:0 rbps=5 wbps=max riops=max wiops=max\n8:0 rbps=2 wbps=max riops=max wiops=9\n",
+			"8:0 rbps=2 wbps=max riops=max wiops=9"},
 		{"io.max", "8:0 rbps=1", "", "8:0 rbps=max wbps=max riops=max wiops=max"},
 		{"io.bfq.weight", "10", "default 100\n8:0 200\n", "default 100"},
 		{"io.bfq.weight", "8:0 10", "default 100\n8:0 200\n", "8:0 200"},
@@ -47,7 +48,8 @@ func FuzzPresent(f *testing.F) {
 			return
 		}
 		key, _, _ := strings.Cut(value, " ")
-		if keyed(w) && file != "memory.oom_control" && !strings.HasPrefix(got, key+" ") || strings.Contains(strings.TrimSuffix(got, "\n"), "\n") {
+		if keyed(w) && file != "memory.oom_control" && !strings.HasPrefix(got, key+" ") ||
+			strings.Contains(strings.TrimSuffix(got, "\n"), "\n") {
 			t.Errorf("%q undoes %v", got, w)
 		}
 	})

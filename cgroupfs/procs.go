@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Add moves a process, with all its threads, into the group in every hierarchy. After an error it may be in some of them, and Kill finds it.
+// Add moves a process, with all its threads, into the group in every hierarchy. After an error it may be in some of
+// them, and Kill finds it.
 func (g *Group) Add(pid int) error {
 	if len(g.members) == 0 {
 		return nil
@@ -39,8 +40,8 @@ func (m *member) join(pid int, text string) error {
 	return err
 }
 
-// FD is a descriptor of the group's directory in the v2 hierarchy, for CLONE_INTO_CGROUP (clone(2)), so that a child begins its life in the group; -1 where there is no v2. The Group keeps
-// the descriptor.
+// FD is a descriptor of the group's directory in the v2 hierarchy, for CLONE_INTO_CGROUP (clone(2)), so that a child
+// begins its life in the group; -1 where there is no v2. The Group keeps the descriptor.
 func (g *Group) FD() int {
 	for _, m := range g.members {
 		if m.h.V2 {
@@ -50,7 +51,8 @@ func (g *Group) FD() int {
 	return -1
 }
 
-// Inherited reports whether the group is in hierarchies of v1 too, which a child can only inherit from the thread that makes it (Enter).
+// Inherited reports whether the group is in hierarchies of v1 too, which a child can only inherit from the thread that
+// makes it (Enter).
 func (g *Group) Inherited() bool {
 	for _, m := range g.members {
 		if !m.h.V2 {
@@ -60,9 +62,11 @@ func (g *Group) Inherited() bool {
 	return false
 }
 
-// Enter moves the calling thread into the group in the hierarchies of v1, so that a child which it makes next begins there. The caller has locked the thread, which is not the
-// process's first one, and ends it afterwards, for it stays in the group; Delete waits for that. To move one thread is much cheaper than to move a process: the kernel need not keep every process from forking meanwhile, which takes an RCU grace period
-// (kernel/cgroup/cgroup.c, cgroup_attach_lock).
+// Enter moves the calling thread into the group in the hierarchies of v1, so that a child which it makes next begins
+// there. The caller has locked the thread, which is not the process's first one, and ends it afterwards, for it stays
+// in the group; Delete waits for that. To move one thread is much cheaper than to move a process: the kernel need not
+// keep every process from forking meanwhile, which takes an RCU grace period (kernel/cgroup/cgroup.c,
+// cgroup_attach_lock).
 func (g *Group) Enter() error {
 	for _, m := range g.members {
 		if m.h.V2 {

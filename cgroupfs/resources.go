@@ -1,18 +1,23 @@
 package cgroupfs
 
-// Resources are limits. A nil pointer, an empty string or an empty list leaves the kernel's value alone. They may be stored as JSON, and Merge puts later ones over earlier ones.
+// Resources are limits. A nil pointer, an empty string or an empty list leaves the kernel's value alone. They may be
+// stored as JSON, and Merge puts later ones over earlier ones.
 //
 // Where one version of cgroups has no such limit, Plan's error says so; the comments name those cases.
 type Resources struct {
-	Memory            *int64  `json:"memory,omitempty"`            // bytes; -1 is no limit
-	MemoryReservation *int64  `json:"memoryReservation,omitempty"` // bytes that are left to the group while others have more than theirs; -1 is all: v1 soft limit, v2 memory.low
-	MemorySwap        *int64  `json:"memorySwap,omitempty"`        // bytes of memory and swap together, as v1 counts; -1 is no limit
-	KernelMemory      *int64  `json:"kernelMemory,omitempty"`      // bytes; -1 is no limit; v1 only, and kernels since 6.1 take it without effect
-	KernelMemoryTCP   *int64  `json:"kernelMemoryTCP,omitempty"`   // bytes; -1 is no limit; v1 only
-	Swappiness        *uint64 `json:"swappiness,omitempty"`        // 0 to 100; v1 only
-	DisableOOMKiller  *bool   `json:"disableOOMKiller,omitempty"`  // true: v1 only
-	UseHierarchy      *bool   `json:"useHierarchy,omitempty"`      // false: v1 of kernels before 5.11 only
-	CheckMemory       bool    `json:"checkMemory,omitempty"`       // Group.Update refuses a limit below what is used, where the kernel would kill for it: v2
+	Memory *int64 `json:"memory,omitempty"` // bytes; -1 is no limit
+	// bytes that are left to the group while others have more than theirs; -1 is all: v1 soft limit, v2 memory.low
+	MemoryReservation *int64 `json:"memoryReservation,omitempty"`
+	// bytes of memory and swap together, as v1 counts; -1 is no limit
+	MemorySwap *int64 `json:"memorySwap,omitempty"`
+	// bytes; -1 is no limit; v1 only, and kernels since 6.1 take it without effect
+	KernelMemory     *int64  `json:"kernelMemory,omitempty"`
+	KernelMemoryTCP  *int64  `json:"kernelMemoryTCP,omitempty"`  // bytes; -1 is no limit; v1 only
+	Swappiness       *uint64 `json:"swappiness,omitempty"`       // 0 to 100; v1 only
+	DisableOOMKiller *bool   `json:"disableOOMKiller,omitempty"` // true: v1 only
+	UseHierarchy     *bool   `json:"useHierarchy,omitempty"`     // false: v1 of kernels before 5.11 only
+	// Group.Update refuses a limit below what is used, where the kernel would kill for it: v2
+	CheckMemory bool `json:"checkMemory,omitempty"`
 
 	CPUShares *uint64 `json:"cpuShares,omitempty"` // weight as v1 counts, 2 to 262144
 	CPUQuota  *int64  `json:"cpuQuota,omitempty"`  // microseconds in a period; -1 is no limit
@@ -37,8 +42,10 @@ type Resources struct {
 	Misc          []Misc        `json:"misc,omitempty"`          // one for each resource
 	DMem          []DMem        `json:"dmem,omitempty"`          // one for each region
 
-	Unified []Unified    `json:"unified,omitempty"` // controllers of v2 only: files of the group and what is written to them, after everything else
-	Devices []DeviceRule `json:"devices,omitempty"` // in order, the last that matches counts; none: everything that is not ruled by a parent
+	// controllers of v2 only: files of the group and what is written to them, after everything else
+	Unified []Unified `json:"unified,omitempty"`
+	// in order, the last that matches counts; none: everything that is not ruled by a parent
+	Devices []DeviceRule `json:"devices,omitempty"`
 }
 
 // IODevice is what a group may do with one block device.
@@ -86,7 +93,8 @@ type DMem struct {
 	Min    *int64 `json:"min,omitempty"` // bytes that are never taken; -1 is all
 }
 
-// Unified is one file of a v2 group and its content. Each line of Value is a write of its own, as the kernel takes them.
+// Unified is one file of a v2 group and its content. Each line of Value is a write of its own, as the kernel takes
+// them.
 type Unified struct {
 	File  string `json:"file"`
 	Value string `json:"value"`

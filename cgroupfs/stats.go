@@ -2,11 +2,13 @@ package cgroupfs
 
 import "math"
 
-// Unlimited is the value of a limit that there is none of, where the kernel says "max". v1 says it as a number near the greatest int64, which is left as it is.
+// Unlimited is the value of a limit that there is none of, where the kernel says "max". v1 says it as a number near the
+// greatest int64, which is left as it is.
 const Unlimited = math.MaxUint64
 
-// Stats are the numbers of one group, those below it included. What the host's kernel or its version of cgroups does not have is zero, or an empty list. A Stats that is read into again
-// reuses what it holds: after the first few times nothing is allocated. The slices are valid until then.
+// Stats are the numbers of one group, those below it included. What the host's kernel or its version of cgroups does
+// not have is zero, or an empty list. A Stats that is read into again reuses what it holds: after the first few times
+// nothing is allocated. The slices are valid until then.
 type Stats struct {
 	CPU     CPUStats
 	CPUSet  CPUSetStats
@@ -62,7 +64,8 @@ type MemoryStats struct {
 	Pressure  Pressure
 }
 
-// MemoryUsage is one counter of memory: what is used, the most that ever was, the limit, and how often that was met (v1 only).
+// MemoryUsage is one counter of memory: what is used, the most that ever was, the limit, and how often that was met (v1
+// only).
 type MemoryUsage struct{ Usage, Max, Limit, Failcnt uint64 }
 
 // MemoryEvents count what happened at the limits (v2 memory.events; v1 has OOMKill alone, in memory.oom_control).
@@ -115,7 +118,8 @@ type MiscStats struct {
 	Usage, Limit, Events uint64
 }
 
-// Pressure is pressure stall information (Documentation/accounting/psi.rst), zero where the kernel has none: v1 without v2 beside it, or psi=0.
+// Pressure is pressure stall information (Documentation/accounting/psi.rst), zero where the kernel has none: v1 without
+// v2 beside it, or psi=0.
 type Pressure struct {
 	Known bool
 	Some  Stall // some task waited
@@ -137,8 +141,9 @@ func (s *Stats) reset() {
 		Memory:  MemoryStats{Stat: s.Memory.Stat[:0]},
 		Hugetlb: s.Hugetlb[:0], RDMA: s.RDMA[:0], Misc: s.Misc[:0],
 		IO: IOStats{
-			Bytes: io.Bytes[:0], Operations: io.Operations[:0], Queued: io.Queued[:0], ServiceTime: io.ServiceTime[:0], WaitTime: io.WaitTime[:0],
-			Merged: io.Merged[:0], Time: io.Time[:0], Sectors: io.Sectors[:0],
+			Bytes: io.Bytes[:0], Operations: io.Operations[:0], Queued: io.Queued[:0], ServiceTime: io.ServiceTime[:0],
+			WaitTime: io.WaitTime[:0],
+			Merged:   io.Merged[:0], Time: io.Time[:0], Sectors: io.Sectors[:0],
 		},
 		reader: s.reader,
 	}

@@ -91,7 +91,8 @@ func decimal(b []byte) (float64, error) {
 	return float64(n) / scale, nil
 }
 
-// eachNumber reads a file of lines "key number". A line without a number is passed over: the next kernel may have others.
+// eachNumber reads a file of lines "key number". A line without a number is passed over: the next kernel may have
+// others.
 func eachNumber(b []byte, f func(key []byte, n uint64)) {
 	for len(b) > 0 {
 		var line []byte
@@ -153,7 +154,8 @@ func idList(out []uint16, b []byte) ([]uint16, error) {
 	return out, nil
 }
 
-// named is the entry of a list that has a name, the next one if there is none yet. One that was there in an earlier round keeps its string, if it is the same.
+// named is the entry of a list that has a name, the next one if there is none yet. One that was there in an earlier
+// round keeps its string, if it is the same.
 func named[T any](all []T, name []byte, field func(*T) *string) ([]T, *T) {
 	for i := range all {
 		if *field(&all[i]) == string(name) {

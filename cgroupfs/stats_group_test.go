@@ -22,7 +22,8 @@ func TestStatsOfAGroup(t *testing.T) {
 	if err := g.Stats(&before); err != nil {
 		t.Fatal(err)
 	}
-	if before.CPU.Usage != 0 || before.Pids.Current != 0 || before.Memory.Usage.Limit != 64<<20 || before.Pids.Limit != 20 {
+	if before.CPU.Usage != 0 || before.Pids.Current != 0 || before.Memory.Usage.Limit != 64<<20 ||
+		before.Pids.Limit != 20 {
 		t.Errorf("empty: %+v", before)
 	}
 	c := start(t, "fork")
@@ -34,7 +35,8 @@ func TestStatsOfAGroup(t *testing.T) {
 	if err := g.Stats(&after); err != nil {
 		t.Fatal(err)
 	}
-	if after.CPU.Usage == 0 || after.Memory.Usage.Max == 0 || len(after.Memory.Stat) == 0 || after.Pids.Current == 0 || after.Pids.LimitHit == 0 || len(after.CPUSet.CPUs) == 0 {
+	if after.CPU.Usage == 0 || after.Memory.Usage.Max == 0 || len(after.Memory.Stat) == 0 || after.Pids.Current == 0 ||
+		after.Pids.LimitHit == 0 || len(after.CPUSet.CPUs) == 0 {
 		t.Errorf("after work: %+v", after)
 	}
 	if err := errors.Join(g.Kill(short(t)), g.Delete(short(t))); err != nil {

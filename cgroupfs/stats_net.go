@@ -13,7 +13,8 @@ type NetworkInterface struct {
 	TxBytes, TxPackets, TxErrors, TxDropped uint64
 }
 
-// Network appends the interfaces that a process sees, in the kernel's order (/proc/PID/net/dev, proc_pid_net(5)). They are those of its network namespace, and not of a group.
+// Network appends the interfaces that a process sees, in the kernel's order (/proc/PID/net/dev, proc_pid_net(5)). They
+// are those of its network namespace, and not of a group.
 func Network(all []NetworkInterface, pid int) ([]NetworkInterface, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/net/dev"
 	b, err := os.ReadFile(path)
@@ -26,7 +27,8 @@ func Network(all []NetworkInterface, pid int) ([]NetworkInterface, error) {
 	return all, err
 }
 
-// parseNetwork reads two lines of headings, and a line for every interface: its name and a colon, eight counters of what was received, eight of what was sent.
+// parseNetwork reads two lines of headings, and a line for every interface: its name and a colon, eight counters of
+// what was received, eight of what was sent.
 func parseNetwork(all []NetworkInterface, b []byte) ([]NetworkInterface, error) {
 	for i := 0; len(b) > 0; i++ {
 		var line []byte

@@ -92,7 +92,8 @@ func cpuStat(s *Stats, b []byte, _ string) error {
 	return nil
 }
 
-// memoryStat is memory.stat of both versions. Cache is "total_cache" on v1, where "cache" is the group's without those below it, and "file" on v2.
+// memoryStat is memory.stat of both versions. Cache is "total_cache" on v1, where "cache" is the group's without those
+// below it, and "file" on v2.
 func memoryStat(s *Stats, b []byte, _ string) error {
 	m := &s.Memory
 	eachNumber(b, func(key []byte, n uint64) {
@@ -160,7 +161,8 @@ func ioStat(s *Stats, b []byte, _ string) error {
 	return nil
 }
 
-// blkio appends lines of "major:minor op number", or without an op. The sum over all devices at the end, which has no device, is left out.
+// blkio appends lines of "major:minor op number", or without an op. The sum over all devices at the end, which has no
+// device, is left out.
 func blkio(out []IOEntry, b []byte) ([]IOEntry, error) {
 	for len(b) > 0 {
 		var line []byte

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stats reads the group in one pass into s, whose memory it reuses. Where a controller is missing its numbers are zero. An error names the file; once the group is gone it is ENOENT.
+// Stats reads the group in one pass into s, whose memory it reuses. Where a controller is missing its numbers are zero.
+// An error names the file; once the group is gone it is ENOENT.
 func (g *Group) Stats(s *Stats) error {
 	if len(g.members) == 0 {
 		return fmt.Errorf("cgroup %s is gone: %w", g.path, unix.ENOENT)
@@ -41,7 +42,8 @@ func (g *Group) Stats(s *Stats) error {
 	return nil
 }
 
-// sourcesOf are the files that a group is to be read from in one hierarchy: on a hybrid host no v2 file whose controller is v1's.
+// sourcesOf are the files that a group is to be read from in one hierarchy: on a hybrid host no v2 file whose
+// controller is v1's.
 func sourcesOf(l *Layout, h *Hierarchy, pages []string) []source {
 	all := sourcesV1(pages)
 	if h.V2 {
@@ -60,7 +62,8 @@ func sourcesOf(l *Layout, h *Hierarchy, pages []string) []source {
 	return out
 }
 
-// contents is where the files come from. The bytes are valid until the next call; a file that does not exist, or that this kernel does not support, is an errno.
+// contents is where the files come from. The bytes are valid until the next call; a file that does not exist, or that
+// this kernel does not support, is an errno.
 type contents interface {
 	contents(file string) ([]byte, error)
 }
@@ -95,13 +98,15 @@ type fileReader struct {
 }
 
 // readHow is for files that the kernel made: nothing below a group is a link.
-var readHow = unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV}
+var readHow = unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC,
+	Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV}
 
 func (r *fileReader) contents(file string) ([]byte, error) {
 	var fd uintptr
 	for {
 		var errno unix.Errno
-		fd, _, errno = unix.Syscall6(unix.SYS_OPENAT2, uintptr(r.fd), uintptr(unsafe.Pointer(unsafe.StringData(file))), uintptr(unsafe.Pointer(&readHow)), unsafe.Sizeof(readHow), 0, 0)
+		fd, _, errno = unix.Syscall6(unix.SYS_OPENAT2, uintptr(r.fd), uintptr(unsafe.Pointer(unsafe.StringData(file))),
+			uintptr(unsafe.Pointer(&readHow)), unsafe.Sizeof(readHow), 0, 0)
 		if errno == 0 {
 			break
 		}
@@ -136,7 +141,8 @@ var pages struct {
 	sizes []string
 }
 
-// hugetlbSizes are those sizes as the files are named (mm/hugetlb_cgroup.c, mem_fmt). They do not change while the host runs.
+// hugetlbSizes are those sizes as the files are named (mm/hugetlb_cgroup.c, mem_fmt). They do not change while the host
+// runs.
 func hugetlbSizes() []string {
 	pages.once.Do(func() { pages.sizes = readHugetlbSizes() })
 	return pages.sizes

@@ -149,7 +149,8 @@ func memoryV1(prefix string, of func(*Stats) *MemoryUsage) []source {
 	}
 }
 
-// blkioSources are the counters of the schedulers BFQ and CFQ, and of the throttling layer, which sees what has no scheduler. The first that has an entry counts.
+// blkioSources are the counters of the schedulers BFQ and CFQ, and of the throttling layer, which sees what has no
+// scheduler. The first that has an entry counts.
 func blkioSources() []source {
 	var all []source
 	add := func(file string, of func(*Stats) *[]IOEntry) {

@@ -14,7 +14,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// tree is a group's files in every hierarchy, read from a file of testdata: a line "-- hierarchy/file" before the content of each.
+// tree is a group's files in every hierarchy, read from a file of testdata: a line "-- hierarchy/file" before the
+// content of each.
 type tree map[string]map[string]string
 
 func readTree(t testing.TB, path string) tree {
@@ -70,14 +71,16 @@ func (t tree) stats(s *Stats) error {
 	l := t.layout()
 	for i := range l.Hierarchies {
 		h := &l.Hierarchies[i]
-		if _, _, err := collect(s, stored(t[strings.TrimPrefix(h.Mountpoint, "/")]), sourcesOf(l, h, []string{"2MB", "1GB"})); err != nil {
+		if _, _, err := collect(s, stored(t[strings.TrimPrefix(h.Mountpoint, "/")]),
+			sourcesOf(l, h, []string{"2MB", "1GB"})); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// TestStatsOfKernels reads the groups that were captured on several kernels, and two that show what those machines do not have, all into the same Stats.
+// TestStatsOfKernels reads the groups that were captured on several kernels, and two that show what those machines do
+// not have, all into the same Stats.
 func TestStatsOfKernels(t *testing.T) {
 	trees, err := filepath.Glob("testdata/stats/*.txt")
 	if err != nil || len(trees) < 5 {
@@ -114,8 +117,10 @@ func TestStatsOfKernels(t *testing.T) {
 // TestStatsNamesTheFile: what cannot be read is told by name.
 func TestStatsNamesTheFile(t *testing.T) {
 	for file, content := range map[string]string{
-		"cpuacct.usage": "x\n", "cpuacct.usage_percpu": "1 x\n", "cpuacct.usage_all": "cpu user system\n0 1\n", "blkio.throttle.io_service_bytes": "8 Read 1\n", "memory.usage_in_bytes": "\n",
-		"cpuset.cpus": "3-1-2\n", "cpuset.sched_relax_domain_level": "-\n", "pids.current": "-1\n", "hugetlb.2MB.failcnt": " \n",
+		"cpuacct.usage": "x\n", "cpuacct.usage_percpu": "1 x\n", "cpuacct.usage_all": "cpu user system\n0 1\n",
+		"blkio.throttle.io_service_bytes": "8 Read 1\n", "memory.usage_in_bytes": "\n",
+		"cpuset.cpus": "3-1-2\n", "cpuset.sched_relax_domain_level": "-\n", "pids.current": "-1\n",
+		"hugetlb.2MB.failcnt": " \n",
 	} {
 		var s Stats
 		_, name, err := collect(&s, stored{file: content}, sourcesV1([]string{"2MB"}))
@@ -126,7 +131,8 @@ func TestStatsNamesTheFile(t *testing.T) {
 }
 
 func TestHugetlbSize(t *testing.T) {
-	for dir, want := range map[string]string{"hugepages-2048kB": "2MB", "hugepages-1048576kB": "1GB", "hugepages-64kB": "64KB", "hugepages-16777216kB": "16GB"} {
+	for dir, want := range map[string]string{"hugepages-2048kB": "2MB", "hugepages-1048576kB": "1GB",
+		"hugepages-64kB": "64KB", "hugepages-16777216kB": "16GB"} {
 		if got, err := hugetlbSize(dir); err != nil || got != want {
 			t.Errorf("%s: %q %v, want %q", dir, got, err, want)
 		}
@@ -165,7 +171,8 @@ func TestIDList(t *testing.T) {
 	})
 }
 
-// FuzzStats puts any bytes into every file at once: nothing but an error may come of it, and what is read once reads the same again.
+// FuzzStats puts any bytes into every file at once: nothing but an error may come of it, and what is read once reads
+// the same again.
 func FuzzStats(f *testing.F) {
 	trees, err := filepath.Glob("testdata/stats/*.txt")
 	if err != nil || len(trees) == 0 {
@@ -208,13 +215,16 @@ func (s *Stats) comparable() string {
 
 func TestParseNetwork(t *testing.T) {
 	text := "Inter-|   Receive                                                |  Transmit\n" +
-		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n" +
-		"    lo:     100       2    0    0    0     0          0         0      100       2    0    0    0     0       0          0\n" +
+		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier " +
+		"compressed\n" +
+		"    lo:     100       2    0    0    0     0          0         0      100       2    0    0    0     0       0   " +
+		"       0\n" +
 		"eth0.12:12345678901 20 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
 	got, err := parseNetwork(nil, []byte(text))
 	want := []NetworkInterface{
 		{Name: "lo", RxBytes: 100, RxPackets: 2, TxBytes: 100, TxPackets: 2},
-		{Name: "eth0.12", RxBytes: 12345678901, RxPackets: 20, RxErrors: 3, RxDropped: 4, TxBytes: 9, TxPackets: 10, TxErrors: 11, TxDropped: 12},
+		{Name: "eth0.12", RxBytes: 12345678901, RxPackets: 20, RxErrors: 3, RxDropped: 4, TxBytes: 9, TxPackets: 10,
+			TxErrors: 11, TxDropped: 12},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)

@@ -10,10 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sub opens existing groups below g, for a process that shall join them and not g itself. Each path is relative to g, whether or not it begins with a slash; "controller:path", or
-// "controller,controller:path", means the hierarchies of v1 with these controllers alone. A hierarchy that no path means stays at g. A path without controllers must exist in every
-// hierarchy, but for the v2 hierarchy of a hybrid host, which limits nothing there. Paths are taken name by name beneath g's descriptors: none leads out of g. The Group
-// is for joining, listing and statistics, not for Delete. The caller closes it beside g.
+// Sub opens existing groups below g, for a process that shall join them and not g itself. Each path is relative to g,
+// whether or not it begins with a slash; "controller:path", or "controller,controller:path", means the hierarchies of
+// v1 with these controllers alone. A hierarchy that no path means stays at g. A path without controllers must exist in
+// every hierarchy, but for the v2 hierarchy of a hybrid host, which limits nothing there. Paths are taken name by name
+// beneath g's descriptors: none leads out of g. The Group is for joining, listing and statistics, not for Delete. The
+// caller closes it beside g.
 func (g *Group) Sub(paths ...string) (*Group, error) {
 	chosen := make([]string, len(g.members))
 	for _, p := range paths {
@@ -53,7 +55,10 @@ func (g *Group) choose(chosen []string, p string) error {
 		return nil
 	}
 	for c := range strings.SplitSeq(list, ",") {
-		i := slices.IndexFunc(g.members, func(m member) bool { return !m.h.V2 && (m.h.Name == c || slices.Contains(m.h.Controllers, c)) })
+		i := slices.IndexFunc(g.members, func(m member) bool {
+			return !m.h.V2 &&
+				(m.h.Name == c || slices.Contains(m.h.Controllers, c))
+		})
 		if i < 0 {
 			return fmt.Errorf("cgroup %q: unknown controller %q: the group is in no hierarchy of cgroup v1 that has it: %w",
 				p, c, unix.EINVAL)

@@ -8,7 +8,8 @@ import (
 
 // FuzzSubPath: what is accepted stays below whatever it is joined to, name by name.
 func FuzzSubPath(f *testing.F) {
-	for _, seed := range []string{"", "/", "a", "/a/b", "..", "a/../..", "./a", "a//b", "a/", "...", "a\x00b", "-", strings.Repeat("x", 256)} {
+	for _, seed := range []string{"", "/", "a", "/a/b", "..", "a/../..", "./a", "a//b", "a/", "...", "a\x00b", "-",
+		strings.Repeat("x", 256)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, p string) {
@@ -16,7 +17,8 @@ func FuzzSubPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if joined := path.Join("/group", rel); joined != strings.TrimSuffix("/group/"+rel, "/") || joined != "/group" && !strings.HasPrefix(joined, "/group/") {
+		if joined := path.Join("/group", rel); joined != strings.TrimSuffix("/group/"+rel, "/") ||
+			joined != "/group" && !strings.HasPrefix(joined, "/group/") {
 			t.Errorf("%q is accepted as %q and leads to %q", p, rel, joined)
 		}
 	})

@@ -90,12 +90,14 @@ func TestSubOfV1(t *testing.T) {
 	}
 }
 
-// TestSubStaysBelow: nothing that a path says leads out of the group, not into a sibling whose name begins alike either.
+// TestSubStaysBelow: nothing that a path says leads out of the group, not into a sibling whose name begins alike
+// either.
 func TestSubStaysBelow(t *testing.T) {
 	g := create(t, "stay")
 	create(t, "stay-sibling")
 	below(t, g, "a")
-	for _, path := range []string{"..", "../stay-sibling", "a/../../stay-sibling", "a/..", "./a", "a//", "a/", "//a", "-sibling", "pids:..", "pids:../stay-sibling", "nosuch:a", ":a", "pids:a:b",
+	for _, path := range []string{"..", "../stay-sibling", "a/../../stay-sibling", "a/..", "./a", "a//", "a/", "//a",
+		"-sibling", "pids:..", "pids:../stay-sibling", "nosuch:a", ":a", "pids:a:b",
 		"a\x00b", "missing", "pids:missing", strings.Repeat("x", 256)} {
 		if s, err := g.Sub(path); err == nil {
 			t.Errorf("%q leads to %v", path, s.Dirs())
@@ -121,7 +123,8 @@ func TestDelegate(t *testing.T) {
 		}
 		return st.Uid
 	}
-	for file, want := range map[string]uint32{"": 65534, "cgroup.procs": 65534, "cgroup.threads": 65534, "cgroup.subtree_control": 65534, "cgroup.freeze": 0, "cgroup.max.depth": 0} {
+	for file, want := range map[string]uint32{"": 65534, "cgroup.procs": 65534, "cgroup.threads": 65534,
+		"cgroup.subtree_control": 65534, "cgroup.freeze": 0, "cgroup.max.depth": 0} {
 		if got := owner(file); got != want {
 			t.Errorf("%q belongs to %d, want %d", file, got, want)
 		}
@@ -142,7 +145,8 @@ func TestCreateBelowAFrozenGroup(t *testing.T) {
 	if err == nil {
 		other.Close()
 	}
-	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "frozen") || !strings.Contains(err.Error(), g.Path()) {
+	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "frozen") ||
+		!strings.Contains(err.Error(), g.Path()) {
 		t.Errorf("%v", err)
 	}
 	if frozen, err := l.Frozen(g.Path()); err != nil || !frozen {
@@ -209,7 +213,8 @@ func TestThreadedGroupIsRefused(t *testing.T) {
 	if !ok {
 		t.Skip("needs a v2 hierarchy")
 	}
-	if err := errors.Join(os.Mkdir(d+"/worker", 0o755), os.WriteFile(d+"/worker/cgroup.type", []byte("threaded"), 0)); err != nil {
+	if err := errors.Join(os.Mkdir(d+"/worker", 0o755), os.WriteFile(d+"/worker/cgroup.type", []byte("threaded"),
+		0)); err != nil {
 		t.Fatal(err)
 	}
 	l, err := cgroupfs.Host()
@@ -235,7 +240,8 @@ func TestDeleteOfABusyGroup(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	err := g.Delete(ctx)
-	if !errors.Is(err, unix.EBUSY) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), fmt.Sprintf("process %d is in it", c.Process.Pid)) {
+	if !errors.Is(err, unix.EBUSY) || !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(err.Error(), fmt.Sprintf("process %d is in it", c.Process.Pid)) {
 		t.Errorf("%v", err)
 	}
 	ended := make(chan error, 1)
@@ -260,11 +266,13 @@ func TestOOMNamesTheLimit(t *testing.T) {
 	}
 	c.tell()
 	<-c.out
-	if o, err := g.OOM(); err != nil || o.Kills != 1 || !strings.HasPrefix(o.String(), "possibly killed by the memory limit of 16777216 bytes: memory.") {
+	if o, err := g.OOM(); err != nil || o.Kills != 1 || !strings.HasPrefix(o.String(),
+		"possibly killed by the memory limit of 16777216 bytes: memory.") {
 		t.Errorf("after: %+v %q %v", o, o, err)
 	}
 	apply(t, g, cgroupfs.Resources{Memory: p[int64](-1), MemorySwap: p[int64](-1)})
-	if o, err := g.OOM(); err != nil || o.Limit != -1 || !strings.HasPrefix(o.String(), "possibly killed for want of memory: memory.") {
+	if o, err := g.OOM(); err != nil || o.Limit != -1 || !strings.HasPrefix(o.String(),
+		"possibly killed for want of memory: memory.") {
 		t.Errorf("without a limit: %+v %q %v", o, o, err)
 	}
 }

@@ -5,12 +5,15 @@ import (
 	"slices"
 )
 
-// Update is what must be written to a group that has the limits of old to lay change over them: the difference of two plans, in an order in which the kernel takes each write. It is pure. After it the group has the limits of
+// Update is what must be written to a group that has the limits of old to lay change over them: the difference of two
+// plans, in an order in which the kernel takes each write. It is pure. After it the group has the limits of
 // old.Merge(change), and the same change once more is nothing to write.
 //
-//   - v1 refuses a limit of memory above that of memory and swap at any time (mm/memcontrol-v1.c): where the latter grows it goes first, else second. v2 has two independent limits; there too what gives room goes first.
-//   - A quota is judged by the period that stands, and v1 refuses a share of the processors above the parent's (kernel/sched/core.c, tg_cfs_schedulable_down). A period that grows goes first and one that shrinks second: then the
-//     share between the two is never above both the old and the new one. The same holds for real-time.
+//   - v1 refuses a limit of memory above that of memory and swap at any time (mm/memcontrol-v1.c): where the latter
+//     grows it goes first, else second. v2 has two independent limits; there too what gives room goes first.
+//   - A quota is judged by the period that stands, and v1 refuses a share of the processors above the parent's
+//     (kernel/sched/core.c, tg_cfs_schedulable_down). A period that grows goes first and one that shrinks second: then
+//     the share between the two is never above both the old and the new one. The same holds for real-time.
 //   - A burst may not be above the quota at any time (tg_set_cfs_bandwidth): one that shrinks goes first, else last.
 func Update(l *Layout, old, change *Resources) ([]Write, error) {
 	next := old.Merge(change)
@@ -37,7 +40,8 @@ func planWithoutDevices(l *Layout, r *Resources) ([]Write, error) {
 	return Plan(l, &without)
 }
 
-// difference is what want says and was does not. What follows a different write to the same place is written again, for it had the last word.
+// difference is what want says and was does not. What follows a different write to the same place is written again, for
+// it had the last word.
 func difference(was, want []Write) []Write {
 	var diff []Write
 	for _, w := range want {

@@ -94,7 +94,8 @@ func (k *kernel) write(w cgroupfs.Write) {
 		return
 	}
 	v1 := strings.HasPrefix(w.File, "cpu.cfs_")
-	if now := share(k.quota, k.period); k.limit > k.memsw || k.quota >= 0 && k.burst > k.quota || k.rtRuntime > k.rtPeriod || v1 && now != nil && k.parent != nil && now.Cmp(k.parent) > 0 {
+	if now := share(k.quota, k.period); k.limit > k.memsw || k.quota >= 0 && k.burst > k.quota ||
+		k.rtRuntime > k.rtPeriod || v1 && now != nil && k.parent != nil && now.Cmp(k.parent) > 0 {
 		k.refused = w.String()
 	}
 	key := [2]string{w.File}
@@ -112,7 +113,8 @@ func (k *kernel) all(t *rapid.T, writes []cgroupfs.Write) {
 	}
 }
 
-// TestUpdateProperties: every write of an update is one that the kernel takes in the state that it then has; afterwards the group has what a plan of the merged limits gives a fresh group; and once more there is nothing to do.
+// TestUpdateProperties: every write of an update is one that the kernel takes in the state that it then has; afterwards
+// the group has what a plan of the merged limits gives a fresh group; and once more there is nothing to do.
 func TestUpdateProperties(t *testing.T) {
 	layouts := []*cgroupfs.Layout{layoutOf(t, "v1"), layoutOf(t, "hybrid"), layoutOf(t, "v2")}
 	all := requests()
@@ -122,7 +124,8 @@ func TestUpdateProperties(t *testing.T) {
 		layout := rapid.SampledFrom(layouts).Draw(t, "layout")
 		if layout.Mode() == cgroupfs.V1 && rapid.Bool().Draw(t, "real-time") {
 			old.RTPeriod, old.RTRuntime = p(rapid.Uint64Range(1000, 2000000).Draw(t, "rt period")), p[int64](900)
-			change.RTPeriod, change.RTRuntime = p(rapid.Uint64Range(1000, 2000000).Draw(t, "new rt period")), p(rapid.Int64Range(0, 1000).Draw(t, "rt"))
+			change.RTPeriod, change.RTRuntime = p(rapid.Uint64Range(1000, 2000000).Draw(t, "new rt period")),
+				p(rapid.Int64Range(0, 1000).Draw(t, "rt"))
 		}
 		before, err := cgroupfs.Plan(layout, &old)
 		if err != nil {
@@ -152,7 +155,8 @@ func TestUpdateProperties(t *testing.T) {
 			}
 		}
 		for _, q := range all {
-			if len(want) > 0 && len(next.Devices) > 0 && layout.Mode() == cgroupfs.V1 && k.devices.allows(q) != fresh.devices.allows(q) {
+			if len(want) > 0 && len(next.Devices) > 0 && layout.Mode() == cgroupfs.V1 &&
+				k.devices.allows(q) != fresh.devices.allows(q) {
 				t.Fatalf("%+v: %t after the update", q, k.devices.allows(q))
 			}
 		}
@@ -168,7 +172,8 @@ func TestUpdateProperties(t *testing.T) {
 	}
 }
 
-// TestUpdateKeepsDevicesOpen: what old and new rules both allow is allowed all the way between them, unless what holds for all devices changes.
+// TestUpdateKeepsDevicesOpen: what old and new rules both allow is allowed all the way between them, unless what holds
+// for all devices changes.
 func TestUpdateKeepsDevicesOpen(t *testing.T) {
 	v1, all := layoutOf(t, "v1"), requests()
 	rapid.Check(t, func(t *rapid.T) {
@@ -221,10 +226,13 @@ func TestMergeLists(t *testing.T) {
 	old.Unified, old.Misc = []cgroupfs.Unified{{File: "a.b", Value: "1"}}, []cgroupfs.Misc{{Name: "sev", Max: 1}}
 	was, _ := json.Marshal(old)
 	change := cgroupfs.Resources{
-		IODevices: []cgroupfs.IODevice{{Major: 8, Minor: 0, ReadBps: p[uint64](5)}, {Major: 9, Minor: 0, WriteBps: p[uint64](6)}},
-		Hugepages: []cgroupfs.Hugepage{{PageSize: "1GB", Limit: 7}}, RDMA: []cgroupfs.RDMA{{Device: "rxe3", Handles: p[uint32](9)}},
+		IODevices: []cgroupfs.IODevice{{Major: 8, Minor: 0, ReadBps: p[uint64](5)},
+			{Major: 9, Minor: 0, WriteBps: p[uint64](6)}},
+		Hugepages: []cgroupfs.Hugepage{{PageSize: "1GB", Limit: 7}}, RDMA: []cgroupfs.RDMA{{Device: "rxe3",
+			Handles: p[uint32](9)}},
 		Unified: []cgroupfs.Unified{{File: "a.b", Value: "2"}, {File: "a.c"}}, Misc: []cgroupfs.Misc{{Name: "sev", Max: 2}},
-		DMem: []cgroupfs.DMem{{Region: "r", Low: p[int64](1)}}, NetPriorities: []cgroupfs.NetPriority{{Interface: "lo", Priority: 1}},
+		DMem: []cgroupfs.DMem{{Region: "r", Low: p[int64](1)}}, NetPriorities: []cgroupfs.NetPriority{{Interface: "lo",
+			Priority: 1}},
 	}
 	got := old.Merge(&change)
 	want := everything()
@@ -256,7 +264,8 @@ func TestResourcesAreStored(t *testing.T) {
 }
 
 func ExampleUpdate() {
-	layout := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Controllers: []string{"memory"}}, {Controllers: []string{"pids"}}}}
+	layout := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Controllers: []string{"memory"}},
+		{Controllers: []string{"pids"}}}}
 	small, large, tasks := int64(32<<20), int64(64<<20), int64(10)
 	old := cgroupfs.Resources{Memory: &small, MemorySwap: &small, Pids: &tasks}
 	for _, change := range []cgroupfs.Resources{{Memory: &large, MemorySwap: &large}, {Pids: &tasks}} {

@@ -16,7 +16,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestPureV2View runs insideV2 in a mount namespace of its own in which cgroup2 is all there is, as on a host with v2 alone.
+// TestPureV2View runs insideV2 in a mount namespace of its own in which cgroup2 is all there is, as on a host with v2
+// alone.
 func TestPureV2View(t *testing.T) {
 	testenv.Root(t)
 	cmd := exec.Command("/proc/self/exe")
@@ -146,7 +147,8 @@ func inGroup(g *cgroupfs.Group, script string) *exec.Cmd {
 	return cmd
 }
 
-// replaceV2 changes rules while a process of the group goes on opening what neither of them allows: it never can. That the second rules allow more than the first shows that these are gone.
+// replaceV2 changes rules while a process of the group goes on opening what neither of them allows: it never can. That
+// the second rules allow more than the first shows that these are gone.
 func replaceV2(g *cgroupfs.Group) error {
 	rule := func(minors ...int64) []cgroupfs.DeviceRule {
 		rules := []cgroupfs.DeviceRule{{Type: "a"}}
@@ -155,7 +157,8 @@ func replaceV2(g *cgroupfs.Group) error {
 		}
 		return rules
 	}
-	opener := inGroup(g, "i=0; while [ $i -lt 100000 ]; do ( : < /dev/full ) 2>/dev/null && exit 9; [ -e "+stopFile()+" ] && exit 0; i=$((i+1)); done")
+	opener := inGroup(g, "i=0; while [ $i -lt 100000 ]; do ( : < /dev/full ) 2>/dev/null && exit 9; [ -e "+stopFile()+
+		" ] && exit 0; i=$((i+1)); done")
 	if err := errors.Join(g.Rule(rule(5)), opener.Start()); err != nil {
 		return err
 	}
@@ -186,12 +189,14 @@ func stopFile() string { return fmt.Sprintf("/tmp/handfast-cgroupfs-stop-%d", os
 // updateV2 changes files of a v2 group, and undoes what was written before the kernel refused.
 func updateV2(g *cgroupfs.Group) error {
 	file := g.Dirs()[""] + "/cgroup.max.depth"
-	now, err := g.Update(&cgroupfs.Resources{}, &cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: "cgroup.max.depth", Value: "7"}}})
+	now, err := g.Update(&cgroupfs.Resources{},
+		&cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: "cgroup.max.depth", Value: "7"}}})
 	if err != nil {
 		return err
 	}
 	_, err = g.Update(now, &cgroupfs.Resources{
-		Unified: []cgroupfs.Unified{{File: "cgroup.max.depth", Value: "9"}, {File: "cgroup.max.descendants", Value: "nonsense"}},
+		Unified: []cgroupfs.Unified{{File: "cgroup.max.depth", Value: "9"}, {File: "cgroup.max.descendants",
+			Value: "nonsense"}},
 	})
 	if !errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("an update to nonsense: %w", err)

@@ -47,7 +47,8 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 		}
 		_ = end.Close()
 		// The arguments make a configuration of several fragments.
-		config, err := syncproto.ToValue(container.Config{ID: "c1", Process: container.Process{Args: []string{program, strings.Repeat("x", 100000)}, Cwd: "/", Terminal: true}})
+		config, err := syncproto.ToValue(container.Config{ID: "c1", Process: container.Process{Args: []string{program,
+			strings.Repeat("x", 100000)}, Cwd: "/", Terminal: true}})
 		if err == nil {
 			err = p.Open(t.Context(), config, nil)
 		}

@@ -194,7 +194,8 @@ func rulesTable() string {
 }
 
 func profileText(t *testing.T, p *syncproto.Profile, messages []exchange) string {
-	s := fmt.Sprintf("#### Profile `%s`\n\n%s\nIts hash is `%016x`; its canonical text:\n\n```\n%s```\n\n", p.Name, p.Doc, p.Hash(), p.Canonical())
+	s := fmt.Sprintf("#### Profile `%s`\n\n%s\nIts hash is `%016x`; its canonical text:\n\n```\n%s```\n\n", p.Name, p.Doc,
+		p.Hash(), p.Canonical())
 	rows := ""
 	for _, ph := range p.Phases {
 		for _, r := range ph.Rows {
@@ -208,7 +209,8 @@ func profileText(t *testing.T, p *syncproto.Profile, messages []exchange) string
 		}
 	}
 	if rows != "" {
-		s += "| Phase | Request | Argument | Descriptors | Reply | Its argument | Its descriptors | Min | Max | Next | Meaning |\n" +
+		s += "| Phase | Request | Argument | Descriptors | Reply | Its argument | Its descriptors | Min | Max | Next | " +
+			"Meaning |\n" +
 			"|---|---|---|---|---|---|---|---|---|---|---|\n" + rows + "\n"
 	}
 	return s
@@ -267,7 +269,8 @@ func deadlinesTable(t *testing.T, files []*ast.File) string {
 	}
 	for _, f := range all {
 		about, _, _ := strings.Cut(f.doc, "; ")
-		s += fmt.Sprintf("| %s | %s | %s | %s |\n", strings.ToLower(f.goName), text(syncproto.Parent, f.goName), text(syncproto.Child, f.goName), about)
+		s += fmt.Sprintf("| %s | %s | %s | %s |\n", strings.ToLower(f.goName), text(syncproto.Parent, f.goName),
+			text(syncproto.Child, f.goName), about)
 	}
 	return s
 }

@@ -63,7 +63,8 @@ func TestPropertiesAreDocumented(t *testing.T) {
 		named[first] = true
 	}
 	count := 0
-	for _, s := range []reflect.Type{reflect.TypeFor[oci.Spec](), reflect.TypeFor[oci.Process](), reflect.TypeFor[oci.Linux]()} {
+	for _, s := range []reflect.Type{reflect.TypeFor[oci.Spec](), reflect.TypeFor[oci.Process](),
+		reflect.TypeFor[oci.Linux]()} {
 		for i := range s.NumField() {
 			name, _, _ := strings.Cut(s.Field(i).Tag.Get("json"), ",")
 			if count++; !named[name] {

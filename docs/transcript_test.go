@@ -16,8 +16,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// transcript is a real conversation over real packets, taken down by a relay between the two sides. Two codecs are offered, so that the parent waits for
-// HELLO_ACK and the order is always the same.
+// transcript is a real conversation over real packets, taken down by a relay between the two sides. Two codecs are
+// offered, so that the parent waits for HELLO_ACK and the order is always the same.
 func transcript(t *testing.T) string {
 	parentConn, left := pair(t)
 	childConn, right := pair(t)
@@ -166,7 +166,8 @@ func describe(side string, packet []byte) []string {
 	payload := pid.ReplaceAllString(string(packet[syncproto.HeaderSize:]), `"pid":1`)
 	h.Length = uint32(len(payload))
 	what := h.Kind.String()
-	if m := name.FindStringSubmatch(payload); m != nil && (h.Kind == syncproto.KindRequest || h.Kind == syncproto.KindReply) {
+	if m := name.FindStringSubmatch(payload); m != nil && (h.Kind == syncproto.KindRequest ||
+		h.Kind == syncproto.KindReply) {
 		what += " " + m[1]
 	}
 	lines := []string{side + "  " + what, fmt.Sprintf("   % x", h.Append(nil))}

@@ -11,8 +11,9 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// cborCodec is a codec that a third party might bring: RFC 8949 by a library of its own choice, and nothing but the exported names of package codec. Its maps
-// are in the order of RFC 8949 section 4.2.1, so that a value has one encoding.
+// cborCodec is a codec that a third party might bring: RFC 8949 by a library of its own choice, and nothing but the
+// exported names of package codec. Its maps are in the order of RFC 8949 section 4.2.1, so that a value has one
+// encoding.
 type cborCodec struct{}
 
 func (cborCodec) Name() string { return "cbor" }
@@ -68,7 +69,8 @@ func (cborCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 	if err != nil {
 		return syncproto.Value{}, refusal(err)
 	}
-	// The library bounds each list and each map, the protocol all of a message; so its values are counted before any is made.
+	// The library bounds each list and each map, the protocol all of a message; so its values are counted before any is
+	// made.
 	if err := mode.Wellformed(b); err != nil {
 		return syncproto.Value{}, refusal(err)
 	}
@@ -85,8 +87,9 @@ func (cborCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 	return v, nil
 }
 
-// decode is the first value of b, which is well-formed, and what follows it. The library would make a Go map of each map, which takes many times the memory and
-// loses the order; so lists and maps are opened here, and what is in them is the library's.
+// decode is the first value of b, which is well-formed, and what follows it. The library would make a Go map of each
+// map, which takes many times the memory and loses the order; so lists and maps are opened here, and what is in them is
+// the library's.
 func decode(mode cbor.DecMode, b []byte) (v syncproto.Value, rest []byte, err error) {
 	major, n, size := head(b)
 	switch major {
@@ -130,7 +133,8 @@ const (
 	cborMap
 )
 
-// head is the first byte of a well-formed item of definite length, taken apart: its major type, its argument, and the bytes that these two take.
+// head is the first byte of a well-formed item of definite length, taken apart: its major type, its argument, and the
+// bytes that these two take.
 func head(b []byte) (major byte, arg uint64, size int) {
 	arg, size = uint64(b[0]&31), 1
 	if arg >= 24 {

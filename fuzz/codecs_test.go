@@ -35,11 +35,13 @@ func (c counted) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 	return c.Codec.Decode(b, l)
 }
 
-// A whole conversation in the third codec, chosen by the child, over both kinds of socket: the configuration in fragments, a descriptor each way, and the end.
+// A whole conversation in the third codec, chosen by the child, over both kinds of socket: the configuration in
+// fragments, a descriptor each way, and the end.
 func TestConversationInTheThirdCodec(t *testing.T) {
 	all := codecs()
 	config := syncproto.MapValue(syncproto.Field{Name: "text", Value: syncproto.StringValue(strings.Repeat("x", 100_000))},
-		syncproto.Field{Name: "bytes", Value: syncproto.BytesValue([]byte{0, 0xff})}, syncproto.Field{Name: "list", Value: syncproto.ListValue(syncproto.IntValue(-1), syncproto.UintValue(1<<63))})
+		syncproto.Field{Name: "bytes", Value: syncproto.BytesValue([]byte{0, 0xff})},
+		syncproto.Field{Name: "list", Value: syncproto.ListValue(syncproto.IntValue(-1), syncproto.UintValue(1<<63))})
 	for _, packets := range []bool{true, false} {
 		var n atomic.Int32
 		third := counted{all[2], &n}
@@ -187,7 +189,8 @@ func TestCodecsRefuseAlike(t *testing.T) {
 	}
 }
 
-// scribble makes any value of any bytes: also one with names that stand twice, start with "$" or are no text, and one nested without end.
+// scribble makes any value of any bytes: also one with names that stand twice, start with "$" or are no text, and one
+// nested without end.
 func scribble(script []byte) syncproto.Value {
 	next := func() (b byte) {
 		if len(script) > 0 {
@@ -241,20 +244,25 @@ func scribble(script []byte) syncproto.Value {
 
 // FuzzCodecsEncode is TestCodecsRefuseAlike for a fuzzer: it finds the values, and all codecs take each alike.
 func FuzzCodecsEncode(f *testing.F) {
-	for _, s := range []string{"", "\x07\x02ab", "\x3d\x01a\x00\x01b\x01\x01a\x02", "\x1d\x01$\x00", "\x1d\x01\xff\x00", strings.Repeat("\x19", 20), "\x28\x02\x00\xff", "\xf3\x80", "\xf6\xff", "\x2a\x00\x2d\x00\x00\x01x\x01"} {
+	for _, s := range []string{"", "\x07\x02ab", "\x3d\x01a\x00\x01b\x01\x01a\x02", "\x1d\x01$\x00", "\x1d\x01\xff\x00",
+		strings.Repeat("\x19", 20), "\x28\x02\x00\xff", "\xf3\x80", "\xf6\xff", "\x2a\x00\x2d\x00\x00\x01x\x01"} {
 		f.Add([]byte(s))
 	}
 	all := codecs()
 	f.Fuzz(func(t *testing.T, script []byte) { alike(t, all, scribble(script), syncproto.Limits{Depth: 8}) })
 }
 
-// FuzzCodecsDecode gives the same bytes to every codec. What one of them takes all can carry; and a call that is decoded without a Value is the call that the Value is.
+// FuzzCodecsDecode gives the same bytes to every codec. What one of them takes all can carry; and a call that is
+// decoded without a Value is the call that the Value is.
 func FuzzCodecsDecode(f *testing.F) {
 	all := codecs()
 	for _, v := range []syncproto.Value{
-		{}, syncproto.IntValue(-33), syncproto.ListValue(syncproto.StringValue("\u00e9\n"), syncproto.BytesValue([]byte{0xff})),
-		syncproto.MapValue(syncproto.Field{Name: "name", Value: syncproto.StringValue("ready")}, syncproto.Field{Name: "arg"}),
-		syncproto.MapValue(syncproto.Field{Name: "arg", Value: syncproto.MapValue(syncproto.Field{Name: "", Value: syncproto.ListValue()})}, syncproto.Field{Name: "name", Value: syncproto.StringValue("run")}),
+		{}, syncproto.IntValue(-33), syncproto.ListValue(syncproto.StringValue("\u00e9\n"),
+			syncproto.BytesValue([]byte{0xff})),
+		syncproto.MapValue(syncproto.Field{Name: "name", Value: syncproto.StringValue("ready")},
+			syncproto.Field{Name: "arg"}),
+		syncproto.MapValue(syncproto.Field{Name: "arg", Value: syncproto.MapValue(syncproto.Field{Name: "",
+			Value: syncproto.ListValue()})}, syncproto.Field{Name: "name", Value: syncproto.StringValue("run")}),
 	} {
 		for _, c := range all {
 			b, err := c.Append(nil, v)
@@ -264,7 +272,9 @@ func FuzzCodecsDecode(f *testing.F) {
 			f.Add(b)
 		}
 	}
-	for _, s := range []string{"\xdd\xff\xff\xff\x0f", "\x9a\xff\xff\xff\x0f", "\xbb\xff\xff\xff\xff\xff\xff\xff\xff", `{"name":"a","name":"b","arg":null}`, "\xa2\x61a\x01\x61a\x01", "\xf7", "\xf9\x3c\x00", "\xc1\x00", "\x9f\xff", "\x3b\xff\xff\xff\xff\xff\xff\xff\xff", "\x18\x01",
+	for _, s := range []string{"\xdd\xff\xff\xff\x0f", "\x9a\xff\xff\xff\x0f", "\xbb\xff\xff\xff\xff\xff\xff\xff\xff",
+		`{"name":"a","name":"b","arg":null}`, "\xa2\x61a\x01\x61a\x01", "\xf7", "\xf9\x3c\x00", "\xc1\x00", "\x9f\xff",
+		"\x3b\xff\xff\xff\xff\xff\xff\xff\xff", "\x18\x01",
 		"\x82\xa4name\xa5ready\xa4name\xc0", "\x82\xa4name\xa0\xa3arg\xc0", "\x82\xa4name\xa5ready\xa3arg\x90"} {
 		f.Add([]byte(s))
 	}

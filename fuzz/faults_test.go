@@ -21,8 +21,10 @@ import (
 // faults are drawn for one end: those that nobody may notice, and in half of the draws one that ends the conversation.
 func faults(t *rapid.T, side string) transporttest.Faults {
 	f := transporttest.Faults{
-		Short: rapid.SampledFrom([]int{0, 1, 7, 15, 16, 17, 1000}).Draw(t, side+" short"), Piece: rapid.SampledFrom([]int{0, 1, 16, 100}).Draw(t, side+" piece"),
-		Interrupt: rapid.SampledFrom([]int{0, 2, 3}).Draw(t, side+" interrupt"), ResetBefore: rapid.Bool().Draw(t, side+" reset before"), ResetAfter: rapid.Bool().Draw(t, side+" reset after"),
+		Short:       rapid.SampledFrom([]int{0, 1, 7, 15, 16, 17, 1000}).Draw(t, side+" short"),
+		Piece:       rapid.SampledFrom([]int{0, 1, 16, 100}).Draw(t, side+" piece"),
+		Interrupt:   rapid.SampledFrom([]int{0, 2, 3}).Draw(t, side+" interrupt"),
+		ResetBefore: rapid.Bool().Draw(t, side+" reset before"), ResetAfter: rapid.Bool().Draw(t, side+" reset after"),
 	}
 	f.ResetBefore = f.ResetBefore && !f.ResetAfter
 	switch rapid.IntRange(0, 13).Draw(t, side+" fault") {
@@ -45,7 +47,8 @@ func faults(t *rapid.T, side string) transporttest.Faults {
 }
 
 // quick are deadlines for peers that never answer.
-var quick = transport.Deadlines{Hello: 60 * time.Millisecond, Config: 60 * time.Millisecond, Idle: 60 * time.Millisecond, Exec: 60 * time.Millisecond, Write: 60 * time.Millisecond, Grace: 20 * time.Millisecond}
+var quick = transport.Deadlines{Hello: 60 * time.Millisecond, Config: 60 * time.Millisecond,
+	Idle: 60 * time.Millisecond, Exec: 60 * time.Millisecond, Write: 60 * time.Millisecond, Grace: 20 * time.Millisecond}
 
 // pair joins two ends: memory or the kernel, packets or a stream.
 func pair(t *rapid.T) (a, b *transport.Conn) {
@@ -126,8 +129,9 @@ func parentSide(p *transport.Parent) error {
 	return err
 }
 
-// Whatever goes wrong between two honest sides, both end, each with one verdict; success takes EXEC and its end of file; an ERROR that left is not lost to less than what cut it off; and
-// where nothing went wrong but what may, the conversation succeeds. That no descriptor is left is what TestMain sees.
+// Whatever goes wrong between two honest sides, both end, each with one verdict; success takes EXEC and its end of
+// file; an ERROR that left is not lost to less than what cut it off; and where nothing went wrong but what may, the
+// conversation succeeds. That no descriptor is left is what TestMain sees.
 func TestConversationsUnderFaults(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := pair(t)
@@ -170,7 +174,8 @@ func TestConversationsUnderFaults(t *testing.T) {
 			t.Fatalf("the child's error is lost: %v", err)
 		case !fa.Lethal() && !fb.Lethal() && !fails && !success:
 			t.Fatalf("nothing went wrong that may not, and the end is %v", err)
-		case child.reported != nil && !fb.Lethal() && !fa.CutFDs && !errors.Is(err, unix.ENOTDIR) && f.Outcome < syncproto.Violated && f.Outcome != syncproto.TimedOut:
+		case child.reported != nil && !fb.Lethal() && !fa.CutFDs && !errors.Is(err, unix.ENOTDIR) &&
+			f.Outcome < syncproto.Violated && f.Outcome != syncproto.TimedOut:
 			t.Fatalf("the child's error left, and is lost: %v (%+v, %+v)", err, fa, fb)
 		}
 	})

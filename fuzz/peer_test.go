@@ -16,13 +16,16 @@ import (
 )
 
 // soon are deadlines for peers that may never answer.
-var soon = transport.Deadlines{Hello: 20 * time.Millisecond, Config: 20 * time.Millisecond, Idle: 20 * time.Millisecond, Exec: 20 * time.Millisecond, Write: 20 * time.Millisecond, Grace: time.Millisecond}
+var soon = transport.Deadlines{Hello: 20 * time.Millisecond, Config: 20 * time.Millisecond, Idle: 20 * time.Millisecond,
+	Exec: 20 * time.Millisecond, Write: 20 * time.Millisecond, Grace: time.Millisecond}
 
 // bodies are payloads that a fuzzer would take long to find: the right ones, and near misses.
 var bodies = []string{
 	"", "{}", "null", `{"version":1,"codec":"json","limits":{"control":4096,"error":32768,"fragment":32768,"message":65536,"config":4194304,"notes":256,"frames":4096,"depth":32},"pid":1}`,
-	`{"size":2,"digest":"` + syncproto.Digest([]byte("{}")) + `"}`, `{"name":"ready","arg":null}`, `{"name":"console","arg":{}}`, `{"level":"info","text":"x"}`,
-	`{"code":"exec","role":"child","nodes":[{"type":"errno","errno":"ENOENT"}]}`, `{"reason":"x"}`, `{"name":"run","arg":null}`, `{"name":"ready","name":"x","arg":null}`,
+	`{"size":2,"digest":"` + syncproto.Digest([]byte("{}")) + `"}`, `{"name":"ready","arg":null}`,
+	`{"name":"console","arg":{}}`, `{"level":"info","text":"x"}`,
+	`{"code":"exec","role":"child","nodes":[{"type":"errno","errno":"ENOENT"}]}`, `{"reason":"x"}`,
+	`{"name":"run","arg":null}`, `{"name":"ready","name":"x","arg":null}`,
 	"\xdd\xff\xff\xff\x0f", `{"min":1,"max":1,"codecs":["json"],"profile":"init","hash":"` + initHash() + `","limits":{}}`,
 	`{"code":"x","nodes":[{"parent":9,"type":"?"},{"parent":-1,"type":"remote"}]}`,
 }
@@ -36,14 +39,16 @@ func initHash() string {
 	return string(b)
 }
 
-// hostile writes what script says to fd, and closes it. Each frame takes three bytes: kind and descriptors, the frame answered and a slip, the body; what is left goes out as it is.
+// hostile writes what script says to fd, and closes it. Each frame takes three bytes: kind and descriptors, the frame
+// answered and a slip, the body; what is left goes out as it is.
 func hostile(fd int, script []byte) {
 	defer unix.Close(fd)
 	seq := uint16(0)
 	for ; len(script) >= 3 && seq < 64; script = script[3:] {
 		seq++
 		body := bodies[int(script[2])%len(bodies)]
-		h := syncproto.Header{Kind: syncproto.Kind(script[0] & 15), NFDs: script[0] >> 6, Seq: seq, Re: uint16(script[1] & 7), Length: uint32(len(body))}
+		h := syncproto.Header{Kind: syncproto.Kind(script[0] & 15), NFDs: script[0] >> 6, Seq: seq, Re: uint16(script[1] & 7),
+			Length: uint32(len(body))}
 		switch script[1] >> 5 {
 		case 1:
 			h.Length++
@@ -53,7 +58,8 @@ func hostile(fd int, script []byte) {
 			h.Seq++
 		}
 		fds := []int{fd, fd, fd}[:h.NFDs]
-		if err := unix.Sendmsg(fd, append(h.Append(nil), body...), unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
+		if err := unix.Sendmsg(fd, append(h.Append(nil), body...), unix.UnixRights(fds...), nil,
+			unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
 			return
 		}
 	}
@@ -89,7 +95,8 @@ func FuzzParent(f *testing.F) {
 	f.Add(true, append(good[:6:6], 0xc5, 0, 6, 5, 0x20, 5))
 	f.Fuzz(func(t *testing.T, packets bool, script []byte) {
 		c, fd := ends(t, packets)
-		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{codec.JSON()}, Deadlines: soon})
+		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{codec.JSON()},
+			Deadlines: soon})
 		if err != nil {
 			t.Fatal(err)
 		}

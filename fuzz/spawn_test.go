@@ -32,7 +32,8 @@ func start(t *testing.T, c codec.Codec) (said string, spoken map[string]int, err
 			}
 		},
 		Container: spawn.Container{ID: "third", Hostname: "third", Root: container.Root{Path: testenv.Busybox(t)},
-			Process: container.Process{Args: []string{"/bin/sh", "-c", "hostname; exit 7"}, Cwd: "/", Env: []string{"PATH=/bin"}}},
+			Process: container.Process{Args: []string{"/bin/sh", "-c", "hostname; exit 7"}, Cwd: "/",
+				Env: []string{"PATH=/bin"}}},
 	}
 	for _, kind := range []string{container.NSPid, container.NSMount, container.NSUTS, container.NSIPC} {
 		cfg.Namespaces = append(cfg.Namespaces, spawn.Namespace{Kind: kind})

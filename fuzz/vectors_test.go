@@ -34,7 +34,8 @@ func one(json bool) []codec.Codec {
 	return []codec.Codec{codec.MessagePack()}
 }
 
-// FuzzParentStream: whatever bytes a child writes to a stream before it ends, its parent has a verdict, and success takes EXEC.
+// FuzzParentStream: whatever bytes a child writes to a stream before it ends, its parent has a verdict, and success
+// takes EXEC.
 func FuzzParentStream(f *testing.F) {
 	seeds(f, vectors.KindParent, 100)
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {
@@ -47,7 +48,8 @@ func FuzzParentStream(f *testing.F) {
 		_ = unix.Sendto(fd, data, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
 		_ = unix.Shutdown(fd, unix.SHUT_WR)
 		defer unix.Close(fd)
-		err = p.Open(t.Context(), syncproto.MapValue(syncproto.Field{Name: "id", Value: syncproto.StringValue("conformance")}), nil)
+		err = p.Open(t.Context(), syncproto.MapValue(syncproto.Field{Name: "id",
+			Value: syncproto.StringValue("conformance")}), nil)
 		for err == nil {
 			var req *transport.Request
 			if req, err = p.Next(t.Context()); err == nil {
@@ -64,7 +66,8 @@ func FuzzParentStream(f *testing.F) {
 	})
 }
 
-// FuzzChildStream: whatever bytes a parent writes to a stream before it ends, its child ends, and goes on only after "run".
+// FuzzChildStream: whatever bytes a parent writes to a stream before it ends, its child ends, and goes on only after
+// "run".
 func FuzzChildStream(f *testing.F) {
 	seeds(f, vectors.KindChild, 100)
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {

@@ -96,7 +96,8 @@ func TestNullThatIsNone(t *testing.T) {
 		"nothing":        func(string) error { return nil },
 	} {
 		root := t.TempDir()
-		if err := errors.Join(os.Mkdir(filepath.Join(root, "dev"), 0o755), make(filepath.Join(root, "dev", "null"))); err != nil {
+		if err := errors.Join(os.Mkdir(filepath.Join(root, "dev"), 0o755), make(filepath.Join(root, "dev",
+			"null"))); err != nil {
 			t.Fatal(err)
 		}
 		k := &child{root: rootOn(t, root)}
@@ -168,7 +169,8 @@ func TestCopyUp(t *testing.T) {
 	from := filepath.Join(root, "from")
 	to := filepath.Join(root, "to")
 	err := errors.Join(os.MkdirAll(filepath.Join(from, "d", "e"), 0o750), os.Mkdir(to, 0o755),
-		os.WriteFile(filepath.Join(from, "d", "f"), make([]byte, 100_000), 0o640), os.Symlink("/etc/passwd", filepath.Join(from, "l")))
+		os.WriteFile(filepath.Join(from, "d", "f"), make([]byte, 100_000), 0o640),
+		os.Symlink("/etc/passwd", filepath.Join(from, "l")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +197,8 @@ func TestCopyUp(t *testing.T) {
 func TestStepErrorCrosses(t *testing.T) {
 	err := located(step{Stage: stageHostname}, op("sethostname", "x", unix.EPERM))
 	var e *stepError
-	if !errors.As(err, &e) || e.Op != "sethostname" || e.Path != "x" || !errors.Is(err, unix.EPERM) || err.Error() != "hostname: sethostname x: operation not permitted" {
+	if !errors.As(err, &e) || e.Op != "sethostname" || e.Path != "x" || !errors.Is(err, unix.EPERM) ||
+		err.Error() != "hostname: sethostname x: operation not permitted" {
 		t.Errorf("%v %+v", err, e)
 	}
 	if (&stepError{Stage: stageExec}).SyncCode() != syncproto.CodeExec || e.SyncCode() != syncproto.CodeSetup {

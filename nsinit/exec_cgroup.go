@@ -11,7 +11,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// mountCgroup shows the container its control groups: one cgroup2 tree, or for v1 a tmpfs with an entry a hierarchy, cgroups(7).
+// mountCgroup shows the container its control groups: one cgroup2 tree, or for v1 a tmpfs with an entry a hierarchy,
+// cgroups(7).
 func (c *child) mountCgroup(m *container.Mount, dest string) error {
 	if m.Cgroup.Version == 2 {
 		if len(m.Cgroup.Hierarchies) != 1 {
@@ -59,8 +60,8 @@ func (c *child) mountCgroup(m *container.Mount, dest string) error {
 	return sys.SetAttr(base, dest, false, unix.MOUNT_ATTR_RDONLY, 0, 0)
 }
 
-// mountHierarchy mounts one hierarchy. In a cgroup namespace a mount of it shows the container's own group as its root; otherwise, or where a user namespace may not mount it, the group is
-// bound in place.
+// mountHierarchy mounts one hierarchy. In a cgroup namespace a mount of it shows the container's own group as its root;
+// otherwise, or where a user namespace may not mount it, the group is bound in place.
 func (c *child) mountHierarchy(h *container.Hierarchy, attr uint64, dest string) error {
 	target, err := c.root.MkdirAll(dest, 0o755)
 	if err != nil {

@@ -14,9 +14,10 @@ import (
 // devptsMagic is the file system of pseudo-terminals, <linux/magic.h>.
 const devptsMagic = 0x1cd1
 
-// console opens a terminal in the container's own devpts, hands the master to the parent, and makes the other side standard input, output and error, /dev/console (what dest is; empty in a
-// container that runs, where it is the first process's), and the controlling terminal. The other side is opened through the master itself (TIOCGPTPEER, ioctl_tty(2)) and never by its name, which the container could point elsewhere
-// (CVE-2025-52565).
+// console opens a terminal in the container's own devpts, hands the master to the parent, and makes the other side
+// standard input, output and error, /dev/console (what dest is; empty in a container that runs, where it is the first
+// process's), and the controlling terminal. The other side is opened through the master itself (TIOCGPTPEER,
+// ioctl_tty(2)) and never by its name, which the container could point elsewhere (CVE-2025-52565).
 func (c *child) console(dest string) error {
 	master, err := c.root.Open("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -33,7 +34,8 @@ func (c *child) console(dest string) error {
 	if err != nil {
 		return op("ioctl TIOCGPTN", "", err)
 	}
-	tty, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	tty, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER,
+		unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
 	if errno != 0 {
 		return op("ioctl TIOCGPTPEER", "", errno)
 	}

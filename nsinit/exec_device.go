@@ -23,7 +23,8 @@ func deviceType(t string) uint32 {
 	return 0
 }
 
-// device makes one node, or binds the host's where nodes cannot be made (a user namespace, a file system mounted nodev).
+// device makes one node, or binds the host's where nodes cannot be made (a user namespace, a file system mounted
+// nodev).
 func (c *child) device(d *container.Device) error {
 	p := path.Clean(d.Path)
 	dir, err := c.root.MkdirAll(path.Dir(p), 0o755)
@@ -107,7 +108,8 @@ func (c *child) bindDevice(p string, d *container.Device) error {
 	return sys.Attach(tree, target, p)
 }
 
-// link makes one of the standard links in /dev. The directory is opened below the root, so a /dev that leads elsewhere leads nowhere outside (CVE-2026-41579).
+// link makes one of the standard links in /dev. The directory is opened below the root, so a /dev that leads elsewhere
+// leads nowhere outside (CVE-2026-41579).
 func (c *child) link(p, target string) error {
 	if target == "/proc/kcore" && !c.exists(target) {
 		return nil

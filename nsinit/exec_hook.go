@@ -13,10 +13,11 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// hook runs one hook with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". A createContainer hook is found in the runtime's file system, for the root is still the old
-// one, but begins in the container's root, so that a relative path of it changes nothing of the host; a startContainer
-// hook is found in the container, and begins where the program will. Without an environment of its own a hook has the
-// program's. All that is what runc does.
+// hook runs one hook with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". A
+// createContainer hook is found in the runtime's file system, for the root is still the old one, but begins in the
+// container's root, so that a relative path of it changes nothing of the host; a startContainer hook is found in the
+// container, and begins where the program will. Without an environment of its own a hook has the program's. All that is
+// what runc does.
 func (c *child) hook(s step) error {
 	if s.Stage == stageStart {
 		err := runHook(s.Hook, hookEnv(s.Hook, c.env), c.state("created"), c.hookOutput())
@@ -80,7 +81,9 @@ func runHook(h *container.Hook, env []string, state []byte, files [2]int) error 
 		return err
 	}
 	defer sys.Close(in)
-	// What a hook says belongs to the error, if there is one, and not to the container's or the caller's streams. In memory and not a pipe: whoever inherits it, a daemon that the hook leaves behind, can neither block nor be waited for.
+	// What a hook says belongs to the error, if there is one, and not to the container's or the caller's streams. In
+	// memory and not a pipe: whoever inherits it, a daemon that the hook leaves behind, can neither block nor be waited
+	// for.
 	out, err := memoryFile("output", nil)
 	if err != nil {
 		return err

@@ -9,12 +9,14 @@ import (
 	"github.com/handfast/handfast/internal/sys"
 )
 
-// label asks a security module to give the program another label at its execution, proc_pid_attr(5). The write goes through a procfs of our own, mounted nowhere: what a container mounts over /proc
-// cannot catch it and let the program run without the label (CVE-2019-16884, CVE-2025-52881).
+// label asks a security module to give the program another label at its execution, proc_pid_attr(5). The write goes
+// through a procfs of our own, mounted nowhere: what a container mounts over /proc cannot catch it and let the program
+// run without the label (CVE-2019-16884, CVE-2025-52881).
 func (c *child) label(module, label string) error {
 	files, value := []string{"thread-self/attr/exec"}, label
 	if module == "apparmor" {
-		// The module's own directory first: the shared one belongs to whichever module came first (Documentation/admin-guide/LSM/index.rst).
+		// The module's own directory first: the shared one belongs to whichever module came first
+		// (Documentation/admin-guide/LSM/index.rst).
 		files, value = []string{"thread-self/attr/apparmor/exec", "thread-self/attr/exec"}, "exec "+label
 	}
 	proc, err := ownProc()
@@ -51,7 +53,8 @@ func openAttr(proc int, file string) (int, error) {
 	return sys.Beneath(dir, file[len(self)+1:], unix.O_WRONLY)
 }
 
-// ownProc is a procfs of this process's pid namespace. Who may mount none (a user namespace whose /proc is covered in part, proc(5)) takes the one that is there, if it is a procfs and nothing covers it.
+// ownProc is a procfs of this process's pid namespace. Who may mount none (a user namespace whose /proc is covered in
+// part, proc(5)) takes the one that is there, if it is a procfs and nothing covers it.
 func ownProc() (int, error) {
 	proc, err := sys.NewFS("proc", "", nil, nil, 0)
 	if err == nil || !errors.Is(err, unix.EPERM) {

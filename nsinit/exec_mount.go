@@ -13,7 +13,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// mount carries out one mount. What is mounted is made first and mounted nowhere; its place is opened once, below the root; then the one is moved onto the other by descriptor.
+// mount carries out one mount. What is mounted is made first and mounted nowhere; its place is opened once, below the
+// root; then the one is moved onto the other by descriptor.
 func (c *child) mount(m *container.Mount) error {
 	dest := path.Clean(m.Destination)
 	if m.Remount {
@@ -90,7 +91,8 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 	}
 	tree, err := c.makeFS(m, data, attr)
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
-		// sysfs belongs to the network namespace's owner, who in a user namespace without a network of its own is somebody else: the host's is bound in place.
+		// sysfs belongs to the network namespace's owner, who in a user namespace without a network of its own is somebody
+		// else: the host's is bound in place.
 		return c.boundSys(m)
 	}
 	if err != nil || !m.CopyUp {
@@ -142,7 +144,8 @@ func (c *child) boundSys(m *container.Mount) (int, error) {
 	return tree, sys.SetAttr(tree, "/sys", true, m.Set, 0, 0)
 }
 
-// tmpfsMode gives a tmpfs the mode of the directory that it covers, unless the configuration names one: /tmp stays sticky.
+// tmpfsMode gives a tmpfs the mode of the directory that it covers, unless the configuration names one: /tmp stays
+// sticky.
 func (c *child) tmpfsMode(dest string, data []string) []string {
 	mode, found := c.coveredMode(dest)
 	if !found {
@@ -274,8 +277,8 @@ func setBindAttr(tree int, m *container.Mount) error {
 	return sys.SetAttr(tree, m.Source, false, set, clear, 0)
 }
 
-// checkProc refuses mounts that would stand in for procfs, or hide its files: what the runtime and the kernel's protections rely on there must be the kernel's own
-// (CVE-2019-16884, CVE-2019-19921).
+// checkProc refuses mounts that would stand in for procfs, or hide its files: what the runtime and the kernel's
+// protections rely on there must be the kernel's own (CVE-2019-16884, CVE-2019-19921).
 func (c *child) checkProc(m *container.Mount, dest string) error {
 	if m.Type == "proc" || m.Type == "sysfs" {
 		if err := c.plainDirectory(dest); err != nil {
@@ -288,7 +291,8 @@ func (c *child) checkProc(m *container.Mount, dest string) error {
 	if !strings.HasPrefix(dest, "/proc/") || m.Type == "proc" {
 		return nil
 	}
-	for _, ok := range [...]string{"cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"} {
+	for _, ok := range [...]string{"cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo",
+		"sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"} {
 		if dest == "/proc/"+ok {
 			return nil
 		}

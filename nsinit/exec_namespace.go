@@ -10,12 +10,14 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// session gives the process a session of its own and an empty umask, and closes it to ptrace(2) and /proc/PID of others while it is neither of the host nor of the container (CVE-2016-9962).
+// session gives the process a session of its own and an empty umask, and closes it to ptrace(2) and /proc/PID of others
+// while it is neither of the host nor of the container (CVE-2016-9962).
 func (c *child) session() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return op("prctl PR_SET_DUMPABLE", "", err)
 	}
-	// The execution named it after the descriptor that the program was found by; until the next one it shall be known by what it is, in ps(1) and in the kernel's log.
+	// The execution named it after the descriptor that the program was found by; until the next one it shall be known by
+	// what it is, in ps(1) and in the kernel's log.
 	name := [...]byte{'h', 'a', 'n', 'd', 'f', 'a', 's', 't', ':', 'i', 'n', 'i', 't', 0}
 	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
 		return op("prctl PR_SET_NAME", "", err)
@@ -38,7 +40,8 @@ func (c *child) namespace(n *container.Namespace) error {
 	if n.How == container.NSUnshare {
 		return op("unshare", n.Kind, unix.Unshare(unix.CLONE_NEWCGROUP))
 	}
-	// A mount namespace can be entered only by a thread that shares its root and working directory with no other, setns(2).
+	// A mount namespace can be entered only by a thread that shares its root and working directory with no other,
+	// setns(2).
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return op("unshare", "CLONE_FS", err)
 	}
@@ -66,7 +69,8 @@ func loopbackUp() error {
 	return nil
 }
 
-// writeSysctl writes a kernel parameter through a procfs of our own, mounted nowhere: what a container mounts over /proc cannot catch the write (CVE-2025-52881).
+// writeSysctl writes a kernel parameter through a procfs of our own, mounted nowhere: what a container mounts over
+// /proc cannot catch the write (CVE-2025-52881).
 func writeSysctl(key, value string) error {
 	proc, err := sys.NewFS("proc", "", nil, nil, 0)
 	if err != nil {
@@ -82,7 +86,8 @@ func writeSysctl(key, value string) error {
 	return op("write", key, err)
 }
 
-// sysctlPath is the parameter's file below /proc/sys: dots separate, and a slash in the key is a dot of the name (net.ipv4.conf.eth0/1.forwarding), sysctl(8).
+// sysctlPath is the parameter's file below /proc/sys: dots separate, and a slash in the key is a dot of the name
+// (net.ipv4.conf.eth0/1.forwarding), sysctl(8).
 func sysctlPath(key string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {

@@ -14,7 +14,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// stdio gives the standard streams to the user, and takes the container's null device for the host's: the host's inode in the container's hands would be one it can change.
+// stdio gives the standard streams to the user, and takes the container's null device for the host's: the host's inode
+// in the container's hands would be one it can change.
 func (c *child) stdio() error {
 	for fd := range 3 {
 		var st unix.Stat_t
@@ -63,7 +64,8 @@ func (c *child) reopenNull(fd int) error {
 	return op("dup3", "/dev/null", unix.Dup3(null, fd, 0))
 }
 
-// environment makes the program's environment: of a name that stands twice the last one counts, and HOME is the user's, from the container's passwd(5), where it is missing or empty.
+// environment makes the program's environment: of a name that stands twice the last one counts, and HOME is the user's,
+// from the container's passwd(5), where it is missing or empty.
 func (c *child) environment() error {
 	env := c.cfg.Process.Env
 	out := make([]string, 0, len(env)+1)
@@ -125,7 +127,8 @@ func homeOf(passwd string, uid uint32) string {
 	return "/"
 }
 
-// setRlimit sets one limit. It goes through package syscall for RLIMIT_NOFILE, which remembers the limit of before the runtime raised it and would restore that at the execution.
+// setRlimit sets one limit. It goes through package syscall for RLIMIT_NOFILE, which remembers the limit of before the
+// runtime raised it and would restore that at the execution.
 func setRlimit(l *container.Rlimit) error {
 	name := fmt.Sprintf("resource %d to soft %d, hard %d", l.Resource, l.Soft, l.Hard)
 	if l.Resource == unix.RLIMIT_NOFILE {

@@ -14,8 +14,9 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// find looks the program up as the user that will run it, so that a program that is missing or may not be executed is an error of "create" already. Callers of a runtime look for
-// certain words in the text, so they are those of package os/exec.
+// find looks the program up as the user that will run it, so that a program that is missing or may not be executed is
+// an error of "create" already. Callers of a runtime look for certain words in the text, so they are those of package
+// os/exec.
 func (c *child) find(name string) error {
 	if strings.Contains(name, "/") {
 		switch err := executable(name); err {
@@ -82,8 +83,8 @@ type programError struct {
 func (e *programError) Error() string { return fmt.Sprintf("exec: %q: %s", e.name, e.text) }
 func (e *programError) Unwrap() error { return e.err }
 
-// gate says EXEC to the parent that made the container, which can then end, and waits for whoever opens the gate. From then on that one is the parent: it hears of the
-// execution, or why it failed.
+// gate says EXEC to the parent that made the container, which can then end, and waits for whoever opens the gate. From
+// then on that one is the parent: it hears of the execution, or why it failed.
 func (c *child) gate() error {
 	listener := c.fds[c.cfg.GateFD-1]
 	ctx := context.Background()
@@ -146,12 +147,14 @@ func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {
 // that callers of a runtime look for.
 func notExecuted(program string, err error) error { return op("", program, err) }
 
-// exec executes the program. The socket is CLOEXEC, so its end is the proof of the execution for who waits at the other side.
+// exec executes the program. The socket is CLOEXEC, so its end is the proof of the execution for who waits at the other
+// side.
 func (c *child) exec() error {
 	if err := c.peer.Exec(context.Background()); err != nil {
 		return err
 	}
 	emptyMask() // a hook's making has put back what the Go runtime began with
-	// syscall.Exec and not the bare call: it waits for threads in the making, and gives RLIMIT_NOFILE its value of before the runtime.
+	// syscall.Exec and not the bare call: it waits for threads in the making, and gives RLIMIT_NOFILE its value of before
+	// the runtime.
 	return notExecuted(c.program, syscall.Exec(c.program, c.cfg.Process.Args, c.env))
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// openRootfs mounts the root file system on itself and opens it. Without a mount namespace of the container's own it is only opened.
+// openRootfs mounts the root file system on itself and opens it. Without a mount namespace of the container's own it is
+// only opened.
 func (c *child) openRootfs() error {
 	r := &c.cfg.Root
 	if !c.hasNamespace(container.NSMount) {
@@ -85,7 +86,8 @@ func (c *child) hasNamespace(kind string) bool {
 	return false
 }
 
-// source is a detached copy of the mount at a path of the host. What this process may not reach (its user is nobody there), its parent opens for it.
+// source is a detached copy of the mount at a path of the host. What this process may not reach (its user is nobody
+// there), its parent opens for it.
 func (c *child) source(path string, recursive bool) (int, error) {
 	tree, err := sys.ClonePath(path, recursive)
 	if err == nil || !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
@@ -216,8 +218,9 @@ func (c *child) coverWith(fd int, path string, st *unix.Stat_t) (err error) {
 	return sys.Attach(tree, fd, path)
 }
 
-// emptyDir is a fresh mount of the one read-only directory that stands for all masked ones. The first is the file system's own mount, and the others are copies of that: until Linux 6.15
-// only what is attached can be copied (__do_loopback in fs/namespace.c).
+// emptyDir is a fresh mount of the one read-only directory that stands for all masked ones. The first is the file
+// system's own mount, and the others are copies of that: until Linux 6.15 only what is attached can be copied
+// (__do_loopback in fs/namespace.c).
 func (c *child) emptyDir() (int, error) {
 	if c.empty != 0 {
 		return sys.CloneTree(c.empty, "an empty directory", false)

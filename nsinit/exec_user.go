@@ -11,13 +11,15 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// become takes on the user: groups and ids, capabilities, no_new_privs, umask and the working directory, in the order that capabilities(7) forces. The raw system calls change this
-// thread alone, and that is enough: it is locked, and the execution ends all others.
+// become takes on the user: groups and ids, capabilities, no_new_privs, umask and the working directory, in the order
+// that capabilities(7) forces. The raw system calls change this thread alone, and that is enough: it is locked, and the
+// execution ends all others.
 func (c *child) become(cwd string) error {
 	p := &c.cfg.Process
 	c.release()
 	caps := known(p.Capabilities)
-	late := unix.Chdir(cwd) != nil // some directories only the user may enter, others only root: one of the two attempts must do
+	// some directories only the user may enter, others only root: one of the two attempts must do
+	late := unix.Chdir(cwd) != nil
 	if err := dropBounding(caps.Bounding); err != nil {
 		return err
 	}
@@ -73,7 +75,8 @@ func (c *child) release() {
 	}
 }
 
-// insideRoot refuses a working directory that cannot be named from the root: a link of procfs to a descriptor of the host's leads to such a one (CVE-2024-21626).
+// insideRoot refuses a working directory that cannot be named from the root: a link of procfs to a descriptor of the
+// host's leads to such a one (CVE-2024-21626).
 func insideRoot(cwd string) error {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Getcwd(buf)
@@ -94,7 +97,8 @@ const defaultUmask = 0o022
 func setIDs(p *container.Process, keepGroups bool) error {
 	if !keepGroups {
 		gids := p.AdditionalGIDs
-		_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(gids)), uintptr(unsafe.Pointer(unsafe.SliceData(gids))), 0)
+		_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(gids)),
+			uintptr(unsafe.Pointer(unsafe.SliceData(gids))), 0)
 		if errno != 0 {
 			return op("setgroups", fmt.Sprint(gids), errno)
 		}
@@ -108,7 +112,8 @@ func setIDs(p *container.Process, keepGroups bool) error {
 	return nil
 }
 
-// known is the capabilities without those that this kernel does not have: to ask for such a one is no error, and no gain.
+// known is the capabilities without those that this kernel does not have: to ask for such a one is no error, and no
+// gain.
 func known(c container.Capabilities) container.Capabilities {
 	last := uint64(0)
 	for n := range 63 {
@@ -140,8 +145,8 @@ func dropBounding(keep uint64) error {
 	return nil
 }
 
-// setCapabilities sets the three sets of the thread, capset(2), and the ambient one. What this process itself lacks cannot be given and is left out.
-// Those in keep stay permitted besides, and nothing more.
+// setCapabilities sets the three sets of the thread, capset(2), and the ambient one. What this process itself lacks
+// cannot be given and is left out. Those in keep stay permitted besides, and nothing more.
 func setCapabilities(want container.Capabilities, keep uint64) error {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var have [2]unix.CapUserData

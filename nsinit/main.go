@@ -17,15 +17,16 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Main turns the process into what its parent asked for, and does not return, if it is a child that spawn made. In every other process it returns at once.
-// It must be the first statement of main: nothing else may have opened a descriptor or changed the process before.
-// The codecs are those that the parent may choose beside codec.BuiltIn.
+// Main turns the process into what its parent asked for, and does not return, if it is a child that spawn made. In
+// every other process it returns at once. It must be the first statement of main: nothing else may have opened a
+// descriptor or changed the process before. The codecs are those that the parent may choose beside codec.BuiltIn.
 func Main(codecs ...codec.Codec) {
 	socket, ok := unix.Getenv(container.SocketVariable)
 	if !ok {
 		return
 	}
-	// Namespaces, credentials and capabilities are a thread's own: everything happens on this one, which is the process's first and the one that the execution leaves over.
+	// Namespaces, credentials and capabilities are a thread's own: everything happens on this one, which is the process's
+	// first and the one that the execution leaves over.
 	runtime.LockOSThread()
 	setns := len(os.Args) > 1 && os.Args[1] == "setns"
 	inheritedSignals(!setns)
@@ -49,8 +50,10 @@ func Main(codecs ...codec.Codec) {
 	os.Exit(1)
 }
 
-// closeInherited closes every descriptor above the socket, at once and not with the execution, which may be far away behind a gate: the one by which the parent had this program executed,
-// and what the parent's own caller had left open. The caller may wait for the end of a pipe that it does not know to be here, and a container must not find any of them through procfs.
+// closeInherited closes every descriptor above the socket, at once and not with the execution, which may be far away
+// behind a gate: the one by which the parent had this program executed, and what the parent's own caller had left open.
+// The caller may wait for the end of a pipe that it does not know to be here, and a container must not find any of them
+// through procfs.
 func closeInherited(socket string) {
 	if fd, err := strconv.Atoi(socket); err == nil {
 		_ = unix.CloseRange(uint(fd)+1, math.MaxUint32, 0)

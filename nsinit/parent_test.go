@@ -24,7 +24,8 @@ func TestChildEndsWithItsParent(t *testing.T) {
 		root := t.TempDir()
 		t.Chdir(root)
 		k := &child{root: rootOn(t, root), parent: pair[0]}
-		if err := errors.Join(os.MkdirAll(filepath.Join(root, "from/sub"), 0o755), os.Mkdir(filepath.Join(root, "to"), 0o755)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Join(root, "from/sub"), 0o755),
+			os.Mkdir(filepath.Join(root, "to"), 0o755)); err != nil {
 			t.Fatal(err)
 		}
 		to, err := unix.Open(filepath.Join(root, "to"), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

@@ -9,7 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// planJoin is what a child does that has joined a running container: its namespaces, its root and its groups are there already. It is as pure as plan.
+// planJoin is what a child does that has joined a running container: its namespaces, its root and its groups are there
+// already. It is as pure as plan.
 func planJoin(cfg *container.Config) ([]step, error) {
 	if err := errors.Join(checkProcess(&cfg.Process, false), checkGroups(cfg)); err != nil {
 		return nil, err
@@ -25,8 +26,8 @@ func planJoin(cfg *container.Config) ([]step, error) {
 	return p.steps, nil
 }
 
-// plan is what the child of cfg will do, in order. It is pure: the same configuration gives the same steps, and nothing is touched. An error is a configuration that cannot be
-// carried out, and names the property.
+// plan is what the child of cfg will do, in order. It is pure: the same configuration gives the same steps, and nothing
+// is touched. An error is a configuration that cannot be carried out, and names the property.
 func plan(cfg *container.Config) ([]step, error) {
 	if err := check(cfg); err != nil {
 		return nil, err
@@ -208,7 +209,8 @@ func (p *planner) process() {
 		p.add(step{Stage: stageRlimit, Rlimit: &cfg.Process.Rlimits[i]})
 	}
 	// While this process may still mount the procfs that it is written through.
-	for _, l := range [...]struct{ module, label string }{{"apparmor", cfg.Process.AppArmorProfile}, {"selinux", cfg.Process.SELinuxLabel}} {
+	for _, l := range [...]struct{ module, label string }{{"apparmor", cfg.Process.AppArmorProfile},
+		{"selinux", cfg.Process.SELinuxLabel}} {
 		if l.label != "" {
 			p.add(step{Stage: stageLabel, Path: l.module, Text: l.label})
 		}
@@ -217,7 +219,8 @@ func (p *planner) process() {
 	if l := cfg.Process.Landlock; l != nil {
 		p.add(step{Stage: stageLandlock, Text: describeLandlock(l)})
 	}
-	p.add(step{Stage: stageUser, Path: path.Clean(cfg.Process.Cwd), Text: fmt.Sprintf("%d:%d", cfg.Process.UID, cfg.Process.GID)})
+	p.add(step{Stage: stageUser, Path: path.Clean(cfg.Process.Cwd), Text: fmt.Sprintf("%d:%d", cfg.Process.UID,
+		cfg.Process.GID)})
 	if len(cfg.Process.Args) > 0 {
 		p.add(step{Stage: stageProgram, Path: cfg.Process.Args[0]})
 	}

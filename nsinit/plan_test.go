@@ -47,21 +47,26 @@ func minimal() container.Config {
 // full is a configuration with something for every stage.
 func full() container.Config {
 	c := minimal()
-	c.Namespaces = append(created(container.NSPid, container.NSNetwork, container.NSIPC, container.NSUTS, container.NSMount), container.Namespace{Kind: container.NSCgroup, How: container.NSUnshare})
+	c.Namespaces = append(created(container.NSPid, container.NSNetwork, container.NSIPC, container.NSUTS,
+		container.NSMount), container.Namespace{Kind: container.NSCgroup, How: container.NSUnshare})
 	c.Hostname, c.Domainname, c.Loopback = "host", "domain", true
 	c.Sysctl = []container.KeyValue{{Key: "net.ipv4.ip_forward", Value: "1"}}
 	c.Root.Readonly, c.Root.Propagation = true, unix.MS_SLAVE|unix.MS_REC
 	c.Mounts = []container.Mount{
 		{Destination: "/proc", Type: "proc", Source: "proc", Set: unix.MOUNT_ATTR_NOSUID},
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Data: []string{"size=65536k", "mode=755"}},
-		{Destination: "/etc/hosts", Source: "/srv/hosts", Bind: true, Set: unix.MOUNT_ATTR_RDONLY, Clear: unix.MOUNT_ATTR_NOEXEC},
-		{Destination: "/data", Source: "/srv/data", Bind: true, Recursive: true, RecSet: unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_SLAVE | unix.MS_REC},
+		{Destination: "/etc/hosts", Source: "/srv/hosts", Bind: true, Set: unix.MOUNT_ATTR_RDONLY,
+			Clear: unix.MOUNT_ATTR_NOEXEC},
+		{Destination: "/data", Source: "/srv/data", Bind: true, Recursive: true, RecSet: unix.MOUNT_ATTR_RDONLY,
+			Propagation: unix.MS_SLAVE | unix.MS_REC},
 		{Destination: "/tmp", Type: "tmpfs", Set: unix.MOUNT_ATTR_RDONLY, CopyUp: true},
 	}
-	c.Devices = []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}, {Path: "/dev/pipe", Type: "p", Mode: 0o600}}
+	c.Devices = []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666},
+		{Path: "/dev/pipe", Type: "p", Mode: 0o600}}
 	c.Devices = append(c.Devices, container.Device{Path: "/dev//ptmx", Type: "c", Major: 5, Minor: 2, Mode: 0o666})
 	c.Masked, c.Readonly = []string{"/proc/keys"}, []string{"/proc/sys"}
-	c.Hooks = container.Hooks{Runtime: true, CreateContainer: []container.Hook{{Path: "/bin/hook"}}, StartContainer: []container.Hook{{Path: "/bin/late"}}}
+	c.Hooks = container.Hooks{Runtime: true, CreateContainer: []container.Hook{{Path: "/bin/hook"}},
+		StartContainer: []container.Hook{{Path: "/bin/late"}}}
 	c.Process.UID, c.Process.GID, c.Process.Terminal, c.KeepFDs = 1000, 100, true, 2
 	c.Process.Rlimits = []container.Rlimit{{Resource: unix.RLIMIT_NOFILE, Soft: 10, Hard: 20}}
 	c.Process.Cwd = "/home/../home/user"
@@ -93,7 +98,8 @@ func TestPlanJoinGolden(t *testing.T) {
 	}
 	golden(t, filepath.Join("testdata", "plan", "setns.txt"), b.String())
 	for _, bad := range []func(p *container.Process){
-		func(p *container.Process) { p.Args = nil }, func(p *container.Process) { p.Cwd = "x" }, func(p *container.Process) { p.AppArmorProfile = "a\x00b" },
+		func(p *container.Process) { p.Args = nil }, func(p *container.Process) { p.Cwd = "x" },
+		func(p *container.Process) { p.AppArmorProfile = "a\x00b" },
 	} {
 		cfg := full()
 		bad(&cfg.Process)
@@ -186,26 +192,42 @@ func TestPlanRefuses(t *testing.T) {
 		"NUL byte":                     func(c *container.Config) { c.Process.Env = []string{"A=\x00"} },
 		"mounts[0].destination: \"x\"": func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "x"}} },
 		"is the root itself":           func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x/.."}} },
-		"devices[0]":                   func(c *container.Config) { c.Devices = []container.Device{{Path: "/dev/x", Type: "u"}} },
+		"devices[0]": func(c *container.Config) {
+			c.Devices = []container.Device{{Path: "/dev/x",
+				Type: "u"}}
+		},
 
 		"hostname: needs a uts namespace":        func(c *container.Config) { c.Hostname = "x" },
 		"domainname: needs a uts namespace":      func(c *container.Config) { c.Domainname = "x" },
 		"mounts: needs a mount namespace":        func(c *container.Config) { c.Mounts, c.Namespaces = full().Mounts, nil },
 		"masked: needs a mount namespace":        func(c *container.Config) { c.Masked, c.Namespaces = full().Masked, nil },
 		"root.readonly: needs a mount namespace": func(c *container.Config) { c.Root.Readonly, c.Namespaces = true, nil },
-		"process.additionalGids: [7] cannot":     func(c *container.Config) { c.Process.KeepGroups, c.Process.AdditionalGIDs = true, []uint32{7} },
-		"process.additionalGids: [8] cannot":     func(c *container.Config) { c.SetGroupsDenied, c.Process.AdditionalGIDs = true, []uint32{8} },
-		"process.umask: 01000 is more":           func(c *container.Config) { c.Process.Umask = new(uint32(0o1000)) },
-		"process.terminal is false":              func(c *container.Config) { c.Process.Columns = 80 },
-		"timeout -1 s of /h":                     func(c *container.Config) { c.Hooks.StartContainer = []container.Hook{{Path: "/h", Timeout: -1}} },
+		"process.additionalGids: [7] cannot": func(c *container.Config) {
+			c.Process.KeepGroups,
+				c.Process.AdditionalGIDs = true, []uint32{7}
+		},
+		"process.additionalGids: [8] cannot": func(c *container.Config) {
+			c.SetGroupsDenied,
+				c.Process.AdditionalGIDs = true, []uint32{8}
+		},
+		"process.umask: 01000 is more": func(c *container.Config) { c.Process.Umask = new(uint32(0o1000)) },
+		"process.terminal is false":    func(c *container.Config) { c.Process.Columns = 80 },
+		"timeout -1 s of /h": func(c *container.Config) {
+			c.Hooks.StartContainer = []container.Hook{{Path: "/h",
+				Timeout: -1}}
+		},
 		"mounts[0]: data, fsFlags and copyUp": func(c *container.Config) {
 			c.Mounts = []container.Mount{{Destination: "/x", Source: "/y", Bind: true, CopyUp: true}}
 		},
 		"mounts[0]: recursive is of a bind mount": func(c *container.Config) {
 			c.Mounts = []container.Mount{{Destination: "/x", Type: "tmpfs", Recursive: true}}
 		},
-		"mounts[0]: neither a file system's type": func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x"}} },
-		"mounts[0]: a bind mount without":         func(c *container.Config) { c.Mounts = []container.Mount{{Destination: "/x", Bind: true}} },
+		"mounts[0]: neither a file system's type": func(c *container.Config) {
+			c.Mounts = []container.Mount{{Destination: "/x"}}
+		},
+		"mounts[0]: a bind mount without": func(c *container.Config) {
+			c.Mounts = []container.Mount{{Destination: "/x", Bind: true}}
+		},
 	} {
 		cfg := minimal()
 		mutate(&cfg)
@@ -215,7 +237,8 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-// Every stage that a plan can hold must be carried out by somebody: a stage without an effect would be a step that is silently skipped, or fails at run time.
+// Every stage that a plan can hold must be carried out by somebody: a stage without an effect would be a step that is
+// silently skipped, or fails at run time.
 func TestFullPlanHoldsEveryStage(t *testing.T) {
 	cfg := full()
 	steps, err := plan(&cfg)
@@ -227,8 +250,10 @@ func TestFullPlanHoldsEveryStage(t *testing.T) {
 		seen[s.Stage] = true
 	}
 	for _, s := range []stage{
-		stageSession, stageNamespace, stageHostname, stageDomainname, stageLoopback, stageSysctl, stagePropagation, stageRootfs, stageMount, stageDevice, stageLate, stageLink,
-		stageConsole, stageCwd, stageHooks, stageHook, stagePivot, stageReadonly, stageMask, stageRootMode, stageStdio, stageEnv, stageRlimit, stageUser, stageProgram,
+		stageSession, stageNamespace, stageHostname, stageDomainname, stageLoopback, stageSysctl, stagePropagation,
+		stageRootfs, stageMount, stageDevice, stageLate, stageLink,
+		stageConsole, stageCwd, stageHooks, stageHook, stagePivot, stageReadonly, stageMask, stageRootMode, stageStdio,
+		stageEnv, stageRlimit, stageUser, stageProgram,
 		stageFiles, stageReady, stageGate, stageStart, stageExec,
 	} {
 		if !seen[s] {
@@ -273,7 +298,8 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestHomeOf(t *testing.T) {
-	const passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\n1000:x:0:0::/wrong:\nu:x:1000:1000::/home/u:/bin/sh\nrel:x:7:7::rel:/x"
+	const passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\n" +
+		"1000:x:0:0::/wrong:\nu:x:1000:1000::/home/u:/bin/sh\nrel:x:7:7::rel:/x"
 	for uid, want := range map[uint32]string{0: "/root", 1000: "/home/u", 7: "/", 5: "/"} {
 		if got := homeOf(passwd, uid); got != want {
 			t.Errorf("uid %d: %q, want %q", uid, got, want)
@@ -282,7 +308,8 @@ func TestHomeOf(t *testing.T) {
 }
 
 func TestSysctlPath(t *testing.T) {
-	for key, want := range map[string]string{"net.ipv4.ip_forward": "net/ipv4/ip_forward", "net.ipv4.conf.eth0/1.forwarding": "net/ipv4/conf/eth0.1/forwarding"} {
+	for key, want := range map[string]string{"net.ipv4.ip_forward": "net/ipv4/ip_forward",
+		"net.ipv4.conf.eth0/1.forwarding": "net/ipv4/conf/eth0.1/forwarding"} {
 		if got := sysctlPath(key); got != want {
 			t.Errorf("%s: %s", key, got)
 		}
@@ -298,7 +325,8 @@ func TestState(t *testing.T) {
 		k := &child{}
 		k.cfg.State = in
 		got := string(k.state("creating"))
-		if !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "}") || strings.Contains(got, ",}") || strings.Count(got, "{") != 1 {
+		if !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "}") || strings.Contains(got, ",}") ||
+			strings.Count(got, "{") != 1 {
 			t.Errorf("%q: %s", in, got)
 		}
 	}

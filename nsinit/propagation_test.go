@@ -22,7 +22,8 @@ func TestHostPropagation(t *testing.T) {
 		{unix.MS_UNBINDABLE | unix.MS_REC, unix.MS_PRIVATE, true, false, unix.MS_UNBINDABLE},
 		{unix.MS_UNBINDABLE, unix.MS_PRIVATE, false, true, unix.MS_UNBINDABLE},
 	} {
-		if p, r := hostPropagation(c.root); p != c.want || r != c.recursive || mayShare(c.root) != c.share || rootPropagation(c.root) != c.after {
+		if p, r := hostPropagation(c.root); p != c.want || r != c.recursive || mayShare(c.root) != c.share ||
+			rootPropagation(c.root) != c.after {
 			t.Errorf("%#x: %#x %v %v %#x, want %+v", c.root, p, r, mayShare(c.root), rootPropagation(c.root), c)
 		}
 	}

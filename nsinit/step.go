@@ -29,9 +29,11 @@ func (s step) String() string {
 		parts = append(parts, describeMount(s.Mount)...)
 	case s.Device != nil:
 		d := s.Device
-		parts = append(parts, d.Path, d.Type, strconv.Itoa(int(d.Major))+":"+strconv.Itoa(int(d.Minor)), "mode", strconv.FormatUint(uint64(d.Mode), 8))
+		parts = append(parts, d.Path, d.Type, strconv.Itoa(int(d.Major))+":"+strconv.Itoa(int(d.Minor)), "mode",
+			strconv.FormatUint(uint64(d.Mode), 8))
 	case s.Rlimit != nil:
-		parts = append(parts, strconv.Itoa(s.Rlimit.Resource), strconv.FormatUint(s.Rlimit.Soft, 10), strconv.FormatUint(s.Rlimit.Hard, 10))
+		parts = append(parts, strconv.Itoa(s.Rlimit.Resource), strconv.FormatUint(s.Rlimit.Soft, 10),
+			strconv.FormatUint(s.Rlimit.Hard, 10))
 	}
 	if s.Path != "" {
 		parts = append(parts, s.Path)

@@ -14,7 +14,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// bare makes the child by a bare fork, as the plan's program says, and gives it its mappings on the way. It runs on the thread that has carried out the plan's steps.
+// bare makes the child by a bare fork, as the plan's program says, and gives it its mappings on the way. It runs on the
+// thread that has carried out the plan's steps.
 func (s *starter) bare(ctx context.Context, files []int, exe *os.File, cgroup int) error {
 	src, done, err := s.sources(files, exe)
 	defer done()
@@ -26,7 +27,8 @@ func (s *starter) bare(ctx context.Context, files []int, exe *os.File, cgroup in
 		return err
 	}
 	n := s.plan.numbers(len(files))
-	child, err := rawfork.Start(prog, rawfork.Options{Flags: s.plan.firstFlags(), Cgroup: cgroup, Alive: n.alive, Word: n.word})
+	child, err := rawfork.Start(prog, rawfork.Options{Flags: s.plan.firstFlags(), Cgroup: cgroup, Alive: n.alive,
+		Word: n.word})
 	if err != nil {
 		return explainClone(err, s.plan.firstFlags())
 	}
@@ -72,10 +74,12 @@ func (d Deadlines) bare(ctx context.Context) (context.Context, context.CancelFun
 	if d.Hello == 0 {
 		d.Hello = 5 * time.Second
 	}
-	return context.WithTimeoutCause(ctx, d.Hello, fmt.Errorf("the child did not come to its execution within %v: %w", d.Hello, unix.ETIMEDOUT))
+	return context.WithTimeoutCause(ctx, d.Hello, fmt.Errorf("the child did not come to its execution within %v: %w",
+		d.Hello, unix.ETIMEDOUT))
 }
 
-// sources copies what the child needs above the numbers that it uses, so that no copy in the child lands on another's source. done closes the copies.
+// sources copies what the child needs above the numbers that it uses, so that no copy in the child lands on another's
+// source. done closes the copies.
 func (s *starter) sources(files []int, exe *os.File) (src sources, done func(), err error) {
 	var copies []int
 	done = func() {
@@ -177,7 +181,8 @@ func explainCall(err error, p *plan) error {
 	case call.Errno == unix.ESRCH && joins:
 		hint = " (the process whose namespaces were to be joined has ended)"
 	case call.Errno == unix.EPERM && joins:
-		hint = " (it belongs to a user in whose place the caller may not act: CAP_SYS_ADMIN in the user namespace that owns it is needed)"
+		hint = " (it belongs to a user in whose place the caller may not act: CAP_SYS_ADMIN in the user namespace that " +
+			"owns it is needed)"
 	case call.Errno == unix.EINVAL && joins && p.enters(container.NSUser):
 		hint = " (the user namespace is the caller's own, or maps no id 0)"
 	case call.Errno == unix.EINVAL && strings.HasPrefix(call.Call, "become "):

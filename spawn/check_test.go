@@ -22,11 +22,13 @@ func TestPlanRefusesWhatWouldBeDropped(t *testing.T) {
 			c.Container.Process.AdditionalGIDs = []uint32{7}
 			c.Namespaces, c.UIDMappings, c.GIDMappings = []Namespace{{Kind: container.NSUser}}, alone, alone
 		},
-		"there is no Handler to run them":             func(c *Config) { c.Container.Hooks.Runtime = true },
-		`gate "gate.sock": want an absolute path`:     func(c *Config) { c.Gate = "gate.sock" },
-		"id mapping 0 1000 0: it maps no id":          func(c *Config) { c.UIDMappings = []IDMap{{HostID: 1000}} },
-		"Terminal is false":                           func(c *Config) { c.Container.Process.Rows = 24 },
-		"time offsets without a new time namespace":   func(c *Config) { c.TimeOffsets = map[string]TimeOffset{"boottime": {}} },
+		"there is no Handler to run them":         func(c *Config) { c.Container.Hooks.Runtime = true },
+		`gate "gate.sock": want an absolute path`: func(c *Config) { c.Gate = "gate.sock" },
+		"id mapping 0 1000 0: it maps no id":      func(c *Config) { c.UIDMappings = []IDMap{{HostID: 1000}} },
+		"Terminal is false":                       func(c *Config) { c.Container.Process.Rows = 24 },
+		"time offsets without a new time namespace": func(c *Config) {
+			c.TimeOffsets = map[string]TimeOffset{"boottime": {}}
+		},
 		"time offsets without a new time namespace\n": func(c *Config) { joinTime(c) },
 		`there is no clock "realtime"`: func(c *Config) {
 			c.TimeOffsets = map[string]TimeOffset{"realtime": {Secs: 1}}
@@ -40,8 +42,14 @@ func TestPlanRefusesWhatWouldBeDropped(t *testing.T) {
 		"affinity: processor 8192 is more than 8191":        func(c *Config) { c.Affinity = []uint32{8192} },
 		"Container.Hostname is of a container that is made": func(c *Config) { joining(c); c.Container.Hostname = "x" },
 		"Container.Root is of a container":                  func(c *Config) { joining(c); c.Container.Root.Path = "/x" },
-		"Container.Hooks is of a container":                 func(c *Config) { joining(c); c.Container.Hooks.CreateContainer = make([]container.Hook, 1) },
-		"Container.Mounts is of a container":                func(c *Config) { joining(c); c.Container.Mounts = make([]container.Mount, 1) },
+		"Container.Hooks is of a container": func(c *Config) {
+			joining(c)
+			c.Container.Hooks.CreateContainer = make([]container.Hook, 1)
+		},
+		"Container.Mounts is of a container": func(c *Config) {
+			joining(c)
+			c.Container.Mounts = make([]container.Mount, 1)
+		},
 	} {
 		cfg := &Config{}
 		edit(cfg)

@@ -33,14 +33,16 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-// child is the other end of these tests: this test binary, executed anew by Start. What it does stands in the environment of its configuration, for that travels; what it
-// must do before there is a configuration stands in the file that its parent names by its own environment, which does not travel.
+// child is the other end of these tests: this test binary, executed anew by Start. What it does stands in the
+// environment of its configuration, for that travels; what it must do before there is a configuration stands in the
+// file that its parent names by its own environment, which does not travel.
 func child() {
 	if pid, told := os.LookupEnv("JOIN_PID"); told {
 		asPlainUser(pid)
 	}
 	if early := os.Args[len(os.Args)-1]; early == "init" || early == "setns" {
-		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard input.
+		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard
+		// input.
 		var b [16]byte
 		n, _ := os.Stdin.Read(b[:])
 		before(string(b[:n]))
@@ -193,7 +195,8 @@ func console(ctx context.Context, p *transport.Child) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = transport.Call(ctx, p, container.ConsoleRequest, container.ConsoleArg{Path: "/dev/pts/0"}, int(master.Fd()))
+	_, _, err = transport.Call(ctx, p, container.ConsoleRequest, container.ConsoleArg{Path: "/dev/pts/0"},
+		int(master.Fd()))
 	return err
 }
 
@@ -241,7 +244,8 @@ func gated(ctx context.Context, conn *transport.Conn, cfg *container.Config, lis
 
 // config is one for the child above: short deadlines, no namespaces, /bin/sh as the program.
 func config(how string, script string) spawn.Config {
-	cfg := spawn.Config{Deadlines: spawn.Deadlines{Hello: 2 * time.Second, Config: 2 * time.Second, Idle: 2 * time.Second, Exec: 500 * time.Millisecond, Kill: 200 * time.Millisecond}}
+	cfg := spawn.Config{Deadlines: spawn.Deadlines{Hello: 2 * time.Second, Config: 2 * time.Second, Idle: 2 * time.Second,
+		Exec: 500 * time.Millisecond, Kill: 200 * time.Millisecond}}
 	cfg.Container.ID = playedID
 	cfg.Container.Process.Env = []string{howVariable + how}
 	cfg.Container.Process.Args = []string{"/bin/sh", "-c", script}

@@ -9,7 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Config says how one child is made and what it is told. It is plain data but for Handler and Files, and it knows nothing of OCI.
+// Config says how one child is made and what it is told. It is plain data but for Handler and Files, and it knows
+// nothing of OCI.
 type Config struct {
 	// Container is what the child shall make of itself.
 	Container Container
@@ -44,7 +45,8 @@ type Config struct {
 	// them.
 	HookFiles [2]*os.File
 
-	// PreserveFDs is how many of the caller's own descriptors, from 3 on, the program shall have under the same numbers. Start borrows them.
+	// PreserveFDs is how many of the caller's own descriptors, from 3 on, the program shall have under the same numbers.
+	// Start borrows them.
 	PreserveFDs int
 
 	// Cgroup, where not nil, is the group that the child begins its life in.
@@ -55,7 +57,8 @@ type Config struct {
 	// program runs is Container.Process.Processors.
 	Affinity []uint32
 
-	// Gate makes the child stop before execve(2) until OpenGate lets it go on. It is an absolute path for the gate's socket; empty: no gate.
+	// Gate makes the child stop before execve(2) until OpenGate lets it go on. It is an absolute path for the gate's
+	// socket; empty: no gate.
 	Gate string
 
 	// Handler answers what the child asks; nil refuses consoles and has nothing to do for the rest.
@@ -72,11 +75,13 @@ type Config struct {
 	// too: those of package codec it has, any other its program gives to nsinit.Main.
 	Codec codec.Codec
 
-	// Init is the command line of the program that becomes the child, a child of the profile "init" in any language: an absolute path and its arguments. Empty is this program
-	// itself, executed anew with the argument "init", which must call nsinit.Main. The path is opened before the clone, in the caller's mount namespace.
+	// Init is the command line of the program that becomes the child, a child of the profile "init" in any language: an
+	// absolute path and its arguments. Empty is this program itself, executed anew with the argument "init", which must
+	// call nsinit.Main. The path is opened before the clone, in the caller's mount namespace.
 	Init []string
 
-	// Trace, where not nil, is told of every frame that passes and of the end, in order, one call at a time (transport.Options); transcript.Recorder writes it down.
+	// Trace, where not nil, is told of every frame that passes and of the end, in order, one call at a time
+	// (transport.Options); transcript.Recorder writes it down.
 	Trace func(transport.Event)
 }
 
@@ -88,11 +93,14 @@ type Namespace struct {
 
 // Target is a process whose namespaces a child joins.
 type Target struct {
-	// PIDFD holds the process, pidfd_open(2), so that its number cannot come to mean another one between look-up and join. Start borrows it.
+	// PIDFD holds the process, pidfd_open(2), so that its number cannot come to mean another one between look-up and join.
+	// Start borrows it.
 	PIDFD *os.File
-	// Kinds are the namespaces to join, each one of container.NS*. The caller's own cannot be joined: a kind that both share is left out.
+	// Kinds are the namespaces to join, each one of container.NS*. The caller's own cannot be joined: a kind that both
+	// share is left out.
 	Kinds []string
-	// Root is the target's root directory (O_PATH), for a target that has no mount namespace of its own: the child takes it as its root. Nil where "mount" is in Kinds. Start borrows it.
+	// Root is the target's root directory (O_PATH), for a target that has no mount namespace of its own: the child takes
+	// it as its root. Nil where "mount" is in Kinds. Start borrows it.
 	Root *os.File
 }
 
@@ -109,16 +117,18 @@ type TimeOffset struct {
 
 // Cgroup is what spawn needs of a control group, so that the child begins its life in it; cgroupfs.Group fits.
 type Cgroup interface {
-	// FD returns a descriptor of the group's cgroup2 directory for CLONE_INTO_CGROUP (clone(2)), or -1 where there is none. The group keeps it.
+	// FD returns a descriptor of the group's cgroup2 directory for CLONE_INTO_CGROUP (clone(2)), or -1 where there is
+	// none. The group keeps it.
 	FD() int
 	// Inherited reports whether the group is also in hierarchies that a child can only inherit: those of v1.
 	Inherited() bool
-	// Enter moves the calling thread into those. The thread makes the child and ends; the caller never uses it for anything else.
+	// Enter moves the calling thread into those. The thread makes the child and ends; the caller never uses it for
+	// anything else.
 	Enter() error
 }
 
-// Handler is the embedder's part of the handshake. Every method runs on the goroutine that called Start, while frames go on being read beside it;
-// an error ends the start: the child is told, then killed, and Start returns the error.
+// Handler is the embedder's part of the handshake. Every method runs on the goroutine that called Start, while frames
+// go on being read beside it; an error ends the start: the child is told, then killed, and Start returns the error.
 type Handler interface {
 	// Started runs when the child exists and is in its cgroup, before it is sent anything.
 	Started(ctx context.Context, pid int) error

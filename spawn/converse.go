@@ -59,8 +59,8 @@ func (s *starter) reply(ctx context.Context, req *transport.Request) error {
 	return s.peer.Abort(ctx, fmt.Errorf("request %q is not carried out by this version", req.Name))
 }
 
-// carryOut does what a request wants and replies with what came of it, or ends the start. do owns the request's descriptors;
-// those that it returns are sent with the reply, and closed.
+// carryOut does what a request wants and replies with what came of it, or ends the start. do owns the request's
+// descriptors; those that it returns are sent with the reply, and closed.
 func carryOut[Arg, Reply any](
 	ctx context.Context, p *transport.Parent, req *transport.Request, x syncproto.Exchange[Arg, Reply],
 	do func(ctx context.Context, arg Arg, fds []int) (Reply, []int, error),
@@ -198,13 +198,14 @@ func (s *starter) named(source string) bool {
 	return s.hostDevice(source) != nil
 }
 
-// limits raises the child's resource limits from outside, where the parent may do more than a child in a user namespace. The child sets them all itself as well, and what
-// neither may do is its error to report.
+// limits raises the child's resource limits from outside, where the parent may do more than a child in a user
+// namespace. The child sets them all itself as well, and what neither may do is its error to report.
 func (s *starter) limits() error {
 	for _, l := range s.cfg.Container.Process.Rlimits {
 		err := unix.Prlimit(s.process.pid, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
 		if err != nil && err != unix.EPERM {
-			return fmt.Errorf("resource limit %d (soft %d, hard %d): %w", l.Resource, l.Soft, l.Hard, os.NewSyscallError("prlimit", err))
+			return fmt.Errorf("resource limit %d (soft %d, hard %d): %w", l.Resource, l.Soft, l.Hard,
+				os.NewSyscallError("prlimit", err))
 		}
 	}
 	return nil

@@ -7,8 +7,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// transport is the deadlines for a start. Hooks that the child runs itself are time in which it rightly says nothing: theirs is added to Idle, and one without a timeout
-// of its own takes the limit away.
+// transport is the deadlines for a start. Hooks that the child runs itself are time in which it rightly says nothing:
+// theirs is added to Idle, and one without a timeout of its own takes the limit away.
 func (d Deadlines) transport(h container.Hooks) transport.Deadlines {
 	if d.Idle == 0 {
 		d.Idle = 30 * time.Second

@@ -29,7 +29,8 @@ func ExampleStart() {
 	fmt.Println(status.ExitStatus(), err)
 }
 
-// One more process in a container that runs: it joins by a descriptor of the container's first process, so the number of that one cannot come to mean another.
+// One more process in a container that runs: it joins by a descriptor of the container's first process, so the number
+// of that one cannot come to mean another.
 func ExampleStart_target() {
 	fd, err := unix.PidfdOpen(4711, 0)
 	if err != nil {

@@ -22,7 +22,8 @@ type gate struct {
 	file *os.File
 }
 
-// inDirectory calls f with a name for path's last element that fits a socket address, whose 108 bytes a state directory easily outgrows (unix(7)).
+// inDirectory calls f with a name for path's last element that fits a socket address, whose 108 bytes a state directory
+// easily outgrows (unix(7)).
 func inDirectory(path string, f func(short string) error) error {
 	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -40,7 +41,8 @@ func listen(path string) (*gate, error) {
 	}
 	g := &gate{path: path, file: os.NewFile(uintptr(fd), path)}
 	err = inDirectory(path, func(short string) error {
-		// The mode of the socket's own inode becomes that of the name which bind(2) makes: nobody else can connect even for a moment.
+		// The mode of the socket's own inode becomes that of the name which bind(2) makes: nobody else can connect even for a
+		// moment.
 		if err := unix.Fchmod(fd, 0o600); err != nil {
 			return os.NewSyscallError("fchmod", err)
 		}
@@ -60,8 +62,9 @@ func (g *gate) remove() { _ = unix.Unlink(g.path) }
 
 // Gate says how a gate is opened.
 type Gate struct {
-	Path      string                // as in Config.Gate
-	Deadlines Deadlines             // Hello, Config, Idle and Exec count; an Idle of zero is no limit, for hooks may run behind the gate
+	Path string // as in Config.Gate
+	// Hello, Config, Idle and Exec count; an Idle of zero is no limit, for hooks may run behind the gate
+	Deadlines Deadlines
 	Trace     func(transport.Event) // told of every frame and of the end
 
 	// Listener takes the listener of the filter that the process loads behind the gate; nil: it has none. PID and PIDFD
@@ -71,9 +74,10 @@ type Gate struct {
 	PIDFD    *os.File
 }
 
-// OpenGate lets a created container go on and returns once it has executed its program; the gate is gone then. An error of the execution, or of a hook before it, is
-// the *StartError's cause, with errno and path; the container's process is ending then, and the caller reaps or waits for it as its own business.
-// ENOENT and ECONNREFUSED from here mean that no process waits at the gate.
+// OpenGate lets a created container go on and returns once it has executed its program; the gate is gone then. An error
+// of the execution, or of a hook before it, is the *StartError's cause, with errno and path; the container's process is
+// ending then, and the caller reaps or waits for it as its own business. ENOENT and ECONNREFUSED from here mean that no
+// process waits at the gate.
 func OpenGate(ctx context.Context, g Gate) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -82,7 +86,8 @@ func OpenGate(ctx context.Context, g Gate) error {
 	err = inDirectory(g.Path, func(short string) error { return unix.Connect(fd, &unix.SockaddrUnix{Name: short}) })
 	if err != nil {
 		_ = unix.Close(fd)
-		return &StartError{Stage: "gate", Err: fmt.Errorf("no process waits at the gate: %w", &os.PathError{Op: "connect", Path: g.Path, Err: err})}
+		return &StartError{Stage: "gate", Err: fmt.Errorf("no process waits at the gate: %w",
+			&os.PathError{Op: "connect", Path: g.Path, Err: err})}
 	}
 	conn, err := transport.Take(fd)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// writeMaps lets newuidmap(1) and newgidmap(1) write the mappings of the user namespace that the process pid has made: they may do more than the caller, as far as subuid(5) and
-// subgid(5) allow it.
+// writeMaps lets newuidmap(1) and newgidmap(1) write the mappings of the user namespace that the process pid has made:
+// they may do more than the caller, as far as subuid(5) and subgid(5) allow it.
 func writeMaps(ctx context.Context, pid int, cfg *Config) error {
 	for _, h := range [...]struct {
 		program, file string
@@ -60,7 +60,8 @@ func helper(ctx context.Context, program, file string, pid int, maps []IDMap) er
 	if err != nil {
 		// A caller may have no PATH at all.
 		if path, err = exec.LookPath("/usr/bin/" + program); err != nil {
-			return fmt.Errorf("%s: it is needed to map other ids than the caller's own, and is not installed (Debian's package uidmap has it): %w", program, err)
+			return fmt.Errorf("%s: it is needed to map other ids than the caller's own, and is not installed (Debian's "+
+				"package uidmap has it): %w", program, err)
 		}
 	}
 	cmd := exec.CommandContext(ctx, path, helperArgs(pid, maps)...)
@@ -74,7 +75,8 @@ func helper(ctx context.Context, program, file string, pid int, maps []IDMap) er
 	said := strings.Join(strings.Fields(strings.ToValidUTF8(string(out), "?")), " ")
 	var exit *exec.ExitError
 	if said != "" && errors.As(err, &exit) {
-		return fmt.Errorf("%s %s: %w: %s (are these ids in %s?)", program, strings.Join(helperArgs(pid, maps), " "), err, said, file)
+		return fmt.Errorf("%s %s: %w: %s (are these ids in %s?)", program, strings.Join(helperArgs(pid, maps), " "), err,
+			said, file)
 	}
 	return fmt.Errorf("%s %s: %w", program, strings.Join(helperArgs(pid, maps), " "), err)
 }

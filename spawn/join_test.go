@@ -35,7 +35,8 @@ func holder(t *testing.T, user bool) (pid int, pidfd *os.File) {
 	testenv.Root(t)
 	// unshare(1) for the time namespace alone, which takes effect for children only.
 	cmd := exec.Command("unshare", "--time", "--fork", "--kill-child", "sh", "-c", "echo on; exec sleep 1000")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
+		unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP}
 	if user {
 		ids := []syscall.SysProcIDMap{{HostID: 100000, Size: 65536}}
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
@@ -53,7 +54,8 @@ func holder(t *testing.T, user bool) (pid int, pidfd *os.File) {
 	if _, err := out.Read(make([]byte, 3)); err != nil {
 		t.Fatal("the holder did not start:", err)
 	}
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "task", strconv.Itoa(cmd.Process.Pid), "children"))
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "task", strconv.Itoa(cmd.Process.Pid),
+		"children"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +105,8 @@ func TestJoinEverything(t *testing.T) {
 			want := links(t, ns)
 			byPath := config("dumpable", "")
 			for kind, file := range every {
-				if (kind != container.NSUser || user) && kind != container.NSMount { // that one is the child's own to join, after its execution
+				// that one is the child's own to join, after its execution
+				if (kind != container.NSUser || user) && kind != container.NSMount {
 					byPath.Namespaces = append(byPath.Namespaces, spawn.Namespace{Kind: kind, Path: filepath.Join(ns, file)})
 				}
 			}
@@ -113,7 +116,8 @@ func TestJoinEverything(t *testing.T) {
 				if name == "path" {
 					cfg.Container.Process.Env = []string{howVariable + "ok"}
 				}
-				cfg.Container.Process.Args = []string{"/bin/sh", "-c", "id -u; for n in user pid mnt net ipc uts cgroup time; do readlink /proc/$PPID/ns/$n /proc/thread-self/ns/$n; done; exec sleep 1000"}
+				cfg.Container.Process.Args = []string{"/bin/sh", "-c", "id -u; for n in user pid mnt net ipc uts cgroup time; do " +
+					"readlink /proc/$PPID/ns/$n /proc/thread-self/ns/$n; done; exec sleep 1000"}
 				p := start(t, cfg)
 				got := links(t, filepath.Join("/proc", strconv.Itoa(p.PID()), "ns"))
 				if name == "path" {
@@ -143,7 +147,8 @@ func TestNewUserNamespaceWithJoinedTime(t *testing.T) {
 	want := links(t, filepath.Join("/proc", strconv.Itoa(pid), "ns"))[container.NSTime]
 	cfg := config("ok", "id -u; echo $$; cat /proc/self/uid_map; readlink /proc/self/ns/time")
 	cfg.Namespaces = []spawn.Namespace{
-		{Kind: container.NSTime, Path: "/proc/" + strconv.Itoa(pid) + "/ns/time"}, {Kind: container.NSUser}, {Kind: container.NSPid}, {Kind: container.NSUTS},
+		{Kind: container.NSTime, Path: "/proc/" + strconv.Itoa(pid) + "/ns/time"}, {Kind: container.NSUser},
+		{Kind: container.NSPid}, {Kind: container.NSUTS},
 	}
 	cfg.UIDMappings = []spawn.IDMap{{HostID: 100000, Size: 65536}}
 	cfg.GIDMappings = cfg.UIDMappings
@@ -181,13 +186,16 @@ func TestErrorsOfTheBeginning(t *testing.T) {
 		}, unix.EINVAL, `uid_map of the new user namespace, "0 100000 10\n5 200000 10\n": write /proc/`},
 		"the mapping's end overflows": {func(cfg *spawn.Config) { maps(cfg, spawn.IDMap{HostID: 4294967290, Size: 10}) },
 			unix.EINVAL, `uid_map of the new user namespace`},
-		"not executable": {func(cfg *spawn.Config) { cfg.Init = []string{plain} }, unix.EACCES, "execveat: permission denied"},
-		"no program":     {func(cfg *spawn.Config) { cfg.Init = []string{garbage} }, unix.ENOEXEC, "execveat: exec format error"},
+		"not executable": {func(cfg *spawn.Config) { cfg.Init = []string{plain} }, unix.EACCES,
+			"execveat: permission denied"},
+		"no program": {func(cfg *spawn.Config) { cfg.Init = []string{garbage} }, unix.ENOEXEC,
+			"execveat: exec format error"},
 	} {
 		cfg := config("ok", "true")
 		c.change(&cfg)
 		_, err := spawn.Start(context.Background(), cfg)
-		if !errors.Is(err, c.errno) || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "lacks one of the namespaces") {
+		if !errors.Is(err, c.errno) || !strings.Contains(err.Error(), c.text) ||
+			strings.Contains(err.Error(), "lacks one of the namespaces") {
 			t.Errorf("%s: %v, want %q", name, err, c.text)
 		}
 	}
@@ -218,8 +226,9 @@ func TestJoinProfile(t *testing.T) {
 	}
 }
 
-// The mistakes that parents of joining children have made: to take the death of the child for success, to wait for it before killing it, to let an error of the socket hide the child's own, to wait
-// for ever. The child dies before the join (its target is gone), between join and execution (it is killed), and at each point of the conversation after it.
+// The mistakes that parents of joining children have made: to take the death of the child for success, to wait for it
+// before killing it, to let an error of the socket hide the child's own, to wait for ever. The child dies before the
+// join (its target is gone), between join and execution (it is killed), and at each point of the conversation after it.
 func TestUnreliableJoin(t *testing.T) {
 	pid, pidfd := holder(t, false)
 	for _, c := range unreliable {
@@ -248,7 +257,8 @@ func TestUnreliableJoin(t *testing.T) {
 	}
 	cfg := config("ok", "true")
 	cfg.Target = target(pidfd, false)
-	if _, err := spawn.Start(context.Background(), cfg); !errors.Is(err, unix.ESRCH) || !strings.Contains(err.Error(), "target") {
+	if _, err := spawn.Start(context.Background(), cfg); !errors.Is(err, unix.ESRCH) ||
+		!strings.Contains(err.Error(), "target") {
 		t.Errorf("the target is gone: %v", err)
 	}
 }
@@ -267,20 +277,23 @@ func TestJoinBadPaths(t *testing.T) {
 			path, text string
 			want       error
 		}{
-			{ns + "/ipc", "is a namespace of kind ipc", unix.EINVAL}, {"/etc/passwd", "is not a namespace file", unix.EINVAL}, {ns + "/nothing", "", unix.ENOENT},
+			{ns + "/ipc", "is a namespace of kind ipc", unix.EINVAL}, {"/etc/passwd", "is not a namespace file", unix.EINVAL},
+			{ns + "/nothing", "", unix.ENOENT},
 			{fifo, "is not a namespace file", unix.EINVAL}, {t.TempDir(), "is not a namespace file", unix.EINVAL},
 		} {
 			cfg := config("ok", "true")
 			cfg.Namespaces = []spawn.Namespace{{Kind: kind, Path: bad.path}}
 			_, err := spawn.Start(context.Background(), cfg)
-			if !errors.Is(err, bad.want) || !strings.Contains(err.Error(), bad.path) || !strings.Contains(err.Error(), bad.text) || strings.Contains(err.Error(), "\n") {
+			if !errors.Is(err, bad.want) || !strings.Contains(err.Error(), bad.path) ||
+				!strings.Contains(err.Error(), bad.text) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("join %s %s: %v, want %v, the path and %q", kind, bad.path, err, bad.want, bad.text)
 			}
 		}
 	}
 	cfg := config("ok", "true")
 	cfg.Namespaces = []spawn.Namespace{{Kind: container.NSUser, Path: "/proc/self/ns/user"}}
-	if _, err := spawn.Start(context.Background(), cfg); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "the caller's own") {
+	if _, err := spawn.Start(context.Background(), cfg); !errors.Is(err, unix.EINVAL) ||
+		!strings.Contains(err.Error(), "the caller's own") {
 		t.Errorf("join of the caller's own user namespace: %v", err)
 	}
 }
@@ -327,7 +340,8 @@ func asPlainUser(pid string) {
 	cfg.Namespaces = []spawn.Namespace{{Kind: container.NSUser}}
 	cfg.UIDMappings = []spawn.IDMap{{HostID: 100000, Size: 10}}
 	cfg.GIDMappings = cfg.UIDMappings
-	if _, err := spawn.Start(context.Background(), cfg); err == nil || !strings.HasPrefix(err.Error(), "newuid") && !strings.Contains(err.Error(), "newuidmap") {
+	if _, err := spawn.Start(context.Background(), cfg); err == nil || !strings.HasPrefix(err.Error(), "newuid") &&
+		!strings.Contains(err.Error(), "newuidmap") {
 		fail("a mapping that this user may not have: %v", err)
 	}
 	fmt.Println("refused as it should be")

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openNamespace opens the namespace file at path and checks that it is of the kind that was asked for, so that a mistake is named here and not by a bare
-// EINVAL of setns(2) later. The caller owns the file.
+// openNamespace opens the namespace file at path and checks that it is of the kind that was asked for, so that a
+// mistake is named here and not by a bare EINVAL of setns(2) later. The caller owns the file.
 func openNamespace(kind, path string) (*os.File, error) {
 	// O_NONBLOCK: whatever else stands at the path, a FIFO say, must not keep us.
 	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
@@ -52,8 +52,8 @@ func kindOf(flag uintptr) string {
 	return fmt.Sprintf("%#x", flag)
 }
 
-// onThread runs f on a thread that has carried out the steps. Where there are any, the thread ends with f: a thread whose namespaces or groups were changed must never run anything
-// else.
+// onThread runs f on a thread that has carried out the steps. Where there are any, the thread ends with f: a thread
+// whose namespaces or groups were changed must never run anything else.
 func onThread(steps []func() error, f func() error) error {
 	if len(steps) == 0 {
 		return f()
@@ -70,7 +70,8 @@ func onThread(steps []func() error, f func() error) error {
 	return <-done
 }
 
-// throwaway runs f and ends its thread. The process's first thread cannot end before the process: where this is it, another one is taken, and this one only waits meanwhile.
+// throwaway runs f and ends its thread. The process's first thread cannot end before the process: where this is it,
+// another one is taken, and this one only waits meanwhile.
 func throwaway(f func() error, done chan<- error) {
 	runtime.LockOSThread() // and not unlocked: the runtime ends a thread with the goroutine that is locked to it
 	if unix.Gettid() != unix.Getpid() {
@@ -109,8 +110,9 @@ func (s threadStep) run() error {
 	return nil
 }
 
-// withoutFork is for builds that cannot fork by themselves: the thread joins what a thread of many may join, and makes the child there. That child finds its program through the target's /proc, and
-// is not hidden on its way in: it is for tests of this package, not for a container that is not trusted.
+// withoutFork is for builds that cannot fork by themselves: the thread joins what a thread of many may join, and makes
+// the child there. That child finds its program through the target's /proc, and is not hidden on its way in: it is for
+// tests of this package, not for a container that is not trusted.
 func (s *starter) withoutFork() error {
 	if s.cfg.Target == nil {
 		return errors.New("this build is instrumented (race detector or sanitizer) and can neither join user and time " +
@@ -125,7 +127,8 @@ func (s *starter) withoutFork() error {
 	}
 	if all.flags() != 0 {
 		if err := unix.Setns(int(s.cfg.Target.PIDFD.Fd()), int(all.flags())); err != nil {
-			return fmt.Errorf("join the namespaces %s in an instrumented build, which can join neither user nor time namespaces: %w", all, os.NewSyscallError("setns", err))
+			return fmt.Errorf("join the namespaces %s in an instrumented build, which can join neither user nor time "+
+				"namespaces: %w", all, os.NewSyscallError("setns", err))
 		}
 	}
 	if s.plan.Chroot {

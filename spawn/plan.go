@@ -14,7 +14,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// plan is how a child is made, as a value: what Start hands to clone(2) and execve(2), and what happens on the thread before.
+// plan is how a child is made, as a value: what Start hands to clone(2) and execve(2), and what happens on the thread
+// before.
 type plan struct {
 	Argv       []string     // of the program itself, executed anew
 	Env        []string     // nothing of the caller's environment reaches the child
@@ -26,7 +27,8 @@ type plan struct {
 	Chroot     bool         // the child takes the target's root directory as its own
 	Helpers    bool         // newuidmap(1) and newgidmap(1) write the mappings
 	Time       *string      // the child makes a time namespace, which its new user namespace owns, with these offsets
-	Hidden     bool         // the child executes with two different group ids, so that nobody may trace it, from its first instruction on
+	// the child executes with two different group ids, so that nobody may trace it, from its first instruction on
+	Hidden     bool
 	UIDMap     []syscall.SysProcIDMap
 	GIDMap     []syscall.SysProcIDMap
 	SetGroups  bool                  // setgroups(2) stays allowed in the new user namespace
@@ -64,8 +66,8 @@ func cloneFlag(kind string) uintptr {
 	return 0
 }
 
-// makePlan decides how the child of cfg is made. It touches nothing; privileged says whether the caller may write any id mapping (CAP_SETUID and CAP_SETGID), which
-// decides whether setgroups(2) can stay allowed.
+// makePlan decides how the child of cfg is made. It touches nothing; privileged says whether the caller may write any
+// id mapping (CAP_SETUID and CAP_SETGID), which decides whether setgroups(2) can stay allowed.
 func makePlan(cfg *Config, privileged bool) (*plan, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -146,7 +148,8 @@ func (p *plan) mappings(cfg *Config, privileged bool) error {
 		return errors.New("a new user namespace needs uid and gid mappings")
 	}
 	p.UIDMap, p.GIDMap = sysIDMap(cfg.UIDMappings), sysIDMap(cfg.GIDMappings)
-	// user_namespaces(7): without CAP_SETUID and CAP_SETGID one line of one id can be written, and only after setgroups(2) is denied for good.
+	// user_namespaces(7): without CAP_SETUID and CAP_SETGID one line of one id can be written, and only after setgroups(2)
+	// is denied for good.
 	p.Helpers = !privileged && (more(cfg.UIDMappings) || more(cfg.GIDMappings))
 	p.SetGroups = privileged || p.Helpers
 	if gids := cfg.Container.Process.AdditionalGIDs; !p.SetGroups && len(gids) > 0 {
@@ -180,9 +183,11 @@ func offsets(m map[string]TimeOffset) string {
 	return b.String()
 }
 
-// sysProcAttr is the plan in the form that clone(2) is called with. pidfd receives the child's descriptor; cgroup is a cgroup2 directory to be cloned into, or -1.
+// sysProcAttr is the plan in the form that clone(2) is called with. pidfd receives the child's descriptor; cgroup is a
+// cgroup2 directory to be cloned into, or -1.
 func (p *plan) sysProcAttr(pidfd *int, cgroup int) *syscall.SysProcAttr {
-	a := &syscall.SysProcAttr{Cloneflags: p.Cloneflags, PidFD: pidfd, UidMappings: p.UIDMap, GidMappings: p.GIDMap, GidMappingsEnableSetgroups: p.SetGroups}
+	a := &syscall.SysProcAttr{Cloneflags: p.Cloneflags, PidFD: pidfd, UidMappings: p.UIDMap, GidMappings: p.GIDMap,
+		GidMappingsEnableSetgroups: p.SetGroups}
 	if cgroup >= 0 {
 		a.UseCgroupFD, a.CgroupFD = true, cgroup
 	}
@@ -235,7 +240,8 @@ func (p *plan) String() string {
 
 func flagNames(f uintptr) string {
 	var names []string
-	for _, k := range [...]string{container.NSUser, container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS} {
+	for _, k := range [...]string{container.NSUser, container.NSPid, container.NSNetwork, container.NSMount,
+		container.NSIPC, container.NSUTS} {
 		if f&cloneFlag(k) != 0 {
 			names = append(names, k)
 		}

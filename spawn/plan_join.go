@@ -57,7 +57,8 @@ func (p *plan) hasUser() bool { return len(p.UIDMap) > 0 || p.enters(container.N
 
 // kinds are all that there are, in the order in which they are joined where it makes no difference.
 var kinds = [...]string{
-	container.NSCgroup, container.NSIPC, container.NSUTS, container.NSNetwork, container.NSPid, container.NSTime, container.NSMount, container.NSUser,
+	container.NSCgroup, container.NSIPC, container.NSUTS, container.NSNetwork, container.NSPid, container.NSTime,
+	container.NSMount, container.NSUser,
 }
 
 // target plans a child that joins a running process.
@@ -102,7 +103,8 @@ func (p *plan) target(cfg *Config, privileged bool) error {
 	return nil
 }
 
-// joins moves what only a process of one thread can do, or can do only after it has entered a user namespace, from the cloning thread to the child.
+// joins moves what only a process of one thread can do, or can do only after it has entered a user namespace, from the
+// cloning thread to the child.
 func (p *plan) joins(cfg *Config) error {
 	path := map[string]string{}
 	for _, n := range cfg.Namespaces {
@@ -123,8 +125,8 @@ func (p *plan) joins(cfg *Config) error {
 	return nil
 }
 
-// second reports whether the one that joins makes the child as a second process: a pid namespace holds only the children of who has entered it, and what is made new shall belong to the
-// user namespace that was entered.
+// second reports whether the one that joins makes the child as a second process: a pid namespace holds only the
+// children of who has entered it, and what is made new shall belong to the user namespace that was entered.
 //
 // Likewise a time namespace: who makes one is no member of it before its next execution, and before Linux 6.0 never,
 // time_namespaces(7).
@@ -273,8 +275,8 @@ func (p *plan) unshareTime(prog *rawfork.Program, n numbers) {
 	prog.Close(n.rest)
 }
 
-// enter joins the namespaces. Where a user namespace is among them, what the caller's own privileges reach is joined before it, for inside they count no more; what only its
-// owner may join comes after.
+// enter joins the namespaces. Where a user namespace is among them, what the caller's own privileges reach is joined
+// before it, for inside they count no more; what only its owner may join comes after.
 func (p *plan) enter(prog *rawfork.Program, n numbers) {
 	user := p.enters(container.NSUser)
 	var places []int
@@ -310,8 +312,10 @@ const none = ^uintptr(0)
 // overflow is nobody's group, /proc/sys/kernel/overflowgid.
 const overflow = 65534
 
-// hide makes the real and the effective group two different ones. execve(2) makes such a process not dumpable (kernel fs/exec.c, begin_new_exec), where it would otherwise undo what prctl(2)
-// has done, and leave a moment for others before the new program can do it again. In a user namespace they differ already, unless its root is the caller itself.
+// hide makes the real and the effective group two different ones. execve(2) makes such a process not dumpable (kernel
+// fs/exec.c, begin_new_exec), where it would otherwise undo what prctl(2) has done, and leave a moment for others
+// before the new program can do it again. In a user namespace they differ already, unless its root is the caller
+// itself.
 func (p *plan) hide(prog *rawfork.Program) {
 	if !p.enters(container.NSUser) {
 		prog.Call("setresgid", unix.SYS_SETRESGID, overflow, 0, 0)

@@ -30,27 +30,40 @@ func TestPlanGolden(t *testing.T) {
 		cfg        Config
 		privileged bool
 	}{
-		"nothing":   {privileged: true},
-		"container": {Config{Namespaces: all(container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS, container.NSCgroup)}, true},
-		"preserve":  {Config{PreserveFDs: 2, Namespaces: all(container.NSPid)}, true},
-		"user":      {Config{Namespaces: all(container.NSUser, container.NSMount), UIDMappings: mapped, GIDMappings: mapped}, true},
-		"rootless":  {Config{Namespaces: all(container.NSUser, container.NSMount), UIDMappings: []IDMap{{0, 1000, 1}}, GIDMappings: []IDMap{{0, 1000, 1}}}, false},
+		"nothing": {privileged: true},
+		"container": {Config{Namespaces: all(container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC,
+			container.NSUTS, container.NSCgroup)}, true},
+		"preserve": {Config{PreserveFDs: 2, Namespaces: all(container.NSPid)}, true},
+		"user": {Config{Namespaces: all(container.NSUser, container.NSMount), UIDMappings: mapped, GIDMappings: mapped},
+			true},
+		"rootless": {Config{Namespaces: all(container.NSUser, container.NSMount), UIDMappings: []IDMap{{0, 1000, 1}},
+			GIDMappings: []IDMap{{0, 1000, 1}}}, false},
 		"joined": {Config{Namespaces: []Namespace{
-			{container.NSPid, "/proc/7/ns/pid"}, {container.NSNetwork, "/run/netns/a"}, {container.NSMount, "/proc/7/ns/mnt"}, {Kind: container.NSUTS},
+			{container.NSPid, "/proc/7/ns/pid"}, {container.NSNetwork, "/run/netns/a"}, {container.NSMount, "/proc/7/ns/mnt"},
+			{Kind: container.NSUTS},
 		}}, true},
 		"joined-user": {Config{Namespaces: []Namespace{
-			{container.NSUser, "/proc/7/ns/user"}, {container.NSNetwork, "/run/netns/a"}, {container.NSMount, "/proc/7/ns/mnt"}, {Kind: container.NSPid}, {container.NSTime, "/proc/7/ns/time"},
+			{container.NSUser, "/proc/7/ns/user"}, {container.NSNetwork, "/run/netns/a"}, {container.NSMount, "/proc/7/ns/mnt"},
+			{Kind: container.NSPid}, {container.NSTime, "/proc/7/ns/time"},
 		}}, true},
-		"joined-time":   {Config{Namespaces: []Namespace{{container.NSTime, "/proc/7/ns/time"}, {Kind: container.NSUTS}}}, true},
-		"helpers":       {Config{Namespaces: all(container.NSUser, container.NSPid), UIDMappings: mapped, GIDMappings: []IDMap{{0, 1000, 1}}}, false},
-		"target":        {Config{Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSPid, container.NSMount, container.NSCgroup}}}, true},
-		"target-user":   {Config{Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSUser, container.NSPid, container.NSMount, container.NSNetwork}}}, false},
-		"target-chroot": {Config{PreserveFDs: 1, Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSPid}, Root: os.Stdin}}, true},
-		"time-in-user": {Config{Namespaces: all(container.NSUser, container.NSPid, container.NSTime), UIDMappings: []IDMap{{0, 1000, 1}}, GIDMappings: []IDMap{{0, 1000, 1}},
+		"joined-time": {Config{Namespaces: []Namespace{{container.NSTime, "/proc/7/ns/time"}, {Kind: container.NSUTS}}},
+			true},
+		"helpers": {Config{Namespaces: all(container.NSUser, container.NSPid), UIDMappings: mapped,
+			GIDMappings: []IDMap{{0, 1000, 1}}}, false},
+		"target": {Config{Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSPid, container.NSMount,
+			container.NSCgroup}}}, true},
+		"target-user": {Config{Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSUser, container.NSPid,
+			container.NSMount, container.NSNetwork}}}, false},
+		"target-chroot": {Config{PreserveFDs: 1, Target: &Target{PIDFD: os.Stdin, Kinds: []string{container.NSPid},
+			Root: os.Stdin}}, true},
+		"time-in-user": {Config{Namespaces: all(container.NSUser, container.NSPid, container.NSTime),
+			UIDMappings: []IDMap{{0, 1000, 1}}, GIDMappings: []IDMap{{0, 1000, 1}},
 			TimeOffsets: map[string]TimeOffset{"boottime": {5, 7}}}, false},
-		"user-with-joined-time": {Config{Namespaces: []Namespace{{container.NSTime, "/proc/7/ns/time"}, {Kind: container.NSUser}, {Kind: container.NSPid}},
+		"user-with-joined-time": {Config{Namespaces: []Namespace{{container.NSTime, "/proc/7/ns/time"},
+			{Kind: container.NSUser}, {Kind: container.NSPid}},
 			UIDMappings: mapped, GIDMappings: mapped}, true},
-		"time": {Config{Namespaces: all(container.NSTime), TimeOffsets: map[string]TimeOffset{"boottime": {5, 7}, "monotonic": {-3, 0}}}, true},
+		"time": {Config{Namespaces: all(container.NSTime), TimeOffsets: map[string]TimeOffset{"boottime": {5, 7},
+			"monotonic": {-3, 0}}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := makePlan(&c.cfg, c.privileged)
@@ -122,14 +135,16 @@ func TestPlanRefusals(t *testing.T) {
 }
 
 func TestSysProcAttr(t *testing.T) {
-	cfg := Config{Namespaces: all(container.NSUser, container.NSPid), UIDMappings: []IDMap{{0, 1000, 1}}, GIDMappings: []IDMap{{0, 1000, 1}}}
+	cfg := Config{Namespaces: all(container.NSUser, container.NSPid), UIDMappings: []IDMap{{0, 1000, 1}},
+		GIDMappings: []IDMap{{0, 1000, 1}}}
 	p, err := makePlan(&cfg, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var pidfd int
 	a := p.sysProcAttr(&pidfd, 9)
-	if a.PidFD != &pidfd || !a.UseCgroupFD || a.CgroupFD != 9 || a.GidMappingsEnableSetgroups || a.Credential == nil || !a.Credential.NoSetGroups {
+	if a.PidFD != &pidfd || !a.UseCgroupFD || a.CgroupFD != 9 || a.GidMappingsEnableSetgroups || a.Credential == nil ||
+		!a.Credential.NoSetGroups {
 		t.Errorf("%+v", a)
 	}
 	if a.Cloneflags != syscall.CLONE_NEWUSER|syscall.CLONE_NEWPID {

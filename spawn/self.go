@@ -7,11 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openSelf opens the program itself in a form that a container cannot write to. For a moment before the execution the child runs this program with the container
-// around it, and whoever can open /proc/PID/exe then could write to the file of the host (CVE-2019-5736). So the child executes
+// openSelf opens the program itself in a form that a container cannot write to. For a moment before the execution the
+// child runs this program with the container around it, and whoever can open /proc/PID/exe then could write to the file
+// of the host (CVE-2019-5736). So the child executes
 //
-//   - a private read-only clone of the mount that the program stands on (open_tree(2), mount_setattr(2)): nothing is copied and no mount namespace sees it; a write
-//     meets EROFS, and once the last descriptor is closed the clone is in no namespace and mount_setattr(2) on it is refused;
+//   - a private read-only clone of the mount that the program stands on (open_tree(2), mount_setattr(2)): nothing is
+//     copied and no mount namespace sees it; a write meets EROFS, and once the last descriptor is closed the clone is in
+//     no namespace and mount_setattr(2) on it is refused;
 //   - or the file as it is, where the user that runs us could not write to it anyway;
 //   - or a sealed copy in memory (memfd_create(2)), where neither can be had.
 //
@@ -52,7 +54,8 @@ func selfWritable() (bool, error) {
 	if err := unix.Stat(selfExe, &st); err != nil {
 		return true, err
 	}
-	return int(st.Uid) == unix.Geteuid() || unix.Geteuid() == 0 || unix.Faccessat(unix.AT_FDCWD, selfExe, unix.W_OK, unix.AT_EACCESS) == nil, nil
+	return int(st.Uid) == unix.Geteuid() || unix.Geteuid() == 0 || unix.Faccessat(unix.AT_FDCWD, selfExe, unix.W_OK,
+		unix.AT_EACCESS) == nil, nil
 }
 
 func sealedSelf() (*os.File, error) {

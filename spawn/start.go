@@ -16,10 +16,12 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Start makes the child and leads it through the handshake. It returns when the child has executed the program, or waits behind the gate. The caller owns the Process.
+// Start makes the child and leads it through the handshake. It returns when the child has executed the program, or
+// waits behind the gate. The caller owns the Process.
 //
-// After an error there is no child any more: it was told, killed and reaped, and what Start had made is gone. The error is a *StartError.
-// Start never waits without a bound for a child that is dead, half dead or stopped, or whose socket somebody else keeps open (Deadlines).
+// After an error there is no child any more: it was told, killed and reaped, and what Start had made is gone. The error
+// is a *StartError. Start never waits without a bound for a child that is dead, half dead or stopped, or whose socket
+// somebody else keeps open (Deadlines).
 func Start(ctx context.Context, cfg Config) (*Process, error) {
 	s := &starter{cfg: &cfg}
 	defer s.cleanup()
@@ -220,8 +222,9 @@ func (s *starter) files(socket, exe *os.File) (fds []uintptr, done func(), err e
 	return append(fds, socket.Fd(), exe.Fd()), done, nil
 }
 
-// checkPreserved refuses what no caller can have meant to pass on: a descriptor that is not open, or one that is marked to end with an execution, as all of this
-// process's own are. So no descriptor of the runtime itself can reach a container.
+// checkPreserved refuses what no caller can have meant to pass on: a descriptor that is not open, or one that is marked
+// to end with an execution, as all of this process's own are. So no descriptor of the runtime itself can reach a
+// container.
 func checkPreserved(fd int) error {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	if err == nil && flags&unix.FD_CLOEXEC != 0 {
@@ -265,7 +268,8 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Parent, error) {
 		profile = container.SetnsProfile()
 	}
 	p, err := transport.NewParent(conn, profile, transport.Options{
-		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks), Trace: s.cfg.Trace,
+		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks),
+		Trace:   s.cfg.Trace,
 		Process: s.process.pidfd,
 	})
 	if err != nil {

@@ -89,7 +89,8 @@ func TestJoinedNamespace(t *testing.T) {
 	}()
 	ns := filepath.Join("/proc", itoa(holder.PID()), "ns")
 	cfg := config("ok", "readlink /proc/$$/ns/uts; cat /proc/sys/kernel/random/boot_id >/dev/null; echo $$")
-	cfg.Namespaces = []spawn.Namespace{{Kind: container.NSUTS, Path: ns + "/uts"}, {Kind: container.NSPid, Path: ns + "/pid"}}
+	cfg.Namespaces = []spawn.Namespace{{Kind: container.NSUTS, Path: ns + "/uts"},
+		{Kind: container.NSPid, Path: ns + "/pid"}}
 	read := output(t, &cfg)
 	wait(t, start(t, cfg))
 	fields := strings.Fields(read())
@@ -122,7 +123,8 @@ func TestUserNamespace(t *testing.T) {
 	}
 }
 
-// ended checks how a start ended that could not succeed: by one line with the verdict and what is known of the child, which is reaped.
+// ended checks how a start ended that could not succeed: by one line with the verdict and what is known of the child,
+// which is reaped.
 func ended(t *testing.T, what string, err error, outcome syncproto.Outcome, state syncproto.State, text string) {
 	t.Helper()
 	var f *transport.Failure
@@ -159,10 +161,12 @@ var unreliable = []struct {
 	{act: "hang", outcome: syncproto.TimedOut, state: syncproto.Configured, text: `phase "setup"`},
 	{act: "no-exec", outcome: syncproto.Died, state: syncproto.Configured, text: `phase "released"`},
 	{act: "leak-exec", outcome: syncproto.TimedOut, state: syncproto.Committed, text: "waited for the execution"},
-	{act: "fail", outcome: syncproto.PeerError, state: syncproto.Configured, text: "mount /proc: open /no/such: no such file or directory"},
+	{act: "fail", outcome: syncproto.PeerError, state: syncproto.Configured,
+		text: "mount /proc: open /no/such: no such file or directory"},
 }
 
-// trouble is a configuration whose child will do what how says before the greeting, and act after it. The file is the caller's to close.
+// trouble is a configuration whose child will do what how says before the greeting, and act after it. The file is the
+// caller's to close.
 func trouble(t *testing.T, how, act string) (spawn.Config, *os.File) {
 	t.Helper()
 	cfg := config(act, "exec sleep 30")
@@ -330,7 +334,8 @@ func TestProgramCannotBeWritten(t *testing.T) {
 	defer unix.Close(fd)
 	_ = p.Signal(unix.SIGKILL)
 	wait(t, p)
-	// access(2) and not open(2): this test runs the same file, so an open for writing would be ETXTBSY whatever the mount says.
+	// access(2) and not open(2): this test runs the same file, so an open for writing would be ETXTBSY whatever the mount
+	// says.
 	if err := unix.Faccessat(unix.AT_FDCWD, "/proc/self/fd/"+itoa(fd), unix.W_OK, 0); err != unix.EROFS {
 		t.Errorf("write access to the program that the child ran: %v, want EROFS", err)
 	}

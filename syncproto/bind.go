@@ -54,7 +54,8 @@ func (e *BindError) Error() string {
 	return e.Path + ": " + e.Why
 }
 
-// under is err one step further out: the path is put together on the way back, so that it costs nothing where there is no error.
+// under is err one step further out: the path is put together on the way back, so that it costs nothing where there is
+// no error.
 func under(err error, step string) error {
 	e, ok := err.(*BindError)
 	if !ok {

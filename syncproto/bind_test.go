@@ -53,8 +53,10 @@ func anyInner(depth int) *rapid.Generator[inner] {
 func TestStructsSurviveTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := everything{
-			B: rapid.Bool().Draw(t, "b"), I: rapid.Int().Draw(t, "i"), I64: rapid.Int64().Draw(t, "i64"), U64: rapid.Uint64().Draw(t, "u64"), U8: rapid.Uint8().Draw(t, "u8"),
-			S: rapid.String().Draw(t, "s"), In: anyInner(2).Draw(t, "in"), Code: syncproto.CodeExec, Any: syncproto.IntValue(rapid.Int64().Draw(t, "any")),
+			B: rapid.Bool().Draw(t, "b"), I: rapid.Int().Draw(t, "i"), I64: rapid.Int64().Draw(t, "i64"),
+			U64: rapid.Uint64().Draw(t, "u64"), U8: rapid.Uint8().Draw(t, "u8"),
+			S: rapid.String().Draw(t, "s"), In: anyInner(2).Draw(t, "in"), Code: syncproto.CodeExec,
+			Any: syncproto.IntValue(rapid.Int64().Draw(t, "any")),
 		}
 		if raw := rapid.SliceOf(rapid.Byte()).Draw(t, "raw"); len(raw) > 0 {
 			want.Raw = raw
@@ -86,13 +88,19 @@ func TestStructsSurviveTheModel(t *testing.T) {
 func TestConfigSurvivesTheModel(t *testing.T) {
 	want := container.Config{
 		ID: "c1", Hostname: "h", GateFD: 2, Loopback: true, Masked: []string{"/proc/kcore"},
-		Namespaces: []container.Namespace{{Kind: container.NSPid, How: container.NSCreated}, {Kind: container.NSNetwork, How: container.NSJoin, FD: 1}},
-		Root:       container.Root{Path: "/rootfs", Readonly: true, Propagation: 1 << 19},
+		Namespaces: []container.Namespace{{Kind: container.NSPid, How: container.NSCreated},
+			{Kind: container.NSNetwork, How: container.NSJoin, FD: 1}},
+		Root: container.Root{Path: "/rootfs", Readonly: true, Propagation: 1 << 19},
 		Mounts: []container.Mount{{Destination: "/proc", Type: "proc", Set: 14},
-			{Destination: "/sys/fs/cgroup", Type: "cgroup", Cgroup: &container.Cgroup{Version: 1, Hierarchies: []container.Hierarchy{{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Path: "/x", Links: []string{"cpu"}}}}}},
+			{Destination: "/sys/fs/cgroup", Type: "cgroup", Cgroup: &container.Cgroup{Version: 1,
+				Hierarchies: []container.Hierarchy{{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Path: "/x",
+					Links: []string{"cpu"}}}}}},
 		Devices: []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}},
-		Process: container.Process{Args: []string{"/bin/true"}, Cwd: "/", Capabilities: container.Capabilities{Bounding: 1<<41 - 1}, Rlimits: []container.Rlimit{{Resource: 7, Soft: 1024, Hard: 1<<64 - 1}}},
-		Hooks:   container.Hooks{Runtime: true, StartContainer: []container.Hook{{Path: "/h", Args: []string{"h"}, Timeout: 5}}},
+		Process: container.Process{Args: []string{"/bin/true"}, Cwd: "/",
+			Capabilities: container.Capabilities{Bounding: 1<<41 - 1}, Rlimits: []container.Rlimit{{Resource: 7, Soft: 1024,
+				Hard: 1<<64 - 1}}},
+		Hooks: container.Hooks{Runtime: true, StartContainer: []container.Hook{{Path: "/h", Args: []string{"h"},
+			Timeout: 5}}},
 	}
 	v, err := syncproto.ToValue(want)
 	if err != nil {
@@ -126,13 +134,14 @@ func TestFromValueNamesTheField(t *testing.T) {
 		`in: want map, got list []`:                         field("in", syncproto.ListValue()),
 		`in.n: want int8, got integer 128`:                  field("in", field("n", syncproto.IntValue(128))),
 		`ptr.up.n: want int8, got bool true`:                field("ptr", field("up", field("n", syncproto.BoolValue(true)))),
-		`list[0].u[2]: want uint16, got integer -5`:         field("list", syncproto.ListValue(field("u", syncproto.ListValue(one, one, syncproto.IntValue(-5))))),
-		`in.surprise: unknown field`:                        field("in", field("surprise", one)),
-		`B: unknown field`:                                  field("B", syncproto.BoolValue(true)),
-		`Local: unknown field`:                              field("Local", text),
-		`value: want map, got integer 1`:                    one,
-		`b: missing`:                                        syncproto.MapValue(),
-		`ptr.n: missing`:                                    field("ptr", syncproto.MapValue()),
+		`list[0].u[2]: want uint16, got integer -5`: field("list", syncproto.ListValue(field("u",
+			syncproto.ListValue(one, one, syncproto.IntValue(-5))))),
+		`in.surprise: unknown field`:     field("in", field("surprise", one)),
+		`B: unknown field`:               field("B", syncproto.BoolValue(true)),
+		`Local: unknown field`:           field("Local", text),
+		`value: want map, got integer 1`: one,
+		`b: missing`:                     syncproto.MapValue(),
+		`ptr.n: missing`:                 field("ptr", syncproto.MapValue()),
 	} {
 		var e everything
 		err := syncproto.FromValue(v, &e, false)
@@ -202,9 +211,10 @@ func TestToValueRefusesWhatTheModelHasNot(t *testing.T) {
 		{`value: field A of struct { A int "sync:\"$n\"" } has the name "$n", which no codec takes`, to(struct {
 			A int `sync:"$n"`
 		}{})},
-		{`value: field A of struct { A int "sync:\"n,omitzero\"" } has the option "omitzero"; there is omitempty alone`, to(struct {
-			A int `sync:"n,omitzero"`
-		}{})},
+		{`value: field A of struct { A int "sync:\"n,omitzero\"" } has the option "omitzero"; there is omitempty alone`,
+			to(struct {
+				A int `sync:"n,omitzero"`
+			}{})},
 		{`["$a"]: the key is not valid UTF-8, or starts with "$", which is reserved`, to(map[string]int{"$a": 1})},
 		{deep, to(ring)},
 		{"value: more than 16 pointers in a row; a cycle?", to(itself)},
@@ -247,7 +257,8 @@ func TestMapsAndArraysSurviveTheModel(t *testing.T) {
 	}
 	in := &inner{N: 7}
 	want := all{M: map[string]int8{"b": 2, "a": -1, "": 0}, By: map[word][]inner{"x": {{N: 1}}}, None: map[string]string{},
-		A: [3]uint16{1, 2, 3}, Raw: [4]byte{0xff, 1, 2, 3}, Raws: map[string][2]byte{"r": {1, 2}}, Ptr: &in, Up: map[string]struct{}{"k": {}}}
+		A: [3]uint16{1, 2, 3}, Raw: [4]byte{0xff, 1, 2, 3}, Raws: map[string][2]byte{"r": {1, 2}}, Ptr: &in,
+		Up: map[string]struct{}{"k": {}}}
 	v, err := syncproto.ToValue(want)
 	if err != nil {
 		t.Fatal(err)
@@ -272,9 +283,10 @@ func TestMapsAndArraysSurviveTheModel(t *testing.T) {
 		`unit: want null, got map {}`:               field("unit", syncproto.MapValue()),
 		`m["k"]: want int8, got string "x"`:         field("m", field("k", syncproto.StringValue("x"))),
 		`m: want map, got null null`:                field("m", syncproto.Value{}),
-		`by["k"][0].n: want int8, got null null`:    field("by", field("k", syncproto.ListValue(field("n", syncproto.Value{})))),
-		`up["k"]: want null, got integer 1`:         field("up", field("k", one)),
-		`ptr.n: missing`:                            field("ptr", syncproto.MapValue()),
+		`by["k"][0].n: want int8, got null null`: field("by",
+			field("k", syncproto.ListValue(field("n", syncproto.Value{})))),
+		`up["k"]: want null, got integer 1`: field("up", field("k", one)),
+		`ptr.n: missing`:                    field("ptr", syncproto.MapValue()),
 	} {
 		if err := syncproto.FromValue(f, &got, false); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

@@ -27,7 +27,8 @@ type talk struct {
 
 func newTalk(t *rapid.T) *talk {
 	k := &talk{}
-	p := rapid.SampledFrom([]*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), container.StartProfile(), small()}).Draw(t, "profile")
+	p := rapid.SampledFrom([]*syncproto.Profile{container.InitProfile(), container.SetnsProfile(),
+		container.StartProfile(), small()}).Draw(t, "profile")
 	for r := range k.m {
 		m, err := syncproto.NewMachine(syncproto.Role(r), p, syncproto.Limits{Notes: 3, Frames: 100})
 		if err != nil {
@@ -53,12 +54,14 @@ func newTalk(t *rapid.T) *talk {
 var words = func() []syncproto.Frame {
 	var list []syncproto.Frame
 	for k := syncproto.KindHello; k <= syncproto.KindCancel; k++ {
-		list = append(list, syncproto.Frame{Kind: k, Size: 7}, syncproto.Frame{Kind: k, More: true, Size: 7}, syncproto.Frame{Kind: k, Fail: true})
+		list = append(list, syncproto.Frame{Kind: k, Size: 7}, syncproto.Frame{Kind: k, More: true, Size: 7},
+			syncproto.Frame{Kind: k, Fail: true})
 	}
 	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), small()} {
 		for _, ph := range p.Phases {
 			for _, r := range ph.Rows {
-				list = append(list, syncproto.Frame{Kind: syncproto.KindRequest, Name: r.Request, FDs: int(r.RequestFDs.Min)}, syncproto.Frame{Kind: syncproto.KindReply, Name: r.Reply, FDs: int(r.ReplyFDs.Max)})
+				list = append(list, syncproto.Frame{Kind: syncproto.KindRequest, Name: r.Request, FDs: int(r.RequestFDs.Min)},
+					syncproto.Frame{Kind: syncproto.KindReply, Name: r.Reply, FDs: int(r.ReplyFDs.Max)})
 			}
 		}
 	}
@@ -99,7 +102,8 @@ func init() {
 	}
 }
 
-// choice is mostly the words that may be said now, for most words may not; endings are rare, so that conversations get far.
+// choice is mostly the words that may be said now, for most words may not; endings are rare, so that conversations get
+// far.
 func (k *talk) choice(t *rapid.T, r syncproto.Role) []syncproto.Frame {
 	luck := chance(t)
 	if luck == 0 {
@@ -166,7 +170,8 @@ func (k *talk) check(t *rapid.T) {
 		t.Fatal("an execution was taken for a death")
 	}
 	for _, m := range k.m {
-		if m.State() == syncproto.Failed && m.Verdict().Outcome <= syncproto.Success || m.State() == syncproto.Closed && m.Verdict().Outcome != syncproto.Success {
+		if m.State() == syncproto.Failed && m.Verdict().Outcome <= syncproto.Success ||
+			m.State() == syncproto.Closed && m.Verdict().Outcome != syncproto.Success {
 			t.Fatalf("state %v with the verdict %+v", m.State(), m.Verdict())
 		}
 	}
@@ -194,7 +199,8 @@ func TestRandomConversations(t *testing.T) {
 			},
 			"the parent gives up": func(t *rapid.T) {
 				if !k.closed[parent] && chance(t) == 0 {
-					k.m[parent].Fail(rapid.SampledFrom([]syncproto.Outcome{syncproto.TimedOut, syncproto.Cancelled, syncproto.Broken, syncproto.LocalError}).Draw(t, "why"))
+					k.m[parent].Fail(rapid.SampledFrom([]syncproto.Outcome{syncproto.TimedOut, syncproto.Cancelled, syncproto.Broken,
+						syncproto.LocalError}).Draw(t, "why"))
 				}
 			},
 			"": k.check,
@@ -225,12 +231,14 @@ func FuzzMachine(f *testing.F) {
 		m.Offer(1)
 		names := []string{"", "mount", "hooks", "console", "ready", "run", "seccomp", "Ready"}
 		for ; len(b) >= 4; b = b[4:] {
-			f := syncproto.Frame{Kind: syncproto.Kind(b[0] & 15), Name: names[b[1]&7], More: b[1]&8 != 0, Fail: b[1]&16 != 0, FDs: int(b[2] & 3), Size: int(b[3]) << (b[2] >> 4)}
+			f := syncproto.Frame{Kind: syncproto.Kind(b[0] & 15), Name: names[b[1]&7], More: b[1]&8 != 0, Fail: b[1]&16 != 0,
+				FDs: int(b[2] & 3), Size: int(b[3]) << (b[2] >> 4)}
 			before := *m
 			if b[1]&128 == 0 {
 				_, err = m.Send(f)
 			} else {
-				h := syncproto.Header{Kind: f.Kind, NFDs: uint8(f.FDs), Seq: uint16(b[2]>>2) & 7, Re: uint16(b[1]>>5) & 3, Length: uint32(f.Size)}
+				h := syncproto.Header{Kind: f.Kind, NFDs: uint8(f.FDs), Seq: uint16(b[2]>>2) & 7, Re: uint16(b[1]>>5) & 3,
+					Length: uint32(f.Size)}
 				err = m.Receive(h, f.Name)
 			}
 			if err != nil && *m != before {
@@ -240,7 +248,8 @@ func FuzzMachine(f *testing.F) {
 				t.Fatal("success without an end of file")
 			}
 		}
-		if v := m.EndOfFile(); v.Outcome == syncproto.Success && v.State != syncproto.Closed || v.Outcome == syncproto.Undecided {
+		if v := m.EndOfFile(); v.Outcome == syncproto.Success && v.State != syncproto.Closed ||
+			v.Outcome == syncproto.Undecided {
 			t.Fatalf("%+v", v)
 		}
 	})

@@ -1,7 +1,9 @@
-// Package syncproto is the conversation between a parent process and the child that it has just created: a greeting, a configuration, requests and answers by a
-// declared table, errors in both directions, and one last word before the child becomes another program.
+// Package syncproto is the conversation between a parent process and the child that it has just created: a greeting, a
+// configuration, requests and answers by a declared table, errors in both directions, and one last word before the
+// child becomes another program.
 //
-// The package is pure. It does no I/O, has no clock, starts no goroutine, and imports neither os nor net, nor anything that does. What it holds:
+// The package is pure. It does no I/O, has no clock, starts no goroutine, and imports neither os nor net, nor anything
+// that does. What it holds:
 //
 //   - Header, Kind and Limits: the frame and its bounds.
 //   - Value: the data model that every codec carries, and ToValue and FromValue between it and Go's types.
@@ -25,7 +27,8 @@
 //
 // # Success
 //
-// A child that executes another program cannot say that it has: its last act is to be replaced. So success takes two things, in this order: an EXEC frame, with
-// which the child commits, and end of file, which the kernel makes when the execution closes the CLOEXEC socket. End of file alone proves nothing, for a killed child looks just so;
-// EXEC alone proves nothing either, for the execution may fail, and then an ERROR follows it.
+// A child that executes another program cannot say that it has: its last act is to be replaced. So success takes two
+// things, in this order: an EXEC frame, with which the child commits, and end of file, which the kernel makes when the
+// execution closes the CLOEXEC socket. End of file alone proves nothing, for a killed child looks just so; EXEC alone
+// proves nothing either, for the execution may fail, and then an ERROR follows it.
 package syncproto

@@ -5,7 +5,8 @@ import "strconv"
 // Code is the class of an error: a stable word that programs branch on and that both sides may see.
 type Code string
 
-// The codes. Those of the protocol itself are raised here; the others stand in error reports. Codes of a user's own start with "app:".
+// The codes. Those of the protocol itself are raised here; the others stand in error reports. Codes of a user's own
+// start with "app:".
 const (
 	CodeForeign     Code = "foreign"     // the bytes are not this protocol's
 	CodeFrame       Code = "frame"       // a frame that no correct peer sends
@@ -25,7 +26,8 @@ const (
 	CodeInternal    Code = "internal"    // anything else
 )
 
-// ProtocolError is a breach of the protocol, or the refusal to commit one: the frame was not sent, or the conversation is over.
+// ProtocolError is a breach of the protocol, or the refusal to commit one: the frame was not sent, or the conversation
+// is over.
 type ProtocolError struct {
 	Code   Code
 	State  State  // of the machine that refused

@@ -77,18 +77,21 @@ func (h Header) Append(b []byte) []byte {
 		byte(h.Length>>24), byte(h.Length>>16), byte(h.Length>>8), byte(h.Length))
 }
 
-// ParseHeader reads the header at the start of b. An error is a *ProtocolError: CodeForeign where the magic is wrong (it quotes what stood there, for that
-// is what tells which other program wrote it), CodeVersion for another framing, CodeFrame for anything else that no correct peer sends.
-// Fewer than HeaderSize bytes are CodeFrame too. Lengths are not judged here: Limits.Check does.
+// ParseHeader reads the header at the start of b. An error is a *ProtocolError: CodeForeign where the magic is wrong
+// (it quotes what stood there, for that is what tells which other program wrote it), CodeVersion for another framing,
+// CodeFrame for anything else that no correct peer sends. Fewer than HeaderSize bytes are CodeFrame too. Lengths are
+// not judged here: Limits.Check does.
 func ParseHeader(b []byte) (Header, error) {
 	if n := min(len(b), 2); string(b[:n]) != "SY"[:n] {
 		return Header{}, foreign(b)
 	}
 	if len(b) < HeaderSize {
-		return Header{}, &ProtocolError{Code: CodeFrame, Text: "frame of " + strconv.Itoa(len(b)) + " bytes is shorter than its header of " + strconv.Itoa(HeaderSize)}
+		return Header{}, &ProtocolError{Code: CodeFrame, Text: "frame of " + strconv.Itoa(len(b)) +
+			" bytes is shorter than its header of " + strconv.Itoa(HeaderSize)}
 	}
 	if b[2] != Version {
-		return Header{}, &ProtocolError{Code: CodeVersion, Text: "framing version " + strconv.Itoa(int(b[2])) + " is not " + strconv.Itoa(Version)}
+		return Header{}, &ProtocolError{Code: CodeVersion, Text: "framing version " + strconv.Itoa(int(b[2])) + " is not " +
+			strconv.Itoa(Version)}
 	}
 	h := Header{
 		Kind: Kind(b[3]), Flags: b[4], NFDs: b[5],

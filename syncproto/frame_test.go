@@ -41,7 +41,8 @@ func TestHeaderSurvivesTheWire(t *testing.T) {
 }
 
 func TestHeaderBytesAreTheDocumentedOnes(t *testing.T) {
-	h := syncproto.Header{Kind: syncproto.KindConfig, Flags: syncproto.FlagMore, NFDs: 3, Seq: 0x0102, Re: 0x0304, Length: 0x05060708}
+	h := syncproto.Header{Kind: syncproto.KindConfig, Flags: syncproto.FlagMore, NFDs: 3, Seq: 0x0102, Re: 0x0304,
+		Length: 0x05060708}
 	want := []byte{'S', 'Y', 1, 3, 1, 3, 1, 2, 3, 4, 0, 0, 5, 6, 7, 8}
 	if got := h.Append(nil); !bytes.Equal(got, want) {
 		t.Errorf("got % x, want % x", got, want)
@@ -64,7 +65,8 @@ func TestParseHeaderRefuses(t *testing.T) {
 		{"nothing", nil, syncproto.CodeFrame, "frame of 0 bytes"},
 		{"half a header", good[:15], syncproto.CodeFrame, "frame of 15 bytes"},
 		{"half a magic", []byte("S"), syncproto.CodeFrame, "frame of 1 bytes"},
-		{"another program", []byte("{\"type\":\"procReady\"}\x00"), syncproto.CodeForeign, `it sent "{\"type\":\"procReady\"}\x00"`},
+		{"another program", []byte("{\"type\":\"procReady\"}\x00"), syncproto.CodeForeign,
+			`it sent "{\"type\":\"procReady\"}\x00"`},
 		{"one foreign byte", []byte("x"), syncproto.CodeForeign, `it sent "x"`},
 		{"version", with(2, 2), syncproto.CodeVersion, "framing version 2 is not 1"},
 		{"kind zero", with(3, 0), syncproto.CodeFrame, "unknown kind 0"},
@@ -111,7 +113,8 @@ func FuzzParseHeader(f *testing.F) {
 	}
 	f.Add([]byte(nil))
 	f.Add(syncproto.Header{Kind: syncproto.KindHello, Seq: 1}.Append(nil))
-	f.Add(syncproto.Header{Kind: syncproto.KindConfig, Flags: syncproto.FlagMore, NFDs: 253, Seq: 65535, Re: 1, Length: 1 << 31}.Append(nil))
+	f.Add(syncproto.Header{Kind: syncproto.KindConfig, Flags: syncproto.FlagMore, NFDs: 253, Seq: 65535, Re: 1,
+		Length: 1 << 31}.Append(nil))
 	f.Add([]byte("{\"type\":0}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := syncproto.ParseHeader(b)

@@ -2,17 +2,19 @@ package syncproto
 
 import "strconv"
 
-// Limits bound what a peer can make this side hold. Both sides state theirs in HELLO and HELLO_ACK, the lower of each pair holds for both, and the sender checks
-// them before it sends. Sizes are bytes of payload. Zero fields take the default.
+// Limits bound what a peer can make this side hold. Both sides state theirs in HELLO and HELLO_ACK, the lower of each
+// pair holds for both, and the sender checks them before it sends. Sizes are bytes of payload. Zero fields take the
+// default.
 type Limits struct {
-	Control  uint32 `sync:"control,omitempty"`  // HELLO, HELLO_ACK, CONFIG_OK, NOTE, EXEC, CANCEL; default 4 KiB
-	Error    uint32 `sync:"error,omitempty"`    // ERROR; default 32 KiB
-	Fragment uint32 `sync:"fragment,omitempty"` // one fragment of CONFIG; default 32 KiB, which fits a packet of any socket buffer
-	Message  uint32 `sync:"message,omitempty"`  // REQUEST, REPLY; default 64 KiB
-	Config   uint32 `sync:"config,omitempty"`   // all fragments of CONFIG together; default 4 MiB, never above 64 MiB
-	Notes    uint16 `sync:"notes,omitempty"`    // NOTE frames in a conversation; default 256
-	Frames   uint16 `sync:"frames,omitempty"`   // frames of one side in a conversation; default 4096
-	Depth    uint8  `sync:"depth,omitempty"`    // nesting of lists and maps; default 32
+	Control uint32 `sync:"control,omitempty"` // HELLO, HELLO_ACK, CONFIG_OK, NOTE, EXEC, CANCEL; default 4 KiB
+	Error   uint32 `sync:"error,omitempty"`   // ERROR; default 32 KiB
+	// one fragment of CONFIG; default 32 KiB, which fits a packet of any socket buffer
+	Fragment uint32 `sync:"fragment,omitempty"`
+	Message  uint32 `sync:"message,omitempty"` // REQUEST, REPLY; default 64 KiB
+	Config   uint32 `sync:"config,omitempty"`  // all fragments of CONFIG together; default 4 MiB, never above 64 MiB
+	Notes    uint16 `sync:"notes,omitempty"`   // NOTE frames in a conversation; default 256
+	Frames   uint16 `sync:"frames,omitempty"`  // frames of one side in a conversation; default 4096
+	Depth    uint8  `sync:"depth,omitempty"`   // nesting of lists and maps; default 32
 }
 
 // Bounds that no negotiation moves.
@@ -24,12 +26,14 @@ const (
 
 // DefaultLimits are the limits of a zero Limits.
 func DefaultLimits() Limits {
-	return Limits{Control: 4 << 10, Error: 32 << 10, Fragment: 32 << 10, Message: 64 << 10, Config: 4 << 20, Notes: 256, Frames: 4096, Depth: 32}
+	return Limits{Control: 4 << 10, Error: 32 << 10, Fragment: 32 << 10, Message: 64 << 10, Config: 4 << 20, Notes: 256,
+		Frames: 4096, Depth: 32}
 }
 
 // floor is the least of each limit: below it HELLO or an error report could not be sent at all.
 func floorLimits() Limits {
-	return Limits{Control: 1 << 10, Error: 1 << 10, Fragment: 1 << 10, Message: 1 << 10, Config: 1 << 10, Notes: 1, Frames: 16, Depth: 4}
+	return Limits{Control: 1 << 10, Error: 1 << 10, Fragment: 1 << 10, Message: 1 << 10, Config: 1 << 10, Notes: 1,
+		Frames: 16, Depth: 4}
 }
 
 // WithDefaults is l with every zero field set to its default.
@@ -38,7 +42,8 @@ func (l Limits) WithDefaults() Limits {
 	return Limits{
 		Control: min(or(l.Control, d.Control), MaxFrame), Error: min(or(l.Error, d.Error), MaxFrame),
 		Fragment: min(or(l.Fragment, d.Fragment), MaxFrame), Message: min(or(l.Message, d.Message), MaxFrame),
-		Config: min(or(l.Config, d.Config), MaxConfig), Notes: or(l.Notes, d.Notes), Frames: or(l.Frames, d.Frames), Depth: or(l.Depth, d.Depth),
+		Config: min(or(l.Config, d.Config), MaxConfig), Notes: or(l.Notes, d.Notes), Frames: or(l.Frames, d.Frames),
+		Depth: or(l.Depth, d.Depth),
 	}
 }
 
@@ -46,8 +51,10 @@ func (l Limits) WithDefaults() Limits {
 func (l Limits) Meet(m Limits) Limits {
 	l, m = l.WithDefaults(), m.WithDefaults()
 	return Limits{
-		Control: min(l.Control, m.Control), Error: min(l.Error, m.Error), Fragment: min(l.Fragment, m.Fragment), Message: min(l.Message, m.Message),
-		Config: min(l.Config, m.Config), Notes: min(l.Notes, m.Notes), Frames: min(l.Frames, m.Frames), Depth: min(l.Depth, m.Depth),
+		Control: min(l.Control, m.Control), Error: min(l.Error, m.Error), Fragment: min(l.Fragment, m.Fragment),
+		Message: min(l.Message, m.Message),
+		Config:  min(l.Config, m.Config), Notes: min(l.Notes, m.Notes), Frames: min(l.Frames, m.Frames),
+		Depth: min(l.Depth, m.Depth),
 	}
 }
 
@@ -59,11 +66,14 @@ func (l Limits) Validate() error {
 		name      string
 		got, want uint32
 	}{
-		{"control", l.Control, f.Control}, {"error", l.Error, f.Error}, {"fragment", l.Fragment, f.Fragment}, {"message", l.Message, f.Message},
-		{"config", l.Config, f.Config}, {"notes", uint32(l.Notes), uint32(f.Notes)}, {"frames", uint32(l.Frames), uint32(f.Frames)}, {"depth", uint32(l.Depth), uint32(f.Depth)},
+		{"control", l.Control, f.Control}, {"error", l.Error, f.Error}, {"fragment", l.Fragment, f.Fragment},
+		{"message", l.Message, f.Message},
+		{"config", l.Config, f.Config}, {"notes", uint32(l.Notes), uint32(f.Notes)},
+		{"frames", uint32(l.Frames), uint32(f.Frames)}, {"depth", uint32(l.Depth), uint32(f.Depth)},
 	} {
 		if c.got < c.want {
-			return &ProtocolError{Code: CodeLimit, Text: "limit " + c.name + " of " + utoa(c.got) + " is below the least, " + utoa(c.want)}
+			return &ProtocolError{Code: CodeLimit, Text: "limit " + c.name + " of " + utoa(c.got) + " is below the least, " +
+				utoa(c.want)}
 		}
 	}
 	return nil
@@ -85,7 +95,8 @@ func (l Limits) Payload(k Kind) uint32 {
 // Check refuses a frame whose payload is over its limit, before anything of it is read or sent.
 func (l Limits) Check(h Header) error {
 	if most := l.Payload(h.Kind); h.Length > most {
-		return &ProtocolError{Code: CodeLimit, Text: h.Kind.String() + " of " + utoa(h.Length) + " bytes is over its limit of " + utoa(most)}
+		return &ProtocolError{Code: CodeLimit, Text: h.Kind.String() + " of " + utoa(h.Length) +
+			" bytes is over its limit of " + utoa(most)}
 	}
 	return nil
 }

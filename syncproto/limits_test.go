@@ -13,8 +13,10 @@ import (
 func anyLimits(t *rapid.T, label string) syncproto.Limits {
 	u := rapid.OneOf(rapid.Just(uint32(0)), rapid.Uint32(), rapid.Uint32Range(512, 5<<20))
 	return syncproto.Limits{
-		Control: u.Draw(t, label+"control"), Error: u.Draw(t, label+"error"), Fragment: u.Draw(t, label+"fragment"), Message: u.Draw(t, label+"message"),
-		Config: u.Draw(t, label+"config"), Notes: rapid.Uint16().Draw(t, label+"notes"), Frames: rapid.Uint16().Draw(t, label+"frames"), Depth: rapid.Uint8().Draw(t, label+"depth"),
+		Control: u.Draw(t, label+"control"), Error: u.Draw(t, label+"error"), Fragment: u.Draw(t, label+"fragment"),
+		Message: u.Draw(t, label+"message"),
+		Config:  u.Draw(t, label+"config"), Notes: rapid.Uint16().Draw(t, label+"notes"),
+		Frames: rapid.Uint16().Draw(t, label+"frames"), Depth: rapid.Uint8().Draw(t, label+"depth"),
 	}
 }
 
@@ -25,7 +27,8 @@ func TestLimitsMeetIsALowerBoundOfBoth(t *testing.T) {
 		if m != b.Meet(a) || m != m.Meet(a) || m != m.Meet(b) || m != m.WithDefaults() {
 			t.Fatalf("%+v and %+v meet in %+v", a, b, m)
 		}
-		for _, k := range []syncproto.Kind{syncproto.KindHello, syncproto.KindConfig, syncproto.KindRequest, syncproto.KindError} {
+		for _, k := range []syncproto.Kind{syncproto.KindHello, syncproto.KindConfig, syncproto.KindRequest,
+			syncproto.KindError} {
 			if p := m.Payload(k); p > a.WithDefaults().Payload(k) || p > b.WithDefaults().Payload(k) || p > syncproto.MaxFrame {
 				t.Fatalf("%v may carry %d", k, p)
 			}
@@ -43,7 +46,8 @@ func TestLimitsCheckAtTheEdge(t *testing.T) {
 			t.Errorf("%v at its limit: %v", k, err)
 		}
 		for _, n := range []uint32{l.Payload(k) + 1, math.MaxUint32} {
-			if err := l.Check(syncproto.Header{Kind: k, Length: n}); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeLimit}) {
+			if err := l.Check(syncproto.Header{Kind: k, Length: n}); !errors.Is(err,
+				&syncproto.ProtocolError{Code: syncproto.CodeLimit}) {
 				t.Errorf("%v of %d bytes: %v", k, n, err)
 			}
 		}

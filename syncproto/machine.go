@@ -5,13 +5,16 @@ import "strconv"
 // maxRows is the most requests that one phase may have.
 const maxRows = 32
 
-// Machine is one side's view of one conversation: what has passed, what may pass now, and how it ended. It does no I/O, has no clock, starts nothing and is
-// not safe for use by two goroutines at once. Both roles run the same code on the same tables; only the method tells who sends.
+// Machine is one side's view of one conversation: what has passed, what may pass now, and how it ended. It does no I/O,
+// has no clock, starts nothing and is not safe for use by two goroutines at once. Both roles run the same code on the
+// same tables; only the method tells who sends.
 //
-// Its caller asks before it sends (Send), before it reads a frame's payload (Admit) and once the payload is decoded (Receive), and tells it of the end
-// (EndOfFile, Fail). Every refusal is a *ProtocolError that says the state, what came and what could have come.
+// Its caller asks before it sends (Send), before it reads a frame's payload (Admit) and once the payload is decoded
+// (Receive), and tells it of the end (EndOfFile, Fail). Every refusal is a *ProtocolError that says the state, what
+// came and what could have come.
 //
-// A Machine is a plain value: a copy goes on separately, which is how the model check walks every interleaving of two of them.
+// A Machine is a plain value: a copy goes on separately, which is how the model check walks every interleaving of two
+// of them.
 type Machine struct {
 	role    Role
 	profile *Profile
@@ -36,7 +39,8 @@ type Machine struct {
 	answered   [maxRows]uint16 // and how often it was answered with its reply: a refusal is no answer
 }
 
-// NewMachine is a machine for one role of a conversation by a profile, under this side's own limits. It refuses a profile or limits that are not valid.
+// NewMachine is a machine for one role of a conversation by a profile, under this side's own limits. It refuses a
+// profile or limits that are not valid.
 func NewMachine(role Role, p *Profile, l Limits) (*Machine, error) {
 	if err := p.valid(); err != nil {
 		return nil, err
@@ -47,7 +51,8 @@ func NewMachine(role Role, p *Profile, l Limits) (*Machine, error) {
 	return &Machine{role: role, profile: p, limits: l.WithDefaults(), pending: -1}, nil
 }
 
-// Frame is what the machine must know of a frame. Size is the payload's length, Name the request's or reply's (empty for other kinds).
+// Frame is what the machine must know of a frame. Size is the payload's length, Name the request's or reply's (empty
+// for other kinds).
 type Frame struct {
 	Kind Kind
 	Name string
@@ -57,12 +62,13 @@ type Frame struct {
 	Fail bool // ERROR only: the answer to the pending request, not the end of the conversation
 }
 
-// Send decides whether this side may send f now. If so the frame counts as sent and its header is returned; if not, nothing has changed and nothing may
-// leave.
+// Send decides whether this side may send f now. If so the frame counts as sent and its header is returned; if not,
+// nothing has changed and nothing may leave.
 func (m *Machine) Send(f Frame) (Header, error) {
 	h := Header{Kind: f.Kind, NFDs: uint8(min(f.FDs, MaxFDs)), Seq: m.seq[m.role] + 1, Length: uint32(max(f.Size, 0))}
 	if f.FDs < 0 || f.FDs > MaxFDs || f.Size < 0 || int64(f.Size) > MaxConfig {
-		return Header{}, m.refuse(CodeLimit, m.role, f.Kind, strconv.Itoa(f.FDs)+" descriptors and "+strconv.Itoa(f.Size)+" bytes do not fit a frame")
+		return Header{}, m.refuse(CodeLimit, m.role, f.Kind, strconv.Itoa(f.FDs)+" descriptors and "+strconv.Itoa(f.Size)+
+			" bytes do not fit a frame")
 	}
 	if f.More {
 		h.Flags |= FlagMore
@@ -75,7 +81,8 @@ func (m *Machine) Send(f Frame) (Header, error) {
 		return Header{}, m.refuse(CodeState, m.role, f.Kind, "the conversation is over")
 	}
 	if f.Fail && (f.Kind != KindError || m.pending < 0) {
-		return Header{}, m.refuse(CodeState, m.role, f.Kind, "answers a request, but none is unanswered") // with Re zero it would end the conversation
+		// with Re zero it would end the conversation
+		return Header{}, m.refuse(CodeState, m.role, f.Kind, "answers a request, but none is unanswered")
 	}
 	next := *m
 	if err := next.admit(m.role, h); err != nil {
@@ -112,12 +119,13 @@ func (m *Machine) answers(f Frame) uint16 {
 	return 0
 }
 
-// Admit judges a frame of the peer by its header alone, before a byte of the payload is read or kept: order, limits, descriptors, and whether such a frame
-// may come now. It changes nothing. After an error the conversation is over and the caller says so with Fail.
+// Admit judges a frame of the peer by its header alone, before a byte of the payload is read or kept: order, limits,
+// descriptors, and whether such a frame may come now. It changes nothing. After an error the conversation is over and
+// the caller says so with Fail.
 func (m *Machine) Admit(h Header) error { return m.admit(m.role.Peer(), h) }
 
-// Receive takes in a frame of the peer whose payload is decoded; name is the request's or reply's. After an error the conversation is over and the caller
-// says so with Fail.
+// Receive takes in a frame of the peer whose payload is decoded; name is the request's or reply's. After an error the
+// conversation is over and the caller says so with Fail.
 func (m *Machine) Receive(h Header, name string) error {
 	sender := m.role.Peer()
 	if err := m.admit(sender, h); err != nil {
@@ -134,7 +142,8 @@ func (m *Machine) Receive(h Header, name string) error {
 // admit is the part of the judgement that needs no payload.
 func (m *Machine) admit(sender Role, h Header) error {
 	if h.Seq != m.seq[sender]+1 {
-		return m.refuse(CodeFrame, sender, h.Kind, "sequence number "+strconv.Itoa(int(h.Seq))+", want "+strconv.Itoa(int(m.seq[sender])+1))
+		return m.refuse(CodeFrame, sender, h.Kind, "sequence number "+strconv.Itoa(int(h.Seq))+", want "+
+			strconv.Itoa(int(m.seq[sender])+1))
 	}
 	if h.Seq > m.limits.Frames {
 		return m.refuse(CodeLimit, sender, h.Kind, "more than "+strconv.Itoa(int(m.limits.Frames))+" frames")
@@ -143,7 +152,9 @@ func (m *Machine) admit(sender Role, h Header) error {
 		return err
 	}
 	if !h.Kind.known() || m.state == Failed {
-		return nil // skippable (Header.check lets no other through), or over: what still comes is taken off the queue for the sake of an ERROR behind it
+		// skippable (Header.check lets no other through), or over: what still comes is taken off the queue for the sake of an
+		// ERROR behind it
+		return nil
 	}
 	if _, ok := m.rule(sender, h.Kind); !ok {
 		return m.refuse(CodeState, sender, h.Kind, "not in this state")
@@ -169,7 +180,8 @@ func (m *Machine) admitFDs(sender Role, h Header) error {
 		}
 	}
 	if h.NFDs > most {
-		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Itoa(int(h.NFDs))+" descriptors, at most "+strconv.Itoa(int(most))+" may come with it")
+		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Itoa(int(h.NFDs))+" descriptors, at most "+
+			strconv.Itoa(int(most))+" may come with it")
 	}
 	return nil
 }
@@ -255,13 +267,15 @@ func (m *Machine) stepConfig(sender Role, h Header) error {
 		return m.refuse(CodeState, sender, h.Kind, "HELLO offered more than one codec, so CONFIG comes after HELLO_ACK")
 	}
 	if m.configSeq == 0 && !m.profile.ConfigFDs.holds(int(h.NFDs)) {
-		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Itoa(int(h.NFDs))+" descriptors, want "+m.profile.ConfigFDs.String())
+		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Itoa(int(h.NFDs))+" descriptors, want "+
+			m.profile.ConfigFDs.String())
 	}
 	if h.More() && h.Length == 0 {
 		return m.refuse(CodeFrame, sender, h.Kind, "a fragment that is not the last is empty")
 	}
 	if m.config += h.Length; m.config > m.limits.Config {
-		return m.refuse(CodeLimit, sender, h.Kind, "configuration of "+utoa(m.config)+" bytes and more is over its limit of "+utoa(m.limits.Config))
+		return m.refuse(CodeLimit, sender, h.Kind, "configuration of "+utoa(m.config)+" bytes and more is over its limit of "+
+			utoa(m.limits.Config))
 	}
 	m.configSeq, m.configDone = h.Seq, !h.More()
 	return m.wantRe(sender, h, 0)
@@ -271,18 +285,23 @@ func (m *Machine) stepRequest(sender Role, h Header, name string) error {
 	ph := &m.profile.Phases[m.phase]
 	switch i := ph.row(name); {
 	case ph.Asker != sender:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+": the "+ph.Asker.String()+" asks in phase "+strconv.Quote(ph.Name))
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+": the "+ph.Asker.String()+" asks in phase "+
+			strconv.Quote(ph.Name))
 	case m.pending >= 0:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while "+strconv.Quote(m.row().Request)+" is unanswered")
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while "+strconv.Quote(m.row().Request)+
+			" is unanswered")
 	case i < 0:
 		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" is not among "+ph.requests())
 	case ph.Rows[i].Max != 0 && m.counts[i] >= ph.Rows[i].Max:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" more than "+strconv.Itoa(int(ph.Rows[i].Max))+" times")
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" more than "+strconv.Itoa(int(ph.Rows[i].Max))+
+			" times")
 	case !ph.Rows[i].RequestFDs.holds(int(h.NFDs)):
-		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Quote(name)+" with "+strconv.Itoa(int(h.NFDs))+" descriptors, want "+ph.Rows[i].RequestFDs.String())
+		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Quote(name)+" with "+strconv.Itoa(int(h.NFDs))+
+			" descriptors, want "+ph.Rows[i].RequestFDs.String())
 	default:
 		if missing := m.missing(i); ph.Rows[i].Next != "" && missing != "" {
-			return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" leaves the phase, but "+strconv.Quote(missing)+" is required first")
+			return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" leaves the phase, but "+strconv.Quote(missing)+
+				" is required first")
 		}
 		m.counts[i]++
 		m.pending, m.pendingSeq = int8(i), h.Seq
@@ -290,7 +309,8 @@ func (m *Machine) stepRequest(sender Role, h Header, name string) error {
 	}
 }
 
-// missing is the first required row of the phase that was not answered often enough, but for the row except; empty if there is none.
+// missing is the first required row of the phase that was not answered often enough, but for the row except; empty if
+// there is none.
 func (m *Machine) missing(except int) string {
 	for i, r := range m.profile.Phases[m.phase].Rows {
 		if i != except && m.answered[i] < r.Min {
@@ -308,7 +328,8 @@ func (m *Machine) stepReply(sender Role, h Header, name string) error {
 	case name != m.row().Reply:
 		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+", want "+strconv.Quote(m.row().Reply))
 	case !m.row().ReplyFDs.holds(int(h.NFDs)):
-		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Quote(name)+" with "+strconv.Itoa(int(h.NFDs))+" descriptors, want "+m.row().ReplyFDs.String())
+		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Quote(name)+" with "+strconv.Itoa(int(h.NFDs))+
+			" descriptors, want "+m.row().ReplyFDs.String())
 	}
 	if err := m.wantRe(sender, h, m.pendingSeq); err != nil {
 		return err
@@ -327,7 +348,8 @@ func (m *Machine) stepError(sender Role, h Header, to State) (State, error) {
 		return to, nil
 	}
 	if m.state != Configured || m.pending < 0 || h.Re != m.pendingSeq || sender == m.profile.Phases[m.phase].Asker {
-		return to, m.refuse(CodeFrame, sender, h.Kind, "answers frame "+strconv.Itoa(int(h.Re))+", which is no open request of the other side")
+		return to, m.refuse(CodeFrame, sender, h.Kind, "answers frame "+strconv.Itoa(int(h.Re))+
+			", which is no open request of the other side")
 	}
 	m.pending = -1
 	return Configured, nil
@@ -346,8 +368,8 @@ func (m *Machine) stepExec(sender Role, h Header) error {
 	return m.wantRe(sender, h, 0)
 }
 
-// Known is name as the profile spells it, if it is a request of the present phase or the answer to the pending one, and empty otherwise: a decoder then need not make a string of
-// its own.
+// Known is name as the profile spells it, if it is a request of the present phase or the answer to the pending one, and
+// empty otherwise: a decoder then need not make a string of its own.
 func (m *Machine) Known(name []byte) string {
 	if m.state != Configured {
 		return ""

@@ -203,30 +203,42 @@ func TestMachineRefuses(t *testing.T) {
 		{"no name", nil, req("", 0), syncproto.CodeState, `"" is not among the requests of phase "setup": "mount" "`},
 		{"unknown name", nil, req("procReady", 0), syncproto.CodeState, `"procReady" is not among`},
 		{"a name of other case", nil, req("Ready", 0), syncproto.CodeState, `"Ready" is not among`},
-		{"the parent asks", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}}, syncproto.CodeState, "the child asks in phase"},
-		{"two requests at once", []sent{req("ready", 0)}, req("hooks", 0), syncproto.CodeState, `"hooks" while "ready" is unanswered`},
-		{"hooks twice", []sent{req("hooks", 0), rep("hooksDone", 0)}, req("hooks", 0), syncproto.CodeState, `"hooks" more than 1 times`},
-		{"console without its descriptor", nil, req("console", 0), syncproto.CodeDescriptors, `"console" with 0 descriptors, want 1`},
+		{"the parent asks", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}},
+			syncproto.CodeState, "the child asks in phase"},
+		{"two requests at once", []sent{req("ready", 0)}, req("hooks", 0), syncproto.CodeState,
+			`"hooks" while "ready" is unanswered`},
+		{"hooks twice", []sent{req("hooks", 0), rep("hooksDone", 0)}, req("hooks", 0), syncproto.CodeState,
+			`"hooks" more than 1 times`},
+		{"console without its descriptor", nil, req("console", 0), syncproto.CodeDescriptors,
+			`"console" with 0 descriptors, want 1`},
 		{"console with two", nil, req("console", 2), syncproto.CodeDescriptors, "2 descriptors, at most 1"},
 		{"ready with one", nil, req("ready", 1), syncproto.CodeDescriptors, `"ready" with 1 descriptors, want 0`},
 		{"a reply to nothing", nil, rep("run", 0), syncproto.CodeState, `"run" without a request`},
 		{"the wrong reply", []sent{req("ready", 0)}, rep("hooksDone", 0), syncproto.CodeState, `"hooksDone", want "run"`},
-		{"mounted without a descriptor", []sent{req("mount", 0)}, rep("mounted", 0), syncproto.CodeDescriptors, `"mounted" with 0 descriptors, want 1`},
+		{"mounted without a descriptor", []sent{req("mount", 0)}, rep("mounted", 0), syncproto.CodeDescriptors,
+			`"mounted" with 0 descriptors, want 1`},
 		{"seccomp before run", nil, req("seccomp", 0), syncproto.CodeState, `"seccomp" is not among`},
 		{"EXEC before run", nil, exec, syncproto.CodeState, `phase "setup" does not commit`},
-		{"EXEC with a request open", append(readyRun[:2:2], req("seccomp", 0)), exec, syncproto.CodeState, `"seccomp" is unanswered`},
-		{"CONFIG again", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindConfig, Size: 1}}, syncproto.CodeState, "not in this state"},
-		{"an ERROR that answers nothing", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindError, Fail: true}}, syncproto.CodeState, "answers a request, but none is unanswered"},
-		{"too large", nil, sent{child, syncproto.Frame{Kind: syncproto.KindNote, Size: 4097}}, syncproto.CodeLimit, "NOTE of 4097 bytes is over its limit of 4096"},
+		{"EXEC with a request open", append(readyRun[:2:2], req("seccomp", 0)), exec, syncproto.CodeState,
+			`"seccomp" is unanswered`},
+		{"CONFIG again", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindConfig, Size: 1}}, syncproto.CodeState,
+			"not in this state"},
+		{"an ERROR that answers nothing", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindError, Fail: true}},
+			syncproto.CodeState, "answers a request, but none is unanswered"},
+		{"too large", nil, sent{child, syncproto.Frame{Kind: syncproto.KindNote, Size: 4097}}, syncproto.CodeLimit,
+			"NOTE of 4097 bytes is over its limit of 4096"},
 		{"254 descriptors", nil, req("console", 254), syncproto.CodeLimit, "254 descriptors"},
-		{"a negative size", nil, sent{child, syncproto.Frame{Kind: syncproto.KindNote, Size: -1}}, syncproto.CodeLimit, "-1 bytes"},
-		{"after an ERROR", []sent{{child, syncproto.Frame{Kind: syncproto.KindError}}}, sent{parent, syncproto.Frame{Kind: syncproto.KindCancel}}, syncproto.CodeState, "the conversation is over"},
+		{"a negative size", nil, sent{child, syncproto.Frame{Kind: syncproto.KindNote, Size: -1}}, syncproto.CodeLimit,
+			"-1 bytes"},
+		{"after an ERROR", []sent{{child, syncproto.Frame{Kind: syncproto.KindError}}},
+			sent{parent, syncproto.Frame{Kind: syncproto.KindCancel}}, syncproto.CodeState, "the conversation is over"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBoth(t, container.InitProfile())
 			b.play(t, opening, tt.after)
 			err := b.pass(tt.f.from, tt.f.f)
-			if !errors.Is(err, &syncproto.ProtocolError{Code: tt.code}) || !strings.Contains(err.Error(), tt.text) || strings.Contains(err.Error(), "sent but") {
+			if !errors.Is(err, &syncproto.ProtocolError{Code: tt.code}) || !strings.Contains(err.Error(), tt.text) ||
+				strings.Contains(err.Error(), "sent but") {
 				t.Errorf("got %v, want code %s and %q", err, tt.code, tt.text)
 			}
 		})
@@ -268,15 +280,19 @@ func TestConfigIsBounded(t *testing.T) {
 	for range 128 {
 		b.play(t, []sent{full})
 	}
-	if err := b.pass(parent, sent{f: syncproto.Frame{Kind: syncproto.KindConfig, Size: 1}}.f); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeLimit}) {
+	if err := b.pass(parent, sent{f: syncproto.Frame{Kind: syncproto.KindConfig, Size: 1}}.f); !errors.Is(err,
+		&syncproto.ProtocolError{Code: syncproto.CodeLimit}) {
 		t.Error(err)
 	}
-	b.play(t, []sent{{parent, syncproto.Frame{Kind: syncproto.KindConfig}}, {child, syncproto.Frame{Kind: syncproto.KindConfigOK}}})
+	b.play(t, []sent{{parent, syncproto.Frame{Kind: syncproto.KindConfig}},
+		{child, syncproto.Frame{Kind: syncproto.KindConfigOK}}})
 	b = at(t, syncproto.Agreed)
-	if err := b.pass(child, syncproto.Frame{Kind: syncproto.KindConfigOK}); err == nil || !strings.Contains(err.Error(), "CONFIG is not complete") {
+	if err := b.pass(child, syncproto.Frame{Kind: syncproto.KindConfigOK}); err == nil ||
+		!strings.Contains(err.Error(), "CONFIG is not complete") {
 		t.Error(err)
 	}
-	if err := b.pass(parent, syncproto.Frame{Kind: syncproto.KindConfig, More: true}); err == nil || !strings.Contains(err.Error(), "is empty") {
+	if err := b.pass(parent, syncproto.Frame{Kind: syncproto.KindConfig, More: true}); err == nil ||
+		!strings.Contains(err.Error(), "is empty") {
 		t.Error(err)
 	}
 }
@@ -284,7 +300,8 @@ func TestConfigIsBounded(t *testing.T) {
 func TestConfigWaitsForTheAgreementAboutACodec(t *testing.T) {
 	b := at(t, syncproto.Greeted)
 	b.m[parent].Offer(2)
-	if err := b.pass(parent, syncproto.Frame{Kind: syncproto.KindConfig}); err == nil || !strings.Contains(err.Error(), "more than one codec") {
+	if err := b.pass(parent, syncproto.Frame{Kind: syncproto.KindConfig}); err == nil ||
+		!strings.Contains(err.Error(), "more than one codec") {
 		t.Error(err)
 	}
 	b.m[parent].Offer(1)
@@ -304,7 +321,8 @@ func TestNotesAndFramesAreCounted(t *testing.T) {
 	}
 	b = newBoth(t, container.InitProfile())
 	b.play(t, opening)
-	mount := []sent{{child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "mount"}}, {parent, syncproto.Frame{Kind: syncproto.KindReply, Name: "mounted", FDs: 1}}}
+	mount := []sent{{child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "mount"}},
+		{parent, syncproto.Frame{Kind: syncproto.KindReply, Name: "mounted", FDs: 1}}}
 	for range 4096 - 3 {
 		b.play(t, mount)
 	}
@@ -323,7 +341,8 @@ func TestNarrowing(t *testing.T) {
 		}
 	}
 	b.play(t, opening)
-	if err := b.pass(child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}); err == nil || !strings.Contains(err.Error(), `"hooks" is required first`) {
+	if err := b.pass(child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}); err == nil ||
+		!strings.Contains(err.Error(), `"hooks" is required first`) {
 		t.Error(err)
 	}
 	if err := b.pass(child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "console", FDs: 1}); err == nil {
@@ -338,7 +357,8 @@ func TestNarrowing(t *testing.T) {
 
 func TestRefusedRequestLeavesTheConversationOpen(t *testing.T) {
 	b := newBoth(t, container.InitProfile())
-	b.play(t, opening, []sent{{child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "mount"}}, {parent, syncproto.Frame{Kind: syncproto.KindError, Fail: true, Size: 1}}}, readyRun)
+	b.play(t, opening, []sent{{child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "mount"}},
+		{parent, syncproto.Frame{Kind: syncproto.KindError, Fail: true, Size: 1}}}, readyRun)
 	if err := b.pass(parent, syncproto.Frame{Kind: syncproto.KindError, Fail: true}); err == nil {
 		t.Error("an answer to a request that was answered")
 	}
@@ -374,7 +394,8 @@ func TestGreetings(t *testing.T) {
 	} {
 		bad := h
 		tt.edit(&bad)
-		if _, err := bad.Answer(p, []string{"json"}, syncproto.Limits{}, 7); !errors.Is(err, &syncproto.ProtocolError{Code: tt.code}) {
+		if _, err := bad.Answer(p, []string{"json"}, syncproto.Limits{}, 7); !errors.Is(err,
+			&syncproto.ProtocolError{Code: tt.code}) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -4,13 +4,14 @@ import "strconv"
 
 // Hello is the parent's greeting, the body of HELLO.
 type Hello struct {
-	MinVersion int      `sync:"min"`               // the lowest version that the parent speaks
-	MaxVersion int      `sync:"max"`               // and the highest
-	Codecs     []string `sync:"codecs"`            // in order of preference; with one alone CONFIG may follow without waiting
-	Profile    string   `sync:"profile"`           // its name
-	Hash       string   `sync:"hash"`              // of the whole profile, not narrowed, in 16 hexadecimal digits
-	Limits     Limits   `sync:"limits"`            // the parent's own
-	Session    string   `sync:"session,omitempty"` // an identifier for logs, the parent's choice
+	MinVersion int `sync:"min"` // the lowest version that the parent speaks
+	MaxVersion int `sync:"max"` // and the highest
+	// in order of preference; with one alone CONFIG may follow without waiting
+	Codecs  []string `sync:"codecs"`
+	Profile string   `sync:"profile"`           // its name
+	Hash    string   `sync:"hash"`              // of the whole profile, not narrowed, in 16 hexadecimal digits
+	Limits  Limits   `sync:"limits"`            // the parent's own
+	Session string   `sync:"session,omitempty"` // an identifier for logs, the parent's choice
 }
 
 // HelloAck is what the child chose, the body of HELLO_ACK.
@@ -59,13 +60,14 @@ func Greeting(p *Profile, codecs []string, l Limits, session string) Hello {
 		Limits: l.WithDefaults(), Session: session}
 }
 
-// Answer is the child's answer to a greeting, given the profile, the codecs and the limits that it has itself. It refuses, with words for both sides, where there is
-// no common version or codec, the profile is another one, or the limits leave no
-// room for a conversation.
+// Answer is the child's answer to a greeting, given the profile, the codecs and the limits that it has itself. It
+// refuses, with words for both sides, where there is no common version or codec, the profile is another one, or the
+// limits leave no room for a conversation.
 func (h Hello) Answer(p *Profile, codecs []string, l Limits, pid int) (HelloAck, error) {
 	if h.MinVersion > Version || h.MaxVersion < Version {
 		return HelloAck{}, &ProtocolError{Code: CodeVersion, Sender: Parent, Kind: KindHello,
-			Text: "versions " + strconv.Itoa(h.MinVersion) + " to " + strconv.Itoa(h.MaxVersion) + " do not hold " + strconv.Itoa(Version)}
+			Text: "versions " + strconv.Itoa(h.MinVersion) + " to " + strconv.Itoa(h.MaxVersion) + " do not hold " +
+				strconv.Itoa(Version)}
 	}
 	if h.Profile != p.Name || h.Hash != p.fingerprint() {
 		return HelloAck{}, &ProtocolError{Code: CodeProfile, Sender: Parent, Kind: KindHello,
@@ -92,7 +94,8 @@ func (h Hello) Check(a HelloAck) error {
 	}
 	if a.Version < h.MinVersion || a.Version > h.MaxVersion || !offered || a.Limits.Meet(h.Limits) != a.Limits {
 		return &ProtocolError{Code: CodeVersion, Sender: Child, Kind: KindHelloAck,
-			Text: "version " + strconv.Itoa(a.Version) + ", codec " + strconv.Quote(a.Codec) + " and its limits do not follow from the greeting"}
+			Text: "version " + strconv.Itoa(a.Version) + ", codec " + strconv.Quote(a.Codec) +
+				" and its limits do not follow from the greeting"}
 	}
 	return nil
 }

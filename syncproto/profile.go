@@ -25,9 +25,10 @@ func (r Role) String() string {
 // Peer is the other role.
 func (r Role) Peer() Role { return r ^ 1 }
 
-// Profile declares a conversation: what may be said after CONFIG, by whom, when, how often, with how many descriptors, and what the answer is called.
-// Both roles run it, docs/protocol.md is drawn from it, and a hash of it stands in HELLO so that two programs with different tables find out at once.
-// A Profile is data; it is not changed once a conversation uses it, for what is worked out of it then is kept.
+// Profile declares a conversation: what may be said after CONFIG, by whom, when, how often, with how many descriptors,
+// and what the answer is called. Both roles run it, docs/protocol.md is drawn from it, and a hash of it stands in HELLO
+// so that two programs with different tables find out at once. A Profile is data; it is not changed once a conversation
+// uses it, for what is worked out of it then is kept.
 type Profile struct {
 	Name      string  // names of profiles, phases, requests and replies: 1 to 32 of a-z A-Z 0-9 . _ -
 	Doc       string  // one sentence for people; not part of the hash
@@ -35,8 +36,8 @@ type Profile struct {
 	Phases    []Phase // the first one is entered with CONFIG_OK
 }
 
-// Phase is a stretch of the conversation in which one side asks and the other answers. That exactly one side may speak first is why no two requests can
-// cross, and why there is no deadlock to find.
+// Phase is a stretch of the conversation in which one side asks and the other answers. That exactly one side may speak
+// first is why no two requests can cross, and why there is no deadlock to find.
 type Phase struct {
 	Name   string
 	Asker  Role
@@ -46,9 +47,11 @@ type Phase struct {
 
 // Row is one request and its answer.
 type Row struct {
-	Request    string
-	Reply      string
-	Min, Max   uint16  // how often: Min is checked when the phase is left, and a refusal does not count for it; Max when the request is made; Max zero is no limit but that of frames
+	Request string
+	Reply   string
+	// how often: Min is checked when the phase is left, and a refusal does not count for it; Max when the request is made;
+	// Max zero is no limit but that of frames
+	Min, Max   uint16
 	RequestFDs FDCount // descriptors that ride with the request
 	ReplyFDs   FDCount // and with the reply
 	Next       string  // the phase entered with the reply; empty: the same
@@ -68,15 +71,16 @@ func (c FDCount) String() string {
 
 func (c FDCount) holds(n int) bool { return n >= int(c.Min) && n <= int(c.Max) }
 
-// Hash is a fingerprint of everything in the profile but its Docs: FNV-1a, 64 bits, over the rows as text. It finds skew between two versions of a program;
-// it is no defence against a peer that lies.
+// Hash is a fingerprint of everything in the profile but its Docs: FNV-1a, 64 bits, over the rows as text. It finds
+// skew between two versions of a program; it is no defence against a peer that lies.
 func (p *Profile) Hash() uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write(p.Canonical())
 	return h.Sum64()
 }
 
-// Canonical is the profile as text, one line a phase and a row, the form that Hash is taken of (docs/protocol.md, "Profiles").
+// Canonical is the profile as text, one line a phase and a row, the form that Hash is taken of (docs/protocol.md,
+// "Profiles").
 func (p *Profile) Canonical() []byte {
 	b := append([]byte("profile "), p.Name...)
 	b = append(append(append(b, ' '), p.ConfigFDs.String()...), '\n')
@@ -87,7 +91,8 @@ func (p *Profile) Canonical() []byte {
 		}
 		b = append(b, '\n')
 		for _, r := range ph.Rows {
-			for i, s := range [...]string{"row", r.Request, r.Reply, strconv.Itoa(int(r.Min)), strconv.Itoa(int(r.Max)), r.RequestFDs.String(), r.ReplyFDs.String(), r.Next} {
+			for i, s := range [...]string{"row", r.Request, r.Reply, strconv.Itoa(int(r.Min)), strconv.Itoa(int(r.Max)),
+				r.RequestFDs.String(), r.ReplyFDs.String(), r.Next} {
 				if i > 0 {
 					b = append(b, ' ')
 				}
@@ -117,9 +122,10 @@ func (ph *Phase) row(request string) int {
 	return -1
 }
 
-// Validate refuses a profile that cannot be run, and says which phase and row is wrong: names that are missing, malformed or used twice, a Next that does
-// not exist, a Min above its Max, more descriptors than a message can carry, a phase or a row that cannot be reached, a phase from which EXEC cannot be reached
-// (both sides would wait for ever), and one that commits while the parent asks (a request of the parent could cross EXEC).
+// Validate refuses a profile that cannot be run, and says which phase and row is wrong: names that are missing,
+// malformed or used twice, a Next that does not exist, a Min above its Max, more descriptors than a message can carry,
+// a phase or a row that cannot be reached, a phase from which EXEC cannot be reached (both sides would wait for ever),
+// and one that commits while the parent asks (a request of the parent could cross EXEC).
 func (p *Profile) Validate() error {
 	if !validName(p.Name) {
 		return p.wrong("", "", "name "+strconv.Quote(p.Name)+" is not 1 to 32 of a-z A-Z 0-9 . _ -")
@@ -158,7 +164,8 @@ func (p *Profile) validatePhase(i int) error {
 			return p.wrong(ph.Name, r.Request, "the reply's name "+strconv.Quote(r.Reply)+" is malformed")
 		case r.Max != 0 && r.Min > r.Max:
 			return p.wrong(ph.Name, r.Request, "at least "+strconv.Itoa(int(r.Min))+" times, at most "+strconv.Itoa(int(r.Max)))
-		case r.RequestFDs.Min > r.RequestFDs.Max || r.ReplyFDs.Min > r.ReplyFDs.Max || max(r.RequestFDs.Max, r.ReplyFDs.Max) > MaxFDs:
+		case r.RequestFDs.Min > r.RequestFDs.Max || r.ReplyFDs.Min > r.ReplyFDs.Max ||
+			max(r.RequestFDs.Max, r.ReplyFDs.Max) > MaxFDs:
 			return p.wrong(ph.Name, r.Request, "descriptors: "+r.RequestFDs.String()+" and "+r.ReplyFDs.String())
 		case r.Next != "" && p.phase(r.Next) < 0:
 			return p.wrong(ph.Name, r.Request, "leads to the phase "+strconv.Quote(r.Next)+", which does not exist")
@@ -206,7 +213,8 @@ func (p *Profile) validatePaths() error {
 	return nil
 }
 
-// validateExits refuses what a required row that leaves the phase makes impossible: the phase can be left by that row alone.
+// validateExits refuses what a required row that leaves the phase makes impossible: the phase can be left by that row
+// alone.
 func (p *Profile) validateExits(i int) error {
 	ph := &p.Phases[i]
 	required := -1
@@ -221,11 +229,13 @@ func (p *Profile) validateExits(i int) error {
 	}
 	for j, r := range ph.Rows {
 		if r.Next != "" && j != required {
-			return p.wrong(ph.Name, r.Request, "can never be made: it leaves the phase, and so does "+strconv.Quote(ph.Rows[required].Request)+", which is required first")
+			return p.wrong(ph.Name, r.Request, "can never be made: it leaves the phase, and so does "+
+				strconv.Quote(ph.Rows[required].Request)+", which is required first")
 		}
 	}
 	if ph.Commit {
-		return p.wrong(ph.Name, ph.Rows[required].Request, "is required and leaves the phase, so EXEC can never be said in it")
+		return p.wrong(ph.Name, ph.Rows[required].Request,
+			"is required and leaves the phase, so EXEC can never be said in it")
 	}
 	return nil
 }

@@ -25,7 +25,8 @@ func small() *syncproto.Profile {
 }
 
 func TestProfilesOfContainersAreValid(t *testing.T) {
-	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), container.StartProfile(), small()} {
+	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), container.StartProfile(),
+		small()} {
 		if err := p.Validate(); err != nil {
 			t.Error(err)
 		}
@@ -33,7 +34,8 @@ func TestProfilesOfContainersAreValid(t *testing.T) {
 }
 
 func TestProfileValidateRefuses(t *testing.T) {
-	one, two := func(p *syncproto.Profile) *syncproto.Phase { return &p.Phases[0] }, func(p *syncproto.Profile) *syncproto.Phase { return &p.Phases[1] }
+	one, two := func(p *syncproto.Profile) *syncproto.Phase { return &p.Phases[0] },
+		func(p *syncproto.Profile) *syncproto.Phase { return &p.Phases[1] }
 	for _, tt := range []struct {
 		want string
 		edit func(*syncproto.Profile)
@@ -45,33 +47,47 @@ func TestProfileValidateRefuses(t *testing.T) {
 		{`wants 1 to 32 phases, has 33`, func(p *syncproto.Profile) { p.Phases = make([]syncproto.Phase, 33) }},
 		{`CONFIG with 2..1 descriptors`, func(p *syncproto.Profile) { p.ConfigFDs = syncproto.FDCount{Min: 2, Max: 1} }},
 		{`CONFIG with 0..254 descriptors`, func(p *syncproto.Profile) { p.ConfigFDs = syncproto.FDCount{Max: 254} }},
-		{`phase "one": its name is malformed or used twice`, func(p *syncproto.Profile) { two(p).Name, one(p).Rows[1].Next = "one", "one" }},
-		{`phase "tw\n": its name is malformed`, func(p *syncproto.Profile) { two(p).Name, one(p).Rows[1].Next = "tw\n", "tw\n" }},
+		{`phase "one": its name is malformed or used twice`, func(p *syncproto.Profile) {
+			two(p).Name,
+				one(p).Rows[1].Next = "one", "one"
+		}},
+		{`phase "tw\n": its name is malformed`, func(p *syncproto.Profile) {
+			two(p).Name, one(p).Rows[1].Next = "tw\n",
+				"tw\n"
+		}},
 		{`phase "one": commits, so the child asks`, func(p *syncproto.Profile) { one(p).Commit = true }},
 		{`phase "two": more than 32 rows`, func(p *syncproto.Profile) { two(p).Rows = make([]syncproto.Row, 33) }},
-		{`request "ask": the request's name is malformed or used twice`, func(p *syncproto.Profile) { one(p).Rows[1].Request = "ask" }},
+		{`request "ask": the request's name is malformed or used twice`,
+			func(p *syncproto.Profile) { one(p).Rows[1].Request = "ask" }},
 		{`request "ask": the reply's name "" is malformed`, func(p *syncproto.Profile) { one(p).Rows[0].Reply = "" }},
-		{`request "ask": at least 3 times, at most 2`, func(p *syncproto.Profile) { one(p).Rows[0].Min, one(p).Rows[0].Max = 3, 2 }},
+		{`request "ask": at least 3 times, at most 2`, func(p *syncproto.Profile) {
+			one(p).Rows[0].Min,
+				one(p).Rows[0].Max = 3, 2
+		}},
 		{`request "ask": descriptors: 1..0 and 0`, func(p *syncproto.Profile) { one(p).Rows[0].RequestFDs.Min = 1 }},
 		{`request "ask": descriptors: 0 and 0..254`, func(p *syncproto.Profile) { one(p).Rows[0].ReplyFDs.Max = 254 }},
-		{`request "go": leads to the phase "three", which does not exist`, func(p *syncproto.Profile) { one(p).Rows[1].Next = "three" }},
+		{`request "go": leads to the phase "three", which does not exist`,
+			func(p *syncproto.Profile) { one(p).Rows[1].Next = "three" }},
 		{`request "go": leaves the phase, so it is made at most once`, func(p *syncproto.Profile) { one(p).Rows[1].Max = 2 }},
 		{`phase "three": cannot be reached`, func(p *syncproto.Profile) {
 			p.Phases = append(p.Phases, syncproto.Phase{Name: "three", Asker: child, Commit: true})
 		}},
 		{`EXEC cannot be reached from it`, func(p *syncproto.Profile) { two(p).Commit = false }},
 		{`phase "three": EXEC cannot be reached from it: its rows lead "loop" to "three"`, func(p *syncproto.Profile) {
-			p.Phases = append(p.Phases, syncproto.Phase{Name: "three", Asker: child, Rows: []syncproto.Row{row("loop", "three")}})
+			p.Phases = append(p.Phases, syncproto.Phase{Name: "three", Asker: child,
+				Rows: []syncproto.Row{row("loop", "three")}})
 			two(p).Rows = append(two(p).Rows, row("trap", "three"))
 		}},
-		{`request "go": can never be made: it leaves the phase, and so does "ask", which is required first`, func(p *syncproto.Profile) {
-			one(p).Rows[0] = syncproto.Row{Request: "ask", Reply: "done", Min: 1, Max: 1, Next: "two"}
-		}},
+		{`request "go": can never be made: it leaves the phase, and so does "ask", which is required first`,
+			func(p *syncproto.Profile) {
+				one(p).Rows[0] = syncproto.Row{Request: "ask", Reply: "done", Min: 1, Max: 1, Next: "two"}
+			}},
 		{`request "go": can never be made`, func(p *syncproto.Profile) {
 			one(p).Rows[0] = syncproto.Row{Request: "ask", Reply: "done", Min: 1, Max: 1, Next: "two"}
 			one(p).Rows[1].Min = 1
 		}},
-		{`request "back": is required and leaves the phase, so EXEC can never be said`, func(p *syncproto.Profile) { two(p).Rows[1].Min = 1 }},
+		{`request "back": is required and leaves the phase, so EXEC can never be said`,
+			func(p *syncproto.Profile) { two(p).Rows[1].Min = 1 }},
 	} {
 		p := small()
 		tt.edit(p)

@@ -32,18 +32,23 @@ func TestRefusalDoesNotSatisfyARequiredRow(t *testing.T) {
 		from, to *syncproto.Machine
 		f        syncproto.Frame
 	}{
-		{parent, child, syncproto.Frame{Kind: syncproto.KindHello, Size: 1}}, {child, parent, syncproto.Frame{Kind: syncproto.KindHelloAck, Size: 1}}, {parent, child, syncproto.Frame{Kind: syncproto.KindConfig, Size: 1}},
-		{child, parent, syncproto.Frame{Kind: syncproto.KindConfigOK, Size: 1}}, {child, parent, syncproto.Frame{Kind: syncproto.KindRequest, Name: "hooks", Size: 1}},
+		{parent, child, syncproto.Frame{Kind: syncproto.KindHello, Size: 1}},
+		{child, parent, syncproto.Frame{Kind: syncproto.KindHelloAck, Size: 1}},
+		{parent, child, syncproto.Frame{Kind: syncproto.KindConfig, Size: 1}},
+		{child, parent, syncproto.Frame{Kind: syncproto.KindConfigOK, Size: 1}},
+		{child, parent, syncproto.Frame{Kind: syncproto.KindRequest, Name: "hooks", Size: 1}},
 		{parent, child, syncproto.Frame{Kind: syncproto.KindError, Fail: true, Size: 1}},
 	} {
 		if err := pass(step.from, step.to, step.f); err != nil {
 			t.Fatal(step.f.Kind, err)
 		}
 	}
-	if _, err := child.Send(syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeState}) {
+	if _, err := child.Send(syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}); !errors.Is(err,
+		&syncproto.ProtocolError{Code: syncproto.CodeState}) {
 		t.Errorf("ready after refused hooks: %v", err)
 	}
-	if _, err := child.Send(syncproto.Frame{Kind: syncproto.KindRequest, Name: "hooks"}); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeState}) {
+	if _, err := child.Send(syncproto.Frame{Kind: syncproto.KindRequest, Name: "hooks"}); !errors.Is(err,
+		&syncproto.ProtocolError{Code: syncproto.CodeState}) {
 		t.Errorf("hooks once more than at most once: %v", err)
 	}
 }

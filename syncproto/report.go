@@ -1,7 +1,7 @@
 package syncproto
 
-// Report is the body of ERROR: an error of one side in a form that the other can judge, print and search with errors.Is, whatever language each is written in.
-// Package remote makes one of a Go error and a Go error of one.
+// Report is the body of ERROR: an error of one side in a form that the other can judge, print and search with
+// errors.Is, whatever language each is written in. Package remote makes one of a Go error and a Go error of one.
 type Report struct {
 	Code     Code         `sync:"code"`
 	Role     string       `sync:"role"`               // "parent" or "child"
@@ -16,15 +16,18 @@ type Report struct {
 
 // ReportNode is one error of the tree.
 type ReportNode struct {
-	Parent    int    `sync:"parent,omitempty"`    // number of the node that wraps this one, counted from one; zero for the root
-	Type      string `sync:"type"`                // NodeText and so on; a reader treats a type that it does not know as NodeText
-	From      string `sync:"from,omitempty"`      // NodeRemote: whose report it was, "parent" or "child"
-	Text      string `sync:"text,omitempty"`      // the node's own words, without those of the nodes below it
-	Whole     bool   `sync:"whole,omitempty"`     // Text holds the words of the nodes below as well
-	Stage     string `sync:"stage,omitempty"`     // NodeStep: the step of the set-up, such as "mount"
-	Op        string `sync:"op,omitempty"`        // the operation, such as "open" or "mount_setattr"
-	Path      string `sync:"path,omitempty"`      // what it was done to
-	Errno     string `sync:"errno,omitempty"`     // NodeErrno: its name, such as "ENOENT": numbers differ between architectures, names do not
+	// number of the node that wraps this one, counted from one; zero for the root
+	Parent int `sync:"parent,omitempty"`
+	// NodeText and so on; a reader treats a type that it does not know as NodeText
+	Type  string `sync:"type"`
+	From  string `sync:"from,omitempty"`  // NodeRemote: whose report it was, "parent" or "child"
+	Text  string `sync:"text,omitempty"`  // the node's own words, without those of the nodes below it
+	Whole bool   `sync:"whole,omitempty"` // Text holds the words of the nodes below as well
+	Stage string `sync:"stage,omitempty"` // NodeStep: the step of the set-up, such as "mount"
+	Op    string `sync:"op,omitempty"`    // the operation, such as "open" or "mount_setattr"
+	Path  string `sync:"path,omitempty"`  // what it was done to
+	// NodeErrno: its name, such as "ENOENT": numbers differ between architectures, names do not
+	Errno     string `sync:"errno,omitempty"`
 	Sentinel  string `sync:"sentinel,omitempty"`  // NodeSentinel: a name that both sides have registered
 	Truncated bool   `sync:"truncated,omitempty"` // Text or Path was cut, or a node below was left out
 }

@@ -26,8 +26,8 @@ func (s State) String() string {
 	return "state " + strconv.Itoa(int(s))
 }
 
-// Rule is one row of the table that every conversation follows, whatever its profile: in state From, Sender may send Kind, which leads to To.
-// A frame without a row is a violation.
+// Rule is one row of the table that every conversation follows, whatever its profile: in state From, Sender may send
+// Kind, which leads to To. A frame without a row is a violation.
 type Rule struct {
 	From   State
 	Sender Role
@@ -36,8 +36,8 @@ type Rule struct {
 	Doc    string
 }
 
-// Rules is the table. Both roles run it: a row is something to send for its Sender and something to receive for the other side.
-// REQUEST and REPLY obey the profile's rows besides. The slice is new at each call.
+// Rules is the table. Both roles run it: a row is something to send for its Sender and something to receive for the
+// other side. REQUEST and REPLY obey the profile's rows besides. The slice is new at each call.
 func Rules() []Rule { return append([]Rule(nil), rules[:]...) }
 
 var rules = [...]Rule{
@@ -59,9 +59,11 @@ var rules = [...]Rule{
 	{Configured, Parent, KindReply, Configured, "To the child's request."},
 	{Configured, Child, KindReply, Configured, "To the parent's request."},
 	{Configured, Child, KindNote, Configured, "A line for the log."},
-	{Configured, Child, KindExec, Committed, "In a phase that commits, with nothing unanswered and nothing required left."},
+	{Configured, Child, KindExec, Committed,
+		"In a phase that commits, with nothing unanswered and nothing required left."},
 	{Configured, Child, KindError, Failed, "The child failed."},
-	{Configured, Parent, KindError, Failed, "The parent gives up; as the answer to a request it is that request's failure, and the state stays."},
+	{Configured, Parent, KindError, Failed, "The parent gives up; as the answer to a request it is that request's " +
+		"failure, and the state stays."},
 	{Configured, Parent, KindCancel, Configured, "The parent asks the child to stop."},
 	{Committed, Child, KindError, Failed, "The execution itself failed."},
 }

@@ -31,21 +31,25 @@ func (k ValueKind) String() string {
 	return "kind " + strconv.Itoa(int(k))
 }
 
-// MaxValues is the most values of one message, counted at every depth, the message itself included and the names of maps not. No limit moves it. Encoded, a value
-// can be a single byte, while whoever reads it needs a Value for it: without a bound on their number, a message would cost its reader many times its size.
+// MaxValues is the most values of one message, counted at every depth, the message itself included and the names of
+// maps not. No limit moves it. Encoded, a value can be a single byte, while whoever reads it needs a Value for it:
+// without a bound on their number, a message would cost its reader many times its size.
 const MaxValues = 1 << 18
 
-// Value is one value of the protocol's data model: what a codec encodes and decodes, and never an interface, so there is nothing to guess.
-// The zero Value is null. A Value is immutable once made: copies share their lists. Values are compared with Equal, not with ==.
+// Value is one value of the protocol's data model: what a codec encodes and decodes, and never an interface, so there
+// is nothing to guess. The zero Value is null. A Value is immutable once made: copies share their lists. Values are
+// compared with Equal, not with ==.
 //
-// A Value is three words, since a message can be nothing but values: data points to what the kind says, num of them. That is the one use of package unsafe here:
-// data is set by the functions below that make a Value, and read by text, List and Fields, which look at the kind first.
+// A Value is three words, since a message can be nothing but values: data points to what the kind says, num of them.
+// That is the one use of package unsafe here: data is set by the functions below that make a Value, and read by text,
+// List and Fields, which look at the kind first.
 type Value struct {
 	_    [0]func() // no ==
 	kind ValueKind
-	neg  bool           // Int: num holds the two's complement of a negative number
-	num  uint64         // Bool and Int: the value; String and Bytes: bytes; List and Map: elements
-	data unsafe.Pointer // String and Bytes: the first byte; List: the first Value; Map: the first Field; nil where num is zero
+	neg  bool   // Int: num holds the two's complement of a negative number
+	num  uint64 // Bool and Int: the value; String and Bytes: bytes; List and Map: elements
+	// String and Bytes: the first byte; List: the first Value; Map: the first Field; nil where num is zero
+	data unsafe.Pointer
 }
 
 // Field is one entry of a Map.
@@ -68,7 +72,8 @@ func IntValue(n int64) Value { return Value{kind: Int, neg: n < 0, num: uint64(n
 // UintValue is n as a Value; below 2^63 it equals IntValue of the same number.
 func UintValue(n uint64) Value { return Value{kind: Int, num: n} }
 
-// StringValue is s as a Value. What is not UTF-8 in s becomes U+FFFD: the model has no other text, and bytes have a kind of their own.
+// StringValue is s as a Value. What is not UTF-8 in s becomes U+FFFD: the model has no other text, and bytes have a
+// kind of their own.
 func StringValue(s string) Value {
 	if !utf8.ValidString(s) {
 		s = validText(s)
@@ -102,7 +107,8 @@ func ListValue(vs ...Value) Value {
 	return Value{kind: List, num: uint64(len(vs)), data: unsafe.Pointer(unsafe.SliceData(vs))}
 }
 
-// MapValue is a map of fields in their order; the Value keeps the slice. Names must be unique: codecs refuse to encode a Value where they are not.
+// MapValue is a map of fields in their order; the Value keeps the slice. Names must be unique: codecs refuse to encode
+// a Value where they are not.
 func MapValue(fields ...Field) Value {
 	if len(fields) == 0 {
 		return Value{kind: Map}
@@ -182,8 +188,9 @@ func (v Value) Equal(w Value) bool {
 	return equalFields(v.Fields(), w.Fields())
 }
 
-// equalFields compares two maps of the same length. Mostly the order is the same, and then nothing must be searched; where it is not, and the maps are large, an
-// index is made, for a peer could make this take the square of its message's size.
+// equalFields compares two maps of the same length. Mostly the order is the same, and then nothing must be searched;
+// where it is not, and the maps are large, an index is made, for a peer could make this take the square of its
+// message's size.
 func equalFields(a, b []Field) bool {
 	const few = 16
 	var index map[string]Value
@@ -214,7 +221,8 @@ func equalFields(a, b []Field) bool {
 // String prints the value in one line, close to JSON, for errors and test output; it is not an encoding.
 func (v Value) String() string { return string(v.appendText(nil, math.MaxInt)) }
 
-// appendText appends what String prints, or, where that is longer than most bytes, its first bytes: at least most of them, and no more work than that takes.
+// appendText appends what String prints, or, where that is longer than most bytes, its first bytes: at least most of
+// them, and no more work than that takes.
 func (v Value) appendText(b []byte, most int) []byte {
 	switch v.kind {
 	case Bool:

@@ -11,12 +11,17 @@ import (
 )
 
 func TestValueEqual(t *testing.T) {
-	list, field := syncproto.ListValue, func(n string, v syncproto.Value) syncproto.Field { return syncproto.Field{Name: n, Value: v} }
+	list, field := syncproto.ListValue, func(n string, v syncproto.Value) syncproto.Field {
+		return syncproto.Field{Name: n,
+			Value: v}
+	}
 	one, two := syncproto.IntValue(1), syncproto.IntValue(2)
 	distinct := []syncproto.Value{
-		{}, syncproto.BoolValue(false), syncproto.BoolValue(true), syncproto.IntValue(0), one, syncproto.IntValue(-1), syncproto.UintValue(math.MaxUint64),
+		{}, syncproto.BoolValue(false), syncproto.BoolValue(true), syncproto.IntValue(0), one, syncproto.IntValue(-1),
+		syncproto.UintValue(math.MaxUint64),
 		syncproto.StringValue(""), syncproto.StringValue("a"), syncproto.BytesValue(nil), syncproto.BytesValue([]byte("a")),
-		list(), list(one), list(one, two), list(two, one), list(list()), syncproto.MapValue(), syncproto.MapValue(field("a", one)), syncproto.MapValue(field("b", one)),
+		list(), list(one), list(one, two), list(two, one), list(list()), syncproto.MapValue(),
+		syncproto.MapValue(field("a", one)), syncproto.MapValue(field("b", one)),
 		syncproto.MapValue(field("a", two)), syncproto.MapValue(field("a", one), field("b", two)),
 	}
 	for i, a := range distinct {
@@ -59,8 +64,9 @@ func TestValueString(t *testing.T) {
 		`"a\n\u00a0"`:          syncproto.StringValue("a\n\u00a0"),
 		`bytes("\x00\xff")`:    syncproto.BytesValue([]byte{0, 255}),
 		`[1 "x"]`:              syncproto.ListValue(syncproto.IntValue(1), syncproto.StringValue("x")),
-		`{a:null b:[]}`:        syncproto.MapValue(syncproto.Field{Name: "a"}, syncproto.Field{Name: "b", Value: syncproto.ListValue()}),
-		"\"\ufffd\"":           syncproto.StringValue("\xff"),
+		`{a:null b:[]}`: syncproto.MapValue(syncproto.Field{Name: "a"},
+			syncproto.Field{Name: "b", Value: syncproto.ListValue()}),
+		"\"\ufffd\"": syncproto.StringValue("\xff"),
 	} {
 		if got := v.String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -107,10 +113,12 @@ func TestValueIsSmall(t *testing.T) {
 func TestQuotesOnlyTheStartOfWhatDoesNotFit(t *testing.T) {
 	long := syncproto.StringValue(strings.Repeat("\U0001f91d", 1<<20))
 	field := syncproto.Field{Name: strings.Repeat("n", 1<<20), Value: long}
-	for _, v := range []syncproto.Value{long, syncproto.BytesValue(make([]byte, 1<<20)), syncproto.ListValue(long, long), syncproto.MapValue(field), syncproto.ListValue(make([]syncproto.Value, 1<<16)...)} {
+	for _, v := range []syncproto.Value{long, syncproto.BytesValue(make([]byte, 1<<20)), syncproto.ListValue(long, long),
+		syncproto.MapValue(field), syncproto.ListValue(make([]syncproto.Value, 1<<16)...)} {
 		var n int
 		var err error
-		if allocs := testing.AllocsPerRun(1, func() { err = syncproto.FromValue(v, &n, true) }); err == nil || allocs > 16 || len(err.Error()) > 200 {
+		if allocs := testing.AllocsPerRun(1, func() { err = syncproto.FromValue(v, &n, true) }); err == nil || allocs > 16 ||
+			len(err.Error()) > 200 {
 			t.Errorf("%v: %d bytes, %v allocations", err, len(err.Error()), allocs)
 		}
 	}

@@ -1,6 +1,7 @@
 package syncproto
 
-// Outcome is how a conversation ended. Greater values outrank lesser ones: what a peer reported outranks what was seen of its end.
+// Outcome is how a conversation ended. Greater values outrank lesser ones: what a peer reported outranks what was seen
+// of its end.
 type Outcome uint8
 
 // The outcomes, in rising rank.
@@ -16,7 +17,8 @@ const (
 	PeerError                 // the peer reported an error
 )
 
-var outcomeNames = [...]string{"undecided", "success", "died", "broken", "timed out", "cancelled", "violated", "local error", "peer error"}
+var outcomeNames = [...]string{"undecided", "success", "died", "broken", "timed out", "cancelled", "violated",
+	"local error", "peer error"}
 
 // String is the outcome in a word or two.
 func (o Outcome) String() string {
@@ -41,7 +43,8 @@ type Verdict struct {
 	Request string // the request that was unanswered then; empty for none
 }
 
-// EndOfFile tells the machine that the peer will send no more. After EXEC that is success; anywhere else the peer died, unless a better reason is known.
+// EndOfFile tells the machine that the peer will send no more. After EXEC that is success; anywhere else the peer died,
+// unless a better reason is known.
 func (m *Machine) EndOfFile() Verdict {
 	if m.state == Committed && m.role == Parent {
 		m.state, m.outcome = Closed, Success
@@ -51,8 +54,9 @@ func (m *Machine) EndOfFile() Verdict {
 	return m.Verdict()
 }
 
-// Fail tells the machine why the conversation is over for this side. The first reason of a rank stands, a higher rank replaces a lower one: an error that the
-// peer reported is never hidden by an I/O error or a deadline that came of it. Success is final.
+// Fail tells the machine why the conversation is over for this side. The first reason of a rank stands, a higher rank
+// replaces a lower one: an error that the peer reported is never hidden by an I/O error or a deadline that came of it.
+// Success is final.
 func (m *Machine) Fail(why Outcome) {
 	if m.state == Closed || why <= Success {
 		return
@@ -107,7 +111,8 @@ func (m *Machine) Cancelled() bool { return m.cancelled }
 // Offer notes how many codecs HELLO offers; with a single one CONFIG may follow it at once.
 func (m *Machine) Offer(codecs int) { m.oneCodec = codecs == 1 }
 
-// Agree puts the limits in force that both sides hold to. The parent calls it with what HELLO_ACK says, the child with what HELLO says.
+// Agree puts the limits in force that both sides hold to. The parent calls it with what HELLO_ACK says, the child with
+// what HELLO says.
 func (m *Machine) Agree(peer Limits) error {
 	l := m.limits.Meet(peer)
 	if err := l.Validate(); err != nil {
@@ -117,14 +122,15 @@ func (m *Machine) Agree(peer Limits) error {
 	return nil
 }
 
-// Narrow replaces the profile by a stricter form of it, as the configuration asks for (Profile.Require, Profile.Forbid). Both sides derive it from the same CONFIG;
-// it must happen before CONFIG_OK.
+// Narrow replaces the profile by a stricter form of it, as the configuration asks for (Profile.Require,
+// Profile.Forbid). Both sides derive it from the same CONFIG; it must happen before CONFIG_OK.
 func (m *Machine) Narrow(p *Profile) error {
 	if err := p.valid(); err != nil {
 		return err
 	}
 	if m.state >= Configured || p.Name != m.profile.Name {
-		return &ProtocolError{Code: CodeProfile, State: m.state, Text: "the profile can be narrowed only to its own name, and only before CONFIG_OK"}
+		return &ProtocolError{Code: CodeProfile, State: m.state, Text: "the profile can be narrowed only to its own name, " +
+			"and only before CONFIG_OK"}
 	}
 	m.profile = p
 	return nil
@@ -145,7 +151,8 @@ const (
 	WaitGrace               // what the peer still says after the end is known
 )
 
-var waitNames = [...]string{"nothing", "the greeting", "the configuration to arrive", "the peer", "this side", "the execution", "the last word to leave", "the peer's last words"}
+var waitNames = [...]string{"nothing", "the greeting", "the configuration to arrive", "the peer", "this side",
+	"the execution", "the last word to leave", "the peer's last words"}
 
 // String names the wait for an error: "timed out waiting for the greeting".
 func (w Wait) String() string {

@@ -20,11 +20,16 @@ type badConfig struct {
 func badConfigs() []badConfig {
 	first := func(t testing.TB, c map[string]any, args ...string) { testenv.SetArgs(c, args...) }
 	return []badConfig{
-		{"version unknown", func(_ testing.TB, c map[string]any) { c["ociVersion"] = "3.0.0" }, []string{"ociVersion", "3.0.0"}},
-		{"version not a version", func(_ testing.TB, c map[string]any) { c["ociVersion"] = "new" }, []string{"ociVersion", "new"}},
+		{"version unknown", func(_ testing.TB, c map[string]any) { c["ociVersion"] = "3.0.0" },
+			[]string{"ociVersion", "3.0.0"}},
+		{"version not a version", func(_ testing.TB, c map[string]any) { c["ociVersion"] = "new" },
+			[]string{"ociVersion", "new"}},
 		{"root missing", func(_ testing.TB, c map[string]any) { c["root"] = map[string]any{"path": "/nonexistent/rootfs"} },
 			[]string{"/nonexistent/rootfs", "no such file or directory"}},
-		{"root relative and missing", func(_ testing.TB, c map[string]any) { c["root"] = map[string]any{"path": "no-rootfs"} },
+		{"root relative and missing", func(_ testing.TB,
+			c map[string]any) {
+			c["root"] = map[string]any{"path": "no-rootfs"}
+		},
 			[]string{"no-rootfs", "no such file or directory"}},
 		{"root is a file", func(_ testing.TB, c map[string]any) { c["root"] = map[string]any{"path": "/etc/passwd"} },
 			[]string{"/etc/passwd", "not a directory"}},
@@ -36,9 +41,15 @@ func badConfigs() []badConfig {
 			[]string{"/etc/passwd", "permission denied"}},
 		{"program is a directory", func(t testing.TB, c map[string]any) { first(t, c, "/etc") },
 			[]string{"/etc", "is a directory"}},
-		{"arguments larger than an execution takes", func(t testing.TB, c map[string]any) { first(t, c, "/bin/true", strings.Repeat("x", 9<<20)) },
+		{"arguments larger than an execution takes", func(t testing.TB, c map[string]any) {
+			first(t, c, "/bin/true",
+				strings.Repeat("x", 9<<20))
+		},
 			[]string{"config.json: process: ", "want at most 8388608"}},
-		{"namespace of the wrong type", func(_ testing.TB, c map[string]any) { setNamespace(c, "network", "/proc/self/ns/uts") },
+		{"namespace of the wrong type", func(_ testing.TB, c map[string]any) {
+			setNamespace(c, "network",
+				"/proc/self/ns/uts")
+		},
 			[]string{"network", "/proc/self/ns/uts"}},
 		{"namespace missing", func(_ testing.TB, c map[string]any) { setNamespace(c, "network", "/nonexistent/ns") },
 			[]string{"network", "/nonexistent/ns", "no such file or directory"}},
@@ -48,7 +59,10 @@ func badConfigs() []badConfig {
 			[]string{"/mnt", "bogus"}},
 		{"mount type unknown", func(_ testing.TB, c map[string]any) { addMount(c, "/mnt", "bogusfs", "none") },
 			[]string{"/mnt", "bogusfs"}},
-		{"mount source missing", func(_ testing.TB, c map[string]any) { addMount(c, "/mnt", "bind", "/nonexistent/source", "bind") },
+		{"mount source missing", func(_ testing.TB, c map[string]any) {
+			addMount(c, "/mnt", "bind", "/nonexistent/source",
+				"bind")
+		},
 			[]string{"/nonexistent/source", "no such file or directory"}},
 		{"hook fails", func(_ testing.TB, c map[string]any) {
 			setHook(c, "createRuntime", 0, "/bin/sh", "sh", "-c", "echo hook words >&2; exit 3")
@@ -58,9 +72,15 @@ func badConfigs() []badConfig {
 			[]string{"prestart", "/nonexistent/hook", "no such file or directory"}},
 		{"hook hangs", func(_ testing.TB, c map[string]any) { setHook(c, "createRuntime", 1, "/bin/sleep", "sleep", "1000") },
 			[]string{"createRuntime", "/bin/sleep", "1"}},
-		{"hook of the container fails", func(_ testing.TB, c map[string]any) { setHook(c, "createContainer", 0, "/bin/false", "false") },
+		{"hook of the container fails", func(_ testing.TB, c map[string]any) {
+			setHook(c, "createContainer", 0, "/bin/false",
+				"false")
+		},
 			[]string{"hook", "/bin/false"}},
-		{"hook of the container hangs", func(_ testing.TB, c map[string]any) { setHook(c, "createContainer", 1, "/bin/sleep", "sleep", "1000") },
+		{"hook of the container hangs", func(_ testing.TB, c map[string]any) {
+			setHook(c, "createContainer", 1, "/bin/sleep",
+				"sleep", "1000")
+		},
 			[]string{"hook", "/bin/sleep", "timeout of 1 s"}},
 		{"seccomp", func(_ testing.TB, c map[string]any) {
 			linux(c)["seccomp"] = map[string]any{"defaultAction": "SCMP_ACT_PERMIT"}
@@ -75,8 +95,10 @@ func badConfigs() []badConfig {
 		},
 			[]string{"memorypolicy: set_mempolicy", "1000", "invalid argument", "cpuset"}},
 		{"no process", func(_ testing.TB, c map[string]any) { process(c)["args"] = []any{} }, []string{"process.args"}},
-		{"a terminal without a socket", func(_ testing.TB, c map[string]any) { process(c)["terminal"] = true }, []string{"--console-socket"}},
-		{"working directory relative", func(_ testing.TB, c map[string]any) { process(c)["cwd"] = "tmp" }, []string{"cwd", "tmp"}},
+		{"a terminal without a socket", func(_ testing.TB, c map[string]any) { process(c)["terminal"] = true },
+			[]string{"--console-socket"}},
+		{"working directory relative", func(_ testing.TB, c map[string]any) { process(c)["cwd"] = "tmp" },
+			[]string{"cwd", "tmp"}},
 	}
 }
 
@@ -93,7 +115,8 @@ func addMount(c map[string]any, destination, kind, source string, options ...str
 	for _, o := range options {
 		all = append(all, o)
 	}
-	c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": destination, "type": kind, "source": source, "options": all})
+	c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": destination, "type": kind, "source": source,
+		"options": all})
 }
 
 func setHook(c map[string]any, kind string, timeout int, path string, args ...string) {
@@ -110,8 +133,8 @@ func setHook(c map[string]any, kind string, timeout int, path string, args ...st
 	hooks[kind] = append(old, hook)
 }
 
-// TestBadConfigurations: each gives one line that says what and where, status 1, and leaves nothing behind; what is left would show in the root
-// directory, or in the leak check that ends the package's tests.
+// TestBadConfigurations: each gives one line that says what and where, status 1, and leaves nothing behind; what is
+// left would show in the root directory, or in the leak check that ends the package's tests.
 func TestBadConfigurations(t *testing.T) {
 	testenv.Root(t)
 	rootfs := testenv.Busybox(t)
@@ -186,7 +209,8 @@ func TestLogFormats(t *testing.T) {
 	if err := json.Unmarshal([]byte(o.stderr), &line); err != nil {
 		t.Fatalf("%v in %q", err, o.stderr)
 	}
-	if line["level"] != "error" || !strings.Contains(line["msg"], "container does not exist") || line["time"] == "" || len(line) != 3 {
+	if line["level"] != "error" || !strings.Contains(line["msg"], "container does not exist") || line["time"] == "" ||
+		len(line) != 3 {
 		t.Errorf("%v", line)
 	}
 

@@ -50,7 +50,8 @@ func TestBindAttributes(t *testing.T) {
 
 // bindAttributes are the options of the binds, each an entry.
 var bindAttributes = []string{
-	"", "ro,noexec", "rw", "suid,dev,exec", "nodev", "atime", "noatime", "relatime", "strictatime", "nodiratime", "diratime", "symfollow",
+	"", "ro,noexec", "rw", "suid,dev,exec", "nodev", "atime", "noatime", "relatime", "strictatime", "nodiratime",
+	"diratime", "symfollow",
 	"ro,noatime", "rw,nosuid",
 }
 
@@ -75,7 +76,8 @@ func bound(t *testing.T, rootfs, source string, options []string, users bool) []
 	})
 	script := "mount -t tmpfs x " + dir + ` && mount -o remount,bind,` + source + ` ` + dir + ` && exec "$@"`
 	cmd := r.command("run", "-b", bundle, testenv.ID(t))
-	o := finish(t, exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"}, cmd.Args...)...))
+	o := finish(t, exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script,
+		"sh"}, cmd.Args...)...))
 	out := strings.Split(strings.TrimSpace(o.stdout), "\n")
 	if _, message, failed := strings.Cut(o.stderr, "msg="); failed {
 		out = []string{strings.TrimSpace(strings.ReplaceAll(message, dir, "SOURCE"))}

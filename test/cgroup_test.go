@@ -17,7 +17,8 @@ import (
 func TestCgroupIsThereForHooks(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", func(c map[string]any) {
-		setHook(c, "prestart", 0, "/bin/sh", "sh", "-c", `pid=$(sed 's/.*"pid": *\([0-9]*\).*/\1/'); cat /proc/$pid/cgroup > `+dir+"/cgroup")
+		setHook(c, "prestart", 0, "/bin/sh", "sh", "-c",
+			`pid=$(sed 's/.*"pid": *\([0-9]*\).*/\1/'); cat /proc/$pid/cgroup > `+dir+"/cgroup")
 		linux(c)["resources"] = map[string]any{"pids": map[string]any{"limit": 64}}
 	})
 	if o := r.do("run", "-b", bundle, id); o != (outcome{}) {
@@ -48,7 +49,8 @@ func groupsNamed(t testing.TB, name string) []string {
 	return found
 }
 
-// hasV2 reports whether this host has a v2 hierarchy mounted. Every process is in that one, at "0::/", even where it is not.
+// hasV2 reports whether this host has a v2 hierarchy mounted. Every process is in that one, at "0::/", even where it is
+// not.
 func hasV2(t testing.TB) bool {
 	t.Helper()
 	data, err := os.ReadFile("/proc/self/mountinfo")
@@ -63,12 +65,14 @@ func isDir(path string) bool {
 	return err == nil && st.IsDir()
 }
 
-// TestCgroupWithoutAPath: the group is /handfast/ID in every hierarchy, holds the limits, and is gone with the container.
+// TestCgroupWithoutAPath: the group is /handfast/ID in every hierarchy, holds the limits, and is gone with the
+// container.
 func TestCgroupWithoutAPath(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "exit 0", func(c map[string]any) {
 		delete(linux(c), "cgroupsPath")
-		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 64 << 20}, "pids": map[string]any{"limit": 77}}
+		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 64 << 20},
+			"pids": map[string]any{"limit": 77}}
 	}), id)
 	groups := groupsNamed(t, "handfast/"+id)
 	if len(groups) == 0 {
@@ -93,7 +97,8 @@ func TestCgroupWithoutAPath(t *testing.T) {
 }
 
 // background is a script that starts two processes, says in a file which, and goes on.
-const background = "sleep 1000 & echo $! > /tmp/pids.new; sleep 1000 & echo $! >> /tmp/pids.new; mv /tmp/pids.new /tmp/pids; "
+const background = "sleep 1000 & echo $! > /tmp/pids.new; sleep 1000 & echo $! >> /tmp/pids.new; mv /tmp/pids.new " +
+	"/tmp/pids; "
 
 // backgroundPIDs are those processes, once they are there; a test that fails ends them itself.
 func backgroundPIDs(t testing.TB, bundle string) []int {
@@ -132,7 +137,8 @@ func awaitEnd(t testing.TB, pids []int) {
 	eventually(t, "every process of the container has ended", func() bool { return !slices.ContainsFunc(pids, isSleep) })
 }
 
-// TestKillWithoutAPIDNamespace: SIGKILL ends every process of the container although no pid namespace does that, and delete finds nothing left to end.
+// TestKillWithoutAPIDNamespace: SIGKILL ends every process of the container although no pid namespace does that, and
+// delete finds nothing left to end.
 func TestKillWithoutAPIDNamespace(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, background+"wait", func(c map[string]any) { removeNamespace(c, "pid") })

@@ -42,7 +42,8 @@ func TestConsoleSocketsThatDoNotListen(t *testing.T) {
 		filepath.Join(dir, "none/sock"): "no such file or directory",
 	} {
 		for _, args := range [][]string{{"create"}, {"run", "--detach"}} {
-			r.fails([]string{"--console-socket", path, want}, append(args, "--console-socket", path, "-b", bundle, testenv.ID(t))...)
+			r.fails([]string{"--console-socket", path, want}, append(args, "--console-socket", path, "-b", bundle,
+				testenv.ID(t))...)
 		}
 	}
 }
@@ -55,12 +56,14 @@ func TestConsoleOfAUser(t *testing.T) {
 		process(c)["user"] = map[string]any{"uid": 1000, "gid": 1001}
 		c["root"].(map[string]any)["readonly"] = true
 	})
-	if screen, status := onScreen(t, r.command("run", "-b", bundle, testenv.ID(t)), nil); status != 0 || screen != "1000 5 620\r\n1000 5 620\r\n\r\n" {
+	if screen, status := onScreen(t, r.command("run", "-b", bundle, testenv.ID(t)), nil); status != 0 ||
+		screen != "1000 5 620\r\n1000 5 620\r\n\r\n" {
 		t.Errorf("status %d, screen %q", status, screen)
 	}
 }
 
-// TestConsoleOfTheImage: without a mount on /dev the image's own /dev/console is what the terminal goes to. One that leads out of it leads nowhere: CVE-2026-88264.
+// TestConsoleOfTheImage: without a mount on /dev the image's own /dev/console is what the terminal goes to. One that
+// leads out of it leads nowhere: CVE-2026-88264.
 func TestConsoleOfTheImage(t *testing.T) {
 	r, beside := newRuntime(t), testenv.Dir(t)
 	target := filepath.Join(beside, "console")

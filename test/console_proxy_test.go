@@ -16,7 +16,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// onScreen runs a command on a terminal of its own, and returns what was seen on it once the command has ended, and the status. act, if not nil, runs when "ready" is seen.
+// onScreen runs a command on a terminal of its own, and returns what was seen on it once the command has ended, and the
+// status. act, if not nil, runs when "ready" is seen.
 func onScreen(t *testing.T, cmd *exec.Cmd, act func(user, terminal *os.File)) (screen string, status int) {
 	t.Helper()
 	user, terminal := openPTY(t, 24, 80)
@@ -65,7 +66,8 @@ func onScreen(t *testing.T, cmd *exec.Cmd, act func(user, terminal *os.File)) (s
 	return seen.String(), cmd.ProcessState.ExitCode()
 }
 
-// TestTerminalIsGivenBack: on every way out that leaves the command a last word, the terminal has its mode again (onScreen compares).
+// TestTerminalIsGivenBack: on every way out that leaves the command a last word, the terminal has its mode again
+// (onScreen compares).
 func TestTerminalIsGivenBack(t *testing.T) {
 	r := newRuntime(t)
 	for name, c := range map[string]struct {
@@ -103,7 +105,8 @@ func TestTerminalIsGivenBack(t *testing.T) {
 		process(config)["terminal"] = true
 		testenv.SetArgs(config, "/bin/none")
 	})
-	if screen, status := onScreen(t, r.command("run", "-b", bundle, testenv.ID(t)), nil); status == 0 || !strings.Contains(screen, "/bin/none") {
+	if screen, status := onScreen(t, r.command("run", "-b", bundle, testenv.ID(t)), nil); status == 0 ||
+		!strings.Contains(screen, "/bin/none") {
 		t.Errorf("a program that is not there: status %d, screen %q", status, screen)
 	}
 }
@@ -111,7 +114,8 @@ func TestTerminalIsGivenBack(t *testing.T) {
 // TestJobControl: a command that is stopped leaves the terminal as it was, and takes it again when it goes on.
 func TestJobControl(t *testing.T) {
 	r := newRuntime(t)
-	bundle := shell(t, "echo ready; read line; echo got $line $(stty size)", func(c map[string]any) { process(c)["terminal"] = true })
+	bundle := shell(t, "echo ready; read line; echo got $line $(stty size)",
+		func(c map[string]any) { process(c)["terminal"] = true })
 	cmd := r.command("run", "-b", bundle, testenv.ID(t))
 	screen, status := onScreen(t, cmd, func(user, terminal *os.File) {
 		raw := func() bool { return mode(t, terminal).Lflag&unix.ICANON == 0 }
@@ -133,7 +137,8 @@ func TestJobControl(t *testing.T) {
 	}
 }
 
-// TestOutputBytes pins what runc shows: on a terminal a line ends in CR LF, and where standard output is a file it is what the program wrote.
+// TestOutputBytes pins what runc shows: on a terminal a line ends in CR LF, and where standard output is a file it is
+// what the program wrote.
 func TestOutputBytes(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, `printf 'one\ntwo\r\nt\tb\n'`, func(c map[string]any) { process(c)["terminal"] = true })
@@ -148,10 +153,12 @@ func TestOutputBytes(t *testing.T) {
 	}
 }
 
-// TestNoOutputIsLost: what a program wrote just before its end arrives, although the reader takes its time, and although a process that holds the terminal outlives it.
+// TestNoOutputIsLost: what a program wrote just before its end arrives, although the reader takes its time, and
+// although a process that holds the terminal outlives it.
 func TestNoOutputIsLost(t *testing.T) {
 	r := newRuntime(t)
-	for name, script := range map[string]string{"ends": "seq 1 60000", "leaves a process behind": "sleep 1000 & seq 1 60000"} {
+	for name, script := range map[string]string{"ends": "seq 1 60000",
+		"leaves a process behind": "sleep 1000 & seq 1 60000"} {
 		bundle := shell(t, script, func(c map[string]any) {
 			process(c)["terminal"] = true
 			if name != "ends" {
@@ -176,16 +183,19 @@ func TestNoOutputIsLost(t *testing.T) {
 		eventually(t, "a pipe that fills", filled)
 		data, err := io.ReadAll(reader)
 		_ = cmd.Wait()
-		if lines := strings.Count(string(data), "\n"); err != nil || lines != 60000 || !strings.HasSuffix(string(data), "60000\n") {
+		if lines := strings.Count(string(data), "\n"); err != nil || lines != 60000 ||
+			!strings.HasSuffix(string(data), "60000\n") {
 			t.Errorf("%s: %d lines, want 60000 (%v)", name, lines, err)
 		}
 	}
 }
 
-// TestOutputNobodyReads: a reader that goes away hangs the container's terminal up; the command ends, and gives its own terminal back.
+// TestOutputNobodyReads: a reader that goes away hangs the container's terminal up; the command ends, and gives its own
+// terminal back.
 func TestOutputNobodyReads(t *testing.T) {
 	r := newRuntime(t)
-	bundle := shell(t, "trap 'exit 8' HUP; while :; do echo more; done", func(c map[string]any) { process(c)["terminal"] = true })
+	bundle := shell(t, "trap 'exit 8' HUP; while :; do echo more; done",
+		func(c map[string]any) { process(c)["terminal"] = true })
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

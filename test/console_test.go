@@ -65,7 +65,8 @@ func withTerminal(c map[string]any) {
 	process(c)["env"] = append(process(c)["env"].([]any), "PS1=prompt: ", "TERM=dumb")
 }
 
-// TestInteractiveShell types into a shell in a container in the foreground, through a real terminal whose size changes, and finds the terminal as it was.
+// TestInteractiveShell types into a shell in a container in the foreground, through a real terminal whose size changes,
+// and finds the terminal as it was.
 func TestInteractiveShell(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	user, terminal := openPTY(t, 24, 80)
@@ -179,10 +180,12 @@ func receive(t testing.TB, l net.Listener) *os.File {
 func TestTerminalRules(t *testing.T) {
 	r := newRuntime(t)
 	plain, tty := shell(t, "exit 0", nil), shell(t, "exit 0", withTerminal)
-	r.fails([]string{"--console-socket", "process.terminal"}, "create", "-b", plain, "--console-socket", "/nonexistent", testenv.ID(t))
+	r.fails([]string{"--console-socket", "process.terminal"}, "create", "-b", plain, "--console-socket", "/nonexistent",
+		testenv.ID(t))
 	r.fails([]string{"--console-socket", "process.terminal"}, "create", "-b", tty, testenv.ID(t))
 	r.fails([]string{"--console-socket", "process.terminal"}, "run", "--detach", "-b", tty, testenv.ID(t))
-	r.fails([]string{"/nonexistent/socket", "no such file"}, "create", "--console-socket", "/nonexistent/socket", "-b", tty, testenv.ID(t))
+	r.fails([]string{"/nonexistent/socket", "no such file"}, "create", "--console-socket", "/nonexistent/socket", "-b",
+		tty, testenv.ID(t))
 
 	cmd := r.command("run", "-b", tty, testenv.ID(t))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // without a terminal anywhere

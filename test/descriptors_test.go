@@ -10,7 +10,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// listDescriptors prints the shell's own descriptors: a glob is read by the shell itself, whose directory of a moment is gone when the name is tested.
+// listDescriptors prints the shell's own descriptors: a glob is read by the shell itself, whose directory of a moment
+// is gone when the name is tested.
 const listDescriptors = `for f in /proc/$$/fd/*; do test ! -e $f || echo ${f##*/}; done; `
 
 // withDescriptors gives a command n files that it inherits, from descriptor 3 on.
@@ -27,7 +28,8 @@ func withDescriptors(t testing.TB, cmd *exec.Cmd, n int) *exec.Cmd {
 	return cmd
 }
 
-// TestOnlyAskedForDescriptors: of all that the caller has open, the payload has the standard streams and what was asked for.
+// TestOnlyAskedForDescriptors: of all that the caller has open, the payload has the standard streams and what was asked
+// for.
 func TestOnlyAskedForDescriptors(t *testing.T) {
 	r := newRuntime(t)
 	ways := map[string]func(flags []string, bundle, id string) *exec.Cmd{
@@ -76,7 +78,8 @@ func TestOnlyAskedForDescriptors(t *testing.T) {
 	}
 }
 
-// TestSocketsOfAServiceManager: what a manager has opened for the command reaches the container, with a LISTEN_PID that is right there; see GL10.
+// TestSocketsOfAServiceManager: what a manager has opened for the command reaches the container, with a LISTEN_PID that
+// is right there; see GL10.
 func TestSocketsOfAServiceManager(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, listDescriptors+"echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES", nil)

@@ -12,7 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// effects is a runtime for the tests of what limits do, not of what their files say. They need every controller, and a machine on which nothing else runs.
+// effects is a runtime for the tests of what limits do, not of what their files say. They need every controller, and a
+// machine on which nothing else runs.
 func effects(t *testing.T) (*runtime, string) {
 	t.Helper()
 	if !testenv.Virtual() {
@@ -21,7 +22,8 @@ func effects(t *testing.T) (*runtime, string) {
 	return newRuntime(t), testenv.ID(t)
 }
 
-// TestEffectOfMemory: what goes beyond the limit is killed, nothing more than that was taken, and the group tells of it.
+// TestEffectOfMemory: what goes beyond the limit is killed, nothing more than that was taken, and the group tells of
+// it.
 func TestEffectOfMemory(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}}
@@ -147,7 +149,8 @@ func TestEffectOfHugePages(t *testing.T) {
 	}
 }
 
-// TestEffectOfCapSysResource: with that capability a container gets a limit above this process's own, and an adjustment below.
+// TestEffectOfCapSysResource: with that capability a container gets a limit above this process's own, and an adjustment
+// below.
 func TestEffectOfCapSysResource(t *testing.T) {
 	r, id := effects(t)
 	var have unix.Rlimit

@@ -58,7 +58,8 @@ func TestEventsStats(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.fails([]string{"container does not exist"}, "events", "--stats", id)
 	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", func(c map[string]any) {
-		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 64 << 20}, "pids": map[string]any{"limit": 33}}
+		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 64 << 20},
+			"pids": map[string]any{"limit": 33}}
 	}), id)
 	o := r.do("events", "--stats", id)
 	if o.status != 0 || o.stderr != "" || strings.Count(o.stdout, "\n") != 1 {
@@ -73,7 +74,8 @@ func TestEventsStats(t *testing.T) {
 			t.Errorf("%s: %v, want %v", path, got, want)
 		}
 	}
-	for _, path := range []string{"cpu.usage.total", "cpu.throttling", "cpuset.cpus", "memory.raw", "memory.swap.limit", "memory.kernel.failcnt", "memory.kernelTCP.limit", "blkio", "hugetlb", "intel_rdt"} {
+	for _, path := range []string{"cpu.usage.total", "cpu.throttling", "cpuset.cpus", "memory.raw", "memory.swap.limit",
+		"memory.kernel.failcnt", "memory.kernelTCP.limit", "blkio", "hugetlb", "intel_rdt"} {
 		if e.at(t, path) == nil {
 			t.Errorf("%s is missing: %s", path, o.stdout)
 		}
@@ -81,7 +83,8 @@ func TestEventsStats(t *testing.T) {
 	if _, there := e.Data["network_interfaces"]; !there {
 		t.Errorf("no network_interfaces: %s", o.stdout)
 	}
-	for option, words := range map[string][]string{"--interval=0": {"--interval", "0"}, "--interval=x": {"--interval", "x"}, "--pressure=memory": {"--pressure", "memory", "STALL/WINDOW"},
+	for option, words := range map[string][]string{"--interval=0": {"--interval", "0"},
+		"--interval=x": {"--interval", "x"}, "--pressure=memory": {"--pressure", "memory", "STALL/WINDOW"},
 		"--pressure=x=1ms/2s": {"x", "cpu, memory or io"}} {
 		r.fails(words, "events", option, id)
 	}
@@ -94,9 +97,10 @@ func TestEventsStats(t *testing.T) {
 // TestEventsTellOutOfMemory: readings at every interval, one event for what is killed, and the end with the container.
 func TestEventsTellOutOfMemory(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
-	r.ok("create", "-b", shell(t, "while [ ! -e /tmp/go ]; do sleep 0.02; done; tail /dev/zero; sleep 1000", func(c map[string]any) {
-		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 16 << 20, "swap": 16 << 20}}
-	}), id)
+	r.ok("create", "-b", shell(t, "while [ ! -e /tmp/go ]; do sleep 0.02; done; tail /dev/zero; sleep 1000",
+		func(c map[string]any) {
+			linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 16 << 20, "swap": 16 << 20}}
+		}), id)
 	l, wait := r.follow("--interval", "50ms", id)
 	parseEvent(t, l.want(t, `"stats"`), id)
 	bundle := r.stateOf(id)["bundle"].(string)

@@ -71,19 +71,25 @@ func TestExec(t *testing.T) {
 		{"pwd; id; echo $FROM $HOME; umask", nil, "/tmp\nuid=0(root) gid=3 groups=4\nconfig /root\n0022\n"},
 		{"pwd; echo $FROM-$NEW", []string{"--cwd", "/etc", "--env", "FROM=us", "-e", "NEW=a b"}, "/etc\nus-a b\n"},
 		{"id", []string{"-u", "7"}, "uid=7 gid=3 groups=4\n"},
-		{"id; echo $HOME", []string{"--user", "65534:8", "-g", "9", "--additional-gids", "10"}, "uid=65534(nobody) gid=8 groups=4,9,10\n/\n"},
+		{"id; echo $HOME", []string{"--user", "65534:8", "-g", "9", "--additional-gids", "10"},
+			"uid=65534(nobody) gid=8 groups=4,9,10\n/\n"},
 		{"grep NoNewPrivs /proc/self/status", nil, "NoNewPrivs:\t0\n"},
 		{"grep NoNewPrivs /proc/self/status", []string{"--no-new-privs"}, "NoNewPrivs:\t1\n"},
 		// AUDIT_WRITE 29, KILL 5, NET_BIND_SERVICE 10; NET_RAW 13. None is ever inheritable (CVE-2022-29162).
-		{"grep Cap /proc/self/status", nil, "CapInh:\t0000000000000000\nCapPrm:\t0000000020000420\nCapEff:\t0000000020000420\nCapBnd:\t0000000020000420\nCapAmb:\t0000000000000000\n"},
-		{"grep Cap /proc/self/status", []string{"--cap", "CAP_NET_RAW"}, "CapInh:\t0000000000000000\nCapPrm:\t0000000020002420\nCapEff:\t0000000020002420\nCapBnd:\t0000000020002420\nCapAmb:\t0000000000000000\n"},
+		{"grep Cap /proc/self/status", nil,
+			"CapInh:\t0000000000000000\nCapPrm:\t0000000020000420\n" +
+				"CapEff:\t0000000020000420\nCapBnd:\t0000000020000420\nCapAmb:\t0000000000000000\n"},
+		{"grep Cap /proc/self/status", []string{"--cap", "CAP_NET_RAW"},
+			"CapInh:\t0000000000000000\nCapPrm:\t0000000020002420\n" +
+				"CapEff:\t0000000020002420\nCapBnd:\t0000000020002420\nCapAmb:\t0000000000000000\n"},
 		{"hostname; echo $$ | wc -l; cat /proc/1/comm", nil, "handfast-test\n1\nsleep\n"},
 	} {
 		if got := r.inside(id, c.script, c.options...); got != c.want {
 			t.Errorf("%v %q:\n%q, want\n%q", c.options, c.script, got, c.want)
 		}
 	}
-	if o := r.do("exec", id, "--", "/bin/sh", "-c", "echo out; echo err >&2; exit 42"); o != (outcome{"out\n", "err\n", 42}) {
+	if o := r.do("exec", id, "--", "/bin/sh", "-c", "echo out; echo err >&2; exit 42"); o != (outcome{"out\n", "err\n",
+		42}) {
 		t.Errorf("%+v", o)
 	}
 	if o := r.do("exec", id, "/bin/sh", "-c", "kill -9 $$"); o.status != 128+9 {
@@ -95,7 +101,8 @@ func TestExec(t *testing.T) {
 func TestExecIsWhereTheContainerIs(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(nil)
-	script := "for n in pid mnt net ipc uts cgroup user; do readlink /proc/$1/ns/$n; done; cat /proc/$1/cgroup; cat /proc/$1/oom_score_adj"
+	script := "for n in pid mnt net ipc uts cgroup user; do readlink /proc/$1/ns/$n; done; cat /proc/$1/cgroup; cat " +
+		"/proc/$1/oom_score_adj"
 	mine := r.do("exec", id, "/bin/sh", "-c", script, "sh", "self").stdout
 	theirs := r.do("exec", id, "/bin/sh", "-c", script, "sh", "1").stdout
 	if mine != theirs || strings.Count(mine, "[") != 7 {
@@ -117,7 +124,8 @@ func TestExecCannotStart(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(rootOf(t, bundle), "bin/plain"), []byte("text"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(rootOf(t, bundle), "bin/noexec"), []byte{0x7f, 'E', 'L', 'F'}, 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(rootOf(t, bundle), "bin/noexec"), []byte{0x7f, 'E', 'L', 'F'},
+		0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -126,7 +134,8 @@ func TestExecCannotStart(t *testing.T) {
 	}{
 		{[]string{`exec: "nothing": executable file not found in $PATH`}, []string{id, "nothing"}},
 		{[]string{`exec: "plain": executable file not found in $PATH`}, []string{id, "plain"}},
-		{[]string{`exec: "busybox": cannot run executable found relative to current directory`}, []string{"-e", "PATH=:/x", "--cwd", "/bin", id, "busybox"}},
+		{[]string{`exec: "busybox": cannot run executable found relative to current directory`},
+			[]string{"-e", "PATH=:/x", "--cwd", "/bin", id, "busybox"}},
 		{[]string{`"/bin/nothing"`, "no such file or directory"}, []string{id, "/bin/nothing"}},
 		{[]string{`"/bin/plain"`, "permission denied"}, []string{id, "/bin/plain"}},
 		{[]string{`"/bin"`, "is a directory"}, []string{id, "/bin"}},
@@ -134,7 +143,8 @@ func TestExecCannotStart(t *testing.T) {
 		{[]string{"chdir /nowhere: no such file or directory"}, []string{"--cwd", "/nowhere", id, "true"}},
 		{[]string{"there is no command"}, []string{id}},
 		{[]string{"both a command and --process"}, []string{"--process", filepath.Join(dir, "empty"), id, "true"}},
-		{[]string{"--process: open " + filepath.Join(dir, "none") + ": no such file or directory"}, []string{"--process", filepath.Join(dir, "none"), id}},
+		{[]string{"--process: open " + filepath.Join(dir, "none") + ": no such file or directory"},
+			[]string{"--process", filepath.Join(dir, "none"), id}},
 		{[]string{"broken:1:2: "}, []string{"-p", filepath.Join(dir, "broken"), id}},
 		{[]string{"empty: process.args: missing"}, []string{"-p", filepath.Join(dir, "empty"), id}},
 		{[]string{`wrong: process.cwd: "relative" is not absolute`}, []string{"-p", filepath.Join(dir, "wrong"), id}},
@@ -145,17 +155,21 @@ func TestExecCannotStart(t *testing.T) {
 		{[]string{`env[1]: "=x"; want NAME=value`}, []string{"--env", "=x", id, "true"}},
 		{[]string{`"lock": AppArmor is not in force on this host`}, []string{"--apparmor", "lock", id, "true"}},
 		{[]string{`"a:b:c": SELinux is not in force on this host`}, []string{"--process-label", "a:b:c", id, "true"}},
-		{[]string{"preserve descriptor 3: it is not open in the caller, or has FD_CLOEXEC: bad file descriptor"}, []string{"--preserve-fds", "1", id, "true"}},
+		{[]string{"preserve descriptor 3: it is not open in the caller, or has FD_CLOEXEC: bad file descriptor"},
+			[]string{"--preserve-fds", "1", id, "true"}},
 		{[]string{"--preserve-fds -1: want a number"}, []string{"--preserve-fds", "-1", id, "true"}},
 		{[]string{"--cgroup", `".." is no name`}, []string{"--cgroup", "../other", id, "true"}},
 		{[]string{"--cgroup", "no such file or directory"}, []string{"--cgroup", "nothing", id, "true"}},
 		{[]string{"nobody stays to show it: give --console-socket"}, []string{"--tty", "--detach", id, "true"}},
-		{[]string{"--console-socket", "connect " + dir + "/none.sock: no such file or directory"}, []string{"--tty", "--detach", "--console-socket", dir + "/none.sock", id, "true"}},
-		{[]string{"--pidfd-socket: connect " + dir + "/none.sock: no such file or directory"}, []string{"--pidfd-socket", dir + "/none.sock", id, "true"}},
+		{[]string{"--console-socket", "connect " + dir + "/none.sock: no such file or directory"},
+			[]string{"--tty", "--detach", "--console-socket", dir + "/none.sock", id, "true"}},
+		{[]string{"--pidfd-socket: connect " + dir + "/none.sock: no such file or directory"},
+			[]string{"--pidfd-socket", dir + "/none.sock", id, "true"}},
 		{[]string{"--pid-file: ", dir + "/none/"}, []string{"--pid-file", dir + "/none/pid", id, "true"}},
 		{[]string{"container nobody: ", "does not exist"}, []string{"nobody", "true"}},
 	} {
-		if c.words[0] == `"lock": AppArmor is not in force on this host` && inForce("apparmor") || strings.Contains(c.words[0], "SELinux") && inForce("selinux") {
+		if c.words[0] == `"lock": AppArmor is not in force on this host` && inForce("apparmor") ||
+			strings.Contains(c.words[0], "SELinux") && inForce("selinux") {
 			continue // then the label itself is asked for, and that is another test's
 		}
 		r.notStarted(c.words, c.args...)
@@ -174,7 +188,8 @@ func inForce(module string) bool {
 	return len(entries) > 0
 }
 
-// TestExecNeedsARunningContainer: a container that is being made, has ended or is paused is refused by its state; one that is created is not.
+// TestExecNeedsARunningContainer: a container that is being made, has ended or is paused is refused by its state; one
+// that is created is not.
 func TestExecNeedsARunningContainer(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "exit 0", nil)
@@ -256,9 +271,12 @@ func TestExecProcessFile(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(nil)
 	p := map[string]any{
-		"user": map[string]any{"uid": 5, "gid": 6, "additionalGids": []any{6, 7}, "umask": 0o77}, "args": []any{"sh", "-c", "id; umask; ulimit -n; echo $X; exit 4"},
-		"env": []any{"PATH=/bin", "X=y"}, "cwd": "/", "rlimits": []any{map[string]any{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}},
-		"capabilities": map[string]any{"bounding": []any{"CAP_KILL"}}, "noNewPrivileges": true, "terminal": false, "apparmorProfile": "",
+		"user": map[string]any{"uid": 5, "gid": 6, "additionalGids": []any{6, 7}, "umask": 0o77},
+		"args": []any{"sh", "-c", "id; umask; ulimit -n; echo $X; exit 4"},
+		"env":  []any{"PATH=/bin", "X=y"}, "cwd": "/", "rlimits": []any{map[string]any{"type": "RLIMIT_NOFILE", "soft": 100,
+			"hard": 200}},
+		"capabilities": map[string]any{"bounding": []any{"CAP_KILL"}}, "noNewPrivileges": true, "terminal": false,
+		"apparmorProfile": "",
 	}
 	data, err := json.Marshal(p)
 	if err != nil {
@@ -321,14 +339,17 @@ func TestTwoHundredExecs(t *testing.T) {
 func TestExecInUserNamespace(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(func(c map[string]any) { testenv.MapIDs(c, hostIDs, 1000) })
-	if got := strings.Join(strings.Fields(r.inside(id, "id; cat /proc/self/uid_map; touch /tmp/made; stat -c %u /tmp/made")), " "); got != "uid=0(root) gid=0(root) 0 300000 1000 0" {
+	if got := strings.Join(strings.Fields(r.inside(id,
+		"id; cat /proc/self/uid_map; touch /tmp/made; stat -c %u /tmp/made")), " "); got != "uid=0(root) gid=0(root) 0 "+
+		"300000 1000 0" {
 		t.Errorf("%q", got)
 	}
 	if got := r.inside(id, "id", "-u", "5:6", "-g", "7"); got != "uid=5 gid=6 groups=7\n" {
 		t.Errorf("%q", got)
 	}
 	for _, args := range [][]string{{"-u", "1000"}, {"-u", "0:1000"}, {"-g", "4000000"}} {
-		r.notStarted([]string{args[1][strings.LastIndexByte(args[1], ':')+1:] + " is not mapped"}, append(args, id, "true")...)
+		r.notStarted([]string{args[1][strings.LastIndexByte(args[1], ':')+1:] + " is not mapped"},
+			append(args, id, "true")...)
 	}
 }
 
@@ -341,7 +362,8 @@ func TestExecWithoutMountNamespace(t *testing.T) {
 		delete(linux(c), "maskedPaths")
 		delete(linux(c), "readonlyPaths")
 	})
-	if got := r.inside(id, "ls -d /bin/busybox /proc/1 2>&1; pwd"); got != "ls: /proc/1: No such file or directory\n/bin/busybox\n/\n" {
+	if got := r.inside(id, "ls -d /bin/busybox /proc/1 2>&1; pwd"); got != "ls: /proc/1: No such file or "+
+		"directory\n/bin/busybox\n/\n" {
 		t.Errorf("%q", got)
 	}
 }
@@ -404,7 +426,8 @@ func TestExecCgroup(t *testing.T) {
 func TestExecForwardsSignals(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(nil)
-	cmd := r.command("exec", id, "/bin/sh", "-c", "trap 'echo got USR1' USR1; trap 'echo got TERM; exit 3' TERM; echo ready; while :; do sleep 0.05; done")
+	cmd := r.command("exec", id, "/bin/sh", "-c", "trap 'echo got USR1' USR1; trap 'echo got TERM; exit 3' TERM; echo "+
+		"ready; while :; do sleep 0.05; done")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -430,7 +453,8 @@ func TestExecTerminal(t *testing.T) {
 	onTerminal(cmd, terminal)
 	start(t, cmd)
 	screen := newLines(user)
-	for _, c := range [][2]string{{"echo size=$(stty size)", "size=24 80"}, {"test -t 0 && test -t 1 && test -t 2 && echo a-$(tty)", "a-/dev/pts/"}, {"ps -o tty,comm | grep 'sh$'", "sh"}} {
+	for _, c := range [][2]string{{"echo size=$(stty size)", "size=24 80"},
+		{"test -t 0 && test -t 1 && test -t 2 && echo a-$(tty)", "a-/dev/pts/"}, {"ps -o tty,comm | grep 'sh$'", "sh"}} {
 		_, _ = io.WriteString(user, c[0]+"\n")
 		screen.want(t, c[1])
 	}

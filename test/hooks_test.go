@@ -13,8 +13,8 @@ import (
 // hookKinds in the order in which they run.
 var hookKinds = []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
 
-// recordHooks gives every hook a program that appends its name and its standard input to one file. The hooks that run in the container's mount namespace after the root
-// has changed see the file through a bind mount.
+// recordHooks gives every hook a program that appends its name and its standard input to one file. The hooks that run
+// in the container's mount namespace after the root has changed see the file through a bind mount.
 func recordHooks(t testing.TB, c map[string]any, dir string) {
 	t.Helper()
 	addMount(c, "/record", "bind", dir, "bind", "rw")
@@ -71,7 +71,8 @@ func TestHooksRunInOrderWithTheState(t *testing.T) {
 	}
 	for i, want := range []string{"creating", "creating", "creating", "created", "running", "stopped"} {
 		s := states[i]
-		if s["id"] != id || s["bundle"] != bundle || s["ociVersion"] == nil || s["status"] != want && !(names[i] == "poststart" && s["status"] == "stopped") {
+		if s["id"] != id || s["bundle"] != bundle || s["ociVersion"] == nil ||
+			s["status"] != want && !(names[i] == "poststart" && s["status"] == "stopped") {
 			t.Errorf("%s: state %v, want status %s", names[i], s, want)
 		}
 		if a, _ := s["annotations"].(map[string]any); a["org.example.key"] != "value" {
@@ -88,7 +89,8 @@ func TestHooksEnvironment(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	script := "env > " + dir + "/env"
 	bundle := shell(t, "exit 0", func(c map[string]any) {
-		c["hooks"] = map[string]any{"createRuntime": []any{map[string]any{"path": "/bin/sh", "args": []any{"sh", "-c", script}, "env": []any{"ONLY=this"}}}}
+		c["hooks"] = map[string]any{"createRuntime": []any{map[string]any{"path": "/bin/sh",
+			"args": []any{"sh", "-c", script}, "env": []any{"ONLY=this"}}}}
 	})
 	cmd := r.command("run", "-b", bundle, id)
 	cmd.Env = append(os.Environ(), "SECRET=of the caller")
@@ -218,7 +220,8 @@ func TestFailingPoststopIsAWarning(t *testing.T) {
 	}
 }
 
-// TestSignalDuringAStartContainerHook: the program does not run yet, so a signal to end ends the making of the container, and nothing is left.
+// TestSignalDuringAStartContainerHook: the program does not run yet, so a signal to end ends the making of the
+// container, and nothing is left.
 func TestSignalDuringAStartContainerHook(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "echo program", func(c map[string]any) {

@@ -14,7 +14,8 @@ import (
 // in the caller's is its; with --no-new-keyring it has the caller's.
 func TestSessionKeyring(t *testing.T) {
 	r := newRuntime(t)
-	goruntime.LockOSThread() // a session keyring is a thread's, and of the processes that it makes; this one ends with the test
+	// a session keyring is a thread's, and of the processes that it makes; this one ends with the test
+	goruntime.LockOSThread()
 	ring, err := unix.KeyctlJoinSessionKeyring("handfast-test-caller")
 	if err == unix.ENOSYS || err == unix.EPERM {
 		t.Skip("this kernel has no keys, or a filter forbids them: ", err)

@@ -17,7 +17,8 @@ import (
 func TestKilledCreate(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", func(c map[string]any) {
-		setHook(c, "createRuntime", 0, "/bin/sh", "sh", "-c", "cat > "+dir+"/state; echo $$ > "+dir+"/hook.new; mv "+dir+"/hook.new "+dir+"/hook; exec sleep 1000")
+		setHook(c, "createRuntime", 0, "/bin/sh", "sh", "-c", "cat > "+dir+"/state; echo $$ > "+dir+"/hook.new; mv "+dir+
+			"/hook.new "+dir+"/hook; exec sleep 1000")
 	})
 	cmd := r.command("create", "-b", bundle, id)
 	start(t, cmd)
@@ -84,7 +85,10 @@ func TestManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 12 {
 		id := testenv.ID(t)
-		bundle := testenv.Bundle(t, rootfs, func(c map[string]any) { testenv.SetArgs(c, "/bin/sh", "-c", fmt.Sprintf("echo %d; exit %d", i, i)) })
+		bundle := testenv.Bundle(t, rootfs, func(c map[string]any) {
+			testenv.SetArgs(c, "/bin/sh", "-c",
+				fmt.Sprintf("echo %d; exit %d", i, i))
+		})
 		all.Go(func() {
 			if o := r.do("run", "-b", bundle, id); o != (outcome{stdout: fmt.Sprintln(i), status: i}) {
 				t.Errorf("%d: %+v", i, o)

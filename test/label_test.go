@@ -12,7 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestAppArmorProfile runs a container, and a process that joins it, under profiles of their own, and sees them at work.
+// TestAppArmorProfile runs a container, and a process that joins it, under profiles of their own, and sees them at
+// work.
 func TestAppArmorProfile(t *testing.T) {
 	r := newRuntime(t)
 	if !inForce("apparmor") {
@@ -27,7 +28,8 @@ func TestAppArmorProfile(t *testing.T) {
 	file := filepath.Join(testenv.Dir(t), "profiles")
 	text := ""
 	for _, name := range []string{"handfast-test-one", "handfast-test-two"} {
-		text += "profile " + name + " flags=(attach_disconnected,mediate_deleted) {\n\tfile,\n\tcapability,\n\tnetwork,\n\tsignal,\n\tdeny /tmp/" + name + " w,\n}\n"
+		text += "profile " + name + " flags=(attach_disconnected,mediate_deleted) " +
+			"{\n\tfile,\n\tcapability,\n\tnetwork,\n\tsignal,\n\tdeny /tmp/" + name + " w,\n}\n"
 	}
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -37,18 +39,21 @@ func TestAppArmorProfile(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = exec.Command(parser, "--remove", file).Run() })
 
-	const script = "cat /proc/self/attr/current; for n in one two; do echo x >/tmp/handfast-test-$n || echo denied $n; done 2>/dev/null"
+	const script = "cat /proc/self/attr/current; for n in one two; do echo x >/tmp/handfast-test-$n || echo denied $n; " +
+		"done 2>/dev/null"
 	id := testenv.ID(t)
 	bundle := shell(t, script, func(c map[string]any) { process(c)["apparmorProfile"] = "handfast-test-one" })
 	if o := r.do("run", "-b", bundle, id); o != (outcome{"handfast-test-one (enforce)\ndenied one\n", "", 0}) {
 		t.Errorf("run: %+v", o)
 	}
 	running, _ := r.sleeper(nil)
-	if got := r.inside(running, script, "--apparmor", "handfast-test-two"); got != "handfast-test-two (enforce)\ndenied two\n" {
+	if got := r.inside(running, script, "--apparmor", "handfast-test-two"); got != "handfast-test-two (enforce)\ndenied "+
+		"two\n" {
 		t.Errorf("exec: %q", got)
 	}
 	if got := r.inside(running, script); !strings.HasPrefix(got, "unconfined\n") {
 		t.Errorf("exec without a profile: %q", got)
 	}
-	r.notStarted([]string{"/attr/apparmor/exec: apparmor label \"handfast-test-none\": no such file or directory"}, "--apparmor", "handfast-test-none", running, "true")
+	r.notStarted([]string{"/attr/apparmor/exec: apparmor label \"handfast-test-none\": no such file or directory"},
+		"--apparmor", "handfast-test-none", running, "true")
 }

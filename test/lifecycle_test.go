@@ -44,7 +44,8 @@ func TestRunPassesStreams(t *testing.T) {
 
 func TestWhatTheContainerSees(t *testing.T) {
 	r := newRuntime(t)
-	bundle := shell(t, "echo $$ $(hostname) $(id -u):$(id -g) $(pwd); ls /proc/self/fd | wc -w; cat /proc/net/dev | grep -c :; grep CapBnd /proc/self/status; umask; echo $HOME", nil)
+	bundle := shell(t, "echo $$ $(hostname) $(id -u):$(id -g) $(pwd); ls /proc/self/fd | wc -w; cat /proc/net/dev | "+
+		"grep -c :; grep CapBnd /proc/self/status; umask; echo $HOME", nil)
 	o := r.do("run", "-b", bundle, testenv.ID(t))
 	// ls has its own directory open: four descriptors are none too many. CapBnd: kill, net_bind_service, audit_write.
 	want := "1 handfast-test 0:0 /\n4\n1\nCapBnd:\t0000000020000420\n0022\n/root\n"
@@ -63,7 +64,8 @@ func TestLifecycle(t *testing.T) {
 
 	state := r.stateOf(id)
 	pid := int(state["pid"].(float64))
-	if state["status"] != "created" || state["id"] != id || state["bundle"] != bundle || state["ociVersion"] == "" || pid < 2 {
+	if state["status"] != "created" || state["id"] != id || state["bundle"] != bundle || state["ociVersion"] == "" ||
+		pid < 2 {
 		t.Errorf("state after create: %v", state)
 	}
 	if a, _ := state["annotations"].(map[string]any); a["org.example.key"] != "value" {
@@ -79,7 +81,8 @@ func TestLifecycle(t *testing.T) {
 	r.fails([]string{id}, "create", "--bundle", bundle, id) // a second one of the same name
 
 	r.ok("start", id)
-	eventually(t, "the process runs", func() bool { _, err := os.Stat(filepath.Join(rootfs, "tmp/started")); return err == nil })
+	eventually(t, "the process runs",
+		func() bool { _, err := os.Stat(filepath.Join(rootfs, "tmp/started")); return err == nil })
 	if s := r.stateOf(id)["status"]; s != "running" {
 		t.Errorf("status after start: %v", s)
 	}
@@ -102,13 +105,15 @@ func TestLifecycle(t *testing.T) {
 
 func listed(t *testing.T, r *runtime, id, status string, pid int, bundle string) {
 	t.Helper()
-	contains(t, r.do("list").stdout, "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER", id, status, strconv.Itoa(pid), bundle, "root")
+	contains(t, r.do("list").stdout, "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER", id, status, strconv.Itoa(pid),
+		bundle, "root")
 	if o := r.do("list", "-q"); o.stdout != id+"\n" {
 		t.Errorf("list -q: %q", o.stdout)
 	}
 	var all []map[string]any
 	o := r.do("list", "--format=json")
-	if err := json.Unmarshal([]byte(o.stdout), &all); err != nil || len(all) != 1 || all[0]["id"] != id || all[0]["owner"] != "root" {
+	if err := json.Unmarshal([]byte(o.stdout), &all); err != nil || len(all) != 1 || all[0]["id"] != id ||
+		all[0]["owner"] != "root" {
 		t.Errorf("list --format=json: %s (%v)", o.stdout, err)
 	}
 }
@@ -234,7 +239,8 @@ func TestTrace(t *testing.T) {
 	trace := filepath.Join(testenv.Dir(t), "trace")
 	r.ok("create", "--trace", trace, "-b", shell(t, "exit 0", nil), id)
 	shown := r.do("trace", "--format", "json", trace)
-	contains(t, shown.stdout, `"kind":"HELLO"`, `"kind":"CONFIG"`, `"dir":"parent>child"`, `"dir":"child>parent"`, `"name":"ready"`, `"args":"[3 values of`)
+	contains(t, shown.stdout, `"kind":"HELLO"`, `"kind":"CONFIG"`, `"dir":"parent>child"`, `"dir":"child>parent"`,
+		`"name":"ready"`, `"args":"[3 values of`)
 	r.ok("start", "--trace", trace, id)
 	contains(t, r.do("trace", trace).stdout, "EXEC", "ms: success")
 	r.awaitStatus(id, "stopped")

@@ -23,7 +23,8 @@ func memoryLimit(bytes int) func(c map[string]any) {
 	}
 }
 
-// TestSmallMemoryLimit: what the child needs to begin its life does not count, so that half a MiB is enough for a small program; and the container still sees its own group as the root.
+// TestSmallMemoryLimit: what the child needs to begin its life does not count, so that half a MiB is enough for a small
+// program; and the container still sees its own group as the root.
 func TestSmallMemoryLimit(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, `while read line; do echo "$line"; done < /proc/self/cgroup`, memoryLimit(512<<10))
@@ -63,11 +64,13 @@ func inRoot(cgroup string) bool {
 // TestMemoryLimitInTheError (CG28): a start that dies of the limit says so.
 func TestMemoryLimitInTheError(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
-	r.fails([]string{"possibly killed by the memory limit of 16384 bytes", "oom_kill"}, "run", "-b", shell(t, "exit 0", memoryLimit(16<<10)), id)
+	r.fails([]string{"possibly killed by the memory limit of 16384 bytes", "oom_kill"}, "run", "-b",
+		shell(t, "exit 0", memoryLimit(16<<10)), id)
 	r.ok("delete", "--force", id)
 }
 
-// noClone3 turns a re-executed test binary into another program with a filter under which clone3(2) does not exist, as some container managers set it.
+// noClone3 turns a re-executed test binary into another program with a filter under which clone3(2) does not exist, as
+// some container managers set it.
 func noClone3() {
 	if os.Getenv("HANDFAST_TEST_NO_CLONE3") == "" {
 		return
@@ -91,7 +94,8 @@ func noClone3() {
 	os.Exit(70)
 }
 
-// TestWithoutClone3 (CG25): where the child cannot be cloned into its group it joins before it is told anything, and sees the same.
+// TestWithoutClone3 (CG25): where the child cannot be cloned into its group it joins before it is told anything, and
+// sees the same.
 func TestWithoutClone3(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.global = []string{"--debug", "--log", testenv.Dir(t) + "/log"}
@@ -135,7 +139,10 @@ func TestWithoutClone3(t *testing.T) {
 // TestCgroupManagerDisabled (CG30): no group is made, limits are refused, and what needs a group says so.
 func TestCgroupManagerDisabled(t *testing.T) {
 	r, id := newRuntime(t, "--cgroup-manager=disabled"), testenv.ID(t)
-	bundle := shell(t, "sleep 1000", func(c map[string]any) { linux(c)["cgroupsPath"] = testenv.CgroupParent() + "/" + id })
+	bundle := shell(t, "sleep 1000", func(c map[string]any) {
+		linux(c)["cgroupsPath"] = testenv.CgroupParent() + "/" +
+			id
+	})
 	r.ok("run", "--detach", "-b", bundle, id)
 	if found := groupsNamed(t, testenv.CgroupParent()+"/"+id); len(found) > 0 {
 		t.Errorf("groups were made: %v", found)

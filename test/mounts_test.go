@@ -29,7 +29,8 @@ func TestBindOnDanglingLink(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	bundle := shell(t, "cat /etc/resolv.conf /run/systemd/resolve/stub-resolv.conf /etc/hosts /srv/hosts /data/file /srv/volumes/data/file; cat /lib/tmp/f", func(c map[string]any) {
+	bundle := shell(t, "cat /etc/resolv.conf /run/systemd/resolve/stub-resolv.conf /etc/hosts /srv/hosts /data/file "+
+		"/srv/volumes/data/file; cat /lib/tmp/f", func(c map[string]any) {
 		addMount(c, "/run", "tmpfs", "tmpfs", "mode=755")
 		addMount(c, "/etc/resolv.conf", "bind", filepath.Join(source, "resolv.conf"), "bind", "ro")
 		addMount(c, "/etc/hosts", "bind", filepath.Join(source, "hosts"), "bind")
@@ -39,7 +40,8 @@ func TestBindOnDanglingLink(t *testing.T) {
 	root := rootOf(t, bundle)
 	_ = os.RemoveAll(filepath.Join(root, "lib"))
 	for link, target := range map[string]string{
-		"etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf", "etc/hosts": "/srv/hosts", "data": "srv/volumes/../volumes/data", "lib": "usr/lib64",
+		"etc/resolv.conf": "../run/systemd/resolve/stub-resolv.conf", "etc/hosts": "/srv/hosts",
+		"data": "srv/volumes/../volumes/data", "lib": "usr/lib64",
 	} {
 		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
@@ -64,7 +66,8 @@ func TestLongOptions(t *testing.T) {
 	for name, c := range map[string]struct {
 		layers, length int
 		comma          string
-	}{"longer than fsconfig takes": {3, 200, ""}, "one long layer": {1, 250, "a,b/"}, "longer than a page": {30, 150, ""}} {
+	}{"longer than fsconfig takes": {3, 200, ""}, "one long layer": {1, 250, "a,b/"},
+		"longer than a page": {30, 150, ""}} {
 		dir := testenv.Dir(t)
 		var layers []string
 		for i := range c.layers {
@@ -133,7 +136,8 @@ os.setxattr("fifo", "trusted.empty", b"")'`
 	got := r.do("run", "-b", bundle, testenv.ID(t))
 	// What a directory says of its size is its file system's affair.
 	sizes := regexp.MustCompile(`(?m)(directory .*) \d+$`)
-	if diff := cmp.Diff(sizes.ReplaceAllString(want.stdout, "$1"), sizes.ReplaceAllString(got.stdout, "$1")); diff != "" || got.status != 0 || want.stdout == "" {
+	if diff := cmp.Diff(sizes.ReplaceAllString(want.stdout, "$1"), sizes.ReplaceAllString(got.stdout, "$1")); diff != "" ||
+		got.status != 0 || want.stdout == "" {
 		t.Errorf("status %d %s%s", got.status, got.stderr, diff)
 	}
 	id := testenv.ID(t)
@@ -141,7 +145,8 @@ os.setxattr("fifo", "trusted.empty", b"")'`
 	r.ok("run", "--detach", "-b", bundle, id)
 	defer r.do("delete", "--force", id)
 	inside := filepath.Join("/proc", strconv.Itoa(int(r.stateOf(id)["pid"].(float64))), "root/data")
-	for file, attr := range map[string]string{"sub/suid": "security.capability", "sub": "trusted.dir", "link": "trusted.link", "fifo": "trusted.empty"} {
+	for file, attr := range map[string]string{"sub/suid": "security.capability", "sub": "trusted.dir",
+		"link": "trusted.link", "fifo": "trusted.empty"} {
 		a, b := make([]byte, 100), make([]byte, 100)
 		n, err := unix.Lgetxattr(filepath.Join(data, file), attr, a)
 		m, err2 := unix.Lgetxattr(filepath.Join(inside, file), attr, b)

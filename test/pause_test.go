@@ -116,7 +116,8 @@ func TestDeleteForceOfAPausedContainer(t *testing.T) {
 	})
 }
 
-// TestKilledPauseIsUndone: a pause that is killed on its way leaves a container that can be resumed, or was never paused, and that can be deleted.
+// TestKilledPauseIsUndone: a pause that is killed on its way leaves a container that can be resumed, or was never
+// paused, and that can be deleted.
 func TestKilledPauseIsUndone(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, counting, nil)

@@ -68,7 +68,8 @@ $runtime delete --force p
 // root itself: runc leaves it private where shared or unbindable is asked for, and cannot start with runbindable.
 func TestPropagation(t *testing.T) {
 	var all strings.Builder
-	for _, value := range []string{"", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"} {
+	for _, value := range []string{"", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable",
+		"runbindable"} {
 		fmt.Fprintf(&all, "rootfsPropagation %q\n", value)
 		for _, kind := range []string{"shared", "slave", "private", "slash"} {
 			all.WriteString(propagationOf(t, value, kind))
@@ -132,17 +133,19 @@ func TestPropagationOfAUserNamespace(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	bundle := shell(t, "cat /home/mark && mount -t tmpfs x /home/in && grep -c ' /home/in ' /proc/self/mountinfo", func(c map[string]any) {
-		testenv.MapIDs(c, 300000, 65536)
-		caps := []any{"CAP_SYS_ADMIN"}
-		process(c)["capabilities"] = map[string]any{"bounding": caps, "effective": caps, "permitted": caps}
-		linux(c)["rootfsPropagation"] = "rshared"
-		addMount(c, "/home", "bind", dir, "rbind", "rshared")
-	})
+	bundle := shell(t, "cat /home/mark && mount -t tmpfs x /home/in && grep -c ' /home/in ' /proc/self/mountinfo",
+		func(c map[string]any) {
+			testenv.MapIDs(c, 300000, 65536)
+			caps := []any{"CAP_SYS_ADMIN"}
+			process(c)["capabilities"] = map[string]any{"bounding": caps, "effective": caps, "permitted": caps}
+			linux(c)["rootfsPropagation"] = "rshared"
+			addMount(c, "/home", "bind", dir, "rbind", "rshared")
+		})
 	script := `mount -t tmpfs x ` + dir + ` && mount --make-rshared / && mkdir -m 777 ` + dir + `/in && echo seen >` + dir + `/mark && chmod 700 ` + filepath.Dir(dir) + ` &&
 		"$@"; echo status $?; grep ' ` + dir + `/in ' /proc/self/mountinfo`
 	cmd := r.command("run", "-b", bundle, testenv.ID(t))
-	wrapped := exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"}, cmd.Args...)...)
+	wrapped := exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"},
+		cmd.Args...)...)
 	if o := finish(t, wrapped); o.stdout != "seen\n1\nstatus 0\n" {
 		t.Errorf("%q %q", o.stdout, o.stderr)
 	}

@@ -31,7 +31,10 @@ func TestPs(t *testing.T) {
 	}
 	r.ok("start", id)
 	eventually(t, "three processes", func() bool { return len(r.pids(id)) == 3 })
-	eventually(t, "two of them are sleeping", func() bool { return strings.Count(r.do("ps", id).stdout, " sleep 1000\n") == 1 })
+	eventually(t, "two of them are sleeping", func() bool {
+		return strings.Count(r.do("ps", id).stdout,
+			" sleep 1000\n") == 1
+	})
 
 	table := r.do("ps", id)
 	if table.status != 0 || table.stderr != "" || strings.Count(table.stdout, "\n") != 4 {

@@ -70,7 +70,8 @@ func processReports() []report {
 				}
 			},
 			edit: func(t *testing.T, c map[string]any) { user(1000)(t, c); testenv.SetArgs(c, "/bin/script") }},
-		{name: "program behind a directory that the user may not search", words: []string{`exec: \"/closed/true\": permission denied`},
+		{name: "program behind a directory that the user may not search",
+			words: []string{`exec: \"/closed/true\": permission denied`},
 			image: func(t *testing.T, root string) {
 				dir(t, root+"/closed", 0o700, 0)
 				symlink(t, "/bin/busybox", root+"/closed/true")
@@ -85,7 +86,8 @@ func processReports() []report {
 					addEnv(c, "X"+strconv.Itoa(i)+"="+strings.Repeat("x", 100000))
 				}
 			}},
-		{name: "NUL in a mount option", script: "true", words: []string{"mounts[6].options[0]: the string holds a NUL character"},
+		{name: "NUL in a mount option", script: "true", words: []string{"mounts[6].options[0]: the string holds a NUL " +
+			"character"},
 			edit: func(_ *testing.T, c map[string]any) { addMount(c, "/mnt", "tmpfs", "tmpfs", "mode=755\x00x") }},
 		{name: "host name without a uts namespace", script: "true", words: []string{"hostname: ", "needs a uts namespace"},
 			edit: func(_ *testing.T, c map[string]any) { without(c, "uts") }},
@@ -122,11 +124,13 @@ func mountReports() []report {
 				addMount(c, "/a", "tmpfs", "tmpfs", "mode=755")
 				addMount(c, "/a/b", "tmpfs", "tmpfs", "mode=1777")
 			}},
-		{name: "read-only tmpfs over a directory", script: "touch /tmp/x 2>&1; stat -c %a /tmp", want: "touch: /tmp/x: Read-only file system\n1777\n",
+		{name: "read-only tmpfs over a directory", script: "touch /tmp/x 2>&1; stat -c %a /tmp",
+			want: "touch: /tmp/x: Read-only file system\n1777\n",
 			edit: func(_ *testing.T, c map[string]any) { addMount(c, "/tmp", "tmpfs", "tmpfs", "ro") }},
 		{name: "root of the host bound", script: "ls -d /host/proc/self", want: "/host/proc/self\n",
 			edit: func(_ *testing.T, c map[string]any) { addMount(c, "/host", "bind", "/", "rbind", "ro", "rslave") }},
-		{name: "read-only paths in a user namespace", script: "grep -c '^[^ ]* /proc/sys .*ro,' /proc/mounts", want: "1\n", edit: inUser},
+		{name: "read-only paths in a user namespace", script: "grep -c '^[^ ]* /proc/sys .*ro,' /proc/mounts", want: "1\n",
+			edit: inUser},
 		{name: "user namespace without a network namespace", script: "grep -c ' /sys sysfs ro,' /proc/mounts", want: "1\n",
 			edit: func(t *testing.T, c map[string]any) { inUser(t, c); without(c, "network") }},
 		{name: "parameter of a user namespace", script: "cat /proc/sys/user/max_mnt_namespaces", want: "7\n",
@@ -240,7 +244,8 @@ func TestReportsOfStrangeHosts(t *testing.T) {
 	plain := shell(t, "echo on", nil)
 	before := func(script string) {
 		r.wrap = func(cmd *exec.Cmd) *exec.Cmd {
-			return exec.Command("unshare", append([]string{"--mount", "/bin/sh", "-c", script + ` && exec "$@"`, "sh"}, cmd.Args...)...)
+			return exec.Command("unshare", append([]string{"--mount", "/bin/sh", "-c", script + ` && exec "$@"`, "sh"},
+				cmd.Args...)...)
 		}
 	}
 	before("mount -o remount,bind,ro /proc")

@@ -60,7 +60,8 @@ func (r *runtime) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// do runs a command to its end. Its streams are files, as they often are: a pipe would stay open for as long as a container holds it.
+// do runs a command to its end. Its streams are files, as they often are: a pipe would stay open for as long as a
+// container holds it.
 func (r *runtime) do(args ...string) outcome {
 	r.t.Helper()
 	return finish(r.t, r.command(args...))
@@ -128,7 +129,8 @@ func (r *runtime) fails(words []string, args ...string) string {
 func (r *runtime) oneLine(o outcome, words []string) {
 	r.t.Helper()
 	if o.status != 1 || o.stdout != "" || strings.Count(o.stderr, "\n") != 1 {
-		r.t.Errorf("want status 1 and one line on standard error, got status %d\nstdout: %q\nstderr: %q", o.status, o.stdout, o.stderr)
+		r.t.Errorf("want status 1 and one line on standard error, got status %d\nstdout: %q\nstderr: %q", o.status, o.stdout,
+			o.stderr)
 	}
 	for _, w := range words {
 		if !strings.Contains(o.stderr, w) {

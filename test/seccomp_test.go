@@ -98,7 +98,8 @@ func TestSeccompOfAContainer(t *testing.T) {
 	})
 	r.ok("create", "-b", bundle, id)
 	defer r.ok("delete", "--force", id)
-	edit(t, bundle, func(config map[string]any) { delete(linux(config), "seccomp") }) // what the bundle says now is of no meaning
+	// what the bundle says now is of no meaning
+	edit(t, bundle, func(config map[string]any) { delete(linux(config), "seccomp") })
 	o := r.do("seccomp", "--profile-of", id, "--call", "mount", "1")
 	if o.status != 0 || !strings.Contains(o.stdout, "SCMP_ACT_ERRNO(12), by linux.seccomp.syscalls[0]\n") {
 		t.Errorf("%+v", o)

@@ -13,8 +13,9 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestPlainUserWithSubordinateIDs runs a container as an unprivileged account of the host with subordinate ids: newuidmap(1) and newgidmap(1) write the mappings, exec joins it.
-// The account is one of files that only this test's mount namespace sees.
+// TestPlainUserWithSubordinateIDs runs a container as an unprivileged account of the host with subordinate ids:
+// newuidmap(1) and newgidmap(1) write the mappings, exec joins it. The account is one of files that only this test's
+// mount namespace sees.
 func TestPlainUserWithSubordinateIDs(t *testing.T) {
 	testenv.Root(t)
 	for _, p := range []string{"newuidmap", "newgidmap"} {
@@ -37,16 +38,20 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Binds over files need the files to be there; a host without subordinate ids may lack two of them, so the directory's files are laid over a copy.
-	view := `for f in passwd group subuid subgid; do test -e /etc/$f || : >/etc/$f; mount --bind ` + etc + `/$f /etc/$f; done; cd ` + dir + `; exec setpriv --reuid 300000 --regid 300000 --clear-groups "$@"`
+	// Binds over files need the files to be there; a host without subordinate ids may lack two of them, so the directory's
+	// files are laid over a copy.
+	view := `for f in passwd group subuid subgid; do test -e /etc/$f || : >/etc/$f; mount --bind ` + etc +
+		`/$f /etc/$f; done; cd ` + dir + `; exec setpriv --reuid 300000 --regid 300000 --clear-groups "$@"`
 	asUser := func(args ...string) *exec.Cmd {
-		cmd := exec.Command("unshare", append([]string{"-m", "--propagation", "private", "sh", "-c", view, "sh", binary, "--root", filepath.Join(dir, "run")}, args...)...)
+		cmd := exec.Command("unshare", append([]string{"-m", "--propagation", "private", "sh", "-c", view, "sh", binary,
+			"--root", filepath.Join(dir, "run")}, args...)...)
 		return cmd
 	}
 	if o := finish(t, asUser("spec", "--rootless")); o != (outcome{}) {
 		t.Fatalf("spec: %+v", o)
 	}
-	mapping := []any{map[string]any{"containerID": 0, "hostID": hostIDs, "size": 1}, map[string]any{"containerID": 1, "hostID": 400000, "size": 65536}}
+	mapping := []any{map[string]any{"containerID": 0, "hostID": hostIDs, "size": 1},
+		map[string]any{"containerID": 1, "hostID": 400000, "size": 65536}}
 	edit(t, dir, func(c map[string]any) {
 		process(c)["terminal"] = false
 		c["root"].(map[string]any)["readonly"] = false
@@ -73,14 +78,16 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 	if said() != want {
 		t.Errorf("inside: %q, want %q", said(), want)
 	}
-	if o := finish(t, asUser("exec", "-u", "5:6", id, "sh", "-c", "id; touch /tmp/made")); o != (outcome{"uid=5 gid=6 groups=7\n", "", 0}) {
+	if o := finish(t, asUser("exec", "-u", "5:6", id, "sh", "-c",
+		"id; touch /tmp/made")); o != (outcome{"uid=5 gid=6 groups=7\n", "", 0}) {
 		t.Errorf("exec: %+v", o)
 	}
 	var st syscall.Stat_t
 	if err := syscall.Stat(filepath.Join(dir, "rootfs/tmp/made"), &st); err != nil || st.Uid != 400004 {
 		t.Errorf("user 5 of the container is %d of the host, want 400004 (%v)", st.Uid, err)
 	}
-	if o := finish(t, asUser("exec", "-u", "70000", id, "id")); o.status != 255 || !strings.Contains(o.stderr, "70000 is not mapped") {
+	if o := finish(t, asUser("exec", "-u", "70000", id, "id")); o.status != 255 ||
+		!strings.Contains(o.stderr, "70000 is not mapped") {
 		t.Errorf("exec as an unmapped user: %+v", o)
 	}
 	if o := finish(t, asUser("delete", "--force", id)); o != (outcome{}) {
@@ -110,7 +117,8 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 	edit(t, dir, func(c map[string]any) {
 		linux(c)["uidMappings"] = []any{map[string]any{"containerID": 0, "hostID": 500000, "size": 10}}
 	})
-	if o := finish(t, asUser("run", id)); o.status != 1 || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, "newuidmap") || !strings.Contains(o.stderr, "/etc/subuid") {
+	if o := finish(t, asUser("run", id)); o.status != 1 || strings.Count(o.stderr, "\n") != 1 ||
+		!strings.Contains(o.stderr, "newuidmap") || !strings.Contains(o.stderr, "/etc/subuid") {
 		t.Errorf("a mapping that is not the user's: %+v", o)
 	}
 	if left, _ := os.ReadDir(filepath.Join(dir, "run")); len(left) > 0 {

@@ -95,21 +95,26 @@ func files(t testing.TB, group string, want map[string]string) {
 }
 
 var limits = map[string]any{
-	"memory": map[string]any{"limit": 64 << 20, "reservation": 32 << 20, "swap": 64 << 20}, "pids": map[string]any{"limit": 50},
-	"cpu": map[string]any{"shares": 2048, "quota": 20000, "period": 50000, "cpus": "0"},
+	"memory": map[string]any{"limit": 64 << 20, "reservation": 32 << 20, "swap": 64 << 20},
+	"pids":   map[string]any{"limit": 50},
+	"cpu":    map[string]any{"shares": 2048, "quota": 20000, "period": 50000, "cpus": "0"},
 }
 
-// TestSystemdScope (SD01, SD02, SD06): a container is in a scope with its limits, which systemd and the group's files tell alike; its life is that of any container, and nothing of the scope is left after it.
+// TestSystemdScope (SD01, SD02, SD06): a container is in a scope with its limits, which systemd and the group's files
+// tell alike; its life is that of any container, and nothing of the scope is left after it.
 func TestSystemdScope(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hf-"+id+".scope", "/hf.slice/hf-test.slice/hf-"+id+".scope"
 	r.ok("create", "-b", shell(t, "exec sleep 1000", inUnit("hf-test.slice:hf:"+id, limits)), id)
 	shows(t, unit, map[string]string{
-		"ActiveState": "active", "Slice": "hf-test.slice", "ControlGroup": group, "Delegate": "yes", "DefaultDependencies": "no", "Description": "handfast container " + id, "Transient": "yes",
+		"ActiveState": "active", "Slice": "hf-test.slice", "ControlGroup": group, "Delegate": "yes",
+		"DefaultDependencies": "no", "Description": "handfast container " + id, "Transient": "yes",
 		"MemoryAccounting": "yes", "CPUAccounting": "yes", "IOAccounting": "yes", "TasksAccounting": "yes",
-		"MemoryMax": "67108864", "MemoryLow": "33554432", "MemorySwapMax": "0", "TasksMax": "50", "CPUWeight": "174", "CPUQuotaPerSecUSec": "400ms", "CPUQuotaPeriodUSec": "50ms", "AllowedCPUs": "0",
+		"MemoryMax": "67108864", "MemoryLow": "33554432", "MemorySwapMax": "0", "TasksMax": "50", "CPUWeight": "174",
+		"CPUQuotaPerSecUSec": "400ms", "CPUQuotaPeriodUSec": "50ms", "AllowedCPUs": "0",
 	})
-	in := map[string]string{"memory.max": "67108864", "memory.low": "33554432", "pids.max": "50", "cpu.weight": "174", "cpu.max": "20000 50000", "cpuset.cpus": "0"}
+	in := map[string]string{"memory.max": "67108864", "memory.low": "33554432", "pids.max": "50", "cpu.weight": "174",
+		"cpu.max": "20000 50000", "cpuset.cpus": "0"}
 	files(t, group, in)
 	systemctl(t, "daemon-reload")
 	files(t, group, in)
@@ -131,9 +136,12 @@ func TestSystemdUpdate(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hf-"+id+".scope", "/system.slice/hf-"+id+".scope"
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id, limits)), id)
-	r.ok("update", "--memory", "128m", "--memory-swap", "256m", "--pids-limit", "70", "--cpu-share", "512", "--cpu-quota", "30000", id)
-	shows(t, unit, map[string]string{"MemoryMax": "134217728", "MemorySwapMax": "134217728", "TasksMax": "70", "CPUQuotaPerSecUSec": "600ms", "MemoryLow": "33554432", "AllowedCPUs": "0"})
-	in := map[string]string{"memory.max": "134217728", "pids.max": "70", "cpu.weight": "59", "cpu.max": "30000 50000", "memory.low": "33554432"}
+	r.ok("update", "--memory", "128m", "--memory-swap", "256m", "--pids-limit", "70", "--cpu-share", "512", "--cpu-quota",
+		"30000", id)
+	shows(t, unit, map[string]string{"MemoryMax": "134217728", "MemorySwapMax": "134217728", "TasksMax": "70",
+		"CPUQuotaPerSecUSec": "600ms", "MemoryLow": "33554432", "AllowedCPUs": "0"})
+	in := map[string]string{"memory.max": "134217728", "pids.max": "70", "cpu.weight": "59", "cpu.max": "30000 50000",
+		"memory.low": "33554432"}
 	files(t, group, in)
 	systemctl(t, "daemon-reload")
 	files(t, group, in)
@@ -147,30 +155,37 @@ func TestSystemdStop(t *testing.T) {
 	unit := "handfast-" + id + ".scope"
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", func(c map[string]any) {
 		delete(linux(c), "cgroupsPath")
-		c["annotations"] = map[string]any{"org.systemd.property.TimeoutStopSec": "1", "org.systemd.property.Description": "'as annotated'"}
+		c["annotations"] = map[string]any{"org.systemd.property.TimeoutStopSec": "1",
+			"org.systemd.property.Description": "'as annotated'"}
 	}), id)
-	shows(t, unit, map[string]string{"ActiveState": "active", "TimeoutStopUSec": "1s", "Description": "as annotated", "Slice": "system.slice"})
+	shows(t, unit, map[string]string{"ActiveState": "active", "TimeoutStopUSec": "1s", "Description": "as annotated",
+		"Slice": "system.slice"})
 	systemctl(t, "stop", unit)
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
 	unloaded(t, unit, "/system.slice/"+unit)
 }
 
-// TestSystemdFailures: nothing of a start that fails is left with systemd, whatever it failed of; and what is wrong is said.
+// TestSystemdFailures: nothing of a start that fails is left with systemd, whatever it failed of; and what is wrong is
+// said.
 func TestSystemdFailures(t *testing.T) {
 	r := newSystemd(t)
 	for what, c := range map[string]struct {
 		words  []string
 		change func(map[string]any)
 	}{
-		"program":       {[]string{"no-such-program"}, func(c map[string]any) { process(c)["args"] = []any{"/no-such-program"} }},
+		"program": {[]string{"no-such-program"},
+			func(c map[string]any) { process(c)["args"] = []any{"/no-such-program"} }},
 		"prestart hook": {[]string{"prestart"}, func(c map[string]any) { setHook(c, "prestart", 0, "/bin/false", "false") }},
 		"property": {[]string{"StartTransientUnit of hf-", "NoSuchProperty"}, func(c map[string]any) {
 			c["annotations"] = map[string]any{"org.systemd.property.NoSuchProperty": "1"}
 		}},
-		"annotation": {[]string{"org.systemd.property.PIDs"}, func(c map[string]any) { c["annotations"] = map[string]any{"org.systemd.property.PIDs": "[uint32 1]"} }},
-		"path":       {[]string{"linux.cgroupsPath", "slice:prefix:name"}, func(c map[string]any) { linux(c)["cgroupsPath"] = "/a/b" }},
-		"slice":      {[]string{"linux.cgroupsPath", "empty part"}, func(c map[string]any) { linux(c)["cgroupsPath"] = "a--b.slice:p:n" }},
+		"annotation": {[]string{"org.systemd.property.PIDs"},
+			func(c map[string]any) { c["annotations"] = map[string]any{"org.systemd.property.PIDs": "[uint32 1]"} }},
+		"path": {[]string{"linux.cgroupsPath", "slice:prefix:name"},
+			func(c map[string]any) { linux(c)["cgroupsPath"] = "/a/b" }},
+		"slice": {[]string{"linux.cgroupsPath", "empty part"},
+			func(c map[string]any) { linux(c)["cgroupsPath"] = "a--b.slice:p:n" }},
 	} {
 		id := testenv.ID(t)
 		bundle := shell(t, "exit 0", func(config map[string]any) {
@@ -181,7 +196,8 @@ func TestSystemdFailures(t *testing.T) {
 		r.fails(c.words, "run", "-b", bundle, id)
 		unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 	}
-	if out, _ := exec.Command("systemctl", "list-units", "--all", "--failed", "--plain", "--no-legend", "hf-*", "handfast-*").Output(); len(out) > 0 {
+	if out, _ := exec.Command("systemctl", "list-units", "--all", "--failed", "--plain", "--no-legend", "hf-*",
+		"handfast-*").Output(); len(out) > 0 {
 		t.Errorf("failed units are left:\n%s", out)
 	}
 }
@@ -190,20 +206,24 @@ func TestSystemdFailures(t *testing.T) {
 func TestSystemdTaken(t *testing.T) {
 	r, first, second := newSystemd(t), testenv.ID(t), testenv.ID(t)
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+first, nil)), first)
-	r.fails([]string{"linux.cgroupsPath", "hf-" + first + ".scope exists and holds 1 processes"}, "run", "-b", shell(t, "exit 0", inUnit(":hf:"+first, nil)), second)
+	r.fails([]string{"linux.cgroupsPath", "hf-" + first + ".scope exists and holds 1 processes"}, "run", "-b",
+		shell(t, "exit 0", inUnit(":hf:"+first, nil)), second)
 	r.awaitStatus(first, "running")
 	r.ok("delete", "--force", first)
 }
 
-// TestSystemdDevices (SD03): the scope has the rules as far as systemd can hold them, and the container's own are in force.
+// TestSystemdDevices (SD03): the scope has the rules as far as systemd can hold them, and the container's own are in
+// force.
 func TestSystemdDevices(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
-	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id, map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}}})), id)
+	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id,
+		map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}}})), id)
 	shows(t, "hf-"+id+".scope", map[string]string{"DevicePolicy": "strict"})
 	contains(t, show(t, "hf-"+id+".scope", "DeviceAllow")["DeviceAllow"], "/dev/char/1:3 rwm", "char-pts rwm", "char-* m")
 	use := func() {
 		t.Helper()
-		got := r.inside(id, "echo x > /dev/null && echo written; rm -f /dev/log; mknod /dev/log c 1 11 && echo made; cat /dev/log 2>&1 || true", "--cap", "CAP_MKNOD")
+		got := r.inside(id, "echo x > /dev/null && echo written; rm -f /dev/log; mknod /dev/log c 1 11 && echo made; cat "+
+			"/dev/log 2>&1 || true", "--cap", "CAP_MKNOD")
 		contains(t, got, "written", "made", "Operation not permitted")
 	}
 	use()
@@ -212,7 +232,8 @@ func TestSystemdDevices(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestSystemdSub (SD09): with the annotation the container's processes are in a group below the scope's, and so are those of exec.
+// TestSystemdSub (SD09): with the annotation the container's processes are in a group below the scope's, and so are
+// those of exec.
 func TestSystemdSub(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	group := "/system.slice/hf-" + id + ".scope"
@@ -224,7 +245,8 @@ func TestSystemdSub(t *testing.T) {
 	if got := r.inside(id, "cat /proc/self/cgroup"); got != "0::"+group+"/inner\n" {
 		t.Errorf("exec is in %q", got)
 	}
-	if data, err := os.ReadFile("/sys/fs/cgroup" + group + "/inner/cgroup.controllers"); err != nil || !strings.Contains(string(data), "memory") {
+	if data, err := os.ReadFile("/sys/fs/cgroup" + group + "/inner/cgroup.controllers"); err != nil ||
+		!strings.Contains(string(data), "memory") {
 		t.Errorf("controllers of the group below: %q, %v", data, err)
 	}
 	r.ok("pause", id)
@@ -237,7 +259,8 @@ func TestSystemdSub(t *testing.T) {
 func TestSystemdSlice(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hfslice-inner.slice", "/hfslice.slice/hfslice-inner.slice"
-	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit("::"+unit, map[string]any{"pids": map[string]any{"limit": 40}})), id)
+	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit("::"+unit,
+		map[string]any{"pids": map[string]any{"limit": 40}})), id)
 	shows(t, unit, map[string]string{"ActiveState": "active", "ControlGroup": group, "TasksMax": "40"})
 	if got := r.inside(id, "cat /proc/self/cgroup"); got != "0::"+group+"\n" {
 		t.Errorf("exec is in %q", got)
@@ -250,7 +273,8 @@ func TestSystemdSlice(t *testing.T) {
 // TestSystemdSmallMemory: a limit that the child itself would not fit in.
 func TestSystemdSmallMemory(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
-	bundle := shell(t, "exit 7", inUnit(":hf:"+id, map[string]any{"memory": map[string]any{"limit": 1 << 20}, "pids": map[string]any{"limit": 1}}))
+	bundle := shell(t, "exit 7", inUnit(":hf:"+id, map[string]any{"memory": map[string]any{"limit": 1 << 20},
+		"pids": map[string]any{"limit": 1}}))
 	if o := r.do("run", "-b", bundle, id); o.status != 7 {
 		t.Errorf("%+v", o)
 	}
@@ -275,12 +299,14 @@ func TestSystemdPrivate(t *testing.T) {
 	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 }
 
-// TestNobodyAnswers: where there is no systemd a container that needs it is refused before anything is made, and the places that were tried are named.
+// TestNobodyAnswers: where there is no systemd a container that needs it is refused before anything is made, and the
+// places that were tried are named.
 func TestNobodyAnswers(t *testing.T) {
 	if _, err := os.Stat("/run/systemd/private"); err == nil {
 		t.Skip("this host has a systemd: TestSystemdPrivate finds it")
 	}
 	r, id := newRuntime(t, "--systemd-cgroup"), testenv.ID(t)
 	r.wrap = withoutBus
-	r.fails([]string{"--systemd-cgroup", "/nonexistent/bus", "/run/systemd/private", "no such file or directory"}, "run", "-b", shell(t, "exit 0", nil), id)
+	r.fails([]string{"--systemd-cgroup", "/nonexistent/bus", "/run/systemd/private", "no such file or directory"}, "run",
+		"-b", shell(t, "exit 0", nil), id)
 }

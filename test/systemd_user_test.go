@@ -17,30 +17,38 @@ import (
 // plainID is the user whose own systemd the test has; only a user that is listed can have one.
 const plainID = 4711
 
-// TestSystemdUser (SD05, SD07): a plain user's container is in a scope of the user's own systemd, with limits, and processes are executed in it.
+// TestSystemdUser (SD05, SD07): a plain user's container is in a scope of the user's own systemd, with limits, and
+// processes are executed in it.
 func TestSystemdUser(t *testing.T) {
 	newSystemd(t)
 	if os.Getenv("HANDFAST_TEST_VM") == "" {
 		t.Skip("adds a user to the host, and so runs in the virtual machine alone: make test-vm")
 	}
 	runtimeDir := "/run/user/" + strconv.Itoa(plainID)
-	for _, command := range [][]string{{"useradd", "-M", "-u", strconv.Itoa(plainID), "plain"}, {"loginctl", "enable-linger", "plain"}} {
+	for _, command := range [][]string{{"useradd", "-M", "-u", strconv.Itoa(plainID), "plain"},
+		{"loginctl", "enable-linger", "plain"}} {
 		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", command, err, out)
 		}
 	}
 	t.Cleanup(func() {
-		for _, command := range [][]string{{"loginctl", "disable-linger", "plain"}, {"systemctl", "stop", "user@" + strconv.Itoa(plainID), "user-" + strconv.Itoa(plainID) + ".slice"}} {
+		for _, command := range [][]string{{"loginctl", "disable-linger", "plain"},
+			{"systemctl", "stop", "user@" + strconv.Itoa(plainID), "user-" + strconv.Itoa(plainID) + ".slice"}} {
 			if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 				t.Logf("%v: %v\n%s", command, err, out)
 			}
 		}
-		eventually(t, "the user's systemd to end", func() bool { _, err := os.Stat(runtimeDir); return errors.Is(err, fs.ErrNotExist) })
+		eventually(t, "the user's systemd to end", func() bool {
+			_, err := os.Stat(runtimeDir)
+			return errors.Is(err,
+				fs.ErrNotExist)
+		})
 	})
 	eventually(t, "the user's bus", func() bool { _, err := os.Stat(runtimeDir + "/bus"); return err == nil })
 
 	binary, dir := testenv.Binary(t), testenv.Dir(t)
-	if err := errors.Join(os.Rename(testenv.Busybox(t), filepath.Join(dir, "rootfs")), os.Chown(dir, plainID, plainID)); err != nil {
+	if err := errors.Join(os.Rename(testenv.Busybox(t), filepath.Join(dir, "rootfs")),
+		os.Chown(dir, plainID, plainID)); err != nil {
 		t.Fatal(err)
 	}
 	asUser := func(args ...string) *exec.Cmd {
@@ -58,7 +66,8 @@ func TestSystemdUser(t *testing.T) {
 	edit(t, dir, func(c map[string]any) {
 		process(c)["terminal"] = false
 		testenv.SetArgs(c, "sleep", "1000")
-		linux(c)["resources"] = map[string]any{"pids": map[string]any{"limit": 60}, "memory": map[string]any{"limit": 64 << 20}}
+		linux(c)["resources"] = map[string]any{"pids": map[string]any{"limit": 60},
+			"memory": map[string]any{"limit": 64 << 20}}
 	})
 	id := testenv.ID(t)
 	if o := handfast("run", "-d", id); o != (outcome{}) {
@@ -69,7 +78,8 @@ func TestSystemdUser(t *testing.T) {
 	o := finish(t, asUser("systemctl", "--user", "show", "-p", "ControlGroup,TasksMax,MemoryMax", unit))
 	contains(t, o.stdout, "ControlGroup="+group, "TasksMax=60", "MemoryMax=67108864")
 	files(t, group, map[string]string{"pids.max": "60", "memory.max": "67108864"})
-	if o := handfast("exec", id, "cat", "/proc/self/cgroup"); o.status != 0 || !strings.HasSuffix(o.stdout, unit+"\n") && o.stdout != "0::/\n" {
+	if o := handfast("exec", id, "cat", "/proc/self/cgroup"); o.status != 0 ||
+		!strings.HasSuffix(o.stdout, unit+"\n") && o.stdout != "0::/\n" {
 		t.Errorf("exec: %+v", o)
 	}
 	if o := handfast("delete", "--force", id); o != (outcome{}) {

@@ -49,19 +49,26 @@ func inOwnGroup(id string, resources map[string]any) func(map[string]any) {
 	}
 }
 
-// TestUpdate (UP01, UP02, UP03, UP05): options and a document on standard input change a created, a running and a paused container, up and down, and what is not named stays.
+// TestUpdate (UP01, UP02, UP03, UP05): options and a document on standard input change a created, a running and a
+// paused container, up and down, and what is not named stays.
 func TestUpdate(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
-	r.ok("create", "-b", shell(t, "sleep 1000", inOwnGroup(id, map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}, "pids": map[string]any{"limit": 50}})), id)
+	r.ok("create", "-b", shell(t, "sleep 1000",
+		inOwnGroup(id, map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20},
+			"pids": map[string]any{"limit": 50}})), id)
 	r.ok("update", "--memory", "128m", "--memory-swap", "128MiB", "--cpu-share", "512", id)
 	pids, shares := limitFile{"pids.max", "50", "pids.max", "50"}, limitFile{"cpu.shares", "512", "cpu.weight", "59"}
-	values(t, id, limitFile{"memory.limit_in_bytes", "134217728", "memory.max", "134217728"}, limitFile{"memory.memsw.limit_in_bytes", "134217728", "memory.swap.max", "0"}, shares, pids)
+	values(t, id, limitFile{"memory.limit_in_bytes", "134217728", "memory.max", "134217728"},
+		limitFile{"memory.memsw.limit_in_bytes", "134217728", "memory.swap.max", "0"}, shares, pids)
 
 	r.ok("start", id)
-	r.ok("update", id, "--memory=32m", "--memory-swap=48m", "--cpu-quota", "20000", "--cpu-period", "50000", "--cpu-burst", "1000", "--pids-limit", "60", "--cpuset-cpus", "0", "--kernel-memory", "1")
+	r.ok("update", id, "--memory=32m", "--memory-swap=48m", "--cpu-quota", "20000", "--cpu-period", "50000", "--cpu-burst",
+		"1000", "--pids-limit", "60", "--cpuset-cpus", "0", "--kernel-memory", "1")
 	pids = limitFile{"pids.max", "60", "pids.max", "60"}
-	values(t, id, limitFile{"memory.limit_in_bytes", "33554432", "memory.max", "33554432"}, limitFile{"memory.memsw.limit_in_bytes", "50331648", "memory.swap.max", "16777216"}, shares, pids,
-		limitFile{"cpu.cfs_quota_us", "20000", "cpu.max", "20000 50000"}, limitFile{"cpu.cfs_period_us", "50000", "", ""}, limitFile{"cpu.cfs_burst_us", "1000", "cpu.max.burst", "1000"},
+	values(t, id, limitFile{"memory.limit_in_bytes", "33554432", "memory.max", "33554432"},
+		limitFile{"memory.memsw.limit_in_bytes", "50331648", "memory.swap.max", "16777216"}, shares, pids,
+		limitFile{"cpu.cfs_quota_us", "20000", "cpu.max", "20000 50000"}, limitFile{"cpu.cfs_period_us", "50000", "", ""},
+		limitFile{"cpu.cfs_burst_us", "1000", "cpu.max.burst", "1000"},
 		limitFile{"cpuset.cpus", "0", "cpuset.cpus", "0"})
 
 	r.ok("pause", id)
@@ -70,7 +77,8 @@ func TestUpdate(t *testing.T) {
 	if o := finish(t, update); o != (outcome{}) {
 		t.Errorf("%+v", o)
 	}
-	values(t, id, limitFile{"cpu.idle", "1", "cpu.idle", "1"}, limitFile{"cpu.cfs_quota_us", "-1", "cpu.max", "max 50000"}, limitFile{"", "", "memory.max", "max"}, limitFile{"", "", "memory.swap.max", "max"}, pids)
+	values(t, id, limitFile{"cpu.idle", "1", "cpu.idle", "1"}, limitFile{"cpu.cfs_quota_us", "-1", "cpu.max", "max 50000"},
+		limitFile{"", "", "memory.max", "max"}, limitFile{"", "", "memory.swap.max", "max"}, pids)
 	update = r.command("update", "-r", "-", id)
 	update.Stdin = strings.NewReader(`{"cpu": {"idle": 0}}`)
 	if o := finish(t, update); o != (outcome{}) {
@@ -81,14 +89,17 @@ func TestUpdate(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestUpdateOfOldLimits (CG07, CG08): swappiness and the out-of-memory killer, where memory is v1's, there and back; elsewhere both are refused by name.
+// TestUpdateOfOldLimits (CG07, CG08): swappiness and the out-of-memory killer, where memory is v1's, there and back;
+// elsewhere both are refused by name.
 func TestUpdateOfOldLimits(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "exit 0", inOwnGroup(id, nil)), id)
-	on, off := jsonFile(t, map[string]any{"memory": map[string]any{"disableOOMKiller": true, "swappiness": 7}}), jsonFile(t, map[string]any{"memory": map[string]any{"disableOOMKiller": false}})
+	on, off := jsonFile(t, map[string]any{"memory": map[string]any{"disableOOMKiller": true, "swappiness": 7}}),
+		jsonFile(t, map[string]any{"memory": map[string]any{"disableOOMKiller": false}})
 	if _, _, file := (limitFile{v1: "memory.swappiness"}).read(t, id); file == "" {
 		r.fails([]string{id, "disableOOMKiller cannot be expressed on cgroup"}, "update", "-r", on, id)
-		r.fails([]string{id, "swappiness cannot be expressed on cgroup"}, "update", "-r", jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 7}}), id)
+		r.fails([]string{id, "swappiness cannot be expressed on cgroup"}, "update", "-r",
+			jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 7}}), id)
 		r.ok("update", "-r", off, id)
 	} else {
 		r.ok("update", "-r", on, id)
@@ -102,27 +113,35 @@ func TestUpdateOfOldLimits(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestUpdateThatFails: nothing of an update that the kernel refuses, or that cannot be, stays; and the next update goes on from what was.
+// TestUpdateThatFails: nothing of an update that the kernel refuses, or that cannot be, stays; and the next update goes
+// on from what was.
 func TestUpdateThatFails(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
-	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", inOwnGroup(id, map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}})), id)
+	r.ok("run", "--detach", "-b", shell(t, "sleep 1000",
+		inOwnGroup(id, map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}})), id)
 	before := []limitFile{
-		{v1: "memory.limit_in_bytes", v2: "memory.max"}, {v1: "memory.memsw.limit_in_bytes", v2: "memory.swap.max"}, {v1: "cpu.shares", v2: "cpu.weight"}, {v1: "cpuset.mems", v2: "cpuset.mems"}, {v1: "pids.max", v2: "pids.max"},
+		{v1: "memory.limit_in_bytes", v2: "memory.max"}, {v1: "memory.memsw.limit_in_bytes", v2: "memory.swap.max"},
+		{v1: "cpu.shares", v2: "cpu.weight"}, {v1: "cpuset.mems", v2: "cpuset.mems"}, {v1: "pids.max", v2: "pids.max"},
 	}
 	for i := range before {
 		before[i].is, _, _ = before[i].read(t, id)
 		before[i].or = before[i].is
 	}
 	r.fails([]string{"cannot update container " + id, "cpuset.mems", "1023", "the limits are those of before"},
-		"update", "--memory", "128m", "--memory-swap", "128m", "--cpu-share", "7", "--cpuset-mems", "1023", "--pids-limit", "7", id)
+		"update", "--memory", "128m", "--memory-swap", "128m", "--cpu-share", "7", "--cpuset-mems", "1023", "--pids-limit",
+		"7", id)
 	values(t, id, before...)
-	r.fails([]string{id, "memory and swap together", "67108864 is below memory alone of 134217728"}, "update", "--memory", "128m", id)
-	r.fails([]string{id, "linux.resources.memory.swappiness: 300"}, "update", "-r", jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 300}}), id)
-	r.fails([]string{"--resources", ":1:11: memory: want an object, got string"}, "update", "-r", jsonFile(t, map[string]any{"memory": "x"}), id)
+	r.fails([]string{id, "memory and swap together", "67108864 is below memory alone of 134217728"}, "update", "--memory",
+		"128m", id)
+	r.fails([]string{id, "linux.resources.memory.swappiness: 300"}, "update", "-r",
+		jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 300}}), id)
+	r.fails([]string{"--resources", ":1:11: memory: want an object, got string"}, "update", "-r",
+		jsonFile(t, map[string]any{"memory": "x"}), id)
 	values(t, id, before...)
 	r.ok("update", "--memory-swap", "96m", id)
 	r.ok("update", id)
-	values(t, id, limitFile{"memory.limit_in_bytes", "67108864", "memory.max", "67108864"}, limitFile{"memory.memsw.limit_in_bytes", "100663296", "memory.swap.max", "33554432"})
+	values(t, id, limitFile{"memory.limit_in_bytes", "67108864", "memory.max", "67108864"},
+		limitFile{"memory.memsw.limit_in_bytes", "100663296", "memory.swap.max", "33554432"})
 	r.ok("kill", id, "KILL")
 	r.awaitStatus(id, "stopped")
 	r.fails([]string{"cannot update container " + id, "it is stopped"}, "update", "--pids-limit", "9", id)
@@ -146,17 +165,20 @@ func jsonFile(t testing.TB, v any) string {
 // probing says over and over whether a device can be opened for reading, and for writing.
 const probing = `while :; do a=no; b=no; ( : < /dev/log ) 2>/dev/null && a=yes; ( : >> /dev/log ) 2>/dev/null && b=yes; echo "$a $b" > /tmp/new; mv /tmp/new /tmp/answer; sleep 0.01; done`
 
-// TestUpdateOfDevices (DV08, DV09): rules of a running container change at once, by v1's lists or v2's program, and an update without rules leaves them.
+// TestUpdateOfDevices (DV08, DV09): rules of a running container change at once, by v1's lists or v2's program, and an
+// update without rules leaves them.
 func TestUpdateOfDevices(t *testing.T) {
 	views(t, func(t *testing.T, r *runtime) {
 		id := testenv.ID(t)
 		rules := func(access string) map[string]any {
-			return map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}, map[string]any{"allow": true, "type": "c", "major": 1, "minor": 11, "access": access}}}
+			return map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"},
+				map[string]any{"allow": true, "type": "c", "major": 1, "minor": 11, "access": access}}}
 		}
 		bundle := shell(t, probing, func(c map[string]any) {
 			inOwnGroup(id, rules("r"))(c)
 			// Of the devices that exist everywhere the kernel's log is the one that no container gets by itself.
-			linux(c)["devices"] = []any{map[string]any{"path": "/dev/log", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}}
+			linux(c)["devices"] = []any{map[string]any{"path": "/dev/log", "type": "c", "major": 1, "minor": 11,
+				"fileMode": 0o666}}
 			sets := process(c)["capabilities"].(map[string]any)
 			for _, set := range []string{"bounding", "effective", "permitted"} {
 				sets[set] = append(sets[set].([]any), "CAP_SYSLOG") // to read it
@@ -182,15 +204,18 @@ func TestUpdateOfDevices(t *testing.T) {
 	})
 }
 
-// TestUpdateOnV2 (UP06, CG07, CG21): what only v1 has is refused by name, a controller that is missing too, and nothing changes.
+// TestUpdateOnV2 (UP06, CG07, CG21): what only v1 has is refused by name, a controller that is missing too, and nothing
+// changes.
 func TestUpdateOnV2(t *testing.T) {
 	testenv.Tool(t, "unshare", "util-linux")
 	r, id := newRuntime(t), testenv.ID(t)
 	r.wrap = inV2
 	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", inOwnGroup(id, nil)), id)
-	r.fails([]string{id, "swappiness cannot be expressed on cgroup v2"}, "update", "-r", jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 3}}), id)
+	r.fails([]string{id, "swappiness cannot be expressed on cgroup v2"}, "update", "-r",
+		jsonFile(t, map[string]any{"memory": map[string]any{"swappiness": 3}}), id)
 	r.fails([]string{id, "real-time cpu cannot be expressed on cgroup v2"}, "update", "--cpu-rt-runtime", "1000", id)
-	r.fails([]string{id, "nonsense.max", "nonsense is not enabled here"}, "update", "-r", jsonFile(t, map[string]any{"unified": map[string]any{"nonsense.max": "1"}}), id)
+	r.fails([]string{id, "nonsense.max", "nonsense is not enabled here"}, "update", "-r",
+		jsonFile(t, map[string]any{"unified": map[string]any{"nonsense.max": "1"}}), id)
 	r.ok("delete", "--force", id)
 }
 
@@ -211,7 +236,8 @@ func blockDevice(t testing.TB) (major, minor int) {
 	return major, minor
 }
 
-// TestUpdateOfDevicesAndPages (CG17, CG18, UP06): limits of one block device and of huge pages, by whichever version this host has the controllers in; a hybrid one has them often in different ones.
+// TestUpdateOfDevicesAndPages (CG17, CG18, UP06): limits of one block device and of huge pages, by whichever version
+// this host has the controllers in; a hybrid one has them often in different ones.
 func TestUpdateOfDevicesAndPages(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	if _, err := os.Stat("/sys/kernel/mm/hugepages/hugepages-2048kB"); err != nil {
@@ -221,12 +247,14 @@ func TestUpdateOfDevicesAndPages(t *testing.T) {
 	limits := func(rate, pages int) map[string]any {
 		return map[string]any{
 			"hugepageLimits": []any{map[string]any{"pageSize": "2MB", "limit": pages}},
-			"blockIO":        map[string]any{"throttleReadBpsDevice": []any{map[string]any{"major": major, "minor": minor, "rate": rate}}},
+			"blockIO": map[string]any{"throttleReadBpsDevice": []any{map[string]any{"major": major, "minor": minor,
+				"rate": rate}}},
 		}
 	}
 	check := func(rate, pages string) {
 		t.Helper()
-		for _, file := range [][2]string{{"hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"}, {"hugetlb.2MB.rsvd.limit_in_bytes", "hugetlb.2MB.rsvd.max"}} {
+		for _, file := range [][2]string{{"hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"},
+			{"hugetlb.2MB.rsvd.limit_in_bytes", "hugetlb.2MB.rsvd.max"}} {
 			values(t, id, limitFile{file[0], pages, file[1], pages})
 		}
 		got, _, _ := limitFile{v1: "blkio.throttle.read_bps_device", v2: "io.max"}.read(t, id)
@@ -240,7 +268,8 @@ func TestUpdateOfDevicesAndPages(t *testing.T) {
 	check("2097152", "8388608")
 	r.ok("update", "-r", jsonFile(t, limits(0, 8<<20)), id)
 	check("", "8388608")
-	r.fails([]string{id, "huge page size", "../2MB"}, "update", "-r", jsonFile(t, map[string]any{"hugepageLimits": []any{map[string]any{"pageSize": "../2MB"}}}), id)
+	r.fails([]string{id, "huge page size", "../2MB"}, "update", "-r", jsonFile(t,
+		map[string]any{"hugepageLimits": []any{map[string]any{"pageSize": "../2MB"}}}), id)
 	r.ok("delete", "--force", id)
 }
 
@@ -251,15 +280,17 @@ func TestUpdateByEffect(t *testing.T) {
 		limit  []string
 		want   string
 	}{
-		"pids":   {"( : )", []string{"--pids-limit", "0"}, "can't fork"},
-		"memory": {"dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null; echo status $?", []string{"--memory", "48m", "--memory-swap", "48m"}, "status 137"},
+		"pids": {"( : )", []string{"--pids-limit", "0"}, "can't fork"},
+		"memory": {"dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null; echo status $?",
+			[]string{"--memory", "48m", "--memory-swap", "48m"}, "status 137"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, id := newRuntime(t), testenv.ID(t)
-			bundle := shell(t, "exec 2>&1; while [ ! -e /tmp/go ]; do :; done; "+c.script+"; echo over", func(config map[string]any) {
-				inOwnGroup(id, nil)(config)
-				config["ociVersion"] = "1.3.0" // in which a limit of zero tasks came to mean that
-			})
+			bundle := shell(t, "exec 2>&1; while [ ! -e /tmp/go ]; do :; done; "+c.script+"; echo over",
+				func(config map[string]any) {
+					inOwnGroup(id, nil)(config)
+					config["ociVersion"] = "1.3.0" // in which a limit of zero tasks came to mean that
+				})
 			cmd := r.command("run", "-b", bundle, id)
 			out, err := cmd.StdoutPipe()
 			if err != nil {
@@ -283,7 +314,8 @@ func (r *runtime) awaitRunning(id string) {
 	eventually(r.t, id+" is running", func() bool { return strings.Contains(r.do("state", id).stdout, `"running"`) })
 }
 
-// TestIntelRdt (CG33, UP04): on a host without resctrl a container that needs a class is refused, and nothing of it is left; a container without one cannot change it.
+// TestIntelRdt (CG33, UP04): on a host without resctrl a container that needs a class is refused, and nothing of it is
+// left; a container without one cannot change it.
 func TestIntelRdt(t *testing.T) {
 	data, err := os.ReadFile("/proc/mounts")
 	if err != nil {
@@ -293,10 +325,11 @@ func TestIntelRdt(t *testing.T) {
 		t.Skip("resctrl is mounted on this host")
 	}
 	r, id := newRuntime(t), testenv.ID(t)
-	r.fails([]string{"linux.intelRdt: no resctrl file system is mounted on this host"}, "run", "-b", shell(t, "exit 0", func(c map[string]any) {
-		inOwnGroup(id, nil)(c)
-		linux(c)["intelRdt"] = map[string]any{"memBwSchema": "MB:0=50"}
-	}), id)
+	r.fails([]string{"linux.intelRdt: no resctrl file system is mounted on this host"}, "run", "-b",
+		shell(t, "exit 0", func(c map[string]any) {
+			inOwnGroup(id, nil)(c)
+			linux(c)["intelRdt"] = map[string]any{"memBwSchema": "MB:0=50"}
+		}), id)
 	if left := groupsNamed(t, testenv.CgroupParent()+"/"+id); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

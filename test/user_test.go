@@ -18,9 +18,10 @@ const hostIDs = 300000
 // TestUserNamespace runs a container whose root is nobody on the host.
 func TestUserNamespace(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
-	bundle := shell(t, "id -u; cat /proc/self/uid_map; touch /tmp/made; grep CapEff /proc/self/status; exec sleep 1000", func(c map[string]any) {
-		testenv.MapIDs(c, hostIDs, 65536)
-	})
+	bundle := shell(t, "id -u; cat /proc/self/uid_map; touch /tmp/made; grep CapEff /proc/self/status; exec sleep 1000",
+		func(c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+		})
 	out, err := os.Create(filepath.Join(testenv.Dir(t), "out"))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +43,11 @@ func TestUserNamespace(t *testing.T) {
 	if st.Uid != hostIDs {
 		t.Errorf("its file belongs to host user %d, want %d", st.Uid, hostIDs)
 	}
-	eventually(t, "its output", func() bool { data, _ := os.ReadFile(out.Name()); return strings.Contains(string(data), "CapEff") })
+	eventually(t, "its output", func() bool {
+		data, _ := os.ReadFile(out.Name())
+		return strings.Contains(string(data),
+			"CapEff")
+	})
 	data, _ := os.ReadFile(out.Name())
 	lines := strings.Split(string(data), "\n")
 	if lines[0] != "0" || strings.Join(strings.Fields(lines[1]), " ") != "0 300000 65536" {
@@ -56,8 +61,10 @@ func TestUserNamespace(t *testing.T) {
 func TestPtmxAmongDevices(t *testing.T) {
 	for _, users := range []bool{false, true} {
 		r := newRuntime(t)
-		bundle := shell(t, "readlink /dev/ptmx; stat -L -c %t:%T /dev/ptmx; stat -c %t:%T /dev/null; exec 3<>/dev/ptmx && ls /dev/pts", func(c map[string]any) {
-			linux(c)["devices"] = []any{map[string]any{"path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2, "fileMode": 0o666, "uid": 0, "gid": 0}}
+		bundle := shell(t, "readlink /dev/ptmx; stat -L -c %t:%T /dev/ptmx; stat -c %t:%T /dev/null; exec 3<>/dev/ptmx && "+
+			"ls /dev/pts", func(c map[string]any) {
+			linux(c)["devices"] = []any{map[string]any{"path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2,
+				"fileMode": 0o666, "uid": 0, "gid": 0}}
 			if users {
 				testenv.MapIDs(c, hostIDs, 65536)
 			}
@@ -68,7 +75,8 @@ func TestPtmxAmongDevices(t *testing.T) {
 	}
 }
 
-// TestUserNamespaceReachesItsSources: what stands behind a directory that the container's root may not search is opened by the parent, and handed over.
+// TestUserNamespaceReachesItsSources: what stands behind a directory that the container's root may not search is opened
+// by the parent, and handed over.
 func TestUserNamespaceReachesItsSources(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	closed := filepath.Join(testenv.Dir(t), "closed")
@@ -84,11 +92,12 @@ func TestUserNamespaceReachesItsSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	trace := filepath.Join(testenv.Dir(t), "trace")
-	bundle := shell(t, "cat /dir/file /one; ls /dir; test -c /dev/null && echo x >/dev/null && echo null", func(c map[string]any) {
-		testenv.MapIDs(c, hostIDs, 65536)
-		addMount(c, "/dir", "bind", filepath.Join(closed, "open"), "bind", "ro")
-		addMount(c, "/one", "bind", filepath.Join(closed, "open/file"), "bind")
-	})
+	bundle := shell(t, "cat /dir/file /one; ls /dir; test -c /dev/null && echo x >/dev/null && echo null",
+		func(c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+			addMount(c, "/dir", "bind", filepath.Join(closed, "open"), "bind", "ro")
+			addMount(c, "/one", "bind", filepath.Join(closed, "open/file"), "bind")
+		})
 	// The image belongs to root of the host: the places are there already.
 	if err := os.Mkdir(filepath.Join(rootOf(t, bundle), "dir"), 0o755); err != nil {
 		t.Fatal(err)
@@ -107,7 +116,8 @@ func TestUserNamespaceReachesItsSources(t *testing.T) {
 // TestPlainUser runs a container as a user without any privilege, from the configuration that spec --rootless writes.
 func TestPlainUser(t *testing.T) {
 	testenv.Root(t)
-	if data, err := os.ReadFile("/proc/sys/kernel/unprivileged_userns_clone"); err == nil && strings.TrimSpace(string(data)) == "0" {
+	if data, err := os.ReadFile("/proc/sys/kernel/unprivileged_userns_clone"); err == nil &&
+		strings.TrimSpace(string(data)) == "0" {
 		t.Skip("plain users may not make user namespaces here: kernel.unprivileged_userns_clone is 0")
 	}
 	binary, dir := testenv.Binary(t), testenv.Dir(t)
@@ -143,7 +153,8 @@ func TestPlainUser(t *testing.T) {
 	}
 	// The host's groups that are below the bound /sys are covered by the container's own, read-only.
 	edit(t, dir, func(c map[string]any) {
-		testenv.SetArgs(c, "sh", "-c", `sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \(\/sys[^ ]*\) \([^, ]*\).*/\1 \2/p' /proc/self/mountinfo`)
+		testenv.SetArgs(c, "sh", "-c",
+			`sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \(\/sys[^ ]*\) \([^, ]*\).*/\1 \2/p' /proc/self/mountinfo`)
 	})
 	modes := map[string]string{}
 	for line := range strings.Lines(finish(t, asUser("run", id)).stdout) {
@@ -167,7 +178,8 @@ func TestPlainUser(t *testing.T) {
 	}
 	o = finish(t, asUser("run", id))
 	fields := strings.Fields(o.stdout)
-	if o.status != 0 || o.stderr != "" || len(fields) != 9 || strings.Join(fields[:6], " ") != "monotonic 0 0 boottime 100000 0" ||
+	if o.status != 0 || o.stderr != "" || len(fields) != 9 || strings.Join(fields[:6],
+		" ") != "monotonic 0 0 boottime 100000 0" ||
 		fields[6] == ours || fields[7] != "1" || fields[8] != "0" {
 		t.Errorf("a time namespace: %+v", o)
 	}
@@ -202,13 +214,15 @@ func TestPlainUser(t *testing.T) {
 // another device, is made for the container, with the owner and the mode that the configuration says.
 func TestUserNamespaceDevices(t *testing.T) {
 	r := newRuntime(t)
-	bundle := shell(t, "ls -ln /dev/handfast-zero /dev/tty7; head -c 3 /dev/handfast-zero | wc -c", func(c map[string]any) {
-		testenv.MapIDs(c, hostIDs, 65536)
-		linux(c)["devices"] = []any{
-			map[string]any{"path": "/dev/handfast-zero", "type": "c", "major": 1, "minor": 5, "fileMode": 0o604, "uid": 3, "gid": 4},
-			map[string]any{"path": "/dev/tty7", "type": "c", "major": 1, "minor": 7},
-		}
-	})
+	bundle := shell(t, "ls -ln /dev/handfast-zero /dev/tty7; head -c 3 /dev/handfast-zero | wc -c",
+		func(c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+			linux(c)["devices"] = []any{
+				map[string]any{"path": "/dev/handfast-zero", "type": "c", "major": 1, "minor": 5, "fileMode": 0o604, "uid": 3,
+					"gid": 4},
+				map[string]any{"path": "/dev/tty7", "type": "c", "major": 1, "minor": 7},
+			}
+		})
 	o := r.do("run", "-b", bundle, testenv.ID(t))
 	lines := strings.Split(o.stdout, "\n")
 	if o.status != 0 || o.stderr != "" || len(lines) < 3 {

@@ -7,20 +7,24 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// inV2 is a command in a mount namespace of its own in which the host seems to have cgroup v2 and nothing else, whatever it has.
+// inV2 is a command in a mount namespace of its own in which the host seems to have cgroup v2 and nothing else,
+// whatever it has.
 func inV2(cmd *exec.Cmd) *exec.Cmd {
 	script := `umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"`
-	return exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"}, cmd.Args...)...)
+	return exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"},
+		cmd.Args...)...)
 }
 
-// TestPureV2: where cgroup2 is all there is the child begins its life in its group, and the container sees that as the root.
+// TestPureV2: where cgroup2 is all there is the child begins its life in its group, and the container sees that as the
+// root.
 func TestPureV2(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	testenv.Tool(t, "unshare", "util-linux")
-	bundle := shell(t, "cat /proc/self/cgroup; grep -c cgroup2 /proc/mounts; ls /sys/fs/cgroup/cgroup.procs", func(c map[string]any) {
-		linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "cgroup"})
-		addMount(c, "/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev")
-	})
+	bundle := shell(t, "cat /proc/self/cgroup; grep -c cgroup2 /proc/mounts; ls /sys/fs/cgroup/cgroup.procs",
+		func(c map[string]any) {
+			linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "cgroup"})
+			addMount(c, "/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev")
+		})
 	o := finish(t, inV2(r.command("run", "-b", bundle, id)))
 	if o.status != 0 || o.stderr != "" {
 		t.Fatalf("%+v", o)
@@ -32,10 +36,12 @@ func TestPureV2(t *testing.T) {
 func TestDeviceRulesOnV2(t *testing.T) {
 	r := newRuntime(t)
 	testenv.Tool(t, "unshare", "util-linux")
-	bundle := shell(t, "head -c 1 /dev/zero | wc -c; head -c 1 /dev/denied 2>&1; echo > /dev/null", func(c map[string]any) {
-		linux(c)["devices"] = []any{map[string]any{"path": "/dev/denied", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}}
-		linux(c)["resources"] = map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}}}
-	})
+	bundle := shell(t, "head -c 1 /dev/zero | wc -c; head -c 1 /dev/denied 2>&1; echo > /dev/null",
+		func(c map[string]any) {
+			linux(c)["devices"] = []any{map[string]any{"path": "/dev/denied", "type": "c", "major": 1, "minor": 11,
+				"fileMode": 0o666}}
+			linux(c)["resources"] = map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}}}
+		})
 	o := finish(t, inV2(r.command("run", "-b", bundle, testenv.ID(t))))
 	if o.status != 0 || o.stderr != "" {
 		t.Fatalf("%+v", o)
@@ -43,12 +49,14 @@ func TestDeviceRulesOnV2(t *testing.T) {
 	contains(t, o.stdout, "1\n", "/dev/denied: Operation not permitted")
 }
 
-// TestDelegation (CG24): a container that has a cgroup namespace and sees its group writable may make groups below it as its own user; with a read-only mount it owns nothing.
+// TestDelegation (CG24): a container that has a cgroup namespace and sees its group writable may make groups below it
+// as its own user; with a read-only mount it owns nothing.
 func TestDelegation(t *testing.T) {
 	for option, want := range map[string]string{"rw": "made\n", "ro": "refused\n"} {
 		r := newRuntime(t)
 		testenv.Tool(t, "unshare", "util-linux")
-		bundle := shell(t, "if mkdir /sys/fs/cgroup/x 2>/dev/null && echo $$ > /sys/fs/cgroup/x/cgroup.procs; then echo made; else echo refused; fi", func(c map[string]any) {
+		bundle := shell(t, "if mkdir /sys/fs/cgroup/x 2>/dev/null && echo $$ > /sys/fs/cgroup/x/cgroup.procs; then echo "+
+			"made; else echo refused; fi", func(c map[string]any) {
 			linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "cgroup"})
 			addMount(c, "/sys/fs/cgroup", "cgroup", "cgroup", option, "nosuid", "noexec", "nodev")
 			process(c)["user"] = map[string]any{"uid": 65534, "gid": 65534}

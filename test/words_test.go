@@ -204,7 +204,8 @@ func TestWordsOfCommands(t *testing.T) {
 func TestHelpLines(t *testing.T) {
 	r := newRuntime(t)
 	for _, command := range []string{
-		"create", "delete", "events", "exec", "kill", "list", "pause", "ps", "resume", "run", "spec", "start", "state", "update",
+		"create", "delete", "events", "exec", "kill", "list", "pause", "ps", "resume", "run", "spec", "start", "state",
+		"update",
 		"features",
 	} {
 		for _, option := range []string{"-h", "--help"} {

@@ -26,7 +26,8 @@ type order struct{ next int }
 
 const execName = "exec"
 
-var inOrder = [...]string{container.HooksRequest.Request, container.ConsoleRequest.Request, container.ReadyRequest.Request, execName}
+var inOrder = [...]string{container.HooksRequest.Request, container.ConsoleRequest.Request,
+	container.ReadyRequest.Request, execName}
 
 // takes refuses a request that may not come now.
 func (o *order) takes(name string) error {

@@ -25,14 +25,18 @@ func contenders() []contender {
 			talker: handfast{codec: c}})
 	}
 	other := func(name string, t talker, lacks string) contender {
-		return contender{name: name, socket: transport.Stream, extra: true, floor: "floor msgpack stream", talker: t, lacks: lacks}
+		return contender{name: name, socket: transport.Stream, extra: true, floor: "floor msgpack stream", talker: t,
+			lacks: lacks}
 	}
 	return append(all,
-		other("encoding/json stream", jsonStream{}, "takes names in any case and the last of two that are equal, and repairs "+
-			"text; no limit of size or depth; versions, profile and codec are not agreed on, the configuration is not confirmed by "+
-			"a digest, an error has no form"),
+		other("encoding/json stream", jsonStream{},
+			"takes names in any case and the last of two that are equal, and repairs "+
+				"text; no limit of size or depth; versions, profile and codec are not agreed on, the configuration is not "+
+				"confirmed by "+
+				"a digest, an error has no form"),
 		other("net/rpc with gob", gobRPC{}, "drops fields that it does not know, and leaves out what is zero; no limit but "+
 			"gob's own of 1 GiB; nothing is agreed on but types, no digest; errors are text; the parent cannot speak first"),
-		other("ttrpc", overTTRPC{}, "the configuration is JSON in a field of bytes, with what encoding/json lacks; nothing is "+
+		other("ttrpc", overTTRPC{}, "the configuration is JSON in a field of bytes, with what encoding/json lacks; nothing "+
+			"is "+
 			"agreed on, no digest; errors are a status and text; the parent cannot speak first"))
 }

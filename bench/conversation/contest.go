@@ -51,7 +51,8 @@ const (
 	processes  setting = "processes"
 )
 
-// talk holds one conversation and says how long it took: from when both sides have their ends until the parent has seen the child's end of file and closed its own.
+// talk holds one conversation and says how long it took: from when both sides have their ends until the parent has seen
+// the child's end of file and closed its own.
 func (t *table) talk(closely bool) (time.Duration, error) {
 	if t.native != nil {
 		n := 1
@@ -113,7 +114,8 @@ func (t *table) connect() (mine, theirs ends, err error) {
 	return mine, theirs, nil
 }
 
-// round is one sample: the mean of a few conversations, so that what a contender leaves to the garbage collector is in it.
+// round is one sample: the mean of a few conversations, so that what a contender leaves to the garbage collector is in
+// it.
 func (t *table) round(conversations int) (microseconds float64, err error) {
 	if t.native != nil {
 		return t.native.talk(conversations)
@@ -129,7 +131,8 @@ func (t *table) round(conversations int) (microseconds float64, err error) {
 	return float64(all.Nanoseconds()) / 1e3 / float64(conversations), nil
 }
 
-// contest runs the rounds. In each every contender has its turn; the order turns by one place from round to round, so that nobody always comes after the same neighbour.
+// contest runs the rounds. In each every contender has its turn; the order turns by one place from round to round, so
+// that nobody always comes after the same neighbour.
 func contest(tables []*table, warmup, rounds, conversations int, stopped func() error) error {
 	for round := range warmup + rounds {
 		for i := range tables {

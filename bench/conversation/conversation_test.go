@@ -95,7 +95,8 @@ func newTerminal(t *testing.T) int {
 	return fd
 }
 
-// Every contender holds the conversation, in both settings, twice over and with everything compared; and closes what it opened.
+// Every contender holds the conversation, in both settings, twice over and with everything compared; and closes what it
+// opened.
 func TestEveryContenderTalks(t *testing.T) {
 	w, err := newWork(newTerminal(t))
 	if err != nil {
@@ -117,7 +118,8 @@ func TestEveryContenderTalks(t *testing.T) {
 			}
 		}
 		if after := descriptors(t); after != before {
-			t.Errorf("%s between two %s: %d descriptors after three conversations, %d before", table.name, table.setting, after, before)
+			t.Errorf("%s between two %s: %d descriptors after three conversations, %d before", table.name, table.setting, after,
+				before)
 		}
 	}
 	for _, table := range tables {
@@ -158,7 +160,8 @@ func TestComparisonsNotice(t *testing.T) {
 		t.Error("no file passes")
 	}
 	var o order
-	if o.ended() == nil || o.takes(container.ReadyRequest.Request) == nil || o.takes(container.HooksRequest.Request) != nil ||
+	if o.ended() == nil || o.takes(container.ReadyRequest.Request) == nil ||
+		o.takes(container.HooksRequest.Request) != nil ||
 		o.takes(container.HooksRequest.Request) == nil {
 		t.Error("requests out of order pass")
 	}

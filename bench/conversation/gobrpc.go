@@ -8,7 +8,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// gobRPC is net/rpc with gob. A call has one direction there, so the parent is the service, and its child asks for the configuration as well.
+// gobRPC is net/rpc with gob. A call has one direction there, so the parent is the service, and its child asks for the
+// configuration as well.
 type gobRPC struct{}
 
 // Parent is the service.

@@ -22,7 +22,8 @@ func (h handfast) parent(e ends, w *work) error {
 	if err != nil {
 		return err
 	}
-	p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{h.codec}, Trace: h.trace})
+	p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{h.codec},
+		Trace: h.trace})
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// jsonStream is what a careful program without a library does: values of encoding/json one after the other on a stream. The order of the messages is in the code of both sides.
+// jsonStream is what a careful program without a library does: values of encoding/json one after the other on a stream.
+// The order of the messages is in the code of both sides.
 type jsonStream struct{}
 
 // jsonMessage is one of its messages.

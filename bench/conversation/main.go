@@ -1,5 +1,6 @@
-// Command conversation measures the conversation of handfast beside the system calls that it comes down to, and beside what else could carry it: one host, one run, each contender in turn. See the
-// README.md above for what is measured and how to read it.
+// Command conversation measures the conversation of handfast beside the system calls that it comes down to, and beside
+// what else could carry it: one host, one run, each contender in turn. See the README.md above for what is measured and
+// how to read it.
 package main
 
 import (

@@ -66,8 +66,8 @@ const (
 	saysDone    = 'd'
 )
 
-// stranger is a partner in a process of its own. It lives through all the conversations of a contender, and gets each one's socket over a control socket, so that no fork and no exec is in
-// what is measured.
+// stranger is a partner in a process of its own. It lives through all the conversations of a contender, and gets each
+// one's socket over a control socket, so that no fork and no exec is in what is measured.
 type stranger struct {
 	cmd     *exec.Cmd
 	control int

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// quantile returns the value below which the share q of the values lies, interpolated between neighbours; NaN for no values.
+// quantile returns the value below which the share q of the values lies, interpolated between neighbours; NaN for no
+// values.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -17,7 +18,8 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[low] + (sorted[high]-sorted[low])*(at-float64(low))
 }
 
-// pairedRatio is the median over the rounds of a's value divided by b's in the same round: neighbours in time share the host's mood.
+// pairedRatio is the median over the rounds of a's value divided by b's in the same round: neighbours in time share the
+// host's mood.
 func pairedRatio(a, b []float64) float64 {
 	var ratios []float64
 	for i := range min(len(a), len(b)) {

@@ -16,7 +16,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// overTTRPC is ttrpc, with the parent as the service. The configuration is JSON in a field of bytes, which is how containerd hands a container's specification on.
+// overTTRPC is ttrpc, with the parent as the service. The configuration is JSON in a field of bytes, which is how
+// containerd hands a container's specification on.
 type overTTRPC struct{}
 
 // netConn makes a net.Conn of fd, which is the Conn's from then on.
@@ -26,7 +27,8 @@ func netConn(fd int) (net.Conn, error) {
 	return net.FileConn(f)
 }
 
-// single is a listener with one connection, for ttrpc's server wants a listener. ended is closed when the server has closed that connection: the child's end of file was seen.
+// single is a listener with one connection, for ttrpc's server wants a listener. ended is closed when the server has
+// closed that connection: the child's end of file was seen.
 type single struct {
 	net.Conn
 	once  sync.Once

@@ -33,7 +33,8 @@ func (e ends) take(how func(int) (*transport.Conn, error)) (*transport.Conn, err
 	return how(e.fd)
 }
 
-// talker is one way to hold the conversation. Each side returns when its part is over and its ends are closed; the parent's only after it has seen the child's end of file.
+// talker is one way to hold the conversation. Each side returns when its part is over and its ends are closed; the
+// parent's only after it has seen the child's end of file.
 type talker interface {
 	parent(e ends, w *work) error
 	child(e ends, w *work) error
@@ -64,7 +65,8 @@ func (w *work) console(path string, fds []int) error {
 		return fmt.Errorf("the console's descriptor: %w", err)
 	}
 	if got.Dev != want.Dev || got.Ino != want.Ino {
-		return fmt.Errorf("the console's descriptor is inode %d of device %d, want %d of %d", got.Ino, got.Dev, want.Ino, want.Dev)
+		return fmt.Errorf("the console's descriptor is inode %d of device %d, want %d of %d", got.Ino, got.Dev, want.Ino,
+			want.Dev)
 	}
 	return nil
 }

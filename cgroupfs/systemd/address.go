@@ -14,7 +14,8 @@ type place struct {
 	bus  bool   // a bus, on which others talk too; else systemd itself
 }
 
-// Where the sockets are: D-Bus Specification, "Standard Message Buses", and systemd's own, which only root may use (src/core/dbus.c, bus_init_private).
+// Where the sockets are: D-Bus Specification, "Standard Message Buses", and systemd's own, which only root may use
+// (src/core/dbus.c, bus_init_private).
 const (
 	systemBus     = "/run/dbus/system_bus_socket"
 	systemPrivate = "/run/systemd/private"

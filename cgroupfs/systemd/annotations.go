@@ -14,8 +14,9 @@ const AnnotationPrefix = "org.systemd.property."
 // SubAnnotation names the group below the unit's own that the container's processes shall be in.
 const SubAnnotation = "run.oci.systemd.subgroup"
 
-// FromAnnotations is the properties that annotations set, by their names' order. A name that ends in Sec with a number of seconds is a property of microseconds: TimeoutStopSec becomes TimeoutStopUSec. Names of which the
-// driver depends on its own value (Slice, say) are refused. errors.Is finds EINVAL in the error, which names the annotation.
+// FromAnnotations is the properties that annotations set, by their names' order. A name that ends in Sec with a number
+// of seconds is a property of microseconds: TimeoutStopSec becomes TimeoutStopUSec. Names of which the driver depends
+// on its own value (Slice, say) are refused. errors.Is finds EINVAL in the error, which names the annotation.
 //
 // Who may write annotations can through some properties do more than a container may: docs/runtime.md lists them.
 func FromAnnotations(all map[string]string) ([]Property, error) {
@@ -79,5 +80,6 @@ func microseconds(v Value) (Value, error) {
 	return uint64v(v.n * 1_000_000), nil
 }
 
-// owned is the properties that annotations may not set: what the unit holds, where it is, and who divides its group. Without them a container would be somewhere else than its state says.
+// owned is the properties that annotations may not set: what the unit holds, where it is, and who divides its group.
+// Without them a container would be somewhere else than its state says.
 func owned() []string { return []string{"Controller", "Delegate", "DelegateSubgroup", "PIDs", "Slice"} }

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is a connection to a bus or to systemd itself. It owns its socket until close. One goroutine uses it at a time; nothing runs beside the calls. What has failed in the middle of a message is of no use any more.
+// conn is a connection to a bus or to systemd itself. It owns its socket until close. One goroutine uses it at a time;
+// nothing runs beside the calls. What has failed in the middle of a message is of no use any more.
 type conn struct {
 	socket  *os.File
 	bus     bool
@@ -41,7 +42,8 @@ func connect(ctx context.Context, p place) (*conn, error) {
 	return c, nil
 }
 
-// dial waits for room in the queue of a listener that is slow to accept: connect(2) of a Unix socket says EAGAIN then, and poll(2) does not tell when it is over.
+// dial waits for room in the queue of a listener that is slow to accept: connect(2) of a Unix socket says EAGAIN then,
+// and poll(2) does not tell when it is over.
 func dial(ctx context.Context, fd int, path string) error {
 	for {
 		err := unix.Connect(fd, &unix.SockaddrUnix{Name: path})
@@ -74,11 +76,14 @@ func (c *conn) bounded(ctx context.Context, do func() error) error {
 	return err
 }
 
-// greet is the conversation before the first message (D-Bus Specification, "Authentication Protocol"): EXTERNAL without a name, so that the other side takes whom the kernel tells it of (unix(7), SO_PEERCRED). To write
-// a user's id would be wrong in a user namespace, where it is another one outside.
+// greet is the conversation before the first message (D-Bus Specification, "Authentication Protocol"): EXTERNAL without
+// a name, so that the other side takes whom the kernel tells it of (unix(7), SO_PEERCRED). To write a user's id would
+// be wrong in a user namespace, where it is another one outside.
 //
-// All of it is said at once, and the first message only after the answers, as systemd's own clients do it. On its private socket systemd may take a message that comes close behind BEGIN in together with it, and then waits
-// for more to come before it looks at it (src/libsystemd/sd-bus/bus-socket.c, bus_socket_auth_verify_server): the call would never be answered.
+// All of it is said at once, and the first message only after the answers, as systemd's own clients do it. On its
+// private socket systemd may take a message that comes close behind BEGIN in together with it, and then waits for more
+// to come before it looks at it (src/libsystemd/sd-bus/bus-socket.c, bus_socket_auth_verify_server): the call would
+// never be answered.
 func (c *conn) greet() error {
 	if _, err := io.WriteString(c.socket, "\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"); err != nil {
 		return err

@@ -33,7 +33,8 @@ func (e *CallError) Error() string {
 // Unwrap gives the errno, or what ended the wait.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// errnos are the errors of systemd and of the bus that a caller may want to know apart (src/libsystemd/sd-bus/bus-common-errors.h, D-Bus Specification).
+// errnos are the errors of systemd and of the bus that a caller may want to know apart
+// (src/libsystemd/sd-bus/bus-common-errors.h, D-Bus Specification).
 var errnos = [...]struct {
 	name  string
 	errno unix.Errno
@@ -75,7 +76,8 @@ type JobError struct {
 	Result string // systemd's word, other than "done"
 }
 
-// results are systemd's words for how a job ended (org.freedesktop.systemd1(5), "JobRemoved"), in a sentence, and the errno that says the same.
+// results are systemd's words for how a job ended (org.freedesktop.systemd1(5), "JobRemoved"), in a sentence, and the
+// errno that says the same.
 var results = [...]struct {
 	result, why string
 	errno       unix.Errno

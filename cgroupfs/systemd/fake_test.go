@@ -15,7 +15,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// fake is a bus with a systemd on it, for as long as the test runs. do says what it does with each call of systemd's manager that has a unit; by default it answers well.
+// fake is a bus with a systemd on it, for as long as the test runs. do says what it does with each call of systemd's
+// manager that has a unit; by default it answers well.
 type fake struct {
 	path  string
 	do    func(*peer, *message)
@@ -163,7 +164,8 @@ func (p *peer) well(m *message, result string) {
 }
 
 func (p *peer) removed(job, result string) {
-	p.send(&message{kind: signalKind, path: managerPath, iface: managerName, member: "JobRemoved", sender: ":1.0", body: []Value{uint32v(1), object(job), text("any.scope"), text(result)}})
+	p.send(&message{kind: signalKind, path: managerPath, iface: managerName, member: "JobRemoved", sender: ":1.0",
+		body: []Value{uint32v(1), object(job), text("any.scope"), text(result)}})
 }
 
 func (p *peer) answer(m *message, body ...Value) {
@@ -178,7 +180,8 @@ func (p *peer) refuse(m *message, name, words string) {
 func (p *peer) send(m *message) {
 	p.next++
 	m.serial = p.next
-	if _, err := p.conn.Write(m.encode()); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) && !strings.Contains(err.Error(), "broken pipe") {
+	if _, err := p.conn.Write(m.encode()); err != nil && !errors.Is(err, net.ErrClosed) &&
+		!errors.Is(err, os.ErrDeadlineExceeded) && !strings.Contains(err.Error(), "broken pipe") {
 		p.t.Error(err)
 	}
 }

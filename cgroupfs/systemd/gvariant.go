@@ -8,9 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// parseValue reads one value in GVariant's text format (docs.gtk.org/glib, "GVariant Text Format"), as far as properties of systemd use it: booleans, numbers, strings, object paths, signatures, arrays, structures and
-// variants, each with its type before it where that is not the one that it has without ("uint64 5", "@as []"). A number without one is an int32, or a double where it is written as one. Dictionaries, maybe types,
-// handles and byte strings are refused. The error says where; errors.Is finds EINVAL in it.
+// parseValue reads one value in GVariant's text format (docs.gtk.org/glib, "GVariant Text Format"), as far as
+// properties of systemd use it: booleans, numbers, strings, object paths, signatures, arrays, structures and variants,
+// each with its type before it where that is not the one that it has without ("uint64 5", "@as []"). A number without
+// one is an int32, or a double where it is written as one. Dictionaries, maybe types, handles and byte strings are
+// refused. The error says where; errors.Is finds EINVAL in it.
 func parseValue(s string) (Value, error) {
 	if len(s) > maxText {
 		return Value{}, invalid("%d bytes; at most %d are read", len(s), maxText)
@@ -56,7 +58,8 @@ func (p *parser) peek() byte {
 // word takes letters, digits and what numbers have.
 func (p *parser) word() string {
 	start := p.at
-	for p.at < len(p.text) && (p.text[p.at] >= '0' && p.text[p.at] <= '9' || p.text[p.at]|0x20 >= 'a' && p.text[p.at]|0x20 <= 'z' || strings.IndexByte("+-._", p.text[p.at]) >= 0) {
+	for p.at < len(p.text) && (p.text[p.at] >= '0' && p.text[p.at] <= '9' ||
+		p.text[p.at]|0x20 >= 'a' && p.text[p.at]|0x20 <= 'z' || strings.IndexByte("+-._", p.text[p.at]) >= 0) {
 		p.at++
 	}
 	return p.text[start:p.at]
@@ -243,7 +246,8 @@ func (p *parser) scalar(want, word string) (Value, error) {
 	}
 	if want == "" {
 		want = "i"
-		if hex := strings.HasPrefix(strings.TrimLeft(word, "+-"), "0x"); !hex && strings.ContainsAny(word, ".eE") || slices.Contains([]string{"inf", "nan"}, strings.TrimLeft(word, "+-")) {
+		if hex := strings.HasPrefix(strings.TrimLeft(word, "+-"), "0x"); !hex && strings.ContainsAny(word, ".eE") ||
+			slices.Contains([]string{"inf", "nan"}, strings.TrimLeft(word, "+-")) {
 			want = "d"
 		}
 	}

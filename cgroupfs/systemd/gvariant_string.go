@@ -31,7 +31,8 @@ func (p *parser) quoted() (string, error) {
 	return "", p.wrong("the string has no end")
 }
 
-// escape reads what follows a backslash: a letter as in C, uXXXX, UXXXXXXXX, the end of a line, which is left out, or any other character, which stands for itself.
+// escape reads what follows a backslash: a letter as in C, uXXXX, UXXXXXXXX, the end of a line, which is left out, or
+// any other character, which stands for itself.
 func (p *parser) escape(b *strings.Builder) error {
 	r, n := utf8.DecodeRuneInString(p.text[p.at:])
 	if n == 0 {

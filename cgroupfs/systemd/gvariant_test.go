@@ -12,20 +12,31 @@ import (
 
 // texts that are read, and how they print.
 var readable = map[string]string{
-	"true": "true", "false": "false", "0": "0", "-5": "-5", "+5": "5", "0x1f": "31", "017": "15", "1.5": "double 1.5", "1e3": "double 1000", "-inf": "double -inf",
-	"uint64 5": "uint64 5", "uint32 5": "uint32 5", "byte 0xff": "byte 0xff", "int16 -3": "int16 -3", "int64 -9223372036854775808": "int64 -9223372036854775808", "double 2": "double 2", "boolean true": "true", "string 'x'": "'x'",
-	`'it\'s'`: `'it\'s'`, `"a\tb\u00e4\\"`: `'a\u0009bä\\'`, `'\q'`: "'q'", "''": "''",
-	"['a', \"b\"]": "['a', 'b']", "@as []": "@as []", "@as ['a']": "['a']", "[uint32 1, 2]": "[uint32 1, uint32 2]", "[ 'a' ,'b' ]": "['a', 'b']", "[@as [], ['x']]": "[@as [], ['x']]",
-	"('a', 1)": "('a', 1)", "(1,)": "(1,)", "@(st) ('a', 1)": "('a', uint64 1)", "@a(ss) [('/dev/null', 'rw')]": "[('/dev/null', 'rw')]", "<'x'>": "<'x'>", "objectpath '/a/b'": "objectpath '/a/b'", "signature 'a(ss)'": "signature 'a(ss)'",
+	"true": "true", "false": "false", "0": "0", "-5": "-5", "+5": "5", "0x1f": "31", "017": "15", "1.5": "double 1.5",
+	"1e3": "double 1000", "-inf": "double -inf",
+	"uint64 5": "uint64 5", "uint32 5": "uint32 5", "byte 0xff": "byte 0xff", "int16 -3": "int16 -3",
+	"int64 -9223372036854775808": "int64 -9223372036854775808", "double 2": "double 2", "boolean true": "true",
+	"string 'x'": "'x'",
+	`'it\'s'`:    `'it\'s'`, `"a\tb\u00e4\\"`: `'a\u0009bä\\'`, `'\q'`: "'q'", "''": "''",
+	"['a', \"b\"]": "['a', 'b']", "@as []": "@as []", "@as ['a']": "['a']", "[uint32 1, 2]": "[uint32 1, uint32 2]",
+	"[ 'a' ,'b' ]": "['a', 'b']", "[@as [], ['x']]": "[@as [], ['x']]",
+	"('a', 1)": "('a', 1)", "(1,)": "(1,)", "@(st) ('a', 1)": "('a', uint64 1)",
+	"@a(ss) [('/dev/null', 'rw')]": "[('/dev/null', 'rw')]", "<'x'>": "<'x'>", "objectpath '/a/b'": "objectpath '/a/b'",
+	"signature 'a(ss)'":           "signature 'a(ss)'",
 	"uint64 18446744073709551615": "uint64 18446744073709551615",
 }
 
 // texts that are refused, and a part of the error.
 var unreadable = map[string]string{
-	"": "a value is missing", "[]": "empty array of no known type", "[1, 'a']": `the string "a"`, "2147483648": "no value", "uint32 -1": "no value", "byte 256": "no value", "truex": "no value", "1 2": "something follows",
-	"'a": "no end", `'\`: "no end", `'\u12'`: "hexadecimal", `'\ud800'`: "no character", `'\u0000'`: "zero byte", "(1": "want , or )", "()": "structure of 0", "[1,]": "nothing follows", "(1,2,)": "nothing follows", "@z 1": "not known", "@a{ss} {}": "not known", "{'a': 1}": "no value",
-	"just 1": "no value", "nothing": "no value", "handle 1": "no value", "b'x'": "no value", "@(st) ('a',)": "want 2", "@(s) ('a', 1)": "more than 1", "uint64 'x'": "wanted", "@as 5": "no value", "<1": "want >", "objectpath 'a'": "wanted",
-	"uint64 @s 'x'": "wanted", "1_000": "no value", "\xff": "not UTF-8",
+	"": "a value is missing", "[]": "empty array of no known type", "[1, 'a']": `the string "a"`, "2147483648": "no value",
+	"uint32 -1": "no value", "byte 256": "no value", "truex": "no value", "1 2": "something follows",
+	"'a": "no end", `'\`: "no end", `'\u12'`: "hexadecimal", `'\ud800'`: "no character", `'\u0000'`: "zero byte",
+	"(1": "want , or )", "()": "structure of 0", "[1,]": "nothing follows", "(1,2,)": "nothing follows",
+	"@z 1": "not known", "@a{ss} {}": "not known", "{'a': 1}": "no value",
+	"just 1": "no value", "nothing": "no value", "handle 1": "no value", "b'x'": "no value", "@(st) ('a',)": "want 2",
+	"@(s) ('a', 1)": "more than 1", "uint64 'x'": "wanted", "@as 5": "no value", "<1": "want >",
+	"objectpath 'a'": "wanted",
+	"uint64 @s 'x'":  "wanted", "1_000": "no value", "\xff": "not UTF-8",
 }
 
 func TestParseValue(t *testing.T) {
@@ -100,16 +111,20 @@ func FuzzParseValue(f *testing.F) {
 
 func TestAnnotations(t *testing.T) {
 	all, err := FromAnnotations(map[string]string{
-		"other": "x", "org.systemd.property.TimeoutStopSec": "90", "org.systemd.property.RuntimeMaxSec": "1.5", "org.systemd.property.TimeoutStopUSec": "uint64 7",
-		"org.systemd.property.CollectMode": "'inactive-or-failed'", "org.systemd.property.After": "['a.service', 'b.service']",
+		"other": "x", "org.systemd.property.TimeoutStopSec": "90", "org.systemd.property.RuntimeMaxSec": "1.5",
+		"org.systemd.property.TimeoutStopUSec": "uint64 7",
+		"org.systemd.property.CollectMode":     "'inactive-or-failed'",
+		"org.systemd.property.After":           "['a.service', 'b.service']",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "annotations.txt", lines(all))
 	for key, c := range map[string][2]string{
-		"PIDs": {"[uint32 1]", "itself"}, "Slice": {"'x.slice'", "itself"}, "ab": {"1", "name of a property"}, "A_b": {"1", "name of a property"}, "TimeoutStopSec": {"-1", "0 or more"},
-		"RuntimeMaxSec": {"'1'", "number of seconds"}, "WatchdogSec": {"uint64 18446744073709551615", "more than fit"}, "FooSec": {"nan", "0 or more"}, "Description": {"x", "no value"},
+		"PIDs": {"[uint32 1]", "itself"}, "Slice": {"'x.slice'", "itself"}, "ab": {"1", "name of a property"},
+		"A_b": {"1", "name of a property"}, "TimeoutStopSec": {"-1", "0 or more"},
+		"RuntimeMaxSec": {"'1'", "number of seconds"}, "WatchdogSec": {"uint64 18446744073709551615", "more than fit"},
+		"FooSec": {"nan", "0 or more"}, "Description": {"x", "no value"},
 	} {
 		all, err := FromAnnotations(map[string]string{AnnotationPrefix + key: c[0]})
 		if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), c[1]) || !strings.Contains(err.Error(), key) {
@@ -118,7 +133,8 @@ func TestAnnotations(t *testing.T) {
 	}
 }
 
-// TestUnsafePropertiesAreDocumented: docs/runtime.md names every property that reaches beyond the container, and every one that is refused.
+// TestUnsafePropertiesAreDocumented: docs/runtime.md names every property that reaches beyond the container, and every
+// one that is refused.
 func TestUnsafePropertiesAreDocumented(t *testing.T) {
 	data, err := os.ReadFile("../../docs/runtime.md")
 	if err != nil {
@@ -136,14 +152,20 @@ func TestUnsafePropertiesAreDocumented(t *testing.T) {
 
 // beyondTheContainer is the properties by which an annotation reaches beyond the container's limits: whoever hands on
 // annotations from people who may not administer the host filters these, or all annotations of this kind. They start,
-// stop or wait for other units, act on the whole host, load programs into the kernel, or take back what the configuration limits.
+// stop or wait for other units, act on the whole host, load programs into the kernel, or take back what the
+// configuration limits.
 func beyondTheContainer() []string {
 	return []string{
-		"After", "Before", "BindsTo", "Conflicts", "JoinsNamespaceOf", "OnFailure", "OnFailureJobMode", "OnSuccess", "OnSuccessJobMode", "PartOf", "PropagatesStopTo", "Requires", "Requisite", "StopPropagatedFrom", "UpheldBy",
+		"After", "Before", "BindsTo", "Conflicts", "JoinsNamespaceOf", "OnFailure", "OnFailureJobMode", "OnSuccess",
+		"OnSuccessJobMode", "PartOf", "PropagatesStopTo", "Requires", "Requisite", "StopPropagatedFrom", "UpheldBy",
 		"Upholds", "Wants", // other units
-		"FailureAction", "FailureActionExitStatus", "JobTimeoutAction", "JobTimeoutRebootArgument", "RebootArgument", "StartLimitAction", "SuccessAction", "SuccessActionExitStatus", // the host
+		// the host
+		"FailureAction", "FailureActionExitStatus", "JobTimeoutAction", "JobTimeoutRebootArgument", "RebootArgument",
+		"StartLimitAction", "SuccessAction", "SuccessActionExitStatus",
 		"BPFProgram", "IPEgressFilterPath", "IPIngressFilterPath", "NFTSet", // programs and filters
-		"DeviceAllow", "DevicePolicy", "DisableControllers", "ManagedOOMMemoryPressure", "ManagedOOMPreference", "ManagedOOMSwap", "OOMPolicy", // limits
+		// limits
+		"DeviceAllow", "DevicePolicy", "DisableControllers", "ManagedOOMMemoryPressure", "ManagedOOMPreference",
+		"ManagedOOMSwap", "OOMPolicy",
 		"DefaultDependencies", "RequiresMountsFor", "WantsMountsFor", // when it ends, and what must be there
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// patience bounds every call that has no earlier deadline: what systemd does in it takes milliseconds, and a job for a scope not much longer. No call can wait for ever.
+// patience bounds every call that has no earlier deadline: what systemd does in it takes milliseconds, and a job for a
+// scope not much longer. No call can wait for ever.
 const patience = 30 * time.Second
 
 // Options say which systemd is meant.
@@ -25,7 +26,8 @@ type Options struct {
 	Layout  *cgroupfs.Layout // the host's control groups; nil: they are read when they are needed
 }
 
-// Manager talks with systemd. It owns its connection until Close, and makes a new one when a call has failed on the old one. It is not safe for use by two goroutines at once.
+// Manager talks with systemd. It owns its connection until Close, and makes a new one when a call has failed on the old
+// one. It is not safe for use by two goroutines at once.
 type Manager struct {
 	o       Options
 	conn    *conn // nil: none, or none any more
@@ -132,7 +134,8 @@ func (m *Manager) introduce(ctx context.Context) error {
 	for _, c := range [...]*message{
 		{destination: busName, path: "/org/freedesktop/DBus", iface: busName, member: "Hello"},
 		{destination: busName, path: "/org/freedesktop/DBus", iface: busName, member: "AddMatch", body: []Value{text(
-			"type='signal',sender='" + systemdName + "',interface='" + managerName + "',member='JobRemoved',path='" + managerPath + "'")}},
+			"type='signal',sender='" + systemdName + "',interface='" + managerName + "',member='JobRemoved',path='" +
+				managerPath + "'")}},
 		{destination: systemdName, path: managerPath, iface: managerName, member: "Subscribe"},
 	} {
 		if _, err := m.exchange(ctx, c, ""); err != nil {
@@ -150,7 +153,8 @@ const (
 	managerPath = "/org/freedesktop/systemd1"
 )
 
-// exchange sends a call and waits for its answer on the connection that there is. A connection on which that fails is given up: half a message may be left on it.
+// exchange sends a call and waits for its answer on the connection that there is. A connection on which that fails is
+// given up: half a message may be left on it.
 func (m *Manager) exchange(ctx context.Context, call *message, unit string) (*message, error) {
 	call.kind = methodCall
 	var answer *message
@@ -182,12 +186,14 @@ func (m *Manager) call(ctx context.Context, unit, iface, method string, body ...
 		m.Close()
 		return nil, e
 	}
-	return m.exchange(ctx, &message{destination: systemdName, path: managerPath, iface: iface, member: method, body: body}, unit)
+	return m.exchange(ctx, &message{destination: systemdName, path: managerPath, iface: iface, member: method, body: body},
+		unit)
 }
 
 // bound is ctx with the Manager's own bound, which its error names.
 func (m *Manager) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, m.o.Timeout, fmt.Errorf("no answer within %v: %w", m.o.Timeout, context.DeadlineExceeded))
+	return context.WithTimeoutCause(ctx, m.o.Timeout, fmt.Errorf("no answer within %v: %w", m.o.Timeout,
+		context.DeadlineExceeded))
 }
 
 // property is one of the manager's.

@@ -45,7 +45,8 @@ func TestCalls(t *testing.T) {
 		if err := call(t.Context(), m); err != nil {
 			t.Error(err)
 		}
-		if got := f.last(); got.member != name || got.body[0].text != scope.Name || got.destination != systemdName || got.iface != managerName {
+		if got := f.last(); got.member != name || got.body[0].text != scope.Name || got.destination != systemdName ||
+			got.iface != managerName {
 			t.Errorf("%s was %+v", name, got)
 		}
 	}
@@ -57,7 +58,8 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// TestHangs: whatever is not answered, the answer and the end of a job, ends with the Manager's bound or the context's, in an error that names the call and the unit.
+// TestHangs: whatever is not answered, the answer and the end of a job, ends with the Manager's bound or the context's,
+// in an error that names the call and the unit.
 func TestHangs(t *testing.T) {
 	for name, call := range calls {
 		for what, do := range map[string]func(*peer, *message){
@@ -79,7 +81,8 @@ func TestHangs(t *testing.T) {
 			t.Run(name+" "+what, func(t *testing.T) {
 				m := newFake(t, do).open(t, brief)
 				err := call(t.Context(), m)
-				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), scope.Name) || !strings.Contains(err.Error(), "no answer within "+brief.String()) {
+				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), name) ||
+					!strings.Contains(err.Error(), scope.Name) || !strings.Contains(err.Error(), "no answer within "+brief.String()) {
 					t.Errorf("got %v", err)
 				}
 				m.o.Timeout = patience
@@ -114,7 +117,8 @@ func TestSlowToGreet(t *testing.T) {
 			io.Copy(io.Discard, c)
 		}()
 		_, err = Open(t.Context(), Options{Socket: path, Timeout: brief, Layout: &cgroupfs.Layout{}})
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "Get") || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "Get") ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", what, err)
 		}
 		l.Close()
@@ -134,14 +138,16 @@ func TestFullQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 { // the first ones find room
-		if _, err := Open(t.Context(), Options{Socket: path, Timeout: brief, Layout: &cgroupfs.Layout{}}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Open(t.Context(), Options{Socket: path, Timeout: brief, Layout: &cgroupfs.Layout{}}); !errors.Is(err,
+			context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
 	}
 }
 
 func TestResults(t *testing.T) {
-	words := []string{"canceled", "timeout", "failed", "dependency", "skipped", "invalid", "assert", "unsupported", "collected", "once", "frozen", "concurrency", "something-new"}
+	words := []string{"canceled", "timeout", "failed", "dependency", "skipped", "invalid", "assert", "unsupported",
+		"collected", "once", "frozen", "concurrency", "something-new"}
 	for _, word := range words {
 		m := newFake(t, func(p *peer, m *message) { p.well(m, word) }).open(t, patience)
 		for _, name := range []string{"StartTransientUnit", "StopUnit"} {
@@ -153,19 +159,23 @@ func TestResults(t *testing.T) {
 				}
 				continue
 			}
-			if !errors.As(err, &e) || e.Result != word || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), scope.Name) || errors.Unwrap(err) == nil {
+			if !errors.As(err, &e) || e.Result != word || !strings.Contains(err.Error(), name) ||
+				!strings.Contains(err.Error(), scope.Name) || errors.Unwrap(err) == nil {
 				t.Errorf("%s: %v", word, err)
 			}
 		}
 	}
 }
 
-// TestEarlySignal: a job that has ended before the call is answered is not waited for again; nor does a signal count that systemd has not sent.
+// TestEarlySignal: a job that has ended before the call is answered is not waited for again; nor does a signal count
+// that systemd has not sent.
 func TestEarlySignal(t *testing.T) {
 	m := newFake(t, func(p *peer, m *message) {
 		p.removed("/j/other", "failed")
-		p.send(&message{kind: signalKind, path: managerPath, iface: managerName, member: "JobRemoved", sender: ":1.66", body: []Value{uint32v(1), object("/j/1"), text("any.scope"), text("failed")}})
-		p.send(&message{kind: signalKind, path: managerPath, iface: managerName, member: "JobRemoved", sender: ":1.0", body: []Value{text("/j/1")}})
+		p.send(&message{kind: signalKind, path: managerPath, iface: managerName, member: "JobRemoved", sender: ":1.66",
+			body: []Value{uint32v(1), object("/j/1"), text("any.scope"), text("failed")}})
+		p.send(&message{kind: signalKind, path: managerPath, iface: managerName, member: "JobRemoved", sender: ":1.0",
+			body: []Value{text("/j/1")}})
 		p.removed("/j/1", "done")
 		p.answer(m, object("/j/1"))
 	}).open(t, patience)
@@ -202,7 +212,8 @@ func TestDisconnects(t *testing.T) {
 			p.well(m, "done")
 		})
 		m := f.open(t, patience)
-		if err := call(t.Context(), m); !errors.Is(err, unix.ECONNRESET) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), scope.Name) {
+		if err := call(t.Context(), m); !errors.Is(err, unix.ECONNRESET) || !strings.Contains(err.Error(), name) ||
+			!strings.Contains(err.Error(), scope.Name) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := call(t.Context(), m); err != nil {
@@ -213,7 +224,8 @@ func TestDisconnects(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for name, errno := range map[string]unix.Errno{
-		"org.freedesktop.DBus.Error.AccessDenied": unix.EACCES, "org.freedesktop.systemd1.NoSuchUnit": unix.ENOENT, "org.freedesktop.DBus.Error.PropertyReadOnly": unix.EINVAL, "org.example.Own": 0,
+		"org.freedesktop.DBus.Error.AccessDenied": unix.EACCES, "org.freedesktop.systemd1.NoSuchUnit": unix.ENOENT,
+		"org.freedesktop.DBus.Error.PropertyReadOnly": unix.EINVAL, "org.example.Own": 0,
 	} {
 		m := newFake(t, func(p *peer, m *message) { p.refuse(m, name, "its own words") }).open(t, patience)
 		for method, call := range calls {
@@ -224,14 +236,16 @@ func TestRefusals(t *testing.T) {
 				}
 				continue
 			}
-			if err == nil || !strings.Contains(err.Error(), "its own words ("+name+")") || !strings.Contains(err.Error(), method+" of "+scope.Name) || errno != 0 && !errors.Is(err, errno) {
+			if err == nil || !strings.Contains(err.Error(), "its own words ("+name+")") ||
+				!strings.Contains(err.Error(), method+" of "+scope.Name) || errno != 0 && !errors.Is(err, errno) {
 				t.Errorf("%s %s: %v", method, name, err)
 			}
 		}
 	}
 }
 
-// TestFailedUnitGivesWay: what is left of an earlier unit of that name does not keep a new one away; one that is alive does.
+// TestFailedUnitGivesWay: what is left of an earlier unit of that name does not keep a new one away; one that is alive
+// does.
 func TestFailedUnitGivesWay(t *testing.T) {
 	left := true
 	f := newFake(t, nil)
@@ -267,11 +281,14 @@ func TestFailedUnitGivesWay(t *testing.T) {
 
 func TestGarbage(t *testing.T) {
 	for what, b := range map[string][]byte{
-		"text": []byte("HTTP/1.1 400 Bad Request\r\n\r\n"), "huge": {'l', 2, 0, 1, 0xff, 0xff, 0xff, 0x7f, 1, 0, 0, 0, 0, 0, 0, 0}, "version": {'l', 2, 0, 9, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0},
-		"fields": append([]byte{'l', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
+		"text": []byte("HTTP/1.1 400 Bad Request\r\n\r\n"), "huge": {'l', 2, 0, 1, 0xff, 0xff, 0xff, 0x7f, 1, 0, 0, 0, 0, 0,
+			0, 0}, "version": {'l', 2, 0, 9, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0},
+		"fields": append([]byte{'l', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+			0xff),
 	} {
 		m := newFake(t, func(p *peer, _ *message) { p.conn.Write(b) }).open(t, patience)
-		if err := calls["StopUnit"](t.Context(), m); !errors.Is(err, unix.EBADMSG) || !strings.Contains(err.Error(), scope.Name) {
+		if err := calls["StopUnit"](t.Context(), m); !errors.Is(err, unix.EBADMSG) ||
+			!strings.Contains(err.Error(), scope.Name) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -304,10 +321,13 @@ func TestPlaces(t *testing.T) {
 		err  string
 	}{
 		{want: []place{{systemBus, true}, {systemPrivate, false}}},
-		{env: map[string]string{"DBUS_SYSTEM_BUS_ADDRESS": "tcp:host=x;unix:path=/a%20b"}, want: []place{{"/a b", true}, {systemPrivate, false}}},
+		{env: map[string]string{"DBUS_SYSTEM_BUS_ADDRESS": "tcp:host=x;unix:path=/a%20b"},
+			want: []place{{"/a b", true}, {systemPrivate, false}}},
 		{user: true, want: []place{{"/run/user/1000/bus", true}, {"/run/user/1000/systemd/private", false}}},
-		{user: true, env: map[string]string{"XDG_RUNTIME_DIR": "/x"}, want: []place{{"/x/bus", true}, {"/x/systemd/private", false}}},
-		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "unix:abstract=a,guid=b", "XDG_RUNTIME_DIR": "/x"}, want: []place{{"@a", true}, {"/x/systemd/private", false}}},
+		{user: true, env: map[string]string{"XDG_RUNTIME_DIR": "/x"}, want: []place{{"/x/bus", true},
+			{"/x/systemd/private", false}}},
+		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "unix:abstract=a,guid=b", "XDG_RUNTIME_DIR": "/x"},
+			want: []place{{"@a", true}, {"/x/systemd/private", false}}},
 		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "autolaunch:"}, err: "no socket"},
 		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "unix:path=/%zz"}, err: "no escape"},
 		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "unix:path=/%2"}, err: "middle of an escape"},
@@ -365,7 +385,8 @@ func TestFrozen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, call := range calls {
-		if err := call(t.Context(), m); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), scope.Name) {
+		if err := call(t.Context(), m); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), name) ||
+			!strings.Contains(err.Error(), scope.Name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -37,10 +37,12 @@ const (
 	fieldSignature   = 8
 )
 
-// fixed is the part of the header that tells how long the message is: byte order, kind, flags, version, the body's length, the serial, the length of the fields.
+// fixed is the part of the header that tells how long the message is: byte order, kind, flags, version, the body's
+// length, the serial, the length of the fields.
 const fixed = 16
 
-// maxMessage bounds what is read into memory. The specification allows 128 MiB; nothing that is asked for here comes near this.
+// maxMessage bounds what is read into memory. The specification allows 128 MiB; nothing that is asked for here comes
+// near this.
 const maxMessage = 1 << 20
 
 // encode is the message as it is sent, little-endian.
@@ -60,7 +62,8 @@ func (m *message) encode() []byte {
 	for _, f := range [...]struct {
 		code byte
 		text string
-	}{{fieldInterface, m.iface}, {fieldMember, m.member}, {fieldError, m.errorName}, {fieldDestination, m.destination}, {fieldSender, m.sender}} {
+	}{{fieldInterface, m.iface}, {fieldMember, m.member}, {fieldError, m.errorName}, {fieldDestination, m.destination},
+		{fieldSender, m.sender}} {
 		if f.text != "" {
 			add(f.code, text(f.text))
 		}
@@ -153,7 +156,8 @@ func decodeMessage(b []byte) (*message, error) {
 	return m, nil
 }
 
-// fields takes over the header's fields. One that is not known is left out, as the specification asks; of a known one the type must be right.
+// fields takes over the header's fields. One that is not known is left out, as the specification asks; of a known one
+// the type must be right.
 func (m *message) fields(all []Value) (sig string, err error) {
 	for _, f := range all {
 		v := f.items[1].items[0]

@@ -24,8 +24,9 @@ type Host struct {
 	Devices DeviceNames // see ParseDeviceNames
 }
 
-// Base is the properties that every container's unit has, whatever its limits: what it is called and where it is, that everything in it is counted, and that nothing but its own end ends it. A scope begins with the process
-// pid, and what is below its group is the container's to divide (systemd's "Control Group APIs and Delegation"); a slice has neither.
+// Base is the properties that every container's unit has, whatever its limits: what it is called and where it is, that
+// everything in it is counted, and that nothing but its own end ends it. A scope begins with the process pid, and what
+// is below its group is the container's to divide (systemd's "Control Group APIs and Delegation"); a slice has neither.
 func (h Host) Base(u Unit, description string, pid int) []Property {
 	all := []Property{{"Description", text(description)}}
 	if u.isSlice() {
@@ -33,7 +34,8 @@ func (h Host) Base(u Unit, description string, pid int) []Property {
 			all = append(all, Property{"Wants", texts(u.Slice)})
 		}
 	} else {
-		all = append(all, Property{"Slice", text(u.Slice)}, Property{"Delegate", boolean(true)}, Property{"PIDs", numbers([]int{pid})})
+		all = append(all, Property{"Slice", text(u.Slice)}, Property{"Delegate", boolean(true)},
+			Property{"PIDs", numbers([]int{pid})})
 	}
 	counted := []string{"CPUAccounting", "MemoryAccounting", "BlockIOAccounting", "TasksAccounting"}
 	if h.V2 {
@@ -45,7 +47,8 @@ func (h Host) Base(u Unit, description string, pid int) []Property {
 	return append(all, Property{"DefaultDependencies", boolean(false)})
 }
 
-// since is the first version of systemd that has a property, as its NEWS says; 0 for one that is older than all that can be met.
+// since is the first version of systemd that has a property, as its NEWS says; 0 for one that is older than all that
+// can be met.
 func since(name string) int {
 	switch name {
 	case "TasksMax", "TasksAccounting":
@@ -71,8 +74,10 @@ func since(name string) int {
 // minIdle is the version that takes a CPUWeight of 0 for cpu.idle (NEWS, "CHANGES WITH 252").
 const minIdle = 252
 
-// Plan is the properties that systemd has for the resources, in a fixed order. It is pure. What systemd has no property for, or not in this version, is left out: package cgroupfs writes it to the unit's group afterwards,
-// as it writes all of the plan. What systemd would forget is thereby in force nevertheless, and what it may write again later is what it was told here.
+// Plan is the properties that systemd has for the resources, in a fixed order. It is pure. What systemd has no property
+// for, or not in this version, is left out: package cgroupfs writes it to the unit's group afterwards, as it writes all
+// of the plan. What systemd would forget is thereby in force nevertheless, and what it may write again later is what it
+// was told here.
 //
 // The error names a value that cannot be; errors.Is finds EINVAL in it.
 func (h Host) Plan(r *cgroupfs.Resources) ([]Property, error) {

@@ -63,7 +63,8 @@ func (p *planner) cpuset() error {
 }
 
 func (p *planner) sets(cpus, mems, cpusName, memsName string) error {
-	for _, s := range [...]struct{ name, list, property string }{{cpusName, cpus, "AllowedCPUs"}, {memsName, mems, "AllowedMemoryNodes"}} {
+	for _, s := range [...]struct{ name, list, property string }{{cpusName, cpus, "AllowedCPUs"},
+		{memsName, mems, "AllowedMemoryNodes"}} {
 		if s.list == "" {
 			continue
 		}
@@ -79,7 +80,8 @@ func (p *planner) sets(cpus, mems, cpusName, memsName string) error {
 // maxBit bounds the numbers in a list: more than any kernel has of processors or memory nodes (CONFIG_NR_CPUS).
 const maxBit = 8191
 
-// bitmask turns a list such as 0-3,7 into bytes, the lowest number in the lowest bit of the first one. The kernel's lists with strides, 0-31:2/8, are read too (Documentation/admin-guide/kernel-parameters.rst, "cpu lists").
+// bitmask turns a list such as 0-3,7 into bytes, the lowest number in the lowest bit of the first one. The kernel's
+// lists with strides, 0-31:2/8, are read too (Documentation/admin-guide/kernel-parameters.rst, "cpu lists").
 func bitmask(list string) ([]byte, error) {
 	var mask []byte
 	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {

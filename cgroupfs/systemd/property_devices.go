@@ -42,8 +42,9 @@ type node struct {
 	access       string // letters of rwm
 }
 
-// devices: systemd knows lists of what is allowed and nothing else. So it is told what the rules allow in the end, or a little more where they take out of something larger what a list cannot take out; the rules themselves
-// are put in force by package cgroupfs. On v2 both are asked. On v1 systemd's list stands until the rules are written after it.
+// devices: systemd knows lists of what is allowed and nothing else. So it is told what the rules allow in the end, or a
+// little more where they take out of something larger what a list cannot take out; the rules themselves are put in
+// force by package cgroupfs. On v2 both are asked. On v1 systemd's list stands until the rules are written after it.
 func (p *planner) devices() error {
 	if len(p.r.Devices) == 0 {
 		return nil
@@ -143,7 +144,8 @@ func letters(has func(string) bool) string {
 	return out
 }
 
-// pairs are the nodes as systemd names them (systemd.resource-control(5), "DeviceAllow="). A major number without a driver on this host is left out: there is nothing that could be opened.
+// pairs are the nodes as systemd names them (systemd.resource-control(5), "DeviceAllow="). A major number without a
+// driver on this host is left out: there is nothing that could be opened.
 func (names DeviceNames) pairs(all []node) [][2]string {
 	var out [][2]string
 	for _, n := range all {

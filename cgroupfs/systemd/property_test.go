@@ -50,22 +50,32 @@ func TestBaseGolden(t *testing.T) {
 var some = map[string]cgroupfs.Resources{
 	"all": {
 		Memory: ptr(int64(64 << 20)), MemoryReservation: ptr(int64(32 << 20)), MemorySwap: ptr(int64(96 << 20)),
-		CPUShares: ptr(uint64(2048)), CPUQuota: ptr(int64(33_333)), CPUPeriod: ptr(uint64(50_000)), Cpus: "0-3,9", Mems: "0", Pids: ptr(int64(100)), IOWeight: ptr(uint16(505)),
+		CPUShares: ptr(uint64(2048)), CPUQuota: ptr(int64(33_333)), CPUPeriod: ptr(uint64(50_000)), Cpus: "0-3,9", Mems: "0",
+		Pids: ptr(int64(100)), IOWeight: ptr(uint16(505)),
 	},
-	"unlimited": {Memory: ptr(int64(-1)), MemoryReservation: ptr(int64(-1)), MemorySwap: ptr(int64(-1)), CPUQuota: ptr(int64(-1)), Pids: ptr(int64(-1))},
-	"edges":     {Memory: ptr(int64(0)), MemorySwap: ptr(int64(0)), CPUShares: ptr(uint64(2)), CPUQuota: ptr(int64(1000)), Pids: ptr(int64(0)), IOWeight: ptr(uint16(1)), Cpus: "0-31:2/8"},
-	"idle":      {CPUShares: ptr(uint64(1024)), CPUIdle: ptr(int64(1))},
+	"unlimited": {Memory: ptr(int64(-1)), MemoryReservation: ptr(int64(-1)), MemorySwap: ptr(int64(-1)),
+		CPUQuota: ptr(int64(-1)), Pids: ptr(int64(-1))},
+	"edges": {Memory: ptr(int64(0)), MemorySwap: ptr(int64(0)), CPUShares: ptr(uint64(2)), CPUQuota: ptr(int64(1000)),
+		Pids: ptr(int64(0)), IOWeight: ptr(uint16(1)), Cpus: "0-31:2/8"},
+	"idle": {CPUShares: ptr(uint64(1024)), CPUIdle: ptr(int64(1))},
 	"unified": {Memory: ptr(int64(1 << 20)), Unified: []cgroupfs.Unified{
-		{File: "memory.max", Value: "max"}, {File: "memory.high", Value: "4096\n"}, {File: "memory.min", Value: "1"}, {File: "memory.low", Value: "2"}, {File: "memory.swap.max", Value: "0"},
-		{File: "memory.zswap.max", Value: "5"}, {File: "pids.max", Value: "0"}, {File: "cpu.max", Value: "max 20000"}, {File: "cpu.weight", Value: "7"}, {File: "cpu.idle", Value: "1"},
-		{File: "cpuset.cpus", Value: "1"}, {File: "cpuset.mems", Value: "0-1"}, {File: "io.weight", Value: "default 44"}, {File: "io.max", Value: "8:0 rbps=1"}, {File: "memory.oom.group", Value: "1"},
+		{File: "memory.max", Value: "max"}, {File: "memory.high", Value: "4096\n"}, {File: "memory.min", Value: "1"},
+		{File: "memory.low", Value: "2"}, {File: "memory.swap.max", Value: "0"},
+		{File: "memory.zswap.max", Value: "5"}, {File: "pids.max", Value: "0"}, {File: "cpu.max", Value: "max 20000"},
+		{File: "cpu.weight", Value: "7"}, {File: "cpu.idle", Value: "1"},
+		{File: "cpuset.cpus", Value: "1"}, {File: "cpuset.mems", Value: "0-1"}, {File: "io.weight", Value: "default 44"},
+		{File: "io.max", Value: "8:0 rbps=1"}, {File: "memory.oom.group", Value: "1"},
 	}},
 	"devices": {Devices: []cgroupfs.DeviceRule{
-		{Allow: false}, {Allow: true, Type: "c", Access: "m"}, {Allow: true, Type: "b", Access: "m"}, {Allow: true, Type: "c", Major: ptr(int64(1)), Minor: ptr(int64(3)), Access: "wr"},
-		{Allow: true, Type: "c", Major: ptr(int64(136)), Access: "rwm"}, {Allow: true, Type: "c", Major: ptr(int64(4242)), Access: "rwm"}, {Allow: true, Type: "b", Major: ptr(int64(8)), Minor: ptr(int64(0))},
-		{Allow: false, Type: "b", Major: ptr(int64(8)), Minor: ptr(int64(0)), Access: "w"}, {Allow: true, Type: "c", Minor: ptr(int64(7)), Access: "r"},
+		{Allow: false}, {Allow: true, Type: "c", Access: "m"}, {Allow: true, Type: "b", Access: "m"},
+		{Allow: true, Type: "c", Major: ptr(int64(1)), Minor: ptr(int64(3)), Access: "wr"},
+		{Allow: true, Type: "c", Major: ptr(int64(136)), Access: "rwm"}, {Allow: true, Type: "c", Major: ptr(int64(4242)),
+			Access: "rwm"}, {Allow: true, Type: "b", Major: ptr(int64(8)), Minor: ptr(int64(0))},
+		{Allow: false, Type: "b", Major: ptr(int64(8)), Minor: ptr(int64(0)), Access: "w"},
+		{Allow: true, Type: "c", Minor: ptr(int64(7)), Access: "r"},
 	}},
-	"alldevices": {Devices: []cgroupfs.DeviceRule{{Allow: false}, {Allow: true}, {Allow: false, Type: "c", Major: ptr(int64(1)), Minor: ptr(int64(1))}}},
+	"alldevices": {Devices: []cgroupfs.DeviceRule{{Allow: false}, {Allow: true},
+		{Allow: false, Type: "c", Major: ptr(int64(1)), Minor: ptr(int64(1))}}},
 }
 
 func TestPlanGolden(t *testing.T) {
@@ -107,7 +117,8 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-// TestQuotaNeverLess: what systemd is told allows at least what was asked for, and less than a hundredth of a processor more.
+// TestQuotaNeverLess: what systemd is told allows at least what was asked for, and less than a hundredth of a processor
+// more.
 func TestQuotaNeverLess(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		quota, period := rapid.Int64Range(1000, 1<<40).Draw(t, "quota"), rapid.Uint64Range(1000, 1_000_000).Draw(t, "period")
@@ -116,7 +127,8 @@ func TestQuotaNeverLess(t *testing.T) {
 			t.Fatal(err)
 		}
 		second, asked := all[1].Value.n, float64(quota)*1e6/float64(period)
-		if all[1].Name != "CPUQuotaPerSecUSec" || second%quotaStep != 0 || float64(second) < asked-1 || float64(second) >= asked+quotaStep+1 {
+		if all[1].Name != "CPUQuotaPerSecUSec" || second%quotaStep != 0 || float64(second) < asked-1 ||
+			float64(second) >= asked+quotaStep+1 {
 			t.Fatalf("%v for %v", all, asked)
 		}
 	})
@@ -161,7 +173,8 @@ func TestAllowedIsEnough(t *testing.T) {
 	})
 	rule := rapid.Custom(func(t *rapid.T) cgroupfs.DeviceRule {
 		return cgroupfs.DeviceRule{
-			Allow: rapid.Bool().Draw(t, "allow"), Type: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "type"), Major: number.Draw(t, "major"), Minor: number.Draw(t, "minor"),
+			Allow: rapid.Bool().Draw(t, "allow"), Type: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "type"),
+			Major: number.Draw(t, "major"), Minor: number.Draw(t, "minor"),
 			Access: rapid.SampledFrom([]string{"", "r", "w", "m", "rw", "rwm"}).Draw(t, "access"),
 		}
 	})
@@ -177,13 +190,15 @@ func TestAllowedIsEnough(t *testing.T) {
 				for _, access := range []string{"r", "w", "m"} {
 					want := true
 					for _, r := range rules {
-						if (r.Type == kind || r.Type == "" || r.Type == "a") && (r.Major == nil || *r.Major == major) && (r.Minor == nil || *r.Minor == minor) && (r.Access == "" || strings.Contains(r.Access, access)) {
+						if (r.Type == kind || r.Type == "" || r.Type == "a") && (r.Major == nil || *r.Major == major) &&
+							(r.Minor == nil || *r.Minor == minor) && (r.Access == "" || strings.Contains(r.Access, access)) {
 							want = r.Allow
 						}
 					}
 					have := false
 					for _, o := range list {
-						have = have || o.kind == kind && (o.major < 0 || o.major == major) && (o.minor < 0 || o.minor == minor) && strings.Contains(o.access, access)
+						have = have || o.kind == kind && (o.major < 0 || o.major == major) && (o.minor < 0 || o.minor == minor) &&
+							strings.Contains(o.access, access)
 					}
 					if want && !have {
 						t.Fatalf("%s %d:%d %s is not in %v", kind, major, minor, access, list)
@@ -194,7 +209,8 @@ func TestAllowedIsEnough(t *testing.T) {
 	})
 }
 
-// TestDifference: only what is new or other is set again, a list as a whole, and going from one plan to another twice sets nothing the second time.
+// TestDifference: only what is new or other is set again, a list as a whole, and going from one plan to another twice
+// sets nothing the second time.
 func TestDifference(t *testing.T) {
 	host := hosts(t)["v2-252"]
 	plan := func(name string) []Property {
@@ -218,7 +234,8 @@ func TestDifference(t *testing.T) {
 				have[p.Name] = p.Value.String()
 			}
 			for _, p := range plan(b) {
-				if last := plan(b); p.Name != "DeviceAllow" && have[p.Name] != p.Value.String() || p.Name == "DeviceAllow" && have[p.Name] != last[len(last)-1].Value.String() {
+				if last := plan(b); p.Name != "DeviceAllow" && have[p.Name] != p.Value.String() ||
+					p.Name == "DeviceAllow" && have[p.Name] != last[len(last)-1].Value.String() {
 					t.Errorf("from %s to %s: %s is %s", a, b, p, have[p.Name])
 				}
 			}

@@ -2,7 +2,8 @@ package systemd
 
 import "strings"
 
-// unified takes over the files of v2 that systemd has a property for. They come after the others, as cgroupfs writes them, and so have the last word.
+// unified takes over the files of v2 that systemd has a property for. They come after the others, as cgroupfs writes
+// them, and so have the last word.
 func (p *planner) unified() error {
 	if !p.host.V2 {
 		return nil // cgroupfs refuses those of a controller that v1 has
@@ -87,7 +88,8 @@ func (p *planner) max(value string) error {
 	return p.quota(quota, period)
 }
 
-// weight is the default of io.weight; those of single devices are left to the file. bfq's own weights are not systemd's.
+// weight is the default of io.weight; those of single devices are left to the file. bfq's own weights are not
+// systemd's.
 func (p *planner) weight(file, value string) error {
 	f := strings.Fields(strings.TrimPrefix(value, "default "))
 	if file != "io.weight" || len(f) != 1 {

@@ -11,7 +11,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestRealSystemd talks with the systemd of this host, by the bus and by its own socket, again and again: every connection is answered, and systemd means what the errors take it to mean.
+// TestRealSystemd talks with the systemd of this host, by the bus and by its own socket, again and again: every
+// connection is answered, and systemd means what the errors take it to mean.
 func TestRealSystemd(t *testing.T) {
 	testenv.Root(t)
 	comm, err := os.ReadFile("/proc/1/comm")
@@ -42,7 +43,8 @@ func TestRealSystemd(t *testing.T) {
 		if err := errors.Join(m.Stop(t.Context(), absent), m.ResetFailed(t.Context(), absent)); err != nil {
 			t.Error(err)
 		}
-		for _, err := range []error{m.Set(t.Context(), absent, []Property{{"TasksMax", uint64v(5)}}), m.Attach(t.Context(), absent, "", os.Getpid())} {
+		for _, err := range []error{m.Set(t.Context(), absent, []Property{{"TasksMax", uint64v(5)}}),
+			m.Attach(t.Context(), absent, "", os.Getpid())} {
 			if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), absent.Name) {
 				t.Errorf("%v", err)
 			}

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxNesting bounds how deep arrays and structures may stand in each other, and maxSignature the length of a signature (D-Bus Specification, "Valid Signatures").
+// maxNesting bounds how deep arrays and structures may stand in each other, and maxSignature the length of a signature
+// (D-Bus Specification, "Valid Signatures").
 const (
 	maxNesting   = 32
 	maxSignature = 255

@@ -30,8 +30,10 @@ const (
 // maxName is the longest name of a unit in bytes (src/basic/unit-name.h, UNIT_NAME_MAX).
 const maxName = 255
 
-// Parse reads cgroupsPath in systemd's form, slice:prefix:name. The unit is the scope prefix-name.scope, or name.scope without a prefix; a name that ends in ".slice" is a slice of its own. Without a slice it is in
-// system.slice, and for a user's manager in user.slice. An empty path is the scope handfast-ID.scope there. Every part is checked: errors.Is finds EINVAL in the error.
+// Parse reads cgroupsPath in systemd's form, slice:prefix:name. The unit is the scope prefix-name.scope, or name.scope
+// without a prefix; a name that ends in ".slice" is a slice of its own. Without a slice it is in system.slice, and for
+// a user's manager in user.slice. An empty path is the scope handfast-ID.scope there. Every part is checked: errors.Is
+// finds EINVAL in the error.
 func Parse(cgroupsPath, id string, user bool) (Unit, error) {
 	slice, prefix, name := "", "handfast", escape(id)
 	if cgroupsPath != "" {
@@ -99,7 +101,8 @@ func (u Unit) Path(base string) (string, error) {
 	return p, nil
 }
 
-// expand is a slice with those around it, the outermost first, by its name: a-b-c.slice is in a-b.slice, and that in a.slice (systemd.slice(5)). The root slice is none.
+// expand is a slice with those around it, the outermost first, by its name: a-b-c.slice is in a-b.slice, and that in
+// a.slice (systemd.slice(5)). The root slice is none.
 func expand(slice string) ([]string, error) {
 	if slice == rootSlice {
 		return nil, nil
@@ -134,7 +137,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// valid is the bytes that a unit's name has (src/basic/unit-name.c, VALID_CHARS), without the backslash of an escape and without "@": a template's instance is no transient unit.
+// valid is the bytes that a unit's name has (src/basic/unit-name.c, VALID_CHARS), without the backslash of an escape
+// and without "@": a template's instance is no transient unit.
 func valid(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte(":-_.", c) >= 0
 }
@@ -152,17 +156,21 @@ func escape(id string) string {
 	return b.String()
 }
 
-// groupName is the directory of a unit: a name that a control file could have gets an underscore before it (src/basic/cgroup-util.c, cg_needs_escape).
+// groupName is the directory of a unit: a name that a control file could have gets an underscore before it
+// (src/basic/cgroup-util.c, cg_needs_escape).
 func groupName(unit string) string {
 	first, _, _ := strings.Cut(unit, ".")
-	reserved := []string{"cgroup", "cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids", "bpf-firewall", "bpf-devices", "bpf-foreign", "bpf-socket-bind", "bpf-restrict-network-interfaces"}
-	if unit == "notify_on_release" || unit == "release_agent" || unit == "tasks" || strings.HasPrefix(unit, "_") || strings.HasPrefix(unit, ".") || slices.Contains(reserved, first) {
+	reserved := []string{"cgroup", "cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids", "bpf-firewall",
+		"bpf-devices", "bpf-foreign", "bpf-socket-bind", "bpf-restrict-network-interfaces"}
+	if unit == "notify_on_release" || unit == "release_agent" || unit == "tasks" || strings.HasPrefix(unit, "_") ||
+		strings.HasPrefix(unit, ".") || slices.Contains(reserved, first) {
 		return "_" + unit
 	}
 	return unit
 }
 
-// Below is the unit with its processes in the group sub below its own, which is one plain name. errors.Is finds EINVAL in the error.
+// Below is the unit with its processes in the group sub below its own, which is one plain name. errors.Is finds EINVAL
+// in the error.
 func (u Unit) Below(sub string) (Unit, error) {
 	u.Sub = sub
 	return u, checkSub(sub)

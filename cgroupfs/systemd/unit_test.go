@@ -19,15 +19,19 @@ func TestParse(t *testing.T) {
 	}{
 		{"", "web", false, Unit{Slice: "system.slice", Name: "handfast-web.scope"}, "/b/system.slice/handfast-web.scope"},
 		{"", "web", true, Unit{Slice: "user.slice", Name: "handfast-web.scope"}, "/b/user.slice/handfast-web.scope"},
-		{"", "a+b", false, Unit{Slice: "system.slice", Name: `handfast-a\x2bb.scope`}, `/b/system.slice/handfast-a\x2bb.scope`},
+		{"", "a+b", false, Unit{Slice: "system.slice", Name: `handfast-a\x2bb.scope`},
+			`/b/system.slice/handfast-a\x2bb.scope`},
 		{":cri:web", "x", false, Unit{Slice: "system.slice", Name: "cri-web.scope"}, "/b/system.slice/cri-web.scope"},
 		{"::web", "x", false, Unit{Slice: "system.slice", Name: "web.scope"}, "/b/system.slice/web.scope"},
 		{"::cpu", "x", false, Unit{Slice: "system.slice", Name: "cpu.scope"}, "/b/system.slice/_cpu.scope"},
 		{"-.slice:p:n", "x", false, Unit{Slice: "-.slice", Name: "p-n.scope"}, "/b/p-n.scope"},
-		{"a-b-c.slice:p:n", "x", false, Unit{Slice: "a-b-c.slice", Name: "p-n.scope"}, "/b/a.slice/a-b.slice/a-b-c.slice/p-n.scope"},
-		{"kube.slice::kube-pod1.slice", "x", false, Unit{Slice: "kube.slice", Name: "kube-pod1.slice"}, "/b/kube.slice/kube-pod1.slice"},
+		{"a-b-c.slice:p:n", "x", false, Unit{Slice: "a-b-c.slice", Name: "p-n.scope"},
+			"/b/a.slice/a-b.slice/a-b-c.slice/p-n.scope"},
+		{"kube.slice::kube-pod1.slice", "x", false, Unit{Slice: "kube.slice", Name: "kube-pod1.slice"},
+			"/b/kube.slice/kube-pod1.slice"},
 		{"::top.slice", "x", false, Unit{Slice: "-.slice", Name: "top.slice"}, "/b/top.slice"},
-		{"system.slice:p:" + long[:255-2-6], "x", false, Unit{Slice: "system.slice", Name: "p-" + long[:247] + ".scope"}, "/b/system.slice/p-" + long[:247] + ".scope"},
+		{"system.slice:p:" + long[:255-2-6], "x", false, Unit{Slice: "system.slice", Name: "p-" + long[:247] + ".scope"},
+			"/b/system.slice/p-" + long[:247] + ".scope"},
 	} {
 		u, err := Parse(c.path, c.id, c.user)
 		if err != nil || u != c.unit {
@@ -39,9 +43,12 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"/a/b": "want slice:prefix:name", "a:b": "want slice:prefix:name", "a.slice:b:c:d": "want slice:prefix:name", "a.slice:b:../c": "want slice:prefix:name",
-		"a.slice:b:": "name is empty", "a:b:c": "does not end in .slice", "a--b.slice:p:n": "empty part", "-a.slice:p:n": "empty part", "a-.slice:p:n": "empty part", ".slice:p:n": "empty part",
-		"a.slice:p:n n": `" " is not allowed`, "a.slice:p@:n": `"@" is not allowed`, "a b.slice:p:n": "not allowed", "a.slice:p:" + long: "at most 255",
+		"/a/b": "want slice:prefix:name", "a:b": "want slice:prefix:name", "a.slice:b:c:d": "want slice:prefix:name",
+		"a.slice:b:../c": "want slice:prefix:name",
+		"a.slice:b:":     "name is empty", "a:b:c": "does not end in .slice", "a--b.slice:p:n": "empty part",
+		"-a.slice:p:n": "empty part", "a-.slice:p:n": "empty part", ".slice:p:n": "empty part",
+		"a.slice:p:n n": `" " is not allowed`, "a.slice:p@:n": `"@" is not allowed`, "a b.slice:p:n": "not allowed",
+		"a.slice:p:" + long:  "at most 255",
 		"b.slice::a-b.slice": "in a.slice by its name", "::-.slice": "root slice", "::a--b.slice": "empty part",
 	} {
 		if u, err := Parse(path, "id", false); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), want) {
@@ -50,7 +57,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPathStaysBelow: whatever the parts are, a unit that is accepted has a group that is made of plain names below its manager's.
+// TestPathStaysBelow: whatever the parts are, a unit that is accepted has a group that is made of plain names below its
+// manager's.
 func TestPathStaysBelow(t *testing.T) {
 	part := rapid.StringMatching(`[a-z./ :\x00_-]{0,6}(\.slice)?`)
 	rapid.Check(t, func(t *rapid.T) {
@@ -64,7 +72,8 @@ func TestPathStaysBelow(t *testing.T) {
 		}
 		rest, ok := strings.CutPrefix(p, "/base/")
 		for name := range strings.SplitSeq(rest, "/") {
-			ok = ok && name != "" && name != "." && name != ".." && len(name) <= 256 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_.:-") == ""
+			ok = ok && name != "" && name != "." && name != ".." && len(name) <= 256 &&
+				strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_.:-") == ""
 		}
 		if !ok {
 			t.Fatalf("%+v is in %q", u, p)

@@ -56,7 +56,8 @@ func octets(b []byte) Value {
 	return v
 }
 
-// String is the value in GVariant's text format, with the type wherever it is not the one that the format takes without; parseValue reads it back.
+// String is the value in GVariant's text format, with the type wherever it is not the one that the format takes
+// without; parseValue reads it back.
 func (v Value) String() string {
 	var b strings.Builder
 	v.print(&b)
@@ -101,7 +102,8 @@ func keyword(kind string) string {
 
 // keywords of the text format (docs.gtk.org/glib, "GVariant Text Format").
 var keywords = [...]struct{ word, kind string }{
-	{"boolean", "b"}, {"byte", "y"}, {"int16", "n"}, {"uint16", "q"}, {"int32", "i"}, {"uint32", "u"}, {"int64", "x"}, {"uint64", "t"}, {"double", "d"},
+	{"boolean", "b"}, {"byte", "y"}, {"int16", "n"}, {"uint16", "q"}, {"int32", "i"}, {"uint32", "u"}, {"int64", "x"},
+	{"uint64", "t"}, {"double", "d"},
 	{"string", "s"}, {"objectpath", "o"}, {"signature", "g"},
 }
 

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// encoder writes values as D-Bus marshals them, little-endian (D-Bus Specification, "Marshaling"). Offsets count from the beginning of b.
+// encoder writes values as D-Bus marshals them, little-endian (D-Bus Specification, "Marshaling"). Offsets count from
+// the beginning of b.
 type encoder struct{ b []byte }
 
 func (e *encoder) align(n int) {
@@ -67,7 +68,8 @@ func (e *encoder) array(v Value) {
 	binary.LittleEndian.PutUint32(e.b[at-4:], uint32(len(e.b)-start))
 }
 
-// decoder reads values. What it reads was written by somebody else: every length is checked against what is there, and every nesting against its bound.
+// decoder reads values. What it reads was written by somebody else: every length is checked against what is there, and
+// every nesting against its bound.
 type decoder struct {
 	b     []byte
 	at    int

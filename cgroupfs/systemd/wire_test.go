@@ -99,8 +99,11 @@ func typeOf(kind string) reflect.Type {
 		return reflect.StructOf(fields)
 	}
 	return map[byte]reflect.Type{
-		'b': reflect.TypeFor[bool](), 'y': reflect.TypeFor[byte](), 'n': reflect.TypeFor[int16](), 'q': reflect.TypeFor[uint16](), 'i': reflect.TypeFor[int32](), 'u': reflect.TypeFor[uint32](),
-		'x': reflect.TypeFor[int64](), 't': reflect.TypeFor[uint64](), 'd': reflect.TypeFor[float64](), 's': reflect.TypeFor[string](), 'o': reflect.TypeFor[dbus.ObjectPath](), 'g': reflect.TypeFor[dbus.Signature](), 'v': reflect.TypeFor[dbus.Variant](),
+		'b': reflect.TypeFor[bool](), 'y': reflect.TypeFor[byte](), 'n': reflect.TypeFor[int16](),
+		'q': reflect.TypeFor[uint16](), 'i': reflect.TypeFor[int32](), 'u': reflect.TypeFor[uint32](),
+		'x': reflect.TypeFor[int64](), 't': reflect.TypeFor[uint64](), 'd': reflect.TypeFor[float64](),
+		's': reflect.TypeFor[string](), 'o': reflect.TypeFor[dbus.ObjectPath](), 'g': reflect.TypeFor[dbus.Signature](),
+		'v': reflect.TypeFor[dbus.Variant](),
 	}[kind[0]]
 }
 
@@ -120,7 +123,8 @@ func valueOf(v Value) reflect.Value {
 	case 'g':
 		out.Set(reflect.ValueOf(dbus.ParseSignatureMust(v.text)))
 	case 'v':
-		out.Set(reflect.ValueOf(dbus.MakeVariantWithSignature(valueOf(v.items[0]).Interface(), dbus.ParseSignatureMust(v.items[0].kind))))
+		out.Set(reflect.ValueOf(dbus.MakeVariantWithSignature(valueOf(v.items[0]).Interface(),
+			dbus.ParseSignatureMust(v.items[0].kind))))
 	case '(':
 		for i, item := range v.items {
 			out.Field(i).Set(valueOf(item))
@@ -140,12 +144,15 @@ func valueOf(v Value) reflect.Value {
 	return out
 }
 
-// TestAsOthers: a message with any body has the same bytes as godbus gives it, each side reads the other's, and ours is read back as it was.
+// TestAsOthers: a message with any body has the same bytes as godbus gives it, each side reads the other's, and ours is
+// read back as it was.
 func TestAsOthers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &message{kind: methodCall, serial: 7, path: "/a/b", iface: "org.example.I", member: "Do", destination: "org.example"}
+		m := &message{kind: methodCall, serial: 7, path: "/a/b", iface: "org.example.I", member: "Do",
+			destination: "org.example"}
 		theirs := &dbus.Message{Type: dbus.TypeMethodCall, Headers: map[dbus.HeaderField]dbus.Variant{
-			dbus.FieldPath: dbus.MakeVariant(dbus.ObjectPath(m.path)), dbus.FieldInterface: dbus.MakeVariant(m.iface), dbus.FieldMember: dbus.MakeVariant(m.member), dbus.FieldDestination: dbus.MakeVariant(m.destination),
+			dbus.FieldPath: dbus.MakeVariant(dbus.ObjectPath(m.path)), dbus.FieldInterface: dbus.MakeVariant(m.iface),
+			dbus.FieldMember: dbus.MakeVariant(m.member), dbus.FieldDestination: dbus.MakeVariant(m.destination),
 		}}
 		sig := ""
 		for range rapid.IntRange(0, 4).Draw(t, "body") {
@@ -201,10 +208,14 @@ func TestAsOthers(t *testing.T) {
 }
 
 func seeds() [][]byte {
-	signal := &message{kind: signalKind, serial: 3, path: managerPath, iface: managerName, member: "JobRemoved", sender: ":1.0", body: []Value{uint32v(4), object("/j/4"), text("a.scope"), text("done")}}
-	start := &message{kind: methodCall, serial: 1, path: managerPath, iface: managerName, member: "StartTransientUnit", destination: systemdName, body: []Value{
-		text("a.scope"), text("replace"), list([]Property{{"PIDs", numbers([]int{5})}, {"Slice", text("b.slice")}, {"AllowedCPUs", octets([]byte{1, 2})}}), array("(sa(sv))")}}
-	failed := &message{kind: errorReply, serial: 2, replyTo: 1, errorName: "org.freedesktop.systemd1.UnitExists", body: []Value{text("no")}}
+	signal := &message{kind: signalKind, serial: 3, path: managerPath, iface: managerName, member: "JobRemoved",
+		sender: ":1.0", body: []Value{uint32v(4), object("/j/4"), text("a.scope"), text("done")}}
+	start := &message{kind: methodCall, serial: 1, path: managerPath, iface: managerName, member: "StartTransientUnit",
+		destination: systemdName, body: []Value{
+			text("a.scope"), text("replace"), list([]Property{{"PIDs", numbers([]int{5})}, {"Slice", text("b.slice")},
+				{"AllowedCPUs", octets([]byte{1, 2})}}), array("(sa(sv))")}}
+	failed := &message{kind: errorReply, serial: 2, replyTo: 1, errorName: "org.freedesktop.systemd1.UnitExists",
+		body: []Value{text("no")}}
 	return [][]byte{signal.encode(), start.encode(), failed.encode()}
 }
 

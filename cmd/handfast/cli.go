@@ -21,7 +21,8 @@ type invocation struct {
 	log     *log.Logger
 }
 
-// parse turns the arguments into an invocation. The invocation is never nil: what is known of the global options counts for the log even when the rest is wrong.
+// parse turns the arguments into an invocation. The invocation is never nil: what is known of the global options counts
+// for the log even when the rest is wrong.
 func parse(args []string) (*invocation, error) {
 	in := &invocation{}
 	fs := flagSet(globalOptions(), &in.settings)
@@ -42,7 +43,8 @@ func parse(args []string) (*invocation, error) {
 	}
 	in.command = c
 	var err error
-	in.args, err = parseCommand(append(c.options[:len(c.options):len(c.options)], helpOption()), args[1:], c.passes, &in.settings)
+	in.args, err = parseCommand(append(c.options[:len(c.options):len(c.options)], helpOption()), args[1:], c.passes,
+		&in.settings)
 	if err != nil {
 		return in, fmt.Errorf("%s: %w", c.name, err)
 	}

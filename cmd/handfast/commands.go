@@ -26,8 +26,8 @@ func (in *invocation) runtime() (*lifecycle.Runtime, error) {
 	}, nil
 }
 
-// interruptible is done when somebody asks this process to end, so that what it is making is undone and not left behind.
-// It is for the process's whole life.
+// interruptible is done when somebody asks this process to end, so that what it is making is undone and not left
+// behind. It is for the process's whole life.
 func interruptible() context.Context {
 	ctx, err := signals.Interruptible()
 	if err != nil {
@@ -40,7 +40,8 @@ func interruptible() context.Context {
 func (in *invocation) createOptions() lifecycle.CreateOptions {
 	return lifecycle.CreateOptions{
 		ID: in.args[0], Bundle: in.bundle, Config: in.config, PIDFile: in.pidFile, ConsoleSocket: in.consoleSocket,
-		PIDFDSocket: in.pidfdSocket, PreserveFDs: in.preserveFDs, NoPivot: in.noPivot, NoNewKeyring: in.noNewKeyring, Trace: in.trace,
+		PIDFDSocket: in.pidfdSocket, PreserveFDs: in.preserveFDs, NoPivot: in.noPivot, NoNewKeyring: in.noNewKeyring,
+		Trace: in.trace,
 	}
 }
 

@@ -20,7 +20,8 @@ func (in *invocation) conformance() (int, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	r, err := conformance.Run(ctx, conformance.Options{
-		Command: in.args, Match: in.match, Socket: in.socket, TAP: in.tap, Timeout: time.Duration(in.timeout) * time.Second, Out: os.Stdout,
+		Command: in.args, Match: in.match, Socket: in.socket, TAP: in.tap, Timeout: time.Duration(in.timeout) * time.Second,
+		Out: os.Stdout,
 	})
 	if err != nil {
 		return failed, fmt.Errorf("conformance: %w", err)

@@ -17,8 +17,10 @@ func (in *invocation) exec() (int, error) {
 		return lifecycle.ExecFailed, err
 	}
 	return r.Exec(interruptible(), lifecycle.ExecOptions{
-		ID: in.args[0], Process: in.processFile, Changes: *changes, PIDFile: in.pidFile, ConsoleSocket: in.consoleSocket, PIDFDSocket: in.pidfdSocket,
-		Cgroup: in.execCgroups, Trace: in.trace, PreserveFDs: in.preserveFDs, Detach: in.detach, IgnorePaused: in.ignorePaused,
+		ID: in.args[0], Process: in.processFile, Changes: *changes, PIDFile: in.pidFile, ConsoleSocket: in.consoleSocket,
+		PIDFDSocket: in.pidfdSocket,
+		Cgroup:      in.execCgroups, Trace: in.trace, PreserveFDs: in.preserveFDs, Detach: in.detach,
+		IgnorePaused: in.ignorePaused,
 	})
 }
 
@@ -35,7 +37,8 @@ func (in *invocation) changes() (*oci.Changes, error) {
 		return nil, fmt.Errorf("exec: both a command and --process %s: want one of them", in.processFile)
 	}
 	c := &oci.Changes{
-		Args: args, Cwd: in.cwd, Env: in.env, Capabilities: in.caps, NoNewPrivs: in.noNewPrivs, SelinuxLabel: in.processLabel, Apparmor: in.apparmor,
+		Args: args, Cwd: in.cwd, Env: in.env, Capabilities: in.caps, NoNewPrivs: in.noNewPrivs, SelinuxLabel: in.processLabel,
+		Apparmor: in.apparmor,
 	}
 	if in.tty {
 		c.Terminal = &in.tty

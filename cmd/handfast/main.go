@@ -1,4 +1,5 @@
-// Go would keep descriptors of the host's cgroup files open for as long as the process lives, to follow the limit of CPUs. Neither side of the handshake lives that long.
+// Go would keep descriptors of the host's cgroup files open for as long as the process lives, to follow the limit of
+// CPUs. Neither side of the handshake lives that long.
 //
 //go:debug containermaxprocs=0
 

@@ -43,7 +43,8 @@ type option struct {
 	into        func(*settings) any
 }
 
-// flagSet is the standard library's parser over some options: "-x v", "--x v", "-x=v" and "--x=v" are all one, as in runc.
+// flagSet is the standard library's parser over some options: "-x v", "--x v", "-x=v" and "--x=v" are all one, as in
+// runc.
 func flagSet(options []option, s *settings) *flag.FlagSet {
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
@@ -70,7 +71,8 @@ func bind(fs *flag.FlagSet, name string, into any) {
 	}
 }
 
-// parseCommand reads a command's options, which may stand before, between and after its arguments; "--" ends them. With passes the first argument does too: what follows is not ours.
+// parseCommand reads a command's options, which may stand before, between and after its arguments; "--" ends them. With
+// passes the first argument does too: what follows is not ours.
 func parseCommand(options []option, args []string, passes bool, s *settings) (rest []string, err error) {
 	fs := flagSet(options, s)
 	for {

@@ -9,7 +9,8 @@ import (
 
 var errSize = errors.New("want bytes, with k, m, g, t or p behind them for a multiple of 1024, or -1 for no limit")
 
-// size reads a number of bytes as runc's options have it (docker/go-units, RAMInBytes): 64m, 64MB, 64MiB and 65536 K are one, and a fraction is allowed.
+// size reads a number of bytes as runc's options have it (docker/go-units, RAMInBytes): 64m, 64MB, 64MiB and 65536 K
+// are one, and a fraction is allowed.
 func size(v string, into **int64) error {
 	n, err := parseSize(v)
 	if err != nil {

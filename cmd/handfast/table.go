@@ -17,20 +17,25 @@ type command struct {
 
 func globalOptions() []option {
 	return []option{
-		{"root", "", "DIR", "where the state of containers is stored; it should be on a tmpfs (default /run/handfast, or $XDG_RUNTIME_DIR/handfast for a plain user)",
+		{"root", "", "DIR", "where the state of containers is stored; it should be on a tmpfs (default /run/handfast, or " +
+			"$XDG_RUNTIME_DIR/handfast for a plain user)",
 			func(s *settings) any { return &s.root }},
 		{"log", "", "FILE", "append log lines to FILE, or send them to journald: or syslog:, " +
 			"with what stands behind the colon for a name; without it errors and warnings go to standard error",
 			func(s *settings) any { return &s.log }},
-		{"log-format", "", "FORMAT", "text, or json: one object a line with level, msg and time", func(s *settings) any { return &s.logFormat }},
+		{"log-format", "", "FORMAT", "text, or json: one object a line with level, msg and time",
+			func(s *settings) any { return &s.logFormat }},
 		{"log-level", "", "LEVEL", "the least grave lines that are logged: error, warning (the default) or debug",
 			func(s *settings) any { return &s.logLevel }},
 		{"debug", "", "", "log what is being done, too: --log-level debug", func(s *settings) any { return &s.debug }},
-		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit was asked for (default auto: for a plain user)",
+		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit " +
+			"was asked for (default auto: for a plain user)",
 			func(s *settings) any { return &s.rootless }},
-		{"cgroup-manager", "", "WHO", "who makes cgroups: cgroupfs (the default: this program), systemd, or disabled (nobody: containers stay in the caller's, and limits are refused)",
+		{"cgroup-manager", "", "WHO", "who makes cgroups: cgroupfs (the default: this program), systemd, or disabled " +
+			"(nobody: containers stay in the caller's, and limits are refused)",
 			func(s *settings) any { return &s.cgroupManager }},
-		{"systemd-cgroup", "", "", "let systemd make the cgroups, as --cgroup-manager systemd; cgroupsPath is then slice:prefix:name", func(s *settings) any { return &s.systemdCgroup }},
+		{"systemd-cgroup", "", "", "let systemd make the cgroups, as --cgroup-manager systemd; cgroupsPath is then " +
+			"slice:prefix:name", func(s *settings) any { return &s.systemdCgroup }},
 		helpOption(),
 		{"version", "v", "", "print the version", func(s *settings) any { return &s.version }},
 	}
@@ -43,51 +48,73 @@ func helpOption() option {
 // createOptions are those of create and run.
 func createOptions() []option {
 	return []option{
-		{"bundle", "b", "DIR", "the bundle: the directory that holds config.json (default: the working directory)", func(s *settings) any { return &s.bundle }},
+		{"bundle", "b", "DIR", "the bundle: the directory that holds config.json (default: the working directory)",
+			func(s *settings) any { return &s.bundle }},
 		{"config", "", "FILE", "take the configuration from FILE, in place of the bundle's config.json",
 			func(s *settings) any { return &s.config }},
-		{"pid-file", "", "FILE", "write the process id of the container to FILE, as a whole and before this command ends", func(s *settings) any { return &s.pidFile }},
-		{"console-socket", "", "SOCKET", "send the master of the container's terminal over this Unix socket", func(s *settings) any { return &s.consoleSocket }},
+		{"pid-file", "", "FILE", "write the process id of the container to FILE, as a whole and before this command ends",
+			func(s *settings) any { return &s.pidFile }},
+		{"console-socket", "", "SOCKET", "send the master of the container's terminal over this Unix socket",
+			func(s *settings) any { return &s.consoleSocket }},
 		pidfdSocketOption(),
-		{"preserve-fds", "", "N", "pass N descriptors to the container beside the standard streams, from 3 on", func(s *settings) any { return &s.preserveFDs }},
-		{"no-pivot", "", "", "move the root and chroot in place of pivot_root, for a root on a ramdisk", func(s *settings) any { return &s.noPivot }},
-		{"no-new-keyring", "", "", "keep the caller's session keyring, with the keys in it, instead of making one", func(s *settings) any { return &s.noNewKeyring }},
+		{"preserve-fds", "", "N", "pass N descriptors to the container beside the standard streams, from 3 on",
+			func(s *settings) any { return &s.preserveFDs }},
+		{"no-pivot", "", "", "move the root and chroot in place of pivot_root, for a root on a ramdisk",
+			func(s *settings) any { return &s.noPivot }},
+		{"no-new-keyring", "", "", "keep the caller's session keyring, with the keys in it, instead of making one",
+			func(s *settings) any { return &s.noNewKeyring }},
 		traceOption(),
 	}
 }
 
 func pidfdSocketOption() option {
-	return option{"pidfd-socket", "", "SOCKET", "send a descriptor of the process over this Unix socket", func(s *settings) any { return &s.pidfdSocket }}
+	return option{"pidfd-socket", "", "SOCKET", "send a descriptor of the process over this Unix socket",
+		func(s *settings) any { return &s.pidfdSocket }}
 }
 
 func traceOption() option {
-	return option{"trace", "", "FILE", "write the handshake down in FILE, for the command trace to show", func(s *settings) any { return &s.trace }}
+	return option{"trace", "", "FILE", "write the handshake down in FILE, for the command trace to show",
+		func(s *settings) any { return &s.trace }}
 }
 
 func runOptions() []option {
 	return append(createOptions(),
-		option{"detach", "d", "", "return once the container runs, and leave it running", func(s *settings) any { return &s.detach }},
-		option{"keep", "", "", "keep the container's state after it has ended, until delete", func(s *settings) any { return &s.keep }},
-		option{"no-subreaper", "", "", "do not adopt and reap the processes that the container leaves behind", func(s *settings) any { return &s.noSubreaper }})
+		option{"detach", "d", "", "return once the container runs, and leave it running",
+			func(s *settings) any { return &s.detach }},
+		option{"keep", "", "", "keep the container's state after it has ended, until delete",
+			func(s *settings) any { return &s.keep }},
+		option{"no-subreaper", "", "", "do not adopt and reap the processes that the container leaves behind",
+			func(s *settings) any { return &s.noSubreaper }})
 }
 
 func execOptions() []option {
 	return []option{
-		{"process", "p", "FILE", "the process as JSON, in the form of config.json's process; - is standard input", func(s *settings) any { return &s.processFile }},
+		{"process", "p", "FILE", "the process as JSON, in the form of config.json's process; - is standard input",
+			func(s *settings) any { return &s.processFile }},
 		{"cwd", "", "DIR", "working directory in the container", func(s *settings) any { return &s.cwd }},
 		{"env", "e", "NAME=VALUE", "add to the environment; may be repeated", func(s *settings) any { return &s.env }},
 		{"user", "u", "UID[:GID]", "run as this user, in numbers of the container", func(s *settings) any { return &s.user }},
-		{"additional-gids", "g", "GID", "add a supplementary group; may be repeated", func(s *settings) any { return &s.additionalGIDs }},
-		{"cap", "c", "CAP", "add a capability; may be repeated. None becomes inheritable", func(s *settings) any { return &s.caps }},
-		{"no-new-privs", "", "", "set no_new_privs: no program executed gains privileges", func(s *settings) any { return &s.noNewPrivs }},
+		{"additional-gids", "g", "GID", "add a supplementary group; may be repeated",
+			func(s *settings) any { return &s.additionalGIDs }},
+		{"cap", "c", "CAP", "add a capability; may be repeated. None becomes inheritable",
+			func(s *settings) any { return &s.caps }},
+		{"no-new-privs", "", "", "set no_new_privs: no program executed gains privileges",
+			func(s *settings) any { return &s.noNewPrivs }},
 		{"tty", "t", "", "give the process a terminal of the container's", func(s *settings) any { return &s.tty }},
-		{"console-socket", "", "SOCKET", "send the master of the process's terminal over this Unix socket", func(s *settings) any { return &s.consoleSocket }},
+		{"console-socket", "", "SOCKET", "send the master of the process's terminal over this Unix socket",
+			func(s *settings) any { return &s.consoleSocket }},
 		pidfdSocketOption(),
-		{"detach", "d", "", "return once the process has been executed, and leave it running", func(s *settings) any { return &s.detach }},
-		{"pid-file", "", "FILE", "write the process id, as the host sees it, to FILE, as a whole and before this command ends", func(s *settings) any { return &s.pidFile }},
-		{"preserve-fds", "", "N", "pass N descriptors to the process beside the standard streams, from 3 on", func(s *settings) any { return &s.preserveFDs }},
-		{"ignore-paused", "", "", "exec in a paused container too: the process goes on when the container does", func(s *settings) any { return &s.ignorePaused }},
-		{"cgroup", "", "PATH", "run in this group below the container's; CONTROLLER:PATH names it in one hierarchy of v1; may be repeated", func(s *settings) any { return &s.execCgroups }},
+		{"detach", "d", "", "return once the process has been executed, and leave it running",
+			func(s *settings) any { return &s.detach }},
+		{"pid-file", "", "FILE", "write the process id, as the host sees it, to FILE, as a whole and before this " +
+			"command ends",
+			func(s *settings) any { return &s.pidFile }},
+		{"preserve-fds", "", "N", "pass N descriptors to the process beside the standard streams, from 3 on",
+			func(s *settings) any { return &s.preserveFDs }},
+		{"ignore-paused", "", "", "exec in a paused container too: the process goes on when the container does",
+			func(s *settings) any { return &s.ignorePaused }},
+		{"cgroup", "", "PATH", "run in this group below the container's; CONTROLLER:PATH names it in one hierarchy of v1; " +
+			"may be repeated", func(s *settings) any { return &s.execCgroups }},
 		{"process-label", "", "LABEL", "SELinux label of the process", func(s *settings) any { return &s.processLabel }},
 		{"apparmor", "", "PROFILE", "AppArmor profile of the process", func(s *settings) any { return &s.apparmor }},
 		traceOption(),
@@ -107,20 +134,26 @@ func formatOption(what string) option {
 func commands() []command {
 	return []command{
 		{name: "create", args: "ID", min: 1, max: 1, summary: "create a container",
-			details: "Makes everything that the bundle's config.json asks for, and stops before its process is executed: start does that.",
+			details: "Makes everything that the bundle's config.json asks for, and stops before its process is executed: " +
+				"start does that.",
 			options: createOptions(), makesProcess: true, run: (*invocation).create},
 		{name: "start", args: "ID", min: 1, max: 1, summary: "execute the process of a created container",
 			details: "Returns once the process has been executed; an error of the execution itself is reported here.",
 			options: []option{traceOption()}, run: (*invocation).start},
 		{name: "run", args: "ID", min: 1, max: 1, summary: "create a container and start it",
-			details: "In the foreground: forwards signals, shows the terminal, and ends with the status of the process, 128 and the signal's number if a signal ended it. Then the container is deleted.",
+			details: "In the foreground: forwards signals, shows the terminal, and ends with the status of the process, 128 " +
+				"and the signal's number if a signal ended it. Then the container is deleted.",
 			options: runOptions(), makesProcess: true, run: (*invocation).run},
-		{name: "exec", args: "ID [COMMAND [ARG...]]", min: 1, max: -1, passes: true, summary: "execute one more process in a running container",
-			details: "The process is that of the container's configuration, or of --process, with COMMAND and the other options over it. In the foreground ends with its status; 255 if it could not be started.",
+		{name: "exec", args: "ID [COMMAND [ARG...]]", min: 1, max: -1, passes: true,
+			summary: "execute one more process in a running container",
+			details: "The process is that of the container's configuration, or of --process, with COMMAND and the other " +
+				"options over it. In the foreground ends with its status; 255 if it could not be started.",
 			options: execOptions(), makesProcess: true, run: (*invocation).exec},
-		{name: "state", args: "ID", min: 1, max: 1, summary: "print the state of a container as JSON", run: (*invocation).state},
+		{name: "state", args: "ID", min: 1, max: 1, summary: "print the state of a container as JSON",
+			run: (*invocation).state},
 		{name: "kill", args: "ID [SIGNAL]", min: 1, max: 2, summary: "send a signal to a container",
-			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. KILL ends all processes of the container, " +
+			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. KILL ends all processes of the " +
+				"container, " +
 				"also without a pid namespace of its own, and also those that its first process has left behind.",
 			options: []option{{"all", "a", "", "send the signal to every process of the container; no error if there is none",
 				func(s *settings) any { return &s.all }}, regexOption("send it to")},
@@ -132,10 +165,13 @@ func commands() []command {
 				regexOption("remove")},
 			run: (*invocation).delete},
 		{name: "list", summary: "list the containers of this root directory",
-			options: []option{formatOption("table or json (default table)"), {"quiet", "q", "", "print ids only", func(s *settings) any { return &s.quiet }}},
-			run:     (*invocation).list},
-		{name: "pause", args: "ID", min: 1, max: 1, summary: "stop the processes of a running container where they are", run: (*invocation).pause},
-		{name: "resume", args: "ID", min: 1, max: 1, summary: "let the processes of a paused container go on", run: (*invocation).resume},
+			options: []option{formatOption("table or json (default table)"), {"quiet", "q", "", "print ids only",
+				func(s *settings) any { return &s.quiet }}},
+			run: (*invocation).list},
+		{name: "pause", args: "ID", min: 1, max: 1, summary: "stop the processes of a running container where they are",
+			run: (*invocation).pause},
+		{name: "resume", args: "ID", min: 1, max: 1, summary: "let the processes of a paused container go on",
+			run: (*invocation).resume},
 		{name: "ps", args: "ID [PS-OPTIONS...]", min: 1, max: -1, summary: "list the processes of a container",
 			details: "A table is that of ps(1), with its options (default -ef), for the container's processes alone.",
 			options: []option{formatOption("table, or json: an array of process ids as the host sees them (default table)")},
@@ -144,11 +180,14 @@ func commands() []command {
 			details: "What is not named stays as it is. If the kernel refuses a limit, all of them stay as they were.",
 			options: updateOptions(), run: (*invocation).update},
 		{name: "events", args: "ID", min: 1, max: 1, summary: "print statistics and events of a container as JSON",
-			details: "A line for each, until the container ends: its statistics at every interval, out-of-memory when it happens, and pressure if asked for.",
+			details: "A line for each, until the container ends: its statistics at every interval, out-of-memory when it " +
+				"happens, and pressure if asked for.",
 			options: []option{
-				{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s)", func(s *settings) any { return &s.interval }},
+				{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s)",
+					func(s *settings) any { return &s.interval }},
 				{"stats", "", "", "print the statistics once, and end", func(s *settings) any { return &s.once }},
-				{"pressure", "", "TRIGGERS", "tell when tasks stall: RESOURCE=STALL/WINDOW with cpu, memory or io, such as memory=150ms/2s,io:full=100ms/2s",
+				{"pressure", "", "TRIGGERS", "tell when tasks stall: RESOURCE=STALL/WINDOW with cpu, memory or io, such as " +
+					"memory=150ms/2s,io:full=100ms/2s",
 					func(s *settings) any { return &s.pressure }},
 			}, run: (*invocation).events},
 		{name: "mounts", args: "add|remove ID FILE", min: 3, max: 3,
@@ -159,11 +198,14 @@ func commands() []command {
 		{name: "spec", summary: "write a config.json to start from",
 			details: "Refuses to overwrite one.",
 			options: []option{
-				{"bundle", "b", "DIR", "where to write it (default: the working directory)", func(s *settings) any { return &s.bundle }},
-				{"rootless", "", "", "one for a plain user: with a user namespace", func(s *settings) any { return &s.rootlessSpec }},
+				{"bundle", "b", "DIR", "where to write it (default: the working directory)",
+					func(s *settings) any { return &s.bundle }},
+				{"rootless", "", "", "one for a plain user: with a user namespace",
+					func(s *settings) any { return &s.rootlessSpec }},
 			}, run: (*invocation).spec},
 		{name: "seccomp", args: "[FILE [ARG...]]", max: -1, summary: "show a seccomp profile, and what it does with a call",
-			details: "FILE is a config.json, or a file with its linux.seccomp alone; - is standard input. With --call the arguments of the " +
+			details: "FILE is a config.json, or a file with its linux.seccomp alone; - is standard input. With --call the " +
+				"arguments of the " +
 				"call follow, 0 where there are none; with --profile-of there is no FILE.",
 			options: []option{
 				{"call", "", "NAME", "say what happens to the system call of this name or number, and which rule decides",
@@ -180,13 +222,16 @@ func commands() []command {
 				formatOption("timeline, json (one object a line), mermaid, svg or chrome (trace events) (default timeline)"),
 				{"output", "o", "FILE", "write to FILE instead of standard output", func(s *settings) any { return &s.output }},
 			}, run: (*invocation).showTrace},
-		{name: "conformance", args: "-- COMMAND [ARG...]", min: 1, max: -1, summary: "test a child of the protocol, in any language",
-			details: "COMMAND is started anew for each conformance vector, with its end of the socket in HANDFAST_SOCKET, as docs/protocol.md says. Prints a line for each; fails if one of them fails.",
+		{name: "conformance", args: "-- COMMAND [ARG...]", min: 1, max: -1, summary: "test a child of the protocol, in any " +
+			"language",
+			details: "COMMAND is started anew for each conformance vector, with its end of the socket in HANDFAST_SOCKET, as " +
+				"docs/protocol.md says. Prints a line for each; fails if one of them fails.",
 			options: []option{
 				{"tap", "", "", "print the Test Anything Protocol", func(s *settings) any { return &s.tap }},
 				{"run", "", "TEXT", "take only vectors whose name contains TEXT", func(s *settings) any { return &s.match }},
 				{"socket", "", "TYPE", "stream, seqpacket or both (default both)", func(s *settings) any { return &s.socket }},
-				{"timeout", "", "SECONDS", "the longest wait for the child (default 5)", func(s *settings) any { return &s.timeout }},
+				{"timeout", "", "SECONDS", "the longest wait for the child (default 5)",
+					func(s *settings) any { return &s.timeout }},
 			}, run: (*invocation).conformance},
 		{name: "features", summary: "print what this runtime can do, for engines that ask",
 			details: "The form is that of the specification's features.md. It is about the program and not about the host, " +

@@ -20,19 +20,48 @@ type limitOption struct {
 func limitOptions() []limitOption {
 	const microseconds = "MICROSECONDS"
 	return []limitOption{
-		{"memory", "BYTES", "limit of memory, such as 64m; -1 is none", func(r *oci.Resources, v string) error { return size(v, &memoryOf(r).Limit) }},
-		{"memory-reservation", "BYTES", "memory that is left to the container while others have more", func(r *oci.Resources, v string) error { return size(v, &memoryOf(r).Reservation) }},
-		{"memory-swap", "BYTES", "limit of memory and swap together; -1 is none", func(r *oci.Resources, v string) error { return size(v, &memoryOf(r).Swap) }},
-		{"cpu-share", "N", "weight of the processors, 2 to 262144 around 1024", func(r *oci.Resources, v string) error { return whole(v, &cpuOf(r).Shares) }},
-		{"cpu-quota", microseconds, "processor time in a period; -1 is no limit", func(r *oci.Resources, v string) error { return signed(v, &cpuOf(r).Quota) }},
-		{"cpu-period", microseconds, "the period", func(r *oci.Resources, v string) error { return whole(v, &cpuOf(r).Period) }},
-		{"cpu-burst", microseconds, "unused time that may be saved up", func(r *oci.Resources, v string) error { return unsigned(v, &cpuOf(r).Burst) }},
-		{"cpu-idle", "0|1", "1 gives only time that nobody else wants", func(r *oci.Resources, v string) error { return number(v, &cpuOf(r).Idle) }},
-		{"cpu-rt-runtime", microseconds, "real-time in a period", func(r *oci.Resources, v string) error { return signed(v, &cpuOf(r).RealtimeRuntime) }},
-		{"cpu-rt-period", microseconds, "the period of real-time", func(r *oci.Resources, v string) error { return whole(v, &cpuOf(r).RealtimePeriod) }},
-		{"cpuset-cpus", "LIST", "processors, such as 0-3,7", func(r *oci.Resources, v string) error { cpuOf(r).Cpus = v; return nil }},
+		{"memory", "BYTES", "limit of memory, such as 64m; -1 is none", func(r *oci.Resources,
+			v string) error {
+			return size(v, &memoryOf(r).Limit)
+		}},
+		{"memory-reservation", "BYTES", "memory that is left to the container while others have more",
+			func(r *oci.Resources, v string) error { return size(v, &memoryOf(r).Reservation) }},
+		{"memory-swap", "BYTES", "limit of memory and swap together; -1 is none",
+			func(r *oci.Resources, v string) error { return size(v, &memoryOf(r).Swap) }},
+		{"cpu-share", "N", "weight of the processors, 2 to 262144 around 1024",
+			func(r *oci.Resources, v string) error { return whole(v, &cpuOf(r).Shares) }},
+		{"cpu-quota", microseconds, "processor time in a period; -1 is no limit",
+			func(r *oci.Resources, v string) error { return signed(v, &cpuOf(r).Quota) }},
+		{"cpu-period", microseconds, "the period", func(r *oci.Resources, v string) error {
+			return whole(v,
+				&cpuOf(r).Period)
+		}},
+		{"cpu-burst", microseconds, "unused time that may be saved up", func(r *oci.Resources,
+			v string) error {
+			return unsigned(v, &cpuOf(r).Burst)
+		}},
+		{"cpu-idle", "0|1", "1 gives only time that nobody else wants", func(r *oci.Resources,
+			v string) error {
+			return number(v, &cpuOf(r).Idle)
+		}},
+		{"cpu-rt-runtime", microseconds, "real-time in a period", func(r *oci.Resources,
+			v string) error {
+			return signed(v, &cpuOf(r).RealtimeRuntime)
+		}},
+		{"cpu-rt-period", microseconds, "the period of real-time", func(r *oci.Resources,
+			v string) error {
+			return whole(v, &cpuOf(r).RealtimePeriod)
+		}},
+		{"cpuset-cpus", "LIST", "processors, such as 0-3,7", func(r *oci.Resources,
+			v string) error {
+			cpuOf(r).Cpus = v
+			return nil
+		}},
 		{"cpuset-mems", "LIST", "memory nodes", func(r *oci.Resources, v string) error { cpuOf(r).Mems = v; return nil }},
-		{"pids-limit", "N", "limit of tasks; -1 is none", func(r *oci.Resources, v string) error { return number(v, &pidsOf(r).Limit) }},
+		{"pids-limit", "N", "limit of tasks; -1 is none", func(r *oci.Resources,
+			v string) error {
+			return number(v, &pidsOf(r).Limit)
+		}},
 		{"blkio-weight", "N", "weight of block devices, 10 to 1000", blockIOWeight},
 		{name: "kernel-memory", value: "BYTES"},
 		{name: "kernel-memory-tcp", value: "BYTES"},
@@ -40,13 +69,16 @@ func limitOptions() []limitOption {
 }
 
 func updateOptions() []option {
-	all := []option{{"resources", "r", "FILE", "read limits as JSON in the form of linux.resources; - is standard input; the other options are laid over them", func(s *settings) any { return &s.resources }}}
+	all := []option{{"resources", "r", "FILE", "read limits as JSON in the form of linux.resources; - is standard " +
+		"input; the other options are laid over them", func(s *settings) any { return &s.resources }}}
 	for _, l := range limitOptions() {
 		all = append(all, option{l.name, "", l.value, l.help, func(s *settings) any { return s.limit(l.name) }})
 	}
 	return append(all,
-		option{l3Option, "", "LINES", "lines about cache of the container's class (linux.intelRdt)", func(s *settings) any { return s.limit(l3Option) }},
-		option{bandwidthOption, "", "LINE", "its line about memory bandwidth", func(s *settings) any { return s.limit(bandwidthOption) }})
+		option{l3Option, "", "LINES", "lines about cache of the container's class (linux.intelRdt)",
+			func(s *settings) any { return s.limit(l3Option) }},
+		option{bandwidthOption, "", "LINE", "its line about memory bandwidth",
+			func(s *settings) any { return s.limit(bandwidthOption) }})
 }
 
 // The options that are no limits of a control group.
@@ -72,7 +104,8 @@ func (in *invocation) update() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	return 0, r.Update(interruptible(), in.args[0], lifecycle.Change{Resources: change, L3CacheSchema: *in.limit(l3Option), MemBwSchema: *in.limit(bandwidthOption)})
+	return 0, r.Update(interruptible(), in.args[0], lifecycle.Change{Resources: change, L3CacheSchema: *in.limit(l3Option),
+		MemBwSchema: *in.limit(bandwidthOption)})
 }
 
 // change is what the options say.

@@ -9,13 +9,16 @@ import (
 	"testing"
 )
 
-// TestUpdateOptions: every limit of the command line arrives in the words of the specification, and is laid over those of the file.
+// TestUpdateOptions: every limit of the command line arrives in the words of the specification, and is laid over those
+// of the file.
 func TestUpdateOptions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "r.json")
-	if err := os.WriteFile(file, []byte(`{"memory": {"limit": 1, "swap": 2}, "unified": {"memory.high": "3"}}`), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(`{"memory": {"limit": 1, "swap": 2}, "unified": {"memory.high": "3"}}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
-	line := "update --memory 64m --memory-reservation=1G --memory-swap -1 --cpu-share 512 --cpu-quota -1 --cpu-period 10000 --cpu-burst 0 --cpu-idle 1 --cpu-rt-runtime 5 --cpu-rt-period 6 --cpuset-cpus 0-1 --cpuset-mems 0 " +
+	line := "update --memory 64m --memory-reservation=1G --memory-swap -1 --cpu-share 512 --cpu-quota -1 --cpu-period " +
+		"10000 --cpu-burst 0 --cpu-idle 1 --cpu-rt-runtime 5 --cpu-rt-period 6 --cpuset-cpus 0-1 --cpuset-mems 0 " +
 		"--pids-limit 0 --blkio-weight 10 --kernel-memory 5 --kernel-memory-tcp nonsense C"
 	for more, want := range map[string]string{
 		"": `{"memory":{"limit":67108864,"reservation":1073741824,"swap":-1},` +
@@ -62,13 +65,15 @@ func TestBadUpdateOptions(t *testing.T) {
 
 func TestSize(t *testing.T) {
 	for in, want := range map[string]int64{
-		"1": 1, "-1": -1, "32": 32, "32b": 32, "32B": 32, "32k": 32 << 10, "32K": 32 << 10, "32kb": 32 << 10, "32KiB": 32 << 10, "32 mb": 32 << 20, "1.5g": 3 << 29, "2T": 2 << 40, "1p": 1 << 50,
+		"1": 1, "-1": -1, "32": 32, "32b": 32, "32B": 32, "32k": 32 << 10, "32K": 32 << 10, "32kb": 32 << 10,
+		"32KiB": 32 << 10, "32 mb": 32 << 20, "1.5g": 3 << 29, "2T": 2 << 40, "1p": 1 << 50,
 	} {
 		if got, err := parseSize(in); err != nil || got != want {
 			t.Errorf("%q: %d %v, want %d", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "m", "-2", "1  k", "1kk", "1ki", "1e3", "0x10", "1..2", ".", "0", "0.1", "9999999p", "1kibi", "+1", "NaN", "1k "} {
+	for _, in := range []string{"", "m", "-2", "1  k", "1kk", "1ki", "1e3", "0x10", "1..2", ".", "0", "0.1", "9999999p",
+		"1kibi", "+1", "NaN", "1k "} {
 		if got, err := parseSize(in); err == nil {
 			t.Errorf("%q was read as %d", in, got)
 		}

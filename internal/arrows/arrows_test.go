@@ -123,10 +123,12 @@ func TestChecksSeeViolations(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
 	}
-	if v := g.Violations(Rule{From: []string{"./gone"}, Not: []string{"os"}}); len(v) != 1 || !strings.Contains(v[0], "matches no package") {
+	if v := g.Violations(Rule{From: []string{"./gone"}, Not: []string{"os"}}); len(v) != 1 ||
+		!strings.Contains(v[0], "matches no package") {
 		t.Errorf("a rule about nothing gave %q", v)
 	}
-	uses := byPathUses(t, "x.go", "package x\nimport o \"os\"\nvar f = o.OpenFile\nfunc g() { o.MkdirAll(``, 0); o.Getpid() }\n")
+	uses := byPathUses(t, "x.go", "package x\nimport o \"os\"\nvar f = o.OpenFile\nfunc g() { o.MkdirAll(``, 0); "+
+		"o.Getpid() }\n")
 	if want := []string{"x.go:3:9: os.OpenFile", "x.go:4:12: os.MkdirAll"}; !slices.Equal(uses, want) {
 		t.Errorf("uses are %q, want %q", uses, want)
 	}

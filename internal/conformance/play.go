@@ -37,7 +37,8 @@ type player struct {
 	judge *judge // of a child, as long as the vector keeps to the protocol
 }
 
-// Play carries out the steps of v on the connected socket fd, which stays the caller's. Every wait is bounded by timeout. Nil is a peer that did what the vector expects.
+// Play carries out the steps of v on the connected socket fd, which stays the caller's. Every wait is bounded by
+// timeout. Nil is a peer that did what the vector expects.
 func Play(v *vectors.Vector, fd int, timeout time.Duration) error {
 	typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
@@ -129,10 +130,12 @@ func (p *player) expect(want map[string]string) error {
 		if kind == "NOTE" && want["kind"] != "NOTE" {
 			continue
 		}
-		if kind == "ERROR" && want["kind"] == "HELLO_ACK" && p.v.Codec != "json" && f.code() == string(syncproto.CodeVersion) {
+		if kind == "ERROR" && want["kind"] == "HELLO_ACK" && p.v.Codec != "json" &&
+			f.code() == string(syncproto.CodeVersion) {
 			return ErrSkip
 		}
-		got := map[string]string{"kind": kind, "re": strconv.Itoa(int(f.h.Re)), "fds": strconv.Itoa(int(f.h.NFDs)), "code": f.code(), "name": f.name(p.codec)}
+		got := map[string]string{"kind": kind, "re": strconv.Itoa(int(f.h.Re)), "fds": strconv.Itoa(int(f.h.NFDs)),
+			"code": f.code(), "name": f.name(p.codec)}
 		for k, w := range want {
 			if got[k] != w {
 				return fmt.Errorf("want %s, got %s", describe(want), f.describe(p.codec))

@@ -36,7 +36,8 @@ type oneCase struct {
 	socket string
 }
 
-// Run puts the child through its vectors, prints a line for each, and returns how many it passed. An error is one of ours: a child that cannot even be started, say.
+// Run puts the child through its vectors, prints a line for each, and returns how many it passed. An error is one of
+// ours: a child that cannot even be started, say.
 func Run(ctx context.Context, o Options) (Result, error) {
 	var r Result
 	list, err := cases(o)
@@ -119,7 +120,8 @@ func (c oneCase) line(n int, verdict error, tap bool) string {
 	}
 	why := remote.OneLine(verdict.Error())
 	if tap {
-		return fmt.Sprintf("not ok %d - %s\n  ---\n  message: %q\n  about: %q\n  section: %q\n  ...\n", n, name, why, c.v.About, c.v.Section)
+		return fmt.Sprintf("not ok %d - %s\n  ---\n  message: %q\n  about: %q\n  section: %q\n  ...\n", n, name, why,
+			c.v.About, c.v.Section)
 	}
 	return "FAIL  " + name + ": " + why + " [" + c.v.About + " Section " + c.v.Section + "]\n"
 }

@@ -139,8 +139,10 @@ func TestRunTellsRightFromWrong(t *testing.T) {
 
 func TestRunPrintsTAP(t *testing.T) {
 	t.Setenv(mistakeVariable, "says nothing")
-	r, out := run(t, conformance.Options{Command: []string{"/proc/self/exe"}, Match: "json/cancel-at-ready", Socket: "stream", TAP: true})
-	if r.Failed != 1 || !strings.HasPrefix(out, "TAP version 13\n1..1\nnot ok 1 - json/cancel-at-ready (stream)\n  ---\n  message: ") {
+	r, out := run(t, conformance.Options{Command: []string{"/proc/self/exe"}, Match: "json/cancel-at-ready",
+		Socket: "stream", TAP: true})
+	if r.Failed != 1 || !strings.HasPrefix(out, "TAP version 13\n1..1\nnot ok 1 - json/cancel-at-ready (stream)\n  "+
+		"---\n  message: ") {
 		t.Errorf("%+v\n%s", r, out)
 	}
 }

@@ -60,7 +60,8 @@ func TestProxyCopiesResizesAndGivesTheTerminalBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := unix.IoctlGetWinsize(int(container.Fd()), unix.TIOCGWINSZ); err != nil || got.Row != 33 || got.Col != 44 {
+	if got, err := unix.IoctlGetWinsize(int(container.Fd()), unix.TIOCGWINSZ); err != nil || got.Row != 33 ||
+		got.Col != 44 {
 		t.Errorf("size %+v, %v", got, err)
 	}
 	if m := termios(t, host); m.Lflag&(unix.ECHO|unix.ICANON|unix.ISIG) != 0 || m.Oflag&unix.OPOST == 0 {
@@ -145,7 +146,8 @@ func TestSend(t *testing.T) {
 func TestSendErrorsNameTheSocket(t *testing.T) {
 	_, slave := openPTY(t)
 	for _, path := range []string{"/nonexistent/socket", filepath.Join(testenv.Dir(t), "none")} {
-		if err := Send(path, slave, "x"); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "no such file") {
+		if err := Send(path, slave, "x"); err == nil || !strings.Contains(err.Error(), path) ||
+			!strings.Contains(err.Error(), "no such file") {
 			t.Errorf("%v", err)
 		}
 	}

@@ -12,11 +12,13 @@ import (
 const (
 	// pause is how long a terminal that another process still holds must be silent for its output to be complete.
 	pause = 100 * time.Millisecond
-	// rest bounds in bytes what is copied from one that is never silent. It is more than the kernel keeps of a terminal's output (64 KiB, tty_buffer.c).
+	// rest bounds in bytes what is copied from one that is never silent. It is more than the kernel keeps of a terminal's
+	// output (64 KiB, tty_buffer.c).
 	rest = 256 << 10
 )
 
-// output copies from the container's terminal. The end is EIO: the kernel's word that the last holder of the other side has closed it (pty(7)).
+// output copies from the container's terminal. The end is EIO: the kernel's word that the last holder of the other side
+// has closed it (pty(7)).
 type output struct {
 	master *os.File
 	out    *os.File
@@ -54,7 +56,8 @@ func (o *output) copy() {
 
 // finish waits for the rest.
 func (o *output) finish(abort <-chan os.Signal) {
-	_ = o.master.SetReadDeadline(time.Unix(1, 0)) // wakes the reader, which sets a later one once it sees the flag: so the flag comes second
+	// wakes the reader, which sets a later one once it sees the flag: so the flag comes second
+	_ = o.master.SetReadDeadline(time.Unix(1, 0))
 	o.ending.Store(true)
 	for {
 		select {
@@ -78,8 +81,8 @@ func hungUp(master *os.File) (yes bool) {
 	return yes
 }
 
-// writeAll writes to a file that may be non-blocking, for its open file is shared. It does without (*os.File).Write, which ends the process when standard output is a pipe
-// that nobody reads.
+// writeAll writes to a file that may be non-blocking, for its open file is shared. It does without (*os.File).Write,
+// which ends the process when standard output is a pipe that nobody reads.
 func writeAll(f *os.File, data []byte) error {
 	fd := number(f)
 	for len(data) > 0 {
@@ -97,9 +100,10 @@ func writeAll(f *os.File, data []byte) error {
 	return nil
 }
 
-// input copies to the container's terminal, until its own end or the end of what it reads. Nothing tells the container of the latter: a terminal has no end, and a program that
-// waits for a key waits on, as with runc. But a terminal that hangs up takes the container's with it: a signal alone, SIGHUP, does not reach the first process of a pid
-// namespace that has no handler for it (pid_namespaces(7)).
+// input copies to the container's terminal, until its own end or the end of what it reads. Nothing tells the container
+// of the latter: a terminal has no end, and a program that waits for a key waits on, as with runc. But a terminal that
+// hangs up takes the container's with it: a signal alone, SIGHUP, does not reach the first process of a pid namespace
+// that has no handler for it (pid_namespaces(7)).
 type input struct {
 	in     *os.File
 	master *os.File

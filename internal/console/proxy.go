@@ -1,4 +1,5 @@
-// Package console joins the terminal of a container to the runtime's caller: handed over a socket, or copied to and from the terminal the runtime itself runs in.
+// Package console joins the terminal of a container to the runtime's caller: handed over a socket, or copied to and
+// from the terminal the runtime itself runs in.
 package console
 
 import (
@@ -25,7 +26,8 @@ func FindHost() (*Host, error) {
 	}
 	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, fmt.Errorf("process.terminal is true, and there is no terminal to show it on (run in one, or use --detach with --console-socket): %w", unix.ENOTTY)
+		return nil, fmt.Errorf("process.terminal is true, and there is no terminal to show it on (run in one, or use "+
+			"--detach with --console-socket): %w", unix.ENOTTY)
 	}
 	return &Host{tty: f, owned: true}, nil
 }
@@ -54,10 +56,12 @@ type Proxy struct {
 	stop   sync.Once
 }
 
-// Start puts the host's terminal into raw mode, gives the container's its size, and copies in both directions until Stop. It takes master, and borrows host.
-// in and out are what is copied from and to, standard input and output as a rule; they stay as they are, for others share their open files.
+// Start puts the host's terminal into raw mode, gives the container's its size, and copies in both directions until
+// Stop. It takes master, and borrows host. in and out are what is copied from and to, standard input and output as a
+// rule; they stay as they are, for others share their open files.
 //
-// Whoever may be ended by a signal must have arranged for Stop to be called then: nobody else gives the terminal its mode back.
+// Whoever may be ended by a signal must have arranged for Stop to be called then: nobody else gives the terminal its
+// mode back.
 func Start(host *Host, master, in, out *os.File) (*Proxy, error) {
 	p, err := newProxy(host, master)
 	if err != nil {
@@ -108,7 +112,8 @@ func (p *Proxy) Resize() {
 	control(p.master, func(fd int) { _ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
 }
 
-// Suspend gives the host's terminal its mode back while the process is stopped, and Resume sets the raw mode again, and the size, which may have changed.
+// Suspend gives the host's terminal its mode back while the process is stopped, and Resume sets the raw mode again, and
+// the size, which may have changed.
 func (p *Proxy) Suspend() {
 	p.mode.Lock()
 	defer p.mode.Unlock()
@@ -118,8 +123,9 @@ func (p *Proxy) Suspend() {
 	}
 }
 
-// Resume sets the raw mode again after Suspend, or after the process was stopped without a chance to call it. One that goes on in the background leaves the terminal alone, whose mode
-// is somebody else's: it will be told again when it comes to the foreground.
+// Resume sets the raw mode again after Suspend, or after the process was stopped without a chance to call it. One that
+// goes on in the background leaves the terminal alone, whose mode is somebody else's: it will be told again when it
+// comes to the foreground.
 func (p *Proxy) Resume() error {
 	if !p.host.foreground() {
 		return nil
@@ -139,9 +145,10 @@ func (p *Proxy) show() error {
 	return nil
 }
 
-// Stop copies the rest of the output and gives the host's terminal its mode back. The rest is what was written before the last holder of the container's terminal
-// closed it, however long the reader takes; if others hold it still, it is what arrives without a pause. A value on abort, which may be nil, ends the wait for a reader that
-// takes nothing. Calling Stop twice does nothing.
+// Stop copies the rest of the output and gives the host's terminal its mode back. The rest is what was written before
+// the last holder of the container's terminal closed it, however long the reader takes; if others hold it still, it is
+// what arrives without a pause. A value on abort, which may be nil, ends the wait for a reader that takes nothing.
+// Calling Stop twice does nothing.
 func (p *Proxy) Stop(abort <-chan os.Signal) {
 	p.stop.Do(func() {
 		p.input.close()
@@ -157,7 +164,8 @@ func control(f *os.File, do func(fd int)) {
 	}
 }
 
-// number is the descriptor of a file that outlives its use. It does without (*os.File).Fd, which makes a non-blocking file block, for everybody who shares it.
+// number is the descriptor of a file that outlives its use. It does without (*os.File).Fd, which makes a non-blocking
+// file block, for everybody who shares it.
 func number(f *os.File) (n int) {
 	control(f, func(fd int) { n = fd })
 	return n

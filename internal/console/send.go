@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Send passes the master of a container's terminal over the Unix stream socket at path: one message whose data is the terminal's name and whose
-// SCM_RIGHTS is the one descriptor, as runc's --console-socket. It borrows master; the receiver gets a duplicate of its own.
+// Send passes the master of a container's terminal over the Unix stream socket at path: one message whose data is the
+// terminal's name and whose SCM_RIGHTS is the one descriptor, as runc's --console-socket. It borrows master; the
+// receiver gets a duplicate of its own.
 func Send(path string, master *os.File, name string) error {
 	if err := Pass(path, master, name); err != nil {
 		return fmt.Errorf("--console-socket: %w", err)
@@ -17,7 +18,8 @@ func Send(path string, master *os.File, name string) error {
 	return nil
 }
 
-// Pass sends one descriptor and a text in one message over the Unix stream socket that listens at path. It borrows file.
+// Pass sends one descriptor and a text in one message over the Unix stream socket that listens at path. It borrows
+// file.
 func Pass(path string, file *os.File, text string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -31,7 +33,10 @@ func Pass(path string, file *os.File, text string) error {
 	if err != nil {
 		return err
 	}
-	if e := rc.Control(func(m uintptr) { err = unix.Sendmsg(fd, []byte(text), unix.UnixRights(int(m)), nil, unix.MSG_NOSIGNAL) }); e != nil {
+	if e := rc.Control(func(m uintptr) {
+		err = unix.Sendmsg(fd, []byte(text), unix.UnixRights(int(m)), nil,
+			unix.MSG_NOSIGNAL)
+	}); e != nil {
 		return e
 	}
 	if err != nil {
@@ -40,7 +45,8 @@ func Pass(path string, file *os.File, text string) error {
 	return nil
 }
 
-// connect reaches the socket through a descriptor of it, because a path of more than 107 bytes does not fit a socket address (unix(7)).
+// connect reaches the socket through a descriptor of it, because a path of more than 107 bytes does not fit a socket
+// address (unix(7)).
 func connect(fd int, path string) error {
 	socket, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {

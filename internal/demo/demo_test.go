@@ -49,13 +49,18 @@ func golden(t *testing.T, name, got string) {
 func TestCompare(t *testing.T) {
 	inside := view.View{
 		PID: 1, Hostname: "handfast-demo", UIDMap: "0 1000 1", Processes: 1, NoNewPrivs: true,
-		Capabilities: []string{"KILL", "NET_BIND_SERVICE", "AUDIT_WRITE"}, Cgroups: []string{"/handfast/demo-4711"}, Interfaces: []string{"lo up"},
-		Mounts: []view.Mount{{Point: "/", Type: "ext4", ReadOnly: true}, {Point: "/proc", Type: "proc"}, {Point: "/dev", Type: "tmpfs"},
-			{Point: "/dev/pts", Type: "devpts"}, {Point: "/dev/shm", Type: "tmpfs"}, {Point: "/sys", Type: "sysfs", ReadOnly: true}},
+		Capabilities: []string{"KILL", "NET_BIND_SERVICE", "AUDIT_WRITE"}, Cgroups: []string{"/handfast/demo-4711"},
+		Interfaces: []string{"lo up"},
+		Mounts: []view.Mount{{Point: "/", Type: "ext4", ReadOnly: true}, {Point: "/proc", Type: "proc"},
+			{Point: "/dev", Type: "tmpfs"},
+			{Point: "/dev/pts", Type: "devpts"}, {Point: "/dev/shm", Type: "tmpfs"},
+			{Point: "/sys", Type: "sysfs", ReadOnly: true}},
 	}
 	outside := view.View{
-		PID: 4711, Hostname: "a-machine-with-a-very-long-name.example.org", UID: 1000, GID: 1000, UIDMap: "0 0 4294967295", Processes: 231,
-		Cgroups: []string{"/user.slice/user-1000.slice/session-2.scope"}, Interfaces: []string{"lo up", "eth0 up", "wlan0 down"},
+		PID: 4711, Hostname: "a-machine-with-a-very-long-name.example.org", UID: 1000, GID: 1000, UIDMap: "0 0 4294967295",
+		Processes: 231,
+		Cgroups:   []string{"/user.slice/user-1000.slice/session-2.scope"}, Interfaces: []string{"lo up", "eth0 up",
+			"wlan0 down"},
 		Mounts: make([]view.Mount, 27),
 	}
 	golden(t, "compare.txt", compare(inside, outside))

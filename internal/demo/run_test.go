@@ -61,7 +61,8 @@ func runContainer(t *testing.T, id int) {
 	if err := json.Unmarshal(out, &inside); err != nil {
 		t.Fatalf("the container said %q: %v", out, err)
 	}
-	if inside.PID != 1 || inside.Processes != 1 || inside.Hostname != "handfast-demo" || inside.UID != 0 || !inside.NoNewPrivs {
+	if inside.PID != 1 || inside.Processes != 1 || inside.Hostname != "handfast-demo" || inside.UID != 0 ||
+		!inside.NoNewPrivs {
 		t.Errorf("inside: %+v", inside)
 	}
 	if !slices.Equal(inside.Capabilities, []string{"KILL", "NET_BIND_SERVICE", "AUDIT_WRITE"}) {

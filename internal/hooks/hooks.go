@@ -1,4 +1,5 @@
-// Package hooks runs the hooks that belong to the runtime's side: prestart, createRuntime, poststart and poststop (runtime-spec config.md "POSIX-platform Hooks").
+// Package hooks runs the hooks that belong to the runtime's side: prestart, createRuntime, poststart and poststop
+// (runtime-spec config.md "POSIX-platform Hooks").
 package hooks
 
 import (
@@ -19,10 +20,12 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// linger is how long a hook's output is waited for once the hook itself has ended: what it left running in the background may keep the pipe open for ever.
+// linger is how long a hook's output is waited for once the hook itself has ended: what it left running in the
+// background may keep the pipe open for ever.
 const linger = 100 * time.Millisecond
 
-// Error is a hook that could not be run, failed, or was killed. errors.Is reaches the errno of one that could not be started.
+// Error is a hook that could not be run, failed, or was killed. errors.Is reaches the errno of one that could not be
+// started.
 type Error struct {
 	Kind   string // such as prestart
 	Number int    // among those of its kind, from 0
@@ -113,7 +116,8 @@ func Run(ctx context.Context, name string, list []container.Hook, in Input) erro
 	return nil
 }
 
-// RunAll runs every hook whatever the others do, as poststop hooks are run, and returns the errors of those that failed.
+// RunAll runs every hook whatever the others do, as poststop hooks are run, and returns the errors of those that
+// failed.
 func RunAll(ctx context.Context, name string, list []container.Hook, in Input) []error {
 	var failed []error
 	for i := range list {

@@ -27,7 +27,8 @@ func TestWhatAHookSees(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "seen")
 	list := []container.Hook{
 		{Path: "/bin/sh", Args: []string{"my-name", "-c", `echo "$0" >>` + file + `; cat >>` + file}},
-		{Path: "/bin/sh", Args: []string{"sh", "-c", `echo; echo "<$A><$HANDFAST_TEST_OURS>" >>` + file}, Env: []string{"A=b"}},
+		{Path: "/bin/sh", Args: []string{"sh", "-c", `echo; echo "<$A><$HANDFAST_TEST_OURS>" >>` + file},
+			Env: []string{"A=b"}},
 	}
 	if err := Run(t.Context(), "prestart", list, Input{State: []byte(`{"id":"x"}`)}); err != nil {
 		t.Fatal(err)
@@ -124,7 +125,8 @@ func TestTimeoutKillsTheGroup(t *testing.T) {
 	t.Error("what the hook started still lives")
 }
 
-// TestBackground: what a hook leaves running does not keep the runtime waiting, and a hook that reads nothing is no failure.
+// TestBackground: what a hook leaves running does not keep the runtime waiting, and a hook that reads nothing is no
+// failure.
 func TestBackground(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pid")
 	in := Input{State: []byte(strings.Repeat("x", 1<<20))}
@@ -175,7 +177,8 @@ func TestTail(t *testing.T) {
 		{"nothing", nil, ""},
 		{"trimmed", []string{"\n a\n", "b \n"}, "a\nb"},
 		{"one long", []string{strings.Repeat("a", 5000) + "end"}, "..." + strings.Repeat("a", tailLimit-3) + "end"},
-		{"many", []string{strings.Repeat("a", 1000), strings.Repeat("b", 1000)}, "..." + strings.Repeat("a", tailLimit-1000) + strings.Repeat("b", 1000)},
+		{"many", []string{strings.Repeat("a", 1000), strings.Repeat("b", 1000)},
+			"..." + strings.Repeat("a", tailLimit-1000) + strings.Repeat("b", 1000)},
 	} {
 		var x tail
 		for _, w := range c.writes {

@@ -16,11 +16,12 @@ func asked(r *cgroupfs.Resources) bool {
 	return !without.Empty()
 }
 
-// cgroupHost is the host's layout as a mount of type cgroup shows it: the v1 hierarchies side by side, each under the name that it has on every host, and v2 beside them as
-// "unified", or v2 alone.
+// cgroupHost is the host's layout as a mount of type cgroup shows it: the v1 hierarchies side by side, each under the
+// name that it has on every host, and v2 beside them as "unified", or v2 alone.
 func cgroupHost(l *cgroupfs.Layout) oci.CgroupHost {
 	if l.Mode() == cgroupfs.V2 {
-		return oci.CgroupHost{Version: 2, Hierarchies: []oci.CgroupHierarchy{{Mountpoint: l.Hierarchies[0].Mountpoint, V2: true}}}
+		return oci.CgroupHost{Version: 2, Hierarchies: []oci.CgroupHierarchy{{Mountpoint: l.Hierarchies[0].Mountpoint,
+			V2: true}}}
 	}
 	out := oci.CgroupHost{Version: 1}
 	for _, h := range l.Hierarchies {
@@ -41,7 +42,8 @@ func cgroupHost(l *cgroupfs.Layout) oci.CgroupHost {
 	return out
 }
 
-// stayBehind makes the mounts of type cgroup show the groups that this process is in, for a container that gets none of its own.
+// stayBehind makes the mounts of type cgroup show the groups that this process is in, for a container that gets none of
+// its own.
 func stayBehind(mounts []container.Mount, l *cgroupfs.Layout) {
 	for i := range mounts {
 		if mounts[i].Cgroup == nil {

@@ -19,7 +19,8 @@ func TestCgroupHost(t *testing.T) {
 		{Mountpoint: "/sys/fs/cgroup/unified", Own: "/", V2: true},
 	}}
 	want := oci.CgroupHost{Version: 1, Hierarchies: []oci.CgroupHierarchy{
-		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Mountpoint: "/sys/fs/cgroup/cpu,cpuacct", Links: []string{"cpu", "cpuacct"}},
+		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Mountpoint: "/sys/fs/cgroup/cpu,cpuacct",
+			Links: []string{"cpu", "cpuacct"}},
 		{Name: "memory", Options: "memory", Mountpoint: "/sys/fs/cgroup/memory"},
 		{Name: "systemd", Options: "none,name=systemd", Mountpoint: "/sys/fs/cgroup/systemd"},
 		{Name: "unified", Mountpoint: "/sys/fs/cgroup/unified", V2: true},
@@ -28,7 +29,8 @@ func TestCgroupHost(t *testing.T) {
 		t.Error(diff)
 	}
 	v2 := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}
-	if diff := cmp.Diff(oci.CgroupHost{Version: 2, Hierarchies: []oci.CgroupHierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}, cgroupHost(v2)); diff != "" {
+	if diff := cmp.Diff(oci.CgroupHost{Version: 2, Hierarchies: []oci.CgroupHierarchy{{Mountpoint: "/sys/fs/cgroup",
+		V2: true}}}, cgroupHost(v2)); diff != "" {
 		t.Error(diff)
 	}
 	if got := cgroupHost(&cgroupfs.Layout{}); !reflect.ValueOf(got).IsZero() {
@@ -36,11 +38,14 @@ func TestCgroupHost(t *testing.T) {
 	}
 }
 
-// TestStayBehind: what is shown are the groups of this process, and the value that was converted is not changed under its owner.
+// TestStayBehind: what is shown are the groups of this process, and the value that was converted is not changed under
+// its owner.
 func TestStayBehind(t *testing.T) {
-	shown := &container.Cgroup{Version: 1, Hierarchies: []container.Hierarchy{{Name: "memory", Path: "/sys/fs/cgroup/memory/handfast/x"}}}
+	shown := &container.Cgroup{Version: 1, Hierarchies: []container.Hierarchy{{Name: "memory",
+		Path: "/sys/fs/cgroup/memory/handfast/x"}}}
 	mounts := []container.Mount{{Destination: "/proc"}, {Destination: "/sys/fs/cgroup", Cgroup: shown}}
-	stayBehind(mounts, &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Name: "memory", Mountpoint: "/sys/fs/cgroup/memory", Own: "/user/me"}}})
+	stayBehind(mounts, &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Name: "memory",
+		Mountpoint: "/sys/fs/cgroup/memory", Own: "/user/me"}}})
 	if got := mounts[1].Cgroup.Hierarchies[0].Path; got != "/sys/fs/cgroup/memory/user/me" {
 		t.Errorf("%s", got)
 	}

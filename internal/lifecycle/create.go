@@ -67,7 +67,8 @@ type creation struct {
 	hooked    bool        // hooks have begun: poststop hooks have something to undo
 }
 
-// begin does everything that can fail without anything having been made, and then stores that a container is being made.
+// begin does everything that can fail without anything having been made, and then stores that a container is being
+// made.
 func (r *Runtime) begin(o CreateOptions, detached, gated bool) (*creation, error) {
 	c := &creation{r: r, o: o, terminal: &terminal{}, trace: &tracer{}}
 	if err := c.begin(detached, gated); err != nil {

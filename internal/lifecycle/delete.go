@@ -10,8 +10,8 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// Delete removes what is left of a container that is stopped, or created and was never started. With force the container is killed first, and one that does not exist is no
-// error.
+// Delete removes what is left of a container that is stopped, or created and was never started. With force the
+// container is killed first, and one that does not exist is no error.
 func (r *Runtime) Delete(id string, force bool) error {
 	dir, s, err := r.open(id, force)
 	switch {
@@ -51,7 +51,8 @@ func survivors(s *state.State) error {
 	})
 }
 
-// deleteThis removes the container that was made as s and has ended, unless somebody else has deleted it meanwhile: a new one of the same name is left alone.
+// deleteThis removes the container that was made as s and has ended, unless somebody else has deleted it meanwhile: a
+// new one of the same name is left alone.
 func (r *Runtime) deleteThis(s *state.State) error {
 	dir, now, err := r.open(s.ID, true)
 	if errors.Is(err, state.ErrNotExist) {

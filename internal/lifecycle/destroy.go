@@ -32,7 +32,8 @@ func (r *Runtime) end(s *state.State) error {
 	if err := unfreeze(s); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, fmt.Errorf("process %d did not end within %v of SIGKILL", s.PID, patience))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience,
+		fmt.Errorf("process %d did not end within %v of SIGKILL", s.PID, patience))
 	defer cancel()
 	return h.awaitEnd(ctx)
 }
@@ -62,8 +63,9 @@ func (h *handle) awaitEnd(ctx context.Context) error {
 	}
 }
 
-// destroy undoes a create (runtime.md, "Lifecycle", the last two steps): the process, what else is in the group, the group, then the poststop hooks, then the state.
-// While a part cannot be removed the state stays, so that delete can be tried again.
+// destroy undoes a create (runtime.md, "Lifecycle", the last two steps): the process, what else is in the group, the
+// group, then the poststop hooks, then the state. While a part cannot be removed the state stays, so that delete can be
+// tried again.
 func (r *Runtime) destroy(dir *state.Dir, s *state.State) error {
 	if err := r.end(s); err != nil {
 		return err

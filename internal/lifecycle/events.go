@@ -21,7 +21,8 @@ type EventsOptions struct {
 	Pressure []cgroupfs.Trigger
 }
 
-// Events writes a container's statistics, a line of JSON each, and what its group tells meanwhile, until the container ends.
+// Events writes a container's statistics, a line of JSON each, and what its group tells meanwhile, until the container
+// ends.
 func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io.Writer) error {
 	s, err := r.load(id)
 	if err != nil {
@@ -86,7 +87,8 @@ func (f *follower) print(line string, err error) error {
 	return err
 }
 
-// follow prints readings and events in turn until the container has ended. The watch has a Group of its own, for each belongs to one goroutine.
+// follow prints readings and events in turn until the container has ended. The watch has a Group of its own, for each
+// belongs to one goroutine.
 func (f *follower) follow(ctx context.Context, layout *cgroupfs.Layout, o EventsOptions) error {
 	watched, err := cgroupfs.Load(layout, f.group.Saved())
 	if err != nil {
@@ -108,8 +110,10 @@ func (f *follower) follow(ctx context.Context, layout *cgroupfs.Layout, o Events
 	}, o.Interval)
 }
 
-// beside prints while watch runs, which ends with the container's process at the latest: what it tells even then is printed.
-func (f *follower) beside(ctx context.Context, h *handle, watch func(context.Context, chan<- cgroupfs.Event, <-chan struct{}) error, interval time.Duration) error {
+// beside prints while watch runs, which ends with the container's process at the latest: what it tells even then is
+// printed.
+func (f *follower) beside(ctx context.Context, h *handle, watch func(context.Context, chan<- cgroupfs.Event,
+	<-chan struct{}) error, interval time.Duration) error {
 	ended := errors.New("the container has ended")
 	ctx, stop := context.WithCancelCause(ctx)
 	told, quit, over, waited := make(chan cgroupfs.Event), make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -135,7 +139,8 @@ func (f *follower) beside(ctx context.Context, h *handle, watch func(context.Con
 	return err
 }
 
-// turns prints events and readings as they come until over, or until nothing can be printed. The first reading comes an interval after the watch has begun: who has seen it misses no event.
+// turns prints events and readings as they come until over, or until nothing can be printed. The first reading comes an
+// interval after the watch has begun: who has seen it misses no event.
 func (f *follower) turns(interval time.Duration, told <-chan cgroupfs.Event, over <-chan struct{}) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -164,14 +169,16 @@ func (f *follower) turns(interval time.Duration, told <-chan cgroupfs.Event, ove
 // gone forgives what a container that ends at this moment makes of its files.
 func gone(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrProcessDone) }
 
-// ownNetwork says whether a process has another network namespace than this one: the host's interfaces are not the container's.
+// ownNetwork says whether a process has another network namespace than this one: the host's interfaces are not the
+// container's.
 func ownNetwork(pid int) bool {
 	own, err := os.Readlink("/proc/self/ns/net")
 	theirs, e := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
 	return err == nil && e == nil && own != theirs
 }
 
-// ParseTriggers reads triggers of pressure, separated by commas: RESOURCE=STALL/WINDOW, or RESOURCE:full=STALL/WINDOW, such as memory=150ms/2s.
+// ParseTriggers reads triggers of pressure, separated by commas: RESOURCE=STALL/WINDOW, or RESOURCE:full=STALL/WINDOW,
+// such as memory=150ms/2s.
 func ParseTriggers(text string) ([]cgroupfs.Trigger, error) {
 	var all []cgroupfs.Trigger
 	if text == "" {

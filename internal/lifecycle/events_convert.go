@@ -6,9 +6,11 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// statsData is a group's statistics in the shape of runc's, with its conventions: swap is memory and swap together, as v1 counts, and no limit of tasks is none at all.
+// statsData is a group's statistics in the shape of runc's, with its conventions: swap is memory and swap together, as
+// v1 counts, and no limit of tasks is none at all.
 func statsData(s *cgroupfs.Stats, interfaces []cgroupfs.NetworkInterface) statsJSON {
-	out := statsJSON{CPU: cpuData(&s.CPU), CPUSet: cpusetData(&s.CPUSet), Memory: memoryData(&s.Memory), Blkio: blkioData(&s.IO), Hugetlb: map[string]hugetlbJSON{}}
+	out := statsJSON{CPU: cpuData(&s.CPU), CPUSet: cpusetData(&s.CPUSet), Memory: memoryData(&s.Memory),
+		Blkio: blkioData(&s.IO), Hugetlb: map[string]hugetlbJSON{}}
 	out.Pids = pidsJSON{s.Pids.Current, s.Pids.Limit}
 	if s.Pids.Limit == cgroupfs.Unlimited {
 		out.Pids.Limit = 0
@@ -32,14 +34,16 @@ func cpuData(c *cgroupfs.CPUStats) cpuJSON {
 		out.Usage.PercpuKernel = append(out.Usage.PercpuKernel, p.System)
 		out.Usage.PercpuUser = append(out.Usage.PercpuUser, p.User)
 	}
-	out.Throttling.Periods, out.Throttling.ThrottledPeriods, out.Throttling.ThrottledTime = c.Periods, c.ThrottledPeriods, c.ThrottledTime
+	out.Throttling.Periods, out.Throttling.ThrottledPeriods, out.Throttling.ThrottledTime = c.Periods, c.ThrottledPeriods,
+		c.ThrottledTime
 	out.PSI = psiData(&c.Pressure)
 	return out
 }
 
 func cpusetData(c *cgroupfs.CPUSetStats) cpusetJSON {
 	return cpusetJSON{
-		CPUs: c.CPUs, CPUExclusive: c.CPUExclusive, Mems: c.Mems, MemHardwall: c.MemHardwall, MemExclusive: c.MemExclusive, MemoryMigrate: c.MemoryMigrate,
+		CPUs: c.CPUs, CPUExclusive: c.CPUExclusive, Mems: c.Mems, MemHardwall: c.MemHardwall, MemExclusive: c.MemExclusive,
+		MemoryMigrate:    c.MemoryMigrate,
 		MemorySpreadPage: c.MemorySpreadPage, MemorySpreadSlab: c.MemorySpreadSlab, MemoryPressure: c.MemoryPressure,
 		SchedLoadBalance: c.SchedLoadBalance, SchedRelaxDomainLevel: c.SchedRelaxDomainLevel,
 	}
@@ -49,9 +53,11 @@ func memoryData(m *cgroupfs.MemoryStats) memoryJSON {
 	usage := func(u cgroupfs.MemoryUsage) memoryUsageJSON {
 		return memoryUsageJSON{u.Limit, u.Usage, u.Max, u.Failcnt}
 	}
-	out := memoryJSON{Cache: m.Cache, Usage: usage(m.Usage), Swap: usage(m.Swap), Kernel: usage(m.Kernel), KernelTCP: usage(m.KernelTCP), PSI: psiData(&m.Pressure)}
+	out := memoryJSON{Cache: m.Cache, Usage: usage(m.Usage), Swap: usage(m.Swap), Kernel: usage(m.Kernel),
+		KernelTCP: usage(m.KernelTCP), PSI: psiData(&m.Pressure)}
 	if m.SwapAlone {
-		out.Swap = memoryUsageJSON{Limit: sum(m.Usage.Limit, m.Swap.Limit), Usage: sum(m.Usage.Usage, m.Swap.Usage)} // no greatest sum is known
+		// no greatest sum is known
+		out.Swap = memoryUsageJSON{Limit: sum(m.Usage.Limit, m.Swap.Limit), Usage: sum(m.Usage.Usage, m.Swap.Usage)}
 	}
 	if len(m.Stat) > 0 {
 		out.Raw = make(map[string]uint64, len(m.Stat))
@@ -78,7 +84,8 @@ func blkioData(s *cgroupfs.IOStats) blkioJSON {
 		return out
 	}
 	return blkioJSON{
-		ServiceBytes: entries(s.Bytes), Serviced: entries(s.Operations), Queued: entries(s.Queued), ServiceTime: entries(s.ServiceTime), WaitTime: entries(s.WaitTime),
+		ServiceBytes: entries(s.Bytes), Serviced: entries(s.Operations), Queued: entries(s.Queued),
+		ServiceTime: entries(s.ServiceTime), WaitTime: entries(s.WaitTime),
 		Merged: entries(s.Merged), Time: entries(s.Time), Sectors: entries(s.Sectors), PSI: psiData(&s.Pressure),
 	}
 }

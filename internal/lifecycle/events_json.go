@@ -6,7 +6,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// The types below are what runc's command events prints, name by name, for container managers decode that; the order is theirs too.
+// The types below are what runc's command events prints, name by name, for container managers decode that; the order is
+// theirs too.
 
 type eventJSON struct {
 	Type string `json:"type"`
@@ -138,5 +139,6 @@ func groupEvent(id string, e cgroupfs.Event) (string, error) {
 		return eventLine(e.Kind.String(), id, nil)
 	}
 	t := e.Trigger
-	return eventLine(e.Kind.String(), id, pressureJSON{t.Resource, t.Full, t.Stall.Microseconds(), t.Window.Microseconds()})
+	return eventLine(e.Kind.String(), id, pressureJSON{t.Resource, t.Full, t.Stall.Microseconds(),
+		t.Window.Microseconds()})
 }

@@ -21,14 +21,19 @@ func TestStatsJSON(t *testing.T) {
 	number(reflect.ValueOf(&full).Elem(), &n)
 	swap := full
 	swap.Memory.SwapAlone = false
-	interfaces := []cgroupfs.NetworkInterface{{Name: "lo", RxBytes: 1}, {Name: "eth0", RxBytes: 1, RxPackets: 2, RxErrors: 3, RxDropped: 4, TxBytes: 5, TxPackets: 6, TxErrors: 7, TxDropped: 8}}
+	interfaces := []cgroupfs.NetworkInterface{{Name: "lo", RxBytes: 1}, {Name: "eth0", RxBytes: 1, RxPackets: 2,
+		RxErrors: 3, RxDropped: 4, TxBytes: 5, TxPackets: 6, TxErrors: 7, TxDropped: 8}}
 	for name, line := range map[string]func() (string, error){
 		"stats-v2":    func() (string, error) { return eventLine("stats", "c1", statsData(&full, interfaces)) },
 		"stats-v1":    func() (string, error) { return eventLine("stats", "c1", statsData(&swap, interfaces)) },
 		"stats-empty": func() (string, error) { return eventLine("stats", "c1", statsData(&cgroupfs.Stats{}, nil)) },
-		"oom":         func() (string, error) { return groupEvent("c1", cgroupfs.Event{Kind: cgroupfs.OutOfMemory, Kills: 3}) },
+		"oom": func() (string, error) {
+			return groupEvent("c1", cgroupfs.Event{Kind: cgroupfs.OutOfMemory,
+				Kills: 3})
+		},
 		"pressure": func() (string, error) {
-			return groupEvent("c1", cgroupfs.Event{Kind: cgroupfs.PressureHigh, Trigger: cgroupfs.Trigger{Resource: "io", Full: true, Stall: time.Millisecond, Window: 2 * time.Second}})
+			return groupEvent("c1", cgroupfs.Event{Kind: cgroupfs.PressureHigh,
+				Trigger: cgroupfs.Trigger{Resource: "io", Full: true, Stall: time.Millisecond, Window: 2 * time.Second}})
 		},
 	} {
 		got, err := line()
@@ -85,14 +90,16 @@ func number(v reflect.Value, n *uint64) {
 
 func TestParseTriggers(t *testing.T) {
 	got, err := ParseTriggers("memory=150ms/2s,io:full=100ms/10s")
-	want := []cgroupfs.Trigger{{Resource: "memory", Stall: 150 * time.Millisecond, Window: 2 * time.Second}, {Resource: "io", Full: true, Stall: 100 * time.Millisecond, Window: 10 * time.Second}}
+	want := []cgroupfs.Trigger{{Resource: "memory", Stall: 150 * time.Millisecond, Window: 2 * time.Second},
+		{Resource: "io", Full: true, Stall: 100 * time.Millisecond, Window: 10 * time.Second}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	if got, err := ParseTriggers(""); err != nil || got != nil {
 		t.Errorf("none: %v %v", got, err)
 	}
-	for _, bad := range []string{"memory", "memory=", "memory=1ms", "memory=1ms/", "memory=x/2s", "memory=1ms/2s,", ",", "memory 1ms/2s"} {
+	for _, bad := range []string{"memory", "memory=", "memory=1ms", "memory=1ms/", "memory=x/2s", "memory=1ms/2s,", ",",
+		"memory 1ms/2s"} {
 		if got, err := ParseTriggers(bad); err == nil {
 			t.Errorf("%q: %v", bad, got)
 		}

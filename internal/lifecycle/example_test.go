@@ -23,7 +23,8 @@ func ExampleParseSignal() {
 
 func ExampleTable() {
 	fmt.Print(lifecycle.Table([]state.OCI{{
-		ID: "web", PID: 4711, Status: state.Running, Bundle: "/srv/web", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Owner: "root",
+		ID: "web", PID: 4711, Status: state.Running, Bundle: "/srv/web", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Owner: "root",
 	}}))
 	// Output:
 	// ID          PID         STATUS      BUNDLE      CREATED                OWNER

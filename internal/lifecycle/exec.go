@@ -12,7 +12,8 @@ import (
 	"github.com/handfast/handfast/spawn"
 )
 
-// ExecFailed is the exit status of exec where the process could not be started: no program's own, so that a caller can tell.
+// ExecFailed is the exit status of exec where the process could not be started: no program's own, so that a caller can
+// tell.
 const ExecFailed = 255
 
 // ExecOptions are what exec is told.
@@ -30,10 +31,12 @@ type ExecOptions struct {
 	IgnorePaused  bool
 }
 
-// Exec executes one more process in a running container. Detached it returns once the process has been executed; in the foreground it returns its exit status when it
-// has ended. With an error the process was not started, and nothing of it is left; the error of the execution itself is among them, with errno and path.
+// Exec executes one more process in a running container. Detached it returns once the process has been executed; in the
+// foreground it returns its exit status when it has ended. With an error the process was not started, and nothing of it
+// is left; the error of the execution itself is among them, with errno and path.
 //
-// The container is not locked: any number of processes may be executed in it at once, and it may end meanwhile, which each of them is told.
+// The container is not locked: any number of processes may be executed in it at once, and it may end meanwhile, which
+// each of them is told.
 func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
 	e := &execution{r: r, o: o, terminal: &terminal{}, trace: &tracer{}}
 	defer e.close()
@@ -169,7 +172,8 @@ func (e *execution) find() (paused bool, err error) {
 	return status == state.Paused, err
 }
 
-// Started puts the process into what the container is in besides its group, and tells who asked for it of the process by a descriptor.
+// Started puts the process into what the container is in besides its group, and tells who asked for it of the process
+// by a descriptor.
 func (e *execution) Started(ctx context.Context, pid int) error {
 	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
 	e.began = true

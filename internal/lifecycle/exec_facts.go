@@ -20,7 +20,8 @@ import (
 // processLimit bounds a process as JSON: the file that --process names, and what is stored of the configuration's.
 const processLimit = 8 << 20
 
-// load is the process to execute: that of --process or of the container's own configuration, with what the command line changes.
+// load is the process to execute: that of --process or of the container's own configuration, with what the command line
+// changes.
 func (e *execution) load() (*oci.Process, error) {
 	p := new(oci.Process)
 	switch {
@@ -81,11 +82,12 @@ var namespaceFiles = [...]struct{ kind, file string }{
 	{container.NSIPC, "ipc"}, {container.NSUTS, "uts"}, {container.NSCgroup, "cgroup"}, {container.NSTime, "time"},
 }
 
-// facts are what /proc says of the container's first process. It is held by its pidfd and was alive after everything was read: so it is all of that one and of no
-// other that has got its number.
+// facts are what /proc says of the container's first process. It is held by its pidfd and was alive after everything
+// was read: so it is all of that one and of no other that has got its number.
 func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	t := &spawn.Target{PIDFD: e.init.pidfd}
-	running := oci.Running{ID: e.o.ID, PreserveFDs: e.o.PreserveFDs, Host: oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}}
+	running := oci.Running{ID: e.o.ID, PreserveFDs: e.o.PreserveFDs, Host: oci.Host{UID: uint32(os.Geteuid()),
+		GID: uint32(os.Getegid())}}
 	proc := "/proc/" + strconv.Itoa(e.state.PID)
 	err := e.readFacts(proc, t, &running)
 	switch {

@@ -22,7 +22,8 @@ import (
 
 func TestParseMap(t *testing.T) {
 	got, err := parseMap("         0     100000      65536\n     65536          7          1\n")
-	if diff := cmp.Diff([]oci.IDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}, {ContainerID: 65536, HostID: 7, Size: 1}}, got); diff != "" || err != nil {
+	if diff := cmp.Diff([]oci.IDMapping{{ContainerID: 0, HostID: 100000, Size: 65536},
+		{ContainerID: 65536, HostID: 7, Size: 1}}, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 	if got, err := parseMap(""); err != nil || got == nil || len(got) > 0 {
@@ -54,7 +55,8 @@ func FuzzParseMap(f *testing.F) {
 	})
 }
 
-// A number that has come to mean another process: the time that the stored one started tells, and the pidfd keeps it from happening after the look.
+// A number that has come to mean another process: the time that the stored one started tells, and the pidfd keeps it
+// from happening after the look.
 func TestExecNeverJoinsAnotherProcess(t *testing.T) {
 	cmd := exec.Command("sleep", "1000")
 	if err := cmd.Start(); err != nil {
@@ -125,7 +127,8 @@ func TestFactsOfAnEndingProcess(t *testing.T) {
 	}
 	target, running := spawn.Target{}, oci.Running{}
 	err := (&execution{}).readFacts(proc, &target, &running)
-	if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "/ns/") || target.Root != nil || len(target.Kinds) > 0 {
+	if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "/ns/") || target.Root != nil ||
+		len(target.Kinds) > 0 {
 		t.Errorf("%v, %+v", err, target)
 	}
 }

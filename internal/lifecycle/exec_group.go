@@ -80,8 +80,9 @@ func (e *execution) descend(paths ...string) error {
 	return nil
 }
 
-// start makes the process. A container that has moved its own processes into groups below its own, as one with systemd in it does, leaves the group to hold controllers and no processes
-// (cgroups(7), "no internal processes"): then it begins where the container's first process is.
+// start makes the process. A container that has moved its own processes into groups below its own, as one with systemd
+// in it does, leaves the group to hold controllers and no processes (cgroups(7), "no internal processes"): then it
+// begins where the container's first process is.
 func (e *execution) start(ctx context.Context) error {
 	err := e.spawnNow(ctx)
 	if errors.Is(err, unix.EBUSY) && e.group != nil && len(e.o.Cgroup) == 0 {
@@ -126,7 +127,8 @@ func (e *execution) spawnNow(ctx context.Context) (err error) {
 	return nil
 }
 
-// join moves the process into its group before it is told anything, where it could not begin there or would have had too little memory to begin (as creation.join).
+// join moves the process into its group before it is told anything, where it could not begin there or would have had
+// too little memory to begin (as creation.join).
 func (e *execution) join(ctx context.Context, pid int) error {
 	if !e.late || e.last || e.group == nil {
 		return nil
@@ -162,7 +164,8 @@ func (e *execution) firstProcessGroup() (string, error) {
 		}
 		below, inside := strings.CutPrefix(group, path.Clean(e.state.CgroupPath)+"/")
 		if !inside {
-			return "", fmt.Errorf("%s: group %q is not below the container's own %s: %w", file, group, e.state.CgroupPath, unix.EXDEV)
+			return "", fmt.Errorf("%s: group %q is not below the container's own %s: %w", file, group, e.state.CgroupPath,
+				unix.EXDEV)
 		}
 		return below, nil
 	}

@@ -58,8 +58,8 @@ func (f *foreground) until(ctx context.Context) context.Context {
 // complete is the end of until's context. It comes before the program may run.
 func (f *foreground) complete() { f.commit() }
 
-// wait forwards signals and reaps every child until the container's own process has ended, and returns how it did. proxy
-// is nil without a terminal. No other goroutine may wait for a child meanwhile.
+// wait forwards signals and reaps every child until the container's own process has ended, and returns how it did.
+// proxy is nil without a terminal. No other goroutine may wait for a child meanwhile.
 func (f *foreground) wait(p *spawn.Process, proxy *console.Proxy) (syscall.WaitStatus, error) {
 	for {
 		// A SIGCHLD is only one of the reasons to look: the child may have ended before the first of them.
@@ -96,7 +96,8 @@ func (f *foreground) abort() <-chan os.Signal {
 	return c
 }
 
-// forTerminal does what a signal means to the terminal that this command shows, and tells whether the container is to have it as well.
+// forTerminal does what a signal means to the terminal that this command shows, and tells whether the container is to
+// have it as well.
 func forTerminal(s os.Signal, proxy *console.Proxy) bool {
 	switch {
 	case s == unix.SIGWINCH:
@@ -106,7 +107,8 @@ func forTerminal(s os.Signal, proxy *console.Proxy) bool {
 		return false
 	case proxy == nil:
 	case s == unix.SIGTSTP:
-		// Job control inside is the container's terminal's; this one is for the command itself. Whoever is in the foreground next finds the terminal as it was.
+		// Job control inside is the container's terminal's; this one is for the command itself. Whoever is in the foreground
+		// next finds the terminal as it was.
 		proxy.Suspend()
 		_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
 		return false

@@ -12,7 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// groupPatience bounds the wait for a group to become empty: a process that is killed may be in the middle of something long.
+// groupPatience bounds the wait for a group to become empty: a process that is killed may be in the middle of something
+// long.
 const groupPatience = 30 * time.Second
 
 // makeGroup makes the container's group with its limits. Every hook finds them set.
@@ -44,7 +45,8 @@ func (c *creation) makeGroup() error {
 				what = "linux.cgroupsPath and linux.resources"
 			}
 			return c.inConfig(fmt.Errorf("linux.cgroupsPath: unable to apply cgroup configuration: the group %s may not be "+
-				"made (rootless needs no limits + no cgrouppath when no permission is granted for cgroups: leave out %s, or have the "+
+				"made (rootless needs no limits + no cgrouppath when no permission is granted for cgroups: leave out %s, or have "+
+				"the "+
 				"group delegated): %w", c.convert.CgroupPath, what, skipped[0].Err))
 		}
 		if len(skipped) == len(c.layout.Hierarchies) {
@@ -89,7 +91,8 @@ func (c *creation) intend() (err error) {
 // noGroup leaves the container in the groups of this process, which can limit nothing for it alone.
 func (c *creation) noGroup() error {
 	if asked(&c.convert.Resources) {
-		return fmt.Errorf("linux.resources: limits need a cgroup, and with --cgroup-manager %s none is made: leave them out", CgroupsDisabled)
+		return fmt.Errorf("linux.resources: limits need a cgroup, and with --cgroup-manager %s none is made: leave them out",
+			CgroupsDisabled)
 	}
 	stayBehind(c.convert.Spawn.Container.Mounts, c.layout)
 	return nil

@@ -12,7 +12,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// runHooks runs the hooks of one kind, one after the other, with the container's state in the given status on their standard input. The first that fails ends it.
+// runHooks runs the hooks of one kind, one after the other, with the container's state in the given status on their
+// standard input. The first that fails ends it.
 func runHooks(ctx context.Context, kind string, list []container.Hook, s *state.State, status string) error {
 	if len(list) == 0 {
 		return nil

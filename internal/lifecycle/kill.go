@@ -74,7 +74,8 @@ func signalGroup(s *state.State, sig unix.Signal) (found bool, err error) {
 	return found, err
 }
 
-// isPID1 reports whether the process is the first of its pid namespace, so that all others there end with it (pid_namespaces(7)).
+// isPID1 reports whether the process is the first of its pid namespace, so that all others there end with it
+// (pid_namespaces(7)).
 func isPID1(pid int) bool {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {

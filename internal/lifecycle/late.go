@@ -18,7 +18,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// smallMemory is the limit in bytes below which the child itself, which needs one or two MiB to begin its life, would leave the program too little: then it begins outside of the group.
+// smallMemory is the limit in bytes below which the child itself, which needs one or two MiB to begin its life, would
+// leave the program too little: then it begins outside of the group.
 const smallMemory = 8 << 20
 
 // small says whether the container's limit of memory is less than its own child needs.
@@ -26,7 +27,8 @@ func small(limits *cgroupfs.Resources) bool {
 	return limits.Memory != nil && *limits.Memory >= 0 && *limits.Memory < smallMemory
 }
 
-// split keeps the limit of tasks apart: the child itself needs a few threads until it executes the program, which needs perhaps one.
+// split keeps the limit of tasks apart: the child itself needs a few threads until it executes the program, which needs
+// perhaps one.
 func split(writes []cgroupfs.Write) (now, later []cgroupfs.Write) {
 	for _, w := range writes {
 		if w.File == "pids.max" {
@@ -54,8 +56,10 @@ func (c *creation) spawnIn(ctx context.Context, cfg spawn.Config) error {
 	return err
 }
 
-// join moves the child into its group before it is told anything: what it makes for the container comes later, its cgroup namespace among it, whose root is the group that it is in. With a small
-// limit it is left alone until it has begun its life and waits to be told: that memory is charged elsewhere and stays so (cgroup-v2.rst, "Memory Ownership").
+// join moves the child into its group before it is told anything: what it makes for the container comes later, its
+// cgroup namespace among it, whose root is the group that it is in. With a small limit it is left alone until it has
+// begun its life and waits to be told: that memory is charged elsewhere and stays so (cgroup-v2.rst, "Memory
+// Ownership").
 func (c *creation) join(ctx context.Context, pid int) error {
 	if c.small {
 		awaitSleep(ctx, pid)
@@ -66,7 +70,8 @@ func (c *creation) join(ctx context.Context, pid int) error {
 	return c.group.Add(pid)
 }
 
-// awaitSleep returns when a process sleeps and touches no new memory, at the latest after a second: it is the better moment to move it, not the only one.
+// awaitSleep returns when a process sleeps and touches no new memory, at the latest after a second: it is the better
+// moment to move it, not the only one.
 func awaitSleep(ctx context.Context, pid int) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -91,7 +96,8 @@ func awaitSleep(ctx context.Context, pid int) {
 	}
 }
 
-// parseFaults picks the count of minor faults and whether the process sleeps out of proc_pid_stat(5). The name in parentheses may hold anything.
+// parseFaults picks the count of minor faults and whether the process sleeps out of proc_pid_stat(5). The name in
+// parentheses may hold anything.
 func parseFaults(stat string) (faults string, asleep bool) {
 	f := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(f) < 8 {
@@ -100,7 +106,8 @@ func parseFaults(stat string) (faults string, asleep bool) {
 	return f[7], f[0] == "S"
 }
 
-// noCloneInto says whether an error of clone(2) may be that of CLONE_INTO_CGROUP: Linux before 5.7 does not know it, and filters of system calls often forbid clone3(2) as if it were not there.
+// noCloneInto says whether an error of clone(2) may be that of CLONE_INTO_CGROUP: Linux before 5.7 does not know it,
+// and filters of system calls often forbid clone3(2) as if it were not there.
 func noCloneInto(err error) bool {
 	for _, e := range []error{unix.ENOSYS, unix.EINVAL, unix.E2BIG, unix.EBUSY, unix.EOPNOTSUPP} {
 		if errors.Is(err, e) {
@@ -110,7 +117,8 @@ func noCloneInto(err error) bool {
 	return false
 }
 
-// delegate gives a v2 group to the user of the container's process, where the container has a cgroup namespace and sees its group writable (config-linux.md, "Cgroup ownership").
+// delegate gives a v2 group to the user of the container's process, where the container has a cgroup namespace and sees
+// its group writable (config-linux.md, "Cgroup ownership").
 func (c *creation) delegate() error {
 	uid, ok := groupOwner(c.convert)
 	if !ok {
@@ -146,7 +154,8 @@ func groupOwner(o *oci.Converted) (uid uint32, ok bool) {
 	return uid, own && writable && mapped && uid != 0
 }
 
-// starved adds to the error of a child that died, where the kernel killed something in its group for want of memory, that it did.
+// starved adds to the error of a child that died, where the kernel killed something in its group for want of memory,
+// that it did.
 func starved(err error, g *cgroupfs.Group) error {
 	if err == nil || g == nil {
 		return err

@@ -24,13 +24,15 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
 func TestParseSignal(t *testing.T) {
 	for text, want := range map[string]unix.Signal{
-		"TERM": 15, "SIGTERM": 15, "sigkill": 9, "9": 9, "0": 0, "64": 64, "usr1": unix.SIGUSR1, "SIGRTMIN": 34, "RTMIN+3": 37, "RTMAX": 64, "SIGRTMAX-2": 62,
+		"TERM": 15, "SIGTERM": 15, "sigkill": 9, "9": 9, "0": 0, "64": 64, "usr1": unix.SIGUSR1, "SIGRTMIN": 34,
+		"RTMIN+3": 37, "RTMAX": 64, "SIGRTMAX-2": 62,
 	} {
 		if got, err := ParseSignal(text); err != nil || got != want {
 			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "65", "-1", "NOSUCH", "SIG", "RTMIN-1", "RTMAX+1", "RTMIN3", "RTMIN+", "9x", "99999999999999999999"} {
+	for _, text := range []string{"", "65", "-1", "NOSUCH", "SIG", "RTMIN-1", "RTMAX+1", "RTMIN3", "RTMIN+", "9x",
+		"99999999999999999999"} {
 		if got, err := ParseSignal(text); err == nil {
 			t.Errorf("%q: %v, want an error", text, got)
 		}
@@ -57,7 +59,8 @@ func TestForwardedSignals(t *testing.T) {
 		}
 		seen[s] = true
 	}
-	for _, s := range []unix.Signal{unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, unix.SIGPIPE, unix.SIGKILL, unix.SIGSTOP, unix.SIGSEGV} {
+	for _, s := range []unix.Signal{unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, unix.SIGPIPE, unix.SIGKILL, unix.SIGSTOP,
+		unix.SIGSEGV} {
 		if seen[s] {
 			t.Errorf("%v is forwarded", s)
 		}
@@ -105,8 +108,10 @@ func TestRootDir(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	all := []state.OCI{
-		{ID: "short", PID: 12, Status: state.Running, Bundle: "/b", Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Owner: "root"},
-		{ID: "a-rather-long-id-of-a-container", PID: 0, Status: state.Stopped, Bundle: "/a/long/path/to/a/bundle", Created: time.Unix(0, 0).UTC(), Owner: "#1000"},
+		{ID: "short", PID: 12, Status: state.Running, Bundle: "/b", Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
+			Owner: "root"},
+		{ID: "a-rather-long-id-of-a-container", PID: 0, Status: state.Stopped, Bundle: "/a/long/path/to/a/bundle",
+			Created: time.Unix(0, 0).UTC(), Owner: "#1000"},
 	}
 	text := Table(nil) + Table(all) + JSON(nil) + JSON(all) + StateJSON(all[0]) + IDs(all)
 	golden := filepath.Join("testdata", "list.txt")

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listening tells how many sockets a service manager has opened for the container, as descriptors from 3 on, and what its program must find in its environment to know them
-// (sd_listen_fds(3)). They are the container's if LISTEN_PID is this process: the one that the manager started. Inside it is 1.
+// listening tells how many sockets a service manager has opened for the container, as descriptors from 3 on, and what
+// its program must find in its environment to know them (sd_listen_fds(3)). They are the container's if LISTEN_PID is
+// this process: the one that the manager started. Inside it is 1.
 func listening(lookup func(name string) (string, bool), pid int) (n int, env []string, err error) {
 	count, found := lookup("LISTEN_FDS")
 	owner, _ := lookup("LISTEN_PID")
@@ -18,7 +19,8 @@ func listening(lookup func(name string) (string, bool), pid int) (n int, env []s
 	}
 	n, err = strconv.Atoi(count)
 	if err != nil || n < 0 {
-		return 0, nil, fmt.Errorf("environment variable LISTEN_FDS: %q is not a number of descriptors: %w", count, unix.EINVAL)
+		return 0, nil, fmt.Errorf("environment variable LISTEN_FDS: %q is not a number of descriptors: %w", count,
+			unix.EINVAL)
 	}
 	if n == 0 {
 		return 0, nil, nil

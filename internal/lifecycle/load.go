@@ -26,7 +26,8 @@ func (c *creation) load() error {
 	if err != nil {
 		return err
 	}
-	c.convert, err = oci.Convert(spec, oci.Options{Bundle: bundle, ID: c.o.ID, NoPivot: c.o.NoPivot, PreserveFDs: c.o.PreserveFDs, Host: host})
+	c.convert, err = oci.Convert(spec, oci.Options{Bundle: bundle, ID: c.o.ID, NoPivot: c.o.NoPivot,
+		PreserveFDs: c.o.PreserveFDs, Host: host})
 	if err != nil {
 		return c.inConfig(err)
 	}
@@ -43,7 +44,8 @@ func (c *creation) load() error {
 		c.r.Log.Warnf("%s", w)
 	}
 	c.state = state.State{
-		OCIVersion: spec.Version, ID: c.o.ID, Bundle: bundle, Rootfs: c.convert.Rootfs, Created: time.Now().UTC(), Owner: state.UserName(os.Geteuid()),
+		OCIVersion: spec.Version, ID: c.o.ID, Bundle: bundle, Rootfs: c.convert.Rootfs, Created: time.Now().UTC(),
+		Owner:       state.UserName(os.Geteuid()),
 		Annotations: c.convert.Annotations, Creating: true, Console: c.convert.Spawn.Container.Process.Terminal,
 		SharedPID: !ownPIDNamespace(c.convert.Spawn.Namespaces),
 		NoProcess: len(c.convert.Spawn.Container.Process.Args) == 0,
@@ -61,7 +63,8 @@ func (c *creation) load() error {
 		if c.state.Process, err = json.Marshal(spec.Process); err != nil {
 			return err
 		}
-		// More than execve(2) takes (three quarters of _STK_LIM, Linux fs/exec.c), and a state that later commands could not read.
+		// More than execve(2) takes (three quarters of _STK_LIM, Linux fs/exec.c), and a state that later commands could not
+		// read.
 		if n := len(c.state.Process); n > processLimit {
 			return c.inConfig(fmt.Errorf("process: %d bytes; want at most %d", n, processLimit))
 		}

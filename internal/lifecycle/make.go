@@ -27,7 +27,8 @@ func (c *creation) make(ctx context.Context) error {
 	return nil
 }
 
-// unhurried are the deadlines of a child's beginning. A program that its user waits for would rather have the defaults; a runtime is called by the hundred at once, on machines that are short of everything.
+// unhurried are the deadlines of a child's beginning. A program that its user waits for would rather have the defaults;
+// a runtime is called by the hundred at once, on machines that are short of everything.
 var unhurried = spawn.Deadlines{Hello: 30 * time.Second, Config: 30 * time.Second, Exec: 30 * time.Second}
 
 func (c *creation) spawn(ctx context.Context) error {
@@ -116,7 +117,8 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 		return err
 	}
 	if c.watch != nil {
-		// A startContainer hook still comes before the program, and may hang: until it has ended a signal is not the program's.
+		// A startContainer hook still comes before the program, and may hang: until it has ended a signal is not the
+		// program's.
 		if len(c.convert.Spawn.Container.Hooks.StartContainer) == 0 {
 			c.watch.complete()
 		}

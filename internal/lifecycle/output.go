@@ -37,7 +37,8 @@ func IDs(all []state.OCI) string {
 func Table(all []state.OCI) string {
 	rows := [][]string{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}}
 	for _, s := range all {
-		rows = append(rows, []string{s.ID, strconv.Itoa(s.PID), s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner})
+		rows = append(rows, []string{s.ID, strconv.Itoa(s.PID), s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano),
+			s.Owner})
 	}
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {

@@ -8,7 +8,8 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// Pause stops every process of a running container where it is, and returns when they have stopped. After an error they go on.
+// Pause stops every process of a running container where it is, and returns when they have stopped. After an error they
+// go on.
 func (r *Runtime) Pause(ctx context.Context, id string) error {
 	return r.freezer(ctx, "pause", id, state.Running, (*cgroupfs.Group).Freeze)
 }
@@ -19,7 +20,8 @@ func (r *Runtime) Resume(ctx context.Context, id string) error {
 }
 
 // freezer does one of the two to a container that is in the status it needs.
-func (r *Runtime) freezer(ctx context.Context, verb, id, needs string, do func(*cgroupfs.Group, context.Context) error) error {
+func (r *Runtime) freezer(ctx context.Context, verb, id, needs string,
+	do func(*cgroupfs.Group, context.Context) error) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {
 		return err
@@ -63,7 +65,8 @@ func (r *Runtime) host() (*cgroupfs.Layout, error) {
 	return r.layout, err
 }
 
-// unfreeze lets a container's processes go on without waiting for that, so that they can end: on v1 a frozen process does not even die.
+// unfreeze lets a container's processes go on without waiting for that, so that they can end: on v1 a frozen process
+// does not even die.
 func unfreeze(s *state.State) error {
 	return withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error { return g.Unfreeze() })
 }

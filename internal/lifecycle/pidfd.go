@@ -9,8 +9,9 @@ import (
 	"github.com/handfast/handfast/internal/console"
 )
 
-// sendPIDFD passes a descriptor of the process over the Unix stream socket at path: one message whose data says what it is, "standard" for a container's first process and "setns" for one that joins,
-// as runc's --pidfd-socket. An empty path is no socket.
+// sendPIDFD passes a descriptor of the process over the Unix stream socket at path: one message whose data says what it
+// is, "standard" for a container's first process and "setns" for one that joins, as runc's --pidfd-socket. An empty
+// path is no socket.
 func sendPIDFD(path string, pid int, what string) error {
 	if path == "" {
 		return nil

@@ -11,7 +11,8 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// handle is a process held by a pidfd, of which it was checked that it is the one meant: a process id alone may have come to mean another process.
+// handle is a process held by a pidfd, of which it was checked that it is the one meant: a process id alone may have
+// come to mean another process.
 type handle struct {
 	pid   int
 	pidfd *os.File
@@ -20,8 +21,8 @@ type handle struct {
 // errGone says that the process meant does not exist any more, not even as a zombie that counts.
 var errGone = errors.New("process already finished")
 
-// openProcess holds the process that has this id and started at this time (as state.ProcessStart gives it). A zombie is gone: nobody can do anything with it.
-// The caller closes the handle.
+// openProcess holds the process that has this id and started at this time (as state.ProcessStart gives it). A zombie is
+// gone: nobody can do anything with it. The caller closes the handle.
 func openProcess(pid int, started uint64) (*handle, error) {
 	if pid <= 0 {
 		return nil, errGone

@@ -43,7 +43,8 @@ func ProcessesJSON(pids []int) string {
 func ProcessTable(ctx context.Context, pids []int, args []string) (string, error) {
 	path, err := exec.LookPath("ps")
 	if err != nil {
-		return "", fmt.Errorf("a table of processes is made by the program ps, which is not on the PATH (install Debian's procps, or ask for --format json): %w", err)
+		return "", fmt.Errorf("a table of processes is made by the program ps, which is not on the PATH (install Debian's "+
+			"procps, or ask for --format json): %w", err)
 	}
 	if len(args) == 0 {
 		args = []string{"-ef"}
@@ -78,7 +79,8 @@ func selectRows(table string, pids []int) (string, error) {
 		}
 		pid, err := strconv.Atoi(fields[column])
 		if err != nil {
-			return "", fmt.Errorf("ps: %q in %q is no process id; ask for the column PID before columns whose values contain spaces", fields[column], strings.TrimSuffix(row, "\n"))
+			return "", fmt.Errorf("ps: %q in %q is no process id; ask for the column PID before columns whose values contain "+
+				"spaces", fields[column], strings.TrimSuffix(row, "\n"))
 		}
 		if slices.Contains(pids, pid) {
 			b.WriteString(row)

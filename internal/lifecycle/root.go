@@ -19,8 +19,9 @@ func Privileged() bool {
 	return unix.Stat("/proc/self/ns/user", &st) != nil || st.Ino == initialUserNS
 }
 
-// RootDir is where the state of containers is: what --root says; else, for a user who is not root of the machine and has a runtime directory (XDG Base Directory
-// Specification), a directory of that user's own; else the machine's. Without any of them a plain user finds no containers, and learns on create that he may make none there.
+// RootDir is where the state of containers is: what --root says; else, for a user who is not root of the machine and
+// has a runtime directory (XDG Base Directory Specification), a directory of that user's own; else the machine's.
+// Without any of them a plain user finds no containers, and learns on create that he may make none there.
 func RootDir(flag string, privileged bool, xdg string) string {
 	switch {
 	case flag != "":

@@ -16,8 +16,8 @@ type RunOptions struct {
 	NoSubreaper bool // leave the container's orphans to somebody else
 }
 
-// Run creates a container whose process is executed at once. Detached it returns then; in the foreground it returns when the process has ended, with its status, and the
-// container is gone. With an error the status is of no meaning.
+// Run creates a container whose process is executed at once. Detached it returns then; in the foreground it returns
+// when the process has ended, with its status, and the container is gone. With an error the status is of no meaning.
 func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error) {
 	c, err := r.begin(o.CreateOptions, o.Detach, false)
 	if err != nil {

@@ -36,7 +36,8 @@ const (
 	CgroupsDisabled  = "disabled" // nobody: containers stay in the groups of this process
 )
 
-// lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may take its time.
+// lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may
+// take its time.
 const lockPatience = 10 * time.Second
 
 // createPatience bounds the wait for a create that is about to end: a caller that has seen the pid file, or the
@@ -92,7 +93,8 @@ func (r *Runtime) lock(id string, wait bool) (*state.Dir, error) {
 	return r.store().Lock(ctx, id)
 }
 
-// status is where a container stands. mine says that this command itself holds its lock: a create that is not finished then has nobody who will finish it.
+// status is where a container stands. mine says that this command itself holds its lock: a create that is not finished
+// then has nobody who will finish it.
 func (r *Runtime) status(s *state.State, mine bool) (string, error) {
 	facts, err := r.store().Observe(s)
 	if err != nil {

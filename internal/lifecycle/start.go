@@ -8,7 +8,8 @@ import (
 	"github.com/handfast/handfast/spawn"
 )
 
-// Start lets a created container execute its process, and returns once it has. An error of the execution is returned as it was, with its errno; the container is stopped then.
+// Start lets a created container execute its process, and returns once it has. An error of the execution is returned as
+// it was, with its errno; the container is stopped then.
 func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {

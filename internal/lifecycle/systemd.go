@@ -37,7 +37,8 @@ func (c *creation) reachSystemd(host *oci.Host) error {
 		m.Close()
 		return err
 	}
-	c.unit = &unit{manager: m, host: systemd.Host{Version: m.Version(), V2: c.layout.Mode() == cgroupfs.V2, Devices: names}}
+	c.unit = &unit{manager: m, host: systemd.Host{Version: m.Version(), V2: c.layout.Mode() == cgroupfs.V2,
+		Devices: names}}
 	host.Systemd = &oci.Systemd{User: !Privileged(), Base: m.Base()}
 	return nil
 }
@@ -71,10 +72,12 @@ func (c *creation) planUnit(limits *cgroupfs.Resources) error {
 	return nil
 }
 
-// storeUnit says in the state whose the unit is: the container's from when systemd is asked to make it, so that delete finds it whatever becomes of this process; and nobody's, if systemd did not make it. Somebody else may have
-// one of that name.
+// storeUnit says in the state whose the unit is: the container's from when systemd is asked to make it, so that delete
+// finds it whatever becomes of this process; and nobody's, if systemd did not make it. Somebody else may have one of
+// that name.
 func (c *creation) storeUnit(u systemd.Unit, group string) error {
-	c.state.Unit, c.state.UnitSlice, c.state.UnitSub, c.state.UnitUser, c.state.CgroupPath = u.Name, u.Slice, u.Sub, u.Name != "" && !Privileged(), group
+	c.state.Unit, c.state.UnitSlice, c.state.UnitSub, c.state.UnitUser, c.state.CgroupPath = u.Name, u.Slice, u.Sub,
+		u.Name != "" && !Privileged(), group
 	return c.dir.Save(&c.state)
 }
 
@@ -84,7 +87,8 @@ func (c *creation) startUnit(ctx context.Context, pid int) error {
 	properties := append(u.host.Base(name, "handfast container "+c.o.ID, pid), u.properties...)
 	there, err := c.holders()
 	if err == nil && there > 0 {
-		err = fmt.Errorf("linux.cgroupsPath: the cgroup %s of %s exists and holds %d processes: %w", c.convert.CgroupPath, name.Name, there, unix.EBUSY)
+		err = fmt.Errorf("linux.cgroupsPath: the cgroup %s of %s exists and holds %d processes: %w", c.convert.CgroupPath,
+			name.Name, there, unix.EBUSY)
 	}
 	if err != nil {
 		return err
@@ -115,7 +119,8 @@ func (c *creation) startUnit(ctx context.Context, pid int) error {
 	return c.delegate()
 }
 
-// holders is how many processes are in the unit's group before it is made: somebody else's, who would be ended with the container.
+// holders is how many processes are in the unit's group before it is made: somebody else's, who would be ended with the
+// container.
 func (c *creation) holders() (int, error) {
 	g, err := cgroupfs.Load(c.layout, cgroupfs.Saved{Path: c.convert.CgroupPath})
 	if err != nil {
@@ -126,7 +131,8 @@ func (c *creation) holders() (int, error) {
 	return len(pids), err
 }
 
-// adopt opens the group that systemd has made. That must be there already: to make it would hide that systemd has made another one.
+// adopt opens the group that systemd has made. That must be there already: to make it would hide that systemd has made
+// another one.
 func (c *creation) adopt() error {
 	there, err := cgroupfs.Load(c.layout, cgroupfs.Saved{Path: c.state.CgroupPath})
 	if err != nil {
@@ -135,13 +141,15 @@ func (c *creation) adopt() error {
 	found := len(there.Dirs()) > 0
 	there.Close()
 	if !found {
-		return fmt.Errorf("systemd has started %s, but its cgroup %s is not there: %w", c.state.Unit, c.state.CgroupPath, unix.ENOENT)
+		return fmt.Errorf("systemd has started %s, but its cgroup %s is not there: %w", c.state.Unit, c.state.CgroupPath,
+			unix.ENOENT)
 	}
 	c.group, err = cgroupfs.Adopt(c.layout, c.state.CgroupPath)
 	return err
 }
 
-// enterUnit moves the child into the hierarchies that systemd leaves alone, or into a slice, where systemd puts nobody; and from there into the group below the unit's that an annotation has asked for.
+// enterUnit moves the child into the hierarchies that systemd leaves alone, or into a slice, where systemd puts nobody;
+// and from there into the group below the unit's that an annotation has asked for.
 func (c *creation) enterUnit(pid int) error {
 	if sub := c.convert.Unit.Sub; sub != "" {
 		return c.group.Inner(sub, pid)

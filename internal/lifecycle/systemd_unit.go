@@ -40,7 +40,8 @@ func (r *Runtime) withUnit(s *state.State, do func(*systemd.Manager) error) erro
 	return do(m)
 }
 
-// attaches says whether systemd must move a process that is executed: a plain user may not move one out of the session's group, which is root's, into one of the user's own (cgroups(7), "Cgroups delegation containment rules").
+// attaches says whether systemd must move a process that is executed: a plain user may not move one out of the
+// session's group, which is root's, into one of the user's own (cgroups(7), "Cgroups delegation containment rules").
 func (e *execution) attaches() bool { return e.state.UnitUser && !Privileged() }
 
 // attach has systemd move the process into the group that it shall be in.
@@ -70,8 +71,10 @@ func (r *Runtime) endUnit(s *state.State) error {
 	return err
 }
 
-// changeUnit prepares to tell systemd of new limits, so that it puts them in force again whenever it loads its units anew. What can go wrong before they are set does so here.
-func (r *Runtime) changeUnit(s *state.State, old *cgroupfs.Resources) (change func(context.Context, *cgroupfs.Resources) error, done func(), err error) {
+// changeUnit prepares to tell systemd of new limits, so that it puts them in force again whenever it loads its units
+// anew. What can go wrong before they are set does so here.
+func (r *Runtime) changeUnit(s *state.State, old *cgroupfs.Resources) (change func(context.Context,
+	*cgroupfs.Resources) error, done func(), err error) {
 	if s.Unit == "" {
 		return func(context.Context, *cgroupfs.Resources) error { return nil }, func() {}, nil
 	}

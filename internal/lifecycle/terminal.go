@@ -11,15 +11,18 @@ import (
 	"github.com/handfast/handfast/internal/signals"
 )
 
-// checkTerminal says whether the terminal that the configuration asks for, or does not, fits the way the command is called. The rules are runc's.
+// checkTerminal says whether the terminal that the configuration asks for, or does not, fits the way the command is
+// called. The rules are runc's.
 func checkTerminal(terminal, detached bool, socket string) error {
 	switch {
 	case terminal && detached && socket == "":
-		return errors.New("process.terminal is true and nobody stays to show it: give --console-socket, or use run in the foreground")
+		return errors.New("process.terminal is true and nobody stays to show it: give --console-socket, or use run in the " +
+			"foreground")
 	case !terminal && socket != "":
 		return fmt.Errorf("--console-socket %s: process.terminal is false, so there is no terminal to send", socket)
 	case terminal && !detached && socket != "":
-		return fmt.Errorf("--console-socket %s: process.terminal is shown on the terminal of run in the foreground; use --detach to send it", socket)
+		return fmt.Errorf("--console-socket %s: process.terminal is shown on the terminal of run in the foreground; use "+
+			"--detach to send it", socket)
 	}
 	return nil
 }
@@ -52,7 +55,8 @@ func (t *terminal) take(master *os.File, name string) (err error) {
 		defer master.Close()
 		return console.Send(t.socket, master, name)
 	}
-	// A shell stops what reads or sets its terminal from the background, and that must stop this process: to catch the signal would have the read repeated without end.
+	// A shell stops what reads or sets its terminal from the background, and that must stop this process: to catch the
+	// signal would have the read repeated without end.
 	signals.Default(signals.SetOf(unix.SIGTTIN, unix.SIGTTOU))
 	t.proxy, err = console.Start(t.host, master, os.Stdin, os.Stdout)
 	return err

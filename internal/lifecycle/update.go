@@ -18,8 +18,9 @@ type Change struct {
 	MemBwSchema   string
 }
 
-// Update lays limits over those of a container that is not stopped, and stores them for the next update. What change leaves alone stays, device rules too; new ones hold at once. After an error the limits are those of before, as
-// far as the error does not say that they could not be put back.
+// Update lays limits over those of a container that is not stopped, and stores them for the next update. What change
+// leaves alone stays, device rules too; new ones hold at once. After an error the limits are those of before, as far as
+// the error does not say that they could not be put back.
 func (r *Runtime) Update(ctx context.Context, id string, change Change) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {
@@ -99,10 +100,12 @@ func (r *Runtime) updateGroup(ctx context.Context, dir *state.Dir, s *state.Stat
 	})
 }
 
-// withoutLimit takes the limit of memory and swap together away with that of memory alone, unless a new one is given: it could not be the lower one.
+// withoutLimit takes the limit of memory and swap together away with that of memory alone, unless a new one is given:
+// it could not be the lower one.
 func withoutLimit(old, change *cgroupfs.Resources) *cgroupfs.Resources {
 	none := int64(-1)
-	if change.Memory == nil || *change.Memory >= 0 || change.MemorySwap != nil || old.MemorySwap == nil || *old.MemorySwap < 0 {
+	if change.Memory == nil || *change.Memory >= 0 || change.MemorySwap != nil || old.MemorySwap == nil ||
+		*old.MemorySwap < 0 {
 		return change
 	}
 	out := *change

@@ -1,4 +1,5 @@
-// Package log writes the runtime's log in the two formats that container managers read: one line of text, or one JSON object a line with level, msg and time.
+// Package log writes the runtime's log in the two formats that container managers read: one line of text, or one JSON
+// object a line with level, msg and time.
 //
 // Where a line goes is what callers of a runtime are used to: to the log file, and without one to standard error. The
 // one error that ends a command, and what a list cannot show, are on standard error in any case.
@@ -64,8 +65,9 @@ func leastOf(o Options) (rank, error) {
 	return r, nil
 }
 
-// Open makes a Logger. The file is created with mode 0644 where it is missing and written with O_SYNC, because whoever reads it does so as soon as the runtime has ended.
-// On an error the Logger is still usable, for telling of the error itself: it writes to standard error.
+// Open makes a Logger. The file is created with mode 0644 where it is missing and written with O_SYNC, because whoever
+// reads it does so as soon as the runtime has ended. On an error the Logger is still usable, for telling of the error
+// itself: it writes to standard error.
 func Open(o Options) (*Logger, error) {
 	l := &Logger{}
 	var err error
@@ -118,7 +120,8 @@ func (l *Logger) Show(err error) {
 	l.bare(err)
 }
 
-// Fail writes the error that ends a command. With a log file it is in there and, for people, bare on standard error as well.
+// Fail writes the error that ends a command. With a log file it is in there and, for people, bare on standard error as
+// well.
 func (l *Logger) Fail(err error) {
 	l.write(Error, err.Error())
 	l.bare(err)
@@ -157,7 +160,8 @@ func (l *Logger) write(level Level, msg string) {
 		l.daemon.write(level, msg)
 		return
 	}
-	// One write(2) a line: with O_APPEND lines of several processes do not mix. There is nowhere to report a failing log to.
+	// One write(2) a line: with O_APPEND lines of several processes do not mix. There is nowhere to report a failing log
+	// to.
 	_, _ = l.out().Write(Line(l.json, level, msg, time.Now()))
 }
 

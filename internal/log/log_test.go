@@ -20,10 +20,12 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 999, time.UTC)
 
 func TestLine(t *testing.T) {
-	if got, want := string(Line(false, Error, `no "such" file`, noon)), `time="2026-01-02T12:00:00Z" level=error msg="no \"such\" file"`+"\n"; got != want {
+	if got, want := string(Line(false, Error, `no "such" file`, noon)),
+		`time="2026-01-02T12:00:00Z" level=error msg="no \"such\" file"`+"\n"; got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
-	if got, want := string(Line(true, Warning, "a<b", noon)), `{"level":"warning","msg":"a<b","time":"2026-01-02T12:00:00Z"}`+"\n"; got != want {
+	if got, want := string(Line(true, Warning, "a<b", noon)),
+		`{"level":"warning","msg":"a<b","time":"2026-01-02T12:00:00Z"}`+"\n"; got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
 }

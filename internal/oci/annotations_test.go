@@ -22,7 +22,8 @@ func TestLandlock(t *testing.T) {
 		"rules": {"pathBeneath": [{"allowedAccess": ["read_file"], "paths": ["/", "/usr"]}, {"allowedAccess": ["truncate"], "paths": ["/tmp"]}],
 		"netPort": [{"allowedAccess": ["bind_tcp"], "ports": [80, 443]}]}}`
 	for abi, want := range map[int]container.Landlock{
-		7: {FS: unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE, Net: 1, Scoped: 2,
+		7: {FS: unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE,
+			Net: 1, Scoped: 2,
 			Paths: []container.LandlockPath{{Path: "/", Access: 4}, {Path: "/usr", Access: 4}, {Path: "/tmp", Access: 1 << 14}},
 			Ports: []container.LandlockPort{{Port: 80, Access: 1}, {Port: 443, Access: 1}}},
 		2: {FS: 6, Paths: []container.LandlockPath{{Path: "/", Access: 4}, {Path: "/usr", Access: 4}}},
@@ -33,7 +34,8 @@ func TestLandlock(t *testing.T) {
 		}
 		var warnings []string
 		if abi == 2 {
-			warnings = []string{"annotations.io.github.handfast.landlock: this kernel's Landlock, version 2, does not know truncate, bind_tcp, signal: they are not forbidden"}
+			warnings = []string{"annotations.io.github.handfast.landlock: this kernel's Landlock, version 2, does not know " +
+				"truncate, bind_tcp, signal: they are not forbidden"}
 		}
 		if diff := cmp.Diff(warnings, out.Warnings); diff != "" {
 			t.Error(diff)
@@ -42,7 +44,8 @@ func TestLandlock(t *testing.T) {
 }
 
 func TestAnnotations(t *testing.T) {
-	out := convert(t, Options{}, annotation(AnnotationCoreScheduling, "true"), annotation(AnnotationParentDeath, "sigterm"))
+	out := convert(t, Options{}, annotation(AnnotationCoreScheduling, "true"),
+		annotation(AnnotationParentDeath, "sigterm"))
 	if out.Spawn.Container.Process.ParentDeathSignal != 15 || !out.CoreScheduling || len(out.Annotations) != 2 {
 		t.Errorf("%+v", out)
 	}
@@ -51,15 +54,18 @@ func TestAnnotations(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 	const landlock = "annotations.io.github.handfast.landlock"
-	const fs = "execute, write_file, read_file, read_dir, remove_dir, remove_file, make_char, make_dir, make_reg, make_sock, make_fifo, make_block, make_sym, refer, truncate, ioctl_dev"
+	const fs = "execute, write_file, read_file, read_dir, remove_dir, remove_file, make_char, make_dir, make_reg, " +
+		"make_sock, make_fifo, make_block, make_sym, refer, truncate, ioctl_dev"
 	for _, c := range []struct {
 		name, value string
 		abi         int
 		want        string
 	}{
 		{AnnotationCoreScheduling, "1", 7, `annotations.io.github.handfast.core-scheduling: "1"; want true or false`},
-		{AnnotationParentDeath, "NONE", 7, `annotations.io.github.handfast.parent-death-signal: "NONE"; want a signal such as KILL, SIGTERM or 15`},
-		{AnnotationParentDeath, "65", 7, `annotations.io.github.handfast.parent-death-signal: "65"; want a signal such as KILL, SIGTERM or 15`},
+		{AnnotationParentDeath, "NONE", 7,
+			`annotations.io.github.handfast.parent-death-signal: "NONE"; want a signal such as KILL, SIGTERM or 15`},
+		{AnnotationParentDeath, "65", 7,
+			`annotations.io.github.handfast.parent-death-signal: "65"; want a signal such as KILL, SIGTERM or 15`},
 		{AnnotationLandlock, `{"ruleset": {"scoped": ["signal"]}}`, 0,
 			landlock + `: Landlock is not in force on this host`},
 		{AnnotationLandlock, `{"rulset": {}}`, 7,
@@ -83,7 +89,8 @@ func TestAnnotations(t *testing.T) {
 		{AnnotationLandlock, `{"ruleset": {"handledAccessNet": ["bind_tcp"]}, "rules": {"netPort": [{"allowedAccess": ["bind_tcp"], "ports": [65536]}]}}`, 7,
 			landlock + `: want one JSON object with ruleset and rules: json: cannot unmarshal number 65536 into Go struct field .rules.netPort.ports of type uint16`},
 	} {
-		_, err := Convert(spec(t, annotation(c.name, c.value)), Options{Bundle: "/b", ID: "x", Host: Host{LandlockABI: c.abi}})
+		_, err := Convert(spec(t, annotation(c.name, c.value)), Options{Bundle: "/b", ID: "x",
+			Host: Host{LandlockABI: c.abi}})
 		if got := fmt.Sprint(err); got != c.want {
 			t.Errorf("%s=%s\ngot  %s\nwant %s", c.name, c.value, got, c.want)
 		}

@@ -29,9 +29,12 @@ func TestLoadBundle(t *testing.T) {
 	}{
 		{"no bundle", nil, dir + "/none", unix.ENOENT, "bundle: stat " + dir + "/none: no such file or directory"},
 		{"no config", nil, dir, unix.ENOENT, "bundle: open " + config + ": no such file or directory"},
-		{"a directory", func() error { return os.Mkdir(config, 0o700) }, dir, unix.EISDIR, "bundle: read " + config + ": is a directory"},
-		{"a FIFO", func() error { return unix.Mkfifo(config, 0o600) }, dir, nil, "bundle: " + config + " is not a regular file"},
-		{"too large", func() error { return os.WriteFile(config, make([]byte, configLimit+1), 0o600) }, dir, nil, "bundle: " + config + " is larger than 16 MiB"},
+		{"a directory", func() error { return os.Mkdir(config, 0o700) }, dir, unix.EISDIR,
+			"bundle: read " + config + ": is a directory"},
+		{"a FIFO", func() error { return unix.Mkfifo(config, 0o600) }, dir, nil,
+			"bundle: " + config + " is not a regular file"},
+		{"too large", func() error { return os.WriteFile(config, make([]byte, configLimit+1), 0o600) }, dir, nil,
+			"bundle: " + config + " is larger than 16 MiB"},
 		{"broken", func() error { return os.WriteFile(config, []byte("{\n]"), 0o600) }, dir, nil,
 			config + ":2:1: broken JSON: invalid character ']' looking for beginning of object key string"},
 		{"a file as bundle", nil, config, unix.ENOTDIR, "bundle: stat " + config + ": not a directory"},
@@ -51,7 +54,8 @@ func TestLoadBundle(t *testing.T) {
 			t.Errorf("%s: %+v in %s", c.name, s, abs)
 		}
 	}
-	if err := CheckRootfs(config); !errors.Is(err, unix.ENOTDIR) || err.Error() != "root.path: stat "+config+": not a directory" {
+	if err := CheckRootfs(config); !errors.Is(err, unix.ENOTDIR) || err.Error() != "root.path: stat "+config+
+		": not a directory" {
 		t.Errorf("a file as root: %v", err)
 	}
 	if err := CheckRootfs(dir); err != nil {

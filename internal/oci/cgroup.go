@@ -22,7 +22,8 @@ type CgroupHierarchy struct {
 	Mountpoint string   // absolute path of its root on the host
 	Links      []string // symbolic links beside it, such as "cpu"
 	V2         bool
-	Fixed      string // where the container cannot have a group of its own in this hierarchy: the group it stays in; empty otherwise
+	// where the container cannot have a group of its own in this hierarchy: the group it stays in; empty otherwise
+	Fixed string
 }
 
 // view is what a mount of type cgroup shows of the host to a container whose group is at the absolute path group.
@@ -40,8 +41,9 @@ func (h CgroupHost) view(group string) *container.Cgroup {
 	return out
 }
 
-// groupPath is the container's group below the root of every hierarchy. Without a path it is /handfast/ID, and never below the caller's own group: whoever starts a
-// container from a limited place does not mean the limit for it. A relative one counts from the root, as with runc's cgroupfs driver.
+// groupPath is the container's group below the root of every hierarchy. Without a path it is /handfast/ID, and never
+// below the caller's own group: whoever starts a container from a limited place does not mean the limit for it. A
+// relative one counts from the root, as with runc's cgroupfs driver.
 func (c *conversion) groupPath() string {
 	if p := c.linux.CgroupsPath; p != "" {
 		return path.Join("/", p)
@@ -69,7 +71,8 @@ func (c *conversion) cgroup() error {
 		return c.unit(p)
 	}
 	if !strings.HasPrefix(p, "/") && strings.Count(p, ":") == 2 {
-		return wrong("linux.cgroupsPath", "%q is systemd's form slice:prefix:name; use it with --systemd-cgroup, or give a path", p)
+		return wrong("linux.cgroupsPath", "%q is systemd's form slice:prefix:name; use it with --systemd-cgroup, or give a "+
+			"path", p)
 	}
 	for name := range strings.SplitSeq(p, "/") {
 		if name == ".." {

@@ -58,7 +58,8 @@ type Converted struct {
 	Warnings       []string // what was asked for and has no effect, one line each
 }
 
-// ParentHooks are the hooks that run in the runtime's namespaces; the others travel to the child in Spawn.Container.Hooks.
+// ParentHooks are the hooks that run in the runtime's namespaces; the others travel to the child in
+// Spawn.Container.Hooks.
 type ParentHooks struct {
 	Prestart, CreateRuntime, Poststart, Poststop []container.Hook
 }
@@ -74,9 +75,9 @@ type conversion struct {
 	cfg       *spawn.Container
 }
 
-// Convert decides what a configuration means. It is pure: the same arguments give the same value, and nothing is read or changed.
-// The error is a *PropertyError for the first wrong value.
-// A configuration without a process is accepted, as the specification allows; Spawn.Container.Process.Args is then empty and the container cannot be started.
+// Convert decides what a configuration means. It is pure: the same arguments give the same value, and nothing is read
+// or changed. The error is a *PropertyError for the first wrong value. A configuration without a process is accepted,
+// as the specification allows; Spawn.Container.Process.Args is then empty and the container cannot be started.
 func Convert(spec *Spec, opt Options) (*Converted, error) {
 	c := &conversion{spec: spec, linux: spec.Linux, opt: opt, out: &Converted{Annotations: spec.Annotations}}
 	if c.linux == nil {
@@ -85,8 +86,10 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	c.cfg = &c.out.Spawn.Container
 	c.cfg.ID = opt.ID
 	c.out.Spawn.PreserveFDs = opt.PreserveFDs
-	// user_namespaces(7): a plain user's own mapping of one id can only be written after setgroups is denied, for good. newgidmap(1) does not ask for that.
-	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) || moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
+	// user_namespaces(7): a plain user's own mapping of one id can only be written after setgroups is denied, for good.
+	// newgidmap(1) does not ask for that.
+	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) ||
+		moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
 	for _, part := range []func() error{
 		c.version, c.namespaces, c.mappings, c.timeOffsets, c.names, c.root, c.mounts, c.mountLabel, c.paths,
 		c.devices, c.sysctls, c.personality, c.memoryPolicy, c.netDevices,

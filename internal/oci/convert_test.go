@@ -68,7 +68,8 @@ func TestNetDevices(t *testing.T) {
 			`linux.netDevices: unable to move network devices without a network namespace in linux.namespaces`, 0},
 		{`{"linux": {"namespaces": [{"type": "user"}, {"type": "network"}], "uidMappings": [{"hostID": 7, "size": 1}], "gidMappings": [{"size": 1}], "netDevices": {"dummy0": {}}}}`,
 			`linux.netDevices: network devices are not supported for rootless containers: only root of the host may give them away`, 7},
-		{network + `{"` + long + `y": {}}}}`, `linux.netDevices: invalid network device name "` + long + `y"; want ` + rule, 0},
+		{network + `{"` + long + `y": {}}}}`, `linux.netDevices: invalid network device name "` + long + `y"; want ` + rule,
+			0},
 		{network + `{"a/b": {}}}}`, `linux.netDevices: invalid network device name "a/b"; want ` + rule, 0},
 		{network + `{"": {}}}}`, `linux.netDevices: invalid network device name ""; want ` + rule, 0},
 		{network + `{"eth%d": {}}}}`, `linux.netDevices: invalid network device name "eth%d"; want ` + rule, 0},
@@ -97,13 +98,19 @@ func TestMappingsThatTheKernelRefuses(t *testing.T) {
 		return strings.Join(all, ", ")
 	}
 	for maps, want := range map[string]string{
-		`{"hostID": 9, "size": 10}, {"containerID": 9, "hostID": 100, "size": 2}`:         "linux.uidMappings[1]: container ids 9 to 10 overlap with those of linux.uidMappings[0]",
-		`{"hostID": 9, "size": 10}, {"containerID": 10, "hostID": 18, "size": 2}`:         "linux.uidMappings[1]: host ids 18 to 19 overlap with those of linux.uidMappings[0]",
-		`{"hostID": 9, "size": 10}, {"containerID": 4294967294, "hostID": 99, "size": 2}`: "linux.uidMappings[1]: 2 ids from containerID 4294967294 on go beyond the highest, 4294967294",
-		`{"hostID": 4294967290, "size": 6}`:                                               "linux.uidMappings[0]: 6 ids from hostID 4294967290 on go beyond the highest, 4294967294",
-		ranges(341, 100000, 1):                                                            "linux.uidMappings: 341 ranges; the kernel takes at most 340",
-		ranges(200, 4000000000, 1000000):                                                  "linux.uidMappings: 4484 bytes as the kernel reads it; it takes less than 4096: fewer ranges, or some that follow each other as one",
-		`{"hostID": 4294967290, "size": 5}, {"containerID": 5, "hostID": 9, "size": 10}`:  "",
+		`{"hostID": 9, "size": 10}, {"containerID": 9, "hostID": 100, "size": 2}`: "linux.uidMappings[1]: " +
+			"container ids 9 to 10 overlap with those of linux.uidMappings[0]",
+		`{"hostID": 9, "size": 10}, {"containerID": 10, "hostID": 18, "size": 2}`: "linux.uidMappings[1]: host ids " +
+			"18 to 19 overlap with those of linux.uidMappings[0]",
+		`{"hostID": 9, "size": 10}, {"containerID": 4294967294, "hostID": 99, "size": 2}`: "linux.uidMappings[1]: 2 ids " +
+			"from containerID 4294967294 on go beyond the highest, 4294967294",
+		`{"hostID": 4294967290, "size": 6}`: "linux.uidMappings[0]: 6 ids " +
+			"from hostID 4294967290 on go beyond the highest, 4294967294",
+		ranges(341, 100000, 1): "linux.uidMappings: 341 ranges; " +
+			"the kernel takes at most 340",
+		ranges(200, 4000000000, 1000000): "linux.uidMappings: 4484 bytes " +
+			"as the kernel reads it; it takes less than 4096: fewer ranges, or some that follow each other as one",
+		`{"hostID": 4294967290, "size": 5}, {"containerID": 5, "hostID": 9, "size": 10}`: "",
 	} {
 		s := spec(t, userNamespace)
 		s.Linux.UIDMappings = nil
@@ -132,7 +139,8 @@ func TestNotStricterThanOthers(t *testing.T) {
 		t.Errorf("warnings (-want +got)\n%s", diff)
 	}
 	s := out.Spawn
-	if s.UIDMappings != nil || s.TimeOffsets != nil || out.Resources.Devices[0].Access != "rw" || len(s.Container.Devices) != len(defaultDevices())+1 {
+	if s.UIDMappings != nil || s.TimeOffsets != nil || out.Resources.Devices[0].Access != "rw" ||
+		len(s.Container.Devices) != len(defaultDevices())+1 {
 		t.Errorf("%+v", out)
 	}
 }
@@ -149,45 +157,70 @@ func TestWrongValues(t *testing.T) {
 		{`{"root": null}`, `root: missing; want an object with the path of the root file system`},
 		{`{"root": {"path": ""}}`, `root.path: missing or empty; want the path of the root file system`},
 		{`{"process": {"args": []}}`, `process.args: missing or empty; want the program and its arguments`},
-		{`{"process": {"args": [""]}}`, `process.args[0]: empty; want the program's path, or its name to be looked up in PATH`},
+		{`{"process": {"args": [""]}}`,
+			`process.args[0]: empty; want the program's path, or its name to be looked up in PATH`},
 		{`{"process": {"cwd": "x"}}`, `process.cwd: "x" is not absolute`},
 		{`{"process": {"cwd": ""}}`, `process.cwd: "" is not absolute`},
 		{`{"process": {"env": ["A=b", "X"]}}`, `process.env[1]: "X"; want NAME=value`},
 		{`{"process": {"env": ["=b"]}}`, `process.env[0]: "=b"; want NAME=value`},
 		{`{"process": {"oomScoreAdj": 1001}}`, `process.oomScoreAdj: 1001; want -1000 to 1000`},
 		{`{"process": {"user": {"umask": 512}}}`, `process.user.umask: 512; want 0 to 511 (octal 777)`},
-		{`{"process": {"terminal": true, "consoleSize": {"height": 65536}}}`, `process.consoleSize.height: 65536; want at most 65535`},
+		{`{"process": {"terminal": true, "consoleSize": {"height": 65536}}}`,
+			`process.consoleSize.height: 65536; want at most 65535`},
 		{`{"process": {"terminal": false, "consoleSize": {"height": 65536}}}`, ``},
-		{`{"process": {"rlimits": [{"type": "RLIMIT_X"}]}}`, `process.rlimits[0].type: "RLIMIT_X" is not known; want one of getrlimit(2), such as RLIMIT_NOFILE`},
-		{`{"process": {"rlimits": [{"type": "RLIMIT_AS"}, {"type": "RLIMIT_AS"}]}}`, `process.rlimits[1].type: "RLIMIT_AS" stands twice; each type may stand once`},
-		{`{"process": {"rlimits": [{"type": "RLIMIT_AS", "soft": 2, "hard": 1}]}}`, `process.rlimits[0].soft: 2 is above the hard limit 1 of RLIMIT_AS`},
+		{`{"process": {"rlimits": [{"type": "RLIMIT_X"}]}}`,
+			`process.rlimits[0].type: "RLIMIT_X" is not known; want one of getrlimit(2), such as RLIMIT_NOFILE`},
+		{`{"process": {"rlimits": [{"type": "RLIMIT_AS"}, {"type": "RLIMIT_AS"}]}}`,
+			`process.rlimits[1].type: "RLIMIT_AS" stands twice; each type may stand once`},
+		{`{"process": {"rlimits": [{"type": "RLIMIT_AS", "soft": 2, "hard": 1}]}}`,
+			`process.rlimits[0].soft: 2 is above the hard limit 1 of RLIMIT_AS`},
 		{`{"hostname": "x"}`, `hostname: "x" needs a uts namespace in linux.namespaces`},
 		{`{"domainname": "x"}`, `domainname: "x" needs a uts namespace in linux.namespaces`},
-		{`{"linux": {"namespaces": [` + uts + `]}, "hostname": "` + strings.Repeat("x", 65) + `"}`, `hostname: 65 bytes; want at most 64`},
-		{`{"linux": {"namespaces": [{"type": "x"}]}}`, `linux.namespaces[0].type: "x" is not known; want pid, network, mount, ipc, uts, user, cgroup or time`},
-		{`{"linux": {"namespaces": [` + uts + `, ` + uts + `]}}`, `linux.namespaces[1].type: "uts" stands twice; each type may stand once`},
+		{`{"linux": {"namespaces": [` + uts + `]}, "hostname": "` + strings.Repeat("x", 65) + `"}`,
+			`hostname: 65 bytes; want at most 64`},
+		{`{"linux": {"namespaces": [{"type": "x"}]}}`,
+			`linux.namespaces[0].type: "x" is not known; want pid, network, mount, ipc, uts, user, cgroup or time`},
+		{`{"linux": {"namespaces": [` + uts + `, ` + uts + `]}}`,
+			`linux.namespaces[1].type: "uts" stands twice; each type may stand once`},
 		{`{"linux": {"namespaces": [{"type": "pid", "path": "ns"}]}}`, `linux.namespaces[0].path: "ns" is not absolute`},
 		{`{"linux": {"namespaces": [{"type": "user"}]}}`, `linux.uidMappings: missing; a new user namespace needs it`},
-		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"containerID": 1, "size": 9}]}}`, `linux.uidMappings: container id 0 is not mapped; the container's root must be`},
-		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"size": 9}, {"containerID": 9}]}}`, `linux.uidMappings[1].size: 0; want at least 1`},
-		{`{"linux": {"timeOffsets": {"realtime": {"secs": 1}}}}`, `linux.timeOffsets.realtime: no such clock; want monotonic or boottime`},
-		{`{"linux": {"namespaces": [{"type": "time"}], "timeOffsets": {"boottime": {"nanosecs": 1000000000}}}}`, `linux.timeOffsets.boottime.nanosecs: 1000000000; want at most 999999999`},
-		{`{"linux": {"namespaces": []}, "root": {"readonly": true}}`, `root.readonly: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
-		{`{"linux": {"namespaces": [], "maskedPaths": ["/a"]}}`, `linux.maskedPaths: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
-		{`{"linux": {"namespaces": [], "readonlyPaths": ["/a"]}}`, `linux.readonlyPaths: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
-		{`{"linux": null, "mounts": [{"destination": "/a"}]}`, `mounts: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
+		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"containerID": 1, "size": 9}]}}`,
+			`linux.uidMappings: container id 0 is not mapped; the container's root must be`},
+		{`{"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"size": 9}, {"containerID": 9}]}}`,
+			`linux.uidMappings[1].size: 0; want at least 1`},
+		{`{"linux": {"timeOffsets": {"realtime": {"secs": 1}}}}`,
+			`linux.timeOffsets.realtime: no such clock; want monotonic or boottime`},
+		{`{"linux": {"namespaces": [{"type": "time"}], "timeOffsets": {"boottime": {"nanosecs": 1000000000}}}}`,
+			`linux.timeOffsets.boottime.nanosecs: 1000000000; want at most 999999999`},
+		{`{"linux": {"namespaces": []}, "root": {"readonly": true}}`,
+			`root.readonly: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
+		{`{"linux": {"namespaces": [], "maskedPaths": ["/a"]}}`,
+			`linux.maskedPaths: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
+		{`{"linux": {"namespaces": [], "readonlyPaths": ["/a"]}}`,
+			`linux.readonlyPaths: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
+		{`{"linux": null, "mounts": [{"destination": "/a"}]}`,
+			`mounts: needs a mount namespace in linux.namespaces; without one it would be mounted on the host, and stay there`},
 		{`{"linux": {"maskedPaths": ["a"]}}`, ``},
-		{`{"linux": {"rootfsPropagation": "x"}}`, `linux.rootfsPropagation: "x" is not known; want shared, slave, private or unbindable, each also with an r before it`},
+		{`{"linux": {"rootfsPropagation": "x"}}`,
+			`linux.rootfsPropagation: "x" is not known; want shared, slave, private or unbindable, each also with an r before it`},
 		{`{"mounts": [{"type": "tmpfs"}]}`, `mounts[0].destination: missing; want an absolute path in the container`},
-		{`{"mounts": [{"destination": "/a"}]}`, `mounts[0].type: missing; want a file system's name, or the option bind or rbind`},
-		{`{"mounts": [{"destination": "/a", "type": "bind", "source": "/b"}]}`, `mounts[0].options: neither bind nor rbind, which make a bind mount; the type "bind" alone does not`},
-		{`{"mounts": [{"destination": "/a", "options": ["bind"]}]}`, `mounts[0].source: missing; a bind mount needs the path on the host`},
-		{`{"mounts": [{"destination": "/a", "source": "/b", "options": ["rbind", "size=1"]}]}`, `mounts[0].options: "size=1" is an option of a file system and cannot be given to a bind mount`},
-		{`{"mounts": [{"destination": "/a", "source": "/b", "options": ["rbind", "tmpcopyup"]}]}`, `mounts[0].options: tmpcopyup cannot be given to a bind mount`},
-		{`{"mounts": [{"destination": "/a", "type": "proc", "options": ["tmpcopyup"]}]}`, `mounts[0].options: tmpcopyup is for the type tmpfs, not "proc"`},
+		{`{"mounts": [{"destination": "/a"}]}`,
+			`mounts[0].type: missing; want a file system's name, or the option bind or rbind`},
+		{`{"mounts": [{"destination": "/a", "type": "bind", "source": "/b"}]}`,
+			`mounts[0].options: neither bind nor rbind, which make a bind mount; the type "bind" alone does not`},
+		{`{"mounts": [{"destination": "/a", "options": ["bind"]}]}`,
+			`mounts[0].source: missing; a bind mount needs the path on the host`},
+		{`{"mounts": [{"destination": "/a", "source": "/b", "options": ["rbind", "size=1"]}]}`,
+			`mounts[0].options: "size=1" is an option of a file system and cannot be given to a bind mount`},
+		{`{"mounts": [{"destination": "/a", "source": "/b", "options": ["rbind", "tmpcopyup"]}]}`,
+			`mounts[0].options: tmpcopyup cannot be given to a bind mount`},
+		{`{"mounts": [{"destination": "/a", "type": "proc", "options": ["tmpcopyup"]}]}`,
+			`mounts[0].options: tmpcopyup is for the type tmpfs, not "proc"`},
 		{`{"mounts": [{"destination": "/a", "type": "proc", "options": ["", "ro", ""]}]}`, ``},
-		{`{"mounts": [{"destination": "/a", "type": "cgroup", "options": ["ro", "nonsense=1"]}]}`, `mounts[0].options: "nonsense=1" is not an option of a mount of type cgroup on this host`},
-		{`{"mounts": [{"destination": "/a", "type": "cgroup", "options": ["nsdelegate"]}]}`, `mounts[0].options: "nsdelegate" is not an option of a mount of type cgroup on this host`},
+		{`{"mounts": [{"destination": "/a", "type": "cgroup", "options": ["ro", "nonsense=1"]}]}`,
+			`mounts[0].options: "nonsense=1" is not an option of a mount of type cgroup on this host`},
+		{`{"mounts": [{"destination": "/a", "type": "cgroup", "options": ["nsdelegate"]}]}`,
+			`mounts[0].options: "nsdelegate" is not an option of a mount of type cgroup on this host`},
 		{`{"mounts": [{"destination": "/a", "type": "tmpfs"}, {"destination": "/a", "options": ["remount", "tmpcopyup"]}]}`,
 			`mounts[1].options: tmpcopyup is for a new tmpfs, and remount changes one that is there`},
 		{`{"mounts": [{"destination": "/a", "options": ["remount", "idmap"]}]}`,
@@ -197,39 +230,66 @@ func TestWrongValues(t *testing.T) {
 		{`{"mounts": [{"destination": "/a", "options": ["remount", "async"]}]}`,
 			`mounts[0].options: "async" is an option of a file system, and mounts has none of the container's own at /a that remount could give it to`},
 		{`{"linux": {"mountLabel": "a:b:c"}}`, `linux.mountLabel: "a:b:c": SELinux is not in force on this host`},
-		{`{"linux": {"devices": [{"path": "/d", "type": "x"}]}}`, `linux.devices[0].type: "x" is not known; want c, b, u or p`},
-		{`{"linux": {"devices": [{"path": "d", "type": "c"}]}}`, `linux.devices[0].path: "d"; want the absolute path of a device node`},
-		{`{"linux": {"devices": [{"path": "/d", "type": "c"}, {"path": "/d/", "type": "b"}]}}`, `linux.devices[1].path: "/d" stands twice, as two different devices`},
-		{`{"linux": {"devices": [{"path": "/d", "type": "c", "major": -1}]}}`, `linux.devices[0].major: -1; want 0 to 4294967295`},
-		{`{"linux": {"sysctl": {"net.x": "1"}}}`, `linux.sysctl: "net.x" needs a namespace of type network in linux.namespaces`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "x"}]}}`,
+			`linux.devices[0].type: "x" is not known; want c, b, u or p`},
+		{`{"linux": {"devices": [{"path": "d", "type": "c"}]}}`,
+			`linux.devices[0].path: "d"; want the absolute path of a device node`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "c"}, {"path": "/d/", "type": "b"}]}}`,
+			`linux.devices[1].path: "/d" stands twice, as two different devices`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "c", "major": -1}]}}`,
+			`linux.devices[0].major: -1; want 0 to 4294967295`},
+		{`{"linux": {"sysctl": {"net.x": "1"}}}`,
+			`linux.sysctl: "net.x" needs a namespace of type network in linux.namespaces`},
 		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net.x": "1", "net/y/z.1": "2"}}}`, ``},
-		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net/../kernel/core_pattern": "1"}}}`, `linux.sysctl: "net/../kernel/core_pattern" is not the name of a parameter`},
-		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net....kernel": "1"}}}`, `linux.sysctl: "net....kernel" is not the name of a parameter`},
-		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net.//.x": "1"}}}`, `linux.sysctl: "net.//.x" is not the name of a parameter`},
-		{`{"linux": {"sysctl": {"kernel.msgmax": "1"}}}`, `linux.sysctl: "kernel.msgmax" needs a namespace of type ipc in linux.namespaces`},
+		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net/../kernel/core_pattern": "1"}}}`,
+			`linux.sysctl: "net/../kernel/core_pattern" is not the name of a parameter`},
+		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net....kernel": "1"}}}`,
+			`linux.sysctl: "net....kernel" is not the name of a parameter`},
+		{`{"linux": {"namespaces": [` + net + `], "sysctl": {"net.//.x": "1"}}}`,
+			`linux.sysctl: "net.//.x" is not the name of a parameter`},
+		{`{"linux": {"sysctl": {"kernel.msgmax": "1"}}}`,
+			`linux.sysctl: "kernel.msgmax" needs a namespace of type ipc in linux.namespaces`},
 		{`{"linux": {"namespaces": [` + mqueue + `], "sysctl": {"kernel/sem": "1", "fs.mqueue.msg_max": "2"}}}`, ``},
-		{`{"linux": {"sysctl": {"kernel.domainname": "1"}}}`, `linux.sysctl: "kernel.domainname" needs a namespace of type uts in linux.namespaces`},
-		{`{"linux": {"namespaces": [` + uts + `], "sysctl": {"kernel.hostname": "1"}}}`, `linux.sysctl: "kernel.hostname" is not allowed; use the property hostname`},
-		{`{"linux": {"sysctl": {"vm.overcommit_memory": "1"}}}`, `linux.sysctl: "vm.overcommit_memory" belongs to no namespace and would change the host; want net.*, user.*, fs.mqueue.*, kernel.domainname or one of the ipc namespace`},
+		{`{"linux": {"sysctl": {"kernel.domainname": "1"}}}`,
+			`linux.sysctl: "kernel.domainname" needs a namespace of type uts in linux.namespaces`},
+		{`{"linux": {"namespaces": [` + uts + `], "sysctl": {"kernel.hostname": "1"}}}`,
+			`linux.sysctl: "kernel.hostname" is not allowed; use the property hostname`},
+		{`{"linux": {"sysctl": {"vm.overcommit_memory": "1"}}}`,
+			`linux.sysctl: "vm.overcommit_memory" belongs to no namespace and would change the host; want net.*, user.*, fs.mqueue.*, kernel.domainname or one of the ipc namespace`},
 		{`{"hooks": {"poststop": [{"path": "x"}]}}`, `hooks.poststop[0].path: "x" is not absolute`},
-		{`{"hooks": {"startContainer": [{"path": "/x", "timeout": 0}]}}`, `hooks.startContainer[0].timeout: 0; want a number of seconds above 0`},
-		{`{"hooks": {"prestart": [{"path": "/x"}, {"path": "/x", "env": ["A"]}]}}`, `hooks.prestart[1].env[0]: "A"; want NAME=value`},
+		{`{"hooks": {"startContainer": [{"path": "/x", "timeout": 0}]}}`,
+			`hooks.startContainer[0].timeout: 0; want a number of seconds above 0`},
+		{`{"hooks": {"prestart": [{"path": "/x"}, {"path": "/x", "env": ["A"]}]}}`,
+			`hooks.prestart[1].env[0]: "A"; want NAME=value`},
 		{`{"linux": {"cgroupsPath": "a/../../b"}}`, `linux.cgroupsPath: "a/../../b"; .. is not allowed`},
-		{`{"linux": {"cgroupsPath": "a.slice:b:c"}}`, `linux.cgroupsPath: "a.slice:b:c" is systemd's form slice:prefix:name; use it with --systemd-cgroup, or give a path`},
+		{`{"linux": {"cgroupsPath": "a.slice:b:c"}}`,
+			`linux.cgroupsPath: "a.slice:b:c" is systemd's form slice:prefix:name; use it with --systemd-cgroup, or give a path`},
 		{`{"linux": {"cgroupsPath": "/"}}`, `linux.cgroupsPath: "/" is the root of the hierarchy; want a group below it`},
-		{`{"linux": {"resources": {"memory": {"limit": -2}}}}`, `linux.resources.memory.limit: -2; want a number of bytes, or -1 for no limit`},
-		{`{"linux": {"resources": {"memory": {"limit": 10, "swap": 9}}}}`, `linux.resources.memory.swap: 9 is below memory.limit 10; it counts memory and swap together`},
-		{`{"linux": {"resources": {"cpu": {"quota": 999}}}}`, `linux.resources.cpu.quota: 999; want at least 1000 microseconds, or -1 for no limit`},
-		{`{"linux": {"resources": {"cpu": {"period": 999}}}}`, `linux.resources.cpu.period: 999; want 1000 to 1000000 microseconds`},
+		{`{"linux": {"resources": {"memory": {"limit": -2}}}}`,
+			`linux.resources.memory.limit: -2; want a number of bytes, or -1 for no limit`},
+		{`{"linux": {"resources": {"memory": {"limit": 10, "swap": 9}}}}`,
+			`linux.resources.memory.swap: 9 is below memory.limit 10; it counts memory and swap together`},
+		{`{"linux": {"resources": {"cpu": {"quota": 999}}}}`,
+			`linux.resources.cpu.quota: 999; want at least 1000 microseconds, or -1 for no limit`},
+		{`{"linux": {"resources": {"cpu": {"period": 999}}}}`,
+			`linux.resources.cpu.period: 999; want 1000 to 1000000 microseconds`},
 		{`{"linux": {"resources": {"cpu": {"idle": 2}}}}`, `linux.resources.cpu.idle: 2; want 0 or 1`},
-		{`{"linux": {"resources": {"cpu": {"cpus": "all"}}}}`, `linux.resources.cpu.cpus: "all"; want a list of numbers such as 0-3,7`},
-		{`{"linux": {"resources": {"unified": {"../x.y": "1"}}}}`, `linux.resources.unified: "../x.y"; want the name of a controller's file such as memory.high`},
-		{`{"linux": {"resources": {"unified": {"cgroup.kill": "1"}}}}`, `linux.resources.unified: "cgroup.kill"; want the name of a controller's file such as memory.high`},
-		{`{"linux": {"resources": {"devices": [{"type": "p"}]}}}`, `linux.resources.devices[0].type: "p" is not known; want a, c or b`},
-		{`{"linux": {"resources": {"devices": [{"access": "rwa"}]}}}`, `linux.resources.devices[0].access: "rwa"; want letters of rwm`},
-		{`{"linux": {"resources": {"devices": [{"allow": true, "access": "RWM"}]}}}`, `linux.resources.devices[0].access: "RWM"; want letters of rwm`},
-		{`{"linux": {"resources": {"devices": [{"access": "x"}]}}}`, `linux.resources.devices[0].access: "x"; want letters of rwm`},
-		{`{"linux": {"resources": {"devices": [{"major": -2}]}}}`, `linux.resources.devices[0].major: -2; want 0 to 4294967295, or -1 for all`},
+		{`{"linux": {"resources": {"cpu": {"cpus": "all"}}}}`,
+			`linux.resources.cpu.cpus: "all"; want a list of numbers such as 0-3,7`},
+		{`{"linux": {"resources": {"unified": {"../x.y": "1"}}}}`,
+			`linux.resources.unified: "../x.y"; want the name of a controller's file such as memory.high`},
+		{`{"linux": {"resources": {"unified": {"cgroup.kill": "1"}}}}`,
+			`linux.resources.unified: "cgroup.kill"; want the name of a controller's file such as memory.high`},
+		{`{"linux": {"resources": {"devices": [{"type": "p"}]}}}`,
+			`linux.resources.devices[0].type: "p" is not known; want a, c or b`},
+		{`{"linux": {"resources": {"devices": [{"access": "rwa"}]}}}`,
+			`linux.resources.devices[0].access: "rwa"; want letters of rwm`},
+		{`{"linux": {"resources": {"devices": [{"allow": true, "access": "RWM"}]}}}`,
+			`linux.resources.devices[0].access: "RWM"; want letters of rwm`},
+		{`{"linux": {"resources": {"devices": [{"access": "x"}]}}}`,
+			`linux.resources.devices[0].access: "x"; want letters of rwm`},
+		{`{"linux": {"resources": {"devices": [{"major": -2}]}}}`,
+			`linux.resources.devices[0].major: -2; want 0 to 4294967295, or -1 for all`},
 	} {
 		_, err := Convert(spec(t, c.patch), Options{Bundle: "/b", ID: "x"})
 		if got := text(err); got != c.want {
@@ -243,9 +303,12 @@ func TestUnmappedIDs(t *testing.T) {
 		{`{"process": {"user": {"uid": 9, "gid": 9, "additionalGids": [0]}}}`, ``},
 		{`{"process": {"user": {"uid": 10}}}`, `process.user.uid: 10 is not mapped by linux.uidMappings`},
 		{`{"process": {"user": {"gid": 10}}}`, `process.user.gid: 10 is not mapped by linux.gidMappings`},
-		{`{"process": {"user": {"additionalGids": [1, 4294967295]}}}`, `process.user.additionalGids[1]: 4294967295 is not mapped by linux.gidMappings`},
-		{`{"mounts": [{"destination": "/a", "type": "devpts", "options": ["gid=50"]}]}`, `mounts[0].options gid: 50 is not mapped by linux.gidMappings`},
-		{`{"linux": {"devices": [{"path": "/d", "type": "c", "uid": 10}]}}`, `linux.devices[0].uid: 10 is not mapped by linux.uidMappings`},
+		{`{"process": {"user": {"additionalGids": [1, 4294967295]}}}`,
+			`process.user.additionalGids[1]: 4294967295 is not mapped by linux.gidMappings`},
+		{`{"mounts": [{"destination": "/a", "type": "devpts", "options": ["gid=50"]}]}`,
+			`mounts[0].options gid: 50 is not mapped by linux.gidMappings`},
+		{`{"linux": {"devices": [{"path": "/d", "type": "c", "uid": 10}]}}`,
+			`linux.devices[0].uid: 10 is not mapped by linux.uidMappings`},
 	} {
 		_, err := Convert(spec(t, userNamespace, c.patch), Options{Bundle: "/b", ID: "x"})
 		if got := text(err); got != c.want {
@@ -260,7 +323,8 @@ func TestLabels(t *testing.T) {
 		process, want string
 		host          Host
 	}{
-		{`{"apparmorProfile": "p"}`, `process.apparmorProfile: "p": AppArmor is not in force on this host`, Host{SELinux: true}},
+		{`{"apparmorProfile": "p"}`, `process.apparmorProfile: "p": AppArmor is not in force on this host`,
+			Host{SELinux: true}},
 		{`{"selinuxLabel": "l"}`, `process.selinuxLabel: "l": SELinux is not in force on this host`, Host{AppArmor: true}},
 		{`{"apparmorProfile": "unconfined"}`, ``, Host{}},
 		{`{"apparmorProfile": "p", "selinuxLabel": "l"}`, ``, Host{AppArmor: true, SELinux: true}},
@@ -269,7 +333,8 @@ func TestLabels(t *testing.T) {
 		if text(err) != c.want {
 			t.Errorf("%s: %v, want %s", c.process, err, c.want)
 		}
-		if err == nil && c.host.AppArmor && (out.Spawn.Container.Process.AppArmorProfile != "p" || out.Spawn.Container.Process.SELinuxLabel != "l") {
+		if err == nil && c.host.AppArmor && (out.Spawn.Container.Process.AppArmorProfile != "p" ||
+			out.Spawn.Container.Process.SELinuxLabel != "l") {
 			t.Errorf("%s: %+v", c.process, out.Spawn.Container.Process)
 		}
 	}
@@ -287,8 +352,10 @@ func TestPlainUser(t *testing.T) {
 	if err != nil || mapped.Spawn.Container.Process.KeepGroups {
 		t.Errorf("subordinate ids: %v", err)
 	}
-	_, err = Convert(spec(t, userNamespace, `{"linux": {"uidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]}}`), Options{ID: "x", Host: host})
-	if want := "linux.uidMappings[0].hostID: 7; a caller that is not root can map its own id 1000, or several of its subordinate ones"; text(err) != want {
+	_, err = Convert(spec(t, userNamespace, `{"linux": {"uidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]}}`),
+		Options{ID: "x", Host: host})
+	if want := "linux.uidMappings[0].hostID: 7; a caller that is not root can map its own id 1000, or several of its " +
+		"subordinate ones"; text(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	out, err := Convert(RootlessSpec(1000, 1000, true), Options{ID: "x", Host: host})
@@ -311,7 +378,8 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := out.Spawn.Container
-	if out.CgroupPath != "/handfast/x" || out.Rootfs != "/b/rootfs" || c.Root.Path != "/b/rootfs" || !c.Root.NoPivot || c.Process.Umask != nil ||
+	if out.CgroupPath != "/handfast/x" || out.Rootfs != "/b/rootfs" || c.Root.Path != "/b/rootfs" || !c.Root.NoPivot ||
+		c.Process.Umask != nil ||
 		out.Spawn.PreserveFDs != 2 || len(c.Devices) != 6 || c.Process.KeepGroups || c.Process.Env != nil {
 		t.Errorf("%+v", out)
 	}
@@ -327,7 +395,8 @@ func TestDefaults(t *testing.T) {
 	if out.CgroupPath != "/a/b" || len(out.Spawn.Container.Devices) != 0 {
 		t.Errorf("cgroup %s, devices %v", out.CgroupPath, out.Spawn.Container.Devices)
 	}
-	if diff := cmp.Diff([]string{`mounts[1].destination: "run" is not absolute and is taken from the container's root`}, out.Warnings); diff != "" {
+	if diff := cmp.Diff([]string{`mounts[1].destination: "run" is not absolute and is taken from the container's root`},
+		out.Warnings); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -338,17 +407,21 @@ func TestMountOptions(t *testing.T) {
 		options string
 		want    container.Mount
 	}{
-		{"ro nosuid nodev noexec", container.Mount{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC, FSFlags: []string{"ro"}}},
+		{"ro nosuid nodev noexec", container.Mount{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID |
+			unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC, FSFlags: []string{"ro"}}},
 		{"ro rw", container.Mount{Clear: unix.MOUNT_ATTR_RDONLY}},
 		{"defaults loud async symfollow", container.Mount{Clear: unix.MOUNT_ATTR_NOSYMFOLLOW}},
 		{"noatime nodiratime", container.Mount{Set: unix.MOUNT_ATTR_NOATIME | unix.MOUNT_ATTR_NODIRATIME, Clear: at}},
 		{"noatime strictatime", container.Mount{Set: unix.MOUNT_ATTR_STRICTATIME, Clear: at}},
 		{"strictatime relatime", container.Mount{Clear: at}},
-		{"sync dirsync lazytime iversion mand silent", container.Mount{FSFlags: []string{"sync", "dirsync", "lazytime", "iversion", "mand", "silent"}}},
+		{"sync dirsync lazytime iversion mand silent", container.Mount{FSFlags: []string{"sync", "dirsync", "lazytime",
+			"iversion", "mand", "silent"}}},
 		{"sync async", container.Mount{FSFlags: []string{}}},
-		{"rro rnosuid rnoatime", container.Mount{RecSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOATIME, RecClear: at}},
+		{"rro rnosuid rnoatime", container.Mount{RecSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID |
+			unix.MOUNT_ATTR_NOATIME, RecClear: at}},
 		{"rrw", container.Mount{RecClear: unix.MOUNT_ATTR_RDONLY}},
-		{"rslave size=1 mode=755", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC, Data: []string{"size=1", "mode=755"}}},
+		{"rslave size=1 mode=755", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC,
+			Data: []string{"size=1", "mode=755"}}},
 		{"unbindable", container.Mount{Propagation: unix.MS_UNBINDABLE}},
 		{"rslave rshared", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_SHARED | unix.MS_REC}},
 		{"slave shared private rslave", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC}},
@@ -375,7 +448,8 @@ func TestCgroupOptions(t *testing.T) {
 		`"ro", "nonsense=1"`:                         `mounts[0].options: "nonsense=1" is not an option of a mount of type cgroup on this host`,
 		`"xattr"`:                                    `mounts[0].options: "xattr" is not an option of a mount of type cgroup on this host`,
 	} {
-		_, err := Convert(spec(t, `{"mounts": [{"destination": "/a", "type": "cgroup", "options": [`+options+`]}]}`), Options{Bundle: "/b", ID: "x", Host: v2})
+		_, err := Convert(spec(t, `{"mounts": [{"destination": "/a", "type": "cgroup", "options": [`+options+`]}]}`),
+			Options{Bundle: "/b", ID: "x", Host: v2})
 		if got := text(err); got != want {
 			t.Errorf("%s: %q, want %q", options, got, want)
 		}
@@ -389,7 +463,8 @@ func TestPathsTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := &out.Spawn.Container
-	if diff := cmp.Diff([][]string{{"/proc/keys", "/proc/kcore"}, {"/a", "/b"}}, [][]string{cfg.Masked, cfg.Readonly}); diff != "" {
+	if diff := cmp.Diff([][]string{{"/proc/keys", "/proc/kcore"}, {"/a", "/b"}},
+		[][]string{cfg.Masked, cfg.Readonly}); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{`linux.maskedPaths[1]: "proc//keys" is not absolute and is taken from the container's root`}, out.Warnings); diff != "" {
@@ -407,7 +482,8 @@ func TestRemount(t *testing.T) {
 		{"destination": "/c", "options": ["remount", "rw", "nolazytime"]},
 		{"destination": "/c", "options": ["bind", "remount", "ro", "sync"]}]}`)
 	want := []container.Mount{
-		{Destination: "/a", Remount: true, Set: unix.MOUNT_ATTR_RDONLY, Data: []string{"size=1m"}, FSFlags: []string{"async"}},
+		{Destination: "/a", Remount: true, Set: unix.MOUNT_ATTR_RDONLY, Data: []string{"size=1m"},
+			FSFlags: []string{"async"}},
 		{Destination: "/b", Remount: true, Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID},
 		{Destination: "/c", Remount: true, Clear: unix.MOUNT_ATTR_RDONLY, FSFlags: []string{"nolazytime", "rw"}},
 		{Destination: "/c", Remount: true, Set: unix.MOUNT_ATTR_RDONLY},

@@ -12,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// DecodeError says where a document is wrong. Line and Column count from one, Column in bytes; Property is empty where the JSON itself is broken.
+// DecodeError says where a document is wrong. Line and Column count from one, Column in bytes; Property is empty where
+// the JSON itself is broken.
 type DecodeError struct {
 	File         string
 	Line, Column int
@@ -38,7 +39,8 @@ func Decode(data []byte, file string) (*Spec, error) {
 	return s, nil
 }
 
-// DecodeProcess reads a document that is only the configuration's process, as clients hand to "exec --process". Every error is a *DecodeError.
+// DecodeProcess reads a document that is only the configuration's process, as clients hand to "exec --process". Every
+// error is a *DecodeError.
 func DecodeProcess(data []byte, file string) (*Process, error) {
 	p := new(Process)
 	if err := decodeInto(data, file, p); err != nil {
@@ -47,7 +49,8 @@ func DecodeProcess(data []byte, file string) (*Process, error) {
 	return p, nil
 }
 
-// DecodeResources reads a document that is only linux.resources, as clients hand to "update --resources". Every error is a *DecodeError.
+// DecodeResources reads a document that is only linux.resources, as clients hand to "update --resources". Every error
+// is a *DecodeError.
 func DecodeResources(data []byte, file string) (*Resources, error) {
 	r := new(Resources)
 	if err := decodeInto(data, file, r); err != nil {
@@ -89,7 +92,8 @@ func decodeInto(data []byte, file string, into any) error {
 	case err != nil:
 		return decodeError(data, file, 0, "", err.Error())
 	}
-	// Nothing that the kernel is handed can hold a NUL: it would end the string early, and mean another file than was written.
+	// Nothing that the kernel is handed can hold a NUL: it would end the string early, and mean another file than was
+	// written.
 	if bytes.Contains(data, []byte(`\u0000`)) {
 		at, property, found := find(data, func(_ int64, t json.Token) bool {
 			s, ok := t.(string)
@@ -106,7 +110,8 @@ func decodeError(data []byte, file string, at int, property, problem string) err
 	at = min(at, len(data))
 	before := data[:at]
 	return &DecodeError{
-		File: file, Line: 1 + bytes.Count(before, []byte{'\n'}), Column: at - bytes.LastIndexByte(before, '\n'), Property: property, Problem: problem,
+		File: file, Line: 1 + bytes.Count(before, []byte{'\n'}), Column: at - bytes.LastIndexByte(before, '\n'),
+		Property: property, Problem: problem,
 	}
 }
 
@@ -161,8 +166,8 @@ func wantsNumber(t reflect.Type) bool {
 	return false
 }
 
-// find returns the offset and the path of the first value token for which is holds; end is the offset behind the token. encoding/json reports only the end of what it
-// could not store, and no place in a list.
+// find returns the offset and the path of the first value token for which is holds; end is the offset behind the token.
+// encoding/json reports only the end of what it could not store, and no place in a list.
 func find(data []byte, is func(end int64, t json.Token) bool) (at int, property string, found bool) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()

@@ -15,7 +15,8 @@ func TestDecodeErrors(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"empty", ``, `config.json:1:1: broken JSON: unexpected end of JSON input`},
 		{"cut", "{\n \"a\": [1,", `config.json:2:10: broken JSON: unexpected end of JSON input`},
-		{"comma", "{\n  \"a\": 1,\n}", `config.json:3:1: broken JSON: invalid character '}' looking for beginning of object key string`},
+		{"comma", "{\n  \"a\": 1,\n}",
+			`config.json:3:1: broken JSON: invalid character '}' looking for beginning of object key string`},
 		{"two documents", "{}\n{}", `config.json:2:1: broken JSON: invalid character '{' after top-level value`},
 		{"bytes", "{\"a\": \"\xff\"}", `config.json:1:8: the text is not UTF-8`},
 		{"a list", `[]`, `config.json:1:1: want an object, got array`},
@@ -24,15 +25,20 @@ func TestDecodeErrors(t *testing.T) {
 		{"one argument", `{"process": {"args": ["a", true]}}`,
 			`config.json:1:28: process.args[1]: want a string, got bool true`},
 		{"null is nothing", `{"process": {"args": null}, "linux": null}`, ``},
-		{"uid", `{"process": {"user": {"uid": -1}}}`, `config.json:1:30: process.user.uid: want a whole number from 0 to 4294967295, got -1`},
-		{"gid", `{"process": {"user": {"additionalGids": [1, 4294967296]}}}`, `config.json:1:45: process.user.additionalGids[1]: want a whole number from 0 to 4294967295, got 4294967296`},
+		{"uid", `{"process": {"user": {"uid": -1}}}`,
+			`config.json:1:30: process.user.uid: want a whole number from 0 to 4294967295, got -1`},
+		{"gid", `{"process": {"user": {"additionalGids": [1, 4294967296]}}}`,
+			`config.json:1:45: process.user.additionalGids[1]: want a whole number from 0 to 4294967295, got 4294967296`},
 		{"readonly", `{"root": {"readonly": "yes"}}`,
 			`config.json:1:23: root.readonly: want true or false, got string "yes"`},
-		{"second mount", "{\"mounts\": [{},\n {\"options\": {}}]}", `config.json:2:14: mounts[1].options: want a list of strings, got object`},
+		{"second mount", "{\"mounts\": [{},\n {\"options\": {}}]}",
+			`config.json:2:14: mounts[1].options: want a list of strings, got object`},
 		{"mounts", `{"mounts": {}}`, `config.json:1:12: mounts: want a list of objects, got object`},
 		{"annotation", `{"annotations": {"a": "b", "c": 1}}`, `config.json:1:33: annotations.c: want a string, got number 1`},
-		{"limit", `{"linux": {"resources": {"memory": {"limit": 1.5}}}}`, `config.json:1:46: linux.resources.memory.limit: want a whole number, got 1.5`},
-		{"NUL", `{"process": {"args": ["a", "b\u0000c"]}}`, `config.json:1:28: process.args[1]: the string holds a NUL character`},
+		{"limit", `{"linux": {"resources": {"memory": {"limit": 1.5}}}}`,
+			`config.json:1:46: linux.resources.memory.limit: want a whole number, got 1.5`},
+		{"NUL", `{"process": {"args": ["a", "b\u0000c"]}}`,
+			`config.json:1:28: process.args[1]: the string holds a NUL character`},
 		{"no NUL", `{"process": {"args": ["a", "b\\u0000c"]}}`, ``},
 		{"unknown", `{"x": {"y": [1, {}]}, "windows": {"a": 1}, "linux": {"new": true}}`, ``},
 	} {
@@ -64,10 +70,12 @@ func TestDecodeSaysWhere(t *testing.T) {
 		}
 		line := 1 + strings.Count(b.String(), "\n")
 		column := b.Len() - strings.LastIndexByte(b.String(), '\n')
-		b.WriteString(rapid.SampledFrom([]string{"1", "true", "{}", "[]", "-1.5e3"}).Draw(t, "wrong") + space.Draw(t, "d") + `]}}`)
+		b.WriteString(rapid.SampledFrom([]string{"1", "true", "{}", "[]", "-1.5e3"}).Draw(t, "wrong") + space.Draw(t, "d") +
+			`]}}`)
 		_, err := Decode([]byte(b.String()), "f")
 		var wrong *DecodeError
-		if !errors.As(err, &wrong) || wrong.Line != line || wrong.Column != column || wrong.Property != "process.env["+string(rune('0'+n))+"]" {
+		if !errors.As(err, &wrong) || wrong.Line != line || wrong.Column != column ||
+			wrong.Property != "process.env["+string(rune('0'+n))+"]" {
 			t.Fatalf("%q: %v, want %d:%d", b.String(), err, line, column)
 		}
 	})
@@ -110,7 +118,8 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("destination %q", m.Destination)
 			}
 		}
-		if !strings.HasPrefix(out.CgroupPath, "/") || out.CgroupPath == "/" || strings.Contains(out.CgroupPath, "..") && filepath.Clean(out.CgroupPath) != out.CgroupPath {
+		if !strings.HasPrefix(out.CgroupPath, "/") || out.CgroupPath == "/" ||
+			strings.Contains(out.CgroupPath, "..") && filepath.Clean(out.CgroupPath) != out.CgroupPath {
 			t.Fatalf("cgroup path %q", out.CgroupPath)
 		}
 	})

@@ -32,18 +32,23 @@ func DefaultSpec(cgroup bool) *Spec {
 		Hostname: "handfast",
 		Mounts: []Mount{
 			{Destination: "/proc", Type: "proc", Source: "proc"},
-			{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
-			{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
-			{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+			{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755",
+				"size=65536k"}},
+			{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance",
+				"ptmxmode=0666", "mode=0620", "gid=5"}},
+			{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777",
+				"size=65536k"}},
 			{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
 			{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", "ro"}},
-			{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", "ro"}},
+			{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev",
+				"relatime", "ro"}},
 		},
 		Linux: &Linux{
 			Resources:  &Resources{Devices: []DeviceRule{{Access: "rwm"}}},
 			Namespaces: namespaces,
 			MaskedPaths: []string{
-				"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+				"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+				"/proc/timer_stats", "/proc/sched_debug",
 				"/sys/firmware", "/proc/scsi",
 			},
 			ReadonlyPaths: []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
@@ -51,8 +56,8 @@ func DefaultSpec(cgroup bool) *Spec {
 	}
 }
 
-// RootlessSpec is DefaultSpec for a caller that is not root: a user namespace in which uid and gid are root and nobody else exists, the host's network (a new one would have
-// no way out) and its /sys, no groups and no limits.
+// RootlessSpec is DefaultSpec for a caller that is not root: a user namespace in which uid and gid are root and nobody
+// else exists, the host's network (a new one would have no way out) and its /sys, no groups and no limits.
 func RootlessSpec(uid, gid uint32, cgroup bool) *Spec {
 	s := DefaultSpec(cgroup)
 	l := s.Linux
@@ -68,7 +73,8 @@ func RootlessSpec(uid, gid uint32, cgroup bool) *Spec {
 			m.Options = m.Options[:len(m.Options)-1] // gid=5, the group tty, has no id there
 		case "/sys":
 			// Without a network namespace of its own a user namespace may not mount sysfs, but it may bind the host's.
-			m = Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "nosuid", "noexec", "nodev", "ro"}}
+			m = Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "nosuid", "noexec", "nodev",
+				"ro"}}
 		}
 		// /sys/fs/cgroup is mounted as without a user namespace, though it is part of /sys: that one is read-only at
 		// its top alone, and the host's groups below it are the user's own to write where they were delegated.

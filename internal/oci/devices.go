@@ -10,7 +10,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// defaultDevices are those of config-linux.md "Default Devices" that are nodes; console, ptmx and the links are made by the child.
+// defaultDevices are those of config-linux.md "Default Devices" that are nodes; console, ptmx and the links are made by
+// the child.
 func defaultDevices() []container.Device {
 	return []container.Device{
 		{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666},
@@ -38,7 +39,10 @@ func (c *conversion) devices() error {
 			return wrong(fmt.Sprintf("linux.devices[%d].path", i), "%q stands twice, as two different devices", d.Path)
 		}
 	}
-	if !c.has(container.NSMount) || slices.ContainsFunc(c.cfg.Mounts, func(m container.Mount) bool { return m.Bind && m.Destination == "/dev" }) {
+	if !c.has(container.NSMount) || slices.ContainsFunc(c.cfg.Mounts, func(m container.Mount) bool {
+		return m.Bind &&
+			m.Destination == "/dev"
+	}) {
 		// The host's own /dev: nothing may be made or changed there.
 		return nil
 	}

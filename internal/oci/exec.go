@@ -7,7 +7,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Running is what a conversion must know of the container that a process is executed in besides its configuration, as /proc says it.
+// Running is what a conversion must know of the container that a process is executed in besides its configuration, as
+// /proc says it.
 type Running struct {
 	ID          string
 	UIDMappings []IDMapping // of its user namespace, in the caller's ids; both nil where it is the caller's
@@ -17,7 +18,8 @@ type Running struct {
 	Host        Host
 }
 
-// ConvertProcess decides what a process that joins a running container is told. It is as pure as Convert, and its errors are the same.
+// ConvertProcess decides what a process that joins a running container is told. It is as pure as Convert, and its
+// errors are the same.
 func ConvertProcess(p *Process, r Running) (spawn.Config, []string, error) {
 	c := &conversion{
 		spec: &Spec{Process: p}, linux: &Linux{}, opt: Options{PreserveFDs: r.PreserveFDs, Host: r.Host},
@@ -73,8 +75,8 @@ type UserIDs struct {
 
 // Apply is the process with the changes; p itself stays as it is.
 //
-// A capability never becomes inheritable (CVE-2022-29162): the set would survive into programs that the process executes. It becomes ambient only where the process has
-// inheritable ones of its own, as runc does.
+// A capability never becomes inheritable (CVE-2022-29162): the set would survive into programs that the process
+// executes. It becomes ambient only where the process has inheritable ones of its own, as runc does.
 func (c *Changes) Apply(p *Process) *Process {
 	out := *p
 	if len(c.Args) > 0 {

@@ -32,20 +32,25 @@ func TestMountMappings(t *testing.T) {
 			UIDs: []container.IDRange{{Host: 7, Size: 1}}, GIDs: []container.IDRange{{Host: 8, Size: 1}}}, ""},
 		{`{}`, `"source": "/a", "options": ["bind"]`, nil, ""},
 		{`{}`,
-			`"source": "/a", "options": ["bind", "idmap"]`, nil, "mounts[0].options: idmap needs uidMappings and gidMappings, of the mount or of linux"},
+			`"source": "/a", "options": ["bind", "idmap"]`, nil,
+			"mounts[0].options: idmap needs uidMappings and gidMappings, of the mount or of linux"},
 		{`{}`, `"type": "proc", ` + own, nil, "mounts[0]: a file system of type proc takes no mappings of its owners"},
 		{`{}`,
-			`"type": "tmpfs", "uidMappings": [{"size": 1}]`, nil, "mounts[0].gidMappings: missing; want both, or neither, of uidMappings and gidMappings"},
+			`"type": "tmpfs", "uidMappings": [{"size": 1}]`, nil,
+			"mounts[0].gidMappings: missing; want both, or neither, of uidMappings and gidMappings"},
 		{`{}`,
-			`"type": "tmpfs", "gidMappings": [{"size": 1}]`, nil, "mounts[0].uidMappings: missing; want both, or neither, of uidMappings and gidMappings"},
+			`"type": "tmpfs", "gidMappings": [{"size": 1}]`, nil,
+			"mounts[0].uidMappings: missing; want both, or neither, of uidMappings and gidMappings"},
 		{`{}`,
 			`"type": "tmpfs", "uidMappings": [{"size": 0}]`, nil, "mounts[0].uidMappings[0].size: 0; want at least 1"},
 		{`{}`, `"type": "tmpfs", "uidMappings": [{"size": 9}, {"containerID": 8, "hostID": 100, "size": 1}]`, nil,
 			"mounts[0].uidMappings[1]: container ids 8 to 8 overlap with those of mounts[0].uidMappings[0]"},
 		{`{}`,
-			`"type": "tmpfs", "uidMappings": 7`, nil, "mounts[0].uidMappings: want a list of mappings with containerID, hostID and size"},
+			`"type": "tmpfs", "uidMappings": 7`, nil,
+			"mounts[0].uidMappings: want a list of mappings with containerID, hostID and size"},
 	} {
-		out, err := Convert(spec(t, c.base, `{"mounts": [{"destination": "/m", `+c.mount+`}]}`), Options{Bundle: "/b", ID: "x"})
+		out, err := Convert(spec(t, c.base, `{"mounts": [{"destination": "/m", `+c.mount+`}]}`),
+			Options{Bundle: "/b", ID: "x"})
 		if got := text(err); got != c.err && (c.err == "" || !strings.HasPrefix(got, c.err)) {
 			t.Errorf("%s\ngot  %s\nwant %s", c.mount, got, c.err)
 		}

@@ -24,7 +24,8 @@ func (c *conversion) root() error {
 	c.cfg.Root = container.Root{Path: c.out.Rootfs, Readonly: r.Readonly, NoPivot: c.opt.NoPivot}
 	if p := c.linux.RootfsPropagation; p != "" {
 		if c.cfg.Root.Propagation = propagation(p); c.cfg.Root.Propagation == 0 {
-			return wrong("linux.rootfsPropagation", "%q is not known; want shared, slave, private or unbindable, each also with an r before it", p)
+			return wrong("linux.rootfsPropagation", "%q is not known; want shared, slave, private or unbindable, each also "+
+				"with an r before it", p)
 		}
 	}
 	if r.Readonly {
@@ -160,7 +161,8 @@ func (c *conversion) bind(at string, m *container.Mount) error {
 	case m.CopyUp:
 		return wrong(at+".options", "tmpcopyup cannot be given to a bind mount")
 	case len(m.FSFlags) > 0:
-		c.warn(fmt.Sprintf("%s.options: %s belongs to the file system and has no effect on a bind mount", at, strings.Join(m.FSFlags, ", ")))
+		c.warn(fmt.Sprintf("%s.options: %s belongs to the file system and has no effect on a bind mount", at,
+			strings.Join(m.FSFlags, ", ")))
 	}
 	m.Source, m.Type, m.FSFlags = c.fromBundle(m.Source), "", nil
 	return nil
@@ -212,7 +214,8 @@ func (c *conversion) paths() error {
 		at    string
 		paths []string
 		into  *[]string
-	}{{"linux.maskedPaths", c.linux.MaskedPaths, &c.cfg.Masked}, {"linux.readonlyPaths", c.linux.ReadonlyPaths, &c.cfg.Readonly}} {
+	}{{"linux.maskedPaths", c.linux.MaskedPaths, &c.cfg.Masked}, {"linux.readonlyPaths", c.linux.ReadonlyPaths,
+		&c.cfg.Readonly}} {
 		if len(list.paths) == 0 {
 			continue
 		}

@@ -74,8 +74,10 @@ func (c *conversion) mapping(at string, in []IDMapping, own uint32) ([]spawn.IDM
 		out[i] = spawn.IDMap(m)
 	}
 	if c.opt.Host.UID != 0 && !moreThanOne(in) && in[0].HostID != own {
-		// user_namespaces(7): without CAP_SETUID only the writer's own id can be mapped; more than one id is what newuidmap(1) is for.
-		return nil, wrong(at+"[0].hostID", "%d; a caller that is not root can map its own id %d, or several of its subordinate ones", in[0].HostID, own)
+		// user_namespaces(7): without CAP_SETUID only the writer's own id can be mapped; more than one id is what
+		// newuidmap(1) is for.
+		return nil, wrong(at+"[0].hostID", "%d; a caller that is not root can map its own id %d, or several of its "+
+			"subordinate ones", in[0].HostID, own)
 	}
 	return out, nil
 }
@@ -118,7 +120,8 @@ func checkRanges(at string, in []IDMapping) error {
 		length += len(fmt.Sprintf("%d %d %d\n", m.ContainerID, m.HostID, m.Size))
 	}
 	if length >= mappingBytes {
-		return wrong(at, "%d bytes as the kernel reads it; it takes less than %d: fewer ranges, or some that follow each other as one",
+		return wrong(at, "%d bytes as the kernel reads it; it takes less than %d: fewer ranges, or some that follow each "+
+			"other as one",
 			length, mappingBytes)
 	}
 	return nil

@@ -2,14 +2,15 @@ package oci
 
 import "golang.org/x/sys/unix"
 
-// attr is a mount option that the kernel keeps per mount, mount_setattr(2). Its name with an "r" before it is the same for the whole tree.
+// attr is a mount option that the kernel keeps per mount, mount_setattr(2). Its name with an "r" before it is the same
+// for the whole tree.
 type attr struct {
 	name       string
 	set, clear uint64
 }
 
-// attrs are the options of runtime-spec config.md "Linux mount options" that are attributes of a mount. The access-time ones are one field of the kernel, not bits:
-// whoever sets it must clear it whole, and its zero is relatime.
+// attrs are the options of runtime-spec config.md "Linux mount options" that are attributes of a mount. The access-time
+// ones are one field of the kernel, not bits: whoever sets it must clear it whole, and its zero is relatime.
 var attrs = [...]attr{
 	{"ro", unix.MOUNT_ATTR_RDONLY, 0},
 	{"rw", 0, unix.MOUNT_ATTR_RDONLY},
@@ -92,7 +93,8 @@ var superblockFlags = [...]struct {
 	{"silent", "silent", true}, {"loud", "silent", false},
 }
 
-// superblockFlag is the fsconfig(2) name of an option that the kernel keeps per file system, and whether the option sets or clears it.
+// superblockFlag is the fsconfig(2) name of an option that the kernel keeps per file system, and whether the option
+// sets or clears it.
 func superblockFlag(option string) (name string, set, found bool) {
 	for _, f := range superblockFlags {
 		if f.option == option {
@@ -102,8 +104,9 @@ func superblockFlag(option string) (name string, set, found bool) {
 	return "", false, false
 }
 
-// virtual says whether a file system has no device behind it that "ro" should keep from being written: for these the attribute of the mount is all there is to ask for, and a
-// read-only superblock would reach further than the container (sysfs and mqueue have one for each namespace) or keep mount points from being made below it (tmpfs).
+// virtual says whether a file system has no device behind it that "ro" should keep from being written: for these the
+// attribute of the mount is all there is to ask for, and a read-only superblock would reach further than the container
+// (sysfs and mqueue have one for each namespace) or keep mount points from being made below it (tmpfs).
 func virtual(fstype string) bool {
 	switch fstype {
 	case "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2":

@@ -30,34 +30,40 @@ func TestHooksGoWhereTheyRun(t *testing.T) {
 		"createContainer": [{"path": "/3"}], "startContainer": [{"path": "/4"}], "poststart": [{"path": "/5"}], "poststop": [{"path": "/6"}]}}`)
 	parent := ParentHooks{
 		Prestart:      []container.Hook{{Path: "/1", Args: []string{"a0", "a1"}, Env: []string{"A=b"}, Timeout: 7}},
-		CreateRuntime: []container.Hook{{Path: "/2"}}, Poststart: []container.Hook{{Path: "/5"}}, Poststop: []container.Hook{{Path: "/6"}},
+		CreateRuntime: []container.Hook{{Path: "/2"}}, Poststart: []container.Hook{{Path: "/5"}},
+		Poststop: []container.Hook{{Path: "/6"}},
 	}
 	if diff := cmp.Diff(parent, out.Hooks); diff != "" {
 		t.Errorf("parent's (-want +got)\n%s", diff)
 	}
-	child := container.Hooks{Runtime: true, CreateContainer: []container.Hook{{Path: "/3"}}, StartContainer: []container.Hook{{Path: "/4"}}}
+	child := container.Hooks{Runtime: true, CreateContainer: []container.Hook{{Path: "/3"}},
+		StartContainer: []container.Hook{{Path: "/4"}}}
 	if diff := cmp.Diff(child, out.Spawn.Container.Hooks); diff != "" {
 		t.Errorf("child's (-want +got)\n%s", diff)
 	}
 	if want := `{"ociVersion":"1.2.0","id":"x","bundle":"/b","annotations":{"k":"v"}}`; out.Spawn.Container.State != want {
 		t.Errorf("state is %s, want %s", out.Spawn.Container.State, want)
 	}
-	if out = convert(t, Options{}, `{"hooks": {"poststop": [{"path": "/6"}]}}`); out.Spawn.Container.State != "" || out.Spawn.Container.Hooks.Runtime {
+	if out = convert(t, Options{}, `{"hooks": {"poststop": [{"path": "/6"}]}}`); out.Spawn.Container.State != "" ||
+		out.Spawn.Container.Hooks.Runtime {
 		t.Errorf("the child is told of hooks that are none of its business: %+v", out.Spawn.Container)
 	}
 }
 
 func TestCapabilities(t *testing.T) {
 	out := convert(t, Options{}, `{"process": {"capabilities": {"bounding": ["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE", "CAP_X", "chown"], "ambient": ["CAP_KILL"]}}}`)
-	want := container.Capabilities{Bounding: 1<<unix.CAP_CHOWN | 1<<unix.CAP_CHECKPOINT_RESTORE, Ambient: 1 << unix.CAP_KILL}
+	want := container.Capabilities{Bounding: 1<<unix.CAP_CHOWN | 1<<unix.CAP_CHECKPOINT_RESTORE,
+		Ambient: 1 << unix.CAP_KILL}
 	if diff := cmp.Diff(want, out.Spawn.Container.Process.Capabilities); diff != "" {
 		t.Errorf("masks (-want +got)\n%s", diff)
 	}
-	warnings := []string{`process.capabilities.bounding[2]: "CAP_X" is not known and left out`, `process.capabilities.bounding[3]: "chown" is not known and left out`}
+	warnings := []string{`process.capabilities.bounding[2]: "CAP_X" is not known and left out`,
+		`process.capabilities.bounding[3]: "chown" is not known and left out`}
 	if diff := cmp.Diff(warnings, out.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got)\n%s", diff)
 	}
-	for name, n := range map[string]int{"CAP_SYS_ADMIN": unix.CAP_SYS_ADMIN, "CAP_SETFCAP": unix.CAP_SETFCAP, "CAP_AUDIT_READ": unix.CAP_AUDIT_READ, "CAP_BPF": unix.CAP_BPF} {
+	for name, n := range map[string]int{"CAP_SYS_ADMIN": unix.CAP_SYS_ADMIN, "CAP_SETFCAP": unix.CAP_SETFCAP,
+		"CAP_AUDIT_READ": unix.CAP_AUDIT_READ, "CAP_BPF": unix.CAP_BPF} {
 		if got := capabilityNumber(name); got != n {
 			t.Errorf("%s is %d, want %d", name, got, n)
 		}
@@ -71,12 +77,14 @@ func TestCapabilities(t *testing.T) {
 // has a rule of its own; a user namespace has them all.
 func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
 	const kill, chown, admin, raw = 1 << unix.CAP_KILL, 1 << unix.CAP_CHOWN, 1 << unix.CAP_SYS_ADMIN, 1 << unix.CAP_NET_RAW
-	host := Host{Capabilities: &HostCapabilities{Permitted: kill | chown | raw, Inheritable: admin, Bounding: kill | chown | raw}}
+	host := Host{Capabilities: &HostCapabilities{Permitted: kill | chown | raw, Inheritable: admin,
+		Bounding: kill | chown | raw}}
 	process := `{"process": {"capabilities": {"bounding": ["CAP_KILL", "CAP_SYS_BOOT", "CAP_SYS_ADMIN"], "effective": ["CAP_KILL", "CAP_SYS_BOOT"],
 		"permitted": ["CAP_KILL", "CAP_SYS_BOOT"], "inheritable": ["CAP_KILL", "CAP_SYS_BOOT", "CAP_NET_RAW", "CAP_SYS_ADMIN"],
 		"ambient": ["CAP_KILL", "CAP_SYS_BOOT", "CAP_NET_RAW"]}}}`
 	out := convert(t, Options{Host: host}, process)
-	want := container.Capabilities{Bounding: kill, Effective: kill, Permitted: kill, Inheritable: kill | admin, Ambient: kill}
+	want := container.Capabilities{Bounding: kill, Effective: kill, Permitted: kill, Inheritable: kill | admin,
+		Ambient: kill}
 	if diff := cmp.Diff(want, out.Spawn.Container.Process.Capabilities); diff != "" {
 		t.Errorf("masks (-want +got)\n%s", diff)
 	}
@@ -98,9 +106,11 @@ func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
 
 func TestRlimitNumbers(t *testing.T) {
 	for name, n := range map[string]int{
-		"RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_STACK": unix.RLIMIT_STACK, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_NPROC": unix.RLIMIT_NPROC,
-		"RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK, "RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE,
-		"RLIMIT_RTTIME": unix.RLIMIT_RTTIME, "RLIMIT_": -1, "NOFILE": -1,
+		"RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_STACK": unix.RLIMIT_STACK, "RLIMIT_CORE": unix.RLIMIT_CORE,
+		"RLIMIT_NPROC":  unix.RLIMIT_NPROC,
+		"RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK, "RLIMIT_AS": unix.RLIMIT_AS,
+		"RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE,
+		"RLIMIT_RTTIME":   unix.RLIMIT_RTTIME, "RLIMIT_": -1, "NOFILE": -1,
 	} {
 		if got := rlimitNumber(name); got != n {
 			t.Errorf("%s is %d, want %d", name, got, n)
@@ -111,7 +121,8 @@ func TestRlimitNumbers(t *testing.T) {
 func TestNamespacesAndOffsets(t *testing.T) {
 	out := convert(t, Options{}, `{"linux": {"namespaces": [{"type": "mount"}, {"type": "network", "path": "/run/netns/x"}, {"type": "time"}],
 		"timeOffsets": {"boottime": {"secs": -3, "nanosecs": 5}}, "rootfsPropagation": "rslave"}}`)
-	if diff := cmp.Diff([]spawn.Namespace{{Kind: "mount"}, {Kind: "network", Path: "/run/netns/x"}, {Kind: "time"}}, out.Spawn.Namespaces); diff != "" {
+	if diff := cmp.Diff([]spawn.Namespace{{Kind: "mount"}, {Kind: "network", Path: "/run/netns/x"}, {Kind: "time"}},
+		out.Spawn.Namespaces); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(map[string]spawn.TimeOffset{"boottime": {Secs: -3, Nanos: 5}}, out.Spawn.TimeOffsets); diff != "" {
@@ -126,7 +137,8 @@ func TestDevices(t *testing.T) {
 	out := convert(t, Options{}, `{"linux": {"devices": [{"path": "/dev/null", "type": "u", "major": 1, "minor": 3, "fileMode": 8630, "uid": 1, "gid": 2}, {"path": "/dev/pipe", "type": "p"}]}}`)
 	got := out.Spawn.Container.Devices
 	want := append(defaultDevices()[1:],
-		container.Device{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666, UID: 1, GID: 2}, container.Device{Path: "/dev/pipe", Type: "p", Mode: 0o666})
+		container.Device{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666, UID: 1, GID: 2},
+		container.Device{Path: "/dev/pipe", Type: "p", Mode: 0o666})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("devices (-want +got)\n%s", diff)
 	}
@@ -137,7 +149,8 @@ func TestCgroupMount(t *testing.T) {
 		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Mountpoint: "/cg/cpu,cpuacct", Links: []string{"cpu", "cpuacct"}},
 		{Name: "systemd", Options: "none,name=systemd", Mountpoint: "/cg/systemd", Fixed: "/user"},
 	}}}
-	out := convert(t, Options{Host: host}, `{"mounts": [{"destination": "/sys/fs/cgroup", "type": "cgroup"}, {"destination": "/c2", "type": "cgroup2"}], "linux": {"cgroupsPath": "/p"}}`)
+	out := convert(t, Options{Host: host},
+		`{"mounts": [{"destination": "/sys/fs/cgroup", "type": "cgroup"}, {"destination": "/c2", "type": "cgroup2"}], "linux": {"cgroupsPath": "/p"}}`)
 	want := &container.Cgroup{Version: 1, Hierarchies: []container.Hierarchy{
 		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Path: "/cg/cpu,cpuacct/p", Links: []string{"cpu", "cpuacct"}},
 		{Name: "systemd", Options: "none,name=systemd", Path: "/cg/systemd/user"},
@@ -150,11 +163,14 @@ func TestCgroupMount(t *testing.T) {
 	}
 }
 
-// TestSysctlsStayBelowProcSys: whatever key is accepted, the file it names is below /proc/sys and in a namespace's part of it.
+// TestSysctlsStayBelowProcSys: whatever key is accepted, the file it names is below /proc/sys and in a namespace's part
+// of it.
 func TestSysctlsStayBelowProcSys(t *testing.T) {
-	c := &conversion{linux: &Linux{Namespaces: []Namespace{{Type: "network"}, {Type: "ipc"}, {Type: "uts"}, {Type: "user"}}}}
+	c := &conversion{linux: &Linux{Namespaces: []Namespace{{Type: "network"}, {Type: "ipc"}, {Type: "uts"},
+		{Type: "user"}}}}
 	rapid.Check(t, func(t *rapid.T) {
-		key := rapid.SampledFrom([]string{"", "net", "net.", "net/", "fs.mqueue.", "kernel.", "user."}).Draw(t, "prefix") + rapid.StringMatching(`[a-z./]{0,12}`).Draw(t, "rest")
+		key := rapid.SampledFrom([]string{"", "net", "net.", "net/", "fs.mqueue.", "kernel.", "user."}).Draw(t, "prefix") +
+			rapid.StringMatching(`[a-z./]{0,12}`).Draw(t, "rest")
 		dotted, err := c.sysctlKey(key)
 		if err != nil {
 			return
@@ -172,7 +188,8 @@ func TestSysctlsStayBelowProcSys(t *testing.T) {
 	})
 }
 
-// TestLastOptionCounts: of options that contradict each other the last one holds, and no bit is both set and cleared but the access-time field, which is cleared whole.
+// TestLastOptionCounts: of options that contradict each other the last one holds, and no bit is both set and cleared
+// but the access-time field, which is cleared whole.
 func TestLastOptionCounts(t *testing.T) {
 	var names []string
 	for _, a := range attrs {

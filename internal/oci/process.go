@@ -96,7 +96,8 @@ func (c *conversion) user(p *Process) error {
 		case c.setGroups:
 			out.AdditionalGIDs = append(out.AdditionalGIDs, g)
 		case g != p.User.GID: // the process is in that one anyway
-			return wrong(at, "%d: additional groups cannot be set where setgroups(2) is denied, as in the user namespace of a plain user that maps one id alone", g)
+			return wrong(at, "%d: additional groups cannot be set where setgroups(2) is denied, as in the user namespace of a "+
+				"plain user that maps one id alone", g)
 		}
 	}
 	return nil
@@ -112,7 +113,8 @@ func (c *conversion) mountLabel() error {
 	return nil
 }
 
-// labels are what the security modules shall change to at the execution. A module that is not in force cannot: to go on without it would run the process with less protection than was asked for.
+// labels are what the security modules shall change to at the execution. A module that is not in force cannot: to go on
+// without it would run the process with less protection than was asked for.
 func (c *conversion) labels(p *Process) error {
 	if l := p.ApparmorProfile; l != "" && (l != "unconfined" || c.opt.Host.AppArmor) {
 		if !c.opt.Host.AppArmor {
@@ -152,7 +154,8 @@ func (c *conversion) rlimits(p *Process) error {
 // rlimitNumber is the resource's number in <asm-generic/resource.h>, -1 for an unknown name.
 func rlimitNumber(name string) int {
 	for i, n := range [...]string{
-		"CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
+		"CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING", "MSGQUEUE",
+		"NICE", "RTPRIO", "RTTIME",
 	} {
 		if name == "RLIMIT_"+n {
 			return i

@@ -11,7 +11,8 @@ import (
 
 const resourcesAt = "linux.resources."
 
-// limits is one conversion of linux.resources under way. In a new container a value that asks for nothing is left out; in an update it may take something back.
+// limits is one conversion of linux.resources under way. In a new container a value that asks for nothing is left out;
+// in an update it may take something back.
 type limits struct {
 	out      cgroupfs.Resources
 	update   bool
@@ -34,8 +35,10 @@ func (c *conversion) resources() error {
 	return nil
 }
 
-// ConvertUpdate decides what the resources of an update mean for a container whose configuration had the given ociVersion. It is pure. Properties that are absent, null or zero stay as they are, but for those in which a zero
-// takes a limit back. The second result is what was asked for and has no effect, one line each. Every error is a *PropertyError.
+// ConvertUpdate decides what the resources of an update mean for a container whose configuration had the given
+// ociVersion. It is pure. Properties that are absent, null or zero stay as they are, but for those in which a zero
+// takes a limit back. The second result is what was asked for and has no effect, one line each. Every error is a
+// *PropertyError.
 func ConvertUpdate(r *Resources, version string) (*cgroupfs.Resources, []string, error) {
 	l := limits{update: true, pidsZero: sinceMinor(version, 3)}
 	if err := l.convert(r); err != nil {
@@ -52,7 +55,8 @@ func sinceMinor(version string, minor int) bool {
 }
 
 func (l *limits) convert(r *Resources) error {
-	for _, part := range []func(*Resources) error{l.memory, l.cpu, l.pids, l.blockIO, l.hugepages, l.network, l.rdma, l.unified, l.deviceRules} {
+	for _, part := range []func(*Resources) error{l.memory, l.cpu, l.pids, l.blockIO, l.hugepages, l.network, l.rdma,
+		l.unified, l.deviceRules} {
 		if err := part(r); err != nil {
 			return err
 		}
@@ -70,7 +74,8 @@ func (l *limits) memory(r *Resources) error {
 		name string
 		in   *int64
 		into **int64
-	}{{"limit", m.Limit, &out.Memory}, {"reservation", m.Reservation, &out.MemoryReservation}, {"swap", m.Swap, &out.MemorySwap}} {
+	}{{"limit", m.Limit, &out.Memory}, {"reservation", m.Reservation, &out.MemoryReservation},
+		{"swap", m.Swap, &out.MemorySwap}} {
 		if one.in == nil || *one.in == 0 { // clients write 0 where they mean to say nothing
 			continue
 		}
@@ -79,12 +84,14 @@ func (l *limits) memory(r *Resources) error {
 		}
 		*one.into = one.in
 	}
-	if limit, swap := out.Memory, out.MemorySwap; limit != nil && swap != nil && *swap != -1 && (*limit == -1 || *swap < *limit) {
+	if limit, swap := out.Memory, out.MemorySwap; limit != nil && swap != nil && *swap != -1 &&
+		(*limit == -1 || *swap < *limit) {
 		return wrong(at+"swap", "%d is below memory.limit %d; it counts memory and swap together", *swap, *limit)
 	}
 	if deref(m.Kernel) > 0 {
 		out.KernelMemory = m.Kernel
-		l.warnings = append(l.warnings, at+"kernel: Linux 6.1 and later take a limit of the kernel's memory alone without effect")
+		l.warnings = append(l.warnings, at+"kernel: Linux 6.1 and later take a limit of the kernel's memory alone without "+
+			"effect")
 	}
 	if deref(m.KernelTCP) > 0 {
 		out.KernelMemoryTCP = m.KernelTCP
@@ -171,7 +178,8 @@ func (l *limits) pids(r *Resources) error {
 
 func (l *limits) unified(r *Resources) error {
 	for _, file := range slices.Sorted(maps.Keys(r.Unified)) {
-		// A name and nothing more: a slash would leave the group. cgroup.* steer the group itself, which is the runtime's business.
+		// A name and nothing more: a slash would leave the group. cgroup.* steer the group itself, which is the runtime's
+		// business.
 		controller, rest, _ := strings.Cut(file, ".")
 		if strings.Contains(file, "/") || controller == "" || rest == "" || controller == "cgroup" {
 			return wrong(resourcesAt+"unified", "%q; want the name of a controller's file such as memory.high", file)

@@ -8,7 +8,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// deviceRules takes over the rules and adds at their end what every container needs: making any node (which is no access to it), and the use of the default devices.
+// deviceRules takes over the rules and adds at their end what every container needs: making any node (which is no
+// access to it), and the use of the default devices.
 func (l *limits) deviceRules(r *Resources) error {
 	for i, d := range r.Devices {
 		at := fmt.Sprintf(resourcesAt+"devices[%d]", i)

@@ -37,7 +37,8 @@ func resourcesOf(t *testing.T, text string) *Resources {
 	return r
 }
 
-// TestEveryResourceIsConverted: as a new container has it and as an update has it, with versions before and after 1.3, where a limit of zero tasks came to mean that.
+// TestEveryResourceIsConverted: as a new container has it and as an update has it, with versions before and after 1.3,
+// where a limit of zero tasks came to mean that.
 func TestEveryResourceIsConverted(t *testing.T) {
 	s := spec(t, `{"ociVersion": "1.3.0", "linux": {"resources": `+allResources+`}}`)
 	out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
@@ -48,7 +49,8 @@ func TestEveryResourceIsConverted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.MarshalIndent(map[string]any{"create": out.Resources, "create warnings": out.Warnings, "update": updated, "update warnings": warnings}, "", " ")
+	text, err := json.MarshalIndent(map[string]any{"create": out.Resources, "create warnings": out.Warnings,
+		"update": updated, "update warnings": warnings}, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,12 +69,14 @@ func TestEveryResourceIsConverted(t *testing.T) {
 	}
 }
 
-// TestUpdateTakesBack: in an update a zero or false takes a limit back where the specification has no other word for it.
+// TestUpdateTakesBack: in an update a zero or false takes a limit back where the specification has no other word for
+// it.
 func TestUpdateTakesBack(t *testing.T) {
 	got, _, err := ConvertUpdate(resourcesOf(t, `{"memory": {"limit": 0, "disableOOMKiller": false}, "network": {"classID": 0}, "pids": {"limit": 0},
 		"blockIO": {"weight": 0, "throttleReadBpsDevice": [{"major": 8, "minor": 1, "rate": 0}]}}`), "1.0.2-dev")
 	zero, class, no, none := uint64(0), uint32(0), false, int64(-1)
-	want := &cgroupfs.Resources{DisableOOMKiller: &no, NetClass: &class, Pids: &none, IODevices: []cgroupfs.IODevice{{Major: 8, Minor: 1, ReadBps: &zero}}}
+	want := &cgroupfs.Resources{DisableOOMKiller: &no, NetClass: &class, Pids: &none,
+		IODevices: []cgroupfs.IODevice{{Major: 8, Minor: 1, ReadBps: &zero}}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
@@ -80,11 +84,15 @@ func TestUpdateTakesBack(t *testing.T) {
 
 func TestWrongResources(t *testing.T) {
 	for in, want := range map[string]string{
-		`{"memory": {"swappiness": 101}}`:                                            "linux.resources.memory.swappiness: 101; want 0 to 100",
-		`{"memory": {"limit": -2}}`:                                                  "linux.resources.memory.limit: -2; want a number of bytes, or -1 for no limit",
-		`{"blockIO": {"weight": 9}}`:                                                 "linux.resources.blockIO.weight: 9; want 10 to 1000",
-		`{"blockIO": {"leafWeight": 1001}}`:                                          "linux.resources.blockIO.leafWeight: 1001; want 10 to 1000",
-		`{"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "leafWeight": 1}]}}`: "linux.resources.blockIO.weightDevice[0].leafWeight: 1; want 10 to 1000",
+		`{"memory": {"swappiness": 101}}`: "linux.resources.memory.swappiness: " +
+			"101; want 0 to 100",
+		`{"memory": {"limit": -2}}`: "linux.resources.memory.limit: -2; " +
+			"want a number of bytes, or -1 for no limit",
+		`{"blockIO": {"weight": 9}}`: "linux.resources.blockIO.weight: 9; " +
+			"want 10 to 1000",
+		`{"blockIO": {"leafWeight": 1001}}`: "linux.resources.blockIO.leafWeight: " +
+			"1001; want 10 to 1000",
+		`{"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "leafWeight": 1}]}}`:                     "linux.resources.blockIO.weightDevice[0].leafWeight: 1; want 10 to 1000",
 		`{"blockIO": {"throttleReadIOPSDevice": [{"major": 8, "minor": 0}, {"major": -1, "minor": 0}]}}`: "linux.resources.blockIO.throttleReadIOPSDevice[1].major: -1; want 0 to 4294967295",
 		`{"hugepageLimits": [{"pageSize": "2MB"}, {"pageSize": "2MB"}]}`:                                 `linux.resources.hugepageLimits[1].pageSize: "2MB" stands twice`,
 		`{"unified": {"../x.y": ""}}`:       `linux.resources.unified: "../x.y"; want the name of a controller's file such as memory.high`,
@@ -94,7 +102,8 @@ func TestWrongResources(t *testing.T) {
 			t.Errorf("%s: %v, want %s", in, err, want)
 		}
 	}
-	if _, err := DecodeResources([]byte(`{"blockIO": {"weight": 70000}}`), "-"); err == nil || !strings.Contains(err.Error(), "blockIO.weight: want a whole number from 0 to 65535, got 70000") {
+	if _, err := DecodeResources([]byte(`{"blockIO": {"weight": 70000}}`), "-"); err == nil ||
+		!strings.Contains(err.Error(), "blockIO.weight: want a whole number from 0 to 65535, got 70000") {
 		t.Errorf("%v", err)
 	}
 }
@@ -131,7 +140,8 @@ func FuzzConvertUpdate(f *testing.F) {
 // any, and a name that is none is refused with its property.
 func TestIntelRdt(t *testing.T) {
 	for in, want := range map[string]*rdt.Group{
-		`{}`: {Class: "x", Optional: true}, `{"closID": "/"}`: {Given: true}, `{"memBwSchema": "MB:0=20", "enableMonitoring": true}`: {Class: "x", Schema: []string{"MB:0=20"}, Monitor: "x"},
+		`{}`: {Class: "x", Optional: true}, `{"closID": "/"}`: {Given: true},
+		`{"memBwSchema": "MB:0=20", "enableMonitoring": true}`: {Class: "x", Schema: []string{"MB:0=20"}, Monitor: "x"},
 	} {
 		out, err := Convert(spec(t, `{"linux": {"intelRdt": `+in+`}}`), Options{Bundle: "/b", ID: "x"})
 		if err != nil {
@@ -141,7 +151,8 @@ func TestIntelRdt(t *testing.T) {
 			t.Errorf("%s: %s", in, diff)
 		}
 	}
-	if _, err := Convert(spec(t, `{"linux": {"intelRdt": {"closID": "../x"}}}`), Options{Bundle: "/b", ID: "x"}); err == nil || !strings.HasPrefix(err.Error(), `linux.intelRdt: closID: "../x"`) {
+	if _, err := Convert(spec(t, `{"linux": {"intelRdt": {"closID": "../x"}}}`),
+		Options{Bundle: "/b", ID: "x"}); err == nil || !strings.HasPrefix(err.Error(), `linux.intelRdt: closID: "../x"`) {
 		t.Errorf("%v", err)
 	}
 }

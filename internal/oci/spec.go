@@ -2,8 +2,9 @@ package oci
 
 import "encoding/json"
 
-// Spec is config.json, as much of it as matters on Linux: the sections of other platforms and whatever the specification does not know are dropped while decoding.
-// Properties of type json.RawMessage are decoded by whoever carries them out.
+// Spec is config.json, as much of it as matters on Linux: the sections of other platforms and whatever the
+// specification does not know are dropped while decoding. Properties of type json.RawMessage are decoded by whoever
+// carries them out.
 type Spec struct {
 	Version     string            `json:"ociVersion"`
 	Process     *Process          `json:"process,omitempty"`

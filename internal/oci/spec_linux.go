@@ -62,7 +62,8 @@ type Device struct {
 	GID      *uint32 `json:"gid,omitempty"`
 }
 
-// Resources are the limits of the container's control group. A nil pointer and an absent property are one: the limit is left alone.
+// Resources are the limits of the container's control group. A nil pointer and an absent property are one: the limit is
+// left alone.
 type Resources struct {
 	Unified        map[string]string `json:"unified,omitempty"`
 	Devices        []DeviceRule      `json:"devices,omitempty"`

@@ -8,7 +8,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// sysctls takes over the kernel parameters that belong to a namespace of the container; any other would change the host.
+// sysctls takes over the kernel parameters that belong to a namespace of the container; any other would change the
+// host.
 func (c *conversion) sysctls() error {
 	for _, key := range slices.Sorted(maps.Keys(c.linux.Sysctl)) {
 		dotted, err := c.sysctlKey(key)
@@ -42,7 +43,8 @@ func (c *conversion) sysctlKey(key string) (string, error) {
 	case strings.HasPrefix(dotted, "user."):
 		return dotted, c.sysctlNeeds(key, container.NSUser)
 	}
-	return "", wrong(at, "%q belongs to no namespace and would change the host; want net.*, user.*, fs.mqueue.*, kernel.domainname or one of the ipc namespace", key)
+	return "", wrong(at, "%q belongs to no namespace and would change the host; want net.*, user.*, fs.mqueue.*, "+
+		"kernel.domainname or one of the ipc namespace", key)
 }
 
 func (c *conversion) sysctlNeeds(key, kind string) error {
@@ -55,14 +57,16 @@ func (c *conversion) sysctlNeeds(key, kind string) error {
 // ipcSysctl names the parameters that ipc_namespaces(7) lists.
 func ipcSysctl(key string) bool {
 	switch key {
-	case "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced":
+	case "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
+		"kernel.shmmni", "kernel.shm_rmid_forced":
 		return true
 	}
 	return strings.HasPrefix(key, "fs.mqueue.")
 }
 
-// dots brings a key to its form with dots. As in sysctl(8) the first separator decides: after a slash, slashes separate and dots belong to names, and the
-// other way round, so that net/ipv4/conf/eth0.1/forwarding and net.ipv4.conf.eth0/1.forwarding are one parameter.
+// dots brings a key to its form with dots. As in sysctl(8) the first separator decides: after a slash, slashes separate
+// and dots belong to names, and the other way round, so that net/ipv4/conf/eth0.1/forwarding and
+// net.ipv4.conf.eth0/1.forwarding are one parameter.
 func dots(key string) string {
 	if i := strings.IndexAny(key, "./"); i < 0 || key[i] == '.' {
 		return key

@@ -53,7 +53,8 @@ func TestTuning(t *testing.T) {
 
 func TestWrongTuning(t *testing.T) {
 	const policies = "SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE or SCHED_DEADLINE"
-	const modes = "MPOL_DEFAULT, MPOL_BIND, MPOL_INTERLEAVE, MPOL_WEIGHTED_INTERLEAVE, MPOL_PREFERRED, MPOL_PREFERRED_MANY or MPOL_LOCAL"
+	const modes = "MPOL_DEFAULT, MPOL_BIND, MPOL_INTERLEAVE, MPOL_WEIGHTED_INTERLEAVE, MPOL_PREFERRED, " +
+		"MPOL_PREFERRED_MANY or MPOL_LOCAL"
 	for _, c := range []struct{ patch, want string }{
 		{`{"linux": {"personality": {}}}`,
 			`linux.personality.domain: invalid personality domain ""; want LINUX or LINUX32`},

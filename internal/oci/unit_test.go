@@ -17,10 +17,12 @@ func TestUnit(t *testing.T) {
 		unit systemd.Unit
 		path string
 	}{
-		{system, `{"linux": {"cgroupsPath": "a-b.slice:p:n"}}`, systemd.Unit{Slice: "a-b.slice", Name: "p-n.scope"}, "/a.slice/a-b.slice/p-n.scope"},
+		{system, `{"linux": {"cgroupsPath": "a-b.slice:p:n"}}`, systemd.Unit{Slice: "a-b.slice", Name: "p-n.scope"},
+			"/a.slice/a-b.slice/p-n.scope"},
 		{system, `{}`, systemd.Unit{Slice: "system.slice", Name: "handfast-x.scope"}, "/system.slice/handfast-x.scope"},
 		{user, `{}`, systemd.Unit{Slice: "user.slice", Name: "handfast-x.scope"}, user.Base + "/user.slice/handfast-x.scope"},
-		{system, `{"annotations": {"run.oci.systemd.subgroup": "inner"}}`, systemd.Unit{Slice: "system.slice", Name: "handfast-x.scope", Sub: "inner"}, "/system.slice/handfast-x.scope"},
+		{system, `{"annotations": {"run.oci.systemd.subgroup": "inner"}}`, systemd.Unit{Slice: "system.slice",
+			Name: "handfast-x.scope", Sub: "inner"}, "/system.slice/handfast-x.scope"},
 	} {
 		out, err := Convert(spec(t, c.spec), Options{Bundle: "/b", ID: "x", Host: Host{Systemd: c.host}})
 		if err != nil || *out.Unit != c.unit || out.CgroupPath != c.path {
@@ -28,7 +30,8 @@ func TestUnit(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{
-		`{"linux": {"cgroupsPath": "/a"}}`:                                "linux.cgroupsPath: cgroupsPath \"/a\": want slice:prefix:name",
+		`{"linux": {"cgroupsPath": "/a"}}`: "linux.cgroupsPath: cgroupsPath \"/a\": want " +
+			"slice:prefix:name",
 		`{"linux": {"cgroupsPath": "a--b.slice:p:n"}}`:                    "linux.cgroupsPath: slice",
 		`{"annotations": {"run.oci.systemd.subgroup": "../a"}}`:           "annotations.run.oci.systemd.subgroup: group",
 		`{"annotations": {"run.oci.systemd.subgroup": "cgroup.threads"}}`: "annotations.run.oci.systemd.subgroup: group",

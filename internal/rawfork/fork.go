@@ -9,18 +9,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Available reports whether this build can fork. One that is instrumented cannot: what it adds to every function must not run in the child.
+// Available reports whether this build can fork. One that is instrumented cannot: what it adds to every function must
+// not run in the child.
 const Available = true
 
 // The rules of this file, for everything that runs between the clone and the execution:
 //
-//   - no memory is taken: no append, no closure, no interface, no string is made, and what is written is plain numbers, so that there is no write barrier;
+//   - no memory is taken: no append, no closure, no interface, no string is made, and what is written is plain
+//     numbers, so that there is no write barrier;
 //   - the stack does not grow: every function is nosplit, and calls only such, or assembly;
 //   - no lock is taken and no channel used: the threads that could give them back do not exist here;
-//   - nothing is decided that is not in the list, and every pointer in it was made by the parent and is kept alive by it until the clone has returned;
-//   - no signal handler runs: the runtime has blocked all signals before, and has set all handlers back before they are let in again.
+//   - nothing is decided that is not in the list, and every pointer in it was made by the parent and is kept alive by
+//     it until the clone has returned;
+//   - no signal handler runs: the runtime has blocked all signals before, and has set all handlers back before they
+//     are let in again.
 //
-// They are those of forkAndExecInChild1 in package syscall. The three functions of the runtime are pushed for such use, with a promise to stay (go.dev/issue/67401).
+// They are those of forkAndExecInChild1 in package syscall. The three functions of the runtime are pushed for such use,
+// with a promise to stay (go.dev/issue/67401).
 
 //go:linkname beforeFork syscall.runtime_BeforeFork
 func beforeFork()

@@ -38,7 +38,8 @@ type cloneArgs struct {
 	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
 }
 
-// call is the system call of these arguments: clone3(2), or clone(2) where that is not there. Only what both can say counts for the latter.
+// call is the system call of these arguments: clone3(2), or clone(2) where that is not there. Only what both can say
+// counts for the latter.
 func (a *cloneArgs) call(three bool) (trap uintptr, args [3]uintptr) {
 	if three {
 		return unix.SYS_CLONE3, [3]uintptr{uintptr(unsafe.Pointer(a)), unsafe.Sizeof(*a)}
@@ -117,7 +118,8 @@ func (p *Program) Setns(fd int, flags uintptr, text string) {
 	p.Call(text, unix.SYS_SETNS, uintptr(fd), flags)
 }
 
-// Fork adds the second child: with flags' namespaces as its own, child of the same parent, in whatever pid namespace the first one has entered. Only it goes on with the list.
+// Fork adds the second child: with flags' namespaces as its own, child of the same parent, in whatever pid namespace
+// the first one has entered. Only it goes on with the list.
 func (p *Program) Fork(flags uintptr) {
 	// Start gives the call its arguments.
 	p.second = &cloneArgs{flags: uint64(flags) | unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID}
@@ -144,7 +146,8 @@ func (p *Program) Execute(fd int, argv, env []string) error {
 	}
 	p.keep = append(p.keep, a, e)
 	empty := Keep(p, new([1]byte))
-	p.put(execute, "execveat", unix.SYS_EXECVEAT, []uintptr{uintptr(fd), empty, uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&e[0])), unix.AT_EMPTY_PATH})
+	p.put(execute, "execveat", unix.SYS_EXECVEAT, []uintptr{uintptr(fd), empty, uintptr(unsafe.Pointer(&a[0])),
+		uintptr(unsafe.Pointer(&e[0])), unix.AT_EMPTY_PATH})
 	return nil
 }
 

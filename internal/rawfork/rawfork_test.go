@@ -100,7 +100,8 @@ func finish(t testing.TB, c *Child) int {
 
 func TestExecutes(t *testing.T) {
 	out := outFile(t)
-	c, err := Start(job(t, "/bin/sh", out, nil, func(p *Program) { p.CloseFrom(restFD) }, "sh", "-c", `echo $A; ls /proc/$$/fd | tr '\n' ' '; exit 7`), options)
+	c, err := Start(job(t, "/bin/sh", out, nil, func(p *Program) { p.CloseFrom(restFD) }, "sh", "-c",
+		`echo $A; ls /proc/$$/fd | tr '\n' ' '; exit 7`), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,8 +117,10 @@ func TestExecutes(t *testing.T) {
 func TestSecondChildIsInThePIDNamespace(t *testing.T) {
 	testenv.Root(t)
 	holder := exec.Command("sleep", "1000")
-	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWUTS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100000, Size: 10}}, GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100000, Size: 10}}}
+	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWUSER | unix.CLONE_NEWNS |
+		unix.CLONE_NEWUTS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100000, Size: 10}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100000, Size: 10}}}
 	if err := holder.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +154,8 @@ func TestSecondChildIsInThePIDNamespace(t *testing.T) {
 func TestAwait(t *testing.T) {
 	for _, word := range []bool{true, false} {
 		out := outFile(t)
-		c, err := Start(job(t, "/bin/sh", out, nil, func(p *Program) { p.CloseFrom(restFD); p.Await(wordFD) }, "sh", "-c", "echo on"), options)
+		c, err := Start(job(t, "/bin/sh", out, nil, func(p *Program) { p.CloseFrom(restFD); p.Await(wordFD) }, "sh", "-c",
+			"echo on"), options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +245,8 @@ func TestKilledFirstChild(t *testing.T) {
 	}
 }
 
-// TestTenThousand forks while the heap is busy, goroutines come and go, and the collector runs: the copy that the child gets is of any moment.
+// TestTenThousand forks while the heap is busy, goroutines come and go, and the collector runs: the copy that the child
+// gets is of any moment.
 func TestTenThousand(t *testing.T) {
 	times := 10000
 	if testing.Short() {

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// report is what the children leave for their parent, in memory that is shared with them, so that it is there however they end.
+// report is what the children leave for their parent, in memory that is shared with them, so that it is there however
+// they end.
 type report struct {
 	second int32 // the number of the second child; the kernel writes it before that one runs (CLONE_PARENT_SETTID)
 	place  int32 // of the call that failed
@@ -25,8 +26,10 @@ type report struct {
 type Options struct {
 	Flags  uintptr // its new namespaces, CLONE_NEW*
 	Cgroup int     // a directory of cgroup2 that it begins in, CLONE_INTO_CGROUP; negative: none
-	Alive  int     // the number of a pipe's end in the child, which nobody uses: it closes with the execution or the last child. Start puts it there before the program begins
-	Word   int     // the number that Await reads from, likewise; counts only where the program waits
+	// the number of a pipe's end in the child, which nobody uses: it closes with the execution or the last child. Start
+	// puts it there before the program begins
+	Alive int
+	Word  int // the number that Await reads from, likewise; counts only where the program waits
 }
 
 // Child is a process on its way through a program.
@@ -55,7 +58,8 @@ func (e *Error) Error() string { return e.Call + ": " + e.Errno.Error() }
 func (e *Error) Unwrap() error { return e.Errno }
 
 // Start makes the child and lets it run up to its first wait. The caller finishes it with Wait or with Kill.
-// The calling thread's namespaces for children, control groups and credentials are the child's. No descriptor of the caller survives the program's own CloseFrom.
+// The calling thread's namespaces for children, control groups and credentials are the child's. No descriptor of the
+// caller survives the program's own CloseFrom.
 func Start(p *Program, o Options) (*Child, error) {
 	c := &Child{p: p, pidfd: -1}
 	if err := c.start(o); err != nil {
@@ -66,7 +70,8 @@ func Start(p *Program, o Options) (*Child, error) {
 }
 
 func (c *Child) start(o Options) (err error) {
-	if c.page, err = unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS); err != nil {
+	if c.page, err = unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_SHARED|unix.MAP_ANONYMOUS); err != nil {
 		return os.NewSyscallError("mmap", err)
 	}
 	c.report = (*report)(unsafe.Pointer(&c.page[0]))
@@ -144,7 +149,8 @@ func raw(f *os.File) int {
 
 func (c *Child) clone(list []call, o Options) error {
 	three := clone3()
-	c.first = cloneArgs{flags: uint64(o.Flags) | unix.CLONE_PIDFD, pidfd: uint64(uintptr(unsafe.Pointer(&c.pidfd))), exitSignal: uint64(unix.SIGCHLD)}
+	c.first = cloneArgs{flags: uint64(o.Flags) | unix.CLONE_PIDFD, pidfd: uint64(uintptr(unsafe.Pointer(&c.pidfd))),
+		exitSignal: uint64(unix.SIGCHLD)}
 	if o.Cgroup >= 0 {
 		if !three {
 			return fmt.Errorf("a child that begins in a cgroup: %w", os.NewSyscallError("clone3", unix.ENOSYS))
@@ -161,7 +167,8 @@ func (c *Child) clone(list []call, o Options) error {
 			copy(list[i].args[:], a[:])
 		}
 	}
-	// The lock is that of package syscall: a descriptor that another goroutine is about to mark FD_CLOEXEC is not caught unmarked.
+	// The lock is that of package syscall: a descriptor that another goroutine is about to mark FD_CLOEXEC is not caught
+	// unmarked.
 	syscall.ForkLock.Lock()
 	pid, errno := clone(trap, args, list, c.report)
 	syscall.ForkLock.Unlock()
@@ -174,7 +181,8 @@ func (c *Child) clone(list []call, o Options) error {
 	return nil
 }
 
-// clone3 reports whether clone3(2) is there: Linux before 5.3 does not have it, and filters of system calls often forbid it as if it were not.
+// clone3 reports whether clone3(2) is there: Linux before 5.3 does not have it, and filters of system calls often
+// forbid it as if it were not.
 func clone3() bool {
 	_, _, errno := syscall.RawSyscall(unix.SYS_CLONE3, 0, 0, 0)
 	return errno == unix.EINVAL
@@ -230,8 +238,8 @@ func (c *Child) Go() error {
 	return err
 }
 
-// Wait returns once the program has been executed, or with the error of the call that failed, or with ctx; then no child is left. The process that it returns is the caller's to
-// reap, and pidfd the caller's to close.
+// Wait returns once the program has been executed, or with the error of the call that failed, or with ctx; then no
+// child is left. The process that it returns is the caller's to reap, and pidfd the caller's to close.
 func (c *Child) Wait(ctx context.Context) (pid, pidfd int, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.alive.SetReadDeadline(time.Unix(1, 0)) })
 	_, err = c.alive.Read(make([]byte, 1))

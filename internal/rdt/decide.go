@@ -33,7 +33,8 @@ type Group struct {
 	Optional bool
 }
 
-// Decide says where the container id goes, and refuses names and lines that would mean another file or another line. It is pure. Errors begin with the property below linux.intelRdt.
+// Decide says where the container id goes, and refuses names and lines that would mean another file or another line. It
+// is pure. Errors begin with the property below linux.intelRdt.
 func Decide(c *Config, id string) (Group, error) {
 	g := Group{Class: c.ClosID, Given: c.ClosID != "", Optional: c.empty()}
 	switch c.ClosID {
@@ -58,13 +59,15 @@ func className(given, name string) error {
 	if given == "/" {
 		return nil
 	}
-	if name == "." || name == ".." || strings.ContainsAny(name, "/\n\x00") || slices.Contains([]string{"info", "mon_groups", "mon_data"}, name) || len(name) > 255 {
+	if name == "." || name == ".." || strings.ContainsAny(name, "/\n\x00") ||
+		slices.Contains([]string{"info", "mon_groups", "mon_data"}, name) || len(name) > 255 {
 		return fmt.Errorf("closID: %q cannot be the name of a class; want one word, or / for the root class", name)
 	}
 	return nil
 }
 
-// Lines are the lines of a schemata file: those of the cache, without lines about memory bandwidth if there is one for that, that one, then the others as they are (config-linux.md, "IntelRdt").
+// Lines are the lines of a schemata file: those of the cache, without lines about memory bandwidth if there is one for
+// that, that one, then the others as they are (config-linux.md, "IntelRdt").
 func Lines(l3, memory string, others []string) ([]string, error) {
 	var all []string
 	for line := range strings.Lines(l3) {
@@ -91,14 +94,16 @@ func Lines(l3, memory string, others []string) ([]string, error) {
 		all = append(all, line)
 	}
 	for _, line := range all {
-		if name, domains, found := strings.Cut(line, ":"); !found || strings.TrimSpace(name) == "" || domains == "" || strings.ContainsAny(line, "\n\x00") {
+		if name, domains, found := strings.Cut(line, ":"); !found || strings.TrimSpace(name) == "" || domains == "" ||
+			strings.ContainsAny(line, "\n\x00") {
 			return nil, fmt.Errorf("schema %q is not one line of the form L3:0=f;1=f", line)
 		}
 	}
 	return all, nil
 }
 
-// Match reports whether a schemata file says what lines ask for: each domain that they name, in any order, with any number of leading zeros. The error names the first line that it does not.
+// Match reports whether a schemata file says what lines ask for: each domain that they name, in any order, with any
+// number of leading zeros. The error names the first line that it does not.
 func Match(file string, lines []string) error {
 	have := map[string]string{}
 	for line := range strings.Lines(file) {

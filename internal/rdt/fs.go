@@ -84,7 +84,8 @@ func (f *FS) Intend(g Group) (Saved, error) {
 	return s, err
 }
 
-// Make makes the group, or checks that the class which is there already is as the group wants it. After an error nothing that it made is left.
+// Make makes the group, or checks that the class which is there already is as the group wants it. After an error
+// nothing that it made is left.
 func (f *FS) Make(g Group) (s Saved, err error) {
 	s.Class = g.Class
 	class := filepath.Join(f.root, g.Class)
@@ -148,7 +149,8 @@ func (f *FS) Change(s Saved, lines []string) error {
 	return f.write(s.Class, lines)
 }
 
-// write writes all lines in one write(2): the kernel takes all of them or none (fs/resctrl/ctrlmondata.c, rdtgroup_schemata_write).
+// write writes all lines in one write(2): the kernel takes all of them or none (fs/resctrl/ctrlmondata.c,
+// rdtgroup_schemata_write).
 func (f *FS) write(class string, lines []string) error {
 	if len(lines) == 0 {
 		return nil
@@ -175,7 +177,8 @@ func put(path, text string) error {
 	return err
 }
 
-// Add puts a process into the group, thread by thread: a thread's class is its own, and that of new ones is the class of the thread that makes them. So it looks again until all that it finds are there.
+// Add puts a process into the group, thread by thread: a thread's class is its own, and that of new ones is the class
+// of the thread that makes them. So it looks again until all that it finds are there.
 func (f *FS) Add(s Saved, pid int) error {
 	dir := filepath.Join(f.root, s.Class)
 	if s.Monitor != "" {

@@ -27,7 +27,8 @@ func TestDecide(t *testing.T) {
 		"named":     {in: Config{ClosID: "gold"}, want: Group{Class: "gold", Given: true}},
 		"root":      {in: Config{ClosID: "/", EnableMonitoring: true}, want: Group{Given: true, Monitor: "ctr"}},
 		"old names": {in: Config{EnableMBM: true}, want: Group{Class: "ctr", Monitor: "ctr"}},
-		"both":      {in: Config{L3CacheSchema: "L3:0=f;1=f\nMB:0=1\n", MemBwSchema: "MB:0=20"}, want: Group{Class: "ctr", Schema: []string{"L3:0=f;1=f", "MB:0=20"}}},
+		"both": {in: Config{L3CacheSchema: "L3:0=f;1=f\nMB:0=1\n", MemBwSchema: "MB:0=20"},
+			want: Group{Class: "ctr", Schema: []string{"L3:0=f;1=f", "MB:0=20"}}},
 		"cache with bandwidth": {in: Config{L3CacheSchema: "L3CODE:0=f\nMB:0=1", Schemata: []string{"L2:0=3"}},
 			want: Group{Class: "ctr", Schema: []string{"L3CODE:0=f", "MB:0=1", "L2:0=3"}}},
 		"up":          {in: Config{ClosID: ".."}, err: `closID: ".."`},
@@ -57,7 +58,8 @@ func TestDecide(t *testing.T) {
 func TestMatch(t *testing.T) {
 	const file = "    L3:0=0ffff;1=000ff\n    MB:0= 90;1=100\n"
 	for line, want := range map[string]bool{
-		"L3:0=ffff;1=ff": true, "L3:1=FF": true, "L3:1=0ff;0=ffff": true, "MB:0=90": true, "MB: 0 = 090": true, "L3:0=fff": false, "L3:2=ff": false, "L2:0=ff": false, "MB:0=9": false, "MB:0=0": false,
+		"L3:0=ffff;1=ff": true, "L3:1=FF": true, "L3:1=0ff;0=ffff": true, "MB:0=90": true, "MB: 0 = 090": true,
+		"L3:0=fff": false, "L3:2=ff": false, "L2:0=ff": false, "MB:0=9": false, "MB:0=0": false,
 	} {
 		if err := Match(file, []string{line}); (err == nil) != want {
 			t.Errorf("%q: %v, want a match: %t", line, err, want)
@@ -90,13 +92,15 @@ func FuzzDecide(f *testing.F) {
 
 const fresh = "L3:0=fffff;1=fffff\nMB:0=100;1=100\n"
 
-// fakeResctrl is a directory that does what the kernel does for whoever makes and removes groups: few machines have the feature.
+// fakeResctrl is a directory that does what the kernel does for whoever makes and removes groups: few machines have the
+// feature.
 func fakeResctrl(t *testing.T) (*FS, *[]string) {
 	t.Helper()
 	root := t.TempDir()
 	var writes []string
 	fill := func(dir string) error {
-		return errors.Join(os.WriteFile(filepath.Join(dir, "schemata"), []byte(fresh), 0o644), os.WriteFile(filepath.Join(dir, "tasks"), nil, 0o644), os.MkdirAll(filepath.Join(dir, "mon_groups"), 0o755))
+		return errors.Join(os.WriteFile(filepath.Join(dir, "schemata"), []byte(fresh), 0o644),
+			os.WriteFile(filepath.Join(dir, "tasks"), nil, 0o644), os.MkdirAll(filepath.Join(dir, "mon_groups"), 0o755))
 	}
 	f := &FS{root: root, rmdir: func(p string) error {
 		if _, err := os.Stat(p); err != nil {
@@ -124,7 +128,8 @@ func fakeResctrl(t *testing.T) (*FS, *[]string) {
 		writes = append(writes, rel+" "+text)
 		return err
 	}
-	if err := errors.Join(fill(root), os.Mkdir(filepath.Join(root, "info"), 0o755), os.WriteFile(filepath.Join(root, "info", "last_cmd_status"), []byte("Unknown domain\n"), 0o644)); err != nil {
+	if err := errors.Join(fill(root), os.Mkdir(filepath.Join(root, "info"), 0o755),
+		os.WriteFile(filepath.Join(root, "info", "last_cmd_status"), []byte("Unknown domain\n"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	return f, &writes
@@ -158,13 +163,19 @@ func TestMakeAndRemove(t *testing.T) {
 		write string
 		err   string
 	}{
-		{group: Group{Class: "c1", Schema: []string{"L3:0=f", "MB:0=10"}, Monitor: "c1"}, want: Saved{Class: "c1", Made: true, Monitor: "c1"}, made: []string{"c1", "c1/mon_groups/c1", "gold"}, write: "c1/schemata L3:0=f\nMB:0=10\n"},
+		{group: Group{Class: "c1", Schema: []string{"L3:0=f", "MB:0=10"}, Monitor: "c1"},
+			want: Saved{Class: "c1", Made: true, Monitor: "c1"}, made: []string{"c1", "c1/mon_groups/c1", "gold"},
+			write: "c1/schemata L3:0=f\nMB:0=10\n"},
 		{group: Group{Class: "c1"}, want: Saved{Class: "c1", Made: true}, made: []string{"c1", "gold"}},
-		{group: Group{Class: "gold", Given: true, Monitor: "c1"}, want: Saved{Class: "gold", Monitor: "c1"}, made: []string{"gold", "gold/mon_groups/c1"}},
-		{group: Group{Class: "gold", Given: true, Schema: []string{"L3:1=fffff"}}, want: Saved{Class: "gold"}, made: []string{"gold"}},
-		{group: Group{Class: "new", Given: true, Schema: []string{"L3:1=1"}}, want: Saved{Class: "new", Made: true}, made: []string{"gold", "new"}, write: "new/schemata L3:1=1\n"},
+		{group: Group{Class: "gold", Given: true, Monitor: "c1"}, want: Saved{Class: "gold", Monitor: "c1"},
+			made: []string{"gold", "gold/mon_groups/c1"}},
+		{group: Group{Class: "gold", Given: true, Schema: []string{"L3:1=fffff"}}, want: Saved{Class: "gold"},
+			made: []string{"gold"}},
+		{group: Group{Class: "new", Given: true, Schema: []string{"L3:1=1"}}, want: Saved{Class: "new", Made: true},
+			made: []string{"gold", "new"}, write: "new/schemata L3:1=1\n"},
 		{group: Group{Given: true, Monitor: "c1"}, want: Saved{Monitor: "c1"}, made: []string{"gold", "mon_groups/c1"}},
-		{group: Group{Class: "gold", Given: true, Schema: []string{"L3:0=1"}}, err: `the class exists and its schemata does not have "L3:0=1"`},
+		{group: Group{Class: "gold", Given: true, Schema: []string{"L3:0=1"}},
+			err: `the class exists and its schemata does not have "L3:0=1"`},
 		{group: Group{Class: "none", Given: true}, err: "no such file or directory"},
 		{group: Group{Class: "c2", Schema: []string{"L3:0=bad"}}, err: "invalid argument: Unknown domain"},
 		{group: Group{Class: "full"}, err: "no further class or monitor"},
@@ -234,13 +245,15 @@ func TestChange(t *testing.T) {
 	if err := f.Change(s, []string{"MB:0=30"}); err != nil || strings.Join(*writes, "") != "c1/schemata MB:0=30\n" {
 		t.Errorf("%v: %v", err, *writes)
 	}
-	if err := f.Change(Saved{}, []string{"MB:0=30"}); err == nil || !strings.Contains(err.Error(), `class "/" was not made for this container`) {
+	if err := f.Change(Saved{}, []string{"MB:0=30"}); err == nil || !strings.Contains(err.Error(),
+		`class "/" was not made for this container`) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestFindMount(t *testing.T) {
-	if p, ok := findMount("30 23 0:27 / /sys/fs/cgroup rw - cgroup2 c rw\n31 23 0:28 / /sys/fs/resctrl rw,relatime - resctrl resctrl rw\n"); !ok || p != "/sys/fs/resctrl" {
+	if p, ok := findMount("30 23 0:27 / /sys/fs/cgroup rw - cgroup2 c rw\n31 23 0:28 / /sys/fs/resctrl rw,relatime - " +
+		"resctrl resctrl rw\n"); !ok || p != "/sys/fs/resctrl" {
 		t.Errorf("%q %t", p, ok)
 	}
 	if p, ok := findMount("30 23 0:27 / /sys/fs/cgroup rw - cgroup2 c rw\nx\n"); ok {

@@ -1,4 +1,5 @@
-// Package signals collects signals without goroutines, threads or channels, for a program that waits in ppoll(2) anyway.
+// Package signals collects signals without goroutines, threads or channels, for a program that waits in ppoll(2)
+// anyway.
 //
 // Package os/signal hands every signal that is asked for to a thread of its own, twice: for the fifty that a runtime
 // in the foreground forwards that is more than a hundred switches of threads before the container runs. Here a signal

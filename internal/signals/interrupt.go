@@ -9,8 +9,8 @@ import (
 )
 
 // Interrupt is a context that ends when somebody asks this process to end, by SIGINT, SIGTERM, SIGQUIT or SIGHUP. A
-// signal that the process was started to ignore stays ignored. It needs no goroutine unless Done is asked for: who waits
-// in ppoll(2) waits for WakeFD too, and asks Err.
+// signal that the process was started to ignore stays ignored. It needs no goroutine unless Done is asked for: who
+// waits in ppoll(2) waits for WakeFD too, and asks Err.
 type Interrupt struct {
 	set Set
 	fd  int

@@ -91,8 +91,8 @@ func Wait(n int, fds ...int) error {
 const patience = 20 * time.Millisecond
 
 // poll waits without the scheduler at first where this goroutine is alone: to hand the processor over and take it back
-// costs a short command more than all of its wait. A long wait must not do so, for the scheduler's monitor looks at it a
-// hundred times a second.
+// costs a short command more than all of its wait. A long wait must not do so, for the scheduler's monitor looks at it
+// a hundred times a second.
 func poll(set []unix.PollFd) unix.Errno {
 	p, n := unsafe.Pointer(unsafe.SliceData(set)), uintptr(len(set))
 	if runtime.NumGoroutine() == 1 {

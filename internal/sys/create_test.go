@@ -16,7 +16,8 @@ import (
 // Links whose target is missing, in every place of a path: what is made is what the link says, seen from the root.
 func TestDanglingLinks(t *testing.T) {
 	for _, c := range []struct{ links, asked, made string }{
-		{"etc/resolv.conf ../run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf", "run/systemd/resolve/stub-resolv.conf"},
+		{"etc/resolv.conf ../run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf",
+			"run/systemd/resolve/stub-resolv.conf"},
 		{"etc/hosts /run/hosts", "/etc/hosts", "run/hosts"},
 		{"etc /other", "/etc/hosts", "other/hosts"},
 		{"etc other/./deep//er", "/etc/x/hosts", "other/deep/er/x/hosts"},
@@ -62,16 +63,21 @@ func TestLinksThatLeadToNothing(t *testing.T) {
 	root := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(root, "file"), nil, 0o644))
 	for name, target := range map[string]string{
-		"loop": "loop", "ping": "pong/x", "pong": "ping/x", "through": "file/x/y", "long": strings.Repeat("d/", 2000) + "../loop", "grow": "new/../grow/x",
+		"loop": "loop", "ping": "pong/x", "pong": "ping/x", "through": "file/x/y",
+		"long": strings.Repeat("d/", 2000) + "../loop", "grow": "new/../grow/x",
 	} {
 		must(t, os.Symlink(target, filepath.Join(root, name)))
 	}
 	r := open(t, root)
 	for p, want := range map[string]error{
-		"/loop": unix.ELOOP, "/ping": unix.ELOOP, "/through": unix.ENOTDIR, "/file/x": unix.ENOTDIR, "/grow": unix.ELOOP, "/a/../loop/x": unix.ELOOP,
+		"/loop": unix.ELOOP, "/ping": unix.ELOOP, "/through": unix.ENOTDIR, "/file/x": unix.ENOTDIR, "/grow": unix.ELOOP,
+		"/a/../loop/x":                 unix.ELOOP,
 		"/" + strings.Repeat("n", 300): unix.ENAMETOOLONG,
 	} {
-		for _, make := range []func(string) (int, error){r.CreateFile, func(p string) (int, error) { return r.MkdirAll(p, 0o755) }} {
+		for _, make := range []func(string) (int, error){r.CreateFile, func(p string) (int,
+			error) {
+			return r.MkdirAll(p, 0o755)
+		}} {
 			if fd, err := make(p); !errors.Is(err, want) {
 				t.Errorf("%.40s: %v, want %v", p, err, want)
 				sys.Close(fd)
@@ -80,7 +86,8 @@ func TestLinksThatLeadToNothing(t *testing.T) {
 	}
 	// procfs below the root: its links are not followed, whatever they say.
 	proc := open(t, "/")
-	for _, p := range []string{"/proc/self/cwd/not/there", "/proc/self/root/not/there", "/proc/self/fd/0/not/there", "/proc/self/exe/x"} {
+	for _, p := range []string{"/proc/self/cwd/not/there", "/proc/self/root/not/there", "/proc/self/fd/0/not/there",
+		"/proc/self/exe/x"} {
 		if fd, err := proc.MkdirAll(p, 0o755); err == nil {
 			t.Errorf("%s was made", p)
 			sys.Close(fd)
@@ -94,7 +101,8 @@ func TestRaceWithDanglingLinks(t *testing.T) {
 	root, canary := tree(t)
 	must(t, os.MkdirAll(filepath.Join(root, "race"), 0o755), os.MkdirAll(filepath.Join(root, "deep/er"), 0o755),
 		os.Symlink(canary, filepath.Join(root, "evil")), os.Symlink("../race/made/x", filepath.Join(root, "deep/in")),
-		os.Symlink("../.."+canary+"/out", filepath.Join(root, "deep/out")), os.Symlink("er/../../race/f", filepath.Join(root, "deep/up")))
+		os.Symlink("../.."+canary+"/out", filepath.Join(root, "deep/out")), os.Symlink("er/../../race/f",
+			filepath.Join(root, "deep/up")))
 	r := open(t, root)
 	stop := make(chan struct{})
 	var flippers sync.WaitGroup
@@ -105,7 +113,8 @@ func TestRaceWithDanglingLinks(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(root, pair[0]), unix.AT_FDCWD, filepath.Join(root, pair[1]), unix.RENAME_EXCHANGE)
+					_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(root, pair[0]), unix.AT_FDCWD, filepath.Join(root, pair[1]),
+						unix.RENAME_EXCHANGE)
 				}
 			}
 		})

@@ -1,7 +1,8 @@
-// Package sys is the thin layer over golang.org/x/sys/unix that the child's side needs: paths resolved below a root by descriptor, mounts by descriptor, capabilities.
+// Package sys is the thin layer over golang.org/x/sys/unix that the child's side needs: paths resolved below a root by
+// descriptor, mounts by descriptor, capabilities.
 //
-// Every function takes a name for errors and returns *Error, which holds operation and path and unwraps to the errno. No function here follows a path out of
-// the root that it was given, or resolves one twice.
+// Every function takes a name for errors and returns *Error, which holds operation and path and unwraps to the errno.
+// No function here follows a path out of the root that it was given, or resolves one twice.
 package sys
 
 import "golang.org/x/sys/unix"

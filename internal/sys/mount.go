@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewFS makes a file system that is mounted nowhere yet: fsopen(2), its options by fsconfig(2), fsmount(2). flags are superblock flags by name ("ro", "lazytime"), data
-// the file system's own options, "key" or "key=value"; attr are MOUNT_ATTR_* bits of the mount. The caller owns the descriptor.
-// An error of one option names it, and carries the kernel's own words.
+// NewFS makes a file system that is mounted nowhere yet: fsopen(2), its options by fsconfig(2), fsmount(2). flags are
+// superblock flags by name ("ro", "lazytime"), data the file system's own options, "key" or "key=value"; attr are
+// MOUNT_ATTR_* bits of the mount. The caller owns the descriptor. An error of one option names it, and carries the
+// kernel's own words.
 func NewFS(kind, source string, flags, data []string, attr uint64) (int, error) {
 	var fs int
 	err := retry(func() (err error) {
@@ -160,7 +161,8 @@ func NewFSByMount(place int, kind, source string, flags, data []string, attr uin
 	return tree, nil
 }
 
-// setOption gives one option the form that its text has. A key that some file systems take with a value and others without is tried as it stands only.
+// setOption gives one option the form that its text has. A key that some file systems take with a value and others
+// without is tried as it stands only.
 func setOption(fs int, option string) error {
 	key, value, ok := strings.Cut(option, "=")
 	if !ok {
@@ -169,7 +171,8 @@ func setOption(fs int, option string) error {
 	return unix.FsconfigSetString(fs, key, value)
 }
 
-// fsLog is what the kernel has to say of a file system that could not be made: lines of one letter and a text, fsopen(2). They become one line.
+// fsLog is what the kernel has to say of a file system that could not be made: lines of one letter and a text,
+// fsopen(2). They become one line.
 func fsLog(fs int) string {
 	var lines []string
 	buf := make([]byte, 1024)
@@ -187,7 +190,8 @@ func fsLog(fs int) string {
 	return strings.Join(lines, "; ")
 }
 
-// CloneTree is a detached copy of the mount at fd, or of all the mounts below it, as open_tree(2) makes it. The caller owns the descriptor.
+// CloneTree is a detached copy of the mount at fd, or of all the mounts below it, as open_tree(2) makes it. The caller
+// owns the descriptor.
 func CloneTree(fd int, name string, recursive bool) (int, error) {
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
 	if recursive {
@@ -273,8 +277,10 @@ func Attrs(fd int) (uint64, error) {
 	}
 	var attr uint64
 	for _, m := range [...]struct{ st, attr uint64 }{
-		{unix.ST_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.ST_NOSUID, unix.MOUNT_ATTR_NOSUID}, {unix.ST_NODEV, unix.MOUNT_ATTR_NODEV},
-		{unix.ST_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.ST_NOATIME, unix.MOUNT_ATTR_NOATIME}, {unix.ST_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
+		{unix.ST_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.ST_NOSUID, unix.MOUNT_ATTR_NOSUID},
+		{unix.ST_NODEV, unix.MOUNT_ATTR_NODEV},
+		{unix.ST_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.ST_NOATIME, unix.MOUNT_ATTR_NOATIME},
+		{unix.ST_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
 		{0x2000, unix.MOUNT_ATTR_NOSYMFOLLOW}, // ST_NOSYMFOLLOW, include/linux/statfs.h
 	} {
 		if uint64(st.Flags)&m.st != 0 {

@@ -26,7 +26,8 @@ func TestParseMounts(t *testing.T) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
-	for _, bad := range []string{"x\n", "1 2 3 4 - tmpfs\n", "x 1 0:5 / / rw - t s o\n", "1 -1 0:5 / / rw - t s o\n", "\n"} {
+	for _, bad := range []string{"x\n", "1 2 3 4 - tmpfs\n", "x 1 0:5 / / rw - t s o\n", "1 -1 0:5 / / rw - t s o\n",
+		"\n"} {
 		if m, err := sys.ParseMounts(bad); err == nil {
 			t.Errorf("%q: %v", bad, m)
 		}

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resolveFlags keep a path below its root: absolute links and ".." start again at it, and links of procfs, which lead anywhere, are refused (openat2(2)).
+// resolveFlags keep a path below its root: absolute links and ".." start again at it, and links of procfs, which lead
+// anywhere, are refused (openat2(2)).
 const resolveFlags = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // Root is a directory that paths are resolved below, whatever links its content holds. It owns its descriptor.
@@ -89,7 +90,8 @@ func is(err error, errno unix.Errno) bool {
 	return ok && e.Err == errno
 }
 
-// Beneath opens p below dir and in the same mount: no link, no magic link, no other file system. It is for procfs, where something mounted over a file is an attack.
+// Beneath opens p below dir and in the same mount: no link, no magic link, no other file system. It is for procfs,
+// where something mounted over a file is an attack.
 func Beneath(dir int, p string, flags int) (int, error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flags | unix.O_CLOEXEC),

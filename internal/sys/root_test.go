@@ -33,8 +33,9 @@ func tree(t *testing.T) (root, canary string) {
 	root, canary = filepath.Join(base, "root"), filepath.Join(base, "canary")
 	must(t, os.Mkdir(root, 0o755), os.Mkdir(canary, 0o755), os.Mkdir(filepath.Join(root, "real"), 0o755))
 	for name, target := range map[string]string{
-		"absolute": canary, "up": "../../../../../../../../../.." + canary, "dotdot": "../canary", "self": "/proc/self/root" + canary,
-		"cwd": "/proc/self/cwd", "loop": "loop", "inside": "/real", "dangling": "/fresh/dir", "hop": "absolute",
+		"absolute": canary, "up": "../../../../../../../../../.." + canary, "dotdot": "../canary",
+		"self": "/proc/self/root" + canary,
+		"cwd":  "/proc/self/cwd", "loop": "loop", "inside": "/real", "dangling": "/fresh/dir", "hop": "absolute",
 	} {
 		must(t, os.Symlink(target, filepath.Join(root, name)))
 	}
@@ -76,7 +77,8 @@ func TestMkdirAllStaysInside(t *testing.T) {
 	root, _ := tree(t)
 	r := open(t, root)
 	for _, p := range []string{
-		"/a/b/c", "a/../../../b", "absolute/x", "up/x", "dotdot/x", "self/x", "hop/x/y", "inside/x", "dangling/x", "real/../absolute/z", "/", "..", "loop/x", "cwd/x",
+		"/a/b/c", "a/../../../b", "absolute/x", "up/x", "dotdot/x", "self/x", "hop/x/y", "inside/x", "dangling/x",
+		"real/../absolute/z", "/", "..", "loop/x", "cwd/x",
 	} {
 		fd, err := r.MkdirAll(p, 0o755)
 		if err != nil {
@@ -127,7 +129,8 @@ func TestMagicLinksAreRefused(t *testing.T) {
 	}
 }
 
-// CVE-2021-30465, CVE-2024-45310: somebody exchanges a directory with a link out of the root while paths through it are resolved.
+// CVE-2021-30465, CVE-2024-45310: somebody exchanges a directory with a link out of the root while paths through it are
+// resolved.
 func TestRaceWithExchange(t *testing.T) {
 	root, canary := tree(t)
 	must(t, os.MkdirAll(filepath.Join(root, "race"), 0o755), os.Symlink(canary, filepath.Join(root, "evil")))
@@ -163,7 +166,8 @@ func TestBeneath(t *testing.T) {
 	proc, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	must(t, err)
 	defer sys.Close(proc)
-	for p, want := range map[string]error{"self/status": unix.ELOOP, "../etc": unix.EXDEV, "sys/kernel/nothing": unix.ENOENT, "uptime": nil} {
+	for p, want := range map[string]error{"self/status": unix.ELOOP, "../etc": unix.EXDEV,
+		"sys/kernel/nothing": unix.ENOENT, "uptime": nil} {
 		fd, err := sys.Beneath(proc, p, unix.O_RDONLY)
 		sys.Close(fd)
 		if !errors.Is(err, want) {

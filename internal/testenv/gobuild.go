@@ -30,16 +30,16 @@ var (
 )
 
 // Binary builds cmd/handfast the way the Makefile does (static, stripped), once in a test process, and returns its
-// absolute path. The file goes away when the process's tests end. Where the environment variable HANDFAST_TEST_BIN names
-// a directory, the program is taken from its cmd/handfast instead.
+// absolute path. The file goes away when the process's tests end. Where the environment variable HANDFAST_TEST_BIN
+// names a directory, the program is taken from its cmd/handfast instead.
 func Binary(t testing.TB) string {
 	t.Helper()
 	return goBuild(t, "./cmd/handfast")
 }
 
 // GoPayload builds the Go program in dir (relative to the module's root, such as "internal/demo/payload") as a static
-// binary that runs in an empty root filesystem, once in a test process, and returns its absolute path. HANDFAST_TEST_BIN
-// holds for it too.
+// binary that runs in an empty root filesystem, once in a test process, and returns its absolute path.
+// HANDFAST_TEST_BIN holds for it too.
 func GoPayload(t testing.TB, dir string) string {
 	t.Helper()
 	return goBuild(t, "./"+strings.TrimPrefix(dir, "./"))

@@ -18,8 +18,8 @@ func Root(t testing.TB) {
 	}
 }
 
-// Virtual reports whether the tests run in the machine that "make test-vm" emulates: nothing else runs there, it has what
-// another host may lack, and everything takes about ten times as long.
+// Virtual reports whether the tests run in the machine that "make test-vm" emulates: nothing else runs there, it has
+// what another host may lack, and everything takes about ten times as long.
 func Virtual() bool { return os.Getenv("HANDFAST_TEST_VM") != "" }
 
 // Tool returns the path of the named program and fails the test when it is missing, naming the Debian package that

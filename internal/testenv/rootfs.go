@@ -15,7 +15,8 @@ import (
 func Rootfs(t testing.TB, programs ...string) string {
 	t.Helper()
 	dir := filepath.Join(Dir(t), "rootfs")
-	for _, d := range []string{"bin", "sbin", "etc", "dev", "proc", "sys", "run", "root", "home", "tmp", "usr/bin", "usr/sbin", "var/tmp"} {
+	for _, d := range []string{"bin", "sbin", "etc", "dev", "proc", "sys", "run", "root", "home", "tmp", "usr/bin",
+		"usr/sbin", "var/tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,8 @@ func Busybox(t testing.TB) string {
 	t.Helper()
 	program := Tool(t, "busybox", "busybox-static")
 	if !static(program) {
-		t.Fatalf("%s needs shared libraries and would not start in a tree of its own: apt-get install busybox-static", program)
+		t.Fatalf("%s needs shared libraries and would not start in a tree of its own: apt-get install busybox-static",
+			program)
 	}
 	list, err := exec.Command(program, "--list-full").Output()
 	if err != nil {

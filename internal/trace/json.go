@@ -44,7 +44,8 @@ func JSONLines(t *transcript.Transcript) (string, error) {
 			if t.From(e) == syncproto.Parent {
 				dir = "parent>child"
 			}
-			v = line{int64(e.Since), dir, e.Header.Kind.String(), e.Name, e.Header.Seq, e.Header.Re, size(e), int(e.Header.NFDs), e.Phase, e.State.String(), body(e)}
+			v = line{int64(e.Since), dir, e.Header.Kind.String(), e.Name, e.Header.Seq, e.Header.Re, size(e), int(e.Header.NFDs),
+				e.Phase, e.State.String(), body(e)}
 		}
 		if err := enc.Encode(v); err != nil {
 			return "", err
@@ -76,13 +77,15 @@ type chromeEvent struct {
 	Args map[string]any `json:"args,omitempty"`
 }
 
-// Chrome is the transcript as Chrome trace events: a track for each side, the phases on one of their own, and a flow arrow for each frame.
+// Chrome is the transcript as Chrome trace events: a track for each side, the phases on one of their own, and a flow
+// arrow for each frame.
 func Chrome(t *transcript.Transcript) (string, error) {
 	const phases = 3
 	events := []chromeEvent{}
 	for tid, name := range []string{"", "parent", "child", "phases"} {
 		if name != "" {
-			events = append(events, chromeEvent{Name: "thread_name", Ph: "M", PID: 1, TID: tid, Args: map[string]any{"name": name}})
+			events = append(events, chromeEvent{Name: "thread_name", Ph: "M", PID: 1, TID: tid,
+				Args: map[string]any{"name": name}})
 		}
 	}
 	micro := func(i int) float64 { return float64(t.Events[i].Since) / 1000 }
@@ -90,7 +93,8 @@ func Chrome(t *transcript.Transcript) (string, error) {
 	for i, e := range t.Events {
 		if last := i == len(t.Events)-1; last || place(t.Events[i+1]) != place(t.Events[began]) {
 			end := min(i+1, len(t.Events)-1)
-			events = append(events, chromeEvent{Name: place(t.Events[began]), Ph: "X", TS: micro(began), Dur: max(micro(end)-micro(began), 0.001), PID: 1, TID: phases, Cat: "phase"})
+			events = append(events, chromeEvent{Name: place(t.Events[began]), Ph: "X", TS: micro(began),
+				Dur: max(micro(end)-micro(began), 0.001), PID: 1, TID: phases, Cat: "phase"})
 			began = end
 		}
 		if e.End != syncproto.Undecided {

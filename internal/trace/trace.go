@@ -1,5 +1,6 @@
-// Package trace draws transcripts: as a timeline for a terminal, as JSON lines, as a Mermaid sequence diagram, as an SVG that stands alone, and as Chrome trace events.
-// Every function is a conversion from a value to a text; what a peer has sent is escaped for where it is shown.
+// Package trace draws transcripts: as a timeline for a terminal, as JSON lines, as a Mermaid sequence diagram, as an
+// SVG that stands alone, and as Chrome trace events. Every function is a conversion from a value to a text; what a peer
+// has sent is escaped for where it is shown.
 package trace
 
 import (
@@ -71,10 +72,12 @@ func Timeline(t *transcript.Transcript) string {
 		if t.From(e) == syncproto.Parent {
 			direction = "parent -> child"
 		}
-		line(milliseconds(e.Since), milliseconds(e.Since-before), direction, shorten(label(e), 20), strconv.Itoa(size(e)), strconv.Itoa(int(e.Header.NFDs)), shorten(remote.OneLine(e.Phase), 11))
+		line(milliseconds(e.Since), milliseconds(e.Since-before), direction, shorten(label(e), 20), strconv.Itoa(size(e)),
+			strconv.Itoa(int(e.Header.NFDs)), shorten(remote.OneLine(e.Phase), 11))
 		frames, bytes, fds, before = frames+1, bytes+size(e), fds+int(e.Header.NFDs), e.Since
 	}
-	fmt.Fprintf(&b, "\n  messages: %d, bytes: %d, descriptors: %d, first to last: %s ms\n", frames, bytes, fds, milliseconds(before-t.Events[0].Since))
+	fmt.Fprintf(&b, "\n  messages: %d, bytes: %d, descriptors: %d, first to last: %s ms\n", frames, bytes, fds,
+		milliseconds(before-t.Events[0].Since))
 	return b.String() + end
 }
 

@@ -24,13 +24,15 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func fixed(end syncproto.Outcome, why string) *transcript.Transcript {
 	t := &transcript.Transcript{Role: syncproto.Parent}
 	seq := [2]uint16{}
-	add := func(sent bool, k syncproto.Kind, name string, state syncproto.State, phase, body string, size uint32, fds uint8) {
+	add := func(sent bool, k syncproto.Kind, name string, state syncproto.State, phase, body string, size uint32,
+		fds uint8) {
 		side := 0
 		if sent {
 			side = 1
 		}
 		seq[side]++
-		t.Events = append(t.Events, transcript.Event{Since: time.Duration(len(t.Events)) * 412345, Sent: sent, Name: name, State: state, Phase: phase, Body: body,
+		t.Events = append(t.Events, transcript.Event{Since: time.Duration(len(t.Events)) * 412345, Sent: sent, Name: name,
+			State: state, Phase: phase, Body: body,
 			Header: syncproto.Header{Kind: k, Seq: seq[side], Length: size, NFDs: fds}})
 	}
 	add(true, syncproto.KindHello, "", syncproto.Greeted, "", `{"min":1}`, 230, 0)
@@ -41,7 +43,8 @@ func fixed(end syncproto.Outcome, why string) *transcript.Transcript {
 	add(false, syncproto.KindRequest, "ready<&;#\x1b[2J", syncproto.Configured, "setup", "", 20, 0)
 	add(true, syncproto.KindReply, "run", syncproto.Configured, "released", "", 18, 0)
 	add(false, syncproto.KindExec, "", syncproto.Committed, "released", "", 0, 0)
-	t.Events = append(t.Events, transcript.Event{Since: 9 * time.Millisecond, End: end, Error: why, State: syncproto.Committed, Phase: "released"})
+	t.Events = append(t.Events, transcript.Event{Since: 9 * time.Millisecond, End: end, Error: why,
+		State: syncproto.Committed, Phase: "released"})
 	return t
 }
 

@@ -15,7 +15,8 @@ import (
 type know struct{}
 
 func (know) Known(text []byte) string {
-	for _, s := range [...]string{"ready", "run", "info", "msgpack", "json", "0123456789abcdef", "init", "a line", "enough"} {
+	for _, s := range [...]string{"ready", "run", "info", "msgpack", "json", "0123456789abcdef", "init", "a line",
+		"enough"} {
 		if s == string(text) {
 			return s
 		}
@@ -30,7 +31,8 @@ func free[T any](t *testing.T, c codec.Codec, want *T, most float64) {
 	var b []byte
 	var err error
 	got := new(T) // what is bound lies on the heap
-	if n := testing.AllocsPerRun(100, func() { b, err = codec.Encode(c, buf, want, syncproto.Limits{}) }); err != nil || n > 0 {
+	if n := testing.AllocsPerRun(100, func() { b, err = codec.Encode(c, buf, want, syncproto.Limits{}) }); err != nil ||
+		n > 0 {
 		t.Errorf("%s: encoding a %T takes %v allocations: %v", c.Name(), *want, n, err)
 	}
 	if n := testing.AllocsPerRun(100, func() {
@@ -49,7 +51,8 @@ func TestControlMessagesTakeNoMemory(t *testing.T) {
 		free(t, c, &syncproto.ConfigOK{Size: 10240, Digest: "0123456789abcdef"}, 0)
 		free(t, c, &syncproto.HelloAck{Version: 1, Codec: "msgpack", Limits: syncproto.DefaultLimits(), PID: 4711}, 0)
 		free(t, c, &syncproto.Cancel{Reason: "enough"}, 0)
-		free(t, c, &syncproto.Hello{MinVersion: 1, MaxVersion: 1, Codecs: []string{"json"}, Profile: "init", Hash: "0123456789abcdef",
+		free(t, c, &syncproto.Hello{MinVersion: 1, MaxVersion: 1, Codecs: []string{"json"}, Profile: "init",
+			Hash:   "0123456789abcdef",
 			Limits: syncproto.DefaultLimits()}, 2) // the list, and in JSON what it is gathered in
 	}
 }

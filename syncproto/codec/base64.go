@@ -1,7 +1,8 @@
 package codec
 
-// Base64 as RFC 4648 section 4 has it, in its one canonical form. Package encoding/base64 reads others besides (it skips line breaks, and bits after the
-// last byte unless told), and builds four encodings of which this package needs one whenever a process starts.
+// Base64 as RFC 4648 section 4 has it, in its one canonical form. Package encoding/base64 reads others besides (it
+// skips line breaks, and bits after the last byte unless told), and builds four encodings of which this package needs
+// one whenever a process starts.
 
 const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 

@@ -22,7 +22,8 @@ func TestBase64(t *testing.T) {
 }
 
 func FuzzBase64(f *testing.F) {
-	for _, s := range []string{"", "AA==", "AAA=", "AAAA", "AB==", "AAB=", "=AAA", "A===", "====", "AA=A", "AA==AAAA", "AA\n==", "AA-_", "AAA", "AAAA\n"} {
+	for _, s := range []string{"", "AA==", "AAA=", "AAAA", "AB==", "AAB=", "=AAA", "A===", "====", "AA=A", "AA==AAAA",
+		"AA\n==", "AA-_", "AAA", "AAAA\n"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -9,20 +9,23 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// messages are those whose speed counts: a control message, of which a conversation has several, a request with an argument, and the configuration of an ordinary
-// container, some 5 KiB.
+// messages are those whose speed counts: a control message, of which a conversation has several, a request with an
+// argument, and the configuration of an ordinary container, some 5 KiB.
 func messages(b *testing.B) map[string]syncproto.Value {
 	b.Helper()
 	ids := syncproto.ListValue(syncproto.IntValue(0), syncproto.IntValue(100000), syncproto.IntValue(65536))
 	c := container.Config{
-		ID: "c1", Hostname: "box", Namespaces: []container.Namespace{{Kind: "pid", How: "created"}, {Kind: "mount", How: "created"}, {Kind: "ipc", How: "created"}},
+		ID: "c1", Hostname: "box", Namespaces: []container.Namespace{{Kind: "pid", How: "created"},
+			{Kind: "mount", How: "created"}, {Kind: "ipc", How: "created"}},
 		Root: container.Root{Path: "/srv/containers/c1/rootfs"},
-		Process: container.Process{Args: []string{"/bin/sh", "-c", "exec /usr/bin/server --listen :8080"}, Cwd: "/", NoNewPrivs: true,
+		Process: container.Process{Args: []string{"/bin/sh", "-c", "exec /usr/bin/server --listen :8080"}, Cwd: "/",
+			NoNewPrivs:   true,
 			Capabilities: container.Capabilities{Bounding: 0x20000420, Effective: 0x20000420, Permitted: 0x20000420}},
 	}
 	for i := range 30 {
 		n := strconv.Itoa(i)
-		c.Mounts = append(c.Mounts, container.Mount{Destination: "/mnt/" + n, Type: "tmpfs", Source: "tmpfs", Set: 6, Data: []string{"mode=755", "size=65536k"}})
+		c.Mounts = append(c.Mounts, container.Mount{Destination: "/mnt/" + n, Type: "tmpfs", Source: "tmpfs", Set: 6,
+			Data: []string{"mode=755", "size=65536k"}})
 		c.Process.Env = append(c.Process.Env, "VARIABLE_"+n+"=the value of the variable "+n)
 		c.Masked = append(c.Masked, "/proc/masked/"+n)
 	}
@@ -33,7 +36,9 @@ func messages(b *testing.B) map[string]syncproto.Value {
 	all := map[string]syncproto.Value{"config": config}
 	for name, body := range map[string]syncproto.Call{
 		"control": {Name: "ready"},
-		"request": {Name: "write-id-maps", Arg: syncproto.MapValue(syncproto.Field{Name: "pid", Value: syncproto.IntValue(4711)}, syncproto.Field{Name: "uid", Value: ids}, syncproto.Field{Name: "gid", Value: ids})},
+		"request": {Name: "write-id-maps", Arg: syncproto.MapValue(syncproto.Field{Name: "pid",
+			Value: syncproto.IntValue(4711)}, syncproto.Field{Name: "uid", Value: ids}, syncproto.Field{Name: "gid",
+			Value: ids})},
 	} {
 		if all[name], err = syncproto.ToValue(body); err != nil {
 			b.Fatal(err)

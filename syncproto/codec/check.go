@@ -14,16 +14,18 @@ import (
 // MaxDepth is the deepest nesting that any limit admits, and so the deepest that is ever encoded.
 const MaxDepth = math.MaxUint8
 
-// Check refuses a value that no codec encodes: nested more than depth lists and maps deep, of more than syncproto.MaxValues values, with two fields of the same
-// name in one map, or with a name that is not UTF-8 or starts with "$". A sender calls it with the limit in force; codecs call it with MaxDepth from Append. The
-// error is a *syncproto.ProtocolError.
+// Check refuses a value that no codec encodes: nested more than depth lists and maps deep, of more than
+// syncproto.MaxValues values, with two fields of the same name in one map, or with a name that is not UTF-8 or starts
+// with "$". A sender calls it with the limit in force; codecs call it with MaxDepth from Append. The error is a
+// *syncproto.ProtocolError.
 func Check(v syncproto.Value, depth int) error {
 	left := syncproto.MaxValues - 1
 	return check(&v, depth, &left)
 }
 
-// check goes over a value that is counted already. It counts elements by the list, so that what is over the limit is not walked first. Here and in the
-// encoders a Value is handed down by its address: it does not fit the registers that arguments travel in.
+// check goes over a value that is counted already. It counts elements by the list, so that what is over the limit is
+// not walked first. Here and in the encoders a Value is handed down by its address: it does not fit the registers that
+// arguments travel in.
 func check(v *syncproto.Value, depth int, left *int) error {
 	if k := v.Kind(); k != syncproto.List && k != syncproto.Map {
 		return nil
@@ -65,8 +67,9 @@ func badName(name string) string {
 	return ""
 }
 
-// duplicate finds a name that stands twice in a map. A few fields are compared in place; for more of them a table keeps a hostile map from costing the square of
-// its size. The table holds numbers of fields and not their names, for a map can be all that a message is, and names would then cost as much again.
+// duplicate finds a name that stands twice in a map. A few fields are compared in place; for more of them a table keeps
+// a hostile map from costing the square of its size. The table holds numbers of fields and not their names, for a map
+// can be all that a message is, and names would then cost as much again.
 func duplicate(fields []syncproto.Field) (name string, twice bool) {
 	const few = 16
 	if len(fields) <= few {
@@ -79,7 +82,8 @@ func duplicate(fields []syncproto.Field) (name string, twice bool) {
 		}
 		return "", false
 	}
-	// Open addressing at most half full, under a seed that nobody can have prepared names for. Zero is empty, so numbers count from one.
+	// Open addressing at most half full, under a seed that nobody can have prepared names for. Zero is empty, so numbers
+	// count from one.
 	seed := maphash.MakeSeed()
 	mask := uint64(1)<<bits.Len(uint(2*len(fields))) - 1
 	table := make([]uint32, mask+1)
@@ -115,7 +119,8 @@ func tooDeep(where string) error {
 }
 
 func tooMany(where string) error {
-	return &syncproto.ProtocolError{Code: syncproto.CodeLimit, Text: where + ": more than " + strconv.Itoa(syncproto.MaxValues) + " values in one message"}
+	return &syncproto.ProtocolError{Code: syncproto.CodeLimit, Text: where + ": more than " +
+		strconv.Itoa(syncproto.MaxValues) + " values in one message"}
 }
 
 // place names a byte of an encoding for an error.

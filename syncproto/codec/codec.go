@@ -10,9 +10,11 @@ type Codec interface {
 	// Append appends the encoding of v to dst. It refuses what Check refuses, and returns dst as it was with the error.
 	Append(dst []byte, v syncproto.Value) ([]byte, error)
 
-	// Decode reads b, all of which is one value, nested at most l.Depth deep (zero: the default) and of at most syncproto.MaxValues values. The value shares no
-	// memory with b, and takes no more than a few times len(b) besides some 40 MiB at the most for the values themselves, however small these are in b.
-	// An error is a *syncproto.ProtocolError: CodeLimit for what is too deep or too many, CodeDecode for anything else that is wrong with b.
+	// Decode reads b, all of which is one value, nested at most l.Depth deep (zero: the default) and of at most
+	// syncproto.MaxValues values. The value shares no memory with b, and takes no more than a few times len(b) besides
+	// some 40 MiB at the most for the values themselves, however small these are in b. An error is a
+	// *syncproto.ProtocolError: CodeLimit for what is too deep or too many, CodeDecode for anything else that is wrong
+	// with b.
 	Decode(b []byte, l syncproto.Limits) (syncproto.Value, error)
 }
 

@@ -66,7 +66,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Names that collide cost no more than names that do not: a map of 100000 equal names is refused at once, not after their square.
+// Names that collide cost no more than names that do not: a map of 100000 equal names is refused at once, not after
+// their square.
 func TestManyEqualNames(t *testing.T) {
 	const n = 100000
 	b := binary.BigEndian.AppendUint32([]byte{0xdf}, n)

@@ -38,7 +38,8 @@ func FuzzJSON(f *testing.F) {
 	for _, r := range refusedJSON {
 		f.Add([]byte(r.in))
 	}
-	for _, s := range []string{`{"a":[1,-2,null,true],"b":{"$bytes":"AAE="},"c":"\ud83e\udd1d\u0000"}`, ` [ ] `, `18446744073709551615`, `-9223372036854775808`, "\"\u2028\""} {
+	for _, s := range []string{`{"a":[1,-2,null,true],"b":{"$bytes":"AAE="},"c":"\ud83e\udd1d\u0000"}`, ` [ ] `,
+		`18446744073709551615`, `-9223372036854775808`, "\"\u2028\""} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -15,11 +15,13 @@ type jsonCodec struct{}
 
 // JSON is the codec "json": RFC 8259 made strict. The greeting always uses it.
 //
-// Bytes are an object of the single field "$bytes", a string in standard base64 with padding. Integers have no fraction, exponent or leading zero, and there is
-// no "-0". White space is read where RFC 8259 allows it and never written.
+// Bytes are an object of the single field "$bytes", a string in standard base64 with padding. Integers have no
+// fraction, exponent or leading zero, and there is no "-0". White space is read where RFC 8259 allows it and never
+// written.
 //
-// It does not use encoding/json, which takes names in any case, lets the last of two equal names win, and repairs text that is not UTF-8: two sides that read the
-// same bytes would then not always read the same message. What this codec accepts encoding/json accepts too, with the same meaning.
+// It does not use encoding/json, which takes names in any case, lets the last of two equal names win, and repairs text
+// that is not UTF-8: two sides that read the same bytes would then not always read the same message. What this codec
+// accepts encoding/json accepts too, with the same meaning.
 func JSON() Codec { return jsonCodec{} }
 
 func (jsonCodec) Name() string { return nameJSON }

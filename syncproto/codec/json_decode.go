@@ -20,8 +20,8 @@ func (jsonCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 	return v, nil
 }
 
-// jsonParser reads b from byte i on. Values and fields of the lists and maps that are still open wait on the two stacks, so that each list and map is
-// made once, of its exact size.
+// jsonParser reads b from byte i on. Values and fields of the lists and maps that are still open wait on the two
+// stacks, so that each list and map is made once, of its exact size.
 type jsonParser struct {
 	b      []byte
 	i      int
@@ -42,7 +42,8 @@ func (p *jsonParser) cut(start int) string {
 	return p.copied[start:p.i]
 }
 
-// push is append, but twice as large where it must grow, however large: all that is left behind then is no more than what is kept.
+// push is append, but twice as large where it must grow, however large: all that is left behind then is no more than
+// what is kept.
 func push[T any](stack []T, t T) []T {
 	if len(stack) == cap(stack) {
 		stack = slices.Grow(stack, max(len(stack), 8))
@@ -148,7 +149,8 @@ func (p *jsonParser) next(end byte, first bool) (done bool, err error) {
 	return false, p.wrong("want a comma or " + strconv.Quote(string(end)))
 }
 
-// object reads a map, or bytes. Bytes are no nesting, as they are none in other codecs, so the depth is judged only after the first name.
+// object reads a map, or bytes. Bytes are no nesting, as they are none in other codecs, so the depth is judged only
+// after the first name.
 func (p *jsonParser) object(depth int) (syncproto.Value, error) {
 	start, base := p.i, len(p.fields)
 	p.i++

@@ -57,7 +57,8 @@ func (p *jsonParser) escapedText(start int) (string, error) {
 	return "", p.wrong("the end stands inside a string")
 }
 
-// escape reads one escape, or the two that make a surrogate pair. Half a pair is refused: it is no character, and readers that repair it do not agree how.
+// escape reads one escape, or the two that make a surrogate pair. Half a pair is refused: it is no character, and
+// readers that repair it do not agree how.
 func (p *jsonParser) escape() (rune, error) {
 	if p.i+1 < len(p.b) {
 		if r := shortEscape(p.b[p.i+1]); r != 0 {

@@ -32,7 +32,8 @@ func array(n int, elements string) string {
 	return string(binary.BigEndian.AppendUint32([]byte{0xdd}, uint32(n))) + elements
 }
 
-// hostile is what a peer sends that wants memory: 4 MiB of bytes, the default limit of a configuration, none of which a correct sender makes.
+// hostile is what a peer sends that wants memory: 4 MiB of bytes, the default limit of a configuration, none of which a
+// correct sender makes.
 func hostile() (cases []struct {
 	name string
 	c    codec.Codec
@@ -79,7 +80,8 @@ func TestRefusesManyValuesWithinMemory(t *testing.T) {
 		in := []byte(h.in)
 		used := allocated(func() { _, err = h.c.Decode(in, syncproto.Limits{}) })
 		if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeLimit}) || used > codectest.MaxMemory {
-			t.Errorf("%s of %s: %d bytes took %d, want a refusal for at most %d: %v", h.name, h.c.Name(), len(in), used, codectest.MaxMemory, err)
+			t.Errorf("%s of %s: %d bytes took %d, want a refusal for at most %d: %v", h.name, h.c.Name(), len(in), used,
+				codectest.MaxMemory, err)
 		}
 		if h.c == codec.MessagePack() && used > 16<<10 {
 			t.Errorf("%s of %s took %d bytes before it was refused, want none to speak of", h.name, h.c.Name(), used)
@@ -96,11 +98,16 @@ func TestCountsValues(t *testing.T) {
 		in, over string
 		at       string
 	}{
-		{"a list", codec.MessagePack(), array(n-1, strings.Repeat("\xc0", n-1)), array(n, strings.Repeat("\xc0", n)), "msgpack at byte 0"},
-		{"two lists", codec.MessagePack(), "\x92" + array(n-4, strings.Repeat("\xc0", n-4)) + "\x91\xc0", "\x92" + array(n-4, strings.Repeat("\xc0", n-4)) + "\x92\xc0\xc0", "msgpack at byte 262146"},
-		{"a list", codec.JSON(), "[" + strings.Repeat("0,", n-2) + "0]", "[" + strings.Repeat("0,", n-1) + "0]", "json at byte 524287"},
-		{"maps", codec.JSON(), "[" + strings.Repeat(`{"a":0},`, n/2-1) + "0]", "[" + strings.Repeat(`{"a":0},`, n/2-1) + `{"a":0}]`, "json at byte 1048574"},
-		{"bytes", codec.JSON(), "[" + strings.Repeat(`{"$bytes":""},`, n-2) + "0]", "[" + strings.Repeat(`{"$bytes":""},`, n-2) + `0,0]`, "json at byte 3669991"},
+		{"a list", codec.MessagePack(), array(n-1, strings.Repeat("\xc0", n-1)), array(n, strings.Repeat("\xc0", n)),
+			"msgpack at byte 0"},
+		{"two lists", codec.MessagePack(), "\x92" + array(n-4, strings.Repeat("\xc0", n-4)) + "\x91\xc0",
+			"\x92" + array(n-4, strings.Repeat("\xc0", n-4)) + "\x92\xc0\xc0", "msgpack at byte 262146"},
+		{"a list", codec.JSON(), "[" + strings.Repeat("0,", n-2) + "0]", "[" + strings.Repeat("0,", n-1) + "0]",
+			"json at byte 524287"},
+		{"maps", codec.JSON(), "[" + strings.Repeat(`{"a":0},`, n/2-1) + "0]",
+			"[" + strings.Repeat(`{"a":0},`, n/2-1) + `{"a":0}]`, "json at byte 1048574"},
+		{"bytes", codec.JSON(), "[" + strings.Repeat(`{"$bytes":""},`, n-2) + "0]",
+			"[" + strings.Repeat(`{"$bytes":""},`, n-2) + `0,0]`, "json at byte 3669991"},
 	} {
 		if _, err := test.c.Decode([]byte(test.in), syncproto.Limits{}); err != nil {
 			t.Errorf("%s of %d values: %v", test.name, n, err)
@@ -112,7 +119,8 @@ func TestCountsValues(t *testing.T) {
 	}
 }
 
-// A decoder that is given ever more of the same takes memory in proportion, so that the bound for 4 MiB says something about 64.
+// A decoder that is given ever more of the same takes memory in proportion, so that the bound for 4 MiB says something
+// about 64.
 func TestMemoryIsInProportion(t *testing.T) {
 	for _, c := range []codec.Codec{codec.JSON(), codec.MessagePack()} {
 		for _, n := range []int{1 << 10, 1 << 14, 1 << 18, 1 << 22, 1 << 26} {
@@ -120,7 +128,8 @@ func TestMemoryIsInProportion(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if used, most := allocated(func() { _, err = c.Decode(b, syncproto.Limits{}) }), uint64(4*len(b)+4096); err != nil || used > most {
+			if used, most := allocated(func() { _, err = c.Decode(b, syncproto.Limits{}) }), uint64(4*len(b)+4096); err != nil ||
+				used > most {
 				t.Errorf("%s: %d bytes took %d, want at most %d: %v", c.Name(), len(b), used, most, err)
 			}
 		}
@@ -129,7 +138,8 @@ func TestMemoryIsInProportion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if used, most := allocated(func() { _, err = c.Decode(b, syncproto.Limits{}) }), uint64(4*len(b)); err != nil || used > most {
+		if used, most := allocated(func() { _, err = c.Decode(b, syncproto.Limits{}) }), uint64(4*len(b)); err != nil ||
+			used > most {
 			t.Errorf("%s: %d bytes of text took %d, want at most %d: %v", c.Name(), len(b), used, most, err)
 		}
 	}

@@ -18,10 +18,12 @@ func (msgpackCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error
 	return v, nil
 }
 
-// builder makes a Value of an encoding that the walker let pass, so every length is of something that is there. It reads with the walker's own functions, and
-// the library that knows the whole format is the tests' alone: it keeps tables of types that take time to build in every process that starts.
+// builder makes a Value of an encoding that the walker let pass, so every length is of something that is there. It
+// reads with the walker's own functions, and the library that knows the whole format is the tests' alone: it keeps
+// tables of types that take time to build in every process that starts.
 //
-// All text of a message is cut from one copy of its bytes: one allocation for all of it, and none that grows with a length.
+// All text of a message is cut from one copy of its bytes: one allocation for all of it, and none that grows with a
+// length.
 type builder struct {
 	walker
 	text string // b, made where there is text

@@ -51,8 +51,9 @@ var (
 	lenOfMap    = &lengths{mpFixMap, 15, 0, mpMap16, mpMap32}
 )
 
-// walker goes over an encoding before anything is made of it. It takes no memory, so no length that the bytes claim can cost any; what it lets pass is whole,
-// of the data model's kinds, in the shortest form, not too deep and not too many. Equal names are found later, where the names are.
+// walker goes over an encoding before anything is made of it. It takes no memory, so no length that the bytes claim can
+// cost any; what it lets pass is whole, of the data model's kinds, in the shortest form, not too deep and not too many.
+// Equal names are found later, where the names are.
 type walker struct {
 	b    []byte
 	i    int
@@ -81,12 +82,14 @@ func (w *walker) value(depth int) error {
 	case isLength(c, lenOfList), isLength(c, lenOfMap):
 		return w.nested(at, c, depth)
 	}
-	return w.wrong(at, "first byte 0x"+strconv.FormatUint(uint64(c), 16)+" is a float, an extension or nothing; the data model has none of these")
+	return w.wrong(at, "first byte 0x"+strconv.FormatUint(uint64(c), 16)+
+		" is a float, an extension or nothing; the data model has none of these")
 }
 
 // isLength reports whether a value of that kind can start with c.
 func isLength(c byte, of *lengths) bool {
-	return of.maxFixed >= 0 && c >= of.fixed && int(c-of.fixed) <= of.maxFixed || of.code8 != 0 && c == of.code8 || c == of.code16 || c == of.code32
+	return of.maxFixed >= 0 && c >= of.fixed && int(c-of.fixed) <= of.maxFixed || of.code8 != 0 && c == of.code8 ||
+		c == of.code16 || c == of.code32
 }
 
 func (w *walker) integer(at int, c byte) error {
@@ -131,7 +134,8 @@ func (w *walker) number(at, size int) (n uint64, err error) {
 	return n, nil
 }
 
-// length reads the length at byte at, whose first byte is behind. It refuses one that needs more than the bytes that remain, each element taking least of them.
+// length reads the length at byte at, whose first byte is behind. It refuses one that needs more than the bytes that
+// remain, each element taking least of them.
 func (w *walker) length(at int, of *lengths, least uint64) (n uint64, err error) {
 	c, short := w.b[at], true
 	switch {
@@ -151,7 +155,8 @@ func (w *walker) length(at int, of *lengths, least uint64) (n uint64, err error)
 	case err != nil:
 		return 0, err
 	case n*least > uint64(len(w.b)-w.i):
-		return 0, w.wrong(at, "a length of "+strconv.FormatUint(n, 10)+" needs more than the "+strconv.Itoa(len(w.b)-w.i)+" bytes that remain")
+		return 0, w.wrong(at, "a length of "+strconv.FormatUint(n, 10)+" needs more than the "+strconv.Itoa(len(w.b)-w.i)+
+			" bytes that remain")
 	case !short:
 		return 0, w.wrong(at, "a length is not in its shortest form")
 	}

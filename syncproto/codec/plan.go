@@ -89,8 +89,8 @@ var basics = [...]node{
 	reflect.String: {op: opText, size: 2 * bits.UintSize / 8},
 }
 
-// plans are those of all other types that were met, in buckets. It is a table of its own since it costs nothing before it
-// is used, unlike sync.Map, and is read on the way of every message. It holds no more than the program has types.
+// plans are those of all other types that were met, in buckets. It is a table of its own since it costs nothing before
+// it is used, unlike sync.Map, and is read on the way of every message. It holds no more than the program has types.
 var plans [64]atomic.Pointer[node]
 
 // making is held while a plan is made. What plans are made of is taken from the heap by the dozen: a process that makes
@@ -196,8 +196,8 @@ func (n *node) workOut() {
 	n.done.Store(true)
 }
 
-// fieldsOf reads the tags of a struct as syncproto.ToValue does, for who holds making; none for a struct that ToValue refuses or a plan
-// cannot bind.
+// fieldsOf reads the tags of a struct as syncproto.ToValue does, for who holds making; none for a struct that ToValue
+// refuses or a plan cannot bind.
 func fieldsOf(t reflect.Type) (fields []field, required uint64) {
 	if len(making.fields) < t.NumField() {
 		making.fields = make([]field, max(64, t.NumField()))

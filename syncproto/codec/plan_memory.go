@@ -9,9 +9,9 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// All that plans use package unsafe for is in this file. It rests on three things that the language fixes: where reflect
-// says that a field lies, what a slice's header holds, and that memory of a type is written through pointers of that type,
-// which the garbage collector relies on.
+// All that plans use package unsafe for is in this file. It rests on three things that the language fixes: where
+// reflect says that a field lies, what a slice's header holds, and that memory of a type is written through pointers of
+// that type, which the garbage collector relies on.
 
 // ptr is the address of a value that a node describes.
 type ptr = unsafe.Pointer

@@ -105,11 +105,15 @@ var refusedMessagePack = []refusal{
 	{"\xdd\x00\x00\x00\x01\x01", "msgpack at byte 0: a length is not in its shortest form"},
 	{"\xde\x00\x01\xa1a\x01", "msgpack at byte 0: a length is not in its shortest form"},
 	{"\xdf\x00\x00\x00\x00", "msgpack at byte 0: a length is not in its shortest form"},
-	{"\xca\x00\x00\x00\x00", "msgpack at byte 0: first byte 0xca is a float, an extension or nothing; the data model has none of these"},
-	{"\xcb\x00\x00\x00\x00\x00\x00\x00\x00", "msgpack at byte 0: first byte 0xcb is a float, an extension or nothing; the data model has none of these"},
+	{"\xca\x00\x00\x00\x00", "msgpack at byte 0: first byte 0xca is a float, an extension or nothing; the data model " +
+		"has none of these"},
+	{"\xcb\x00\x00\x00\x00\x00\x00\x00\x00", "msgpack at byte 0: first byte 0xcb is a float, an extension or nothing; " +
+		"the data model has none of these"},
 	{"\xc1", "msgpack at byte 0: first byte 0xc1 is a float, an extension or nothing; the data model has none of these"},
-	{"\xd6\xff\x00\x00\x00\x00", "msgpack at byte 0: first byte 0xd6 is a float, an extension or nothing; the data model has none of these"},
-	{"\xc7\x00\x01", "msgpack at byte 0: first byte 0xc7 is a float, an extension or nothing; the data model has none of these"},
+	{"\xd6\xff\x00\x00\x00\x00", "msgpack at byte 0: first byte 0xd6 is a float, an extension or nothing; the data " +
+		"model has none of these"},
+	{"\xc7\x00\x01", "msgpack at byte 0: first byte 0xc7 is a float, an extension or nothing; the data model has none " +
+		"of these"},
 	{"\xa1\xff", "msgpack at byte 0: text is not valid UTF-8"},
 	{"\x81\xa1\xff\x01", `msgpack at byte 1: name "\xff" is not valid UTF-8`},
 	{"\x81\x01\x01", "msgpack at byte 1: a key of a map is not a string"},
@@ -165,8 +169,10 @@ func TestRefusesDepth(t *testing.T) {
 
 // A length that claims gigabytes costs an error and nothing else, wherever it stands.
 func TestBombAllocatesNothing(t *testing.T) {
-	for _, bomb := range []string{"\xdd\xff\xff\xff\x0f", "\xdf\xff\xff\xff\x0f", "\xdb\xff\xff\xff\x0f", "\xc6\xff\xff\xff\x0f"} {
-		for _, in := range []string{bomb, "\x91" + bomb, "\x93\x01\x02" + bomb, "\x81\xa1k" + bomb, "\x81\xa1k\x91\x81\xa1k" + bomb} {
+	for _, bomb := range []string{"\xdd\xff\xff\xff\x0f", "\xdf\xff\xff\xff\x0f", "\xdb\xff\xff\xff\x0f",
+		"\xc6\xff\xff\xff\x0f"} {
+		for _, in := range []string{bomb, "\x91" + bomb, "\x93\x01\x02" + bomb, "\x81\xa1k" + bomb,
+			"\x81\xa1k\x91\x81\xa1k" + bomb} {
 			b := []byte(in)
 			var err error
 			n := testing.AllocsPerRun(100, func() { _, err = codec.MessagePack().Decode(b, syncproto.Limits{}) })

@@ -33,7 +33,8 @@ func TestBindingOnAStackThatMoves(t *testing.T) {
 		go func() {
 			defer close(done)
 			r, err := deeper(n, b)
-			if err != nil || len(r.Nodes) != 2 || r.Nodes[0] != (syncproto.ReportNode{Type: "path", Op: "open", Path: "/bin/sh"}) ||
+			if err != nil || len(r.Nodes) != 2 || r.Nodes[0] != (syncproto.ReportNode{Type: "path", Op: "open",
+				Path: "/bin/sh"}) ||
 				r.Nodes[1] != (syncproto.ReportNode{Parent: 1, Type: "errno", Errno: "ENOENT"}) {
 				t.Errorf("%d frames deep: %d nodes, %v", n, len(r.Nodes), err)
 			}

@@ -19,11 +19,13 @@ type Config struct {
 	Sysctl     []KeyValue  `sync:"sysctl,omitempty"`     // kernel parameters, written below /proc/sys
 	Process    Process     `sync:"process"`              // the program
 	Hooks      Hooks       `sync:"hooks"`                // hooks that concern the child
-	State      string      `sync:"state,omitempty"`      // the OCI state as JSON, for the hooks that the child runs (status is filled in by the child)
+	// the OCI state as JSON, for the hooks that the child runs (status is filled in by the child)
+	State string `sync:"state,omitempty"`
 
 	MountLabel string `sync:"mountLabel,omitempty"` // SELinux label of the files in every new file system; empty: none
 
-	KeepFDs         int  `sync:"keepFDs,omitempty"`         // descriptors 3 to 2+KeepFDs reach the program; all others are closed
+	// descriptors 3 to 2+KeepFDs reach the program; all others are closed
+	KeepFDs         int  `sync:"keepFDs,omitempty"`
 	GateFD          int  `sync:"gateFD,omitempty"`          // listening socket of the start gate; zero: execute at once
 	Loopback        bool `sync:"loopback,omitempty"`        // bring lo up: the network namespace is new
 	SetGroupsDenied bool `sync:"setGroupsDenied,omitempty"` // the new user namespace denies setgroups(2): the groups stay
@@ -51,34 +53,39 @@ type Namespace struct {
 // Values of Namespace.How.
 const (
 	NSCreated = "created" // clone(2) already made it, or the parent's thread had entered it before the clone
-	NSUnshare = "unshare" // the child makes it with unshare(2): a cgroup namespace must be made after the move into the cgroup
-	NSJoin    = "join"    // the child enters it with setns(2)
+	// the child makes it with unshare(2): a cgroup namespace must be made after the move into the cgroup
+	NSUnshare = "unshare"
+	NSJoin    = "join" // the child enters it with setns(2)
 )
 
 // Root is the container's root file system.
 type Root struct {
-	Path        string `sync:"path"`                  // absolute path in the parent's mount namespace
-	Readonly    bool   `sync:"readonly,omitempty"`    // remounted read-only after every mount is made
-	Propagation uint64 `sync:"propagation,omitempty"` // MS_SLAVE, MS_SHARED and so on, each with MS_REC, for the host's mounts before any is bound; zero: MS_SLAVE|MS_REC
-	NoPivot     bool   `sync:"noPivot,omitempty"`     // MS_MOVE and chroot(2) in place of pivot_root(2)
+	Path     string `sync:"path"`               // absolute path in the parent's mount namespace
+	Readonly bool   `sync:"readonly,omitempty"` // remounted read-only after every mount is made
+	// MS_SLAVE, MS_SHARED and so on, each with MS_REC, for the host's mounts before any is bound; zero: MS_SLAVE|MS_REC
+	Propagation uint64 `sync:"propagation,omitempty"`
+	NoPivot     bool   `sync:"noPivot,omitempty"` // MS_MOVE and chroot(2) in place of pivot_root(2)
 }
 
 // Mount is one mount, in order, below the root.
 type Mount struct {
-	Destination string   `sync:"destination"`         // absolute inside the container
-	Type        string   `sync:"type,omitempty"`      // file system type; empty for a bind mount
-	Source      string   `sync:"source,omitempty"`    // bind: absolute host path; otherwise the name shown in mountinfo
-	Bind        bool     `sync:"bind,omitempty"`      // a bind mount of Source
-	Recursive   bool     `sync:"recursive,omitempty"` // with Bind: the whole tree (rbind)
-	Set         uint64   `sync:"set,omitempty"`       // MOUNT_ATTR_* bits to set, mount_setattr(2)
-	Clear       uint64   `sync:"clear,omitempty"`     // MOUNT_ATTR_* bits to clear
-	RecSet      uint64   `sync:"recSet,omitempty"`    // the same for the whole tree (rro, rnosuid and so on)
-	RecClear    uint64   `sync:"recClear,omitempty"`
-	Propagation uint64   `sync:"propagation,omitempty"` // MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, each with MS_REC; MS_SLAVE and MS_SHARED together: both, in this order
-	FSFlags     []string `sync:"fsFlags,omitempty"`     // superblock flags by their fsconfig(2) names: ro, sync, dirsync, lazytime, iversion, mand, silent
-	Data        []string `sync:"data,omitempty"`        // options of the file system itself, key or key=value
-	CopyUp      bool     `sync:"copyUp,omitempty"`      // tmpcopyup: the directory's content is copied into the tmpfs
-	Cgroup      *Cgroup  `sync:"cgroup,omitempty"`      // Type is cgroup: what to show
+	Destination string `sync:"destination"`         // absolute inside the container
+	Type        string `sync:"type,omitempty"`      // file system type; empty for a bind mount
+	Source      string `sync:"source,omitempty"`    // bind: absolute host path; otherwise the name shown in mountinfo
+	Bind        bool   `sync:"bind,omitempty"`      // a bind mount of Source
+	Recursive   bool   `sync:"recursive,omitempty"` // with Bind: the whole tree (rbind)
+	Set         uint64 `sync:"set,omitempty"`       // MOUNT_ATTR_* bits to set, mount_setattr(2)
+	Clear       uint64 `sync:"clear,omitempty"`     // MOUNT_ATTR_* bits to clear
+	RecSet      uint64 `sync:"recSet,omitempty"`    // the same for the whole tree (rro, rnosuid and so on)
+	RecClear    uint64 `sync:"recClear,omitempty"`
+	// MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, each with MS_REC; MS_SLAVE and MS_SHARED together: both, in this
+	// order
+	Propagation uint64 `sync:"propagation,omitempty"`
+	// superblock flags by their fsconfig(2) names: ro, sync, dirsync, lazytime, iversion, mand, silent
+	FSFlags []string `sync:"fsFlags,omitempty"`
+	Data    []string `sync:"data,omitempty"`   // options of the file system itself, key or key=value
+	CopyUp  bool     `sync:"copyUp,omitempty"` // tmpcopyup: the directory's content is copied into the tmpfs
+	Cgroup  *Cgroup  `sync:"cgroup,omitempty"` // Type is cgroup: what to show
 	// what is mounted at Destination gets other attributes, FSFlags and Data, and nothing is mounted; FSFlags may also
 	// clear (rw, async and so on)
 	Remount bool `sync:"remount,omitempty"`
@@ -86,16 +93,20 @@ type Mount struct {
 	IDs *MountIDs `sync:"ids,omitempty"` // owners are shown as others; the parent makes it
 }
 
-// Cgroup is what a mount of type cgroup shows: the whole hierarchy where the container has a cgroup namespace, else its own groups bound in place.
+// Cgroup is what a mount of type cgroup shows: the whole hierarchy where the container has a cgroup namespace, else its
+// own groups bound in place.
 type Cgroup struct {
-	Version     int         `sync:"version"` // 1 (v1 or hybrid: a tmpfs with one entry a hierarchy) or 2 (one cgroup2 tree)
+	// 1 (v1 or hybrid: a tmpfs with one entry a hierarchy) or 2 (one cgroup2 tree)
+	Version     int         `sync:"version"`
 	Hierarchies []Hierarchy `sync:"hierarchies,omitempty"`
 }
 
 // Hierarchy is one v1 hierarchy, or the only one of v2.
 type Hierarchy struct {
-	Name    string   `sync:"name"`            // directory below the mount, such as "cpu,cpuacct" or "unified"; empty for v2
-	Options string   `sync:"options"`         // data for mounting it anew in a cgroup namespace, such as "cpu,cpuacct" or "none,name=systemd"
+	// directory below the mount, such as "cpu,cpuacct" or "unified"; empty for v2
+	Name string `sync:"name"`
+	// data for mounting it anew in a cgroup namespace, such as "cpu,cpuacct" or "none,name=systemd"
+	Options string   `sync:"options"`
 	Path    string   `sync:"path"`            // the container's own group as an absolute path on the host, for binding
 	Links   []string `sync:"links,omitempty"` // symbolic links beside it that name it, such as "cpu"
 	V2      bool     `sync:"v2,omitempty"`    // of type cgroup2
@@ -120,23 +131,28 @@ type KeyValue struct {
 
 // Process is what the child turns into.
 type Process struct {
-	Args            []string     `sync:"args"`
-	Env             []string     `sync:"env,omitempty"`
-	Cwd             string       `sync:"cwd"`
-	UID             uint32       `sync:"uid,omitempty"`
-	GID             uint32       `sync:"gid,omitempty"`
-	AdditionalGIDs  []uint32     `sync:"additionalGids,omitempty"` // the supplementary groups; empty: none, the parent's own are dropped
-	KeepGroups      bool         `sync:"keepGroups,omitempty"`     // the supplementary groups of the parent stay, for where setgroups(2) is denied; not beside AdditionalGIDs
-	Umask           *uint32      `sync:"umask,omitempty"`          // 0 to 0777; nil: 0022, never the parent's own
-	Capabilities    Capabilities `sync:"capabilities"`
-	NoNewPrivs      bool         `sync:"noNewPrivs,omitempty"`
-	Rlimits         []Rlimit     `sync:"rlimits,omitempty"`
-	Terminal        bool         `sync:"terminal,omitempty"`
-	Rows            uint16       `sync:"rows,omitempty"` // size of the terminal; zero: the kernel's default
-	Columns         uint16       `sync:"columns,omitempty"`
-	AppArmorProfile string       `sync:"apparmorProfile,omitempty"` // AppArmor profile that the execution changes to, apparmor(7); empty: none is asked for
-	SELinuxLabel    string       `sync:"selinuxLabel,omitempty"`    // SELinux label of the program, selinux(8); empty: none is asked for
-	Keyring         string       `sync:"keyring,omitempty"`         // name of the session keyring to join, and to make where there is none, keyctl(2); empty: the caller's stays
+	Args []string `sync:"args"`
+	Env  []string `sync:"env,omitempty"`
+	Cwd  string   `sync:"cwd"`
+	UID  uint32   `sync:"uid,omitempty"`
+	GID  uint32   `sync:"gid,omitempty"`
+	// the supplementary groups; empty: none, the parent's own are dropped
+	AdditionalGIDs []uint32 `sync:"additionalGids,omitempty"`
+	// the supplementary groups of the parent stay, for where setgroups(2) is denied; not beside AdditionalGIDs
+	KeepGroups   bool         `sync:"keepGroups,omitempty"`
+	Umask        *uint32      `sync:"umask,omitempty"` // 0 to 0777; nil: 0022, never the parent's own
+	Capabilities Capabilities `sync:"capabilities"`
+	NoNewPrivs   bool         `sync:"noNewPrivs,omitempty"`
+	Rlimits      []Rlimit     `sync:"rlimits,omitempty"`
+	Terminal     bool         `sync:"terminal,omitempty"`
+	Rows         uint16       `sync:"rows,omitempty"` // size of the terminal; zero: the kernel's default
+	Columns      uint16       `sync:"columns,omitempty"`
+	// AppArmor profile that the execution changes to, apparmor(7); empty: none is asked for
+	AppArmorProfile string `sync:"apparmorProfile,omitempty"`
+	// SELinux label of the program, selinux(8); empty: none is asked for
+	SELinuxLabel string `sync:"selinuxLabel,omitempty"`
+	// name of the session keyring to join, and to make where there is none, keyctl(2); empty: the caller's stays
+	Keyring string `sync:"keyring,omitempty"`
 
 	Seccomp *Seccomp `sync:"seccomp,omitempty"` // filter of system calls; none: the program is not filtered
 
@@ -169,8 +185,8 @@ type Rlimit struct {
 	Hard     uint64 `sync:"hard"`
 }
 
-// Hooks are the hooks that concern the child: CreateContainer and StartContainer it runs itself, Runtime says that the parent has some,
-// so the request "hooks" must be made once the namespaces exist and before the root is changed.
+// Hooks are the hooks that concern the child: CreateContainer and StartContainer it runs itself, Runtime says that the
+// parent has some, so the request "hooks" must be made once the namespaces exist and before the root is changed.
 type Hooks struct {
 	Runtime         bool   `sync:"runtime,omitempty"`
 	CreateContainer []Hook `sync:"createContainer,omitempty"`

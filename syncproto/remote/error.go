@@ -15,8 +15,9 @@ type Error struct {
 	Report syncproto.Report // what the peer sent; not to be changed
 }
 
-// FromReport is the error that a report describes. It takes any report at all: a node whose parent does not stand before it becomes a child of the root, a report
-// without nodes gets one, and of more than MaxNodes the rest is dropped.
+// FromReport is the error that a report describes. It takes any report at all: a node whose parent does not stand
+// before it becomes a child of the root, a report without nodes gets one, and of more than MaxNodes the rest is
+// dropped.
 func FromReport(r syncproto.Report) *Error {
 	if over := len(r.Nodes) - MaxNodes; over > 0 {
 		r.Dropped = max(r.Dropped, 0) + over
@@ -53,8 +54,8 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap is the root of the original's tree, made anew at each call of what has a meaning in this process: syscall.Errno, *fs.PathError, *os.SyscallError, *exec.Error,
-// Locator, and known sentinels.
+// Unwrap is the root of the original's tree, made anew at each call of what has a meaning in this process:
+// syscall.Errno, *fs.PathError, *os.SyscallError, *exec.Error, Locator, and known sentinels.
 func (e *Error) Unwrap() []error {
 	if e == nil {
 		return nil
@@ -79,7 +80,8 @@ func (e *Error) nodes() []syncproto.ReportNode {
 	return n
 }
 
-// parentOf is the index of the parent of node i, which is not the root. It always stands before i: so there are no loops, whatever was sent.
+// parentOf is the index of the parent of node i, which is not the root. It always stands before i: so there are no
+// loops, whatever was sent.
 func parentOf(nodes []syncproto.ReportNode, i int) int {
 	if p := nodes[i].Parent; p >= 1 && p <= i {
 		return p - 1
@@ -190,7 +192,8 @@ type step struct {
 // Location is the step that failed in the other process; see Locator.
 func (s *step) Location() (stage, op, path string) { return s.stage, s.op, s.path }
 
-// OneLine is s fit for a line of a log or a terminal: line breaks become "; ", and what is neither visible nor a space is escaped as Go writes it.
+// OneLine is s fit for a line of a log or a terminal: line breaks become "; ", and what is neither visible nor a space
+// is escaped as Go writes it.
 func OneLine(s string) string {
 	clean := true
 	for _, r := range s {

@@ -15,13 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxErrno is above every number that an architecture gives to an error that programs see, <asm-generic/errno.h>, and leaves room for new ones.
+// maxErrno is above every number that an architecture gives to an error that programs see, <asm-generic/errno.h>, and
+// leaves room for new ones.
 const maxErrno = 255
 
 // errnoName is the kernel's name of an error; empty for a number without one.
 func errnoName(no syscall.Errno) string { return unix.ErrnoName(no) }
 
-// errnoOf is the error of that name; zero where this architecture has none. A few errors have two names each, of which errnoName knows only one.
+// errnoOf is the error of that name; zero where this architecture has none. A few errors have two names each, of which
+// errnoName knows only one.
 func errnoOf(name string) syscall.Errno {
 	switch name {
 	case "":
@@ -54,12 +56,13 @@ var added struct {
 	list []registered
 }
 
-// Register makes a sentinel known by a name, such as "example.com/app.ErrBusy", in this process; the other one has to do the same, with the same name. Then an
-// error that is err there is err here, as errors.Is sees it. The name and the error must both be new, and the error comparable, as errors.Is demands.
+// Register makes a sentinel known by a name, such as "example.com/app.ErrBusy", in this process; the other one has to
+// do the same, with the same name. Then an error that is err there is err here, as errors.Is sees it. The name and the
+// error must both be new, and the error comparable, as errors.Is demands.
 //
-// Known without it, by the names of their packages: io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, context.Canceled, context.DeadlineExceeded,
-// fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrClosed, fs.ErrInvalid, os.ErrDeadlineExceeded, os.ErrProcessDone, exec.ErrNotFound, exec.ErrDot and
-// errors.ErrUnsupported.
+// Known without it, by the names of their packages: io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, context.Canceled,
+// context.DeadlineExceeded, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrClosed, fs.ErrInvalid,
+// os.ErrDeadlineExceeded, os.ErrProcessDone, exec.ErrNotFound, exec.ErrDot and errors.ErrUnsupported.
 func Register(name string, err error) error {
 	if err == nil || name == "" || !reflect.ValueOf(err).Comparable() {
 		return errors.New("remote: Register needs a name and a comparable error, got " + strconv.Quote(name))
@@ -78,7 +81,8 @@ func Register(name string, err error) error {
 	return nil
 }
 
-// standard lists the sentinels of the standard library, for i from zero until the name is empty. A switch needs no work when the process starts.
+// standard lists the sentinels of the standard library, for i from zero until the name is empty. A switch needs no work
+// when the process starts.
 func standard(i int) (name string, err error) {
 	switch i {
 	case 0:

@@ -46,7 +46,8 @@ var errRegistered = errors.New("registered for the tests")
 
 func sentinels() []error {
 	return []error{
-		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, context.Canceled, context.DeadlineExceeded, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrClosed, fs.ErrInvalid,
+		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, context.Canceled, context.DeadlineExceeded, fs.ErrNotExist,
+		fs.ErrExist, fs.ErrPermission, fs.ErrClosed, fs.ErrInvalid,
 		os.ErrDeadlineExceeded, os.ErrProcessDone, exec.ErrNotFound, exec.ErrDot, errors.ErrUnsupported, errRegistered,
 	}
 }
@@ -82,7 +83,8 @@ func send(t rapid.TB, c codec.Codec, err error) *remote.Error {
 
 // words are what errors are made of, with what would split wrongly: colons, quotes, line breaks, nothing.
 func words() *rapid.Generator[string] {
-	return rapid.SampledFrom([]string{"mount", "open: it", "x", ": ", "a \"quoted\" word", "two\nlines", "\u00fcber", " ", "tab\t", "\x1b[31m"})
+	return rapid.SampledFrom([]string{"mount", "open: it", "x", ": ", "a \"quoted\" word", "two\nlines", "\u00fcber", " ",
+		"tab\t", "\x1b[31m"})
 }
 
 func trees(depth int) *rapid.Generator[error] {
@@ -97,7 +99,8 @@ func trees(depth int) *rapid.Generator[error] {
 		case 0:
 			return errors.New(word())
 		case 1:
-			return syscall.Errno(rapid.IntRange(1, 133).Filter(func(n int) bool { return unix.ErrnoName(syscall.Errno(n)) != "" }).Draw(t, "errno"))
+			return syscall.Errno(rapid.IntRange(1,
+				133).Filter(func(n int) bool { return unix.ErrnoName(syscall.Errno(n)) != "" }).Draw(t, "errno"))
 		case 2:
 			return rapid.SampledFrom(sentinels()).Draw(t, "sentinel")
 		case 3:
@@ -189,7 +192,8 @@ func TestEveryErrno(t *testing.T) {
 
 // The names that another system's C library uses for the same numbers.
 func TestErrnoAliases(t *testing.T) {
-	for name, want := range map[string]error{"EWOULDBLOCK": unix.EAGAIN, "EDEADLOCK": unix.EDEADLK, "ENOTSUP": unix.EOPNOTSUPP, "EOPNOTSUPP": unix.ENOTSUP} {
+	for name, want := range map[string]error{"EWOULDBLOCK": unix.EAGAIN, "EDEADLOCK": unix.EDEADLK,
+		"ENOTSUP": unix.EOPNOTSUPP, "EOPNOTSUPP": unix.ENOTSUP} {
 		err := remote.FromReport(syncproto.Report{Nodes: []syncproto.ReportNode{{Type: syncproto.NodeErrno, Errno: name}}})
 		if !errors.Is(err, want) {
 			t.Errorf("%s is not %v", name, want)
@@ -206,7 +210,8 @@ func TestRegister(t *testing.T) {
 			t.Errorf("Register took %v", err)
 		}
 	}
-	if remote.Register("", errors.New("x")) == nil || remote.Register("remote_test.errRegistered", errors.New("x")) == nil {
+	if remote.Register("", errors.New("x")) == nil || remote.Register("remote_test.errRegistered",
+		errors.New("x")) == nil {
 		t.Error("Register took an empty or a known name")
 	}
 }
@@ -292,7 +297,8 @@ func TestTooManyNodes(t *testing.T) {
 // What was cut shows: a long text, and a cause that found no room.
 func TestCutsShow(t *testing.T) {
 	long := strings.Repeat("é", 3000)
-	r := remote.Report(fmt.Errorf("outer: %w", &fs.PathError{Op: "open", Path: "/" + long, Err: unix.ENOENT}), syncproto.CodeSetup).Fit(4 << 10)
+	r := remote.Report(fmt.Errorf("outer: %w", &fs.PathError{Op: "open", Path: "/" + long, Err: unix.ENOENT}),
+		syncproto.CodeSetup).Fit(4 << 10)
 	got := remote.FromReport(r).Error()
 	if !strings.Contains(got, "é...") || strings.Contains(got, "\uFFFD") || !errors.Is(remote.FromReport(r), unix.ENOENT) {
 		t.Errorf("a long path: %q", got)
@@ -317,7 +323,8 @@ func TestLastGasp(t *testing.T) {
 	if err := syncproto.FromValue(v, &r, false); err != nil {
 		t.Fatal(err)
 	}
-	if e := remote.FromReport(r); !errors.Is(e, unix.ENOMEM) || r.Code != syncproto.CodeInternal || e.Error() != unix.ENOMEM.Error() {
+	if e := remote.FromReport(r); !errors.Is(e, unix.ENOMEM) || r.Code != syncproto.CodeInternal ||
+		e.Error() != unix.ENOMEM.Error() {
 		t.Errorf("the last gasp says %v, code %s", e, r.Code)
 	}
 }
@@ -327,7 +334,8 @@ func TestAnyReport(t *testing.T) {
 	types := []string{"text", "errno", "path", "syscall", "exec", "step", "sentinel", "join", "remote", "of-tomorrow", ""}
 	nodes := rapid.Custom(func(t *rapid.T) syncproto.ReportNode {
 		return syncproto.ReportNode{
-			Parent: rapid.IntRange(-2, 90).Draw(t, "parent"), Type: rapid.SampledFrom(types).Draw(t, "type"), Text: rapid.String().Draw(t, "text"), Whole: rapid.Bool().Draw(t, "whole"),
+			Parent: rapid.IntRange(-2, 90).Draw(t, "parent"), Type: rapid.SampledFrom(types).Draw(t, "type"),
+			Text: rapid.String().Draw(t, "text"), Whole: rapid.Bool().Draw(t, "whole"),
 			Op: rapid.String().Draw(t, "op"), Path: rapid.String().Draw(t, "path"), Stage: rapid.String().Draw(t, "stage"),
 			Errno:    rapid.SampledFrom([]string{"", "ENOENT", "EWHATEVER", "enoent"}).Draw(t, "errno"),
 			Sentinel: rapid.SampledFrom([]string{"", "io.EOF", "of.Others"}).Draw(t, "sentinel"),
@@ -335,7 +343,8 @@ func TestAnyReport(t *testing.T) {
 		}
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		r := syncproto.Report{Code: syncproto.Code(rapid.String().Draw(t, "code")), Nodes: rapid.SliceOfN(nodes, 0, 90).Draw(t, "nodes"), Dropped: rapid.Int().Draw(t, "dropped")}
+		r := syncproto.Report{Code: syncproto.Code(rapid.String().Draw(t, "code")),
+			Nodes: rapid.SliceOfN(nodes, 0, 90).Draw(t, "nodes"), Dropped: rapid.Int().Draw(t, "dropped")}
 		sent := slices.Clone(r.Nodes)
 		checkError(t, remote.FromReport(r))
 		checkError(t, &remote.Error{Report: r})
@@ -396,7 +405,8 @@ func Example() {
 }
 
 func BenchmarkReport(b *testing.B) {
-	err := fmt.Errorf("start: %w", &stepError{"mount", "open", "/proc", &fs.PathError{Op: "open", Path: "/proc", Err: unix.ENOENT}})
+	err := fmt.Errorf("start: %w", &stepError{"mount", "open", "/proc", &fs.PathError{Op: "open", Path: "/proc",
+		Err: unix.ENOENT}})
 	b.ReportAllocs()
 	for b.Loop() {
 		if r := remote.Report(err, syncproto.CodeSetup); len(r.Nodes) != 4 {

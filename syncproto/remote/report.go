@@ -10,14 +10,16 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// A report holds at most these; what is over them is counted in Report.Dropped. Errors made by programs are far smaller: the bounds are for trees with loops.
+// A report holds at most these; what is over them is counted in Report.Dropped. Errors made by programs are far
+// smaller: the bounds are for trees with loops.
 const (
 	MaxNodes = 64
 	MaxDepth = 32
 )
 
-// Locator is an error that knows the step of a set-up that failed: the stage, such as "mount", the operation and the path, each empty where there is none.
-// Report makes a syncproto.NodeStep of it, and on the other side errors.As finds a Locator again.
+// Locator is an error that knows the step of a set-up that failed: the stage, such as "mount", the operation and the
+// path, each empty where there is none. Report makes a syncproto.NodeStep of it, and on the other side errors.As finds
+// a Locator again.
 type Locator interface {
 	error
 	Location() (stage, op, path string)
@@ -95,7 +97,8 @@ func (w *writer) graft(r *Error, parent int) bool {
 	return true
 }
 
-// ownWords finds the words that err, whose text is full, adds to those of its children. Where they are not simply in front, the node keeps the full text.
+// ownWords finds the words that err, whose text is full, adds to those of its children. Where they are not simply in
+// front, the node keeps the full text.
 func ownWords(n *syncproto.ReportNode, full string, kids []string, many, all bool) {
 	derived := fieldWords(n)
 	if len(kids) == 0 {
@@ -160,7 +163,8 @@ func bareWords(n *syncproto.ReportNode) string {
 	}
 }
 
-// describe is err's node without its words. Methods of foreign types are called only below recover: a typed nil is an error too.
+// describe is err's node without its words. Methods of foreign types are called only below recover: a typed nil is an
+// error too.
 func describe(err error, many bool) (n syncproto.ReportNode) {
 	n.Type = syncproto.NodeText
 	defer func() {

@@ -11,7 +11,8 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Read reads a transcript. With ErrTorn it returns what could be read, which is what was recorded until the writer died.
+// Read reads a transcript. With ErrTorn it returns what could be read, which is what was recorded until the writer
+// died.
 func Read(in io.Reader) (*Transcript, error) {
 	r := bufio.NewReader(io.LimitReader(in, maxTotal))
 	head := make([]byte, len(magic)+1)
@@ -89,7 +90,8 @@ func parseRecord(b []byte) (e Event, delta time.Duration, ok bool) {
 		e.Name, e.Error = "", name
 	}
 	e.Phase = phase
-	return e, time.Duration(d), ok && len(rest) == 0 && e.State <= syncproto.Failed && e.End <= syncproto.PeerError && flags < 8
+	return e, time.Duration(d), ok && len(rest) == 0 && e.State <= syncproto.Failed && e.End <= syncproto.PeerError &&
+		flags < 8
 }
 
 func takeString(b []byte) (s string, rest []byte, ok bool) {

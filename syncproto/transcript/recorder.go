@@ -19,7 +19,8 @@ type Options struct {
 	Codecs []codec.Codec // beside those of package codec: a body in another one is not kept
 }
 
-// Recorder writes a transcript. Its method Event is what transport.Options.Trace wants: called by one goroutine at a time, it makes one Write for each event.
+// Recorder writes a transcript. Its method Event is what transport.Options.Trace wants: called by one goroutine at a
+// time, it makes one Write for each event.
 type Recorder struct {
 	w      io.Writer
 	o      Options
@@ -28,8 +29,9 @@ type Recorder struct {
 	err    error
 }
 
-// NewRecorder begins a transcript of a conversation in which its user has the role r. The writer stays the caller's. A first error of writing ends the recording: it is Err's to
-// tell, for a record that cannot be kept must not end the conversation.
+// NewRecorder begins a transcript of a conversation in which its user has the role r. The writer stays the caller's. A
+// first error of writing ends the recording: it is Err's to tell, for a record that cannot be kept must not end the
+// conversation.
 func NewRecorder(w io.Writer, r syncproto.Role, o Options) *Recorder {
 	rec := &Recorder{w: w, o: o, last: time.Now()}
 	_, rec.err = w.Write(append([]byte(magic), byte(r)))
@@ -135,5 +137,6 @@ func mark(v syncproto.Value) syncproto.Value {
 		s, _ := e.Text()
 		size += len(s)
 	}
-	return syncproto.StringValue("[" + strconv.Itoa(len(v.List())) + " values of " + strconv.Itoa(size) + " bytes are not shown]")
+	return syncproto.StringValue("[" + strconv.Itoa(len(v.List())) + " values of " + strconv.Itoa(size) +
+		" bytes are not shown]")
 }

@@ -5,13 +5,14 @@
 //	r := transcript.NewRecorder(file, syncproto.Parent, transcript.Options{})
 //	peer, err := transport.NewParent(conn, profile, transport.Options{Trace: r.Event})
 //
-// It keeps every frame's header, time and place in the conversation, and its body as JSON. What stands in fields named env and args of any body is replaced by its number and size, for
-// environments hold secrets and a transcript is made to be shown.
+// It keeps every frame's header, time and place in the conversation, and its body as JSON. What stands in fields named
+// env and args of any body is replaced by its number and size, for environments hold secrets and a transcript is made
+// to be shown.
 //
 // # The file
 //
-// A file is the five bytes "HFTR\x01", a byte for the role of whoever wrote it (0 the parent, 1 the child), and records. A record is its length as an unsigned varint
-// (encoding/binary), then as many bytes:
+// A file is the five bytes "HFTR\x01", a byte for the role of whoever wrote it (0 the parent, 1 the child), and
+// records. A record is its length as an unsigned varint (encoding/binary), then as many bytes:
 //
 //	uvarint  nanoseconds since the record before, or since the Recorder was made
 //	byte     1: sent by the recorder's side; 2: a body follows; 4: the end, without a frame
@@ -22,7 +23,8 @@
 //	string   the profile's phase after it
 //	string   the body as JSON, if there is one
 //
-// A string is its length as an unsigned varint, then its bytes. A record is written by one write(2), so that a file whose writer died is readable to its last whole record.
+// A string is its length as an unsigned varint, then its bytes. A record is written by one write(2), so that a file
+// whose writer died is readable to its last whole record.
 package transcript
 
 import (

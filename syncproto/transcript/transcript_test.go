@@ -29,17 +29,20 @@ func record(t *testing.T, o transcript.Options, codecs []codec.Codec, fails bool
 	t.Helper()
 	parent, child = &bytes.Buffer{}, &bytes.Buffer{}
 	a, b := transporttest.Memory(transport.SeqPacket, 0)
-	p, err := transport.NewParent(a, container.InitProfile(), transport.Options{Codecs: codecs, Trace: transcript.NewRecorder(parent, syncproto.Parent, o).Event})
+	p, err := transport.NewParent(a, container.InitProfile(), transport.Options{Codecs: codecs,
+		Trace: transcript.NewRecorder(parent, syncproto.Parent, o).Event})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := transport.NewChild(b, container.InitProfile(), transport.Options{Trace: transcript.NewRecorder(child, syncproto.Child, o).Event})
+	c, err := transport.NewChild(b, container.InitProfile(), transport.Options{Trace: transcript.NewRecorder(child,
+		syncproto.Child, o).Event})
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- converse(t, c, fails) }()
-	config, err := syncproto.ToValue(container.Config{ID: "c1", Process: container.Process{Args: []string{"login", "--password=hunter2"}, Env: []string{"TOKEN=s3cret"}, Cwd: "/"},
+	config, err := syncproto.ToValue(container.Config{ID: "c1", Process: container.Process{Args: []string{"login",
+		"--password=hunter2"}, Env: []string{"TOKEN=s3cret"}, Cwd: "/"},
 		Mounts: make([]container.Mount, 2000)})
 	if err == nil {
 		err = p.Open(t.Context(), config, nil)
@@ -100,14 +103,16 @@ func TestRecordReadReplay(t *testing.T) {
 			t.Errorf("the parent's: %+v, %v", v, err)
 		}
 		tr := read(t, child.Bytes())
-		if v, err = tr.Replay(container.InitProfile()); err != nil || v.State != syncproto.Committed || tr.Role != syncproto.Child {
+		if v, err = tr.Replay(container.InitProfile()); err != nil || v.State != syncproto.Committed ||
+			tr.Role != syncproto.Child {
 			t.Errorf("the child's: %+v, %v", v, err)
 		}
 	}
 	parent, _ := record(t, transcript.Options{}, nil, true)
 	tr := read(t, parent.Bytes())
 	last := tr.Events[len(tr.Events)-1]
-	if v, err := tr.Replay(container.InitProfile()); err != nil || v.Outcome != syncproto.PeerError || last.End != syncproto.PeerError || !strings.Contains(last.Error, "open /x: no such file") {
+	if v, err := tr.Replay(container.InitProfile()); err != nil || v.Outcome != syncproto.PeerError ||
+		last.End != syncproto.PeerError || !strings.Contains(last.Error, "open /x: no such file") {
 		t.Errorf("a failure: %+v, %+v, %v", v, last, err)
 	}
 }
@@ -134,7 +139,8 @@ func TestReplayFindsWhatCannotBe(t *testing.T) {
 func TestSecretsAreTakenOut(t *testing.T) {
 	parent, child := record(t, transcript.Options{}, nil, false)
 	for _, b := range [][]byte{parent.Bytes(), child.Bytes()} {
-		if bytes.Contains(b, []byte("hunter2")) || bytes.Contains(b, []byte("s3cret")) || !bytes.Contains(b, []byte("[2 values of 23 bytes are not shown]")) {
+		if bytes.Contains(b, []byte("hunter2")) || bytes.Contains(b, []byte("s3cret")) ||
+			!bytes.Contains(b, []byte("[2 values of 23 bytes are not shown]")) {
 			t.Error("the secrets are in the file, or no mark is")
 		}
 	}

@@ -30,7 +30,8 @@ func BenchmarkCall(b *testing.B) {
 
 // A whole conversation: a configuration of 10 KiB, hooks, a console, ready, EXEC, end of file.
 func BenchmarkConversation(b *testing.B) {
-	config := syncproto.MapValue(syncproto.Field{Name: "config", Value: syncproto.BytesValue(bytes.Repeat([]byte("configuration..."), 640))})
+	config := syncproto.MapValue(syncproto.Field{Name: "config",
+		Value: syncproto.BytesValue(bytes.Repeat([]byte("configuration..."), 640))})
 	for _, c := range []codec.Codec{codec.MessagePack(), codec.JSON()} {
 		b.Run(c.Name(), func(b *testing.B) {
 			b.ReportAllocs()

@@ -28,8 +28,10 @@ func TestEveryLink(t *testing.T) {
 			name string
 			f    func(t *testing.T, l link)
 		}{
-			{"frames and descriptors", frameAndDescriptors}, {"many frames", manyFrames}, {"half-close", halfClose}, {"deadlines", deadlines},
-			{"close ends a read", closeEndsRead}, {"write to a closed peer", writeToClosed}, {"a refusal closes descriptors", refusalCloses}, {"largest frame", largestFrame},
+			{"frames and descriptors", frameAndDescriptors}, {"many frames", manyFrames}, {"half-close", halfClose},
+			{"deadlines", deadlines},
+			{"close ends a read", closeEndsRead}, {"write to a closed peer", writeToClosed},
+			{"a refusal closes descriptors", refusalCloses}, {"largest frame", largestFrame},
 		} {
 			t.Run(l.name+"/"+c.name, func(t *testing.T) { c.f(t, l) })
 		}
@@ -61,7 +63,8 @@ func manyFrames(t *testing.T, l link) {
 	a, b := l.make(t)
 	for i := range 20 {
 		payload := strings.Repeat("x", i*50)
-		if err := a.WriteFrame(frame(syncproto.KindRequest, uint16(i+1), payload, i%3), []byte(payload), nulls(t, i%3)); err != nil {
+		if err := a.WriteFrame(frame(syncproto.KindRequest, uint16(i+1), payload, i%3), []byte(payload),
+			nulls(t, i%3)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,11 +152,13 @@ func writeToClosed(t *testing.T, l link) {
 	}
 	_ = b.Close()
 	for range 2 {
-		if err := a.WriteFrame(frame(syncproto.KindNote, 2, "", 0), nil, nil); !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+		if err := a.WriteFrame(frame(syncproto.KindNote, 2, "", 0), nil, nil); !errors.Is(err, unix.EPIPE) &&
+			!errors.Is(err, unix.ECONNRESET) {
 			t.Errorf("a write to nobody: %v", err)
 		}
 	}
-	if h, payload, _, err := a.ReadFrame(all); err != nil || h.Kind != syncproto.KindError || string(payload) != "last words" {
+	if h, payload, _, err := a.ReadFrame(all); err != nil || h.Kind != syncproto.KindError ||
+		string(payload) != "last words" {
 		t.Errorf("what was queued: %v %q %v", h.Kind, payload, err)
 	}
 	if _, _, _, err := a.ReadFrame(all); err != io.EOF {
@@ -205,7 +210,8 @@ func sendRaw(t *testing.T, fd int, data, oob []byte) {
 	msg.SetIovlen(1)
 	msg.Control = unsafe.SliceData(oob)
 	msg.SetControllen(len(oob))
-	if _, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL); errno != 0 {
+	if _, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)),
+		unix.MSG_NOSIGNAL); errno != 0 {
 		t.Fatal(errno)
 	}
 }
@@ -230,16 +236,27 @@ func TestBrokenPeers(t *testing.T) {
 		{"end in the payload", transport.Stream, []packet{{data: whole[:20]}}, io.ErrUnexpectedEOF, ""},
 		{"end at once", transport.Stream, nil, io.EOF, ""},
 		{"end of packets", transport.SeqPacket, nil, io.EOF, ""},
-		{"half a packet", transport.SeqPacket, []packet{{data: whole[:20]}}, isCode(syncproto.CodeFrame), "holds a frame of 23"},
-		{"two frames in a packet", transport.SeqPacket, []packet{{data: append(whole[:len(whole):len(whole)], whole...)}}, isCode(syncproto.CodeFrame), ""},
-		{"a packet over every limit", transport.SeqPacket, []packet{{data: append(frame(syncproto.KindNote, 1, strings.Repeat("x", 100000), 0).Append(nil), strings.Repeat("x", 100000)...)}}, isCode(syncproto.CodeFrame), ""},
-		{"an empty packet with a descriptor", transport.SeqPacket, []packet{{oob: rights(1)}}, isCode(syncproto.CodeDescriptors), "empty packet"},
-		{"another protocol, packets", transport.SeqPacket, []packet{{data: []byte(`{"type":"procReady","flags":0}`)}}, isCode(syncproto.CodeForeign), `it sent "{\"type\":\"procReady\"`},
-		{"another protocol, stream", transport.Stream, []packet{{data: []byte(`{"type":0}`)}}, isCode(syncproto.CodeForeign), `it sent "{\"type\":0}"`},
-		{"one byte of another protocol", transport.Stream, []packet{{data: []byte("0")}}, isCode(syncproto.CodeForeign), `it sent "0"`},
-		{"a descriptor in the middle", transport.Stream, []packet{{data: whole[:18]}, {data: whole[18:], oob: rights(1)}}, isCode(syncproto.CodeDescriptors), "middle of a frame"},
-		{"a descriptor on the payload", transport.Stream, []packet{{data: whole[:16]}, {data: whole[16:], oob: rights(2)}}, isCode(syncproto.CodeDescriptors), "middle of a frame"},
-		{"a descriptor too many", transport.Stream, []packet{{data: whole, oob: rights(1)}}, isCode(syncproto.CodeDescriptors), "says 0 descriptors, 1 came"},
+		{"half a packet", transport.SeqPacket, []packet{{data: whole[:20]}}, isCode(syncproto.CodeFrame),
+			"holds a frame of 23"},
+		{"two frames in a packet", transport.SeqPacket, []packet{{data: append(whole[:len(whole):len(whole)], whole...)}},
+			isCode(syncproto.CodeFrame), ""},
+		{"a packet over every limit", transport.SeqPacket,
+			[]packet{{data: append(frame(syncproto.KindNote, 1, strings.Repeat("x", 100000), 0).Append(nil),
+				strings.Repeat("x", 100000)...)}}, isCode(syncproto.CodeFrame), ""},
+		{"an empty packet with a descriptor", transport.SeqPacket, []packet{{oob: rights(1)}},
+			isCode(syncproto.CodeDescriptors), "empty packet"},
+		{"another protocol, packets", transport.SeqPacket, []packet{{data: []byte(`{"type":"procReady","flags":0}`)}},
+			isCode(syncproto.CodeForeign), `it sent "{\"type\":\"procReady\"`},
+		{"another protocol, stream", transport.Stream, []packet{{data: []byte(`{"type":0}`)}}, isCode(syncproto.CodeForeign),
+			`it sent "{\"type\":0}"`},
+		{"one byte of another protocol", transport.Stream, []packet{{data: []byte("0")}}, isCode(syncproto.CodeForeign),
+			`it sent "0"`},
+		{"a descriptor in the middle", transport.Stream, []packet{{data: whole[:18]}, {data: whole[18:], oob: rights(1)}},
+			isCode(syncproto.CodeDescriptors), "middle of a frame"},
+		{"a descriptor on the payload", transport.Stream, []packet{{data: whole[:16]}, {data: whole[16:], oob: rights(2)}},
+			isCode(syncproto.CodeDescriptors), "middle of a frame"},
+		{"a descriptor too many", transport.Stream, []packet{{data: whole, oob: rights(1)}},
+			isCode(syncproto.CodeDescriptors), "says 0 descriptors, 1 came"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, fd := half(t, tt.typ)
@@ -255,7 +272,8 @@ func TestBrokenPeers(t *testing.T) {
 	}
 }
 
-// The kernel says ECONNRESET before what is queued when the peer closed with something unread; the error report behind it still counts.
+// The kernel says ECONNRESET before what is queued when the peer closed with something unread; the error report behind
+// it still counts.
 func TestResetDoesNotHideWhatIsQueued(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, fd := half(t, typ)
@@ -282,11 +300,13 @@ func TestAFrameSentInPartEndsTheWriting(t *testing.T) {
 	defer b.Close()
 	_ = a.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 	payload := make([]byte, 1000)
-	if err := a.WriteFrame(frame(syncproto.KindRequest, 1, string(payload), 0), payload, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := a.WriteFrame(frame(syncproto.KindRequest, 1, string(payload), 0), payload, nil); !errors.Is(err,
+		os.ErrDeadlineExceeded) {
 		t.Fatal(err)
 	}
 	_ = a.SetWriteDeadline(time.Time{})
-	if err := a.WriteFrame(frame(syncproto.KindCancel, 2, "", 0), nil, nil); err == nil || !strings.Contains(err.Error(), "in part") {
+	if err := a.WriteFrame(frame(syncproto.KindCancel, 2, "", 0), nil, nil); err == nil ||
+		!strings.Contains(err.Error(), "in part") {
 		t.Errorf("a frame in the middle of another: %v", err)
 	}
 }
@@ -343,7 +363,8 @@ func TestAdoptRefuses(t *testing.T) {
 	if _, ok, err := transport.Adopt(name); ok || err != nil {
 		t.Errorf("no variable: %v %v", ok, err)
 	}
-	for value, want := range map[string]string{"": "is not the number of a descriptor", "x": "is not the number", "-1": "is not the number", "9999": "bad file descriptor"} {
+	for value, want := range map[string]string{"": "is not the number of a descriptor", "x": "is not the number",
+		"-1": "is not the number", "9999": "bad file descriptor"} {
 		t.Setenv(name, value)
 		if _, ok, err := transport.Adopt(name); !ok || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v %v", value, ok, err)

@@ -24,7 +24,8 @@ func TestTooDeepIsRefusedBeforeItLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if err := p.Open(context.Background(), syncproto.MapValue(syncproto.Field{Name: "deep", Value: deep}), nil); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeLimit}) {
+	if err := p.Open(context.Background(), syncproto.MapValue(syncproto.Field{Name: "deep", Value: deep}),
+		nil); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeLimit}) {
 		t.Errorf("forty levels of thirty-two: %v, want %s", err, syncproto.CodeLimit)
 	}
 }

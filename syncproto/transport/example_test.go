@@ -105,7 +105,8 @@ func hand(ctx context.Context, p transport.Peer, req *transport.Request) error {
 }
 
 // conversing runs a child in this process, for an example, and opens the conversation with it.
-func conversing(child func(ctx context.Context, c *transport.Child) error, o transport.Options) (*transport.Parent, error) {
+func conversing(child func(ctx context.Context, c *transport.Child) error, o transport.Options) (*transport.Parent,
+	error) {
 	conn, end, err := transport.SocketPair(transport.SeqPacket)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,8 @@ func sums() *syncproto.Profile {
 }
 
 // summing runs a child's part against a parent's, and returns how each ended.
-func summing(t *testing.T, childDoes func(*transport.Child) error, parentDoes func(*transport.Parent, *transport.Request) error) (parentErr, childErr error) {
+func summing(t *testing.T, childDoes func(*transport.Child) error, parentDoes func(*transport.Parent,
+	*transport.Request) error) (parentErr, childErr error) {
 	t.Helper()
 	a, b := transporttest.Memory(transport.SeqPacket, 0)
 	p, err := transport.NewParent(a, sums(), transport.Options{})
@@ -109,7 +110,8 @@ func TestExchangeRefusesWhatDoesNotFit(t *testing.T) {
 		return err
 	})
 	var f *transport.Failure
-	if !errors.As(parentErr, &f) || f.Outcome != syncproto.Violated || !errors.Is(parentErr, &syncproto.ProtocolError{Code: syncproto.CodeDecode}) {
+	if !errors.As(parentErr, &f) || f.Outcome != syncproto.Violated || !errors.Is(parentErr,
+		&syncproto.ProtocolError{Code: syncproto.CodeDecode}) {
 		t.Errorf("the parent: %v", parentErr)
 	}
 	if !errors.As(childErr, &f) || f.Outcome != syncproto.PeerError {

@@ -26,7 +26,8 @@ import (
 var configOK = `{"size":2,"digest":"` + syncproto.Digest([]byte("{}")) + `"}`
 
 // afterOpening is a scripted child that opens the conversation properly, then goes on with f.
-func afterOpening(t *testing.T, o transport.Options, f func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header)) *transport.Parent {
+func afterOpening(t *testing.T, o transport.Options, f func(send func(syncproto.Kind, uint16, string),
+	recv func() syncproto.Header)) *transport.Parent {
 	t.Helper()
 	c, fd := half(t, transport.SeqPacket)
 	o.Codecs = inJSON
@@ -44,7 +45,8 @@ func afterOpening(t *testing.T, o transport.Options, f func(send func(syncproto.
 	return p
 }
 
-// A newline behind JSON stayed unread where the length was 512*(2^k-1), so the child's close reset the parent's connection.
+// A newline behind JSON stayed unread where the length was 512*(2^k-1), so the child's close reset the parent's
+// connection.
 func TestB1NothingIsLeftUnreadAtAnySize(t *testing.T) {
 	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
 		for k := 1; k <= 8; k++ {
@@ -73,7 +75,8 @@ func TestB1NothingIsLeftUnreadAtAnySize(t *testing.T) {
 
 // Messages were numbers, which two versions of a program numbered differently.
 func TestB2RequestsHaveNamesAndTablesAHash(t *testing.T) {
-	p := afterOpening(t, transport.Options{}, func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header) {
+	p := afterOpening(t, transport.Options{}, func(send func(syncproto.Kind, uint16, string),
+		recv func() syncproto.Header) {
 		send(syncproto.KindRequest, 0, `{"name":3,"arg":null}`)
 		recv()
 	})
@@ -99,8 +102,10 @@ func TestB2RequestsHaveNamesAndTablesAHash(t *testing.T) {
 
 // A message without a type was decoded as the first type, "ready".
 func TestB3AMissingNameIsAnError(t *testing.T) {
-	for _, payload := range []string{`{}`, `{"arg":null}`, `{"name":"","arg":null}`, `{"name":null,"arg":null}`, `null`, `[]`, ``} {
-		p := afterOpening(t, transport.Options{}, func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header) {
+	for _, payload := range []string{`{}`, `{"arg":null}`, `{"name":"","arg":null}`, `{"name":null,"arg":null}`, `null`,
+		`[]`, ``} {
+		p := afterOpening(t, transport.Options{}, func(send func(syncproto.Kind, uint16, string),
+			recv func() syncproto.Header) {
 			send(syncproto.KindRequest, 0, payload)
 			recv()
 		})
@@ -131,10 +136,12 @@ func TestB4AnErrorBeforeAnythingIsAgreedIsThatError(t *testing.T) {
 // Names were matched in any case, and the last of several won.
 func TestB5ANameStandsOnceAndExactly(t *testing.T) {
 	for _, payload := range []string{
-		`{"name":"ready","name":"hooks","arg":null}`, `{"name":"ready","NAME":"hooks","arg":null}`, `{"Name":"ready","arg":null}`,
+		`{"name":"ready","name":"hooks","arg":null}`, `{"name":"ready","NAME":"hooks","arg":null}`,
+		`{"Name":"ready","arg":null}`,
 		`{"name":"ready","n\u0061me":"hooks","arg":null}`, `{"name":"READY","arg":null}`,
 	} {
-		p := afterOpening(t, transport.Options{}, func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header) {
+		p := afterOpening(t, transport.Options{}, func(send func(syncproto.Kind, uint16, string),
+			recv func() syncproto.Header) {
 			send(syncproto.KindRequest, 0, payload)
 			recv()
 		})
@@ -161,14 +168,16 @@ func failing(t *testing.T, cause error) error {
 	return serve(t, p)
 }
 
-// The number of an error was lost, its words were quoted once more at every level, and an error without a stack was a panic.
+// The number of an error was lost, its words were quoted once more at every level, and an error without a stack was a
+// panic.
 func TestB6ErrnoSurvivesAndWordsAreNotQuotedTwice(t *testing.T) {
 	cause := fmt.Errorf("set up rootfs: %w", fmt.Errorf("mount %q: %w", "/proc", unix.EPERM))
 	err := failing(t, cause)
 	if !errors.Is(err, unix.EPERM) || !errors.Is(err, fs.ErrPermission) || err.Error() != cause.Error() {
 		t.Errorf("got %v, want %v", err, cause)
 	}
-	for _, payload := range []string{`{}`, `{"code":"setup","role":"child","nodes":[]}`, `{"nodes":[{"parent":7,"type":"no such type"}]}`, `null`, `{"nodes":3}`, `not JSON`, ``} {
+	for _, payload := range []string{`{}`, `{"code":"setup","role":"child","nodes":[]}`,
+		`{"nodes":[{"parent":7,"type":"no such type"}]}`, `null`, `{"nodes":3}`, `not JSON`, ``} {
 		p := afterOpening(t, transport.Options{}, func(send func(syncproto.Kind, uint16, string), _ func() syncproto.Header) {
 			send(syncproto.KindError, 0, payload)
 		})
@@ -184,7 +193,8 @@ func TestB6ErrnoSurvivesAndWordsAreNotQuotedTwice(t *testing.T) {
 func TestB7TypesOfErrorsSurvive(t *testing.T) {
 	err := failing(t, &fs.PathError{Op: "open", Path: "/a\nb", Err: unix.ENOTDIR})
 	var path *fs.PathError
-	if !errors.As(err, &path) || path.Op != "open" || path.Path != "/a\nb" || path.Err != error(unix.ENOTDIR) || strings.Contains(err.Error(), "\n") {
+	if !errors.As(err, &path) || path.Op != "open" || path.Path != "/a\nb" || path.Err != error(unix.ENOTDIR) ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v %+v", err, path)
 	}
 	err = failing(t, os.NewSyscallError("pivot_root", unix.EINVAL))
@@ -213,15 +223,20 @@ func TestB8EveryWaitEnds(t *testing.T) {
 		wait  syncproto.Wait
 		f     script
 	}{
-		{"the greeting", syncproto.Greeted, syncproto.WaitHello, func(send func(syncproto.Kind, uint16, string), _ func() syncproto.Header) {}},
-		{"the configuration", syncproto.Agreed, syncproto.WaitConfig, func(send func(syncproto.Kind, uint16, string), _ func() syncproto.Header) {
+		{"the greeting", syncproto.Greeted, syncproto.WaitHello, func(send func(syncproto.Kind, uint16, string),
+			_ func() syncproto.Header) {
+		}},
+		{"the configuration", syncproto.Agreed, syncproto.WaitConfig, func(send func(syncproto.Kind, uint16, string),
+			_ func() syncproto.Header) {
 			send(syncproto.KindHelloAck, 1, ackJSON)
 		}},
-		{"a request", syncproto.Configured, syncproto.WaitPeer, func(send func(syncproto.Kind, uint16, string), _ func() syncproto.Header) {
+		{"a request", syncproto.Configured, syncproto.WaitPeer, func(send func(syncproto.Kind, uint16, string),
+			_ func() syncproto.Header) {
 			send(syncproto.KindHelloAck, 1, ackJSON)
 			send(syncproto.KindConfigOK, 2, configOK)
 		}},
-		{"the execution", syncproto.Committed, syncproto.WaitEnd, func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header) {
+		{"the execution", syncproto.Committed, syncproto.WaitEnd, func(send func(syncproto.Kind, uint16, string),
+			recv func() syncproto.Header) {
 			send(syncproto.KindHelloAck, 1, ackJSON)
 			send(syncproto.KindConfigOK, 2, configOK)
 			send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`)
@@ -255,7 +270,8 @@ func TestB8EveryWaitEnds(t *testing.T) {
 				err = serve(t, p)
 			}
 			var f *transport.Failure
-			if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut || f.State != tt.state || f.Wait != tt.wait || !errors.Is(err, context.DeadlineExceeded) {
+			if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut || f.State != tt.state || f.Wait != tt.wait ||
+				!errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s: %v", tt.name, err)
 			}
 		}

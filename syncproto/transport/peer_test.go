@@ -18,11 +18,14 @@ import (
 	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
-// quick are deadlines for peers that will not answer. Where a peer does answer, long ones keep a slow machine from mattering.
-var quick = transport.Deadlines{Hello: 50 * time.Millisecond, Config: 50 * time.Millisecond, Idle: 50 * time.Millisecond, Exec: 50 * time.Millisecond, Write: 50 * time.Millisecond, Grace: 20 * time.Millisecond}
+// quick are deadlines for peers that will not answer. Where a peer does answer, long ones keep a slow machine from
+// mattering.
+var quick = transport.Deadlines{Hello: 50 * time.Millisecond, Config: 50 * time.Millisecond,
+	Idle: 50 * time.Millisecond, Exec: 50 * time.Millisecond, Write: 50 * time.Millisecond, Grace: 20 * time.Millisecond}
 
 // child runs f as the child's side of c until the test ends.
-func child(t *testing.T, c *transport.Conn, o transport.Options, f func(ctx context.Context, p *transport.Child) error) {
+func child(t *testing.T, c *transport.Conn, o transport.Options, f func(ctx context.Context,
+	p *transport.Child) error) {
 	t.Helper()
 	p, err := transport.NewChild(c, container.InitProfile(), o)
 	if err != nil {
@@ -98,7 +101,8 @@ func TestConversationOverEveryLink(t *testing.T) {
 				a, b := l.make(t)
 				var notes []syncproto.Note
 				var events []transport.Event
-				p := newParent(t, a, transport.Options{Codecs: codecs, Note: func(n syncproto.Note) { notes = append(notes, n) }, Trace: func(e transport.Event) { events = append(events, e) }})
+				p := newParent(t, a, transport.Options{Codecs: codecs, Note: func(n syncproto.Note) { notes = append(notes, n) },
+					Trace: func(e transport.Event) { events = append(events, e) }})
 				fd := null(t)
 				child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Child) error {
 					v, fds, err := p.Accept(ctx)
@@ -132,7 +136,8 @@ func TestConversationOverEveryLink(t *testing.T) {
 				if len(notes) != 2 || notes[1].Text != "late" {
 					t.Errorf("notes %v", notes)
 				}
-				if n := len(events); n < 15 || events[0].Header.Kind != syncproto.KindHello || events[n-2].Header.Kind != syncproto.KindExec || events[n-1].End != syncproto.Success {
+				if n := len(events); n < 15 || events[0].Header.Kind != syncproto.KindHello ||
+					events[n-2].Header.Kind != syncproto.KindExec || events[n-1].End != syncproto.Success {
 					t.Errorf("%d events", n)
 				}
 			})
@@ -141,7 +146,8 @@ func TestConversationOverEveryLink(t *testing.T) {
 }
 
 // scripted answers as bytes: a child that does as it likes. It closes fd at the end.
-func scripted(t *testing.T, fd int, f func(send func(k syncproto.Kind, re uint16, payload string), recv func() syncproto.Header)) {
+func scripted(t *testing.T, fd int, f func(send func(k syncproto.Kind, re uint16, payload string),
+	recv func() syncproto.Header)) {
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait)
 	wg.Go(func() {
@@ -187,7 +193,8 @@ var inJSON = []codec.Codec{codec.JSON()}
 
 const report = `{"code":"setup","role":"child","nodes":[{"type":"path","op":"open","path":"/x"},{"parent":1,"type":"errno","errno":"ENOENT"}]}`
 
-// The child's ERROR wins over what becomes of the parent's own writes: the child closes with most of a large configuration unread.
+// The child's ERROR wins over what becomes of the parent's own writes: the child closes with most of a large
+// configuration unread.
 func TestEarlyErrorBeatsALargeConfig(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, fd := half(t, typ)
@@ -198,7 +205,8 @@ func TestEarlyErrorBeatsALargeConfig(t *testing.T) {
 		})
 		err := p.Open(t.Context(), text(4<<20-100), nil)
 		var f *transport.Failure
-		if !errors.As(err, &f) || f.Outcome != syncproto.PeerError || !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "open /x") {
+		if !errors.As(err, &f) || f.Outcome != syncproto.PeerError || !errors.Is(err, unix.ENOENT) ||
+			!strings.Contains(err.Error(), "open /x") {
 			t.Errorf("type %v: %v", typ, err)
 		}
 	}
@@ -237,7 +245,8 @@ func TestBothWriteBig(t *testing.T) {
 	for _, l := range links {
 		a, b := l.make(t)
 		notes := 0
-		p := newParent(t, a, transport.Options{Codecs: []codec.Codec{codec.MessagePack()}, Note: func(syncproto.Note) { notes++ }})
+		p := newParent(t, a, transport.Options{Codecs: []codec.Codec{codec.MessagePack()},
+			Note: func(syncproto.Note) { notes++ }})
 		child(t, b, transport.Options{}, func(ctx context.Context, p *transport.Child) error {
 			if err := open(ctx, p); err != nil {
 				return err
@@ -321,7 +330,8 @@ func TestCancelReachesAChildThatWaits(t *testing.T) {
 	cancel(errors.New("the user left"))
 	_, err := p.Next(ctx)
 	var f *transport.Failure
-	if !errors.As(err, &f) || f.Outcome != syncproto.Cancelled || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "the user left") {
+	if !errors.As(err, &f) || f.Outcome != syncproto.Cancelled || !errors.Is(err, context.Canceled) ||
+		!strings.Contains(err.Error(), "the user left") {
 		t.Errorf("%v", err)
 	}
 }
@@ -331,13 +341,14 @@ func TestAChildsDeadlineIsAnErrorOfTheChild(t *testing.T) {
 	for _, l := range links {
 		a, b := l.make(t)
 		p := newParent(t, a, transport.Options{})
-		child(t, b, transport.Options{Deadlines: transport.Deadlines{Idle: 20 * time.Millisecond}}, func(ctx context.Context, p *transport.Child) error {
-			if err := open(ctx, p); err != nil {
+		child(t, b, transport.Options{Deadlines: transport.Deadlines{Idle: 20 * time.Millisecond}},
+			func(ctx context.Context, p *transport.Child) error {
+				if err := open(ctx, p); err != nil {
+					return err
+				}
+				_, _, err := p.Call(ctx, "ready", syncproto.Value{})
 				return err
-			}
-			_, _, err := p.Call(ctx, "ready", syncproto.Value{})
-			return err
-		})
+			})
 		if err := p.Open(t.Context(), syncproto.MapValue(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -392,9 +403,13 @@ func TestProgrammingMistakesAreErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"a note before the greeting":    c.Note(t.Context(), "info", "x"),
-		"EXEC before the greeting":      c.Exec(t.Context()),
-		"a request before the greeting": func() error { _, _, err := c.Call(t.Context(), "ready", syncproto.Value{}); return err }(),
+		"a note before the greeting": c.Note(t.Context(), "info", "x"),
+		"EXEC before the greeting":   c.Exec(t.Context()),
+		"a request before the greeting": func() error {
+			_, _, err := c.Call(t.Context(), "ready",
+				syncproto.Value{})
+			return err
+		}(),
 	} {
 		if !errors.Is(err, isCode(syncproto.CodeState)) {
 			t.Errorf("%s: %v", name, err)

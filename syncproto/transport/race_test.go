@@ -10,7 +10,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// The last words of a peer that ends at once are never overtaken by its end, however the two race with a reader that does not block.
+// The last words of a peer that ends at once are never overtaken by its end, however the two race with a reader that
+// does not block.
 func TestTheLastPacketIsNotOvertakenByTheEnd(t *testing.T) {
 	for range 5000 {
 		c, fd := rawPair(t)

@@ -38,7 +38,8 @@ func asTail(fd int) (*transport.Conn, error) {
 	return c, c.Tail()
 }
 
-func faulted(l func(testing.TB) (a, b *transport.Conn), f transporttest.Faults) func(testing.TB) (a, b *transport.Conn) {
+func faulted(l func(testing.TB) (a, b *transport.Conn), f transporttest.Faults) func(testing.TB) (a,
+	b *transport.Conn) {
 	return func(t testing.TB) (*transport.Conn, *transport.Conn) {
 		a, b := l(t)
 		return transporttest.WithFaults(a, f), transporttest.WithFaults(b, f)
@@ -53,11 +54,12 @@ func TestSuite(t *testing.T) {
 	benign := transporttest.Faults{Short: 7000, Piece: 999, Interrupt: 3, ResetAfter: true}
 	for name, typ := range map[string]transport.Type{"stream": transport.Stream, "seqpacket": transport.SeqPacket} {
 		for suffix, l := range map[string]transporttest.Link{
-			"":                   {Make: pairOf(typ, transport.Take), Descriptors: true, Deadlines: true, Interrupts: true},
-			" to blocking":       {Make: pairOf(typ, transport.Take), Descriptors: true, Deadlines: true},
-			" to tail":           {Make: pairOf(typ, asTail)},
-			" in memory":         {Make: memory(typ), Descriptors: true, Deadlines: true, Interrupts: true},
-			" with faults":       {Make: faulted(pairOf(typ, transport.Take), benign), Descriptors: true, Deadlines: true, Interrupts: true},
+			"":             {Make: pairOf(typ, transport.Take), Descriptors: true, Deadlines: true, Interrupts: true},
+			" to blocking": {Make: pairOf(typ, transport.Take), Descriptors: true, Deadlines: true},
+			" to tail":     {Make: pairOf(typ, asTail)},
+			" in memory":   {Make: memory(typ), Descriptors: true, Deadlines: true, Interrupts: true},
+			" with faults": {Make: faulted(pairOf(typ, transport.Take), benign), Descriptors: true, Deadlines: true,
+				Interrupts: true},
 			" in memory, faulty": {Make: faulted(memory(typ), benign), Descriptors: true, Deadlines: true, Interrupts: true},
 		} {
 			t.Run(name+suffix, func(t *testing.T) { transporttest.Run(t, l) })
@@ -131,7 +133,8 @@ func tailConverse(p *transport.Child) error {
 func forbid(calls ...uint32) error {
 	program := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}} // seccomp_data.nr
 	for i, nr := range calls {
-		program = append(program, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: uint8(len(calls) - i), K: nr})
+		program = append(program, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: uint8(len(calls) - i),
+			K: nr})
 	}
 	program = append(program,
 		unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
@@ -149,7 +152,8 @@ func TestATailUnderAFilter(t *testing.T) {
 		c, fd := half(t, typ)
 		end := os.NewFile(uintptr(fd), "child's end")
 		var notes []syncproto.Note
-		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Note: func(n syncproto.Note) { notes = append(notes, n) }})
+		p, err := transport.NewParent(c, container.InitProfile(),
+			transport.Options{Note: func(n syncproto.Note) { notes = append(notes, n) }})
 		if err != nil {
 			t.Fatal(err)
 		}

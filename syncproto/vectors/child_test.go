@@ -28,7 +28,8 @@ func children(t testing.TB) []Vector {
 func goodChildren(t testing.TB, c string) (all []Vector) {
 	for _, size := range []int{0, 100, 32} {
 		name := map[int]string{0: "whole", 100: "fragments", 32: "many-fragments"}[size]
-		s := newScript(t, KindChild, c+"/good-config-"+name, c, "2", "A conversation to its end, CONFIG "+strings.ReplaceAll(name, "-", " ")+".")
+		s := newScript(t, KindChild, c+"/good-config-"+name, c, "2", "A conversation to its end, CONFIG "+
+			strings.ReplaceAll(name, "-", " ")+".")
 		s.greet()
 		s.configure("/bin/true", size)
 		s.expect("REQUEST", "name=ready", "fds=0")
@@ -56,7 +57,8 @@ func goodChildren(t testing.TB, c string) (all []Vector) {
 	s.expect("EXEC")
 	all = append(all, s.done("accept"))
 
-	s = newScript(t, KindChild, c+"/good-skippable", c, "4", "Frames of unknown kinds that may be skipped are dropped, and their descriptors closed.")
+	s = newScript(t, KindChild, c+"/good-skippable", c, "4", "Frames of unknown kinds that may be skipped are dropped, "+
+		"and their descriptors closed.")
 	skip := func(f *frame) { f.h.Flags |= syncproto.FlagSkippable }
 	s.hello(greeting(c))
 	s.expect("HELLO_ACK", "re=1")
@@ -78,7 +80,8 @@ func goodChildren(t testing.TB, c string) (all []Vector) {
 
 // endings are the ways in which a parent ends a conversation.
 func endings(t testing.TB, c string) (all []Vector) {
-	abort := encode(t, codec.JSON(), syncproto.Report{Code: "internal", Role: "parent", Nodes: []syncproto.ReportNode{{Type: "text", Text: "the parent gives up"}}})
+	abort := encode(t, codec.JSON(), syncproto.Report{Code: "internal", Role: "parent",
+		Nodes: []syncproto.ReportNode{{Type: "text", Text: "the parent gives up"}}})
 	cancel := encode(t, codec.JSON(), syncproto.Cancel{Reason: "enough"})
 	for _, at := range []string{"greeting", "configuration", "ready"} {
 		reach := func(name, about string) *script {
@@ -134,10 +137,18 @@ func wrongAnswers(t testing.TB, c string) (all []Vector) {
 		Arg   syncproto.Value `sync:"arg"`
 		Extra bool            `sync:"extra"`
 	}
-	add("other-name", "state", "The answer is another request's.", func(s *script) { s.call(syncproto.KindReply, lastRequest, "hooksDone") })
-	add("unknown-name", "state", "The answer has a name that is in no table.", func(s *script) { s.call(syncproto.KindReply, lastRequest, "go") })
-	add("request-name", "state", "The answer repeats the request's name.", func(s *script) { s.call(syncproto.KindReply, lastRequest, "ready") })
-	add("other-case", "state", "Names are compared byte by byte.", func(s *script) { s.call(syncproto.KindReply, lastRequest, "Run") })
+	add("other-name", "state", "The answer is another request's.", func(s *script) {
+		s.call(syncproto.KindReply,
+			lastRequest, "hooksDone")
+	})
+	add("unknown-name", "state", "The answer has a name that is in no table.",
+		func(s *script) { s.call(syncproto.KindReply, lastRequest, "go") })
+	add("request-name", "state", "The answer repeats the request's name.",
+		func(s *script) { s.call(syncproto.KindReply, lastRequest, "ready") })
+	add("other-case", "state", "Names are compared byte by byte.", func(s *script) {
+		s.call(syncproto.KindReply,
+			lastRequest, "Run")
+	})
 	add("no-name", "state", "The name is empty.", func(s *script) { s.call(syncproto.KindReply, lastRequest, "") })
 	add("empty", "decode", "The answer has no payload.", func(s *script) { s.send(syncproto.KindReply, lastRequest, nil) })
 	add("extra-field", "decode", "Unknown fields are refused in REPLY.", func(s *script) {
@@ -147,12 +158,16 @@ func wrongAnswers(t testing.TB, c string) (all []Vector) {
 		s.send(syncproto.KindReply, lastRequest, encode(t, s.codec, map2{2, syncproto.Value{}}))
 	})
 	add("re-zero", "frame", "The answer answers nothing.", func(s *script) { s.call(syncproto.KindReply, 0, "run") })
-	add("re-other", "frame", "The answer answers another frame.", func(s *script) { s.call(syncproto.KindReply, 1, "run") })
+	add("re-other", "frame", "The answer answers another frame.", func(s *script) {
+		s.call(syncproto.KindReply, 1,
+			"run")
+	})
 	add("with-descriptor", "descriptors", "The table allows no descriptor.", func(s *script) {
 		s.call(syncproto.KindReply, lastRequest, "run", func(f *frame) { f.h.NFDs, f.fds = 1, 1 })
 	})
 	add("error-for-another", "frame", "An ERROR that refuses what was not asked.", func(s *script) {
-		s.send(syncproto.KindError, 1, encode(t, codec.JSON(), syncproto.Report{Code: "internal", Role: "parent", Nodes: []syncproto.ReportNode{{Type: "text"}}}))
+		s.send(syncproto.KindError, 1, encode(t, codec.JSON(), syncproto.Report{Code: "internal", Role: "parent",
+			Nodes: []syncproto.ReportNode{{Type: "text"}}}))
 	})
 	return all
 }
@@ -172,11 +187,19 @@ func wrongConfigs(t testing.TB, c string) (all []Vector) {
 		all = append(all, s.done("refuse "+code))
 	}
 	whole := func(s *script) []byte { return encode(t, s.codec, harmless("/bin/true")) }
-	add("garbage", "decode", "The configuration is not an encoding.", func(s *script) { s.send(syncproto.KindConfig, 0, []byte("\xc1\xc1")) })
+	add("garbage", "decode", "The configuration is not an encoding.", func(s *script) {
+		s.send(syncproto.KindConfig, 0,
+			[]byte("\xc1\xc1"))
+	})
 	add("empty", "decode", "The configuration has no bytes.", func(s *script) { s.send(syncproto.KindConfig, 0, nil) })
-	add("cut", "decode", "The configuration ends too early, and no fragment is missing.", func(s *script) { b := whole(s); s.send(syncproto.KindConfig, 0, b[:len(b)-1]) })
-	add("trailing", "decode", "Something follows the configuration.", func(s *script) { s.send(syncproto.KindConfig, 0, append(whole(s), '0')) })
-	add("empty-fragment", "frame", "A fragment that is not the last is empty.", func(s *script) { s.send(syncproto.KindConfig, 0, nil, more) })
+	add("cut", "decode", "The configuration ends too early, and no fragment is missing.",
+		func(s *script) { b := whole(s); s.send(syncproto.KindConfig, 0, b[:len(b)-1]) })
+	add("trailing", "decode", "Something follows the configuration.", func(s *script) {
+		s.send(syncproto.KindConfig, 0,
+			append(whole(s), '0'))
+	})
+	add("empty-fragment", "frame", "A fragment that is not the last is empty.",
+		func(s *script) { s.send(syncproto.KindConfig, 0, nil, more) })
 	add("descriptor-later", "descriptors", "Descriptors ride with the first fragment only.", func(s *script) {
 		s.send(syncproto.KindConfig, 0, whole(s)[:5], more)
 		s.send(syncproto.KindConfig, 0, whole(s)[5:], func(f *frame) { f.h.NFDs, f.fds = 1, 1 })
@@ -184,7 +207,8 @@ func wrongConfigs(t testing.TB, c string) (all []Vector) {
 	add("too-many-descriptors", "descriptors", "The table allows 32 descriptors.", func(s *script) {
 		s.send(syncproto.KindConfig, 0, whole(s), func(f *frame) { f.h.NFDs, f.fds = 33, 33 })
 	})
-	s := newScript(t, KindChild, c+"/whole-over-limit", c, "13", "The parent's own limit for the configuration holds for both.")
+	s := newScript(t, KindChild, c+"/whole-over-limit", c, "13", "The parent's own limit for the configuration holds "+
+		"for both.")
 	h := greeting(c)
 	h.Limits.Config, h.Limits.Fragment = 2048, 1024
 	s.hello(h)
@@ -241,13 +265,20 @@ func wrongGreetings(t testing.TB) (all []Vector) {
 		s.expect("ERROR", "code="+code, "re=0")
 		all = append(all, s.done("refuse "+code))
 	}
-	add("version-to-come", "version", "The parent speaks later versions only.", func(h *syncproto.Hello) { h.MinVersion, h.MaxVersion = 2, 3 })
-	add("version-zero", "version", "The parent speaks none.", func(h *syncproto.Hello) { h.MinVersion, h.MaxVersion = 0, 0 })
+	add("version-to-come", "version", "The parent speaks later versions only.",
+		func(h *syncproto.Hello) { h.MinVersion, h.MaxVersion = 2, 3 })
+	add("version-zero", "version", "The parent speaks none.", func(h *syncproto.Hello) {
+		h.MinVersion, h.MaxVersion = 0,
+			0
+	})
 	add("no-codec", "version", "The parent offers no codec.", func(h *syncproto.Hello) { h.Codecs = []string{} })
-	add("unknown-codec", "version", "The parent offers a codec that nobody has.", func(h *syncproto.Hello) { h.Codecs = []string{"no-such-codec"} })
+	add("unknown-codec", "version", "The parent offers a codec that nobody has.",
+		func(h *syncproto.Hello) { h.Codecs = []string{"no-such-codec"} })
 	add("other-profile", "profile", "Another profile.", func(h *syncproto.Hello) { h.Profile = "other" })
-	add("other-hash", "profile", "The same profile with another table.", func(h *syncproto.Hello) { h.Hash = "0123456789abcdef" })
-	add("tiny-limits", "limit", "Limits under which no conversation can take place.", func(h *syncproto.Hello) { h.Limits.Control = 10 })
+	add("other-hash", "profile", "The same profile with another table.",
+		func(h *syncproto.Hello) { h.Hash = "0123456789abcdef" })
+	add("tiny-limits", "limit", "Limits under which no conversation can take place.",
+		func(h *syncproto.Hello) { h.Limits.Control = 10 })
 	goodText := func(name, section, about string, hello []byte) {
 		s := newScript(t, KindChild, "greeting/"+name, "json", section, about)
 		s.send(syncproto.KindHello, 0, hello)
@@ -263,10 +294,15 @@ func wrongGreetings(t testing.TB) (all []Vector) {
 		edit(&h)
 		goodText(name, "6", about, encode(t, codec.JSON(), h))
 	}
-	good("versions-to-come-too", "The parent speaks later versions as well.", func(h *syncproto.Hello) { h.MaxVersion = 9 })
-	good("unknown-codec-first", "A codec that nobody has is passed over.", func(h *syncproto.Hello) { h.Codecs = []string{"no-such-codec", "json"} })
+	good("versions-to-come-too", "The parent speaks later versions as well.",
+		func(h *syncproto.Hello) { h.MaxVersion = 9 })
+	good("unknown-codec-first", "A codec that nobody has is passed over.",
+		func(h *syncproto.Hello) { h.Codecs = []string{"no-such-codec", "json"} })
 	good("session", "An identifier for logs.", func(h *syncproto.Hello) { h.Session = "c0ffee" })
-	good("lower-limits", "Lower limits of the parent hold for both.", func(h *syncproto.Hello) { h.Limits.Config, h.Limits.Notes = 4096, 8 })
+	good("lower-limits", "Lower limits of the parent hold for both.", func(h *syncproto.Hello) {
+		h.Limits.Config,
+			h.Limits.Notes = 4096, 8
+	})
 	raw := func(name, code, about, payload string) {
 		s := newScript(t, KindChild, "greeting/"+name, "json", "6", about)
 		s.send(syncproto.KindHello, 0, []byte(payload))
@@ -308,7 +344,8 @@ func outOfTurn(t testing.TB) (all []Vector) {
 					continue kinds
 				}
 			}
-			s := newScript(t, KindChild, "turn/"+strings.ToLower(k.String())+"-when-"+state, "json", "7", k.String()+" from a parent where the child is at "+strconv.Quote(state)+".")
+			s := newScript(t, KindChild, "turn/"+strings.ToLower(k.String())+"-when-"+state, "json", "7",
+				k.String()+" from a parent where the child is at "+strconv.Quote(state)+".")
 			switch state {
 			case "agreed":
 				s.greet()

@@ -287,7 +287,8 @@ func reports() (all []Vector) {
 		`{"type":"text","text":"a"}`, `{"parent":7,"type":"text","text":"b"}`)
 	said("no-words", "Nothing is there: the code is all that can be said.", "setup error without words", `{"type":"text"}`)
 	said("no-nodes", "No node at all.", "setup error without words")
-	said("escapes", "What would write on a terminal is escaped.", `a\x1b[31m; b`, `{"type":"text","text":"a\u001b[31m\nb"}`)
+	said("escapes", "What would write on a terminal is escaped.", `a\x1b[31m; b`,
+		`{"type":"text","text":"a\u001b[31m\nb"}`)
 	const unreadable = "It is an ERROR nevertheless; a reader says that it cannot be read."
 	add("no-code", "refuse decode", unreadable, "", `{"role":"child","nodes":[]}`)
 	add("no-type", "refuse decode", unreadable, "", `{"code":"setup","role":"child","nodes":[{"text":"x"}]}`)

@@ -53,8 +53,9 @@ func utoa(n uint16) string {
 }
 
 func (s *script) report(code syncproto.Code, re uint16) {
-	s.send(syncproto.KindError, re, encode(s.t, codec.JSON(), syncproto.Report{Code: code, Role: "child", Nodes: []syncproto.ReportNode{
-		{Type: "path", Op: "open", Path: "/x"}, {Parent: 1, Type: "errno", Errno: "ENOENT"}}}))
+	s.send(syncproto.KindError, re, encode(s.t, codec.JSON(), syncproto.Report{Code: code, Role: "child",
+		Nodes: []syncproto.ReportNode{
+			{Type: "path", Op: "open", Path: "/x"}, {Parent: 1, Type: "errno", Errno: "ENOENT"}}}))
 }
 
 // parents are the conversations that a parent is put through.
@@ -149,7 +150,8 @@ func deaths(t testing.TB, c string) (all []Vector) {
 			s = newScript(t, KindParent, c+"/cut-when-"+at, c, "3", "The child is gone in the middle of a frame.")
 			s.v.Socket = "stream"
 			reach[at](s)
-			s.send(syncproto.KindError, 0, []byte("{}"), func(f *frame) { f.spoil = func(b []byte) []byte { return b[:len(b)-1] } })
+			s.send(syncproto.KindError, 0, []byte("{}"),
+				func(f *frame) { f.spoil = func(b []byte) []byte { return b[:len(b)-1] } })
 			s.do("shutdown")
 			all = append(all, s.done("died"))
 		}
@@ -167,7 +169,11 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 	ready := func(s *script) { s.request("ready", "run", 0) }
 	exec := func(s *script) { s.send(syncproto.KindExec, 0, nil) }
 	add("exec-too-early", "state", "EXEC in a phase that does not commit.", exec)
-	add("exec-payload", "frame", "EXEC has a payload.", func(s *script) { ready(s); s.send(syncproto.KindExec, 0, []byte("{}")) })
+	add("exec-payload", "frame", "EXEC has a payload.", func(s *script) {
+		ready(s)
+		s.send(syncproto.KindExec, 0,
+			[]byte("{}"))
+	})
 	add("after-exec", "state", "A NOTE after EXEC.", func(s *script) {
 		ready(s)
 		exec(s)
@@ -176,8 +182,16 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 	add("unknown-request", "state", "A request that is in no table.", func(s *script) { s.request("money", "", 0) })
 	add("request-by-case", "state", "Names are compared byte by byte.", func(s *script) { s.request("Ready", "", 0) })
 	add("no-name", "state", "A request without a name.", func(s *script) { s.request("", "", 0) })
-	add("hooks-twice", "state", "Hooks are asked for at most once.", func(s *script) { s.request("hooks", "hooksDone", 0); s.request("hooks", "", 0) })
-	add("hooks-after-run", "state", "Hooks belong to the first phase.", func(s *script) { ready(s); s.request("hooks", "", 0) })
+	add("hooks-twice", "state", "Hooks are asked for at most once.", func(s *script) {
+		s.request("hooks", "hooksDone",
+			0)
+		s.request("hooks", "", 0)
+	})
+	add("hooks-after-run", "state", "Hooks belong to the first phase.", func(s *script) {
+		ready(s)
+		s.request("hooks", "",
+			0)
+	})
 	add("two-requests", "state", "A second request before the first is answered.", func(s *script) {
 		b := encode(t, s.codec, syncproto.Call{Name: "hooks"})
 		s.seq++
@@ -186,8 +200,10 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 		s.send(syncproto.KindReply, 0, b)
 	})
 	add("reply", "state", "A REPLY where the child asks.", func(s *script) { s.call(syncproto.KindReply, 3, "run") })
-	add("console-without-descriptor", "descriptors", "A console is a descriptor.", func(s *script) { s.request("console", "", 0) })
-	add("console-two-descriptors", "descriptors", "One descriptor, not two.", func(s *script) { s.request("console", "", 2) })
+	add("console-without-descriptor", "descriptors", "A console is a descriptor.",
+		func(s *script) { s.request("console", "", 0) })
+	add("console-two-descriptors", "descriptors", "One descriptor, not two.",
+		func(s *script) { s.request("console", "", 2) })
 	add("ready-with-descriptor", "descriptors", "The table allows none.", func(s *script) { s.request("ready", "", 1) })
 	add("too-many-notes", "limit", "One NOTE over the limit.", func(s *script) {
 		for range 5 {
@@ -200,10 +216,20 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 		}
 		s.request("mount", "", 0)
 	})
-	add("config-ok-twice", "state", "CONFIG_OK comes once.", func(s *script) { s.send(syncproto.KindConfigOK, 2, []byte("{}")) })
-	add("error-answers-nothing", "frame", "An ERROR that refuses what was not asked.", func(s *script) { s.report("setup", 2) })
-	add("request-garbage", "decode", "A request that is no encoding.", func(s *script) { s.send(syncproto.KindRequest, 0, []byte("\xc1")) })
-	add("note-garbage", "decode", "A NOTE that is a list.", func(s *script) { s.send(syncproto.KindNote, 0, encode(t, s.codec, []string{"a"})) })
+	add("config-ok-twice", "state", "CONFIG_OK comes once.", func(s *script) {
+		s.send(syncproto.KindConfigOK, 2,
+			[]byte("{}"))
+	})
+	add("error-answers-nothing", "frame", "An ERROR that refuses what was not asked.",
+		func(s *script) { s.report("setup", 2) })
+	add("request-garbage", "decode", "A request that is no encoding.", func(s *script) {
+		s.send(syncproto.KindRequest, 0,
+			[]byte("\xc1"))
+	})
+	add("note-garbage", "decode", "A NOTE that is a list.", func(s *script) {
+		s.send(syncproto.KindNote, 0,
+			encode(t, s.codec, []string{"a"}))
+	})
 	add("request-extra-field", "decode", "Unknown fields are refused in REQUEST.", func(s *script) {
 		s.send(syncproto.KindRequest, 0, encode(t, s.codec, struct {
 			Name  string          `sync:"name"`
@@ -227,8 +253,10 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 	absent("note-without-level", "A NOTE has a level.", syncproto.KindNote, text("text", "a line"))
 	absent("note-level", "A level that nobody knows.", syncproto.KindNote,
 		text("level", "loud"), text("text", "a line"))
-	for _, k := range []syncproto.Kind{syncproto.KindHello, syncproto.KindHelloAck, syncproto.KindConfig, syncproto.KindCancel} {
-		add("turn-"+strings.ToLower(k.String()), "state", k.String()+" from a child that was configured.", func(s *script) { s.send(k, 0, []byte("{}")) })
+	for _, k := range []syncproto.Kind{syncproto.KindHello, syncproto.KindHelloAck, syncproto.KindConfig,
+		syncproto.KindCancel} {
+		add("turn-"+strings.ToLower(k.String()), "state", k.String()+" from a child that was configured.",
+			func(s *script) { s.send(k, 0, []byte("{}")) })
 	}
 	ack := func(name, code, about string, edit func(a *syncproto.HelloAck)) {
 		s := newScript(t, KindParent, c+"/wrong-ack-"+name, c, "6", about)
@@ -257,7 +285,8 @@ func spoiledForParent(t testing.TB, c string) (all []Vector) {
 			if at == "hello_ack" && c != "json" || at == "hello_ack" && sl.name == "re" {
 				continue
 			}
-			s := newScript(t, KindParent, c+"/"+strings.ReplaceAll(at, "_", "-")+"-"+sl.name, c, "4", strings.ToUpper(at)+": "+sl.about)
+			s := newScript(t, KindParent, c+"/"+strings.ReplaceAll(at, "_", "-")+"-"+sl.name, c, "4",
+				strings.ToUpper(at)+": "+sl.about)
 			s.v.Socket = sl.socket
 			switch at {
 			case "hello_ack":

@@ -209,7 +209,8 @@ func TestParents(t *testing.T) {
 // parent is a parent as README.md describes it; it returns its verdict.
 func parent(c *transport.Conn, name string) string {
 	one, _ := codec.Find(codec.BuiltIn(), name)
-	p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{one}, Limits: syncproto.Limits{Notes: 4, Frames: 32}, Deadlines: transport.Deadlines{Grace: 100 * time.Millisecond}})
+	p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{one},
+		Limits: syncproto.Limits{Notes: 4, Frames: 32}, Deadlines: transport.Deadlines{Grace: 100 * time.Millisecond}})
 	if err != nil {
 		return err.Error()
 	}

@@ -23,7 +23,8 @@ func newScript(t testing.TB, kind Kind, name, codecName, section, about string) 
 	if !ok {
 		t.Fatal(codecName)
 	}
-	return &script{t: t, codec: c, v: Vector{Name: string(kind) + "/" + name, Kind: kind, Codec: codecName, Socket: "both", Profile: "init", About: about, Section: section}}
+	return &script{t: t, codec: c, v: Vector{Name: string(kind) + "/" + name, Kind: kind, Codec: codecName, Socket: "both",
+		Profile: "init", About: about, Section: section}}
 }
 
 // frame is a frame in the making, for what is done to it on purpose.
@@ -159,8 +160,10 @@ func slips() []slip {
 		{"over-limit", "limit", "Its length is over the limit.", "both", func(f *frame) { f.h.Length = 1 << 20 }},
 		{"fds-missing", "descriptors", "It claims a descriptor, and none comes.", "both", func(f *frame) { f.h.NFDs = 1 }},
 		{"fds-extra", "descriptors", "A descriptor comes that it does not claim.", "both", func(f *frame) { f.fds = 1 }},
-		{"fds-many", "descriptors", "It claims more descriptors than any message may carry.", "both", func(f *frame) { f.h.NFDs = 255; f.fds = 1 }},
+		{"fds-many", "descriptors", "It claims more descriptors than any message may carry.", "both",
+			func(f *frame) { f.h.NFDs = 255; f.fds = 1 }},
 		{"packet-short", "frame", "The packet is shorter than its frame.", "seqpacket", func(f *frame) { f.h.Length++ }},
-		{"packet-long", "frame", "The packet is longer than its frame.", "seqpacket", func(f *frame) { f.spoil = func(b []byte) []byte { return append(b, 0) } }},
+		{"packet-long", "frame", "The packet is longer than its frame.", "seqpacket",
+			func(f *frame) { f.spoil = func(b []byte) []byte { return append(b, 0) } }},
 	}
 }

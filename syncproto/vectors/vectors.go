@@ -1,6 +1,7 @@
-// Package vectors holds the conformance vectors of the protocol: small files, one verdict each, for whoever writes a parent, a child or a codec in any language.
-// README.md describes them. They are made by this package's tests ("go test ./syncproto/vectors -update") and are put through the Go implementation by the same tests;
-// "handfast conformance" puts any child program through those of the kind child.
+// Package vectors holds the conformance vectors of the protocol: small files, one verdict each, for whoever writes a
+// parent, a child or a codec in any language. README.md describes them. They are made by this package's tests ("go test
+// ./syncproto/vectors -update") and are put through the Go implementation by the same tests; "handfast conformance"
+// puts any child program through those of the kind child.
 package vectors
 
 import (
@@ -170,7 +171,8 @@ func parseStep(do, arg string, left *[]byte) (Step, error) {
 func (v *Vector) Format() []byte {
 	var b strings.Builder
 	b.WriteString(magic + "\n")
-	for _, f := range [...][2]string{{"name", v.Name}, {"kind", string(v.Kind)}, {"codec", v.Codec}, {"socket", v.Socket}, {"profile", v.Profile},
+	for _, f := range [...][2]string{{"name", v.Name}, {"kind", string(v.Kind)}, {"codec", v.Codec}, {"socket", v.Socket},
+		{"profile", v.Profile},
 		{"about", v.About}, {"section", v.Section}, {"value", v.Value}, {"words", v.Words}} {
 		if f[1] != "" {
 			fmt.Fprintf(&b, "%s: %s\n", f[0], f[1])

@@ -38,7 +38,8 @@ func languages(t *testing.T) map[string][]string {
 	}
 	program := filepath.Join(t.TempDir(), "child")
 	cc := testenv.Tool(t, "cc", "gcc")
-	if out, err := exec.Command(cc, "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, "testdata/child.c").CombinedOutput(); err != nil {
+	if out, err := exec.Command(cc, "-O2", "-Wall", "-Wextra", "-Werror", "-o", program,
+		"testdata/child.c").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	python, err := filepath.EvalSymlinks(testenv.Tool(t, "python3", "python3"))
@@ -96,7 +97,8 @@ func (h *handler) Console(_ context.Context, master *os.File, path string) error
 	return nil
 }
 
-// contained is a container whose init is the command: new namespaces, a root of its own with /proc, a host name, a hook.
+// contained is a container whose init is the command: new namespaces, a root of its own with /proc, a host name, a
+// hook.
 func contained(t *testing.T, command []string, args ...string) (spawn.Config, *handler) {
 	t.Helper()
 	h := &handler{}
@@ -111,12 +113,14 @@ func contained(t *testing.T, command []string, args ...string) (spawn.Config, *h
 	return cfg, h
 }
 
-// Each is the init of a real container: what runs behind it sees the new root, name, namespaces and environment, and nothing of the conversation.
+// Each is the init of a real container: what runs behind it sees the new root, name, namespaces and environment, and
+// nothing of the conversation.
 func TestInitOfAContainer(t *testing.T) {
 	testenv.Root(t)
 	for name, command := range languages(t) {
 		t.Run(name, func(t *testing.T) {
-			cfg, h := contained(t, command, "sh", "-c", "echo $$ $(hostname) $PWD $COLOUR $HANDFAST_SOCKET; ls /proc/self/fd | wc -l; ls /; exit 42")
+			cfg, h := contained(t, command, "sh", "-c", "echo $$ $(hostname) $PWD $COLOUR $HANDFAST_SOCKET; ls /proc/self/fd "+
+				"| wc -l; ls /; exit 42")
 			read, write, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
@@ -138,7 +142,8 @@ func TestInitOfAContainer(t *testing.T) {
 				t.Errorf("status %d, %v", status.ExitStatus(), err)
 			}
 			// Descriptors: three standard ones, and that of the directory that ls reads.
-			if got := string(out); !strings.HasPrefix(got, "1 other /tmp blue\n4\n") || !strings.Contains(got, "proc") || strings.Contains(got, "lost+found") {
+			if got := string(out); !strings.HasPrefix(got, "1 other /tmp blue\n4\n") || !strings.Contains(got, "proc") ||
+				strings.Contains(got, "lost+found") {
 				t.Errorf("the program saw %q", got)
 			}
 			if got := strings.Join(h.calls, " "); got != "hooks ready" {
@@ -160,7 +165,8 @@ func TestErrorsOfAnInit(t *testing.T) {
 			}
 			cfg, _ = contained(t, command, "true")
 			cfg.Container.Sysctl = []container.KeyValue{{Key: "kernel.domainname", Value: "x"}}
-			if _, err = spawn.Start(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "sysctl: this child cannot do that") {
+			if _, err = spawn.Start(t.Context(), cfg); err == nil || !strings.Contains(err.Error(),
+				"sysctl: this child cannot do that") {
 				t.Errorf("a configuration that it cannot carry out: %v", err)
 			}
 			cfg, _ = contained(t, command, "true")
@@ -191,7 +197,8 @@ func TestConsoleOfAnInit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			config, err := syncproto.ToValue(container.Config{ID: "tty", Process: container.Process{Args: []string{"sh", "-c", "tty; printf done"}, Cwd: "/", Env: []string{"PATH=/usr/bin:/bin"}, Terminal: true}})
+			config, err := syncproto.ToValue(container.Config{ID: "tty", Process: container.Process{Args: []string{"sh", "-c",
+				"tty; printf done"}, Cwd: "/", Env: []string{"PATH=/usr/bin:/bin"}, Terminal: true}})
 			if err == nil {
 				err = p.Open(t.Context(), config, nil)
 			}

@@ -68,7 +68,8 @@ var (
 		{false, "EOF killed", nil, "end of file alone is a death"},
 		{false, "EOF exited", nil, "the error before it stands"},
 	}
-	opening   = meaning{true, theConfig, []move{hello, helloAck, config, configOK}, "who they are, what they speak and that it arrived whole was never said"}
+	opening = meaning{true, theConfig, []move{hello, helloAck, config, configOK},
+		"who they are, what they speak and that it arrived whole was never said"}
 	bootstrap = []meaning{
 		{true, theBlob, []move{hello}, "what must be known before anything else"},
 		{false, thePid, []move{helloAck}, "the pid is a field of it"},
@@ -181,7 +182,8 @@ func (m machines) pass(v move, size int) error {
 }
 
 // outcomes are the verdicts that the ends of the transcripts deserve.
-var outcomes = map[string]syncproto.Outcome{"EOF executed": syncproto.Success, "EOF killed": syncproto.Died, "EOF exited": syncproto.PeerError}
+var outcomes = map[string]syncproto.Outcome{"EOF executed": syncproto.Success, "EOF killed": syncproto.Died,
+	"EOF exited": syncproto.PeerError}
 
 // Each transcript, message for message, is a conversation of today, and ends in the verdict that it deserves.
 func TestTranscriptsAreConversationsOfToday(t *testing.T) {
@@ -210,7 +212,8 @@ func TestTranscriptsAreConversationsOfToday(t *testing.T) {
 			t.Errorf("%s: the parent's verdict is %s, want %s", tr.name, got.Outcome, want)
 		}
 		last, _ := strings.CutPrefix(tr.lines[len(tr.lines)-1].event, "EOF ")
-		fmt.Fprintf(&verdicts, "%-18s the child %-9s then: %-58s now: %s in %s\n", tr.name, last+",", tr.historic+",", got.Outcome, got.State)
+		fmt.Fprintf(&verdicts, "%-18s the child %-9s then: %-58s now: %s in %s\n", tr.name, last+",", tr.historic+",",
+			got.Outcome, got.State)
 	}
 	golden(t, "mapping.golden", table(used)+"\n"+verdicts.String())
 }
@@ -224,7 +227,8 @@ func find(profile string, l line) *meaning {
 	return nil
 }
 
-// table is what every message of every generation has become. A message that no transcript has is marked, so that the table claims no more than was run.
+// table is what every message of every generation has become. A message that no transcript has is marked, so that the
+// table claims no more than was run.
 func table(used map[string]bool) string {
 	var b strings.Builder
 	for _, p := range profiles {

@@ -47,7 +47,8 @@ func checkedInTheWrongPlace(t *testing.T) {
 	}
 }
 
-// asking is a real child that asks for its hooks, against a parent by hand that answers with script; it returns what the child has of it.
+// asking is a real child that asks for its hooks, against a parent by hand that answers with script; it returns what
+// the child has of it.
 func asking(t *testing.T, script func(r *raw, request syncproto.Header)) error {
 	t.Helper()
 	a, b := pair(t, unix.SOCK_SEQPACKET)
@@ -60,7 +61,8 @@ func asking(t *testing.T, script func(r *raw, request syncproto.Header)) error {
 		defer close(done)
 		defer a.Close()
 		r := &raw{e: a, buf: make([]byte, 1<<17)}
-		r.send(syncproto.KindHello, 0, encode(syncproto.Greeting(container.InitProfile(), []string{"json"}, syncproto.Limits{}, "")))
+		r.send(syncproto.KindHello, 0, encode(syncproto.Greeting(container.InitProfile(), []string{"json"},
+			syncproto.Limits{}, "")))
 		r.send(syncproto.KindConfig, 0, "{}")
 		r.recv()
 		r.recv()
@@ -83,7 +85,8 @@ func asking(t *testing.T, script func(r *raw, request syncproto.Header)) error {
 }
 
 func answersHaveNames(t *testing.T) {
-	for _, answer := range []string{`{"name":"run","arg":null}`, `{"name":"99","arg":null}`, `{"name":"","arg":null}`, `{}`, `{"name":"hooksDone","arg":null,"type":4}`} {
+	for _, answer := range []string{`{"name":"run","arg":null}`, `{"name":"99","arg":null}`, `{"name":"","arg":null}`,
+		`{}`, `{"name":"hooksDone","arg":null,"type":4}`} {
 		err := asking(t, func(r *raw, request syncproto.Header) { r.send(syncproto.KindReply, request.Seq, answer) })
 		want(t, err, syncproto.Violated)
 	}
@@ -188,7 +191,8 @@ func unknownRequestIsAViolation(t *testing.T) {
 	}
 }
 
-// descriptorReadAhead sends a message and then a descriptor, without waiting between. The decoder takes the descriptor's bytes with the message's, as plain reads do.
+// descriptorReadAhead sends a message and then a descriptor, without waiting between. The decoder takes the
+// descriptor's bytes with the message's, as plain reads do.
 func descriptorReadAhead(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_STREAM)
 	r, w, err := os.Pipe()
@@ -243,7 +247,8 @@ func descriptorsStayWithTheirFrame(t *testing.T) {
 
 func decoderReadsAhead(t *testing.T) {
 	// Both halves of an error arrive with one read, and the second decoder finds nothing.
-	if err := told(t, 0, `{"type":1}`+earlyError); err == nil || !strings.HasPrefix(err.Error(), "panic: No error following") {
+	if err := told(t, 0, `{"type":1}`+earlyError); err == nil || !strings.HasPrefix(err.Error(),
+		"panic: No error following") {
 		t.Errorf("%v", err)
 	}
 	if err := told(t, 0, `{"type":1}`, earlyError); err == nil || err.Error() != "no such file or directory" {
@@ -299,7 +304,8 @@ func couldNotSynchronise(t *testing.T) {
 
 func failureSaysWhere(t *testing.T) {
 	_, err := serve(t, against(t, transport.SeqPacket, container.InitProfile(), func(r *raw) { r.open() }))
-	if f := want(t, err, syncproto.Died); f.State != syncproto.Configured || f.Phase != "setup" || f.Wait != syncproto.WaitPeer || !strings.Contains(f.Error(), "setup") {
+	if f := want(t, err, syncproto.Died); f.State != syncproto.Configured || f.Phase != "setup" ||
+		f.Wait != syncproto.WaitPeer || !strings.Contains(f.Error(), "setup") {
 		t.Errorf("%+v: %v", f.Verdict, f)
 	}
 }
@@ -343,14 +349,15 @@ func hooksOnce(t *testing.T) {
 		t.Errorf("requests %q, %v", requests, f)
 	}
 	// Nor does a correct child send it.
-	_, err = serve(t, peers(t, transport.SeqPacket, container.InitProfile(), func(ctx context.Context, child *transport.Child) error {
-		for range 2 {
-			if _, _, err := child.Call(ctx, "hooks", syncproto.Value{}); err != nil {
-				return fmt.Errorf("before a byte left: %w", err)
+	_, err = serve(t, peers(t, transport.SeqPacket, container.InitProfile(),
+		func(ctx context.Context, child *transport.Child) error {
+			for range 2 {
+				if _, _, err := child.Call(ctx, "hooks", syncproto.Value{}); err != nil {
+					return fmt.Errorf("before a byte left: %w", err)
+				}
 			}
-		}
-		return nil
-	}))
+			return nil
+		}))
 	if f := want(t, err, syncproto.PeerError); !strings.Contains(f.Error(), "before a byte left") {
 		t.Errorf("%v", f)
 	}
@@ -372,7 +379,8 @@ func errorWithAnyBody(t *testing.T) {
 	}
 }
 
-// deaf closes a side's direction of reading, so that whoever writes to it is told at once; what it has said and says stays.
+// deaf closes a side's direction of reading, so that whoever writes to it is told at once; what it has said and says
+// stays.
 func (e *end) deaf() error { return unix.Shutdown(e.fd, unix.SHUT_RD) }
 
 func writeToldAsRead(t *testing.T) {
@@ -403,7 +411,8 @@ func writeToldAsWrite(t *testing.T) {
 		if f := (*transport.Failure)(nil); errors.As(err, &f) && f.Outcome == syncproto.Died {
 			outcome = f.Outcome // it has closed its end meanwhile
 		}
-		if f := want(t, err, outcome); !errors.Is(f, unix.EPIPE) || !strings.Contains(f.Error(), "sendmsg") || strings.Contains(f.Error(), "recv") {
+		if f := want(t, err, outcome); !errors.Is(f, unix.EPIPE) || !strings.Contains(f.Error(), "sendmsg") ||
+			strings.Contains(f.Error(), "recv") {
 			t.Errorf("%v", f)
 		}
 	}

@@ -21,46 +21,68 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// inFunctions are the mistakes of the functions that spoke, numbered through all the versions of them that there were; those about files and cgroups are not here.
+// inFunctions are the mistakes of the functions that spoke, numbered through all the versions of them that there were;
+// those about files and cgroups are not here.
 func inFunctions() []mistake {
 	return []mistake{
-		{ref: "F1a", was: "StartInitialization: a child that failed before its reporter was armed ended without a word, and its parent took end of file for success",
+		{ref: "F1a", was: "StartInitialization: a child that failed before its reporter was armed ended without a word, " +
+			"and its parent took end of file for success",
 			is: "end of file without EXEC is a death, wherever it comes", then: endsWithoutAWord, now: wordlessEndIsADeath},
 		{ref: "F1b", was: "StartInitialization: the reporter ran on success too, and sent an error without words",
-			is: "EXEC has said it: an error after it is an error with words, and none is success", then: successReportsAnError, now: successIsExec},
-		{ref: "F4", was: "sendConfig: the parent closed its direction to mark the end of the configuration, and could say nothing more", is: "MORE marks the end, and the parent replies after it",
+			is: "EXEC has said it: an error after it is an error with words, and none is success", then: successReportsAnError,
+			now: successIsExec},
+		{ref: "F4", was: "sendConfig: the parent closed its direction to mark the end of the configuration, and could say " +
+			"nothing more", is: "MORE marks the end, and the parent replies after it",
 			then: halfCloseIsTheEnd, now: repliesAfterTheConfiguration},
-		{ref: "F13", was: "sendConfig: nobody said that the configuration had arrived", is: "CONFIG_OK says so with a digest, and nothing goes on without",
+		{ref: "F13", was: "sendConfig: nobody said that the configuration had arrived",
+			is:   "CONFIG_OK says so with a digest, and nothing goes on without",
 			then: configurationUnread, now: configurationConfirmed},
-		{ref: "F5", was: "sendError: an error was two writes; a death between them was a panic of the parent", is: "an error is one frame, and cut at any byte it is the death of the child and no panic",
+		{ref: "F5", was: "sendError: an error was two writes; a death between them was a panic of the parent",
+			is:   "an error is one frame, and cut at any byte it is the death of the child and no panic",
 			then: errorCutBetween, now: errorCutAnywhere},
-		{ref: "F8a", was: "setnsProcess.start: the parent waited for the child's exit before it killed it, and some children never exit", is: "a conversation ends without the process",
+		{ref: "F8a", was: "setnsProcess.start: the parent waited for the child's exit before it killed it, and some " +
+			"children never exit", is: "a conversation ends without the process",
 			then: waitBeforeKill, now: endsWhileTheChildLives},
-		{ref: "F8b", was: "setnsProcess.start: any end of file was success, a killed child's too", is: "a killed process is a death", then: killedIsSuccess,
+		{ref: "F8b", was: "setnsProcess.start: any end of file was success, a killed child's too",
+			is: "a killed process is a death", then: killedIsSuccess,
 			elsewhere: []string{"TestB8AKilledChildIsADeathAndNoSuccess"}},
-		{ref: "F8c", was: "setnsProcess.start: a reset while reading hid the error that the child had sent before it died", is: "reading goes on to the end of file, and an error found there counts",
+		{ref: "F8c", was: "setnsProcess.start: a reset while reading hid the error that the child had sent before it died",
+			is:   "reading goes on to the end of file, and an error found there counts",
 			then: resetHidesTheError, now: errorBehindAReset, elsewhere: []string{"TestResetDoesNotHideWhatIsQueued"}},
-		{ref: "F10", was: "syncParentHooks: the type of an answer was checked where decoding had failed, so any answer would do, an error too",
-			is: "the answer has the row's name or is a violation, and a refusal is an error", then: checkedInTheWrongPlace, now: answersHaveNames},
-		{ref: "F12a", was: "parseSync: a child that joined a container could make its parent panic with a message", is: "what the table does not have is a violation",
+		{ref: "F10", was: "syncParentHooks: the type of an answer was checked where decoding had failed, so any answer " +
+			"would do, an error too",
+			is: "the answer has the row's name or is a violation, and a refusal is an error", then: checkedInTheWrongPlace,
+			now: answersHaveNames},
+		{ref: "F12a", was: "parseSync: a child that joined a container could make its parent panic with a message",
+			is:   "what the table does not have is a violation",
 			then: messagePanics, now: unknownRequestIsAViolation},
-		{ref: "F12b", was: "parseSync: a descriptor that came while the decoder read ahead was lost", is: "descriptors belong to their frame, however frames run together",
+		{ref: "F12b", was: "parseSync: a descriptor that came while the decoder read ahead was lost",
+			is:   "descriptors belong to their frame, however frames run together",
 			then: descriptorReadAhead, now: descriptorsStayWithTheirFrame},
-		{ref: "F14a", was: "initProcess.start: a decoder for each message lost what the one before it had read ahead", is: "frames written at once are read one by one",
+		{ref: "F14a", was: "initProcess.start: a decoder for each message lost what the one before it had read ahead",
+			is:   "frames written at once are read one by one",
 			then: decoderReadsAhead, now: framesAtOnce},
-		{ref: "F14b", was: "initProcess.start: a message without a type had the type of the one before it", is: "every frame is judged by itself", then: staleType, now: namelessAfterANamed},
-		{ref: "F14c", was: `initProcess.start: a child that died was "could not synchronise", without where or why`, is: "the failure says the state, the phase and what was waited for",
+		{ref: "F14b", was: "initProcess.start: a message without a type had the type of the one before it",
+			is: "every frame is judged by itself", then: staleType, now: namelessAfterANamed},
+		{ref: "F14c", was: `initProcess.start: a child that died was "could not synchronise", without where or why`,
+			is:   "the failure says the state, the phase and what was waited for",
 			then: couldNotSynchronise, now: failureSaysWhere},
-		{ref: "F15b", was: "initProcess.start: the cause of a failure without a cause was a typed nil, and the parent panicked", is: "a failure without a cause has words", then: typedNilPanics, now: wordlessEndIsADeath},
-		{ref: "F15d", was: "initProcess.start: hooks ran as often as they were asked for", is: "a row says how often", then: hooksTwice, now: hooksOnce},
-		{ref: "F15e", was: `initProcess.start: "No error following JSON procError payload" was a panic`, is: "an ERROR of any body is an error", then: noErrorFollowing, now: errorWithAnyBody},
-		{ref: "F15f", was: "initProcess.start: a write that failed was told as a read", is: "what failed is what is told", then: writeToldAsRead, now: writeToldAsWrite},
-		{ref: "F16", was: "writeSync: an answer did not say what it answered, so one too many answered the next question", is: "an answer has its request's number",
+		{ref: "F15b", was: "initProcess.start: the cause of a failure without a cause was a typed nil, and the parent " +
+			"panicked", is: "a failure without a cause has words", then: typedNilPanics, now: wordlessEndIsADeath},
+		{ref: "F15d", was: "initProcess.start: hooks ran as often as they were asked for", is: "a row says how often",
+			then: hooksTwice, now: hooksOnce},
+		{ref: "F15e", was: `initProcess.start: "No error following JSON procError payload" was a panic`,
+			is: "an ERROR of any body is an error", then: noErrorFollowing, now: errorWithAnyBody},
+		{ref: "F15f", was: "initProcess.start: a write that failed was told as a read", is: "what failed is what is told",
+			then: writeToldAsRead, now: writeToldAsWrite},
+		{ref: "F16", was: "writeSync: an answer did not say what it answered, so one too many answered the next question",
+			is:   "an answer has its request's number",
 			then: staleAnswer, now: answersHaveNumbers},
 	}
 }
 
-// endsWithoutAWord is a child whose variable is no number: it returns before the function that would report it is deferred.
+// endsWithoutAWord is a child whose variable is no number: it returns before the function that would report it is
+// deferred.
 func endsWithoutAWord(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_STREAM)
 	start := func(variable string) (err error) {
@@ -84,16 +106,26 @@ func endsWithoutAWord(t *testing.T) {
 
 func wordlessEndIsADeath(t *testing.T) {
 	for name, script := range map[string]func(r *raw){
-		"at once":                    func(*raw) {},
-		"when opened":                func(r *raw) { r.open() },
-		"while the reply is written": func(r *raw) { r.open(); r.send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`) },
-		"when released":              func(r *raw) { r.open(); r.send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`); r.recv() },
+		"at once":     func(*raw) {},
+		"when opened": func(r *raw) { r.open() },
+		"while the reply is written": func(r *raw) {
+			r.open()
+			r.send(syncproto.KindRequest, 0,
+				`{"name":"ready","arg":null}`)
+		},
+		"when released": func(r *raw) {
+			r.open()
+			r.send(syncproto.KindRequest, 0,
+				`{"name":"ready","arg":null}`)
+			r.recv()
+		},
 	} {
 		for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 			_, err := serve(t, against(t, typ, container.InitProfile(), script))
 			// Where the parent was writing at the time, nobody read: a broken connection, which is no success either.
 			var f *transport.Failure
-			if writing := name == "at once" || name == "while the reply is written"; writing && errors.As(err, &f) && f.Outcome == syncproto.Broken {
+			if writing := name == "at once" || name == "while the reply is written"; writing && errors.As(err, &f) &&
+				f.Outcome == syncproto.Broken {
 				if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 					t.Errorf("%s: %v", name, err)
 				}
@@ -128,12 +160,13 @@ func successReportsAnError(t *testing.T) {
 func successIsExec(t *testing.T) {
 	_, err := serve(t, peers(t, transport.SeqPacket, container.InitProfile(), goAhead))
 	want(t, err, syncproto.Success)
-	_, err = serve(t, peers(t, transport.SeqPacket, container.InitProfile(), func(ctx context.Context, child *transport.Child) error {
-		if err := goAhead(ctx, child); err != nil {
-			return err
-		}
-		return &exec.Error{Name: "sh", Err: fs.ErrNotExist} // the execution returned
-	}))
+	_, err = serve(t, peers(t, transport.SeqPacket, container.InitProfile(),
+		func(ctx context.Context, child *transport.Child) error {
+			if err := goAhead(ctx, child); err != nil {
+				return err
+			}
+			return &exec.Error{Name: "sh", Err: fs.ErrNotExist} // the execution returned
+		}))
 	if f := want(t, err, syncproto.PeerError); !errors.Is(f, fs.ErrNotExist) || f.State != syncproto.Committed {
 		t.Errorf("%v", f)
 	}
@@ -184,7 +217,8 @@ func configurationConfirmed(t *testing.T) {
 		p := against(t, transport.SeqPacket, container.InitProfile(), func(r *raw) {
 			r.recv()
 			config, _ := r.recv()
-			r.send(syncproto.KindHelloAck, 1, encode(syncproto.HelloAck{Version: 1, Codec: "json", Limits: syncproto.DefaultLimits(), PID: 1}))
+			r.send(syncproto.KindHelloAck, 1, encode(syncproto.HelloAck{Version: 1, Codec: "json",
+				Limits: syncproto.DefaultLimits(), PID: 1}))
 			if test.ok != "" {
 				r.send(syncproto.KindConfigOK, config.Seq, test.ok)
 				r.recv()

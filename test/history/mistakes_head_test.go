@@ -20,12 +20,16 @@ import (
 // inHead are the mistakes that today's runc still makes.
 func inHead() []mistake {
 	return []mistake{
-		{ref: "H1", was: "a parent that could not do what it was asked closed the socket, and the child said EOF", is: "the parent refuses, and its error is the child's",
+		{ref: "H1", was: "a parent that could not do what it was asked closed the socket, and the child said EOF",
+			is:   "the parent refuses, and its error is the child's",
 			then: parentFallsSilent, now: parentRefuses},
-		{ref: "H2", was: "a request that the configuration had no use for was a nil pointer", is: "the configuration narrows the table, on both sides", then: requestWithoutConfig,
+		{ref: "H2", was: "a request that the configuration had no use for was a nil pointer",
+			is: "the configuration narrows the table, on both sides", then: requestWithoutConfig,
 			now: narrowedTable},
-		{ref: "H3", was: "a decoder on packets lost what was over its first buffer", is: "a packet is read whole", then: decoderOnPackets, now: largePackets},
-		{ref: "H4", was: "ready twice was run twice", is: "a row says how often, and run ends its phase", then: readyTwice, now: readyOnce},
+		{ref: "H3", was: "a decoder on packets lost what was over its first buffer", is: "a packet is read whole",
+			then: decoderOnPackets, now: largePackets},
+		{ref: "H4", was: "ready twice was run twice", is: "a row says how often, and run ends its phase", then: readyTwice,
+			now: readyOnce},
 	}
 }
 
@@ -53,7 +57,8 @@ func writePacket(e *end, typ string) error {
 	return err
 }
 
-// parentHead is the parent of HEAD without its socket for the configuration. seccomp is a part of the configuration that not every container has.
+// parentHead is the parent of HEAD without its socket for the configuration. seccomp is a part of the configuration
+// that not every container has.
 func parentHead(e *end, seccomp *string, run func()) error {
 	seenReady := false
 	for {
@@ -178,7 +183,8 @@ func requestWithoutConfig(t *testing.T) {
 	if err := writePacket(child, "procSeccomp"); err != nil {
 		t.Fatal(err)
 	}
-	if err := survive(func() error { return parentHead(parent, nil, nil) }); err == nil || !strings.Contains(err.Error(), "nil pointer dereference") {
+	if err := survive(func() error { return parentHead(parent, nil, nil) }); err == nil ||
+		!strings.Contains(err.Error(), "nil pointer dereference") {
 		t.Errorf("%v", err)
 	}
 }

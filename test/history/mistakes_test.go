@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// mistake is one that was made: then shows it on the form that the handshake had, now that today's refuses or survives the same. Where the transport's own tests
-// have the second half, elsewhere names them.
+// mistake is one that was made: then shows it on the form that the handshake had, now that today's refuses or survives
+// the same. Where the transport's own tests have the second half, elsewhere names them.
 type mistake struct {
 	ref       string // B: on the wire; F: in a function; H: still there in 2026
 	was       string

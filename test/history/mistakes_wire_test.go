@@ -20,27 +20,35 @@ import (
 // onTheWire are the mistakes of the form itself.
 func onTheWire() []mistake {
 	return []mistake{
-		{ref: "B1", was: "a newline behind the configuration stayed unread at certain lengths, and the child's close reset the parent's connection",
+		{ref: "B1", was: "a newline behind the configuration stayed unread at certain lengths, and the child's close reset " +
+			"the parent's connection",
 			is: "lengths say where a message ends, and every size is read to its end", then: newlineLeftUnread,
 			elsewhere: []string{"TestB1NothingIsLeftUnreadAtAnySize"}},
 		{ref: "B2", was: "messages and error codes were numbers, and the numbers moved",
 			is: "requests have names, and tables that differ are found out in the greeting", then: numbersMoved,
 			elsewhere: []string{"TestB2RequestsHaveNamesAndTablesAHash"}},
-		{ref: "B3", was: "a message without a type was the first type, ready", is: "a name that is missing is a violation", then: zeroIsReady,
+		{ref: "B3", was: "a message without a type was the first type, ready", is: "a name that is missing is a violation",
+			then:      zeroIsReady,
 			elsewhere: []string{"TestB3AMissingNameIsAnError"}},
-		{ref: "B4", was: "an error that came early was decoded as ready: the error was lost, or was success", is: "ERROR is a kind of frame, also before anything is agreed",
+		{ref: "B4", was: "an error that came early was decoded as ready: the error was lost, or was success",
+			is:   "ERROR is a kind of frame, also before anything is agreed",
 			then: errorIsReady, elsewhere: []string{"TestB4AnErrorBeforeAnythingIsAgreedIsThatError"}},
-		{ref: "B5", was: "names were matched in any case, and the last of several won", is: "a name stands once and exactly", then: lastNameWins,
+		{ref: "B5", was: "names were matched in any case, and the last of several won", is: "a name stands once and exactly",
+			then:      lastNameWins,
 			elsewhere: []string{"TestB5ANameStandsOnceAndExactly"}},
 		{ref: "B6", was: "an error lost its number, was quoted once more at every level, and without a stack was a panic",
 			is: "numbers travel by name, words once, and any body of ERROR is an error", then: errorsFellApart,
 			elsewhere: []string{"TestB6ErrnoSurvivesAndWordsAreNotQuotedTwice"}},
-		{ref: "B7", was: "errors were encoded by their exported fields, most of them as {}", is: "types of errors survive", then: errorsAsFields,
+		{ref: "B7", was: "errors were encoded by their exported fields, most of them as {}", is: "types of errors survive",
+			then:      errorsAsFields,
 			elsewhere: []string{"TestB7TypesOfErrorsSurvive"}},
-		{ref: "B8", was: "nothing bounded a wait: a leaked copy of the socket hung the parent of a dead child", is: "every wait ends",
-			then: leakedCopyHangs, elsewhere: []string{"TestB8EveryWaitEnds", "TestB8AStoppedChildDoesNotHangItsParent", "TestB8ADeadChildWithALeakedSocketDoesNotHangItsParent",
+		{ref: "B8", was: "nothing bounded a wait: a leaked copy of the socket hung the parent of a dead child",
+			is:   "every wait ends",
+			then: leakedCopyHangs, elsewhere: []string{"TestB8EveryWaitEnds", "TestB8AStoppedChildDoesNotHangItsParent",
+				"TestB8ADeadChildWithALeakedSocketDoesNotHangItsParent",
 				"TestB8AKilledChildIsADeathAndNoSuccess", "TestB8AWriteThatNobodyReadsEnds"}},
-		{ref: "B9", was: "files made of blocking sockets refused deadlines", is: "deadlines work on both ends", then: noDeadlines,
+		{ref: "B9", was: "files made of blocking sockets refused deadlines", is: "deadlines work on both ends",
+			then:      noDeadlines,
 			elsewhere: []string{"TestB9DeadlinesWorkOnBothEnds"}},
 	}
 }
@@ -79,7 +87,8 @@ func numbersMoved(t *testing.T) {
 		t.Errorf("%d hooks ran for the bytes of run, %v", ran, err)
 	}
 	// On one day in January 2016 the code for a failure of the system was 9, and 10 after one more was inserted.
-	old, after := []string{8: "ConsoleNotExists", 9: "SystemError"}, []string{8: "ContainerNotPaused", 9: "ConsoleExists", 10: "SystemError"}
+	old, after := []string{8: "ConsoleNotExists", 9: "SystemError"}, []string{8: "ContainerNotPaused", 9: "ConsoleExists",
+		10: "SystemError"}
 	var e genericError
 	if err := json.Unmarshal([]byte(`{"ECode":9}`), &e); err != nil || old[e.ECode] == after[e.ECode] {
 		t.Errorf("9 is %s and %s, %v", old[e.ECode], after[e.ECode], err)
@@ -108,7 +117,8 @@ func readG3a(e *end, hook func()) (sentRun bool, err error) {
 // configG2 is the configuration of the tests below; what is in it does not matter.
 var configG2 = []byte(`{"args":["/bin/sh"]}`)
 
-// told runs a parent of G2 against a child that reads the configuration, writes messages, each with one write, and reads answers before it closes.
+// told runs a parent of G2 against a child that reads the configuration, writes messages, each with one write, and
+// reads answers before it closes.
 func told(t *testing.T, answers int, messages ...string) error {
 	t.Helper()
 	parent, child := pair(t, unix.SOCK_STREAM)
@@ -181,7 +191,8 @@ func errorsFellApart(t *testing.T) {
 	if back.Err != nil || errors.Is(back, fs.ErrNotExist) {
 		t.Errorf("the number survived: %v", back.Err)
 	}
-	if err := survive(func() error { return errors.New(back.Stack.Frames[0].Function) }); err == nil || !strings.HasPrefix(err.Error(), "panic: ") {
+	if err := survive(func() error { return errors.New(back.Stack.Frames[0].Function) }); err == nil ||
+		!strings.HasPrefix(err.Error(), "panic: ") {
 		t.Errorf("no stack: %v", err)
 	}
 	text := `no such "file" at all`
@@ -208,7 +219,8 @@ func errorsAsFields(t *testing.T) {
 	}
 }
 
-// leakedCopyHangs closes the child's end while a copy of it stays open: the parent's wait ends with the copy and with nothing else.
+// leakedCopyHangs closes the child's end while a copy of it stays open: the parent's wait ends with the copy and with
+// nothing else.
 func leakedCopyHangs(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_STREAM)
 	leak, err := unix.FcntlInt(uintptr(child.fd), unix.F_DUPFD_CLOEXEC, 0)

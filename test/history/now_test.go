@@ -18,8 +18,10 @@ import (
 
 // This file is how the tests speak today's protocol: as a Peer, and by hand, for what no Peer would say.
 
-// today are the options of the tests: JSON, so that frames can be written by hand, and deadlines that nothing but a mistake reaches.
-var today = transport.Options{Codecs: []codec.Codec{codec.JSON()}, Deadlines: transport.Deadlines{Hello: time.Minute, Config: time.Minute, Idle: time.Minute, Exec: time.Minute, Write: time.Minute}}
+// today are the options of the tests: JSON, so that frames can be written by hand, and deadlines that nothing but a
+// mistake reaches.
+var today = transport.Options{Codecs: []codec.Codec{codec.JSON()}, Deadlines: transport.Deadlines{Hello: time.Minute,
+	Config: time.Minute, Idle: time.Minute, Exec: time.Minute, Write: time.Minute}}
 
 // raw is a side that writes frames by hand.
 type raw struct {
@@ -56,8 +58,10 @@ func (r *raw) recv() (h syncproto.Header, payload string) {
 func (r *raw) open() {
 	_, _ = r.recv()
 	config, payload := r.recv()
-	r.send(syncproto.KindHelloAck, 1, encode(syncproto.HelloAck{Version: 1, Codec: "json", Limits: syncproto.DefaultLimits(), PID: 1}))
-	r.send(syncproto.KindConfigOK, config.Seq, encode(syncproto.ConfigOK{Size: uint32(len(payload)), Digest: syncproto.Digest([]byte(payload))}))
+	r.send(syncproto.KindHelloAck, 1, encode(syncproto.HelloAck{Version: 1, Codec: "json",
+		Limits: syncproto.DefaultLimits(), PID: 1}))
+	r.send(syncproto.KindConfigOK, config.Seq, encode(syncproto.ConfigOK{Size: uint32(len(payload)),
+		Digest: syncproto.Digest([]byte(payload))}))
 }
 
 func encode[T any](body T) string {
@@ -102,8 +106,10 @@ func take(t *testing.T, e *end) *transport.Conn {
 	return c
 }
 
-// peers are a parent's Peer and a child's, both real; f is the child, which has been opened. What it returns is reported to the parent.
-func peers(t *testing.T, typ transport.Type, p *syncproto.Profile, f func(ctx context.Context, child *transport.Child) error) *transport.Parent {
+// peers are a parent's Peer and a child's, both real; f is the child, which has been opened. What it returns is
+// reported to the parent.
+func peers(t *testing.T, typ transport.Type, p *syncproto.Profile, f func(ctx context.Context,
+	child *transport.Child) error) *transport.Parent {
 	t.Helper()
 	a, b := pair(t, int(typ))
 	parent, err := transport.NewParent(take(t, a), p, today)
@@ -143,7 +149,8 @@ func goAhead(ctx context.Context, child *transport.Child) error {
 	return child.Exec(ctx)
 }
 
-// serve opens the conversation and answers every request until the end, which it returns with the names of the requests.
+// serve opens the conversation and answers every request until the end, which it returns with the names of the
+// requests.
 func serve(t *testing.T, parent *transport.Parent) (requests string, err error) {
 	t.Helper()
 	var names []string

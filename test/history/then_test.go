@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file is what the parents did, each in as few lines as show it: what they read and wrote, in their order, with encoding/json as they used it, and with
-// their mistakes.
+// This file is what the parents did, each in as few lines as show it: what they read and wrote, in their order, with
+// encoding/json as they used it, and with their mistakes.
 
 // genericError is the error that crossed the socket. Its cause stayed behind.
 type genericError struct {
@@ -196,7 +196,8 @@ func setnsG3a(e *end, blob, config []byte) error {
 	return nil
 }
 
-// parentG3b reads one message after the other with one decoder, and a descriptor past it. Who joins a container must not be ready.
+// parentG3b reads one message after the other with one decoder, and a descriptor past it. Who joins a container must
+// not be ready.
 func parentG3b(e *end, blob, config []byte, setns bool) error {
 	dec, err := boot(e, blob, config)
 	if err != nil {
@@ -303,7 +304,8 @@ func historic(tr transcript, e *end) string {
 	return "error: " + err.Error()
 }
 
-// The parents of then, as they are told here, play their transcripts to the byte and come to the verdicts written there.
+// The parents of then, as they are told here, play their transcripts to the byte and come to the verdicts written
+// there.
 func TestParentsOfThen(t *testing.T) {
 	for _, tr := range transcripts(t) {
 		if tr.profile == "head" {

@@ -80,7 +80,8 @@ func parse(text string) (tr transcript, err error) {
 			return tr, fmt.Errorf("line %d: %q", n+1, s)
 		}
 	}
-	if tr.profile == "" || tr.historic == "" || len(tr.lines) == 0 || !strings.HasPrefix(tr.lines[len(tr.lines)-1].event, "EOF ") {
+	if tr.profile == "" || tr.historic == "" || len(tr.lines) == 0 || !strings.HasPrefix(tr.lines[len(tr.lines)-1].event,
+		"EOF ") {
 		return tr, errors.New("a transcript has a profile, a historic verdict, lines, and an end")
 	}
 	return tr, nil
@@ -104,8 +105,9 @@ func parseLine(parent bool, s string) (l line, err error) {
 	return l, err
 }
 
-// side plays one side of a transcript: it writes its own lines, and reads the other's, which must be the same bytes. Two lines of its own in a row are not two
-// reads of the other side unless it waits between them: G2 lost the second one when they were not, which is a mistake that has a test of its own.
+// side plays one side of a transcript: it writes its own lines, and reads the other's, which must be the same bytes.
+// Two lines of its own in a row are not two reads of the other side unless it waits between them: G2 lost the second
+// one when they were not, which is a mistake that has a test of its own.
 type side struct {
 	parent     bool
 	wire, init *framer
@@ -158,7 +160,8 @@ func (s *side) line(l line) error {
 	return f.e.send(l.bytes)
 }
 
-// expect reads what the other side writes in line l. One write can hold several values, which is why one read can as well.
+// expect reads what the other side writes in line l. One write can hold several values, which is why one read can as
+// well.
 func (s *side) expect(f *framer, l line) error {
 	var got []byte
 	var err error

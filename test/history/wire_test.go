@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// end is one end of a historic socket. It reads and writes as a plain file does, which is what encoding/json was given: a descriptor that lies on the way of
-// a Read is lost.
+// end is one end of a historic socket. It reads and writes as a plain file does, which is what encoding/json was given:
+// a descriptor that lies on the way of a Read is lost.
 type end struct{ fd int }
 
-// pair is a connected pair, closed with the test. No read or write waits for more than a minute: what hung then must not hang the tests.
+// pair is a connected pair, closed with the test. No read or write waits for more than a minute: what hung then must
+// not hang the tests.
 func pair(t testing.TB, typ int) (parent, child *end) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
@@ -118,8 +119,9 @@ func (e *end) Close() {
 	}
 }
 
-// framer takes the unframed stream apart again: a JSON value ends where its last brace closes, a netlink message begins with its own length, and a
-// descriptor lies wherever the conversation says that it does. That is all that held messages apart.
+// framer takes the unframed stream apart again: a JSON value ends where its last brace closes, a netlink message begins
+// with its own length, and a descriptor lies wherever the conversation says that it does. That is all that held
+// messages apart.
 type framer struct {
 	e *end
 	r *bufio.Reader
@@ -184,7 +186,8 @@ func (f *framer) blob() ([]byte, error) {
 	return b, err
 }
 
-// descriptor is a message that carries one. What the reader has taken in advance would have taken the descriptor with it.
+// descriptor is a message that carries one. What the reader has taken in advance would have taken the descriptor with
+// it.
 func (f *framer) descriptor() (name []byte, fd int, err error) {
 	if n := f.r.Buffered(); n > 0 {
 		return nil, -1, fmt.Errorf("%d bytes were read ahead, and the descriptor with them", n)

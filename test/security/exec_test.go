@@ -11,8 +11,9 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// CVE-2016-9962: while processes enter a container, what runs there opens whatever it can of every process it sees: root, working directory, descriptors, memory. A canary of the host must never be
-// read, whatever the container may do: as root of the machine with a few capabilities, or with CAP_SYS_PTRACE over a user namespace of its own.
+// CVE-2016-9962: while processes enter a container, what runs there opens whatever it can of every process it sees:
+// root, working directory, descriptors, memory. A canary of the host must never be read, whatever the container may do:
+// as root of the machine with a few capabilities, or with CAP_SYS_PTRACE over a user namespace of its own.
 func TestEnteringProcessShowsNothingOfTheHost(t *testing.T) {
 	testenv.Root(t)
 	for name, change := range map[string]func(c map[string]any){
@@ -99,7 +100,8 @@ func rootfsOf(t *testing.T, bundle string) string {
 func TestNumericUserName(t *testing.T) {
 	testenv.Root(t)
 	rootfs := testenv.Busybox(t)
-	if err := os.WriteFile(filepath.Join(rootfs, "etc/passwd"), []byte("1000:x:0:0::/evil:/bin/sh\nroot:x:0:0::/root:/bin/sh\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(rootfs, "etc/passwd"),
+		[]byte("1000:x:0:0::/evil:/bin/sh\nroot:x:0:0::/root:/bin/sh\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	bundle := testenv.Bundle(t, rootfs, func(c map[string]any) { testenv.SetArgs(c, "/bin/sleep", "1000") })
@@ -108,7 +110,8 @@ func TestNumericUserName(t *testing.T) {
 		t.Fatal(out)
 	}
 	defer handfast(t, root, "delete", "--force", id)
-	if out, status := handfast(t, root, "exec", "--user", "1000", id, "/bin/sh", "-c", "grep ^Uid /proc/self/status; echo $HOME"); status != 0 || out != "Uid:\t1000\t1000\t1000\t1000\n/\n" {
+	if out, status := handfast(t, root, "exec", "--user", "1000", id, "/bin/sh", "-c",
+		"grep ^Uid /proc/self/status; echo $HOME"); status != 0 || out != "Uid:\t1000\t1000\t1000\t1000\n/\n" {
 		t.Errorf("%d %q", status, out)
 	}
 }

@@ -57,7 +57,8 @@ func TestNoPivotLeavesNoProcfs(t *testing.T) {
 				}
 				continue
 			}
-			if strings.Contains(out, "REACHED") || strings.Contains(out, "HOST") || strings.Count(out, "mount: permission denied") != 3 {
+			if strings.Contains(out, "REACHED") || strings.Contains(out, "HOST") ||
+				strings.Count(out, "mount: permission denied") != 3 {
 				t.Errorf("%s, user namespace %v: %s", name, users, out)
 			}
 		}
@@ -90,7 +91,8 @@ func TestNoPivotEmptiesTheOldRoot(t *testing.T) {
 	testenv.Root(t)
 	const show = `sed 's/.* - \([^ ]*\).*/\1/' /proc/self/mountinfo | sort | uniq -c`
 	normal := ""
-	for _, host := range []string{":", `: >f && mount --bind /proc/uptime f && mkdir d && mount -t tmpfs x d && mount --make-shared d`} {
+	for _, host := range []string{":",
+		`: >f && mount --bind /proc/uptime f && mkdir d && mount -t tmpfs x d && mount --make-shared d`} {
 		out := runNoPivot(t, host, func(c map[string]any) { testenv.SetArgs(c, "sh", "-c", show) })
 		if normal == "" {
 			normal = out

@@ -1,4 +1,5 @@
-// Package security runs published attacks on container runtimes against the whole program. docs/security.md says which attack is which test.
+// Package security runs published attacks on container runtimes against the whole program. docs/security.md says which
+// attack is which test.
 package security
 
 import (
@@ -84,14 +85,18 @@ func TestWorkingDirectoryThroughADescriptor(t *testing.T) {
 
 func TestOnlyTheStandardStreamsAreOpen(t *testing.T) {
 	testenv.Root(t)
-	bundle := testenv.Bundle(t, testenv.Busybox(t), func(c map[string]any) { testenv.SetArgs(c, "sh", "-c", "ls /proc/$$/fd; true") })
+	bundle := testenv.Bundle(t, testenv.Busybox(t), func(c map[string]any) {
+		testenv.SetArgs(c, "sh", "-c",
+			"ls /proc/$$/fd; true")
+	})
 	out, status := handfast(t, testenv.Dir(t), "run", "--bundle", bundle, testenv.ID(t))
 	if got := strings.Join(strings.Fields(out), " "); status != 0 || got != "0 1 2" {
 		t.Errorf("status %d, descriptors %q, want 0 1 2", status, got)
 	}
 }
 
-// While a created container waits it holds nothing of the host but its streams, its gate and what is its own: a caller that waits for the end of a pipe which it had left open must see it.
+// While a created container waits it holds nothing of the host but its streams, its gate and what is its own: a caller
+// that waits for the end of a pipe which it had left open must see it.
 func TestWaitingChildHoldsNothing(t *testing.T) {
 	testenv.Root(t)
 	root, id := testenv.Dir(t), testenv.ID(t)
@@ -122,12 +127,15 @@ func TestWaitingChildHoldsNothing(t *testing.T) {
 	}
 }
 
-// CVE-2018-15664, CVE-2019-18837, CVE-2021-30465, CVE-2026-41579 and their kin: an image in which every place that a runtime touches leads to the host.
+// CVE-2018-15664, CVE-2019-18837, CVE-2021-30465, CVE-2026-41579 and their kin: an image in which every place that a
+// runtime touches leads to the host.
 func TestImageThatLeadsOutside(t *testing.T) {
 	testenv.Root(t)
 	beside := canary(t)
-	for _, link := range []string{"dev", "proc", "sys", "etc", "tmp", "run", "data", "dev/shm", "dev/pts", "dev/console", "dev/null", "dev/ptmx", "var/volume"} {
-		for _, target := range []string{beside, "../../../../../../../../../.." + beside, "/proc/self/root" + beside, beside + "/made"} {
+	for _, link := range []string{"dev", "proc", "sys", "etc", "tmp", "run", "data", "dev/shm", "dev/pts", "dev/console",
+		"dev/null", "dev/ptmx", "var/volume"} {
+		for _, target := range []string{beside, "../../../../../../../../../.." + beside, "/proc/self/root" + beside,
+			beside + "/made"} {
 			rootfs := testenv.Rootfs(t, "/bin/busybox")
 			path := filepath.Join(rootfs, link)
 			if err := os.RemoveAll(path); err != nil {
@@ -172,8 +180,9 @@ func TestProtectionsReplaced(t *testing.T) {
 		"inside /proc": {more: map[string]any{"destination": "/proc/sys", "type": "tmpfs",
 			"source": "tmpfs"}},
 		"is not the null device": {
-			link:   [2]string{"dev/null", "/proc/sys/kernel/core_pattern"},
-			mounts: []any{map[string]any{"destination": "/proc", "type": "proc", "source": "proc"}, map[string]any{"destination": "/dev", "type": "bind", "source": "BESIDE", "options": []any{"bind"}}},
+			link: [2]string{"dev/null", "/proc/sys/kernel/core_pattern"},
+			mounts: []any{map[string]any{"destination": "/proc", "type": "proc", "source": "proc"},
+				map[string]any{"destination": "/dev", "type": "bind", "source": "BESIDE", "options": []any{"bind"}}},
 		},
 	} {
 		rootfs, devices := testenv.Rootfs(t, "/bin/busybox"), testenv.Dir(t)
@@ -223,7 +232,8 @@ func TestSysctlBehindAMount(t *testing.T) {
 	}
 }
 
-// CVE-2016-9962: while the child waits, nobody of its user may look into it: the files of a process that is not dumpable belong to root, proc(5).
+// CVE-2016-9962: while the child waits, nobody of its user may look into it: the files of a process that is not
+// dumpable belong to root, proc(5).
 func TestChildIsNotDumpable(t *testing.T) {
 	testenv.Root(t)
 	root, id := testenv.Dir(t), testenv.ID(t)
@@ -243,7 +253,8 @@ func TestChildIsNotDumpable(t *testing.T) {
 	if err := syscall.Stat(fmt.Sprintf("/proc/%d/fd", state.Pid), &st); err != nil {
 		t.Fatal(err)
 	}
-	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", state.Pid)); err != nil || !strings.Contains(string(status), "Uid:\t1000\t") {
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", state.Pid)); err != nil ||
+		!strings.Contains(string(status), "Uid:\t1000\t") {
 		t.Fatalf("the child is not yet its user: %v %s", err, status)
 	}
 	if st.Uid != 0 {
@@ -251,8 +262,8 @@ func TestChildIsNotDumpable(t *testing.T) {
 	}
 }
 
-// CVE-2021-30465, CVE-2024-45310: a second container of the attacker exchanges a directory of a shared volume with a link, again and again, while containers that mount
-// below it are made.
+// CVE-2021-30465, CVE-2024-45310: a second container of the attacker exchanges a directory of a shared volume with a
+// link, again and again, while containers that mount below it are made.
 func TestExchangedVolume(t *testing.T) {
 	testenv.Root(t)
 	beside := canary(t)
@@ -272,7 +283,8 @@ func TestExchangedVolume(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(volume, "a"), unix.AT_FDCWD, filepath.Join(volume, "b"), unix.RENAME_EXCHANGE)
+				_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(volume, "a"), unix.AT_FDCWD, filepath.Join(volume, "b"),
+					unix.RENAME_EXCHANGE)
 			}
 		}
 	})

@@ -12,7 +12,8 @@ import (
 
 func main() {
 	if len(os.Args) > 5 { // never: it is linked and not run
-		p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.CGroupDevice, Instructions: asm.Instructions{asm.Return()}, License: "x"})
+		p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.CGroupDevice, Instructions: asm.Instructions{asm.Return()},
+			License: "x"})
 		fmt.Println(err)
 		fmt.Println(link.AttachCgroup(link.CgroupOptions{Program: p}))
 	}

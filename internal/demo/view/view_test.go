@@ -13,7 +13,8 @@ func TestParse(t *testing.T) {
 		t.Errorf("mounts: got %v, want %v", mounts, want)
 	}
 	caps, sealed := ParseStatus("Name:\tx\nCapEff:\t8000010020000420\nNoNewPrivs:\t1\n")
-	if want := []string{"KILL", "NET_BIND_SERVICE", "AUDIT_WRITE", "CHECKPOINT_RESTORE", "63"}; !sealed || !slices.Equal(caps, want) {
+	if want := []string{"KILL", "NET_BIND_SERVICE", "AUDIT_WRITE", "CHECKPOINT_RESTORE", "63"}; !sealed ||
+		!slices.Equal(caps, want) {
 		t.Errorf("status: got %v and %v, want %v and true", caps, sealed, want)
 	}
 	groups := ParseCgroups("9:name=systemd:/\n8:pids:/a:b\n1:cpu,cpuacct:/\n0::/x\n")

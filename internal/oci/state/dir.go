@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is the directory of one container, held by a descriptor. Create and Lock return it locked; Close lets the lock go.
-// It is used by one goroutine at a time.
+// Dir is the directory of one container, held by a descriptor. Create and Lock return it locked; Close lets the lock
+// go. It is used by one goroutine at a time.
 type Dir struct {
 	id   string
 	path string
@@ -23,8 +23,8 @@ type Dir struct {
 // Path is the absolute path of a file beside the state, such as the gate's socket. Remove removes it with the rest.
 func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
 
-// Lock opens a container for changing and waits for its lock until ctx is done, then gives ErrBusy. Without a container the error is ErrNotExist.
-// The caller owns the Dir.
+// Lock opens a container for changing and waits for its lock until ctx is done, then gives ErrBusy. Without a container
+// the error is ErrNotExist. The caller owns the Dir.
 func (st Store) Lock(ctx context.Context, id string) (*Dir, error) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		d, err := st.open(id)
@@ -63,7 +63,8 @@ func (d *Dir) lock(how int) error {
 // current says whether the path still leads to the directory that is held, and not to nothing or to a successor.
 func (d *Dir) current() bool {
 	var held, named unix.Stat_t
-	return unix.Fstat(d.fd, &held) == nil && unix.Lstat(d.path, &named) == nil && held.Ino == named.Ino && held.Dev == named.Dev
+	return unix.Fstat(d.fd, &held) == nil && unix.Lstat(d.path, &named) == nil && held.Ino == named.Ino &&
+		held.Dev == named.Dev
 }
 
 // Load reads the state, see Store.Load.
@@ -107,7 +108,8 @@ func (d *Dir) load(name string) (*State, error) {
 
 // Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it,
 // synced and exchanged with it. The directory is not synced:
-// no container outlives the crash, so which of the two is found does not matter, and on a disk it would cost as much as all the rest.
+// no container outlives the crash, so which of the two is found does not matter, and on a disk it would cost as much as
+// all the rest.
 func (d *Dir) Save(s *State) error { return d.save(s, true) }
 
 func (d *Dir) save(s *State, sync bool) error {
@@ -152,7 +154,8 @@ func (d *Dir) replace(b []byte, sync bool) error {
 	return nil
 }
 
-// Remove removes the directory and everything in it, the state last, so that what is left after a kill midway still says what it was, and closes the Dir.
+// Remove removes the directory and everything in it, the state last, so that what is left after a kill midway still
+// says what it was, and closes the Dir.
 func (d *Dir) Remove() error {
 	defer d.Close()
 	names, err := os.ReadDir(d.path)

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Observe asks the kernel about a container of which s was loaded. Frozen is left to the caller, who knows its control group.
+// Observe asks the kernel about a container of which s was loaded. Frozen is left to the caller, who knows its control
+// group.
 func (st Store) Observe(s *State) (Facts, error) {
 	f := Facts{Creating: s.Creating}
 	var err error

@@ -8,8 +8,9 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// EncodeResources is the limits as DecodeResources and package encoding/json read them. It is written out because every start of a container would pay for what encoding/json learns of so large a type, and only update reads
-// them again. Nil is nothing, and so are limits that ask for nothing.
+// EncodeResources is the limits as DecodeResources and package encoding/json read them. It is written out because every
+// start of a container would pay for what encoding/json learns of so large a type, and only update reads them again.
+// Nil is nothing, and so are limits that ask for nothing.
 func EncodeResources(r *cgroupfs.Resources) json.RawMessage {
 	if r == nil || r.Empty() && !r.CheckMemory {
 		return nil

@@ -39,7 +39,8 @@ func fill(v reflect.Value, n int) {
 	}
 }
 
-// TestResourcesComeBack: every field, each alone and all together, is read as it was, and written as encoding/json would.
+// TestResourcesComeBack: every field, each alone and all together, is read as it was, and written as encoding/json
+// would.
 func TestResourcesComeBack(t *testing.T) {
 	whole := cgroupfs.Resources{}
 	fill(reflect.ValueOf(&whole).Elem(), 0)
@@ -60,7 +61,8 @@ func TestResourcesComeBack(t *testing.T) {
 		}
 		var ours, theirs any
 		text, err := json.Marshal(r)
-		if err != nil || json.Unmarshal(raw, &ours) != nil || json.Unmarshal(text, &theirs) != nil || !cmp.Equal(ours, theirs) {
+		if err != nil || json.Unmarshal(raw, &ours) != nil || json.Unmarshal(text, &theirs) != nil ||
+			!cmp.Equal(ours, theirs) {
 			t.Errorf("%s\nis not %s", raw, text)
 		}
 	}
@@ -73,7 +75,8 @@ func TestNoResources(t *testing.T) {
 	if r, err := DecodeResources(nil); err != nil || !r.Empty() {
 		t.Errorf("%v %v", r, err)
 	}
-	if _, err := DecodeResources(json.RawMessage(`{"memory": "x"}`)); err == nil || !strings.Contains(err.Error(), "state.json is damaged: resources: ") {
+	if _, err := DecodeResources(json.RawMessage(`{"memory": "x"}`)); err == nil ||
+		!strings.Contains(err.Error(), "state.json is damaged: resources: ") {
 		t.Errorf("%v", err)
 	}
 }

@@ -19,36 +19,45 @@ type State struct {
 	Owner       string            `json:"owner"`   // user name of who created it, see UserName
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	Creating  bool   `json:"creating,omitempty"`  // set before anything is made, cleared before the container may run
-	PID       int    `json:"pid,omitempty"`       // of the container's first process; zero before there is one
-	StartTime uint64 `json:"startTime,omitempty"` // of that process, as ProcessStart gives it: a pid alone may come to mean another process
-	Gate      string `json:"gate,omitempty"`      // path of the start gate's socket, which is there until start; empty: run without a gate
-	Console   bool   `json:"console,omitempty"`   // the process has a terminal
+	Creating bool `json:"creating,omitempty"` // set before anything is made, cleared before the container may run
+	PID      int  `json:"pid,omitempty"`      // of the container's first process; zero before there is one
+	// of that process, as ProcessStart gives it: a pid alone may come to mean another process
+	StartTime uint64 `json:"startTime,omitempty"`
+	// path of the start gate's socket, which is there until start; empty: run without a gate
+	Gate    string `json:"gate,omitempty"`
+	Console bool   `json:"console,omitempty"` // the process has a terminal
 	// SharedPID: the container has no pid namespace of its own, so what its first process leaves behind lives on.
 	SharedPID bool   `json:"sharedPID,omitempty"`
-	Keyring   string `json:"keyring,omitempty"`   // name of the session keyring of its processes; empty: the caller's
-	NoProcess bool   `json:"noProcess,omitempty"` // the configuration has no process: it can be created and deleted, not started
+	Keyring   string `json:"keyring,omitempty"` // name of the session keyring of its processes; empty: the caller's
+	// the configuration has no process: it can be created and deleted, not started
+	NoProcess bool `json:"noProcess,omitempty"`
 
-	CgroupPath string `json:"cgroupPath,omitempty"` // below the root of every hierarchy; empty while, or where, the container has no group of its own
-	CgroupMade int    `json:"cgroupMade,omitempty"` // how many of the path's last components create made; delete removes these and no others
+	// below the root of every hierarchy; empty while, or where, the container has no group of its own
+	CgroupPath string `json:"cgroupPath,omitempty"`
+	// how many of the path's last components create made; delete removes these and no others
+	CgroupMade int `json:"cgroupMade,omitempty"`
 
 	// CgroupIntent is what create is about to make, stored before the first directory is; nil from when CgroupPath is
 	// stored.
 	CgroupIntent *cgroupfs.Intent `json:"cgroupIntent,omitempty"`
 
-	Unit      string `json:"unit,omitempty"`      // the systemd unit that holds the group; empty: systemd has nothing to do with it
+	// the systemd unit that holds the group; empty: systemd has nothing to do with it
+	Unit      string `json:"unit,omitempty"`
 	UnitSlice string `json:"unitSlice,omitempty"` // the slice that it is in
-	UnitSub   string `json:"unitSub,omitempty"`   // the group below the unit's own that the container's processes are in; empty: they are in the unit's
-	UnitUser  bool   `json:"unitUser,omitempty"`  // the unit is one of the user's own systemd
+	// the group below the unit's own that the container's processes are in; empty: they are in the unit's
+	UnitSub  string `json:"unitSub,omitempty"`
+	UnitUser bool   `json:"unitUser,omitempty"` // the unit is one of the user's own systemd
 
-	Process json.RawMessage `json:"process,omitempty"` // of the configuration as it was when the container was made: what exec starts from
+	// of the configuration as it was when the container was made: what exec starts from
+	Process json.RawMessage `json:"process,omitempty"`
 
 	Shared *Shared `json:"shared,omitempty"` // nil: nothing of it
 
 	// SeccompFilter or SeccompListener: the filter stands in the file FilterFile beside this one
 	Seccomp string `json:"seccomp,omitempty"`
 
-	Resources json.RawMessage `json:"resources,omitempty"` // the group's limits, for update to lay others over (EncodeResources); nothing where there is no group or none was set
+	// the group's limits, for update to lay others over (EncodeResources); nothing where there is no group or none was set
+	Resources json.RawMessage `json:"resources,omitempty"`
 
 	RDT *rdt.Saved `json:"rdt,omitempty"` // class of cache and memory bandwidth; nil: that of the runtime
 
@@ -126,7 +135,8 @@ func (s *State) OCI(status string) OCI {
 
 // Hook is the state as hooks get it, in the given status.
 func (s *State) Hook(status string) Hook {
-	return Hook{OCIVersion: s.OCIVersion, ID: s.ID, Status: status, PID: s.livePID(status), Bundle: s.Bundle, Annotations: s.Annotations}
+	return Hook{OCIVersion: s.OCIVersion, ID: s.ID, Status: status, PID: s.livePID(status), Bundle: s.Bundle,
+		Annotations: s.Annotations}
 }
 
 func (s *State) livePID(status string) int {

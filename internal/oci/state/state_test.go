@@ -52,7 +52,8 @@ func TestValidateID(t *testing.T) {
 			t.Errorf("%.20q: %v", id, err)
 		}
 	}
-	for _, id := range []string{"", ".", "..", "a/b", "/", "a b", "a\x00", "ä", "a\n", "~", "a:b", strings.Repeat("x", 1025)} {
+	for _, id := range []string{"", ".", "..", "a/b", "/", "a b", "a\x00", "ä", "a\n", "~", "a:b",
+		strings.Repeat("x", 1025)} {
 		if err := ValidateID(id); err == nil {
 			t.Errorf("%.20q is accepted", id)
 		}
@@ -71,10 +72,13 @@ func TestIDsStayInTheRoot(t *testing.T) {
 
 func full() *State {
 	return &State{
-		OCIVersion: "1.0.2", ID: "c1", Bundle: "/b", Rootfs: "/b/rootfs", Created: time.Date(2030, 1, 2, 3, 4, 5, 6, time.UTC), Owner: "root",
-		Annotations: map[string]string{"a": "b"}, Creating: true, PID: 7, StartTime: 8, Gate: "/g", Console: true, NoProcess: true, Keyring: "_ses.x",
+		OCIVersion: "1.0.2", ID: "c1", Bundle: "/b", Rootfs: "/b/rootfs", Created: time.Date(2030, 1, 2, 3, 4, 5, 6,
+			time.UTC), Owner: "root",
+		Annotations: map[string]string{"a": "b"}, Creating: true, PID: 7, StartTime: 8, Gate: "/g", Console: true,
+		NoProcess: true, Keyring: "_ses.x",
 		CgroupPath: "/handfast/c1", CgroupMade: 2,
-		Poststart: []container.Hook{{Path: "/p", Args: []string{"p", "x"}, Env: []string{"A=b"}, Timeout: 3}}, Poststop: []container.Hook{{Path: "/q"}},
+		Poststart: []container.Hook{{Path: "/p", Args: []string{"p", "x"}, Env: []string{"A=b"}, Timeout: 3}},
+		Poststop:  []container.Hook{{Path: "/q"}},
 	}
 }
 

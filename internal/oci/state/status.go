@@ -18,7 +18,8 @@ type Facts struct {
 	Frozen   bool // the control group is frozen
 }
 
-// Status decides what to call it. A create that is not finished and that nobody holds was killed: what is left of it is stopped, so that it can be deleted.
+// Status decides what to call it. A create that is not finished and that nobody holds was killed: what is left of it is
+// stopped, so that it can be deleted.
 func (f Facts) Status() string {
 	switch {
 	case f.Creating && f.Locked:

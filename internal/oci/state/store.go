@@ -27,7 +27,8 @@ const (
 	stateLimit = 32 << 20
 )
 
-// Store is all containers below one root directory. The zero value is of no use; the directory is made when the first container is.
+// Store is all containers below one root directory. The zero value is of no use; the directory is made when the first
+// container is.
 type Store struct{ root string }
 
 // New is the store in the directory root. It touches nothing.
@@ -35,9 +36,9 @@ func New(root string) Store { return Store{root: root} }
 
 func (st Store) path(id string) string { return filepath.Join(st.root, id) }
 
-// Create makes the directory of a new container, locks it and writes s, whose ID names it. Whatever it made is removed again after an error.
-// Of many callers with one id exactly one succeeds; the others get ErrExists.
-// The caller owns the Dir.
+// Create makes the directory of a new container, locks it and writes s, whose ID names it. Whatever it made is removed
+// again after an error. Of many callers with one id exactly one succeeds; the others get ErrExists. The caller owns the
+// Dir.
 func (st Store) Create(s *State) (*Dir, error) {
 	if err := ValidateID(s.ID); err != nil {
 		return nil, err
@@ -62,7 +63,8 @@ func (st Store) Create(s *State) (*Dir, error) {
 	}
 }
 
-// make makes and locks a directory; nil without an error means that another call has removed it before the lock, as what a killed create left.
+// make makes and locks a directory; nil without an error means that another call has removed it before the lock, as
+// what a killed create left.
 func (st Store) make(id string) (*Dir, error) {
 	err := unix.Mkdir(st.path(id), 0o700)
 	if err == unix.EEXIST {
@@ -121,7 +123,8 @@ type Entry struct {
 	Err   error
 }
 
-// List gives every container by name. One that cannot be read does not hide the others, and one that is deleted meanwhile is left out.
+// List gives every container by name. One that cannot be read does not hide the others, and one that is deleted
+// meanwhile is left out.
 func (st Store) List() ([]Entry, error) {
 	names, err := os.ReadDir(st.root)
 	if errors.Is(err, os.ErrNotExist) {

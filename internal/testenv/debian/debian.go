@@ -80,7 +80,8 @@ func build(dir string, packages []string) error {
 		return errors.New("a Debian tree needs the program mmdebstrap: apt-get install mmdebstrap")
 	}
 	if err != nil {
-		return fmt.Errorf("building a Debian %s tree with %v: %w (is a Debian mirror reachable?)\n%s", Suite(), packages, err, out)
+		return fmt.Errorf("building a Debian %s tree with %v: %w (is a Debian mirror reachable?)\n%s", Suite(), packages, err,
+			out)
 	}
 	return nil
 }

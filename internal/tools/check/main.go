@@ -1,6 +1,6 @@
-// Command check runs every check that needs no container: formatting, vet, staticcheck, the import arrows, module
-// tidiness, generated files, and known vulnerabilities. It runs them all, prints one line for each, and exits with
-// status 1 if one of them failed. Run it from the module's root.
+// Command check runs every check that needs no container: formatting, width of lines, vet, staticcheck, the import
+// arrows, module tidiness, generated files, and known vulnerabilities. It runs them all, prints one line for each, and
+// exits with status 1 if one of them failed. Run it from the module's root.
 package main
 
 import (
@@ -32,6 +32,7 @@ const (
 func checks() []check {
 	return []check{
 		{"gofmt", silent("gofmt", "-l", ".")},
+		{"lines", lines},
 		{"go vet", command("go", "vet", "./...")},
 		{"go vet, 386", vetFor("386")}, // 32 bits
 		{"go vet, arm64", vetFor("arm64")},

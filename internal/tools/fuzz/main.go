@@ -47,8 +47,9 @@ func (t target) run(duration string) (err error) {
 	return err
 }
 
-// ranOut says whether a failed run has nothing to report but that its time was over: where the end of -fuzztime meets a worker in the middle of an input, go test at times takes its own deadline
-// for a failure of the target. What a target finds is told with the input that shows it, or as the failure of a seed.
+// ranOut says whether a failed run has nothing to report but that its time was over: where the end of -fuzztime meets a
+// worker in the middle of an input, go test at times takes its own deadline for a failure of the target. What a target
+// finds is told with the input that shows it, or as the failure of a seed.
 func ranOut(said string) bool {
 	_, report, failed := strings.Cut(said, "--- FAIL: ")
 	if !failed {

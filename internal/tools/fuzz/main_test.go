@@ -19,10 +19,15 @@ func TestParse(t *testing.T) {
 func TestRanOut(t *testing.T) {
 	const progress = "fuzz: elapsed: 4s, execs: 13586 (0/sec), new interesting: 22 (total: 130)\n"
 	for said, want := range map[string]bool{
-		progress + "--- FAIL: FuzzA (4.02s)\n    context deadline exceeded\nFAIL\nexit status 1\nFAIL\texample.org/one\t4.055s\n":                                                           true,
-		progress + "--- FAIL: FuzzA (0.10s)\n    --- FAIL: FuzzA (0.00s)\n        a_test.go:9: context deadline exceeded\n    \n    Failing input written to testdata/fuzz/FuzzA/1\nFAIL\n": false,
-		"--- FAIL: FuzzA (0.00s)\n    --- FAIL: FuzzA/seed#0 (0.00s)\n        a_test.go:9: context deadline exceeded\nFAIL\n":                                                               false,
-		"--- FAIL: FuzzA (4.02s)\n    context deadline exceeded\n    Failing input written to testdata/fuzz/FuzzA/1\nFAIL\n":                                                                false,
+		progress + "--- FAIL: FuzzA (4.02s)\n    context deadline exceeded\nFAIL\nexit status " +
+			"1\nFAIL\texample.org/one\t4.055s\n": true,
+		progress + "--- FAIL: FuzzA (0.10s)\n    --- FAIL: FuzzA (0.00s)\n" +
+			"        a_test.go:9: context deadline exceeded\n " +
+			"   \n    Failing input written to testdata/fuzz/FuzzA/1\nFAIL\n": false,
+		"--- FAIL: FuzzA (0.00s)\n    --- FAIL: FuzzA/seed#0 (0.00s)\n" +
+			"        a_test.go:9: context deadline exceeded\nFAIL\n": false,
+		"--- FAIL: FuzzA (4.02s)\n    context deadline exceeded\n" +
+			"    Failing input written to testdata/fuzz/FuzzA/1\nFAIL\n": false,
 		"panic: something\nFAIL\texample.org/one\n": false,
 		"": false,
 	} {

@@ -98,8 +98,8 @@ func renderNumbers(sorted []string, tables []table) ([]byte, error) {
 		fmt.Fprintf(&b, "\tcolumn%s%s\n", strings.ReplaceAll(t.name, "_", ""), suffix)
 	}
 	fmt.Fprintf(&b, "\tcolumnCount\n)\n\n")
-	b.WriteString("// numbers holds a system call's number for each architecture, by the name's index in allNames; -1 where\n" +
-		"// there is no such call. The numbers are without the architecture's base.\n" +
+	b.WriteString("// numbers holds a system call's number for each architecture, by the name's index in allNames; -1 " +
+		"where\n// there is no such call. The numbers are without the architecture's base.\n" +
 		"var numbers = [columnCount][nameCount]int16{\n")
 	for _, t := range tables {
 		fmt.Fprintf(&b, "\tcolumn%s: {\n", strings.ReplaceAll(t.name, "_", ""))

@@ -40,7 +40,8 @@ func boots() []boot {
 	return []boot{
 		{
 			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 15 * time.Minute,
-			suites: []suite{{pkg: "cgroupfs", skip: "^TestDeviceRulesV1$"}, {pkg: "spawn", skip: "^TestAsPlainUser$"}, {pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test"}},
+			suites: []suite{{pkg: "cgroupfs", skip: "^TestDeviceRulesV1$"}, {pkg: "spawn", skip: "^TestAsPlainUser$"},
+				{pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test"}},
 		},
 		{
 			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 15 * time.Minute,
@@ -51,7 +52,8 @@ func boots() []boot {
 			suites: []suite{{pkg: "cgroupfs/systemd"}, {pkg: "test", run: "Cgroup|Systemd"}},
 		},
 		{
-			name: "386", about: "32-bit programs, for hosts that run none", init: job.Guest, cgroups: "v2", limit: 15 * time.Minute,
+			name: "386", about: "32-bit programs, for hosts that run none", init: job.Guest, cgroups: "v2",
+			limit:  15 * time.Minute,
 			byName: true,
 			suites: []suite{
 				{pkg: "syncproto", arch: "386"}, {pkg: "syncproto/codec", arch: "386"},
@@ -69,7 +71,8 @@ func boots() []boot {
 func (b *boot) jobs(only string) []job.Job {
 	var all []job.Job
 	for _, s := range b.suites {
-		args := []string{path.Join(job.Tests, testName(&s)), "-test.v", "-test.count=1", fmt.Sprintf("-test.timeout=%s", b.limit/2)}
+		args := []string{path.Join(job.Tests, testName(&s)), "-test.v", "-test.count=1",
+			fmt.Sprintf("-test.timeout=%s", b.limit/2)}
 		if run := s.run; run != "" || only != "" {
 			if only != "" {
 				run = only

@@ -16,9 +16,11 @@ import (
 // kernelPackage depends on the suite's current kernel for virtual machines.
 const kernelPackage = "linux-image-cloud-amd64"
 
-// systemPackages are what the guest's own tree has beyond the essential: what the tests use, and systemd for the boot that has it.
+// systemPackages are what the guest's own tree has beyond the essential: what the tests use, and systemd for the boot
+// that has it.
 var systemPackages = []string{
-	"busybox-static", "kmod", "util-linux", "procps", "uidmap", "apparmor", "python3-minimal", "systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "udev",
+	"busybox-static", "kmod", "util-linux", "procps", "uidmap", "apparmor", "python3-minimal", "systemd", "systemd-sysv",
+	"dbus", "dbus-user-session", "libpam-systemd", "udev",
 }
 
 // unit starts the guest's program below systemd.
@@ -43,7 +45,8 @@ var serviceTree = []string{"redis-server"}
 
 // build makes what is not in the cache yet. The name of everything says what it is made of.
 func build() (machine, error) {
-	recipe := []string{debian.Suite(), kernelPackage, strings.Join(systemPackages, " "), unit, firstScript, strings.Join(modules, " ")}
+	recipe := []string{debian.Suite(), kernelPackage, strings.Join(systemPackages, " "), unit, firstScript,
+		strings.Join(modules, " ")}
 	key := sha256.Sum256([]byte(strings.Join(recipe, "\x00")))
 	dir := filepath.Join(debian.Cache, fmt.Sprintf("vm-%x", key[:6]))
 	m := machine{filepath.Join(dir, "vmlinuz"), filepath.Join(dir, "initramfs"), filepath.Join(dir, "system.ext4"), ""}
@@ -118,7 +121,8 @@ func unpackKernel(dir, root string) error {
 		return err
 	}
 	// The archive's lib would replace the tree's link of that name.
-	if err := command("", "cp", "-a", filepath.Join(dir, "kernel/lib/modules"), filepath.Join(root, "usr/lib/")); err != nil {
+	if err := command("", "cp", "-a", filepath.Join(dir, "kernel/lib/modules"),
+		filepath.Join(root, "usr/lib/")); err != nil {
 		return err
 	}
 	return errors.Join(os.Remove(meta), os.Remove(archive))
@@ -136,7 +140,8 @@ func adapt(root string) error {
 			return err
 		}
 	}
-	for _, dir := range []string{strings.TrimPrefix(job.Payload, "/"), strings.TrimPrefix(debian.Path(serviceTree...), "/")} {
+	for _, dir := range []string{strings.TrimPrefix(job.Payload, "/"), strings.TrimPrefix(debian.Path(serviceTree...),
+		"/")} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
@@ -162,7 +167,8 @@ func firstFiles(dir, root string) error {
 	if err := command("", "chroot", root, "depmod", version); err != nil {
 		return err
 	}
-	data, err := initramfs(filepath.Join(dir, "kernel/lib/modules", version), filepath.Join(root, "bin/busybox"), debian.Path(serviceTree...))
+	data, err := initramfs(filepath.Join(dir, "kernel/lib/modules", version), filepath.Join(root, "bin/busybox"),
+		debian.Path(serviceTree...))
 	if err != nil {
 		return err
 	}
@@ -186,7 +192,8 @@ func ext4(tree, image string, spare int) error {
 		return fmt.Errorf("du %s: %w", tree, err)
 	}
 	// Blocks and inodes cost a quarter more than the bytes.
-	return command("", "mke2fs", "-q", "-t", "ext4", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1", "-d", tree, image, fmt.Sprintf("%dM", used+used/4+spare))
+	return command("", "mke2fs", "-q", "-t", "ext4", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1", "-d",
+		tree, image, fmt.Sprintf("%dM", used+used/4+spare))
 }
 
 // command runs a program and puts what it said into the error.

@@ -1,9 +1,9 @@
-// Command vm runs tests in a virtual machine, for what the host it runs on may lack: each version of control groups alone
-// with every controller, systemd as process 1, every capability. It makes the machine's image once (see build), the tests
-// anew in each run, and starts the machine once for each boot. Run it from the module's root, as root.
+// Command vm runs tests in a virtual machine, for what the host it runs on may lack: each version of control groups
+// alone with every controller, systemd as process 1, every capability. It makes the machine's image once (see build),
+// the tests anew in each run, and starts the machine once for each boot. Run it from the module's root, as root.
 //
-// The exit status is 0 if every job of every boot ended well and ran a test, and if no test was skipped in one boot that
-// did not pass in another.
+// The exit status is 0 if every job of every boot ended well and ran a test, and if no test was skipped in one boot
+// that did not pass in another.
 package main
 
 import (
@@ -21,7 +21,8 @@ import (
 )
 
 func main() {
-	names := flag.String("boot", "", "only these boots, with commas between them: v2, v1, systemd; or 386, which is in no other run")
+	names := flag.String("boot", "", "only these boots, with commas between them: v2, v1, systemd; or 386, which is in "+
+		"no other run")
 	only := flag.String("run", "", "only the tests that match,, in every package of the boot that has some")
 	shell := flag.Bool("shell", false, "no tests: a shell in the guest (of the boot v2, or of -boot); leave it with exit")
 	flag.Parse()

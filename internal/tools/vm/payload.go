@@ -25,11 +25,13 @@ func payload(dir string, chosen []boot, only string) (image string, err error) {
 	if err := os.MkdirAll(under(job.Bin), 0o755); err != nil {
 		return "", err
 	}
-	if err := command("", "go", "build", "-buildvcs=false", "-o", under(job.Guest), "./internal/tools/vm/guest"); err != nil {
+	if err := command("", "go", "build", "-buildvcs=false", "-o", under(job.Guest),
+		"./internal/tools/vm/guest"); err != nil {
 		return "", err
 	}
 	for _, p := range programs {
-		if err := command("", "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(under(job.Bin), p), "./"+p); err != nil {
+		if err := command("", "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o",
+			filepath.Join(under(job.Bin), p), "./"+p); err != nil {
 			return "", err
 		}
 	}

@@ -127,7 +127,8 @@ func (v *verdict) summary() string {
 	return fmt.Sprintf("%d packages, %d tests passed, %d skipped", v.jobs, len(v.passed), len(v.skipped))
 }
 
-// neverRun are the tests that were skipped in one boot and passed in no other. Each is about something that a boot should have.
+// neverRun are the tests that were skipped in one boot and passed in no other. Each is about something that a boot
+// should have.
 func neverRun(all []*verdict) []string {
 	var never []string
 	for _, v := range all {

@@ -22,7 +22,8 @@ func said(chosen bool, lines ...string) *verdict {
 
 func TestVerdict(t *testing.T) {
 	one := []string{job.Begin("a"), "=== RUN   TestA", "--- PASS: TestA (0.00s)", job.End("a", 0)}
-	two := []string{job.Begin("b/c"), "=== RUN   TestB", "    --- PASS: TestB/part (0.00s)", "--- PASS: TestB (0.00s)", "PASS", job.End("b/c", 0)}
+	two := []string{job.Begin("b/c"), "=== RUN   TestB", "    --- PASS: TestB/part (0.00s)", "--- PASS: TestB (0.00s)",
+		"PASS", job.End("b/c", 0)}
 	all := func(parts ...[]string) []string { return slices.Concat(parts...) }
 	for name, c := range map[string]struct {
 		lines []string
@@ -34,11 +35,14 @@ func TestVerdict(t *testing.T) {
 		"one missing": {all(one, []string{job.Done()}), "never begun: b/c"},
 		"out of turn": {all(two, []string{job.Done()}), "began out of turn"},
 		"status":      {all(one, two[:5], []string{job.End("b/c", 139), job.Done()}), "b/c: ended with status 139"},
-		"failed":      {all(one, two[:1], []string{"--- FAIL: TestB (0.00s)", job.End("b/c", 1), job.Done()}), "b/c: TestB failed\nb/c: ended with status 1"},
-		"failed part": {all(one, two[:4], []string{"    --- FAIL: TestB/other (1.00s)", job.End("b/c", 0), job.Done()}), "b/c: TestB/other failed"},
-		"no test":     {all(one, two[:1], []string{"PASS", job.End("b/c", 0), job.Done()}), "b/c: ran no test"},
-		"only a skip": {all(one, two[:1], []string{"--- SKIP: TestB (0.00s)", job.End("b/c", 0), job.Done()}), "b/c: ran no test"},
-		"end inside":  {all(one, two[:5], []string{"said " + job.End("b/c", 0), job.Done()}), "b/c: did not end"},
+		"failed": {all(one, two[:1], []string{"--- FAIL: TestB (0.00s)", job.End("b/c", 1), job.Done()}),
+			"b/c: TestB failed\nb/c: ended with status 1"},
+		"failed part": {all(one, two[:4], []string{"    --- FAIL: TestB/other (1.00s)", job.End("b/c", 0), job.Done()}),
+			"b/c: TestB/other failed"},
+		"no test": {all(one, two[:1], []string{"PASS", job.End("b/c", 0), job.Done()}), "b/c: ran no test"},
+		"only a skip": {all(one, two[:1], []string{"--- SKIP: TestB (0.00s)", job.End("b/c", 0), job.Done()}),
+			"b/c: ran no test"},
+		"end inside": {all(one, two[:5], []string{"said " + job.End("b/c", 0), job.Done()}), "b/c: did not end"},
 	} {
 		err := said(false, c.lines...).err()
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -70,7 +74,8 @@ func TestNeverRun(t *testing.T) {
 
 func TestShownLines(t *testing.T) {
 	v := newVerdict(nil, false)
-	for line, want := range map[string]bool{"=== RUN   TestA": false, "    --- PASS: TestA (0.00s)": true, "anything": true, job.Begin("a"): true} {
+	for line, want := range map[string]bool{"=== RUN   TestA": false, "    --- PASS: TestA (0.00s)": true,
+		"anything": true, job.Begin("a"): true} {
 		if got := v.read(line); got != want {
 			t.Errorf("%q is shown: %t", line, got)
 		}

@@ -57,16 +57,19 @@ func TestQEMUArguments(t *testing.T) {
 	all := boots()
 	args := qemuArgs(machine{"kernel", "initramfs", "system", "service"}, "payload", "log", &all[0], false)
 	text := strings.Join(args, " ")
-	for _, want := range []string{"-kernel kernel", "-initrd initramfs", "handfast.boot=v2", "handfast.cgroups=v2", "snapshot=on,file=system", "-serial file:log"} {
+	for _, want := range []string{"-kernel kernel", "-initrd initramfs", "handfast.boot=v2", "handfast.cgroups=v2",
+		"snapshot=on,file=system", "-serial file:log"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in %s", want, text)
 		}
 	}
 	// The initramfs knows the disks by their order.
-	if s, p, r := strings.Index(text, "file=system"), strings.Index(text, "file=payload"), strings.Index(text, "file=service"); s > p || p > r {
+	if s, p, r := strings.Index(text, "file=system"), strings.Index(text, "file=payload"),
+		strings.Index(text, "file=service"); s > p || p > r {
 		t.Errorf("the disks are out of order: %s", text)
 	}
-	if strings.Contains(text, "handfast.shell") || !slices.Contains(qemuArgs(machine{}, "", "", &all[0], true), "chardev:jobs") {
+	if strings.Contains(text, "handfast.shell") || !slices.Contains(qemuArgs(machine{}, "", "", &all[0], true),
+		"chardev:jobs") {
 		t.Error("the shell is there without being asked for, or not there")
 	}
 }
@@ -74,7 +77,8 @@ func TestQEMUArguments(t *testing.T) {
 // What the kernel is to unpack can be listed and unpacked by busybox.
 func TestCpio(t *testing.T) {
 	busybox := testenv.Tool(t, "busybox", "busybox-static")
-	archive := cpio([]entry{{"dir", directory, nil}, {"dir/one", executable, []byte("text\n")}, {"dir/three", regular, []byte("abc")}})
+	archive := cpio([]entry{{"dir", directory, nil}, {"dir/one", executable, []byte("text\n")},
+		{"dir/three", regular, []byte("abc")}})
 	dir := t.TempDir()
 	cmd := exec.Command(busybox, "cpio", "-i", "-d")
 	cmd.Dir, cmd.Stdin = dir, strings.NewReader(string(archive))
@@ -94,7 +98,8 @@ func TestCpio(t *testing.T) {
 // A machine that does not end is ended, and so is one whose run is interrupted; testenv.Main sees what is left.
 func TestMachineThatHangs(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\necho said\nexec sleep 1000\n"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\necho said\nexec sleep 1000\n"),
+		0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
@@ -111,7 +116,8 @@ func TestMachineThatHangs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := emulate(context.Background(), nil, time.Hour, out); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+	if err := emulate(context.Background(), nil, time.Hour, out); err == nil ||
+		!strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("an emulator that fails: %v", err)
 	}
 }

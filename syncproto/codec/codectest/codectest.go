@@ -20,7 +20,8 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// Run runs every test of the suite on c. A codec that passes means the same by every value as those built in, and refuses what they refuse.
+// Run runs every test of the suite on c. A codec that passes means the same by every value as those built in, and
+// refuses what they refuse.
 func Run(t *testing.T, c codec.Codec) {
 	t.Helper()
 	for _, test := range []struct {
@@ -108,7 +109,8 @@ func testIntegers(t *testing.T, c codec.Codec) {
 	}
 }
 
-// testDepth holds both ends of the limit: as deep as it says, and one deeper. Bytes are no nesting, whatever the encoding makes of them.
+// testDepth holds both ends of the limit: as deep as it says, and one deeper. Bytes are no nesting, whatever the
+// encoding makes of them.
 func testDepth(t *testing.T, c codec.Codec) {
 	const depth = 7
 	l := syncproto.Limits{Depth: depth}
@@ -157,8 +159,10 @@ func sample() syncproto.Value {
 	return syncproto.MapValue(
 		syncproto.Field{Name: "null"},
 		syncproto.Field{Name: "bools", Value: syncproto.ListValue(syncproto.BoolValue(true), syncproto.BoolValue(false))},
-		syncproto.Field{Name: "ints", Value: syncproto.ListValue(syncproto.IntValue(-1), syncproto.IntValue(math.MinInt64), syncproto.UintValue(math.MaxUint64), syncproto.IntValue(70000))},
-		syncproto.Field{Name: "text \u00e9\n", Value: syncproto.StringValue("\U0001f91d \"quoted\" " + strings.Repeat("long", 10))},
+		syncproto.Field{Name: "ints", Value: syncproto.ListValue(syncproto.IntValue(-1), syncproto.IntValue(math.MinInt64),
+			syncproto.UintValue(math.MaxUint64), syncproto.IntValue(70000))},
+		syncproto.Field{Name: "text \u00e9\n", Value: syncproto.StringValue("\U0001f91d \"quoted\" " +
+			strings.Repeat("long", 10))},
 		syncproto.Field{Name: "bytes", Value: syncproto.BytesValue([]byte{0, 1, 2, 0xff})},
 		syncproto.Field{Name: "", Value: syncproto.MapValue(syncproto.Field{Name: "inner", Value: syncproto.ListValue()})},
 	)
@@ -184,7 +188,8 @@ func testTrailing(t *testing.T, c codec.Codec) {
 	}
 }
 
-// testCorrupted sets every byte of an encoding to every value. Whatever is accepted is a value of the model: another codec takes it, and this one again.
+// testCorrupted sets every byte of an encoding to every value. Whatever is accepted is a value of the model: another
+// codec takes it, and this one again.
 func testCorrupted(t *testing.T, c codec.Codec) {
 	whole := encode(t, c, sample())
 	b := make([]byte, len(whole))
@@ -197,13 +202,15 @@ func testCorrupted(t *testing.T, c codec.Codec) {
 	}
 }
 
-// CheckDecoded decodes any bytes and checks what holds for every outcome: an error has one of two codes; a value can be encoded by this codec and by those built in, and
-// comes back from each as it was. It is the body of a codec's fuzz test. It reports whether b was accepted.
+// CheckDecoded decodes any bytes and checks what holds for every outcome: an error has one of two codes; a value can be
+// encoded by this codec and by those built in, and comes back from each as it was. It is the body of a codec's fuzz
+// test. It reports whether b was accepted.
 func CheckDecoded(t testing.TB, c codec.Codec, b []byte) (v syncproto.Value, accepted bool) {
 	t.Helper()
 	v, err := c.Decode(b, syncproto.Limits{})
 	if err != nil {
-		if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeDecode}) && !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeLimit}) {
+		if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeDecode}) &&
+			!errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeLimit}) {
 			t.Fatalf("Decode of %.200q: error %v has neither code decode nor limit", b, err)
 		}
 		return v, false
@@ -236,10 +243,12 @@ func testOwned(t *testing.T, c codec.Codec) {
 	}
 }
 
-// MaxMemory is the most that decoding any configuration of the default limit, 4 MiB, may allocate in all, in bytes: what is given up again on the way counts.
+// MaxMemory is the most that decoding any configuration of the default limit, 4 MiB, may allocate in all, in bytes:
+// what is given up again on the way counts.
 const MaxMemory = 64 << 20
 
-// testMemory decodes what costs the most for its size: as many values as there may be, in every shape, and as much text and bytes.
+// testMemory decodes what costs the most for its size: as many values as there may be, in every shape, and as much text
+// and bytes.
 func testMemory(t *testing.T, c codec.Codec) {
 	const n, most = syncproto.MaxValues - 1, 4 << 20
 	fill := func(n int, v syncproto.Value) []syncproto.Value {
@@ -277,13 +286,15 @@ func testMemory(t *testing.T, c codec.Codec) {
 	}
 }
 
-// testValues holds the bound on the number of values on the side that sends. Only the codec's own tests know bytes of more for the side that receives.
+// testValues holds the bound on the number of values on the side that sends. Only the codec's own tests know bytes of
+// more for the side that receives.
 func testValues(t *testing.T, c codec.Codec) {
 	const n = syncproto.MaxValues
 	half := syncproto.ListValue(make([]syncproto.Value, n/2-1)...)
 	roundTrip(t, c, syncproto.ListValue(make([]syncproto.Value, n-1)...), syncproto.Limits{})
 	roundTrip(t, c, wide(n-1), syncproto.Limits{})
-	for _, v := range []syncproto.Value{syncproto.ListValue(make([]syncproto.Value, n)...), wide(n), syncproto.ListValue(half, half), nestMap(syncproto.ListValue(half, half), 3)} {
+	for _, v := range []syncproto.Value{syncproto.ListValue(make([]syncproto.Value, n)...), wide(n),
+		syncproto.ListValue(half, half), nestMap(syncproto.ListValue(half, half), 3)} {
 		_, err := c.Append(nil, v)
 		wantCode(t, err, syncproto.CodeLimit)
 	}

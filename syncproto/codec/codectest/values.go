@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Values generates values of every kind, nested up to four deep, with the edges of each kind more often than chance would: lengths and integers around the
-// points where encodings change their form.
+// Values generates values of every kind, nested up to four deep, with the edges of each kind more often than chance
+// would: lengths and integers around the points where encodings change their form.
 func Values() *rapid.Generator[syncproto.Value] { return values(4) }
 
 func values(depth int) *rapid.Generator[syncproto.Value] {
@@ -53,14 +53,16 @@ func isName(s string) bool { return s == "" || s[0] != '$' }
 func Texts() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.String(),
-		rapid.SampledFrom([]string{"", "\x00", "\"\\/", "\b\f\n\r\t\x1b\x7f", "\u2028\u2029", "\ufffd", "\U0001f91d", "\U0010ffff", "null", "$bytes", "a:b,c"}),
+		rapid.SampledFrom([]string{"", "\x00", "\"\\/", "\b\f\n\r\t\x1b\x7f", "\u2028\u2029", "\ufffd", "\U0001f91d",
+			"\U0010ffff", "null", "$bytes", "a:b,c"}),
 	)
 }
 
 // edges are the integers where an encoding's form changes, and their neighbours.
 func edges() []int64 {
 	var list []int64
-	for _, n := range []int64{0, -32, 31, 127, -128, 255, math.MaxInt16, math.MinInt16, math.MaxUint16, math.MaxInt32, math.MinInt32, math.MaxUint32} {
+	for _, n := range []int64{0, -32, 31, 127, -128, 255, math.MaxInt16, math.MinInt16, math.MaxUint16, math.MaxInt32,
+		math.MinInt32, math.MaxUint32} {
 		list = append(list, n-1, n, n+1)
 	}
 	return append(list, math.MaxInt64, math.MinInt64)

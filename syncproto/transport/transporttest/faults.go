@@ -10,24 +10,32 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Faults are what goes wrong on one end of a connection, for tests of whatever speaks over it. The zero value is none. They are plain data: a test can draw, print and repeat them.
+// Faults are what goes wrong on one end of a connection, for tests of whatever speaks over it. The zero value is none.
+// They are plain data: a test can draw, print and repeat them.
 //
-// The first four are the kernel's right, and no conversation may notice them; the others end one, and the only question is how.
+// The first four are the kernel's right, and no conversation may notice them; the others end one, and the only question
+// is how.
 type Faults struct {
 	Short     int // a send takes at most so many bytes; a stream only, for a packet is sent whole or not at all
 	Piece     int // a receive returns at most so many bytes; a stream only
 	Interrupt int // every so many calls, two or more, one is interrupted by a signal first (EINTR)
 	Pause     time.Duration
 
-	CutAfter    int  // sending ends after so many bytes, as if this side had died: what follows is lost, a packet that would be cut is lost whole
-	ResetBefore bool // receiving meets ECONNRESET once before what is queued, as SOCK_SEQPACKET has it where the peer closed with something unread
+	// sending ends after so many bytes, as if this side had died: what follows is lost, a packet that would be cut is lost
+	// whole
+	CutAfter int
+	// receiving meets ECONNRESET once before what is queued, as SOCK_SEQPACKET has it where the peer closed with something
+	// unread
+	ResetBefore bool
 	ResetAfter  bool // and once behind it, as SOCK_STREAM has it
 	BrokenPipe  int  // sending is EPIPE after so many sends
-	CutFDs      bool // the kernel drops the descriptors of the first message that has some, and says so (MSG_CTRUNC): RLIMIT_NOFILE, or a security module
-	ExtraFDs    int  // so many descriptors more than the frame says go with every send that starts one
-	MissingFDs  int  // and so many fewer
-	Leaked      bool // end of file never comes: a copy of the peer's end is open somewhere
-	Full        bool // nothing more is taken: the peer never reads
+	// the kernel drops the descriptors of the first message that has some, and says so (MSG_CTRUNC): RLIMIT_NOFILE, or a
+	// security module
+	CutFDs     bool
+	ExtraFDs   int  // so many descriptors more than the frame says go with every send that starts one
+	MissingFDs int  // and so many fewer
+	Leaked     bool // end of file never comes: a copy of the peer's end is open somewhere
+	Full       bool // nothing more is taken: the peer never reads
 }
 
 // Lethal reports whether a conversation cannot be expected to survive.

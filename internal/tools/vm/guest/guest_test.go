@@ -19,9 +19,11 @@ func TestOption(t *testing.T) {
 	}
 }
 
-// A job's status is what a shell would say, its output arrives wholly, and what it leaves behind does not hold the next one up.
+// A job's status is what a shell would say, its output arrives wholly, and what it leaves behind does not hold the next
+// one up.
 func TestRunJob(t *testing.T) {
-	for script, want := range map[string]int{"exit 0": 0, "echo said; exit 7": 7, "kill -KILL $$": 137, "sleep 1 & exit 3": 3} {
+	for script, want := range map[string]int{"exit 0": 0, "echo said; exit 7": 7, "kill -KILL $$": 137,
+		"sleep 1 & exit 3": 3} {
 		var out strings.Builder
 		status, err := runJob(&out, job.Job{Args: []string{"/bin/sh", "-c", script}, Dir: "/"})
 		if err != nil || status != want {
@@ -41,7 +43,8 @@ func TestRunJob(t *testing.T) {
 	if out.String() != "unfinished\n" {
 		t.Errorf("an open line became %q", out.String())
 	}
-	if status, err := runJob(&strings.Builder{}, job.Job{Args: []string{"/none/such"}, Dir: "/"}); err == nil || status != 127 {
+	if status, err := runJob(&strings.Builder{}, job.Job{Args: []string{"/none/such"}, Dir: "/"}); err == nil ||
+		status != 127 {
 		t.Errorf("a missing program: %d, %v", status, err)
 	}
 }

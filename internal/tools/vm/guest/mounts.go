@@ -33,7 +33,8 @@ var base = []mount{
 }
 
 // v1 are the hierarchies of a host of the old kind, as distributions made them: some controllers share one.
-var v1 = []string{"cpuset", "cpu,cpuacct", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "net_cls,net_prio", "perf_event", "rdma", "misc"}
+var v1 = []string{"cpuset", "cpu,cpuacct", "memory", "devices", "freezer", "blkio", "pids", "hugetlb",
+	"net_cls,net_prio", "perf_event", "rdma", "misc"}
 
 func mountAll(mounts []mount) error {
 	for _, m := range mounts {
@@ -52,7 +53,8 @@ func mountBase() error {
 	if err := mountAll(base); err != nil {
 		return err
 	}
-	for name, target := range map[string]string{"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"} {
+	for name, target := range map[string]string{"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1",
+		"stderr": "fd/2"} {
 		if err := os.Symlink(target, "/dev/"+name); err != nil && !os.IsExist(err) {
 			return err
 		}

@@ -28,7 +28,8 @@ func runJob(console io.Writer, j job.Job) (int, error) {
 		w.Close()
 		return 1, err
 	}
-	p, err := os.StartProcess(j.Args[0], j.Args, &os.ProcAttr{Dir: j.Dir, Env: environment(), Files: []*os.File{null, w, w}})
+	p, err := os.StartProcess(j.Args[0], j.Args, &os.ProcAttr{Dir: j.Dir, Env: environment(),
+		Files: []*os.File{null, w, w}})
 	null.Close()
 	w.Close()
 	if err != nil {

@@ -13,7 +13,8 @@ func TestLinesComeBack(t *testing.T) {
 			t.Errorf("%q is %+v, %t", line, got, ok)
 		}
 	}
-	for _, line := range []string{"", "done", mark, mark + "begin", mark + "begin ", mark + "end", mark + "end x y", mark + "end 1", mark + "done now", mark + "other", " " + Done()} {
+	for _, line := range []string{"", "done", mark, mark + "begin", mark + "begin ", mark + "end", mark + "end x y",
+		mark + "end 1", mark + "done now", mark + "other", " " + Done()} {
 		if got, ok := Parse(line); ok {
 			t.Errorf("%q is taken for %+v", line, got)
 		}
