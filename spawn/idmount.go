@@ -42,15 +42,19 @@ func (s *starter) mappedFS(m *container.Mount) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if err := s.mapIDs(tree, m.Destination, m.IDs, []string{m.Type}); err != nil {
+	if err := s.mapIDs(tree, m.Destination, m.IDs, func() []string { return []string{m.Type} }); err != nil {
 		_ = unix.Close(tree)
 		return -1, err
 	}
 	return tree, nil
 }
 
-// typesAt are the types of the file system that a path is on and, for the whole tree, of those mounted below it.
-func typesAt(source string, recursive bool) (types []string) {
+// typesAt gives the types of the file system that a path is on and, for the whole tree, of those mounted below it.
+func typesAt(source string, recursive bool) func() []string {
+	return func() []string { return readTypes(source, recursive) }
+}
+
+func readTypes(source string, recursive bool) (types []string) {
 	fd, err := unix.Open(source, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
@@ -74,8 +78,8 @@ func typesAt(source string, recursive bool) (types []string) {
 	return types
 }
 
-// mapIDs has a detached mount show its owners as others. types are those of its file systems, for an error.
-func (s *starter) mapIDs(tree int, source string, ids *container.MountIDs, types []string) error {
+// mapIDs has a detached mount show its owners as others. types gives those of its file systems, for an error.
+func (s *starter) mapIDs(tree int, source string, ids *container.MountIDs, types func() []string) error {
 	ns, err := s.idNamespace(ids)
 	if err != nil {
 		return fmt.Errorf("ids of the mount %s: %w", source, err)
@@ -88,7 +92,7 @@ func (s *starter) mapIDs(tree int, source string, ids *container.MountIDs, types
 	err = unix.MountSetattr(tree, "", flags, &attr)
 	runtime.KeepAlive(ns)
 	if err != nil {
-		return &os.PathError{Op: "mount_setattr MOUNT_ATTR_IDMAP", Path: source, Err: explainIDMap(err, types)}
+		return &os.PathError{Op: "mount_setattr MOUNT_ATTR_IDMAP", Path: source, Err: explainIDMap(err, types())}
 	}
 	return nil
 }
