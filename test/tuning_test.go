@@ -270,6 +270,15 @@ func TestExecCPUAffinity(t *testing.T) {
 	if got := treatmentOf(t, r.joining(id, "--process", own(map[string]any{"initial": first}))).processors; got != every {
 		t.Errorf("without a final one exec runs on %s, want %s", got, every)
 	}
+	// Where the group has so little room that the process joins it last of all.
+	crowded, _ := r.sleeping(func(c map[string]any) {
+		process(c)["execCPUAffinity"] = map[string]any{"final": first}
+		process(c)["scheduler"] = map[string]any{"policy": "SCHED_BATCH"}
+		linux(c)["resources"] = map[string]any{"pids": map[string]any{"limit": 2}}
+	})
+	if got := treatmentOf(t, r.joining(crowded)); got.processors != first || got.scheduler != "policy 3 nice 0 priority 0" {
+		t.Errorf("in a crowded group: %+v, want processor %s", got, first)
+	}
 	for _, c := range []struct {
 		affinity map[string]any
 		words    []string
