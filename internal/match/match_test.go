@@ -26,10 +26,11 @@ func TestLikeRegexp(t *testing.T) {
 		if err == nil && theirErr != nil && !strings.Contains(theirErr.Error(), "invalid nested repetition operator") {
 			t.Fatalf("%q: taken, and regexp says %v", text, theirErr)
 		}
-		if err != nil && theirErr == nil {
+		flags := strings.Contains(strings.ReplaceAll(text, "(?:", ""), "(?") // which are not known here
+		if err != nil && theirErr == nil && !flags {
 			t.Fatalf("%q: %v, and regexp takes it", text, err)
 		}
-		if err != nil || theirErr != nil || strings.Contains(text, "??") || strings.Contains(text, "?+") {
+		if err != nil || theirErr != nil {
 			return
 		}
 		compared++

@@ -77,6 +77,9 @@ func (p *parser) repeated(from int) ([]instruction, error) {
 			return part, nil
 		}
 		p.at++
+		if p.at < len(p.text) && p.text[p.at] == '?' {
+			p.at++ // to take as little as can be makes no difference to whether it matches
+		}
 	}
 	return part, nil
 }
