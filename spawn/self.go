@@ -12,8 +12,8 @@ import (
 // of the host (CVE-2019-5736). So the child executes
 //
 //   - a private read-only clone of the mount that the program stands on (open_tree(2), mount_setattr(2)): nothing is
-//     copied and no mount namespace sees it; a write meets EROFS, and once the last descriptor is closed the clone is in
-//     no namespace and mount_setattr(2) on it is refused;
+//     copied and no mount namespace sees it; a write meets EROFS, and once the last descriptor is closed the clone is
+//     in no namespace and mount_setattr(2) on it is refused;
 //   - or the file as it is, where the user that runs us could not write to it anyway;
 //   - or a sealed copy in memory (memfd_create(2)), where neither can be had.
 //

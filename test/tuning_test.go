@@ -276,7 +276,8 @@ func TestExecCPUAffinity(t *testing.T) {
 		process(c)["scheduler"] = map[string]any{"policy": "SCHED_BATCH"}
 		linux(c)["resources"] = map[string]any{"pids": map[string]any{"limit": 2}}
 	})
-	if got := treatmentOf(t, r.joining(crowded)); got.processors != first || got.scheduler != "policy 3 nice 0 priority 0" {
+	if got := treatmentOf(t, r.joining(crowded)); got.processors != first ||
+		got.scheduler != "policy 3 nice 0 priority 0" {
 		t.Errorf("in a crowded group: %+v, want processor %s", got, first)
 	}
 	for _, c := range []struct {

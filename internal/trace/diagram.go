@@ -61,8 +61,9 @@ func SVG(t *transcript.Transcript) string {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="ui-monospace, monospace" font-size="13">`+"\n", width, height, width, height)
 	b.WriteString("<title>A handshake between a parent and its child</title>\n")
 	b.WriteString("<style>text{fill:#1b1f24}line,path{stroke:#57606a;stroke-width:1.4;fill:none}" +
-		".quiet{fill:#6e7781;font-size:11px}.head{font-weight:bold;text-anchor:middle}.mid{text-anchor:middle}.band{fill:#8c959f;fill-opacity:.12}" +
-		"@media(prefers-color-scheme:dark){text{fill:#e6edf3}line,path{stroke:#8d96a0}.quiet{fill:#8d96a0}}</style>\n")
+		".quiet{fill:#6e7781;font-size:11px}.head{font-weight:bold;text-anchor:middle}.mid{text-anchor:middle}" +
+		".band{fill:#8c959f;fill-opacity:.12}@media(prefers-color-scheme:dark){text{fill:#e6edf3}" +
+		"line,path{stroke:#8d96a0}.quiet{fill:#8d96a0}}</style>\n")
 	fmt.Fprintf(&b, `<text class="head" x="%d" y="30">parent</text><text class="head" x="%d" y="30">child</text>`+"\n",
 		left, right)
 	fmt.Fprintf(&b, `<line x1="%d" y1="42" x2="%d" y2="%d"/><line x1="%d" y1="42" x2="%d" y2="%d"/>`+"\n", left, left,
