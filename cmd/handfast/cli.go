@@ -27,7 +27,7 @@ func parse(args []string) (*invocation, error) {
 	in := &invocation{}
 	fs := flagSet(globalOptions(), &in.settings)
 	if err := fs.Parse(args); err != nil {
-		return in, flagError(err)
+		return in, optionError(err, globalOptions())
 	}
 	args = fs.Args()
 	if in.help || in.version {
@@ -52,11 +52,6 @@ func parse(args []string) (*invocation, error) {
 		return in, nil
 	}
 	return in, checkArgs(c, in.args)
-}
-
-// unknownCommand has runc's words at its end.
-func unknownCommand(name string) error {
-	return fmt.Errorf("unknown command %q (see --help): No help topic for '%s'", name, name)
 }
 
 func checkArgs(c command, args []string) error {

@@ -85,9 +85,13 @@ func TestBadCommandLines(t *testing.T) {
 		"run":                    "run: too few arguments: want handfast run ID",
 		"state A B":              "state: too many arguments: want handfast state ID",
 		"list A":                 "list: too many arguments: want handfast list",
-		"create --bundle":        "create: flag needs an argument: -bundle (see --help)",
-		"run --preserve-fds x C": `run: invalid value "x" for flag -preserve-fds: parse error (see --help)`,
-		"run --detach=perhaps C": `run: invalid boolean value "perhaps" for -detach: parse error (see --help)`,
+		"strat C":                `unknown command "strat" (did you mean start?): No help topic for 'strat'`,
+		"run --detatch C":        "run: unknown option --detatch (did you mean --detach?)",
+		"run -x C":               "run: unknown option -x (see --help)",
+		"create --bundle":        "create: option --bundle needs a value, DIR (see --help)",
+		"create -b":              "create: option -b needs a value, DIR (see --help)",
+		"run --preserve-fds x C": `run: option --preserve-fds: "x" is no number of the range (see --help)`,
+		"run --detach=perhaps C": `run: option --detach: "perhaps" is neither true nor false (see --help)`,
 	} {
 		t.Run(line, func(t *testing.T) {
 			if _, err := parse(words(line)); err == nil || err.Error() != want {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"flag"
-	"fmt"
 	"io"
-	"strings"
 )
 
 // settings is what the command line says: one field for every option of every command.
@@ -77,7 +75,7 @@ func parseCommand(options []option, args []string, passes bool, s *settings) (re
 	fs := flagSet(options, s)
 	for {
 		if err := fs.Parse(args); err != nil {
-			return nil, flagError(err)
+			return nil, optionError(err, options)
 		}
 		left := fs.Args()
 		if n := len(args) - len(left); n > 0 && args[n-1] == "--" {
@@ -88,16 +86,4 @@ func parseCommand(options []option, args []string, passes bool, s *settings) (re
 		}
 		rest, args = append(rest, left[0]), left[1:]
 	}
-}
-
-// flagError says in our own words what package flag found.
-func flagError(err error) error {
-	text := err.Error()
-	if name, found := strings.CutPrefix(text, "flag provided but not defined: -"); found {
-		return fmt.Errorf("unknown option --%s (see --help)", name)
-	}
-	if err == flag.ErrHelp {
-		return err
-	}
-	return fmt.Errorf("%s (see --help)", text)
 }
