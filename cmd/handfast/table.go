@@ -240,6 +240,11 @@ func commands() []command {
 		{name: "info", summary: "print what this runtime finds on the host",
 			options: []option{formatOption("text, or json (default text)")}, run: (*invocation).info},
 		{name: "version", summary: "print the version", run: (*invocation).showVersion},
+		{name: "completion", args: "SHELL", min: 1, max: 1, summary: "print a script that completes command lines",
+			details: "SHELL is bash, zsh or fish; the script's first lines say where it belongs.",
+			run:     (*invocation).completion},
+		{name: "man", args: "[COMMAND]", max: 1, summary: "print a page of the manual, for man -l",
+			run: (*invocation).man},
 		{name: "help", args: "[COMMAND]", max: 1, summary: "print the help of a command", run: (*invocation).helpCommand},
 	}
 }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// man prints a page of the manual, in the language of man(7): that of the program, or of one command.
+func (in *invocation) man() (int, error) {
+	if len(in.args) == 0 {
+		return answer(manual())
+	}
+	c, found := commandByName(in.args[0])
+	if !found {
+		return failed, unknownCommand(in.args[0])
+	}
+	return answer(commandManual(c))
+}
+
+// manual is handfast(8).
+func manual() string {
+	var b strings.Builder
+	head(&b, "handfast", "an OCI runtime")
+	b.WriteString(".SH SYNOPSIS\n.B handfast\n[\\fIglobal options\\fR] \\fICOMMAND\\fR [\\fIoptions\\fR] [\\fIarguments\\fR]\n" +
+		".SH DESCRIPTION\n" + roff("Makes containers as the runtime specification of the Open Container Initiative says, "+
+		"from a bundle: a directory with a config.json and the root file system that it names.") +
+		"\n.SH COMMANDS\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, ".TP\n.BR handfast\\-%s (8)\n%s\n", roff(c.name), roff(c.summary))
+	}
+	b.WriteString(".SH GLOBAL OPTIONS\n")
+	manOptions(&b, globalOptions())
+	b.WriteString(".SH EXIT STATUS\n0, or 1 for an error.\n.B run\nand\n.B exec\nin the foreground end with the status of " +
+		"the process, and with 128 and the signal's number if a signal ended it;\n.B exec\nends with 255 if the process " +
+		"could not be started.\n.SH SEE ALSO\n.BR runc (8),\n.BR cgroups (7),\n.BR namespaces (7)\n")
+	return b.String()
+}
+
+// commandManual is the page of one command, handfast-NAME(8).
+func commandManual(c command) string {
+	var b strings.Builder
+	head(&b, "handfast-"+c.name, c.summary)
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B handfast\n[\\fIglobal options\\fR]\n.B %s\n[\\fIoptions\\fR] %s\n", roff(c.name),
+		roff(c.args))
+	if c.details != "" {
+		b.WriteString(".SH DESCRIPTION\n" + roff(c.details) + "\n")
+	}
+	b.WriteString(".SH OPTIONS\n")
+	manOptions(&b, optionsOf(c))
+	b.WriteString(".SH SEE ALSO\n.BR handfast (8)\n")
+	return b.String()
+}
+
+func head(b *strings.Builder, name, what string) {
+	fmt.Fprintf(b, ".TH %s 8 \"\" handfast \"System Manager's Manual\"\n.SH NAME\n%s \\- %s\n",
+		strings.ToUpper(roff(name)), roff(name), roff(what))
+}
+
+func manOptions(b *strings.Builder, options []option) {
+	for _, o := range options {
+		if o.help == "" {
+			continue
+		}
+		b.WriteString(".TP\n\\fB\\-\\-" + roff(o.name) + "\\fR")
+		if o.short != "" {
+			b.WriteString(", \\fB\\-" + o.short + "\\fR")
+		}
+		if o.value != "" {
+			b.WriteString(" \\fI" + roff(o.value) + "\\fR")
+		}
+		b.WriteString("\n" + roff(o.help) + "\n")
+	}
+}
+
+// roff is text that means itself in man(7).
+func roff(s string) string {
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
+	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
+		s = `\&` + s
+	}
+	return s
+}
