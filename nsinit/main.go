@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/sysmon"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
@@ -29,6 +30,9 @@ func Main(codecs ...codec.Codec) {
 	// first and the one that the execution leaves over.
 	runtime.LockOSThread()
 	setns := len(os.Args) > 1 && os.Args[1] == "setns"
+	if !setns { // in a container's mount namespace /proc is the container's
+		sysmon.Relax()
+	}
 	inheritedSignals(!setns)
 	conn, _, err := transport.Adopt(container.SocketVariable)
 	if err != nil {

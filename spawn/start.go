@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/rawfork"
+	"github.com/handfast/handfast/internal/sysmon"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
@@ -189,6 +190,7 @@ func (s *starter) quick(steps []func() error, files []uintptr, cgroup int) (made
 }
 
 func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
+	defer sysmon.Forking()()
 	pid, _, err := syscall.StartProcess(path, argv, attr)
 	return pid, err
 }

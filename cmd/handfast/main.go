@@ -8,10 +8,12 @@ package main
 import (
 	"os"
 
+	"github.com/handfast/handfast/internal/sysmon"
 	"github.com/handfast/handfast/nsinit"
 )
 
 func main() {
 	nsinit.Main()
+	sysmon.Relax()
 	os.Exit(runMain(os.Args[1:]))
 }

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/sysmon"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -164,7 +165,7 @@ func run(ctx context.Context, kind string, number int, h *container.Hook, in Inp
 	// A group of its own: what the hook has started dies with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	err = cmd.Run()
+	err = runCommand(cmd)
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil:
 		return nil
@@ -177,6 +178,17 @@ func run(ctx context.Context, kind string, number int, h *container.Hook, in Inp
 		err = start.Err
 	}
 	return fail(err)
+}
+
+// runCommand is cmd.Run on a thread that has the timer slack of this process's caller.
+func runCommand(cmd *exec.Cmd) error {
+	started := sysmon.Forking()
+	err := cmd.Start()
+	started()
+	if err != nil {
+		return err
+	}
+	return cmd.Wait()
 }
 
 // tail keeps the end of what is written to it.
