@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/handfast/handfast/internal/smallfile"
 )
 
 // Mode is how a host has its control groups.
@@ -87,11 +89,11 @@ func (l *Layout) find(controller string) *Hierarchy {
 // Host reads the layout of this host from /proc/self/mountinfo and /proc/self/cgroup, and where there is v1 beside v2
 // also which controllers v2 has.
 func Host() (*Layout, error) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := smallfile.Read("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
-	own, err := os.ReadFile("/proc/self/cgroup")
+	own, err := smallfile.Read("/proc/self/cgroup")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -101,7 +103,7 @@ func Host() (*Layout, error) {
 	}
 	for i := range l.Hierarchies {
 		if h := &l.Hierarchies[i]; h.V2 {
-			text, err := os.ReadFile(h.Mountpoint + "/cgroup.controllers")
+			text, err := smallfile.Read(h.Mountpoint + "/cgroup.controllers")
 			if err != nil {
 				return nil, err
 			}

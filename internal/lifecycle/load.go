@@ -11,6 +11,7 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/internal/smallfile"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -81,7 +82,7 @@ func ownPIDNamespace(all []spawn.Namespace) bool {
 func (c *creation) hostFacts(spec *oci.Spec) (oci.Host, error) {
 	host := oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	// user_namespaces(7): "deny" here is inherited by every namespace below. The file is missing only before Linux 3.19.
-	if data, err := os.ReadFile("/proc/self/setgroups"); err == nil {
+	if data, err := smallfile.Read("/proc/self/setgroups"); err == nil {
 		host.SetGroupsDenied = bytes.HasPrefix(data, []byte("deny"))
 	}
 	mountLabel := ""

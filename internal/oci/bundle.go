@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/smallfile"
 )
 
 // configLimit bounds what is read of a configuration. The largest that clients write are below 100 KiB.
@@ -87,22 +89,26 @@ func directory(what, path string) error {
 
 // readRegular reads a file of bounded size. A FIFO or a device would keep the runtime waiting, or never end.
 func readRegular(file string) ([]byte, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, err
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	for err == unix.EINTR {
+		fd, err = unix.Open(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	}
-	defer f.Close()
-	st, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "open", Path: file, Err: err}
 	}
-	switch {
-	case st.IsDir():
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, &os.PathError{Op: "stat", Path: file, Err: err}
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
 		return nil, &os.PathError{Op: "read", Path: file, Err: unix.EISDIR}
-	case !st.Mode().IsRegular():
+	case unix.S_IFREG:
+	default:
 		return nil, fmt.Errorf("%s is not a regular file", file)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, configLimit+1))
+	data, err := smallfile.ReadFD(fd, file, configLimit+1)
 	if err == nil && len(data) > configLimit {
 		err = errors.New(file + " is larger than 16 MiB")
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/smallfile"
 )
 
 // Dir is the directory of one container, held by a descriptor. Create and Lock return it locked; Close lets the lock
@@ -101,9 +103,15 @@ func (d *Dir) load(name string) (*State, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: d.Path(name), Err: err}
 	}
-	f := os.NewFile(uintptr(fd), d.Path(name))
-	defer f.Close()
-	return decode(d.id, f)
+	defer unix.Close(fd)
+	data, err := smallfile.ReadFD(fd, d.Path(name), stateLimit)
+	if errors.Is(err, unix.EISDIR) {
+		return nil, damaged("it is a directory")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decode(d.id, data)
 }
 
 // Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it,
@@ -129,13 +137,9 @@ func (d *Dir) replace(b []byte, sync bool) error {
 	if err != nil {
 		return &os.PathError{Op: "create", Path: d.Path(nextFile), Err: err}
 	}
-	f := os.NewFile(uintptr(fd), d.Path(nextFile))
-	_, err = f.Write(b)
-	if err == nil && sync {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
+	err = d.fill(fd, b, sync)
+	if e := unix.Close(fd); err == nil && e != nil {
+		err = &os.PathError{Op: "close", Path: d.Path(nextFile), Err: e}
 	}
 	if err == nil {
 		// The two change places, so that the old state stays as a spare one. That costs nothing, and some file systems
@@ -154,6 +158,30 @@ func (d *Dir) replace(b []byte, sync bool) error {
 	return nil
 }
 
+// fill writes the whole of b to a new file.
+func (d *Dir) fill(fd int, b []byte, sync bool) error {
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return &os.PathError{Op: "write", Path: d.Path(nextFile), Err: err}
+		}
+		b = b[n:]
+	}
+	for sync {
+		err := unix.Fsync(fd)
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR {
+			return &os.PathError{Op: "sync", Path: d.Path(nextFile), Err: err}
+		}
+	}
+	return nil
+}
+
 // Remove removes the directory and everything in it, the state last, so that what is left after a kill midway still
 // says what it was, and closes the Dir.
 func (d *Dir) Remove() error {
@@ -166,10 +194,17 @@ func (d *Dir) Remove() error {
 		if n.Name() == stateFile {
 			continue
 		}
+		if unix.Unlinkat(d.fd, n.Name(), 0) == nil {
+			continue
+		}
 		if err := os.RemoveAll(d.Path(n.Name())); err != nil {
 			return fmt.Errorf("state of container %s: %w", d.id, err)
 		}
 	}
+	if unix.Unlinkat(d.fd, stateFile, 0) == nil && unix.Rmdir(d.path) == nil {
+		return nil
+	}
+	// Something else is there, or nothing any more, or it cannot be: package os says which.
 	if err := os.RemoveAll(d.path); err != nil {
 		return fmt.Errorf("state of container %s: %w", d.id, err)
 	}

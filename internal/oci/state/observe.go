@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/smallfile"
 )
 
 // Observe asks the kernel about a container of which s was loaded. Frozen is left to the caller, who knows its control
@@ -61,7 +63,7 @@ func ProcessStart(pid int) (started uint64, alive bool, err error) {
 		return 0, false, nil
 	}
 	file := "/proc/" + strconv.Itoa(pid) + "/stat"
-	b, err := os.ReadFile(file)
+	b, err := smallfile.Read(file)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
 		return 0, false, nil
 	}
@@ -93,7 +95,7 @@ func parseStat(b []byte) (started uint64, alive, ok bool) {
 
 // UserName is the name of a user in passwd(5), or "#" and the number.
 func UserName(uid int) string {
-	b, _ := os.ReadFile("/etc/passwd") // without it there are no names
+	b, _ := smallfile.Read("/etc/passwd") // without it there are no names
 	return userName(b, strconv.Itoa(uid))
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,14 +146,7 @@ func (st Store) List() ([]Entry, error) {
 	return out, nil
 }
 
-func decode(id string, r io.Reader) (*State, error) {
-	b, err := io.ReadAll(io.LimitReader(r, stateLimit))
-	if errors.Is(err, unix.EISDIR) {
-		return nil, damaged("it is a directory")
-	}
-	if err != nil {
-		return nil, err
-	}
+func decode(id string, b []byte) (*State, error) {
 	s := new(State)
 	if err := json.Unmarshal(b, s); err != nil {
 		return nil, damaged("%s", strings.TrimPrefix(err.Error(), "json: "))
