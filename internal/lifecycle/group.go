@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/bound"
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
@@ -113,7 +114,7 @@ func (c *creation) finishGroup(ctx context.Context) error {
 
 // forget removes a group that nothing is in yet.
 func (c *creation) forget(group *cgroupfs.Group) {
-	ctx, cancel := context.WithTimeout(context.Background(), groupPatience)
+	ctx, cancel := bound.Within(context.Background(), groupPatience)
 	defer cancel()
 	if err := group.Delete(ctx); err != nil {
 		c.r.Log.Warnf("cgroup %s: %v", group.Path(), err)
@@ -135,7 +136,7 @@ func withGroup(ctx context.Context, s *state.State, do func(context.Context, *cg
 		return err
 	}
 	defer group.Close()
-	ctx, cancel := context.WithTimeout(ctx, groupPatience)
+	ctx, cancel := bound.Within(ctx, groupPatience)
 	defer cancel()
 	return do(ctx, group)
 }
@@ -158,7 +159,7 @@ func removeGroup(s *state.State) error {
 func (c *creation) removeGroup() error {
 	switch {
 	case c.group != nil:
-		ctx, cancel := context.WithTimeout(context.Background(), groupPatience)
+		ctx, cancel := bound.Within(context.Background(), groupPatience)
 		defer cancel()
 		return destroyGroup(ctx, c.group)
 	case c.state.CgroupIntent != nil:
@@ -178,7 +179,7 @@ func destroyGroup(ctx context.Context, g *cgroupfs.Group) error {
 	if err := g.Kill(ctx); err != nil {
 		return err
 	}
-	brief, cancel := context.WithTimeout(ctx, strayPatience)
+	brief, cancel := bound.Within(ctx, strayPatience)
 	err := g.Delete(brief)
 	cancel()
 	if !errors.Is(err, unix.EBUSY) {

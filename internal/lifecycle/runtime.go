@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/bound"
 	"github.com/handfast/handfast/internal/log"
 	"github.com/handfast/handfast/internal/oci/state"
 )
@@ -77,10 +78,10 @@ func (r *Runtime) advise(id string, err error) error {
 }
 
 func (r *Runtime) lock(id string, wait bool) (*state.Dir, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	ctx, cancel := bound.Within(context.Background(), lockPatience)
 	defer cancel()
 	if !wait {
-		brief, stop := context.WithTimeout(ctx, createPatience)
+		brief, stop := bound.Within(ctx, createPatience)
 		defer stop()
 		dir, err := r.store().Lock(brief, id)
 		if !errors.Is(err, state.ErrBusy) {
