@@ -16,11 +16,15 @@ type options struct {
 	rounds, warmup int
 	handfast       string
 	json           string
+	account        bool
 }
 
 func main() {
 	if len(os.Args) > 2 && os.Args[1] == meterCommand {
 		os.Exit(goMeter(os.Args[2:]))
+	}
+	if len(os.Args) > 2 && os.Args[1] == accountCommand {
+		os.Exit(accountant(os.Args[2:]))
 	}
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 50, "how many samples of each contender")
@@ -28,6 +32,7 @@ func main() {
 	flag.StringVar(&o.handfast, "handfast", "", "the handfast binary to measure (\"none\": leave it out; default: build "+
 		"./cmd/handfast)")
 	flag.StringVar(&o.json, "json", "", "also write every sample to this file (\"-\": print only that)")
+	flag.BoolVar(&o.account, "account", false, "measure handfast alone, and tell where the time of each command goes")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -44,7 +49,10 @@ func run(o options) (err error) {
 	case os.Geteuid() != 0:
 		return errors.New("needs root: runc, crun and the floor make namespaces and device nodes")
 	}
-	w, err := newWorkshop(o.handfast)
+	if o.account {
+		return takeAccounts(o)
+	}
+	w, err := newWorkshop(o.handfast, "")
 	if err != nil {
 		return err
 	}

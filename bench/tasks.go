@@ -127,6 +127,11 @@ func (w *workshop) writeBundle(dir string, mutate func(config map[string]any)) e
 	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
 }
 
+// writeWaiting makes the bundle whose program only waits.
+func (w *workshop) writeWaiting() error {
+	return w.writeBundle(w.path("waiting"), func(config map[string]any) { testenv.SetArgs(config, "/bin/sleep", "1000000") })
+}
+
 // apart runs a command of a contender outside of the measurement, in its view. Its streams are a file: the container
 // that it leaves behind would hold a pipe open.
 func (c contender) apart(argv []string) error {

@@ -24,13 +24,14 @@ type workshop struct {
 	notes    []string // what the reader of the numbers must know
 }
 
-func newWorkshop(handfast string) (*workshop, error) {
+// newWorkshop builds handfast with the tags, unless it is given.
+func newWorkshop(handfast, tags string) (*workshop, error) {
 	dir, err := os.MkdirTemp("", "handfast-bench-")
 	if err != nil {
 		return nil, err
 	}
 	w := &workshop{dir: dir, rootfs: filepath.Join(dir, "rootfs"), bundle: filepath.Join(dir, "bundle")}
-	if err := errors.Join(w.build(handfast), w.makeBundle(), w.makeStates(), w.makeGroups()); err != nil {
+	if err := errors.Join(w.build(handfast, tags), w.makeBundle(), w.makeStates(), w.makeGroups()); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
@@ -42,9 +43,9 @@ func (w *workshop) note(format string, args ...any) {
 
 // build makes the payload, the meter, the floor and handfast. Without a C compiler Go programs stand in, which is
 // worth a note: a floor in Go is a higher floor.
-func (w *workshop) build(handfast string) error {
+func (w *workshop) build(handfast, tags string) error {
 	payload := w.path("true")
-	if err := goBuild(w.path("gofloor"), "./bench/gofloor"); err != nil {
+	if err := goBuild(w.path("gofloor"), "./bench/gofloor", ""); err != nil {
 		return err
 	}
 	if gcc, err := exec.LookPath("gcc"); err == nil {
@@ -81,7 +82,7 @@ func (w *workshop) build(handfast string) error {
 	case "":
 		handfast = w.path("handfast")
 		revision, _ := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()
-		if err := goBuild(handfast, "./cmd/handfast", "-X", "main.version="+strings.TrimSpace(string(revision))); err != nil {
+		if err := goBuild(handfast, "./cmd/handfast", tags, "-X", "main.version="+strings.TrimSpace(string(revision))); err != nil {
 			return err
 		}
 	}
@@ -193,9 +194,9 @@ func (w *workshop) close() error {
 }
 
 // goBuild builds the package as the Makefile does; ldflags are added to the linker's.
-func goBuild(program, pkg string, ldflags ...string) error {
+func goBuild(program, pkg, tags string, ldflags ...string) error {
 	flags := strings.Join(append([]string{"-s", "-w"}, ldflags...), " ")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", program, pkg)
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-tags", tags, "-ldflags", flags, "-o", program, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)

@@ -8,6 +8,7 @@ package main
 import (
 	"os"
 
+	"github.com/handfast/handfast/internal/account"
 	"github.com/handfast/handfast/internal/sysmon"
 	"github.com/handfast/handfast/nsinit"
 )
@@ -15,5 +16,9 @@ import (
 func main() {
 	nsinit.Main()
 	sysmon.Relax()
-	os.Exit(runMain(os.Args[1:]))
+	account.End("execution and start of Go")
+	status := runMain(os.Args[1:])
+	account.End("rest of the command")
+	account.Write()
+	os.Exit(status)
 }

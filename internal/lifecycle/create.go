@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/account"
 	"github.com/handfast/handfast/internal/filtercache"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
@@ -85,12 +86,14 @@ func (c *creation) begin(detached, gated bool) (err error) {
 	if c.o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: want a number of descriptors", c.o.PreserveFDs)
 	}
+	account.End("options")
 	if err := c.load(); err != nil {
 		return err
 	}
 	if !gated && c.state.NoProcess {
 		return c.inConfig(errors.New("process: missing; run executes one, create does without"))
 	}
+	account.End("configuration decided")
 	if err := c.terminal.prepare(c.state.Console, detached, c.o.ConsoleSocket); err != nil {
 		return err
 	}
@@ -107,6 +110,7 @@ func (c *creation) begin(detached, gated bool) (err error) {
 	if c.dir, err = c.r.store().Create(&c.state); err != nil {
 		return err
 	}
+	account.End("state begun")
 	if err := Join(c.keepFilter(), c.makeNotifyDir()); err != nil {
 		return Join(err, c.dir.Remove())
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/account"
 	"github.com/handfast/handfast/internal/hooks"
 	"github.com/handfast/handfast/internal/oci/state"
 )
@@ -70,9 +71,11 @@ func (r *Runtime) destroy(dir *state.Dir, s *state.State) error {
 	if err := r.end(s); err != nil {
 		return err
 	}
+	account.End("process ended")
 	if err := removeGroup(s); err != nil {
 		return err
 	}
+	account.End("group removed")
 	if err := Join(removeClass(s), r.endUnit(s)); err != nil {
 		return err
 	}

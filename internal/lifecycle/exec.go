@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/account"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/spawn"
@@ -50,6 +51,7 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 		ctx = e.watch.until(ctx)
 		e.terminal.watch = e.watch
 	}
+	account.End("configuration decided")
 	if err := e.start(ctx); err != nil {
 		return ExecFailed, err
 	}
@@ -57,6 +59,7 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 		return 0, e.process.Release()
 	}
 	ended, err := e.watch.wait(e.process, e.terminal.proxy)
+	account.End("program until its end")
 	_ = e.process.Release()
 	if err != nil {
 		return ExecFailed, err
@@ -87,10 +90,12 @@ func (e *execution) begin() error {
 	if e.o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: want a number of descriptors", e.o.PreserveFDs)
 	}
+	account.End("options")
 	paused, err := e.find()
 	if err != nil {
 		return err
 	}
+	account.End("container found")
 	p, err := e.load()
 	if err != nil {
 		return err
@@ -175,6 +180,7 @@ func (e *execution) find() (paused bool, err error) {
 // Started puts the process into what the container is in besides its group, and tells who asked for it of the process
 // by a descriptor.
 func (e *execution) Started(ctx context.Context, pid int) error {
+	account.End("child cloned, until its execution")
 	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
 	e.began = true
 	if err := Join(joinClass(e.state, pid), shareCores(e.state, pid), e.attach(ctx, pid), e.join(ctx, pid)); err != nil {

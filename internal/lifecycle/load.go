@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/account"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/internal/smallfile"
@@ -22,6 +23,7 @@ func (c *creation) load() error {
 	if err != nil {
 		return err
 	}
+	account.End("configuration read")
 	c.bundle = bundle
 	host, err := c.hostFacts(spec)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/handfast/handfast/internal/account"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
@@ -14,10 +15,12 @@ import (
 // make makes the group and the child. After an error nothing is left of the container, its state included, or the error
 // says what.
 func (c *creation) make(ctx context.Context) error {
+	account.End("signals caught")
 	err := c.makeGroup()
 	if err == nil {
 		err = c.makeClass()
 	}
+	account.End("group made")
 	if err == nil {
 		err = c.spawn(ctx)
 	}
@@ -66,6 +69,7 @@ func (r *Runtime) tellProtection(p *spawn.Process) {
 
 // Started stores who the child is before it is told anything: whatever becomes of this process, delete finds the child.
 func (c *creation) Started(ctx context.Context, pid int) error {
+	account.End("child cloned, until its execution")
 	started, _, err := state.ProcessStart(pid)
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/account"
 )
 
 // RunOptions are those of create and what else run is told.
@@ -72,6 +74,7 @@ func (c *creation) foreground(keep bool) (int, error) {
 	// From here on the container is like any other: another command may change it.
 	_ = c.dir.Close()
 	ended, err := c.watch.wait(c.process, c.terminal.proxy)
+	account.End("program until its end")
 	_ = c.process.Release()
 	c.terminal.close()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/handfast/handfast/internal/account"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/spawn"
 )
@@ -26,6 +27,7 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 	if s.NoProcess {
 		return fmt.Errorf("cannot start container %s: its configuration has no process", id)
 	}
+	account.End("container found")
 	t := &tracer{}
 	if err := t.open(trace); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/handfast/handfast/internal/account"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/transcript"
 	"github.com/handfast/handfast/syncproto/transport"
@@ -31,9 +32,9 @@ func (t *tracer) open(path string) error {
 // event is what spawn calls, or nil where nobody asked. A trace that cannot be written does not end the container.
 func (t *tracer) event() func(transport.Event) {
 	if t.file == nil {
-		return nil
+		return account.Trace(nil)
 	}
-	return transcript.NewRecorder(t.file, syncproto.Parent, transcript.Options{}).Event
+	return account.Trace(transcript.NewRecorder(t.file, syncproto.Parent, transcript.Options{}).Event)
 }
 
 func (t *tracer) close() {

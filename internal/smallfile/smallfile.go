@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read is os.ReadFile: the whole file, and the same errors. A file that may keep its reader waiting, such as a FIFO, is not for it.
+// Read is os.ReadFile: the whole file, and the same errors. A file that may keep its reader waiting, such as a FIFO, is
+// not for it.
 func Read(path string) ([]byte, error) {
 	fd, err := open(path)
 	if err != nil {

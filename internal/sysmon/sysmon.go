@@ -60,7 +60,8 @@ func Forking() (done func()) {
 	if own == 0 {
 		return func() {}
 	}
-	if slack, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_GET_TIMERSLACK, 0, 0, 0, 0, 0); errno != 0 || slack == own {
+	slack, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_GET_TIMERSLACK, 0, 0, 0, 0, 0)
+	if errno != 0 || slack == own {
 		return func() {}
 	}
 	runtime.LockOSThread()

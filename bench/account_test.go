@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/handfast/handfast/internal/account"
+)
+
+// Two rounds of one command: what stands between two marks is a phase, what nobody has marked is the end, and the
+// phases of a round are the whole of it.
+func TestAccountText(t *testing.T) {
+	round := func(begin int64, factor int64) accounted {
+		at := func(phase string, ms, cpu, v, f int64) account.Mark {
+			return account.Mark{Phase: phase, NS: begin + ms*factor*1e6, CPUUS: cpu * 1000, Voluntary: v, Faults: f}
+		}
+		return accounted{
+			Command: "run", Begin: begin, End: begin + 10*factor*1e6,
+			Tree:  account.Mark{CPUUS: 9000, Voluntary: 40, Involuntary: 2, Faults: 700},
+			Marks: []account.Mark{at("start", 2, 1, 3, 200), at("child", 5, 2, 5, 210), at("child", 7, 3, 6, 211)},
+		}
+	}
+	got := accountText("run (v2)", []accounted{round(1e9, 1), round(5e9, 3)})
+	golden := filepath.Join("testdata", "account.txt")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("the account (rewrite it with -update) (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(got, "100.0%") {
+		t.Error("the phases are not the whole")
+	}
+}
