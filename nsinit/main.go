@@ -30,9 +30,7 @@ func Main(codecs ...codec.Codec) {
 	// first and the one that the execution leaves over.
 	runtime.LockOSThread()
 	setns := len(os.Args) > 1 && os.Args[1] == "setns"
-	if !setns { // in a container's mount namespace /proc is the container's
-		sysmon.Relax()
-	}
+	sysmon.Relax() // the program may have done so before
 	inheritedSignals(!setns)
 	conn, _, err := transport.Adopt(container.SocketVariable)
 	if err != nil {

@@ -9,13 +9,12 @@ import (
 	"os"
 
 	"github.com/handfast/handfast/internal/account"
-	"github.com/handfast/handfast/internal/sysmon"
+	_ "github.com/handfast/handfast/internal/sysmon/early"
 	"github.com/handfast/handfast/nsinit"
 )
 
 func main() {
 	nsinit.Main()
-	sysmon.Relax()
 	account.End("execution and start of Go")
 	status := runMain(os.Args[1:])
 	account.End("rest of the command")

@@ -4,49 +4,67 @@
 // it has found nothing to do for some milliseconds: in a command that lives for less than ten it wakes a hundred times,
 // each time on a processor that the container's own start could have had. How often it really wakes is the kernel's to
 // decide within the thread's timer slack (PR_SET_TIMERSLACK(2const)), which for another thread is set through procfs
-// (proc_pid_timerslack_ns, Linux fs/proc/base.c).
+// (/proc/TID/timerslack_ns, Linux fs/proc/base.c).
+//
+// It uses package syscall alone, so that it can be called before most of the program's packages are initialised: see
+// package early.
 package sysmon
 
 import (
-	"encoding/binary"
 	"runtime"
-	"strconv"
+	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // Slack is the monitor's timer slack after Relax, in nanoseconds: what the runtime itself lets it sleep when nothing
 // happens. A goroutine that others wait for behind a long system call may wait that much longer.
-const Slack = 10_000_000
+const (
+	Slack     = 10_000_000
+	slackText = "10000000"
+)
 
 // own is the timer slack that this process was started with, once Relax has changed another thread's; else zero.
 var own uintptr
 
-// Relax lets the monitor wake a hundred times a second at most. It needs CAP_SYS_NICE and procfs at /proc, and changes
-// nothing without them. It is called before anything else has made a thread: the monitor is the first that the runtime
-// makes, and the kernel lists threads in that order.
+// Of <linux/prctl.h>, <linux/magic.h> and <linux/openat2.h>.
+const (
+	prSetTimerslack = 29
+	prGetTimerslack = 30
+	procMagic       = 0x9fa0
+	procRootInode   = 1 // PROC_ROOT_INO, fs/proc/root.c
+	sysOpenat2      = 437
+	noXDev          = 0x01 // RESOLVE_NO_XDEV
+	noMagicLinks    = 0x02 // RESOLVE_NO_MAGICLINKS
+	oPath           = 0x200000
+)
+
+// Relax lets the monitor wake a hundred times a second at most. It needs CAP_SYS_NICE, Linux 5.6, and procfs at /proc,
+// and changes nothing without them, nor when it is called again. The monitor is the first thread that the runtime
+// makes, and the kernel lists threads in that order: so it comes before a goroutine that is locked to its thread ends.
 func Relax() {
-	slack, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_GET_TIMERSLACK, 0, 0, 0, 0, 0)
+	if own != 0 {
+		return
+	}
+	slack, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, prGetTimerslack, 0, 0, 0, 0, 0)
 	if errno != 0 || slack >= Slack {
 		return
 	}
-	proc, err := openProc()
-	if err != nil {
+	proc, ok := openProc()
+	if !ok {
 		return
 	}
-	defer unix.Close(proc)
+	defer syscall.Close(proc)
 	monitor := secondThread(proc)
-	if monitor == 0 {
+	if monitor == "" {
 		return
 	}
 	// Not below self/task: the file stands only where a process's directory is, and /proc/TID is one for any thread.
-	fd, err := unix.Openat(proc, strconv.Itoa(monitor)+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
+	fd, ok := open(proc, monitor+"/timerslack_ns", syscall.O_WRONLY)
+	if !ok {
 		return
 	}
-	defer unix.Close(fd)
-	if _, err := unix.Write(fd, strconv.AppendInt(nil, Slack, 10)); err == nil {
+	defer syscall.Close(fd)
+	if _, err := syscall.Write(fd, []byte(slackText)); err == nil {
 		own = slack
 	}
 }
@@ -60,78 +78,58 @@ func Forking() (done func()) {
 	if own == 0 {
 		return func() {}
 	}
-	slack, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_GET_TIMERSLACK, 0, 0, 0, 0, 0)
+	slack, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, prGetTimerslack, 0, 0, 0, 0, 0)
 	if errno != 0 || slack == own {
 		return func() {}
 	}
 	runtime.LockOSThread()
-	_, _, _ = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, own, 0, 0, 0, 0)
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, prSetTimerslack, own, 0, 0, 0, 0)
 	return runtime.UnlockOSThread
 }
 
-// openProc opens procfs, and nothing else that may be mounted in its place.
-func openProc() (int, error) {
-	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// openProc opens the root of a procfs, and nothing else that may be mounted in its place.
+func openProc() (fd int, ok bool) {
+	fd, err := syscall.Open("/proc", oPath|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, err
+		return -1, false
 	}
-	var st unix.Statfs_t
-	if err = unix.Fstatfs(fd, &st); err == nil && st.Type != unix.PROC_SUPER_MAGIC {
-		err = unix.ENOTDIR
+	var fs syscall.Statfs_t
+	var st syscall.Stat_t
+	if syscall.Fstatfs(fd, &fs) != nil || fs.Type != procMagic || syscall.Fstat(fd, &st) != nil || st.Ino != procRootInode {
+		_ = syscall.Close(fd)
+		return -1, false
 	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
+	return fd, true
 }
 
-// secondThread is the number, in the pid namespace of the procfs, of the oldest thread but the first; zero for none.
-func secondThread(proc int) int {
-	fd, err := unix.Openat(proc, "self/task", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// open opens a file of the procfs itself: where a container has mounted something over it, that is not followed.
+func open(proc int, path string, flags int) (fd int, ok bool) {
+	name, err := syscall.BytePtrFromString(path)
 	if err != nil {
-		return 0
+		return -1, false
 	}
-	defer unix.Close(fd)
+	how := struct{ flags, mode, resolve uint64 }{uint64(flags | syscall.O_CLOEXEC), 0, noXDev | noMagicLinks}
+	n, _, errno := syscall.Syscall6(sysOpenat2, uintptr(proc), uintptr(unsafe.Pointer(name)),
+		uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+	return int(n), errno == 0
+}
+
+// secondThread is the number, in the pid namespace of the procfs, of the oldest thread but the first; empty for none.
+func secondThread(proc int) string {
+	fd, ok := open(proc, "self/task", syscall.O_RDONLY|syscall.O_DIRECTORY)
+	if !ok {
+		return ""
+	}
+	defer syscall.Close(fd)
 	var buf [512]byte
-	n, err := unix.Getdents(fd, buf[:])
+	n, err := syscall.Getdents(fd, buf[:])
 	if err != nil {
-		return 0
+		return ""
 	}
-	threads := 0
-	for list := buf[:n]; len(list) > 0; {
-		name, rest, ok := entry(list)
-		if !ok {
-			return 0
-		}
-		list = rest
-		tid, err := strconv.Atoi(name)
-		if err != nil {
-			continue // "." and ".."
-		}
-		if threads++; threads == 2 {
-			return tid
-		}
+	names := make([]string, 0, 4)
+	_, _, names = syscall.ParseDirent(buf[:n], 2, names) // without "." and ".."
+	if len(names) < 2 {
+		return ""
 	}
-	return 0
-}
-
-// entry takes one linux_dirent64 off a list, getdents64(2).
-func entry(list []byte) (name string, rest []byte, ok bool) {
-	const start = int(unsafe.Offsetof(unix.Dirent{}.Name))
-	if len(list) < start {
-		return "", nil, false
-	}
-	size := int(binary.NativeEndian.Uint16(list[unsafe.Offsetof(unix.Dirent{}.Reclen):]))
-	if size < start || size > len(list) {
-		return "", nil, false
-	}
-	text := list[start:size]
-	for i, c := range text {
-		if c == 0 {
-			text = text[:i]
-			break
-		}
-	}
-	return string(text), list[size:], true
+	return names[1]
 }

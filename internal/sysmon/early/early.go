@@ -1,0 +1,7 @@
+// Package early calls sysmon.Relax when a program that imports it initialises its packages, which is a good part of a
+// short command. A library must not import it: it changes the process.
+package early
+
+import "github.com/handfast/handfast/internal/sysmon"
+
+func init() { sysmon.Relax() }
