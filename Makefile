@@ -9,7 +9,7 @@ FAULTS   ?= 1
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = build
-.PHONY: build demo test test-faults test-vm test-oci check fuzz bench install clean
+.PHONY: build demo test test-faults test-vm test-oci check fuzz bench bench-against install clean
 
 build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/handfast ./cmd/handfast
 demo:    ; test/demo.sh
@@ -21,5 +21,6 @@ test-oci: ; test/setup.sh oci && cd test/oci && go vet -buildvcs=false . && go t
 check:   ; go run -buildvcs=false ./internal/tools/check
 fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
 bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/conversation && go run -buildvcs=false .
+bench-against: ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds 10 -against bench/record.json
 install: build ; install -D -m 0755 bin/handfast $(DESTDIR)$(BINDIR)/handfast
 clean:   ; rm -rf bin

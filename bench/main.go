@@ -17,6 +17,8 @@ type options struct {
 	handfast       string
 	json           string
 	account        bool
+	record         string
+	against        string
 }
 
 func main() {
@@ -32,6 +34,8 @@ func main() {
 	flag.StringVar(&o.handfast, "handfast", "", "the handfast binary to measure (\"none\": leave it out; default: build "+
 		"./cmd/handfast)")
 	flag.StringVar(&o.json, "json", "", "also write every sample to this file (\"-\": print only that)")
+	flag.StringVar(&o.record, "record", "", "also write the ratios to this file, for -against")
+	flag.StringVar(&o.against, "against", "", "print the ratios of handfast beside those of this record, and nothing else")
 	flag.BoolVar(&o.account, "account", false, "measure handfast alone, and tell where the time of each command goes")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -51,6 +55,12 @@ func run(o options) (err error) {
 	}
 	if o.account {
 		return takeAccounts(o)
+	}
+	var old record
+	if o.against != "" {
+		if old, err = readRecord(o.against); err != nil {
+			return err
+		}
 	}
 	w, err := newWorkshop(o.handfast, "")
 	if err != nil {
@@ -82,6 +92,15 @@ func run(o options) (err error) {
 		if err := os.WriteFile(o.json, append(text, '\n'), 0o644); err != nil {
 			return err
 		}
+	}
+	if o.record != "" {
+		if err := r.record().write(o.record); err != nil {
+			return err
+		}
+	}
+	if o.against != "" {
+		fmt.Print(comparison(old, r.record()))
+		return nil
 	}
 	fmt.Print(r.Text())
 	return nil
