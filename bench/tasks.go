@@ -129,7 +129,10 @@ func (w *workshop) writeBundle(dir string, mutate func(config map[string]any)) e
 
 // writeWaiting makes the bundle whose program only waits.
 func (w *workshop) writeWaiting() error {
-	return w.writeBundle(w.path("waiting"), func(config map[string]any) { testenv.SetArgs(config, "/bin/sleep", "1000000") })
+	return w.writeBundle(w.path("waiting"), func(config map[string]any) {
+		testenv.SetArgs(config, "/bin/sleep",
+			"1000000")
+	})
 }
 
 // apart runs a command of a contender outside of the measurement, in its view. Its streams are a file: the container

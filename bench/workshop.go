@@ -82,7 +82,8 @@ func (w *workshop) build(handfast, tags string) error {
 	case "":
 		handfast = w.path("handfast")
 		revision, _ := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()
-		if err := goBuild(handfast, "./cmd/handfast", tags, "-X", "main.version="+strings.TrimSpace(string(revision))); err != nil {
+		if err := goBuild(handfast, "./cmd/handfast", tags, "-X", "main.version="+
+			strings.TrimSpace(string(revision))); err != nil {
 			return err
 		}
 	}
@@ -196,7 +197,8 @@ func (w *workshop) close() error {
 // goBuild builds the package as the Makefile does; ldflags are added to the linker's.
 func goBuild(program, pkg, tags string, ldflags ...string) error {
 	flags := strings.Join(append([]string{"-s", "-w"}, ldflags...), " ")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-tags", tags, "-ldflags", flags, "-o", program, pkg)
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-tags", tags, "-ldflags", flags, "-o", program,
+		pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)

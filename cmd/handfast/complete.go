@@ -7,7 +7,8 @@ import (
 
 // completion prints the script that completes command lines in a shell.
 func (in *invocation) completion() (int, error) {
-	write, known := map[string]func() string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}[in.args[0]]
+	write, known := map[string]func() string{"bash": bashCompletion, "zsh": zshCompletion,
+		"fish": fishCompletion}[in.args[0]]
 	if !known {
 		return failed, fmt.Errorf("completion: %q: want bash, zsh or fish", in.args[0])
 	}

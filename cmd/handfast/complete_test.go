@@ -49,7 +49,8 @@ func TestBashCompletes(t *testing.T) {
 
 // TestCompletionsNameEverything: no shell is without a command or an option.
 func TestCompletionsNameEverything(t *testing.T) {
-	for shell, script := range map[string]string{"bash": bashCompletion(), "zsh": zshCompletion(), "fish": fishCompletion()} {
+	for shell, script := range map[string]string{"bash": bashCompletion(), "zsh": zshCompletion(),
+		"fish": fishCompletion()} {
 		for _, c := range commands() {
 			if !strings.Contains(script, c.name) {
 				t.Errorf("%s lacks %s", shell, c.name)

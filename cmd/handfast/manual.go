@@ -21,7 +21,8 @@ func (in *invocation) man() (int, error) {
 func manual() string {
 	var b strings.Builder
 	head(&b, "handfast", "an OCI runtime")
-	b.WriteString(".SH SYNOPSIS\n.B handfast\n[\\fIglobal options\\fR] \\fICOMMAND\\fR [\\fIoptions\\fR] [\\fIarguments\\fR]\n" +
+	b.WriteString(".SH SYNOPSIS\n.B handfast\n[\\fIglobal options\\fR] \\fICOMMAND\\fR [\\fIoptions\\fR] " +
+		"[\\fIarguments\\fR]\n" +
 		".SH DESCRIPTION\n" + roff("Makes containers as the runtime specification of the Open Container Initiative says, "+
 		"from a bundle: a directory with a config.json and the root file system that it names.") +
 		"\n.SH COMMANDS\n")

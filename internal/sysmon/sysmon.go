@@ -95,7 +95,8 @@ func openProc() (fd int, ok bool) {
 	}
 	var fs syscall.Statfs_t
 	var st syscall.Stat_t
-	if syscall.Fstatfs(fd, &fs) != nil || fs.Type != procMagic || syscall.Fstat(fd, &st) != nil || st.Ino != procRootInode {
+	if syscall.Fstatfs(fd, &fs) != nil || fs.Type != procMagic || syscall.Fstat(fd, &st) != nil ||
+		st.Ino != procRootInode {
 		_ = syscall.Close(fd)
 		return -1, false
 	}
