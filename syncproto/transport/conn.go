@@ -21,7 +21,8 @@ type Conn struct {
 	reset bool  // ECONNRESET was seen: the peer closed with something of ours unread
 	lost  error // a stream in which frames can no longer be told apart
 
-	// The frame that is being read.
+	// The frame that is being read. Of these the lock keeps Close, which any goroutine may call, from what tryRead has.
+	partial sync.Mutex
 	head    [syncproto.HeaderSize]byte
 	got     int // bytes of head, and then of the payload behind it
 	header  syncproto.Header
@@ -113,6 +114,8 @@ func (e *cutError) Unwrap() error { return e.err }
 
 // tryRead is ReadFrame for what has arrived: unix.EAGAIN where that is no whole frame.
 func (c *Conn) tryRead(admit admitter) (h syncproto.Header, payload []byte, fds []int, err error) {
+	c.partial.Lock()
+	defer c.partial.Unlock()
 	if c.lost != nil {
 		return h, nil, nil, c.lost
 	}
@@ -345,8 +348,15 @@ func (c *Conn) SetReadDeadline(t time.Time) error { c.reading.set(t); return nil
 // SetWriteDeadline bounds WriteFrame, also one that waits; the zero time is no bound.
 func (c *Conn) SetWriteDeadline(t time.Time) error { c.writing.set(t); return nil }
 
-// Close closes the link and ends a read or write that waits.
-func (c *Conn) Close() error { return c.link.Close() }
+// Close closes the link and ends a read or write that waits. Descriptors of a frame that has come in part are closed.
+func (c *Conn) Close() error {
+	err := c.link.Close()
+	c.partial.Lock()
+	defer c.partial.Unlock()
+	discard(c.fds)
+	c.fds = nil
+	return err
+}
 
 // packets are the buffers that packets are received into, each for one call: most frames are a few bytes, and are kept
 // in as many.

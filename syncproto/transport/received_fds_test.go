@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -141,4 +144,45 @@ func lowestFree(t *testing.T) int {
 	}
 	_ = unix.Close(fd)
 	return fd
+}
+
+// Descriptors come with the first byte of a frame. One that never comes whole leaves none of them behind.
+func TestDescriptorsOfAFrameThatIsCutShort(t *testing.T) {
+	for name, end := range map[string]func(b *transport.Conn) error{
+		"a connection": func(b *transport.Conn) error {
+			_ = b.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			_, _, _, err := b.ReadFrame(all)
+			return errors.Join(err, b.Close())
+		},
+		"a child": func(b *transport.Conn) error {
+			c, err := transport.NewChild(b, container.InitProfile(),
+				transport.Options{Deadlines: transport.Deadlines{Hello: 50 * time.Millisecond}})
+			if err != nil {
+				return err
+			}
+			_, _, err = c.Accept(t.Context())
+			return errors.Join(err, c.Close())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, fd := half(t, transport.Stream)
+			defer a.Close()
+			before := openFDs(t)
+			b, err := transport.Take(fd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := frame(syncproto.KindConfig, 1, strings.Repeat("x", 100), 1)
+			part := append(h.Append(nil), "a part"...)
+			if _, err := a.Link().Send(part, []int{0}); err != nil {
+				t.Fatal(err)
+			}
+			if err := end(b); err == nil {
+				t.Error("it ended well")
+			}
+			if after := openFDs(t); after != before-1 {
+				t.Errorf("%d descriptors more than without", after-before+1)
+			}
+		})
+	}
 }
