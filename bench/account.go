@@ -147,7 +147,7 @@ func accountOne(s step, marks string) (accounted, error) {
 	}
 	one.Tree = account.Mark{
 		NS: one.End, CPUUS: microseconds(use.Utime) + microseconds(use.Stime),
-		Voluntary: use.Nvcsw, Involuntary: use.Nivcsw, Faults: use.Minflt,
+		Voluntary: int64(use.Nvcsw), Involuntary: int64(use.Nivcsw), Faults: int64(use.Minflt),
 	}
 	text, err := os.ReadFile(marks)
 	if err == nil {

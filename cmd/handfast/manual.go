@@ -31,8 +31,8 @@ func manual() string {
 	}
 	b.WriteString(".SH GLOBAL OPTIONS\n")
 	manOptions(&b, globalOptions())
-	b.WriteString(".SH EXIT STATUS\n0, or 1 for an error.\n.B run\nand\n.B exec\nin the foreground end with the status of " +
-		"the process, and with 128 and the signal's number if a signal ended it;\n.B exec\nends with 255 if the process " +
+	b.WriteString(".SH EXIT STATUS\n0, or 1 for an error.\n.B run\nand\n.B exec\nin the foreground end with the status " +
+		"of the process, and with 128 and the signal's number if a signal ended it;\n.B exec\nends with 255 if the process " +
 		"could not be started.\n.SH SEE ALSO\n.BR runc (8),\n.BR cgroups (7),\n.BR namespaces (7)\n")
 	return b.String()
 }

@@ -29,7 +29,7 @@ func End(phase string) {
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &use)
 	marks = append(marks, Mark{
 		Phase: phase, NS: now.Nano(), CPUUS: (use.Utime.Nano() + use.Stime.Nano()) / 1000,
-		Voluntary: use.Nvcsw, Involuntary: use.Nivcsw, Faults: use.Minflt,
+		Voluntary: int64(use.Nvcsw), Involuntary: int64(use.Nivcsw), Faults: int64(use.Minflt),
 	})
 }
 
