@@ -104,7 +104,7 @@ func TestLandlock(t *testing.T) {
 	}
 	r.refusedAnnotation([]string{"landlock: open /nothing: no such file or directory"}, "landlock", missing)
 	missing["rules"] = map[string]any{}
-	r.refusedAnnotation([]string{"execve /bin/sh: permission denied"}, "landlock", missing)
+	r.refusedAnnotation([]string{"exec /bin/sh: permission denied"}, "landlock", missing)
 }
 
 // TestLandlockOfPortsAndSignals: a port that is not allowed cannot be bound, and a process that joins has a scope of
