@@ -13,7 +13,7 @@ export CGO_ENABLED = 0
 
 build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/handfast ./cmd/handfast
 demo:    ; test/demo.sh
-test:    ; test/setup.sh test && go test -buildvcs=false $(TESTFLAGS) ./...
+test:    ; test/setup.sh test && go test -buildvcs=false -timeout 30m $(TESTFLAGS) ./...
 test-faults: export HANDFAST_TEST_FAULTS = $(FAULTS)
 test-faults: ; test/setup.sh test && go test -buildvcs=false -count=1 -timeout 3h -v -run Sweep ./test
 test-vm: ; test/setup.sh vm && go run -buildvcs=false ./internal/tools/vm $(VM)

@@ -242,7 +242,7 @@ func TestExecutionThatFails(t *testing.T) {
 	f := &container.Seccomp{Filter: allow(unix.SYS_EXECVE, unix.SYS_WRITE, unix.SYS_CLOSE, unix.SYS_EXIT_GROUP)}
 	_, err := spawn.Start(t.Context(), under(root, f, "/bin/none"))
 	if err == nil || !strings.Contains(err.Error(), "the child ended at its execution") {
-		wanted(t, err, unix.ENOEXEC, "exec: execve /bin/none")
+		wanted(t, err, unix.ENOEXEC, "exec /bin/none")
 	}
 	f.Filter = allow(unix.SYS_EXECVE) // not even a word
 	_, err = spawn.Start(t.Context(), under(root, f, "/bin/none"))
@@ -264,7 +264,7 @@ func TestExecutionThatFails(t *testing.T) {
 	_, _ = p.Wait(t.Context())
 	f.Filter = rules(unix.SECCOMP_RET_ALLOW, nil)
 	_, err = spawn.Start(t.Context(), under(root, f, "/bin/none"))
-	wanted(t, err, unix.ENOEXEC, "exec: execve /bin/none")
+	wanted(t, err, unix.ENOEXEC, "exec /bin/none")
 }
 
 // A hook inside the container runs under the filter too: it is a program of the image.

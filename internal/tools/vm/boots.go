@@ -39,16 +39,16 @@ func (s *suite) name() string {
 func boots() []boot {
 	return []boot{
 		{
-			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 15 * time.Minute,
+			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 30 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs", skip: "^TestDeviceRulesV1$"}, {pkg: "spawn", skip: "^TestAsPlainUser$"},
 				{pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test"}},
 		},
 		{
-			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 15 * time.Minute,
+			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 30 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs"}, {pkg: "test"}},
 		},
 		{
-			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 6 * time.Minute,
+			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 20 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs/systemd"}, {pkg: "test", run: "Cgroup|Systemd"}},
 		},
 		{
