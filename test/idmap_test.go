@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -119,6 +121,12 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 		addMount(c, "/mnt", "tmpfs", "tmpfs", "size=1m")
 		mapped(c, 1000)
 	}), testenv.ID(t))
+	if !tmpfsTakesMappings(t) {
+		if o.status != 1 || !strings.Contains(o.stderr, "a file system of type tmpfs takes no mappings in this kernel") {
+			t.Errorf("before Linux 6.3: %+v", o)
+		}
+		return
+	}
 	// The files are those of 1000, and root of this container may not pass by a mode.
 	if o.stdout != "1000:1000:700\nidmapped\ntmpfs\n" || !strings.Contains(o.stderr, "Permission denied") {
 		t.Errorf("no user namespace: %+v", o)
@@ -165,4 +173,18 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 	if o := r.do("run", "-b", overlay, testenv.ID(t)); o.status != 0 { // a kernel that takes them may come
 		r.oneLine(o, []string{"MOUNT_ATTR_IDMAP /mnt", "of type overlay takes no mappings in this kernel"})
 	}
+}
+
+// tmpfsTakesMappings says whether the kernel is Linux 6.3 or later.
+func tmpfsTakesMappings(t *testing.T) bool {
+	t.Helper()
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if n, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); n != 2 {
+		t.Fatal(err)
+	}
+	return major > 6 || major == 6 && minor >= 3
 }
