@@ -12,7 +12,7 @@ import (
 )
 
 // programs are the commands that tests would build with go, which the guest does not have.
-var programs = []string{"cmd/handfast", "internal/demo/payload"}
+var programs = []string{"cmd/handfast", "internal/demo/payload", "test/children/notify"}
 
 // testName is the file name of a suite's compiled tests.
 func testName(s *suite) string { return strings.ReplaceAll(s.pkg, "/", "-") + s.arch + ".test" }
