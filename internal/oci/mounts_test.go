@@ -1,0 +1,111 @@
+package oci
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+func TestMountOptions(t *testing.T) {
+	const at = unix.MOUNT_ATTR__ATIME
+	for _, c := range []struct {
+		options string
+		want    container.Mount
+	}{
+		{"ro nosuid nodev noexec", container.Mount{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID |
+			unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC, FSFlags: []string{"ro"}}},
+		{"ro rw", container.Mount{Clear: unix.MOUNT_ATTR_RDONLY}},
+		{"defaults loud async symfollow", container.Mount{Clear: unix.MOUNT_ATTR_NOSYMFOLLOW}},
+		{"noatime nodiratime", container.Mount{Set: unix.MOUNT_ATTR_NOATIME | unix.MOUNT_ATTR_NODIRATIME, Clear: at}},
+		{"noatime strictatime", container.Mount{Set: unix.MOUNT_ATTR_STRICTATIME, Clear: at}},
+		{"strictatime relatime", container.Mount{Clear: at}},
+		{"sync dirsync lazytime iversion mand silent", container.Mount{FSFlags: []string{"sync", "dirsync", "lazytime",
+			"iversion", "mand", "silent"}}},
+		{"sync async", container.Mount{FSFlags: []string{}}},
+		{"rro rnosuid rnoatime", container.Mount{RecSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID |
+			unix.MOUNT_ATTR_NOATIME, RecClear: at}},
+		{"rrw", container.Mount{RecClear: unix.MOUNT_ATTR_RDONLY}},
+		{"rslave size=1 mode=755", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC,
+			Data: []string{"size=1", "mode=755"}}},
+		{"unbindable", container.Mount{Propagation: unix.MS_UNBINDABLE}},
+		{"rslave rshared", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_SHARED | unix.MS_REC}},
+		{"slave shared private rslave", container.Mount{Propagation: unix.MS_SLAVE | unix.MS_REC}},
+		{"relative", container.Mount{Data: []string{"relative"}}},
+	} {
+		s := spec(t)
+		s.Mounts = []Mount{{Destination: "/a", Type: "ext4", Source: "/dev/x", Options: strings.Fields(c.options)}}
+		out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.want.Destination, c.want.Type, c.want.Source = "/a", "ext4", "/dev/x"
+		if diff := cmp.Diff(c.want, out.Spawn.Container.Mounts[0]); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", c.options, diff)
+		}
+	}
+}
+
+// On cgroup v2 a mount of type cgroup has the options of cgroup2, and no others.
+func TestCgroupOptions(t *testing.T) {
+	v2 := Host{Cgroup: CgroupHost{Version: 2, Hierarchies: []CgroupHierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}}
+	for options, want := range map[string]string{
+		`"ro", "nsdelegate", "memory_recursiveprot"`: "",
+		`"ro", "nonsense=1"`:                         `mounts[0].options: "nonsense=1" is not an option of a mount of type cgroup on this host`,
+		`"xattr"`:                                    `mounts[0].options: "xattr" is not an option of a mount of type cgroup on this host`,
+	} {
+		_, err := Convert(spec(t, `{"mounts": [{"destination": "/a", "type": "cgroup", "options": [`+options+`]}]}`),
+			Options{Bundle: "/b", ID: "x", Host: v2})
+		if got := text(err); got != want {
+			t.Errorf("%s: %q, want %q", options, got, want)
+		}
+	}
+}
+
+// Relative paths are taken from the root, and a path that stands twice, however it is written, counts once.
+func TestPathsTwice(t *testing.T) {
+	out, err := Convert(spec(t, `{"linux": {"maskedPaths": ["/proc/keys", "proc//keys", "/proc/./keys/", "/sys/../proc/kcore"], "readonlyPaths": ["/a", "/b", "/a"]}}`), Options{Bundle: "/b", ID: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &out.Spawn.Container
+	if diff := cmp.Diff([][]string{{"/proc/keys", "/proc/kcore"}, {"/a", "/b"}},
+		[][]string{cfg.Masked, cfg.Readonly}); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{`linux.maskedPaths[1]: "proc//keys" is not absolute and is taken from the container's root`}, out.Warnings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestRemount: attributes of whatever is mounted, and options of a file system that is the container's own.
+func TestRemount(t *testing.T) {
+	out := convert(t, Options{}, `{"mounts": [
+		{"destination": "/a", "type": "tmpfs"}, {"destination": "/b", "source": "/x", "options": ["bind"]},
+		{"destination": "/c", "type": "ext4", "source": "/dev/x"},
+		{"destination": "/a/", "type": "none", "source": "x", "options": ["remount", "ro", "size=1m", "async"]},
+		{"destination": "/b", "options": ["remount", "ro", "nosuid"]},
+		{"destination": "/c", "options": ["remount", "rw", "nolazytime"]},
+		{"destination": "/c", "options": ["bind", "remount", "ro", "sync"]}]}`)
+	want := []container.Mount{
+		{Destination: "/a", Remount: true, Set: unix.MOUNT_ATTR_RDONLY, Data: []string{"size=1m"},
+			FSFlags: []string{"async"}},
+		{Destination: "/b", Remount: true, Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID},
+		{Destination: "/c", Remount: true, Clear: unix.MOUNT_ATTR_RDONLY, FSFlags: []string{"nolazytime", "rw"}},
+		{Destination: "/c", Remount: true, Set: unix.MOUNT_ATTR_RDONLY},
+	}
+	if diff := cmp.Diff(want, out.Spawn.Container.Mounts[3:]); diff != "" {
+		t.Error(diff)
+	}
+	warning := []string{"mounts[6].options: sync belongs to the file system and has no effect beside bind"}
+	if diff := cmp.Diff(warning, out.Warnings); diff != "" {
+		t.Error(diff)
+	}
+	out = convert(t, Options{Host: Host{SELinux: true}}, `{"linux": {"mountLabel": "a:b:c:s0:c1,c2"}}`)
+	if l := out.Spawn.Container.MountLabel; l != "a:b:c:s0:c1,c2" {
+		t.Errorf("label %q", l)
+	}
+}
