@@ -2,9 +2,11 @@ package test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,7 +59,13 @@ func onScreen(t *testing.T, cmd *exec.Cmd, act func(user, terminal *os.File)) (s
 			t.Fatal("the program never said that it is ready")
 		}
 	}
-	<-ended
+	select {
+	case <-ended:
+	case <-time.After(3 * patience):
+		t.Errorf("the command does not end; its threads are at\n%s", threads(cmd.Process.Pid))
+		_ = cmd.Process.Kill()
+		<-ended
+	}
 	if after := mode(t, terminal); after != before {
 		t.Errorf("the terminal's mode was not given back:\nbefore %+v\nafter  %+v", before, after)
 	}
@@ -221,4 +229,17 @@ func TestTerminalVanishes(t *testing.T) {
 	terminal.Close()
 	user.Close()
 	_ = cmd.Wait()
+}
+
+// threads says where each thread of a process is: its name, its state, and what it waits for in the kernel.
+func threads(pid int) string {
+	var b strings.Builder
+	dirs, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+	for _, dir := range dirs {
+		for _, file := range []string{"stat", "syscall", "stack"} {
+			text, err := os.ReadFile(filepath.Join(dir, file))
+			fmt.Fprintf(&b, "%s/%s: %s %v\n", dir, file, strings.TrimSpace(string(text)), err)
+		}
+	}
+	return b.String()
 }
