@@ -3,8 +3,10 @@ package testenv
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -53,6 +55,10 @@ func run(m *testing.M, o Options) int {
 	workDir = dir
 	os.Setenv("TMPDIR", dir)
 
+	if signal.Ignored(syscall.SIGHUP) {
+		// By nohup(1): what the tests start would ignore it too. A signal that is caught is the default again for them.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	before := observe()
 	code := m.Run()
 	os.RemoveAll(filepath.Join(dir, buildDir))
