@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/handfast/handfast/internal/lifecycle"
+	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/log"
 )
 
@@ -112,15 +112,15 @@ func (in *invocation) carryOut() (int, error) {
 		return answer(versionText())
 	}
 	switch in.cgroupManager {
-	case "", lifecycle.CgroupsByFS, lifecycle.CgroupsBySystemd, lifecycle.CgroupsDisabled:
+	case "", cgroupdriver.Filesystem, cgroupdriver.Systemd, cgroupdriver.None:
 	default:
 		return failed, fmt.Errorf("--cgroup-manager %q: want cgroupfs, systemd or disabled", in.cgroupManager)
 	}
 	if in.systemdCgroup {
-		if in.cgroupManager != "" && in.cgroupManager != lifecycle.CgroupsBySystemd {
+		if in.cgroupManager != "" && in.cgroupManager != cgroupdriver.Systemd {
 			return failed, fmt.Errorf("--systemd-cgroup and --cgroup-manager %s: want one of them", in.cgroupManager)
 		}
-		in.cgroupManager = lifecycle.CgroupsBySystemd
+		in.cgroupManager = cgroupdriver.Systemd
 	}
 	switch in.rootless {
 	case "", "auto", "true", "false":

@@ -59,6 +59,11 @@ func Rules() []Rule {
 			Reason: "control groups stand alone and can be used without the rest",
 		},
 		{
+			From:   []string{"./internal/cgroupdriver"},
+			Not:    []string{"./syncproto/...", "./spawn/...", "./nsinit/...", "./internal/oci/..."},
+			Reason: "a driver is told what group is wanted, and knows neither config.json nor the child that will be in it",
+		},
+		{
 			From:   []string{"./syncproto/...", "./spawn/...", "./nsinit/..."},
 			Not:    []string{"./internal/oci/...", "./cmd/..."},
 			Reason: "the libraries know no OCI: the conversion from config.json happens above them",

@@ -9,13 +9,6 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// asked says whether limits were asked for; rules about devices do not count, for every client writes the same ones.
-func asked(r *cgroupfs.Resources) bool {
-	without := *r
-	without.Devices = nil
-	return !without.Empty()
-}
-
 // cgroupHost is the host's layout as a mount of type cgroup shows it: the v1 hierarchies side by side, each under the
 // name that it has on every host, and v2 beside them as "unified", or v2 alone.
 func cgroupHost(l *cgroupfs.Layout) oci.CgroupHost {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/account"
+	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/filtercache"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
@@ -47,31 +47,61 @@ func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
 
 // creation is a container in the making. It is the spawn.Handler of its own start.
 type creation struct {
-	r         *Runtime
-	o         CreateOptions
-	bundle    string // absolute path of its directory
-	convert   *oci.Converted
-	terminal  *terminal
-	trace     *tracer
-	filter    *filtercache.Entry // of system calls; nil: none
-	dir       *state.Dir
-	state     state.State
-	layout    *cgroupfs.Layout
-	unit      *unit            // nil: systemd has nothing to do with the group
-	group     *cgroupfs.Group  // nil: the container stays in the groups of this process
-	later     []cgroupfs.Write // limits that are set when the child is ready
-	small     bool             // the limit of memory is less than the child itself needs
-	joinsLate bool             // the child begins outside of the group, see join
-	process   *spawn.Process
-	watch     *foreground // nil: the container does not run in the foreground
-	notifies  bool        // the container has a socket for its readiness
-	hooked    bool        // hooks have begun: poststop hooks have something to undo
+	r *Runtime
+	o CreateOptions
+	decided
+	stored
+	outputs
+
+	cgroup  cgroupdriver.Driver
+	place   cgroupdriver.Place // where the child begins
+	process *spawn.Process
+	watch   *foreground // nil: the container does not run in the foreground
+	hooked  bool        // hooks have begun: poststop hooks have something to undo
+}
+
+// decided is what the configuration means. It is complete before anything is made.
+type decided struct {
+	file     string // the configuration's, for errors
+	convert  *oci.Converted
+	filter   *filtercache.Entry // of system calls; nil: none
+	notifies bool               // the container has a socket for its readiness
+}
+
+// inConfig names the file that a wrong or unsupported property stands in.
+func (d *decided) inConfig(err error) error { return fmt.Errorf("%s: %w", d.file, err) }
+
+// stored is what other commands find of the container.
+type stored struct {
+	dir   *state.Dir // locked; nil before there is one
+	state state.State
+}
+
+// save stores the state as it is now.
+func (s *stored) save() error { return s.dir.Save(&s.state) }
+
+// close gives up the lock. What is stored stays.
+func (s *stored) close() {
+	if s.dir != nil {
+		_ = s.dir.Close()
+	}
+}
+
+// outputs is where what the container shows, and what is said to it, goes.
+type outputs struct {
+	terminal *terminal
+	trace    *tracer
+}
+
+func (o *outputs) close() {
+	o.terminal.close()
+	o.trace.close()
 }
 
 // begin does everything that can fail without anything having been made, and then stores that a container is being
 // made.
 func (r *Runtime) begin(o CreateOptions, detached, gated bool) (*creation, error) {
-	c := &creation{r: r, o: o, terminal: &terminal{}, trace: &tracer{}}
+	c := &creation{r: r, o: o, outputs: outputs{&terminal{}, &tracer{}}}
 	if err := c.begin(detached, gated); err != nil {
 		c.close()
 		return nil, err
@@ -104,7 +134,7 @@ func (c *creation) begin(detached, gated bool) (err error) {
 		c.state.Gate = filepath.Join(c.r.Root, c.o.ID, gateName)
 		c.convert.Spawn.Gate = c.state.Gate
 	}
-	if err := c.intend(); err != nil {
+	if err := c.planGroup(); err != nil {
 		return err
 	}
 	if c.dir, err = c.r.store().Create(&c.state); err != nil {

@@ -40,7 +40,7 @@ func (r *Runtime) deleteDamaged(id string) error {
 	}
 	s := &state.State{ID: id}
 	s.PID, s.StartTime = listener(gate)
-	group, err := defaultGroup(id)
+	group, err := r.defaultGroup(id)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (r *Runtime) deleteDamaged(id string) error {
 		err = r.destroy(dir, s)
 	}
 	if err == nil && len(theirs) > 0 {
-		err = removeIfEmpty(theirs)
+		err = r.removeIfEmpty(theirs)
 	}
 	return err
 }
@@ -96,8 +96,8 @@ func listener(gate string) (pid int, started uint64) {
 }
 
 // defaultGroup is the path of the group that a container without linux.cgroupsPath has, if there is such a group.
-func defaultGroup(id string) (string, error) {
-	layout, err := cgroupfs.Host()
+func (r *Runtime) defaultGroup(id string) (string, error) {
+	layout, err := r.host()
 	if err != nil {
 		return "", err
 	}
@@ -132,10 +132,13 @@ func groupsOf(pid int) (all []*cgroupfs.Intent, err error) {
 	return all, err
 }
 
+// leavePatience bounds how long removeIfEmpty waits for who has just ended to be out of the groups.
+const leavePatience = 200 * time.Millisecond
+
 // removeIfEmpty removes the groups that nobody is in. Who has just ended is in one for a moment longer.
-func removeIfEmpty(groups []*cgroupfs.Intent) error {
-	layout, err := cgroupfs.Host()
-	for end := time.Now().Add(strayPatience); err == nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+func (r *Runtime) removeIfEmpty(groups []*cgroupfs.Intent) error {
+	layout, err := r.host()
+	for end := time.Now().Add(leavePatience); err == nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		for _, in := range groups {
 			err = Join(err, in.Undo(layout))
 		}

@@ -31,7 +31,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 		return fmt.Errorf("cannot delete container %s that is not stopped: %s (kill it first, or use --force)", id, status)
 	}
 	if !force && s.SharedPID && !s.Creating {
-		if err := survivors(s); err != nil {
+		if err := r.survivors(s); err != nil {
 			return fmt.Errorf("cannot delete container %s: %w", id, err)
 		}
 	}
@@ -40,8 +40,8 @@ func (r *Runtime) Delete(id string, force bool) error {
 
 // survivors is an error if the container's group still holds processes. Where it shares its pid namespace they do not
 // end with the first one.
-func survivors(s *state.State) error {
-	return withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error {
+func (r *Runtime) survivors(s *state.State) error {
+	return r.withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error {
 		pids, err := g.Procs()
 		if err != nil || len(pids) == 0 || slices.Contains(pids, s.PID) {
 			return err // its first process is dealt with as ever

@@ -30,7 +30,7 @@ func (r *Runtime) end(s *state.State) error {
 	if err := h.signal(unix.SIGKILL); err != nil && !errors.Is(err, errGone) {
 		return err
 	}
-	if err := unfreeze(s); err != nil {
+	if err := r.unfreeze(s); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience,
@@ -72,11 +72,11 @@ func (r *Runtime) destroy(dir *state.Dir, s *state.State) error {
 		return err
 	}
 	account.End("process ended")
-	if err := removeGroup(s); err != nil {
+	if err := r.group(s).Remove(); err != nil {
 		return err
 	}
 	account.End("group removed")
-	if err := Join(removeClass(s), r.endUnit(s)); err != nil {
+	if err := removeClass(s); err != nil {
 		return err
 	}
 	r.poststop(s)

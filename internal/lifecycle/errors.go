@@ -1,16 +1,5 @@
 package lifecycle
 
-import (
-	"fmt"
-
-	"github.com/handfast/handfast/internal/oci"
-)
-
-// inConfig names the file that a wrong or refused property stands in.
-func (c *creation) inConfig(err error) error {
-	return fmt.Errorf("%s: %w", oci.ConfigFile(c.bundle, c.o.Config), err)
-}
-
 // errorList is several errors in one line, the first cause first. errors.Is reaches all of them.
 type errorList []error
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
@@ -38,11 +39,8 @@ func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io
 	if s.CgroupPath == "" {
 		return fmt.Errorf("container %s has no cgroup of its own, so there are no statistics of it", id)
 	}
-	layout, err := r.host()
-	if err != nil {
-		return err
-	}
-	group, err := cgroupfs.Load(layout, cgroupfs.Saved{Path: s.CgroupPath, Made: s.CgroupMade})
+	existing := r.group(s)
+	group, err := existing.Open()
 	if err != nil {
 		return err
 	}
@@ -51,7 +49,7 @@ func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io
 	if o.Once {
 		return f.stats()
 	}
-	return f.follow(ctx, layout, o)
+	return f.follow(ctx, existing, o)
 }
 
 // follower prints what becomes of one container.
@@ -89,8 +87,8 @@ func (f *follower) print(line string, err error) error {
 
 // follow prints readings and events in turn until the container has ended. The watch has a Group of its own, for each
 // belongs to one goroutine.
-func (f *follower) follow(ctx context.Context, layout *cgroupfs.Layout, o EventsOptions) error {
-	watched, err := cgroupfs.Load(layout, f.group.Saved())
+func (f *follower) follow(ctx context.Context, existing *cgroupdriver.Existing, o EventsOptions) error {
+	watched, err := existing.Open()
 	if err != nil {
 		return err
 	}

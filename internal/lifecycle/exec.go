@@ -8,6 +8,7 @@ import (
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/account"
+	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/spawn"
@@ -74,11 +75,12 @@ type execution struct {
 	state    *state.State
 	init     *handle // the container's first process
 	spawn    spawn.Config
-	group    *cgroupfs.Group // the process's, nil where the container has none of its own
-	late     bool            // the process joins its group after it was made
-	last     bool            // and not before everything else is done, see crowded
-	began    bool            // there is, or was, a process
-	agent    *agent          // of the container's filter
+	existing *cgroupdriver.Existing // the container's group
+	group    *cgroupfs.Group        // the process's, nil where the container has none of its own
+	late     bool                   // the process joins its group after it was made
+	last     bool                   // and not before everything else is done, see crowded
+	began    bool                   // there is, or was, a process
+	agent    *agent                 // of the container's filter
 	terminal *terminal
 	trace    *tracer
 	process  *spawn.Process

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/spawn"
@@ -19,22 +19,19 @@ import (
 
 // openGroup opens the group that the process begins in: the container's own, or those below it that were asked for.
 func (e *execution) openGroup() error {
+	e.existing = e.r.group(e.state)
 	if e.state.CgroupPath == "" {
 		if len(e.o.Cgroup) > 0 {
 			return fmt.Errorf("--cgroup %s: container %s has no cgroup of its own", e.o.Cgroup[0], e.o.ID)
 		}
 		return nil
 	}
-	layout, err := e.r.host()
-	if err != nil {
-		return err
-	}
 	limits, err := state.DecodeResources(e.state.Resources)
 	if err != nil {
 		return err
 	}
-	e.late = small(limits)
-	e.group, err = cgroupfs.Load(layout, cgroupfs.Saved{Path: e.state.CgroupPath, Made: e.state.CgroupMade})
+	e.late = cgroupdriver.SmallMemory(limits)
+	e.group, err = e.existing.Open()
 	switch {
 	case err != nil:
 	case len(e.o.Cgroup) > 0:
@@ -56,7 +53,7 @@ const ownTasks = 20
 // it joins when all of them are made and nothing is left but the execution, after which there is one: a container that
 // has reached its limit of tasks can still be looked into.
 func (e *execution) crowded() error {
-	if e.attaches() {
+	if e.existing.Attaches() {
 		return nil
 	}
 	room, limited, err := e.group.TaskRoom()
@@ -114,7 +111,7 @@ func (e *execution) start(ctx context.Context) error {
 func (e *execution) spawnNow(ctx context.Context) (err error) {
 	cfg := e.spawn
 	cfg.Trace = e.trace.event()
-	if e.group != nil && !e.attaches() && !e.late {
+	if e.group != nil && !e.existing.Attaches() && !e.late {
 		cfg.Cgroup = e.group
 	}
 	if !cfg.Container.Process.Terminal {
@@ -133,8 +130,15 @@ func (e *execution) join(ctx context.Context, pid int) error {
 	if !e.late || e.last || e.group == nil {
 		return nil
 	}
-	awaitSleep(ctx, pid)
-	return e.group.Add(pid)
+	return cgroupdriver.AddSettled(ctx, e.group, pid)
+}
+
+// attach has systemd move the process into the group that it is to be in, where this process may not.
+func (e *execution) attach(ctx context.Context, pid int) error {
+	if !e.existing.Attaches() {
+		return nil
+	}
+	return e.existing.Attach(ctx, e.group.Path(), pid)
 }
 
 // bindAgain binds a process that has come into its group late to its processors once more: before Linux 6.2 a cpuset

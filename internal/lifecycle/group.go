@@ -2,189 +2,85 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
-	"github.com/handfast/handfast/internal/bound"
+	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// groupPatience bounds the wait for a group to become empty: a process that is killed may be in the middle of something
-// long.
-const groupPatience = 30 * time.Second
-
-// makeGroup makes the container's group with its limits. Every hook finds them set.
-func (c *creation) makeGroup() error {
-	if c.r.CgroupManager == CgroupsDisabled {
-		return c.noGroup()
+// host is the host's layout of control groups, read once a command.
+func (r *Runtime) host() (*cgroupfs.Layout, error) {
+	var err error
+	if r.layout == nil {
+		r.layout, err = cgroupfs.Host()
 	}
-	limits := c.convert.Resources
-	if c.r.CgroupOptional {
-		limits.Devices = nil // a plain user can make no device node that these rules would be about, and may not set them
-	}
-	if c.unit != nil {
-		return c.planUnit(&limits)
-	}
-	writes, err := cgroupfs.Plan(c.layout, &limits)
-	if err != nil {
-		return c.inConfig(fmt.Errorf("invalid configuration: %w", err))
-	}
-	group, err := cgroupfs.Create(c.layout, c.convert.CgroupPath)
-	if err != nil {
-		return fmt.Errorf("linux.cgroupsPath: %w", err)
-	}
-	if skipped := group.Skipped(); len(skipped) > 0 {
-		// What was asked for is not left out without a word: the path too is a request, as with runc.
-		if given := c.convert.CgroupGiven; !c.r.CgroupOptional || given || asked(&c.convert.Resources) {
-			c.forget(group)
-			what := "linux.resources"
-			if given {
-				what = "linux.cgroupsPath and linux.resources"
-			}
-			return c.inConfig(fmt.Errorf("linux.cgroupsPath: unable to apply cgroup configuration: the group %s may not be "+
-				"made (rootless needs no limits + no cgrouppath when no permission is granted for cgroups: leave out %s, or have "+
-				"the "+
-				"group delegated): %w", c.convert.CgroupPath, what, skipped[0].Err))
-		}
-		if len(skipped) == len(c.layout.Hierarchies) {
-			group.Close()
-			c.state.CgroupIntent = nil
-			return c.noGroup()
-		}
-	}
-	c.group = group
-	saved := group.Saved()
-	c.state.CgroupPath, c.state.CgroupMade, c.state.CgroupIntent = saved.Path, saved.Made, nil
-	c.state.Resources = state.EncodeResources(&limits)
-	// Stored before anybody is in it: whatever becomes of this process, delete ends who is in the group, and in no
-	// other.
-	if err := c.dir.Save(&c.state); err != nil {
-		return err
-	}
-	c.small = small(&limits)
-	now, later := split(writes)
-	c.later = later
-	if err := group.Apply(now); err != nil {
-		return err
-	}
-	if err := group.Rule(limits.Devices); err != nil {
-		return err
-	}
-	return c.delegate()
+	return r.layout, err
 }
 
-// intend notes what will be made of the group, for the state's first writing: whoever is killed while the group is made
-// leaves a container of which delete finds every directory, and takes none that was there before.
-func (c *creation) intend() (err error) {
-	if c.r.CgroupManager == CgroupsDisabled || c.unit != nil || len(c.layout.Hierarchies) == 0 {
-		return nil
-	}
-	if c.state.CgroupIntent, err = c.layout.Intend(c.convert.CgroupPath); err != nil {
-		return fmt.Errorf("linux.cgroupsPath: %w", err)
-	}
-	return nil
+// group is the group of a container that exists.
+func (r *Runtime) group(s *state.State) *cgroupdriver.Existing {
+	return &cgroupdriver.Existing{ID: s.ID, Record: recordOf(s), Layout: r.host, Log: r.Log,
+		Plain: s.UnitUser && !Privileged()}
 }
 
-// noGroup leaves the container in the groups of this process, which can limit nothing for it alone.
-func (c *creation) noGroup() error {
-	if asked(&c.convert.Resources) {
-		return fmt.Errorf("linux.resources: limits need a cgroup, and with --cgroup-manager %s none is made: leave them out",
-			CgroupsDisabled)
-	}
-	stayBehind(c.convert.Spawn.Container.Mounts, c.layout)
-	return nil
+// openDriver opens the driver that will make the group, before anything is made.
+func (c *creation) openDriver(layout *cgroupfs.Layout) (err error) {
+	// Who is root of what is of interest to systemd alone, and takes a system call to find out.
+	user := c.r.CgroupManager == cgroupdriver.Systemd && !Privileged()
+	c.cgroup, err = cgroupdriver.Open(cgroupdriver.Options{
+		Name: c.r.CgroupManager, ID: c.o.ID, Layout: layout, User: user, Optional: c.r.CgroupOptional, Log: c.r.Log,
+		Store: func(rec cgroupdriver.Record) error {
+			setRecord(&c.state, rec)
+			return c.save()
+		},
+	})
+	return err
 }
 
-// finishGroup sets what makeGroup left for later. It comes before the first hook, and before the container may run.
-func (c *creation) finishGroup(ctx context.Context) error {
-	if err := c.finishUnit(ctx); err != nil {
-		return err
+// planGroup decides what the driver will do, and notes it for the state's first writing.
+func (c *creation) planGroup() error {
+	r := cgroupdriver.Request{Path: c.convert.CgroupPath, PathGiven: c.convert.CgroupGiven, Limits: c.convert.Resources,
+		Annotations: c.state.Annotations}
+	if uid, ok := groupOwner(c.convert); ok {
+		r.Owner = int(uid)
 	}
-	later := c.later
-	c.later = nil
-	if len(later) == 0 {
-		return nil
+	if c.convert.Unit != nil {
+		r.Unit = *c.convert.Unit
 	}
-	return c.group.Apply(later)
+	if _, err := c.cgroup.Plan(r); err != nil {
+		return c.explainGroup(err)
+	}
+	rec, err := c.cgroup.Intend()
+	setRecord(&c.state, rec)
+	return err
 }
 
-// forget removes a group that nothing is in yet.
-func (c *creation) forget(group *cgroupfs.Group) {
-	ctx, cancel := bound.Within(context.Background(), groupPatience)
-	defer cancel()
-	if err := group.Delete(ctx); err != nil {
-		c.r.Log.Warnf("cgroup %s: %v", group.Path(), err)
+// makeGroup makes the container's group, as far as it can be made before there is a process.
+func (c *creation) makeGroup() (err error) {
+	if c.place, err = c.cgroup.Make(); err != nil {
+		return c.explainGroup(err)
 	}
-	group.Close()
-}
-
-// withGroup opens the container's group, if it has one and it is still there.
-func withGroup(ctx context.Context, s *state.State, do func(context.Context, *cgroupfs.Group) error) error {
-	if s.CgroupPath == "" {
-		return nil
-	}
-	layout, err := cgroupfs.Host()
-	if err != nil {
-		return err
-	}
-	group, err := cgroupfs.Load(layout, cgroupfs.Saved{Path: s.CgroupPath, Made: s.CgroupMade})
-	if err != nil {
-		return err
-	}
-	defer group.Close()
-	ctx, cancel := bound.Within(ctx, groupPatience)
-	defer cancel()
-	return do(ctx, group)
-}
-
-// removeGroup ends what is left in the container's group, and removes it; or what a create has made of it that did not
-// come to store the group.
-func removeGroup(s *state.State) error {
-	if s.CgroupIntent != nil {
-		layout, err := cgroupfs.Host()
+	if c.place == cgroupdriver.Stays {
+		setRecord(&c.state, cgroupdriver.Record{})
+		layout, err := c.r.host()
 		if err != nil {
 			return err
 		}
-		return s.CgroupIntent.Undo(layout)
+		stayBehind(c.convert.Spawn.Container.Mounts, layout)
 	}
-	return withGroup(context.Background(), s, destroyGroup)
+	return nil
 }
 
-// removeGroup does the same for a create that fails, by what it holds open: it may be for want of descriptors that it
-// fails.
-func (c *creation) removeGroup() error {
-	switch {
-	case c.group != nil:
-		ctx, cancel := bound.Within(context.Background(), groupPatience)
-		defer cancel()
-		return destroyGroup(ctx, c.group)
-	case c.state.CgroupIntent != nil:
-		return c.state.CgroupIntent.Undo(c.layout)
+// explainGroup names the file that a wrong property stands in.
+func (c *creation) explainGroup(err error) error {
+	if _, ok := err.(*cgroupdriver.ConfigError); ok {
+		return c.inConfig(err)
 	}
-	return removeGroup(&c.state)
+	return err
 }
 
-// strayPatience bounds the wait for a group that Kill has emptied, before it is looked for processes that are in a part
-// of its hierarchies alone.
-const strayPatience = 200 * time.Millisecond
-
-// destroyGroup ends every process in the group and removes it. A process that somebody, a hook say, has moved into it
-// in some hierarchies alone is looked for where the group is found busy, and not before: that costs a walk over every
-// hierarchy.
-func destroyGroup(ctx context.Context, g *cgroupfs.Group) error {
-	if err := g.Kill(ctx); err != nil {
-		return err
-	}
-	brief, cancel := bound.Within(ctx, strayPatience)
-	err := g.Delete(brief)
-	cancel()
-	if !errors.Is(err, unix.EBUSY) {
-		return err
-	}
-	g.KillStrays()
-	return g.Delete(ctx)
+// withGroup opens the container's group, if it has one and it is still there.
+func (r *Runtime) withGroup(ctx context.Context, s *state.State,
+	do func(context.Context, *cgroupfs.Group) error) error {
+	return r.group(s).With(ctx, do)
 }

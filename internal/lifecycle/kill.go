@@ -46,21 +46,21 @@ func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
 	}
 	switch {
 	case everyone:
-		found, err := signalGroup(s, sig)
+		found, err := r.signalGroup(s, sig)
 		if err == nil && !found && !alive && !all {
 			return ErrNotRunning
 		}
 		return err
 	case sig == unix.SIGKILL:
-		return unfreeze(s)
+		return r.unfreeze(s)
 	}
 	return nil
 }
 
 // signalGroup sends a signal to every process of the container's group; found says whether there was one. After SIGKILL
 // there is none any more.
-func signalGroup(s *state.State, sig unix.Signal) (found bool, err error) {
-	err = withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error {
+func (r *Runtime) signalGroup(s *state.State, sig unix.Signal) (found bool, err error) {
+	err = r.withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error {
 		if sig != unix.SIGKILL {
 			found, err = g.Signal(sig)
 			return err

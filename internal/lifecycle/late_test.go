@@ -5,7 +5,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
@@ -37,27 +36,6 @@ func TestGroupOwner(t *testing.T) {
 	} {
 		if uid, ok := groupOwner(c.o); uid != c.want || ok != c.ok {
 			t.Errorf("%s: %d %t, want %d %t", name, uid, ok, c.want, c.ok)
-		}
-	}
-}
-
-func TestSmall(t *testing.T) {
-	for limit, want := range map[int64]bool{-1: false, 0: true, 512 << 10: true, smallMemory: false} {
-		if got := small(&cgroupfs.Resources{Memory: &limit}); got != want {
-			t.Errorf("%d: %t", limit, got)
-		}
-	}
-	if small(&cgroupfs.Resources{}) {
-		t.Error("no limit is small")
-	}
-}
-
-func TestParseFaults(t *testing.T) {
-	for stat, want := range map[string]bool{
-		"7 (a) b) S 1 7 7 0 -1 4194560 123 0": true, "7 (S) R 1 7 7 0 -1 4194560 123 0": false, "": false, "7 (x) S": false,
-	} {
-		if faults, asleep := parseFaults(stat); asleep != want || want && faults != "123" {
-			t.Errorf("%q: %q %t", stat, faults, asleep)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/account"
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
@@ -24,7 +23,7 @@ func (c *creation) load() error {
 		return err
 	}
 	account.End("configuration read")
-	c.bundle = bundle
+	c.file = oci.ConfigFile(bundle, c.o.Config)
 	host, err := c.hostFacts(spec)
 	if err != nil {
 		return err
@@ -95,10 +94,16 @@ func (c *creation) hostFacts(spec *oci.Spec) (oci.Host, error) {
 	if spec.Annotations[oci.AnnotationLandlock] != "" {
 		host.LandlockABI = landlockABI()
 	}
-	var err error
-	if c.layout, err = cgroupfs.Host(); err != nil {
+	layout, err := c.r.host()
+	if err != nil {
 		return host, err
 	}
-	host.Cgroup = cgroupHost(c.layout)
-	return host, c.reachSystemd(&host)
+	host.Cgroup = cgroupHost(layout)
+	if err := c.openDriver(layout); err != nil {
+		return host, err
+	}
+	if base, ok := c.cgroup.UnitBase(); ok {
+		host.Systemd = &oci.Systemd{User: !Privileged(), Base: base}
+	}
+	return host, nil
 }

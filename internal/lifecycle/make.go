@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/handfast/handfast/internal/account"
+	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto/container"
@@ -49,7 +50,7 @@ func (c *creation) spawn(ctx context.Context) error {
 	a := &agent{entry: c.filter, state: &c.state, status: state.Created}
 	cfg.Listener = a.listener()
 	if err := c.spawnIn(ctx, cfg); err != nil {
-		return starved(a.explain(err), c.group)
+		return starved(a.explain(err), c.cgroup.Group())
 	}
 	c.r.tellProtection(c.process)
 	c.r.Log.Debugf("init: closing the pipe to signal completion: container %s: process %d needs this process no more",
@@ -76,21 +77,21 @@ func (c *creation) Started(ctx context.Context, pid int) error {
 	}
 	c.state.PID, c.state.StartTime = pid, started
 	c.r.Log.Debugf("nsexec container setup: container %s: process %d made in its namespaces", c.o.ID, pid)
-	if err := c.dir.Save(&c.state); err != nil {
+	if err := c.save(); err != nil {
 		return err
 	}
 	if err := Join(joinClass(&c.state, pid), ownCores(&c.state, pid)); err != nil {
 		return err
 	}
-	if err := sendPIDFD(c.o.PIDFDSocket, pid, "standard"); err != nil || !c.joinsLate {
+	if err := sendPIDFD(c.o.PIDFDSocket, pid, "standard"); err != nil || c.place != cgroupdriver.Joins {
 		return err
 	}
-	return c.join(ctx, pid)
+	return c.cgroup.Join(ctx, pid)
 }
 
 // Hooks runs the hooks that belong between the making of the namespaces and the change of the root.
 func (c *creation) Hooks(ctx context.Context, _ int) error {
-	if err := c.finishGroup(ctx); err != nil {
+	if err := c.cgroup.Finish(ctx); err != nil {
 		return err
 	}
 	c.hooked = true
@@ -112,12 +113,12 @@ func (c *creation) Console(_ context.Context, master *os.File, path string) erro
 
 // Ready stores that the container is complete, and tells the caller its process id.
 func (c *creation) Ready(ctx context.Context, pid int) error {
-	if err := c.finishGroup(ctx); err != nil {
+	if err := c.cgroup.Finish(ctx); err != nil {
 		return err
 	}
 	c.r.Log.Debugf("child process in init(): container %s: process %d has set everything up", c.o.ID, pid)
 	c.state.Creating = false
-	if err := c.dir.Save(&c.state); err != nil {
+	if err := c.save(); err != nil {
 		return err
 	}
 	if c.watch != nil {
@@ -136,7 +137,7 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 // undo removes what was made; the child is gone already, for spawn ends it. What cannot be removed stays, and its state
 // with it: then it is delete's, poststop hooks included.
 func (c *creation) undo() error {
-	err := Join(c.removeGroup(), removeClass(&c.state), c.r.endUnit(&c.state))
+	err := Join(c.cgroup.Undo(), removeClass(&c.state))
 	if err != nil {
 		return fmt.Errorf("%w (that much is left: remove it with handfast delete --force %s)", err, c.o.ID)
 	}
@@ -147,15 +148,9 @@ func (c *creation) undo() error {
 }
 
 func (c *creation) close() {
-	c.terminal.close()
-	c.trace.close()
-	if c.group != nil {
-		c.group.Close()
+	c.outputs.close()
+	if c.cgroup != nil {
+		c.cgroup.Close()
 	}
-	if c.unit != nil {
-		c.unit.manager.Close()
-	}
-	if c.dir != nil {
-		_ = c.dir.Close()
-	}
+	c.stored.close()
 }

@@ -37,36 +37,15 @@ func (r *Runtime) freezer(ctx context.Context, verb, id, needs string,
 	if s.CgroupPath == "" {
 		return fmt.Errorf("cannot %s container %s: it has no cgroup of its own", verb, id)
 	}
-	err = withGroup(ctx, s, func(ctx context.Context, g *cgroupfs.Group) error { return do(g, ctx) })
+	err = r.withGroup(ctx, s, func(ctx context.Context, g *cgroupfs.Group) error { return do(g, ctx) })
 	if err != nil {
 		return fmt.Errorf("cannot %s container %s: %w", verb, id, err)
 	}
 	return nil
 }
 
-// frozen says whether the container's group is frozen. One whose group is gone, or that has none of its own, is not.
-func (r *Runtime) frozen(s *state.State) (bool, error) {
-	if s.CgroupPath == "" {
-		return false, nil
-	}
-	layout, err := r.host()
-	if err != nil {
-		return false, err
-	}
-	return layout.Frozen(s.CgroupPath)
-}
-
-// host is the host's layout, read once: a list asks for it for every container.
-func (r *Runtime) host() (*cgroupfs.Layout, error) {
-	var err error
-	if r.layout == nil {
-		r.layout, err = cgroupfs.Host()
-	}
-	return r.layout, err
-}
-
 // unfreeze lets a container's processes go on without waiting for that, so that they can end: on v1 a frozen process
 // does not even die.
-func unfreeze(s *state.State) error {
-	return withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error { return g.Unfreeze() })
+func (r *Runtime) unfreeze(s *state.State) error {
+	return r.withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error { return g.Unfreeze() })
 }

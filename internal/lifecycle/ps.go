@@ -24,7 +24,7 @@ func (r *Runtime) Processes(id string) ([]int, error) {
 		return nil, fmt.Errorf("cannot list the processes of container %s: it has no cgroup of its own", id)
 	}
 	pids := []int{} // printed as a list even when it is empty
-	err = withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error {
+	err = r.withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error {
 		found, err := g.Procs()
 		pids = append(pids, found...)
 		return err

@@ -26,19 +26,19 @@ func (c *creation) makeClass() error {
 	}
 	// Stored before it is made: delete finds it whenever this process is killed.
 	c.state.RDT = &intent
-	if err := c.dir.Save(&c.state); err != nil {
+	if err := c.save(); err != nil {
 		return err
 	}
 	made, err := host.Make(*c.convert.RDT)
 	if err != nil {
 		c.state.RDT = &made // somebody else may have been faster, and then it is not ours to remove
-		return Join(fmt.Errorf("linux.intelRdt: %w", err), c.dir.Save(&c.state))
+		return Join(fmt.Errorf("linux.intelRdt: %w", err), c.save())
 	}
 	if made == intent {
 		return nil
 	}
 	c.state.RDT = &made
-	return c.dir.Save(&c.state)
+	return c.save()
 }
 
 // joinClass puts a process of the container into its class.

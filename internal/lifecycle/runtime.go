@@ -24,18 +24,11 @@ type Runtime struct {
 	Log       *log.Logger
 	// CgroupOptional says that a group which may not be made is done without, if nothing was asked of it.
 	CgroupOptional bool
-	// CgroupManager is who makes the groups: one of the constants below, empty for the first.
+	// CgroupManager names who makes the groups, see cgroupdriver.Open.
 	CgroupManager string
 
 	layout *cgroupfs.Layout // see host
 }
-
-// The managers of control groups.
-const (
-	CgroupsByFS      = "cgroupfs" // this program, by package cgroupfs
-	CgroupsBySystemd = "systemd"  // systemd, as a unit of its own for each container
-	CgroupsDisabled  = "disabled" // nobody: containers stay in the groups of this process
-)
 
 // lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may
 // take its time.
@@ -103,7 +96,7 @@ func (r *Runtime) status(s *state.State, mine bool) (string, error) {
 	}
 	facts.Locked = facts.Locked && !mine
 	if facts.Alive && !facts.Creating {
-		if facts.Frozen, err = r.frozen(s); err != nil {
+		if facts.Frozen, err = r.group(s).Frozen(); err != nil {
 			return "", fmt.Errorf("container %s: %w", s.ID, err)
 		}
 	}

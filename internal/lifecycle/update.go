@@ -79,36 +79,8 @@ func (r *Runtime) updateGroup(ctx context.Context, dir *state.Dir, s *state.Stat
 	if err != nil {
 		return err
 	}
-	tell, done, err := r.changeUnit(s, old)
-	if err != nil {
-		return err
-	}
-	defer done()
-	return withGroup(ctx, s, func(ctx context.Context, g *cgroupfs.Group) error {
-		next, err := g.Update(old, withoutLimit(old, limits))
-		if err != nil {
-			return err
-		}
+	return r.group(s).Update(ctx, old, limits, func(next *cgroupfs.Resources) error {
 		s.Resources = state.EncodeResources(next)
-		if err := dir.Save(s); err != nil {
-			return fmt.Errorf("the limits hold, but are not stored for the next update: %w", err)
-		}
-		if err := tell(ctx, next); err != nil {
-			return fmt.Errorf("the limits hold, but only until systemd sets those that it knows: %w", err)
-		}
-		return nil
+		return dir.Save(s)
 	})
-}
-
-// withoutLimit takes the limit of memory and swap together away with that of memory alone, unless a new one is given:
-// it could not be the lower one.
-func withoutLimit(old, change *cgroupfs.Resources) *cgroupfs.Resources {
-	none := int64(-1)
-	if change.Memory == nil || *change.Memory >= 0 || change.MemorySwap != nil || old.MemorySwap == nil ||
-		*old.MemorySwap < 0 {
-		return change
-	}
-	out := *change
-	out.MemorySwap = &none
-	return &out
 }

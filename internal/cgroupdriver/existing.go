@@ -1,0 +1,150 @@
+package cgroupdriver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/bound"
+	"github.com/handfast/handfast/internal/log"
+)
+
+const (
+	// patience bounds the wait for a group to become empty: a process that is killed may be in the middle of something
+	// long.
+	patience = 30 * time.Second
+	// strayPatience bounds the wait for a group that Kill has emptied, before it is looked for processes that are in a
+	// part of its hierarchies alone.
+	strayPatience = 200 * time.Millisecond
+)
+
+// Existing is the group of a container that was made earlier. It holds nothing open.
+type Existing struct {
+	ID     string // the container's
+	Record Record
+	Layout func() (*cgroupfs.Layout, error) // the host's; called when it is needed
+	Log    *log.Logger
+	Plain  bool // this process is not root of the machine; matters with Record.UserUnit
+}
+
+// Open opens the group, in the hierarchies where it still is. The caller closes it. The Record must have a path.
+func (e *Existing) Open() (*cgroupfs.Group, error) {
+	layout, err := e.Layout()
+	if err != nil {
+		return nil, err
+	}
+	return cgroupfs.Load(layout, cgroupfs.Saved{Path: e.Record.Path, Made: e.Record.Made})
+}
+
+// With does something to the group, if the container has one. The context that do gets ends after 30 s at the latest.
+func (e *Existing) With(ctx context.Context, do func(context.Context, *cgroupfs.Group) error) error {
+	if e.Record.Path == "" {
+		return nil
+	}
+	group, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	ctx, cancel := bound.Within(ctx, patience)
+	defer cancel()
+	return do(ctx, group)
+}
+
+// Frozen says whether the group is frozen. One that is gone, or that the container has not, is not.
+func (e *Existing) Frozen() (bool, error) {
+	if e.Record.Path == "" {
+		return false, nil
+	}
+	layout, err := e.Layout()
+	if err != nil {
+		return false, err
+	}
+	return layout.Frozen(e.Record.Path)
+}
+
+// Remove ends what is left in the group and removes it, and then has systemd end its unit; or it removes what a create
+// has made of the group that did not come to record it.
+func (e *Existing) Remove() error {
+	if e.Record.Intent != nil {
+		layout, err := e.Layout()
+		if err != nil {
+			return err
+		}
+		return e.Record.Intent.Undo(layout)
+	}
+	if err := e.With(context.Background(), destroy); err != nil {
+		return err
+	}
+	return e.endUnit()
+}
+
+// destroy ends every process in the group and removes it. A process that somebody, a hook say, has moved into it in
+// some hierarchies alone is looked for where the group is found busy, and not before: that costs a walk over every
+// hierarchy.
+func destroy(ctx context.Context, g *cgroupfs.Group) error {
+	if err := g.Kill(ctx); err != nil {
+		return err
+	}
+	brief, cancel := bound.Within(ctx, strayPatience)
+	err := g.Delete(brief)
+	cancel()
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	g.KillStrays()
+	return g.Delete(ctx)
+}
+
+// Update lays change over the limits old, which are in force, has store keep what comes of it, and tells systemd where
+// the group is a unit's. What can go wrong with systemd before a limit is set does so first. After an error the limits
+// are those of before, as far as the error does not say otherwise.
+func (e *Existing) Update(ctx context.Context, old, change *cgroupfs.Resources,
+	store func(*cgroupfs.Resources) error) error {
+	u, err := e.openUnit(old)
+	if err != nil {
+		return err
+	}
+	defer u.close()
+	return e.With(ctx, func(ctx context.Context, g *cgroupfs.Group) error {
+		next, err := g.Update(old, withoutSwapLimit(old, change))
+		if err != nil {
+			return err
+		}
+		if err := store(next); err != nil {
+			return fmt.Errorf("the limits hold, but are not stored for the next update: %w", err)
+		}
+		if err := u.set(ctx, next); err != nil {
+			return fmt.Errorf("the limits hold, but only until systemd sets those that it knows: %w", err)
+		}
+		return nil
+	})
+}
+
+// withoutSwapLimit takes the limit of memory and swap together away with that of memory alone, unless a new one is
+// given: it could not be the lower one.
+func withoutSwapLimit(old, change *cgroupfs.Resources) *cgroupfs.Resources {
+	none := int64(-1)
+	if change.Memory == nil || *change.Memory >= 0 || change.MemorySwap != nil || old.MemorySwap == nil ||
+		*old.MemorySwap < 0 {
+		return change
+	}
+	out := *change
+	out.MemorySwap = &none
+	return &out
+}
+
+// Attaches says whether systemd must move a process that is to join the group: a plain user may not move one out of the
+// session's group, which is root's, into one of the user's own (cgroups(7), "Cgroups delegation containment rules").
+func (e *Existing) Attaches() bool { return e.Record.UserUnit && e.Plain }
+
+// Attach has systemd move a process into the group, or into one below it. Only with Attaches.
+func (e *Existing) Attach(ctx context.Context, group string, pid int) error {
+	below := strings.Trim(strings.TrimPrefix(group, e.Record.Path), "/")
+	return e.attach(ctx, below, pid)
+}

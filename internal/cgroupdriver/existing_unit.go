@@ -1,0 +1,101 @@
+package cgroupdriver
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/cgroupfs/systemd"
+)
+
+// withManager connects to the systemd that has the container's unit, if it has one.
+func (e *Existing) withManager(do func(*systemd.Manager) error) error {
+	if e.Record.Unit.Name == "" {
+		return nil
+	}
+	m, err := systemd.Open(context.Background(), systemd.Options{User: e.Record.UserUnit})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return do(m)
+}
+
+func (e *Existing) attach(ctx context.Context, below string, pid int) error {
+	return e.withManager(func(m *systemd.Manager) error { return m.Attach(ctx, e.Record.Unit, below, pid) })
+}
+
+// endUnit makes systemd end and forget the unit, whose processes are gone.
+func (e *Existing) endUnit() error {
+	err := e.withManager(func(m *systemd.Manager) error {
+		if err := m.Stop(context.Background(), e.Record.Unit); err != nil {
+			return err
+		}
+		return m.ResetFailed(context.Background(), e.Record.Unit)
+	})
+	// Where nobody listens there is no unit any more.
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
+		e.Log.Warnf("container %s: its unit cannot be ended: %v", e.ID, err)
+		return nil
+	}
+	return err
+}
+
+// openedUnit is a unit whose properties follow the limits. The zero value is none.
+type openedUnit struct {
+	manager *systemd.Manager
+	host    systemd.Host
+	unit    systemd.Unit
+	before  []systemd.Property
+}
+
+// openUnit prepares to tell systemd of new limits, so that it puts them in force again whenever it loads its units anew.
+func (e *Existing) openUnit(old *cgroupfs.Resources) (*openedUnit, error) {
+	if e.Record.Unit.Name == "" {
+		return &openedUnit{}, nil
+	}
+	frozen, err := e.Frozen()
+	if err == nil && frozen {
+		err = errors.New("it is paused, and systemd is not asked for anything while a container is: resume it first")
+	}
+	if err != nil {
+		return nil, err
+	}
+	layout, err := e.Layout()
+	if err != nil {
+		return nil, err
+	}
+	m, err := systemd.Open(context.Background(), systemd.Options{User: e.Record.UserUnit, Layout: layout})
+	if err != nil {
+		return nil, err
+	}
+	u := &openedUnit{manager: m, unit: e.Record.Unit}
+	if u.host, err = hostOf(m, layout); err == nil {
+		u.before, err = u.host.Plan(old)
+	}
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return u, nil
+}
+
+// set tells systemd what has changed.
+func (u *openedUnit) set(ctx context.Context, next *cgroupfs.Resources) error {
+	if u.manager == nil {
+		return nil
+	}
+	after, err := u.host.Plan(next)
+	if err != nil {
+		return err
+	}
+	return u.manager.Set(ctx, u.unit, systemd.Difference(u.before, after))
+}
+
+func (u *openedUnit) close() {
+	if u.manager != nil {
+		u.manager.Close()
+	}
+}

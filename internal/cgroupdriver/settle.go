@@ -1,0 +1,54 @@
+package cgroupdriver
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/handfast/handfast/cgroupfs"
+)
+
+// AddSettled moves a process into a group when it has begun its life and waits to be told more, so that the memory it
+// has needed for that is charged elsewhere (see SmallMemory).
+func AddSettled(ctx context.Context, g *cgroupfs.Group, pid int) error {
+	awaitSettled(ctx, pid)
+	return g.Add(pid)
+}
+
+// awaitSettled returns when a process sleeps and touches no new memory, at the latest after a second: it is the better
+// moment to move it, not the only one.
+func awaitSettled(ctx context.Context, pid int) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	path, before := "/proc/"+strconv.Itoa(pid)+"/stat", ""
+	for {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return
+		}
+		faults, asleep := parseFaults(string(data))
+		if asleep && faults == before {
+			return
+		}
+		if before = faults; !asleep {
+			before = ""
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// parseFaults picks the count of minor faults and whether the process sleeps out of proc_pid_stat(5). The name in
+// parentheses may hold anything.
+func parseFaults(stat string) (faults string, asleep bool) {
+	f := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(f) < 8 {
+		return "", false
+	}
+	return f[7], f[0] == "S"
+}

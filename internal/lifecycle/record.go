@@ -1,0 +1,20 @@
+package lifecycle
+
+import (
+	"github.com/handfast/handfast/cgroupfs/systemd"
+	"github.com/handfast/handfast/internal/cgroupdriver"
+	"github.com/handfast/handfast/internal/oci/state"
+)
+
+// recordOf is what the state tells of the container's group. The limits are left out: who wants them decodes them.
+func recordOf(s *state.State) cgroupdriver.Record {
+	return cgroupdriver.Record{Path: s.CgroupPath, Made: s.CgroupMade, Intent: s.CgroupIntent,
+		Unit: systemd.Unit{Slice: s.UnitSlice, Name: s.Unit, Sub: s.UnitSub}, UserUnit: s.UnitUser}
+}
+
+// setRecord is the opposite of recordOf, limits included.
+func setRecord(s *state.State, rec cgroupdriver.Record) {
+	s.CgroupPath, s.CgroupMade, s.CgroupIntent = rec.Path, rec.Made, rec.Intent
+	s.Unit, s.UnitSlice, s.UnitSub, s.UnitUser = rec.Unit.Name, rec.Unit.Slice, rec.Unit.Sub, rec.UserUnit
+	s.Resources = state.EncodeResources(rec.Limits)
+}
