@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,21 +33,31 @@ func (e *execution) load() (*oci.Process, error) {
 			return nil, err
 		}
 		if len(e.state.Process) > 0 {
-			var own oci.Process
-			if err := json.Unmarshal(e.state.Process, &own); err != nil {
-				return nil, fmt.Errorf("container %s: the stored process: %w", e.o.ID, err)
+			own, err := e.stored()
+			if err != nil {
+				return nil, err
 			}
-			p.Complete(&own)
+			p.Complete(own)
 		}
 	case len(e.state.Process) > 0:
-		if err := json.Unmarshal(e.state.Process, p); err != nil {
-			return nil, fmt.Errorf("container %s: the stored process: %w", e.o.ID, err)
+		var err error
+		if p, err = e.stored(); err != nil {
+			return nil, err
 		}
 		p.Terminal, p.ConsoleSize = false, nil // these are of the first process's own terminal
 	default:
 		p.Cwd = "/" // a container without a process of its own
 	}
 	return e.o.Changes.Apply(p), nil
+}
+
+// stored is the process of the container's configuration.
+func (e *execution) stored() (*oci.Process, error) {
+	p, err := oci.StoredProcess(e.state.Process)
+	if err != nil {
+		return nil, fmt.Errorf("container %s: the stored process: %w", e.o.ID, err)
+	}
+	return p, nil
 }
 
 func readProcess(path string) ([]byte, error) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/internal/sys"
@@ -26,11 +27,11 @@ func (e *execution) openGroup() error {
 		}
 		return nil
 	}
-	limits, err := state.DecodeResources(e.state.Resources)
+	memory, err := state.DecodeMemory(e.state.Resources)
 	if err != nil {
 		return err
 	}
-	e.late = cgroupdriver.SmallMemory(limits)
+	e.late = cgroupdriver.SmallMemory(&cgroupfs.Resources{Memory: memory})
 	e.group, err = e.existing.Open()
 	switch {
 	case err != nil:

@@ -62,8 +62,10 @@ func (c *creation) load() error {
 	c.notifyMount()
 	if spec.Process != nil {
 		// What changes in the bundle from now on changes nothing in the container.
-		if c.state.Process, err = json.Marshal(spec.Process); err != nil {
-			return err
+		if c.state.Process = spec.ProcessText; c.state.Process == nil {
+			if c.state.Process, err = json.Marshal(spec.Process); err != nil {
+				return err
+			}
 		}
 		// More than execve(2) takes (three quarters of _STK_LIM, Linux fs/exec.c), and a state that later commands could not
 		// read.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/handfast/handfast/internal/jsonread"
 )
 
 // DecodeError says where a document is wrong. Line and Column count from one, Column in bytes; Property is empty where
@@ -30,47 +32,85 @@ func (e *DecodeError) Error() string {
 	return where + e.Problem
 }
 
-// Decode reads a configuration. file is what errors call it, such as config.json. Every error is a *DecodeError.
-func Decode(data []byte, file string) (*Spec, error) {
-	s := new(Spec)
-	if err := decodeInto(data, file, s); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
+// Decode reads a configuration. file is what errors call it, such as config.json. Every error is a *DecodeError. The
+// result refers to data, which must not change afterwards.
+func Decode(data []byte, file string) (*Spec, error) { return decode(data, file, readSpec) }
 
 // DecodeProcess reads a document that is only the configuration's process, as clients hand to "exec --process". Every
-// error is a *DecodeError.
+// error is a *DecodeError. The result refers to data, as with Decode.
 func DecodeProcess(data []byte, file string) (*Process, error) {
-	p := new(Process)
-	if err := decodeInto(data, file, p); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return decode(data, file, readProcess)
 }
 
 // DecodeResources reads a document that is only linux.resources, as clients hand to "update --resources". Every error
 // is a *DecodeError.
 func DecodeResources(data []byte, file string) (*Resources, error) {
-	r := new(Resources)
-	if err := decodeInto(data, file, r); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return decode(data, file, readResources)
 }
 
-func decodeInto(data []byte, file string, into any) error {
-	if !utf8.Valid(data) {
-		at := 0
-		for at < len(data) {
-			r, n := utf8.DecodeRune(data[at:])
-			if r == utf8.RuneError && n == 1 {
-				break
-			}
-			at += n
-		}
-		return decodeError(data, file, at, "", "the text is not UTF-8")
+// decode reads a document by the tables if they take it, and else by encoding/json, whose word counts.
+func decode[T any](data []byte, file string, read func(*reader, *T)) (*T, error) {
+	if err := checkUTF8(data, file); err != nil {
+		return nil, err
 	}
+	v := new(T)
+	if !jsonread.Decode(data, v, read) {
+		v = new(T)
+		if err := unmarshal(data, file, v); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkNUL(data, file); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// decodeInto is decode for what has no table.
+func decodeInto(data []byte, file string, into any) error {
+	err := checkUTF8(data, file)
+	if err == nil {
+		err = unmarshal(data, file, into)
+	}
+	if err == nil {
+		err = checkNUL(data, file)
+	}
+	return err
+}
+
+func checkUTF8(data []byte, file string) error {
+	if utf8.Valid(data) {
+		return nil
+	}
+	at := 0
+	for at < len(data) {
+		r, n := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		at += n
+	}
+	return decodeError(data, file, at, "", "the text is not UTF-8")
+}
+
+// checkNUL finds a NUL in a string: nothing that the kernel is handed can hold one, for it would end the string early,
+// and mean another file than was written.
+func checkNUL(data []byte, file string) error {
+	if !bytes.Contains(data, []byte(`\u0000`)) {
+		return nil
+	}
+	at, property, found := find(data, func(_ int64, t json.Token) bool {
+		s, ok := t.(string)
+		return ok && strings.ContainsRune(s, 0)
+	})
+	if !found {
+		return nil
+	}
+	return decodeError(data, file, at, property, "the string holds a NUL character")
+}
+
+// unmarshal is json.Unmarshal with errors that say where.
+func unmarshal(data []byte, file string, into any) error {
 	err := json.Unmarshal(data, into)
 	var syntax *json.SyntaxError
 	var wrongType *json.UnmarshalTypeError
@@ -91,17 +131,6 @@ func decodeInto(data []byte, file string, into any) error {
 			data[min(at, len(data)):]))
 	case err != nil:
 		return decodeError(data, file, 0, "", err.Error())
-	}
-	// Nothing that the kernel is handed can hold a NUL: it would end the string early, and mean another file than was
-	// written.
-	if bytes.Contains(data, []byte(`\u0000`)) {
-		at, property, found := find(data, func(_ int64, t json.Token) bool {
-			s, ok := t.(string)
-			return ok && strings.ContainsRune(s, 0)
-		})
-		if found {
-			return decodeError(data, file, at, property, "the string holds a NUL character")
-		}
 	}
 	return nil
 }

@@ -15,6 +15,9 @@ type Spec struct {
 	Hooks       *Hooks            `json:"hooks,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Linux       *Linux            `json:"linux,omitempty"`
+
+	// ProcessText is Process as it was written, without white space; nil where Decode did not keep it.
+	ProcessText json.RawMessage `json:"-"`
 }
 
 // Process is config.md's process.

@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -121,7 +120,7 @@ func (d *Dir) load(name string) (*State, error) {
 func (d *Dir) Save(s *State) error { return d.save(s, true) }
 
 func (d *Dir) save(s *State, sync bool) error {
-	b, err := json.Marshal(s)
+	b, err := encode(s)
 	if err == nil {
 		err = d.replace(b, sync)
 	}

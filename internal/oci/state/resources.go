@@ -3,9 +3,9 @@ package state
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/jsonread"
 )
 
 // EncodeResources is the limits as DecodeResources and package encoding/json read them. It is written out because every
@@ -33,6 +33,30 @@ func DecodeResources(raw json.RawMessage) (*cgroupfs.Resources, error) {
 		return nil, fmt.Errorf("%s is damaged: resources: %w", stateFile, err)
 	}
 	return r, nil
+}
+
+// memoryOnly is the limit of memory out of all limits.
+type memoryOnly struct{ memory *int64 }
+
+var memoryFields = []jsonread.Field[memoryOnly]{
+	{Name: "memory", Read: func(r *reader, v *memoryOnly) {
+		jsonread.Pointer(r, &v.memory, jsonread.Integer[int64])
+	}},
+}
+
+// DecodeMemory reads the limit of memory alone out of what EncodeResources wrote; nil for none.
+func DecodeMemory(raw json.RawMessage) (*int64, error) {
+	var only memoryOnly
+	if len(raw) == 0 || jsonread.Decode(raw, &only, func(r *reader, v *memoryOnly) {
+		jsonread.Object(r, v, memoryFields)
+	}) {
+		return only.memory, nil
+	}
+	r, err := DecodeResources(raw)
+	if err != nil {
+		return nil, err
+	}
+	return r.Memory, nil
 }
 
 func (o *object) limits(r *cgroupfs.Resources) {
@@ -107,66 +131,4 @@ func (o *object) lists(r *cgroupfs.Resources) {
 		number(o, "minor", d.Minor)
 		o.text("access", d.Access)
 	})
-}
-
-// object is JSON in the making.
-type object struct{ b []byte }
-
-func (o *object) open() { o.b = append(o.b, '{') }
-
-func (o *object) close() { o.b = append(o.b, '}') }
-
-func (o *object) comma() {
-	if last := o.b[len(o.b)-1]; last != '{' && last != '[' {
-		o.b = append(o.b, ',')
-	}
-}
-
-func (o *object) key(name string) {
-	o.comma()
-	o.b = append(strconv.AppendQuote(o.b, name), ':')
-}
-
-// text leaves an empty string out.
-func (o *object) text(name, value string) {
-	if value == "" {
-		return
-	}
-	o.key(name)
-	quoted, _ := json.Marshal(value) // of a string it cannot fail
-	o.b = append(o.b, quoted...)
-}
-
-func (o *object) boolean(name string, value *bool) {
-	if value != nil {
-		o.key(name)
-		o.b = strconv.AppendBool(o.b, *value)
-	}
-}
-
-func number[T int64 | uint64 | uint32 | uint16](o *object, name string, value *T) {
-	if value == nil {
-		return
-	}
-	o.key(name)
-	if *value < 0 {
-		o.b = strconv.AppendInt(o.b, int64(*value), 10)
-	} else {
-		o.b = strconv.AppendUint(o.b, uint64(*value), 10)
-	}
-}
-
-func list[T any](o *object, name string, values []T, each func(*T)) {
-	if len(values) == 0 {
-		return
-	}
-	o.key(name)
-	o.b = append(o.b, '[')
-	for i := range values {
-		o.comma()
-		o.open()
-		each(&values[i])
-		o.close()
-	}
-	o.b = append(o.b, ']')
 }

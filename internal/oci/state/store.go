@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -147,8 +146,8 @@ func (st Store) List() ([]Entry, error) {
 }
 
 func decode(id string, b []byte) (*State, error) {
-	s := new(State)
-	if err := json.Unmarshal(b, s); err != nil {
+	s, err := unmarshal(b)
+	if err != nil {
 		return nil, damaged("%s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if s.ID != id {

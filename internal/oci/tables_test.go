@@ -1,0 +1,167 @@
+package oci
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/handfast/handfast/internal/jsonread"
+)
+
+// checkTables holds the tables against encoding/json: where they take a document, so does encoding/json, with the same
+// result. It says whether they took it.
+func checkTables(t interface{ Fatalf(string, ...any) }, data []byte) bool {
+	var byTables, byJSON Spec
+	taken := jsonread.Decode(data, &byTables, readSpec)
+	if !taken {
+		return false
+	}
+	if err := json.Unmarshal(data, &byJSON); err != nil {
+		t.Fatalf("%s\nthe tables take it, and encoding/json says %v", data, err)
+	}
+	if (byTables.Process != nil) != (byTables.ProcessText != nil) {
+		t.Fatalf("%s\nthe text of the process is %q", data, byTables.ProcessText)
+	}
+	if text := byTables.ProcessText; text != nil {
+		var again Process
+		if err := json.Unmarshal(text, &again); err != nil || !cmp.Equal(again, *byTables.Process) {
+			t.Fatalf("%s\n%s is not the process: %v", data, text, err)
+		}
+	}
+	byTables.ProcessText = nil
+	if diff := cmp.Diff(byJSON, byTables); diff != "" {
+		t.Fatalf("%s\n%s", data, diff)
+	}
+	return true
+}
+
+// TestTablesTakeClients: what clients write is taken, so that their starts are spared the reflection.
+func TestTablesTakeClients(t *testing.T) {
+	files, err := filepath.Glob("testdata/clients/*.config.json")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !checkTables(t, data) {
+			t.Errorf("%s: left to encoding/json", file)
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, data); err != nil || !checkTables(t, compact.Bytes()) {
+			t.Errorf("%s, compact: left to encoding/json (%v)", file, err)
+		}
+	}
+}
+
+// TestTables writes configurations with every member of every type, so that a member which no table knows is found:
+// its value would be lost.
+func TestTables(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var want Spec
+		fillAny(t, reflect.ValueOf(&want).Elem(), "")
+		want.ProcessText = nil
+		data, err := json.Marshal(&want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !checkTables(t, data) {
+			t.Fatalf("left to encoding/json: %s", data)
+		}
+	})
+}
+
+// fillAny fills a value with others than zero, most of the time.
+func fillAny(t *rapid.T, v reflect.Value, name string) {
+	if v.Type() == reflect.TypeFor[json.RawMessage]() {
+		v.SetBytes([]byte(rapid.SampledFrom([]string{"null", `{"a":[1,{"b":"c"}],"d":-1.5e3}`, `[]`, `"x"`}).Draw(t, name)))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fillAny(t, v.Field(i), v.Type().Field(i).Name)
+		}
+	case reflect.Pointer:
+		if rapid.IntRange(0, 9).Draw(t, name) > 0 {
+			v.Set(reflect.New(v.Type().Elem()))
+			fillAny(t, v.Elem(), name)
+		}
+	case reflect.Slice:
+		n := rapid.IntRange(0, 2).Draw(t, name)
+		v.Set(reflect.MakeSlice(v.Type(), n, n))
+		for i := range n {
+			fillAny(t, v.Index(i), name)
+		}
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		for range rapid.IntRange(0, 2).Draw(t, name) {
+			one := reflect.New(v.Type().Elem()).Elem()
+			fillAny(t, one, name)
+			v.SetMapIndex(reflect.ValueOf(rapid.StringMatching(`[a-z./\n"]{0,4}`).Draw(t, name)), one)
+		}
+	case reflect.String:
+		v.SetString(rapid.StringMatching(`[a-zäK"\\\n\t/<&]{0,6}`).Draw(t, name))
+	case reflect.Bool:
+		v.SetBool(rapid.Bool().Draw(t, name))
+	case reflect.Int, reflect.Int64:
+		v.SetInt(rapid.Int64().Draw(t, name))
+	default:
+		v.SetUint(rapid.Uint64().Draw(t, name) >> (64 - v.Type().Bits()))
+	}
+}
+
+// TestTablesGiveUp: what encoding/json takes in its own way, or not at all, is left to it.
+func TestTablesGiveUp(t *testing.T) {
+	for _, in := range []string{
+		``, `[]`, `{`, `{}}`, `{} {}`, `{"a":}`, `{,}`, `{"a":1,}`, `{"a" 1}`, `{"a":01}`, `{"a":1.}`, `{"a":-}`,
+		`{"a":"\x"}`, `{"a":"\u12"}`, `{"a":"\ud800"`, `{"hostname":"\ud83d\ude00"}`, "{\"a\":\"\n\"}", `{"a":tru}`, `{"a":nul}`,
+		`{"Hostname":"x"}`, `{"hoſtname":"x"}`, `{"hostname":"x","hostname":"y"}`, `{"hostname":1}`, `{"process":[]}`,
+		`{"process":{"user":{"uid":-1}}}`, `{"process":{"user":{"uid":4294967296}}}`, `{"process":{"oomScoreAdj":1.0}}`,
+		`{"process":{"oomScoreAdj":1e1}}`, `{"linux":{"intelRdt":{"closID":1}}}`, `{"process":{"args":[,]}}`,
+		`{"process":{"args":["a",]}}`, `{"mounts":{}}`, `{"a":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`,
+	} {
+		var s Spec
+		if jsonread.Decode([]byte(in), &s, readSpec) {
+			t.Errorf("%s is taken", in)
+		}
+	}
+	for _, in := range []string{
+		` null `, "\t{ } \n", `{"process":null,"mounts":null,"annotations":null,"hostname":null,"linux":{"seccomp":null}}`,
+		`{"x":{"y":[1,{}],"z":"\"\\\/\b\f\n\r\t\u00e4"},"n":-0.5E-7,"t":true,"f":false,"u":null}`,
+		`{"mounts":[null,{"options":[null,"a"]}],"hostname":"\"\\\/\b\f\n\r\t\u00e4","process":{"oomScoreAdj":-0}}`,
+		`{"annotations":{"a":"1","a":"2"},"linux":{"sysctl":{},"maskedPaths":[],"intelRdt":null}}`,
+	} {
+		if !checkTables(t, []byte(in)) {
+			t.Errorf("%s is left to encoding/json", in)
+		}
+	}
+}
+
+// FuzzTables holds the tables against encoding/json on any text.
+func FuzzTables(f *testing.F) {
+	files, err := filepath.Glob("testdata/clients/*.json")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(`{"hostname":"\u00e4\"","process":{"user":{"uid":1},"args":["a",null]},"mounts":[{},null],"x":[1e3,{}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		checkTables(t, data)
+	})
+}
