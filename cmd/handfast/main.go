@@ -1,7 +1,8 @@
 // Go would keep descriptors of the host's cgroup files open for as long as the process lives, to follow the limit of
-// CPUs. Neither side of the handshake lives that long.
+// CPUs, and a goroutine to look for another number of them. Neither side of the handshake lives that long.
 //
 //go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 
 package main
 

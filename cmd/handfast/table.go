@@ -9,7 +9,8 @@ type command struct {
 	summary string
 	details string
 	options []option
-	passes  bool // options after the first argument are somebody else's
+	build   func() []option // makes options, when the command is the one that is called or described; nil: they stand there
+	passes  bool            // options after the first argument are somebody else's
 	// makesProcess says that the command starts a container's process, for which it has several threads at once.
 	makesProcess bool
 	run          func(*invocation) (status int, err error)
@@ -131,24 +132,40 @@ func formatOption(what string) option {
 	return option{"format", "f", "FORMAT", what, func(s *settings) any { return &s.format }}
 }
 
+// commands are all rows with their options, for those who describe them.
 func commands() []command {
+	all := commandTable()
+	for i := range all {
+		all[i].complete()
+	}
+	return all
+}
+
+// complete makes the options of a row that has them built.
+func (c *command) complete() {
+	if c.build != nil {
+		c.options, c.build = c.build(), nil
+	}
+}
+
+func commandTable() []command {
 	return []command{
 		{name: "create", args: "ID", min: 1, max: 1, summary: "create a container",
 			details: "Makes everything that the bundle's config.json asks for, and stops before its process is executed: " +
 				"start does that.",
-			options: createOptions(), makesProcess: true, run: (*invocation).create},
+			build: createOptions, makesProcess: true, run: (*invocation).create},
 		{name: "start", args: "ID", min: 1, max: 1, summary: "execute the process of a created container",
 			details: "Returns once the process has been executed; an error of the execution itself is reported here.",
 			options: []option{traceOption()}, run: (*invocation).start},
 		{name: "run", args: "ID", min: 1, max: 1, summary: "create a container and start it",
 			details: "In the foreground: forwards signals, shows the terminal, and ends with the status of the process, 128 " +
 				"and the signal's number if a signal ended it. Then the container is deleted.",
-			options: runOptions(), makesProcess: true, run: (*invocation).run},
+			build: runOptions, makesProcess: true, run: (*invocation).run},
 		{name: "exec", args: "ID [COMMAND [ARG...]]", min: 1, max: -1, passes: true,
 			summary: "execute one more process in a running container",
 			details: "The process is that of the container's configuration, or of --process, with COMMAND and the other " +
 				"options over it. In the foreground ends with its status; 255 if it could not be started.",
-			options: execOptions(), makesProcess: true, run: (*invocation).exec},
+			build: execOptions, makesProcess: true, run: (*invocation).exec},
 		{name: "state", args: "ID", min: 1, max: 1, summary: "print the state of a container as JSON",
 			run: (*invocation).state},
 		{name: "kill", args: "ID [SIGNAL]", min: 1, max: 2, summary: "send a signal to a container",
@@ -178,7 +195,7 @@ func commands() []command {
 			passes:  true, run: (*invocation).ps},
 		{name: "update", args: "ID", min: 1, max: 1, summary: "change the limits of a container",
 			details: "What is not named stays as it is. If the kernel refuses a limit, all of them stay as they were.",
-			options: updateOptions(), run: (*invocation).update},
+			build:   updateOptions, run: (*invocation).update},
 		{name: "events", args: "ID", min: 1, max: 1, summary: "print statistics and events of a container as JSON",
 			details: "A line for each, until the container ends: its statistics at every interval, out-of-memory when it " +
 				"happens, and pressure if asked for.",
@@ -251,8 +268,9 @@ func commands() []command {
 
 // commandByName finds a row.
 func commandByName(name string) (command, bool) {
-	for _, c := range commands() {
+	for _, c := range commandTable() {
 		if c.name == name {
+			c.complete()
 			return c, true
 		}
 	}

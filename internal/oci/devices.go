@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"fmt"
 	"math"
 	"path"
 	"slices"
@@ -26,7 +25,7 @@ func defaultDevices() []container.Device {
 func (c *conversion) devices() error {
 	var own []container.Device
 	for i := range c.linux.Devices {
-		d, err := c.device(fmt.Sprintf("linux.devices[%d]", i), &c.linux.Devices[i])
+		d, err := c.device(indexed("linux.devices", i), &c.linux.Devices[i])
 		if err != nil {
 			return err
 		}
@@ -36,7 +35,7 @@ func (c *conversion) devices() error {
 			own = append(own, d)
 		case own[before] != d:
 			// config-linux.md: a file at the path that is another device is an error.
-			return wrong(fmt.Sprintf("linux.devices[%d].path", i), "%q stands twice, as two different devices", d.Path)
+			return wrong(indexed("linux.devices", i)+".path", "%q stands twice, as two different devices", d.Path)
 		}
 	}
 	if !c.has(container.NSMount) || slices.ContainsFunc(c.cfg.Mounts, func(m container.Mount) bool {

@@ -3,6 +3,7 @@ package oci
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 )
 
 // PropertyError is a property whose value is not allowed.
@@ -53,3 +54,6 @@ func nothingIn(v any) bool {
 	}
 	return false
 }
+
+// indexed is the path of a list's element.
+func indexed(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }

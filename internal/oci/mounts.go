@@ -58,7 +58,7 @@ func (c *conversion) mounts() error {
 		}
 	}
 	for i := range c.spec.Mounts {
-		m, err := c.mount(fmt.Sprintf("mounts[%d]", i), &c.spec.Mounts[i])
+		m, err := c.mount(indexed("mounts", i), &c.spec.Mounts[i])
 		if err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
 			mapped = o
 			continue
 		}
-		if err := c.option(&m, fmt.Sprintf("%s.options[%d]", at, i), o); err != nil {
+		if err := c.option(&m, indexed(at+".options", i), o); err != nil {
 			return m, err
 		}
 	}
@@ -225,7 +225,7 @@ func (c *conversion) paths() error {
 		seen := make(map[string]bool, len(list.paths))
 		for i, p := range list.paths {
 			if p == "" {
-				return wrong(fmt.Sprintf("%s[%d]", list.at, i), "empty; want an absolute path in the container")
+				return wrong(indexed(list.at, i), "empty; want an absolute path in the container")
 			}
 			if !strings.HasPrefix(p, "/") {
 				c.warn(fmt.Sprintf("%s[%d]: %q is not absolute and is taken from the container's root", list.at, i, p))

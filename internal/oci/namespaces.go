@@ -22,7 +22,7 @@ var namespaceTypes = []string{
 
 func (c *conversion) namespaces() error {
 	for i, ns := range c.linux.Namespaces {
-		at := fmt.Sprintf("linux.namespaces[%d]", i)
+		at := indexed("linux.namespaces", i)
 		if !slices.Contains(namespaceTypes, ns.Type) {
 			return wrong(at+".type", "%q is not known; want pid, network, mount, ipc, uts, user, cgroup or time", ns.Type)
 		}
@@ -95,7 +95,7 @@ func checkRanges(at string, in []IDMapping) error {
 	}
 	length := 0
 	for i, m := range in {
-		one := fmt.Sprintf("%s[%d]", at, i)
+		one := indexed(at, i)
 		if m.Size == 0 {
 			return wrong(one+".size", "0; want at least 1")
 		}

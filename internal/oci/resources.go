@@ -1,9 +1,9 @@
 package oci
 
 import (
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/handfast/handfast/cgroupfs"
@@ -49,9 +49,10 @@ func ConvertUpdate(r *Resources, version string) (*cgroupfs.Resources, []string,
 
 // sinceMinor reports whether a version is 1.minor or later; one that cannot be read is not.
 func sinceMinor(version string, minor int) bool {
-	var have int
-	_, err := fmt.Sscanf(version, "1.%d.", &have)
-	return err == nil && have >= minor
+	rest, first := strings.CutPrefix(version, "1.")
+	text, _, patch := strings.Cut(rest, ".")
+	have, err := strconv.Atoi(text)
+	return first && patch && err == nil && have >= minor
 }
 
 func (l *limits) convert(r *Resources) error {

@@ -7,6 +7,7 @@ package smallfile
 
 import (
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,17 @@ func Read(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	return ReadFD(fd, path, -1)
+	// Most files are read into one buffer, and take no more memory than they have bytes: each page that is touched for
+	// the first time costs a short process a fault.
+	if !inUse.CompareAndSwap(false, true) {
+		return readFD(fd, path, -1, nil)
+	}
+	defer inUse.Store(false)
+	data, err := readFD(fd, path, -1, buffer[:0])
+	if err == nil && len(data) < len(buffer) {
+		data = append(make([]byte, 0, len(data)), data...)
+	}
+	return data, err
 }
 
 func open(path string) (int, error) {
@@ -35,13 +46,24 @@ func open(path string) (int, error) {
 	}
 }
 
+// buffer is what Read reads into, if it is not in use.
+var (
+	buffer [first]byte
+	inUse  atomic.Bool
+)
+
 // first is room for most files of procfs and for the state and the configuration of most containers.
 const first = 4096
 
 // ReadFD reads a descriptor up to its end, or up to limit bytes if that is not negative. It is not closed; path is what
 // errors, each an *os.PathError, call it.
-func ReadFD(fd int, path string, limit int) ([]byte, error) {
-	data := make([]byte, 0, first)
+func ReadFD(fd int, path string, limit int) ([]byte, error) { return readFD(fd, path, limit, nil) }
+
+// readFD is ReadFD into data, as long as it has room.
+func readFD(fd int, path string, limit int, data []byte) ([]byte, error) {
+	if data == nil {
+		data = make([]byte, 0, first)
+	}
 	for {
 		if len(data) == cap(data) {
 			data = append(data, make([]byte, cap(data))...)[:len(data)]

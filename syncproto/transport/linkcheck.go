@@ -96,7 +96,14 @@ func (w *idleWaits) tooMany() bool {
 	return false
 }
 
-var errIdle = fmt.Errorf("the link ended %d waits within %v, and nothing could be received or sent", idleMost, idleTime)
+var errIdle error = idleError{}
+
+// idleError writes its text when somebody reads it: package fmt costs every start of a process that does not need it.
+type idleError struct{}
+
+func (idleError) Error() string {
+	return fmt.Sprintf("the link ended %d waits within %v, and nothing could be received or sent", idleMost, idleTime)
+}
 
 // wait is Link.Wait.
 func (c *Conn) wait(want Events, d time.Duration) (Events, error) {

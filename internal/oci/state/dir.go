@@ -19,6 +19,29 @@ type Dir struct {
 	id   string
 	path string
 	fd   int // owned; close-on-exec, so that no child keeps the lock
+
+	medium medium // where the files are, once Save has looked
+}
+
+// medium is what a file system keeps files on.
+type medium int
+
+const (
+	unknown medium = iota
+	disk           // or another thing that outlives the machine's memory
+	memory         // nothing of it is there after a crash
+)
+
+// inMemory says whether what is written here is gone after a crash, synced or not. Who cannot tell syncs.
+func (d *Dir) inMemory() bool {
+	if d.medium == unknown {
+		d.medium = disk
+		var fs unix.Statfs_t
+		if unix.Fstatfs(d.fd, &fs) == nil && (uint32(fs.Type) == unix.TMPFS_MAGIC || uint32(fs.Type) == unix.RAMFS_MAGIC) {
+			d.medium = memory
+		}
+	}
+	return d.medium == memory
 }
 
 // Path is the absolute path of a file beside the state, such as the gate's socket. Remove removes it with the rest.
@@ -114,10 +137,10 @@ func (d *Dir) load(name string) (*State, error) {
 }
 
 // Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it,
-// synced and exchanged with it. The directory is not synced:
+// synced, unless the file system is in memory, and exchanged with it. The directory is not synced:
 // no container outlives the crash, so which of the two is found does not matter, and on a disk it would cost as much as
 // all the rest.
-func (d *Dir) Save(s *State) error { return d.save(s, true) }
+func (d *Dir) Save(s *State) error { return d.save(s, !d.inMemory()) }
 
 func (d *Dir) save(s *State, sync bool) error {
 	b, err := encode(s)
