@@ -58,22 +58,28 @@ const (
 // register it grew with the square, and 1000 rules were refused after 1.5 s.
 func compile(rules []DeviceRule) ([]insn, error) {
 	checked := make([]check, len(rules))
+	most := 0 // instructions for one kind of access
 	for i := range rules {
 		c, err := newCheck(&rules[i])
 		if err != nil {
 			return nil, fmt.Errorf("device rule %d: %w", i, err)
 		}
 		checked[i] = c
+		most += c.n + maxActs
 	}
-	var prog []insn
-	for _, bit := range [...]int32{accRead, accWrite, accMknod} {
-		body := decide(checked, bit)
-		if len(body) > math.MaxInt16 {
+	kinds := [...]int32{accRead, accWrite, accMknod}
+	// Memory is taken once, for in a short process each further size of it costs a page fault.
+	prog := make([]insn, 0, len(kinds)*(3+most)+2)
+	for _, bit := range kinds {
+		prog = append(prog, loadField(ctxAccessType), insn{code: opSet, regs: regField, off: 1, imm: bit << 16},
+			insn{code: opJump})
+		start := len(prog)
+		prog = decide(prog, checked, bit)
+		length := len(prog) - start
+		if length > math.MaxInt16 {
 			return nil, fmt.Errorf("%d device rules are more than a program can hold", len(rules))
 		}
-		prog = append(prog, loadField(ctxAccessType), insn{code: opSet, regs: regField, off: 1, imm: bit << 16},
-			insn{code: opJump, off: int16(len(body))})
-		prog = append(prog, body...)
+		prog[start-1].off = int16(length)
 	}
 	return append(prog, insn{code: opMove, regs: regVerdict, imm: 1}, insn{code: opExit}), nil
 }
@@ -82,10 +88,14 @@ func loadField(offset int16) insn {
 	return insn{code: opLoad32, regs: regField | regContext<<4, off: offset}
 }
 
+// maxTests and maxActs bound the instructions of one rule: three compare the type, and two each of the numbers.
+const maxTests, maxActs = 3 + 2*2, 2
+
 // check is a rule in instructions: the comparisons, of which one that fails leads to the next rule, and the kinds of
 // access that are decided if none does.
 type check struct {
-	tests  []insn
+	tests  [maxTests]insn
+	n      int // how many of tests there are
 	access int32
 	allow  bool
 }
@@ -95,9 +105,14 @@ func newCheck(r *DeviceRule) (c check, err error) {
 	if c.access, err = accessBits(r.Access); err != nil {
 		return c, err
 	}
+	add := func(i insn) {
+		c.tests[c.n] = i
+		c.n++
+	}
 	kind := func(k int32) {
-		c.tests = append(c.tests, loadField(ctxAccessType), insn{code: opAnd32, regs: regField, imm: 0xffff},
-			insn{code: opNotEqual, regs: regField, imm: k})
+		add(loadField(ctxAccessType))
+		add(insn{code: opAnd32, regs: regField, imm: 0xffff})
+		add(insn{code: opNotEqual, regs: regField, imm: k})
 	}
 	switch r.Type {
 	case "a", "":
@@ -118,41 +133,46 @@ func newCheck(r *DeviceRule) (c check, err error) {
 		if *n.value < 0 || *n.value > math.MaxUint32 {
 			return c, fmt.Errorf("number %d is not one of a device", *n.value)
 		}
-		c.tests = append(c.tests, loadField(n.offset), insn{code: opNotEqual, regs: regField, imm: int32(uint32(*n.value))})
+		add(loadField(n.offset))
+		add(insn{code: opNotEqual, regs: regField, imm: int32(uint32(*n.value))})
 	}
 	return c, nil
 }
 
-// decide is the answer for one kind of access, by the rules from the last to the first: it ends the program with a
+// decide appends the verdict on one kind of access, by the rules from the last to the first: it ends the program with a
 // refusal, or goes on behind its own end.
-func decide(rules []check, bit int32) []insn {
-	var all []insn
+func decide(prog []insn, rules []check, bit int32) []insn {
+	start := len(prog)
 	for i := len(rules) - 1; i >= 0; i-- {
 		r := &rules[i]
 		if r.access&bit == 0 {
 			continue
 		}
-		act := []insn{{code: opMove, regs: regVerdict, imm: 0}, {code: opExit}}
+		acts := 2
 		if r.allow {
-			act = []insn{{code: opJump}}
+			acts = 1
 		}
-		for k, t := range r.tests {
+		for k, t := range r.tests[:r.n] {
 			if t.code == opNotEqual {
-				t.off = int16(len(r.tests) - 1 - k + len(act))
+				t.off = int16(r.n - 1 - k + acts)
 			}
-			all = append(all, t)
+			prog = append(prog, t)
 		}
-		all = append(all, act...)
-		if len(r.tests) == 0 {
+		if r.allow {
+			prog = append(prog, insn{code: opJump})
+		} else {
+			prog = append(prog, insn{code: opMove, regs: regVerdict, imm: 0}, insn{code: opExit})
+		}
+		if r.n == 0 {
 			break // it names every device: nothing before it counts, and the verifier refuses code that cannot be reached
 		}
 	}
-	for k := range all {
-		if all[k].code == opJump {
-			all[k].off = int16(len(all) - 1 - k)
+	for k := start; k < len(prog); k++ {
+		if prog[k].code == opJump {
+			prog[k].off = int16(len(prog) - 1 - k)
 		}
 	}
-	return all
+	return prog
 }
 
 func accessBits(access string) (int32, error) {

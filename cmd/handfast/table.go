@@ -156,7 +156,7 @@ func commandTable() []command {
 			build: createOptions, makesProcess: true, run: (*invocation).create},
 		{name: "start", args: "ID", min: 1, max: 1, summary: "execute the process of a created container",
 			details: "Returns once the process has been executed; an error of the execution itself is reported here.",
-			options: []option{traceOption()}, run: (*invocation).start},
+			build:   func() []option { return []option{traceOption()} }, run: (*invocation).start},
 		{name: "run", args: "ID", min: 1, max: 1, summary: "create a container and start it",
 			details: "In the foreground: forwards signals, shows the terminal, and ends with the status of the process, 128 " +
 				"and the signal's number if a signal ended it. Then the container is deleted.",
@@ -172,18 +172,24 @@ func commandTable() []command {
 			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. KILL ends all processes of the " +
 				"container, " +
 				"also without a pid namespace of its own, and also those that its first process has left behind.",
-			options: []option{{"all", "a", "", "send the signal to every process of the container; no error if there is none",
-				func(s *settings) any { return &s.all }}, regexOption("send it to")},
+			build: func() []option {
+				return []option{{"all", "a", "", "send the signal to every process of the container; no error if there is none",
+					func(s *settings) any { return &s.all }}, regexOption("send it to")}
+			},
 			run: (*invocation).kill},
 		{name: "delete", args: "ID...", min: 1, max: -1, summary: "remove what is left of containers",
 			details: "A container must be stopped, or created and never started.",
-			options: []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error",
-				func(s *settings) any { return &s.force }},
-				regexOption("remove")},
+			build: func() []option {
+				return []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error",
+					func(s *settings) any { return &s.force }},
+					regexOption("remove")}
+			},
 			run: (*invocation).delete},
 		{name: "list", summary: "list the containers of this root directory",
-			options: []option{formatOption("table or json (default table)"), {"quiet", "q", "", "print ids only",
-				func(s *settings) any { return &s.quiet }}},
+			build: func() []option {
+				return []option{formatOption("table or json (default table)"), {"quiet", "q", "", "print ids only",
+					func(s *settings) any { return &s.quiet }}}
+			},
 			run: (*invocation).list},
 		{name: "pause", args: "ID", min: 1, max: 1, summary: "stop the processes of a running container where they are",
 			run: (*invocation).pause},
@@ -191,21 +197,25 @@ func commandTable() []command {
 			run: (*invocation).resume},
 		{name: "ps", args: "ID [PS-OPTIONS...]", min: 1, max: -1, summary: "list the processes of a container",
 			details: "A table is that of ps(1), with its options (default -ef), for the container's processes alone.",
-			options: []option{formatOption("table, or json: an array of process ids as the host sees them (default table)")},
-			passes:  true, run: (*invocation).ps},
+			build: func() []option {
+				return []option{formatOption("table, or json: an array of process ids as the host sees them (default table)")}
+			},
+			passes: true, run: (*invocation).ps},
 		{name: "update", args: "ID", min: 1, max: 1, summary: "change the limits of a container",
 			details: "What is not named stays as it is. If the kernel refuses a limit, all of them stay as they were.",
 			build:   updateOptions, run: (*invocation).update},
 		{name: "events", args: "ID", min: 1, max: 1, summary: "print statistics and events of a container as JSON",
 			details: "A line for each, until the container ends: its statistics at every interval, out-of-memory when it " +
 				"happens, and pressure if asked for.",
-			options: []option{
-				{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s)",
-					func(s *settings) any { return &s.interval }},
-				{"stats", "", "", "print the statistics once, and end", func(s *settings) any { return &s.once }},
-				{"pressure", "", "TRIGGERS", "tell when tasks stall: RESOURCE=STALL/WINDOW with cpu, memory or io, such as " +
-					"memory=150ms/2s,io:full=100ms/2s",
-					func(s *settings) any { return &s.pressure }},
+			build: func() []option {
+				return []option{
+					{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s)",
+						func(s *settings) any { return &s.interval }},
+					{"stats", "", "", "print the statistics once, and end", func(s *settings) any { return &s.once }},
+					{"pressure", "", "TRIGGERS", "tell when tasks stall: RESOURCE=STALL/WINDOW with cpu, memory or io, such as " +
+						"memory=150ms/2s,io:full=100ms/2s",
+						func(s *settings) any { return &s.pressure }},
+				}
 			}, run: (*invocation).events},
 		{name: "mounts", args: "add|remove ID FILE", min: 3, max: 3,
 			summary: "give a running container mounts, or take them away",
@@ -214,48 +224,56 @@ func commandTable() []command {
 			run: (*invocation).mounts},
 		{name: "spec", summary: "write a config.json to start from",
 			details: "Refuses to overwrite one.",
-			options: []option{
-				{"bundle", "b", "DIR", "where to write it (default: the working directory)",
-					func(s *settings) any { return &s.bundle }},
-				{"rootless", "", "", "one for a plain user: with a user namespace",
-					func(s *settings) any { return &s.rootlessSpec }},
+			build: func() []option {
+				return []option{
+					{"bundle", "b", "DIR", "where to write it (default: the working directory)",
+						func(s *settings) any { return &s.bundle }},
+					{"rootless", "", "", "one for a plain user: with a user namespace",
+						func(s *settings) any { return &s.rootlessSpec }},
+				}
 			}, run: (*invocation).spec},
 		{name: "seccomp", args: "[FILE [ARG...]]", max: -1, summary: "show a seccomp profile, and what it does with a call",
 			details: "FILE is a config.json, or a file with its linux.seccomp alone; - is standard input. With --call the " +
 				"arguments of the " +
 				"call follow, 0 where there are none; with --profile-of there is no FILE.",
-			options: []option{
-				{"call", "", "NAME", "say what happens to the system call of this name or number, and which rule decides",
-					func(s *settings) any { return &s.call }},
-				{"arch", "", "ARCH", "with --call: the architecture that makes the call, such as x86 or x32 (default: the host's)",
-					func(s *settings) any { return &s.arch }},
-				{"profile-of", "", "ID", "take the profile that this container was made with",
-					func(s *settings) any { return &s.profileOf }},
-				formatOption("rules, tree (the decisions), program (the instructions) or all (default all)"),
+			build: func() []option {
+				return []option{
+					{"call", "", "NAME", "say what happens to the system call of this name or number, and which rule decides",
+						func(s *settings) any { return &s.call }},
+					{"arch", "", "ARCH", "with --call: the architecture that makes the call, such as x86 or x32 (default: the host's)",
+						func(s *settings) any { return &s.arch }},
+					{"profile-of", "", "ID", "take the profile that this container was made with",
+						func(s *settings) any { return &s.profileOf }},
+					formatOption("rules, tree (the decisions), program (the instructions) or all (default all)"),
+				}
 			}, run: (*invocation).seccomp},
 		{name: "trace", args: "FILE", min: 1, max: 1, summary: "show a handshake that --trace has written down",
 			details: "FILE - is standard input. Environments and arguments are not in a trace.",
-			options: []option{
-				formatOption("timeline, json (one object a line), mermaid, svg or chrome (trace events) (default timeline)"),
-				{"output", "o", "FILE", "write to FILE instead of standard output", func(s *settings) any { return &s.output }},
+			build: func() []option {
+				return []option{
+					formatOption("timeline, json (one object a line), mermaid, svg or chrome (trace events) (default timeline)"),
+					{"output", "o", "FILE", "write to FILE instead of standard output", func(s *settings) any { return &s.output }},
+				}
 			}, run: (*invocation).showTrace},
 		{name: "conformance", args: "-- COMMAND [ARG...]", min: 1, max: -1, summary: "test a child of the protocol, in any " +
 			"language",
 			details: "COMMAND is started anew for each conformance vector, with its end of the socket in HANDFAST_SOCKET, as " +
 				"docs/protocol.md says. Prints a line for each; fails if one of them fails.",
-			options: []option{
-				{"tap", "", "", "print the Test Anything Protocol", func(s *settings) any { return &s.tap }},
-				{"run", "", "TEXT", "take only vectors whose name contains TEXT", func(s *settings) any { return &s.match }},
-				{"socket", "", "TYPE", "stream, seqpacket or both (default both)", func(s *settings) any { return &s.socket }},
-				{"timeout", "", "SECONDS", "the longest wait for the child (default 5)",
-					func(s *settings) any { return &s.timeout }},
+			build: func() []option {
+				return []option{
+					{"tap", "", "", "print the Test Anything Protocol", func(s *settings) any { return &s.tap }},
+					{"run", "", "TEXT", "take only vectors whose name contains TEXT", func(s *settings) any { return &s.match }},
+					{"socket", "", "TYPE", "stream, seqpacket or both (default both)", func(s *settings) any { return &s.socket }},
+					{"timeout", "", "SECONDS", "the longest wait for the child (default 5)",
+						func(s *settings) any { return &s.timeout }},
+				}
 			}, run: (*invocation).conformance},
 		{name: "features", summary: "print what this runtime can do, for engines that ask",
 			details: "The form is that of the specification's features.md. It is about the program and not about the host, " +
 				"but for seccomp's supportedFlags.",
 			run: (*invocation).features},
 		{name: "info", summary: "print what this runtime finds on the host",
-			options: []option{formatOption("text, or json (default text)")}, run: (*invocation).info},
+			build: func() []option { return []option{formatOption("text, or json (default text)")} }, run: (*invocation).info},
 		{name: "version", summary: "print the version", run: (*invocation).showVersion},
 		{name: "completion", args: "SHELL", min: 1, max: 1, summary: "print a script that completes command lines",
 			details: "SHELL is bash, zsh or fish; the script's first lines say where it belongs.",
