@@ -37,6 +37,10 @@ type Driver interface {
 	// Begins if it could not be cloned into the group. The process waits meanwhile.
 	Join(ctx context.Context, pid int) error
 
+	// Limit sets the limits, for a process that is in the group by now and waits to be told what to do: so this process
+	// works while that one is being started. Whoever runs on the container's behalf finds the limits set.
+	Limit() error
+
 	// Finish sets the limits that would have kept the child from starting. It comes before the first hook and before
 	// the container's program; to call it again does nothing.
 	Finish(ctx context.Context) error

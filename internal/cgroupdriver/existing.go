@@ -29,7 +29,9 @@ type Existing struct {
 	Record Record
 	Layout func() (*cgroupfs.Layout, error) // the host's; called when it is needed
 	Log    *log.Logger
-	Plain  bool // this process is not root of the machine; matters with Record.UserUnit
+	// Held is the group if this process has it open already; nil: it is opened when it is needed. It is borrowed.
+	Held  *cgroupfs.Group
+	Plain bool // this process is not root of the machine; matters with Record.UserUnit
 }
 
 // Open opens the group, in the hierarchies where it still is. The caller closes it. The Record must have a path.
@@ -46,11 +48,14 @@ func (e *Existing) With(ctx context.Context, do func(context.Context, *cgroupfs.
 	if e.Record.Path == "" {
 		return nil
 	}
-	group, err := e.Open()
-	if err != nil {
-		return err
+	group := e.Held
+	if group == nil || group.Saved() != (cgroupfs.Saved{Path: e.Record.Path, Made: e.Record.Made}) {
+		var err error
+		if group, err = e.Open(); err != nil {
+			return err
+		}
+		defer group.Close()
 	}
-	defer group.Close()
 	ctx, cancel := bound.Within(ctx, patience)
 	defer cancel()
 	return do(ctx, group)

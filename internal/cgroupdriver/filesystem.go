@@ -37,7 +37,7 @@ func (d *filesystem) Intend() (rec Record, err error) {
 	return Record{Intent: d.intent}, nil
 }
 
-// Make makes the group and sets its limits, so that every hook finds them set.
+// Make makes the group.
 func (d *filesystem) Make() (Place, error) {
 	p := d.plan
 	group, err := cgroupfs.Create(d.Layout, p.Path)
@@ -64,7 +64,14 @@ func (d *filesystem) Make() (Place, error) {
 		return Stays, err
 	}
 	d.later = p.Later
-	return p.Place, limit(d.Options, group, p)
+	return p.Place, nil
+}
+
+func (d *filesystem) Limit() error {
+	if d.group == nil {
+		return nil
+	}
+	return limit(d.Options, d.group, d.plan)
 }
 
 // mayNotMake is the error of a group that was asked for and may not be made.

@@ -19,6 +19,8 @@ func (*none) Make() (Place, error) { return Stays, nil }
 
 func (*none) Join(context.Context, int) error { return nil }
 
+func (*none) Limit() error { return nil }
+
 func (*none) Finish(context.Context) error { return nil }
 
 func (*none) Group() *cgroupfs.Group { return nil }

@@ -66,7 +66,7 @@ func (d *unitDriver) Intend() (Record, error) { return Record{}, nil }
 
 func (d *unitDriver) Make() (Place, error) { return d.plan.Place, nil }
 
-// Join has systemd make the unit around the child, and sets in its group what systemd does not.
+// Join has systemd make the unit around the child.
 func (d *unitDriver) Join(ctx context.Context, pid int) error {
 	p := d.plan
 	if p.Settle {
@@ -93,8 +93,11 @@ func (d *unitDriver) Join(ctx context.Context, pid int) error {
 		return err
 	}
 	d.later, d.props = p.Later, p.LaterProps
-	return limit(d.Options, d.group, p)
+	return nil
 }
+
+// Limit sets in the unit's group what systemd does not.
+func (d *unitDriver) Limit() error { return limit(d.Options, d.group, d.plan) }
 
 // checkEmpty is an error if the unit's group holds processes before the unit is made: somebody else's, who would be
 // ended with the container.

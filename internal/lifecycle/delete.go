@@ -52,8 +52,8 @@ func (r *Runtime) survivors(s *state.State) error {
 }
 
 // deleteThis removes the container that was made as s and has ended, unless somebody else has deleted it meanwhile: a
-// new one of the same name is left alone.
-func (r *Runtime) deleteThis(s *state.State) error {
+// new one of the same name is left alone. Its group is borrowed; nil: it is opened anew.
+func (r *Runtime) deleteThis(s *state.State, held *cgroupfs.Group) error {
 	dir, now, err := r.open(s.ID, true)
 	if errors.Is(err, state.ErrNotExist) {
 		return nil
@@ -65,5 +65,7 @@ func (r *Runtime) deleteThis(s *state.State) error {
 	if now.PID != s.PID || now.StartTime != s.StartTime {
 		return nil
 	}
-	return r.destroy(dir, now)
+	group := r.group(now)
+	group.Held = held
+	return r.destroyWith(dir, now, group)
 }

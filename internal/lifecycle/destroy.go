@@ -10,6 +10,7 @@ import (
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/account"
+	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/hooks"
 	"github.com/handfast/handfast/internal/oci/state"
 )
@@ -68,11 +69,15 @@ func (h *handle) awaitEnd(ctx context.Context) error {
 // group, then the poststop hooks, then the state. While a part cannot be removed the state stays, so that delete can be
 // tried again.
 func (r *Runtime) destroy(dir *state.Dir, s *state.State) error {
+	return r.destroyWith(dir, s, r.group(s))
+}
+
+func (r *Runtime) destroyWith(dir *state.Dir, s *state.State, group *cgroupdriver.Existing) error {
 	if err := r.end(s); err != nil {
 		return err
 	}
 	account.End("process ended")
-	if err := r.group(s).Remove(); err != nil {
+	if err := group.Remove(); err != nil {
 		return err
 	}
 	account.End("group removed")

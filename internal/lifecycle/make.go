@@ -83,10 +83,19 @@ func (c *creation) Started(ctx context.Context, pid int) error {
 	if err := Join(joinClass(&c.state, pid), ownCores(&c.state, pid)); err != nil {
 		return err
 	}
-	if err := sendPIDFD(c.o.PIDFDSocket, pid, "standard"); err != nil || c.place != cgroupdriver.Joins {
+	if err := sendPIDFD(c.o.PIDFDSocket, pid, "standard"); err != nil {
 		return err
 	}
-	return c.cgroup.Join(ctx, pid)
+	if c.place == cgroupdriver.Joins {
+		if err := c.cgroup.Join(ctx, pid); err != nil {
+			return err
+		}
+	}
+	if err := c.cgroup.Limit(); err != nil {
+		return err
+	}
+	account.End("state and limits set, meanwhile")
+	return nil
 }
 
 // Hooks runs the hooks that belong between the making of the namespaces and the change of the root.

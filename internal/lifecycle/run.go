@@ -78,10 +78,10 @@ func (c *creation) foreground(keep bool) (int, error) {
 	_ = c.process.Release()
 	c.terminal.close()
 	if err != nil {
-		return 0, Join(err, c.r.deleteThis(&c.state))
+		return 0, Join(err, c.r.deleteThis(&c.state, c.cgroup.Group()))
 	}
 	if keep {
 		return exitStatus(ended), nil
 	}
-	return exitStatus(ended), c.r.deleteThis(&c.state)
+	return exitStatus(ended), c.r.deleteThis(&c.state, c.cgroup.Group())
 }
