@@ -26,15 +26,15 @@ type Driver interface {
 	// but for one: limits where no group is made.
 	Plan(Request) (*Plan, error)
 
-	// Intend finds out what Make will make, for the first Record that is stored: whoever is killed during Make leaves a
-	// group of which Existing.Remove finds every directory, and takes none that was there before.
+	// Intend finds out what Make will make, for the first Record that is stored. If this process is killed during Make,
+	// Existing.Remove removes every directory that Make has made by then, and none that was there before.
 	Intend() (Record, error)
 
 	// Make makes what must exist before the container's process, and says where that begins.
 	Make() (Place, error)
 
-	// Join moves the process into the group, for one that has begun outside of it: with the Place Joins always, and with
-	// Begins if it could not be cloned into the group. The process waits meanwhile.
+	// Join moves the process into the group, for one that has begun outside of it: with the Place Joins always, and
+	// with Begins if it could not be cloned into the group. The process waits meanwhile.
 	Join(ctx context.Context, pid int) error
 
 	// Limit sets the limits, for a process that is in the group by now and waits to be told what to do: so this process
@@ -100,15 +100,16 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 
 func inConfig(format string, args ...any) error { return &ConfigError{fmt.Errorf(format, args...)} }
 
-// Options are what Open is told.
+// Options are the arguments of Open.
 type Options struct {
 	Name   string // of the driver
 	ID     string // the container's
 	Layout *cgroupfs.Layout
-	// Store makes a Record durable. A driver calls it before it does what the Record tells of.
+	// Store makes a Record durable. A driver calls it before it does what the Record describes.
 	Store func(Record) error
 	User  bool // the user's own systemd, for one who is not root
-	// Optional says that a group which may not be made is done without, if nothing was asked of it.
+	// Optional says that a container gets no group where this process may not make one, unless the Request names its
+	// path or has limits.
 	Optional bool
 	Log      *log.Logger
 }

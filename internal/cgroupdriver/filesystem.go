@@ -45,7 +45,7 @@ func (d *filesystem) Make() (Place, error) {
 		return Stays, fmt.Errorf("linux.cgroupsPath: %w", err)
 	}
 	if skipped := group.Skipped(); len(skipped) > 0 {
-		// What was asked for is not left out without a word: the path too is a request, as with runc.
+		// What was requested is not left out silently. The path is a request too, as with runc.
 		if !d.Optional || p.Given {
 			d.forget(group)
 			return Stays, mayNotMake(p, skipped[0].Err)
@@ -74,7 +74,7 @@ func (d *filesystem) Limit() error {
 	return limit(d.Options, d.group, d.plan)
 }
 
-// mayNotMake is the error of a group that was asked for and may not be made.
+// mayNotMake is the error where a group was requested and this process may not make it.
 func mayNotMake(p *Plan, err error) error {
 	what := "linux.resources"
 	if p.named {
@@ -95,7 +95,7 @@ func (d *filesystem) forget(group *cgroupfs.Group) {
 	group.Close()
 }
 
-// Join moves the child before it is told anything: what it makes for the container comes later, its cgroup namespace
+// Join moves the child before it is sent anything: what it makes for the container comes later, its cgroup namespace
 // among it, whose root is the group that it is in.
 func (d *filesystem) Join(ctx context.Context, pid int) error {
 	if d.plan.Settle {

@@ -25,7 +25,7 @@ type Plan struct {
 	LaterProps []systemd.Property // that Finish sets
 
 	Limits cgroupfs.Resources // what all of that comes from, to be stored
-	Given  bool               // the path, or a limit, was asked for: the group is not done without
+	Given  bool               // the path or a limit was requested: then it is an error if the group cannot be made
 	named  bool               // the path was
 }
 
@@ -40,7 +40,7 @@ func SmallMemory(limits *cgroupfs.Resources) bool {
 	return limits.Memory != nil && *limits.Memory >= 0 && *limits.Memory < smallMemory
 }
 
-// SetsLimits says whether any limit was asked for. Rules about devices do not count, for every client writes the same
+// SetsLimits says whether any limit is set. Rules about devices do not count, for every client writes the same
 // ones.
 func SetsLimits(r *cgroupfs.Resources) bool {
 	without := *r

@@ -10,8 +10,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// AddSettled moves a process into a group when it has begun its life and waits to be told more, so that the memory it
-// has needed for that is charged elsewhere (see SmallMemory).
+// AddSettled moves a process into a group when it has started up and waits for its configuration, so that the memory
+// that it needed for that is charged elsewhere (see SmallMemory).
 func AddSettled(ctx context.Context, g *cgroupfs.Group, pid int) error {
 	awaitSettled(ctx, pid)
 	return g.Add(pid)

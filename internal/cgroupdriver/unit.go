@@ -81,8 +81,8 @@ func (d *unitDriver) Join(ctx context.Context, pid int) error {
 	if err := d.adopt(); err != nil {
 		return err
 	}
-	// Into the hierarchies that systemd leaves alone, or into a slice, where systemd puts nobody; and from there into the
-	// group below the unit's that an annotation has asked for.
+	// Into the hierarchies that systemd leaves alone, or into a slice, where systemd puts nobody; and from there into
+	// the group below the unit's that an annotation has asked for.
 	var err error
 	if p.Unit.Sub != "" {
 		err = d.group.Inner(p.Unit.Sub, pid)
@@ -115,8 +115,8 @@ func (d *unitDriver) checkEmpty() error {
 	return err
 }
 
-// start has systemd make the unit. It is recorded as the container's before systemd is asked, so that delete finds it
-// whatever becomes of this process; and as nobody's if systemd refused, for somebody else may have one of that name.
+// start has systemd make the unit. The unit is recorded as the container's before the request is sent, so that delete
+// finds it if this process is killed; and not any more if systemd refused, for the unit may be somebody else's.
 func (d *unitDriver) start(ctx context.Context, pid int) error {
 	p := d.plan
 	properties := append(d.host.Base(p.Unit, "handfast container "+d.ID, pid), p.Properties...)

@@ -20,7 +20,7 @@ import (
 // agentPatience bounds how long an agent may take to accept its listener.
 const agentPatience = 10 * time.Second
 
-// agent is who decides about the system calls that a filter hands on, and what it must be told.
+// agent is the seccomp agent that handles the system calls of a filter with SCMP_ACT_NOTIFY, and what is sent to it.
 type agent struct {
 	entry  *filtercache.Entry
 	state  *state.State

@@ -13,7 +13,7 @@ import (
 // Core scheduling, Documentation/admin-guide/hw-vuln/core-scheduling.rst: at any moment the hardware threads of a core
 // run tasks of one cookie alone. A container's processes have one of their own, which what they make inherits.
 
-// ownCores gives the container's first process a cookie, if it shall have one.
+// ownCores gives the container's first process a cookie of its own, if the configuration requests that.
 func ownCores(s *state.State, pid int) error {
 	if s.Shared == nil || !s.Shared.CoreScheduling {
 		return nil

@@ -17,7 +17,7 @@ import (
 // gateName is the start gate's socket, beside the state.
 const gateName = "start.sock"
 
-// CreateOptions are what create and run are told beside the bundle.
+// CreateOptions are the options that create and run have in common.
 type CreateOptions struct {
 	ID            string
 	Bundle        string // directory; empty: the working directory

@@ -15,10 +15,10 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// deleteDamaged removes a container whose state cannot be read, by what else tells of it: the state as it was before
-// its last change; else who listens at its start gate, and the group that a container of this id has if its
-// configuration names none. Where nothing tells, the state is removed all the same, for it is of no use to anybody, and
-// the error says what may be left.
+// deleteDamaged removes a container whose state cannot be read. It goes by what else is known: the state as it was
+// before its last change; else who listens at its start gate, and the group that a container of this id has if its
+// configuration names none. Where nothing is known, the state is removed all the same, for it is of no use to anybody,
+// and the error says what may be left.
 func (r *Runtime) deleteDamaged(id string) error {
 	dir, err := r.lock(id, true)
 	if errors.Is(err, state.ErrNotExist) {
@@ -132,7 +132,7 @@ func groupsOf(pid int) (all []*cgroupfs.Intent, err error) {
 	return all, err
 }
 
-// leavePatience bounds how long removeIfEmpty waits for who has just ended to be out of the groups.
+// leavePatience bounds how long removeIfEmpty waits for processes that have just ended to leave the groups.
 const leavePatience = 200 * time.Millisecond
 
 // removeIfEmpty removes the groups that nobody is in. Who has just ended is in one for a moment longer.

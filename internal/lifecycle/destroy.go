@@ -40,7 +40,7 @@ func (r *Runtime) end(s *state.State) error {
 	return h.awaitEnd(ctx)
 }
 
-// glance is how long a killed process is waited for before the reason is looked for why it does not end.
+// glance is how long awaitEnd waits for a killed process before it looks for a reason why the process does not end.
 const glance = 100 * time.Millisecond
 
 // awaitEnd waits for a process that was killed, unless somebody has moved it into a group that is frozen and not the

@@ -15,14 +15,14 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// EventsOptions are what the command events is told.
+// EventsOptions are the options of the command events.
 type EventsOptions struct {
 	Interval time.Duration // between two readings of the statistics; more than zero
 	Once     bool          // read the statistics once, and end
 	Pressure []cgroupfs.Trigger
 }
 
-// Events writes a container's statistics, a line of JSON each, and what its group tells meanwhile, until the container
+// Events writes a container's statistics and the events of its group, a line of JSON each, until the container
 // ends.
 func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io.Writer) error {
 	s, err := r.load(id)

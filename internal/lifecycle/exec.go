@@ -18,7 +18,7 @@ import (
 // tell.
 const ExecFailed = 255
 
-// ExecOptions are what exec is told.
+// ExecOptions are the options of exec.
 type ExecOptions struct {
 	ID            string
 	Process       string // file with the process, or - for standard input; empty: that of the container's configuration
@@ -37,8 +37,8 @@ type ExecOptions struct {
 // foreground it returns its exit status when it has ended. With an error the process was not started, and nothing of it
 // is left; the error of the execution itself is among them, with errno and path.
 //
-// The container is not locked: any number of processes may be executed in it at once, and it may end meanwhile, which
-// each of them is told.
+// The container is not locked: any number of processes may be executed in it at once. It may end meanwhile, which is an
+// error of each of them.
 func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
 	e := &execution{r: r, o: o, terminal: &terminal{}, trace: &tracer{}}
 	defer e.close()
@@ -179,8 +179,8 @@ func (e *execution) find() (paused bool, err error) {
 	return status == state.Paused, err
 }
 
-// Started puts the process into what the container is in besides its group, and tells who asked for it of the process
-// by a descriptor.
+// Started puts the process into what the container is in besides its group, and sends its pidfd to the caller if that
+// was requested.
 func (e *execution) Started(ctx context.Context, pid int) error {
 	account.End("child cloned, until its execution")
 	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
@@ -191,7 +191,7 @@ func (e *execution) Started(ctx context.Context, pid int) error {
 	return sendPIDFD(e.o.PIDFDSocket, pid, "setns")
 }
 
-// Hooks is never asked for: a process that joins has none.
+// Hooks is never called: a process that joins a container has no hooks.
 func (e *execution) Hooks(context.Context, int) error { return nil }
 
 // Console takes the master of the process's terminal.

@@ -77,7 +77,7 @@ func readProcess(path string) ([]byte, error) {
 	return data, err
 }
 
-// inProcess names the file that a wrong or refused property stands in.
+// inProcess names the file that a wrong or unsupported property stands in.
 func (e *execution) inProcess(err error) error {
 	if e.o.Process != "" {
 		return fmt.Errorf("%s: %w", e.o.Process, err)

@@ -18,7 +18,7 @@ import (
 	"github.com/handfast/handfast/spawn"
 )
 
-// openGroup opens the group that the process begins in: the container's own, or those below it that were asked for.
+// openGroup opens the group that the process begins in: the container's own, or the one below it that --cgroup names.
 func (e *execution) openGroup() error {
 	e.existing = e.r.group(e.state)
 	if e.state.CgroupPath == "" {

@@ -30,8 +30,8 @@ func Features(version, commit string) *oci.Features {
 	return f
 }
 
-// supportedFlags asks the kernel: seccomp(2) with a flag that it knows and no filter is EFAULT, with another one
-// EINVAL.
+// supportedFlags are the flags that this kernel knows: seccomp(2) with a known flag and no filter fails with EFAULT,
+// with an unknown one with EINVAL.
 func supportedFlags() []string {
 	var all []string
 	for _, name := range seccomp.FlagNames() {

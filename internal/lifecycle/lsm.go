@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// labelFacts asks whether the security modules that the process, or the mounts, want a label of are in force, and what
-// capabilities there are to give.
+// labelFacts finds out whether the security modules are in force for which the process or the mounts have labels, and
+// which capabilities this process could pass on.
 func labelFacts(host *oci.Host, p *oci.Process, mountLabel string) {
 	if mountLabel != "" {
 		host.SELinux = selinux()

@@ -31,8 +31,8 @@ func (c *creation) make(ctx context.Context) error {
 	return nil
 }
 
-// unhurried are the deadlines of a child's beginning. A program that its user waits for would rather have the defaults;
-// a runtime is called by the hundred at once, on machines that are short of everything.
+// unhurried are the deadlines for the start of a child. The defaults suit a program whose user waits for it; a runtime
+// may be called a hundred times at once, on a machine that is short of everything.
 var unhurried = spawn.Deadlines{Hello: 30 * time.Second, Config: 30 * time.Second, Exec: 30 * time.Second}
 
 func (c *creation) spawn(ctx context.Context) error {
@@ -68,7 +68,7 @@ func (r *Runtime) tellProtection(p *spawn.Process) {
 	r.Log.Debugf("runc exeseal: using %s (%s)", using, p.Protection())
 }
 
-// Started stores who the child is before it is told anything: whatever becomes of this process, delete finds the child.
+// Started stores the child's process id before it is sent anything: if this process is killed, delete finds the child.
 func (c *creation) Started(ctx context.Context, pid int) error {
 	account.End("child cloned, until its execution")
 	started, _, err := state.ProcessStart(pid)

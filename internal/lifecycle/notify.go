@@ -17,7 +17,7 @@ import (
 )
 
 // A service manager learns from a datagram on the socket in NOTIFY_SOCKET that a service is ready (sd_notify(3)). The
-// container's program cannot reach that socket, and the manager takes the word of processes that it knows only. So the
+// container's program cannot reach that socket, and the manager accepts it only from processes that it knows. So the
 // runtime gives the container a socket of its own, in a directory beside the state that is bound into the container,
 // and hands the word on.
 const (
@@ -25,8 +25,8 @@ const (
 	notifyDir      = "notify"      // beside the state
 	notifyInside   = "/run/notify" // what it is in the container, as with runc
 	notifyName     = "notify.sock"
-	// barrierPatience bounds the wait for the manager to have taken what it was told. As in runc, not to be there any more
-	// is worse than to be slow.
+	// barrierPatience bounds the wait for the manager to have taken what it was told. As in runc, not to be there any
+	// more is worse than to be slow.
 	barrierPatience = 30 * time.Second
 )
 

@@ -8,7 +8,7 @@ import (
 	"github.com/handfast/handfast/internal/rdt"
 )
 
-// makeClass makes the container's class of cache and memory bandwidth, if it asks for one.
+// makeClass makes the container's class of cache and memory bandwidth, if the configuration requests one.
 func (c *creation) makeClass() error {
 	if c.convert.RDT == nil {
 		return nil

@@ -6,7 +6,8 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// recordOf is what the state tells of the container's group. The limits are left out: who wants them decodes them.
+// recordOf is the part of the state that is about the container's group. The limits are left out, for decoding them
+// costs something: see state.DecodeResources.
 func recordOf(s *state.State) cgroupdriver.Record {
 	return cgroupdriver.Record{Path: s.CgroupPath, Made: s.CgroupMade, Intent: s.CgroupIntent,
 		Unit: systemd.Unit{Slice: s.UnitSlice, Name: s.Unit, Sub: s.UnitSub}, UserUnit: s.UnitUser}

@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/internal/account"
 )
 
-// RunOptions are those of create and what else run is told.
+// RunOptions are the options of run: those of create, and some of its own.
 type RunOptions struct {
 	CreateOptions
 	Detach      bool

@@ -22,7 +22,8 @@ type Runtime struct {
 	// containers.
 	RootGiven bool
 	Log       *log.Logger
-	// CgroupOptional says that a group which may not be made is done without, if nothing was asked of it.
+	// CgroupOptional says that a container gets no group where this process may not make one, unless its configuration
+	// requests a path or limits.
 	CgroupOptional bool
 	// CgroupManager names who makes the groups, see cgroupdriver.Open.
 	CgroupManager string
@@ -103,7 +104,7 @@ func (r *Runtime) status(s *state.State, mine bool) (string, error) {
 	return facts.Status(), nil
 }
 
-// State is the answer of the command state.
+// State is the output of the command state.
 func (r *Runtime) State(id string) (state.OCI, error) {
 	s, err := r.load(id)
 	if err != nil {

@@ -74,7 +74,7 @@ func entryOf(p *seccomp.Program, mark string, profile []byte) *filtercache.Entry
 	}
 }
 
-// under has a process run under a filter.
+// under makes a filter part of a process's configuration.
 func (r *Runtime) under(p *container.Process, e *filtercache.Entry, needs []string) error {
 	for _, name := range e.Skipped {
 		r.Log.Debugf("seccomp: no architecture has a system call %s", name)
@@ -121,8 +121,8 @@ func knownFlags(flags uint32) (uint32, error) {
 // waitKillable is SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV of <linux/seccomp.h>.
 const waitKillable = 1 << 5
 
-// hasFlag asks the kernel for a filter that is nowhere: seccomp(2) looks at the flags first, and is EINVAL for one that
-// it does not know, and EFAULT for one that it does.
+// hasFlag finds out whether the kernel knows a flag: seccomp(2) checks the flags before it looks at the filter, of
+// which there is none here, so an unknown flag is EINVAL and a known one EFAULT.
 func hasFlag(bit uint32) bool {
 	if bit == waitKillable {
 		bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // means nothing without, which is EINVAL too

@@ -39,7 +39,8 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 	}
 	defer ready.close()
 	if err := r.openGate(ctx, s, t); err != nil {
-		// The child ends by itself after an error of its own; where it was not asked, or does not answer, it is ended.
+		// The child ends by itself after an error of its own. Where it was not reached, or does not reply, it is
+		// killed.
 		return Join(r.starved(err, s), r.end(s))
 	}
 	if err := r.poststart(ctx, s); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/internal/signals"
 )
 
-// checkTerminal says whether the terminal that the configuration asks for, or does not, fits the way the command is
+// checkTerminal says whether the terminal that the configuration requests, or does not, fits the way the command is
 // called. The rules are runc's.
 func checkTerminal(terminal, detached bool, socket string) error {
 	switch {

@@ -29,7 +29,7 @@ func (t *tracer) open(path string) error {
 	return nil
 }
 
-// event is what spawn calls, or nil where nobody asked. A trace that cannot be written does not end the container.
+// event is what spawn calls, or nil without --trace. A trace that cannot be written does not end the container.
 func (t *tracer) event() func(transport.Event) {
 	if t.file == nil {
 		return account.Trace(nil)

@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/internal/rdt"
 )
 
-// Change is what an update is told.
+// Change is what an update changes.
 type Change struct {
 	Resources     *oci.Resources // never nil
 	L3CacheSchema string         // lines of linux.intelRdt; empty: as they are

@@ -36,7 +36,7 @@ func LoadMounts(file string) ([]Mount, error) {
 // processes or not at all.
 var ofTheHost = []string{"proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2"}
 
-// ConvertMounts decides what mounts mean that a running container shall have besides those that it began with. Relative
+// ConvertMounts decides what further mounts of a running container mean. Relative
 // sources count from the bundle. userns says that the container has a user namespace of its own.
 func ConvertMounts(list []Mount, bundle string, userns bool) (out []container.Mount, warnings []string, err error) {
 	spec := &Spec{Linux: &Linux{Namespaces: []Namespace{{Type: container.NSMount}}}}

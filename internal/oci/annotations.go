@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Annotations by which a configuration asks for what the specification has no property for. Others are only handed on.
+// Annotations that stand for properties which the specification does not have. Others are only handed on.
 const (
 	// AnnotationLandlock is a JSON object with the rules that the container's processes run under, see Landlock.
 	AnnotationLandlock = "io.github.handfast.landlock"
@@ -17,7 +17,7 @@ const (
 	AnnotationParentDeath = "io.github.handfast.parent-death-signal"
 )
 
-// extensions decides about what annotations ask for.
+// extensions converts the annotations that stand for properties.
 func (c *conversion) extensions() error {
 	a := c.spec.Annotations
 	switch v := a[AnnotationCoreScheduling]; v {

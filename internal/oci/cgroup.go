@@ -42,7 +42,7 @@ func (h CgroupHost) view(group string) *container.Cgroup {
 }
 
 // groupPath is the container's group below the root of every hierarchy. Without a path it is /handfast/ID, and never
-// below the caller's own group: whoever starts a container from a limited place does not mean the limit for it. A
+// below the caller's own group: the limits of a caller's own group are not meant for the containers that it starts. A
 // relative one counts from the root, as with runc's cgroupfs driver.
 func (c *conversion) groupPath() string {
 	if p := c.linux.CgroupsPath; p != "" {

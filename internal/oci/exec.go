@@ -18,8 +18,8 @@ type Running struct {
 	Host        Host
 }
 
-// ConvertProcess decides what a process that joins a running container is told. It is as pure as Convert, and its
-// errors are the same.
+// ConvertProcess decides the configuration of a process that joins a running container. It is as pure as Convert, and
+// its errors are the same.
 func ConvertProcess(p *Process, r Running) (spawn.Config, []string, error) {
 	c := &conversion{
 		spec: &Spec{Process: p}, linux: &Linux{}, opt: Options{PreserveFDs: r.PreserveFDs, Host: r.Host},
@@ -39,8 +39,8 @@ func ConvertProcess(p *Process, r Running) (spawn.Config, []string, error) {
 	return c.out.Spawn, c.out.Warnings, nil
 }
 
-// Complete gives a process that says nothing of how the kernel shall treat it what the container's own says of that, as
-// runc does. execCPUAffinity is about processes that join, wherever it stands.
+// Complete gives a process that says nothing about how the kernel is to treat it what the container's own says of that,
+// as runc does. execCPUAffinity is about processes that join, wherever it stands.
 func (p *Process) Complete(own *Process) {
 	if p.Scheduler == nil {
 		p.Scheduler = own.Scheduler

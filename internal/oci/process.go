@@ -113,7 +113,7 @@ func (c *conversion) mountLabel() error {
 	return nil
 }
 
-// labels are what the security modules shall change to at the execution. A module that is not in force cannot: to go on
+// labels are those that the security modules set at the execution. A module that is not in force cannot: to go on
 // without it would run the process with less protection than was asked for.
 func (c *conversion) labels(p *Process) error {
 	if l := p.ApparmorProfile; l != "" && (l != "unconfined" || c.opt.Host.AppArmor) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ParseUser reads "uid" or "uid:gid", both in decimal digits. A name is refused, and so is everything that another
+// ParseUser reads "uid" or "uid:gid", both in decimal digits. A name is an error, and so is everything that another
 // reader could take for another number: a sign, a leading zero, a space, and 4294967295, which system calls take for
 // "no change" (CVE-2026-30892, CVE-2016-3697).
 func ParseUser(text string) (*UserIDs, error) {

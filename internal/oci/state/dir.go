@@ -63,7 +63,7 @@ func (st Store) Lock(ctx context.Context, id string) (*Dir, error) {
 		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("container %s: %w", id, err)
 		}
-		// flock(2) itself cannot be told to give up at a time, but it can be asked again.
+		// flock(2) has no timeout, so it is tried again and again.
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("container %s: %w", id, ErrBusy)

@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/smallfile"
 )
 
-// Observe asks the kernel about a container of which s was loaded. Frozen is left to the caller, who knows its control
-// group.
+// Observe finds out from the kernel how a container is whose state is s. Frozen is left to the caller, who knows its
+// control group.
 func (st Store) Observe(s *State) (Facts, error) {
 	f := Facts{Creating: s.Creating}
 	var err error

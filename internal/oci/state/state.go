@@ -56,7 +56,8 @@ type State struct {
 	// SeccompFilter or SeccompListener: the filter stands in the file FilterFile beside this one
 	Seccomp string `json:"seccomp,omitempty"`
 
-	// the group's limits, for update to lay others over (EncodeResources); nothing where there is no group or none was set
+	// the group's limits, for update to lay others over (EncodeResources); nothing where there is no group or none was
+	// set
 	Resources json.RawMessage `json:"resources,omitempty"`
 
 	RDT *rdt.Saved `json:"rdt,omitempty"` // class of cache and memory bandwidth; nil: that of the runtime
@@ -102,7 +103,7 @@ type AddedMount struct {
 	Mount uint64 `json:"mount,omitempty"`
 }
 
-// OCI is the answer of the command state, field by field as runc gives it (runtime.md "State" and four more).
+// OCI is the output of the command state, field by field as runc gives it (runtime.md "State" and four more).
 type OCI struct {
 	OCIVersion  string            `json:"ociVersion"`
 	ID          string            `json:"id"`
