@@ -49,37 +49,10 @@ func Object[T any](r *Reader, v *T, fields []Field[T]) {
 	if r.null() || !r.open('{') {
 		return
 	}
-	seen, next := uint64(0), 0
-	for first := true; r.more('}', first); first = false {
-		name := r.name()
-		i := -1
-		// Most documents are written by programs that know the order of the members.
-		for k := range fields {
-			if n := (next + k) % len(fields); fields[n].Name == name {
-				i, next = n, n+1
-				break
-			}
-		}
-		switch {
-		case i >= 0 && seen&(1<<i) == 0:
-			seen |= 1 << i
-			fields[i].Read(r, v)
-		case i < 0 && !folds(name, fields):
-			r.skip(0)
-		default:
-			r.bad = true
-		}
+	o := members{n: len(fields)}
+	for r.member(&o, func(i int) string { return fields[i].Name }) {
+		fields[o.found].Read(r, v)
 	}
-}
-
-// folds says whether the name is that of a field in other letters.
-func folds[T any](name string, fields []Field[T]) bool {
-	for i := range fields {
-		if strings.EqualFold(name, fields[i].Name) {
-			return true
-		}
-	}
-	return false
 }
 
 // Pointer reads a value that may be null, which is nil.

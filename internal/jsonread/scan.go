@@ -79,6 +79,54 @@ func (r *Reader) name() string {
 	return name
 }
 
+// members is where a Reader stands among the members of an object.
+type members struct {
+	n     int    // how many have a Field
+	found int    // the Field of the one whose value is next
+	seen  uint64 // a bit for each Field
+	began bool
+}
+
+// member goes to the value of the next member that has a Field, past those that have none; name is the Field's name.
+func (r *Reader) member(o *members, name func(i int) string) bool {
+	for r.more('}', !o.began) {
+		next := 0
+		if o.began {
+			next = o.found + 1
+		}
+		o.began = true
+		text, i := r.name(), -1
+		// Most documents are written by programs that know the order of the members.
+		for k := range o.n {
+			if n := (next + k) % o.n; name(n) == text {
+				i = n
+				break
+			}
+		}
+		switch {
+		case i >= 0 && o.seen&(1<<i) == 0:
+			o.seen |= 1 << i
+			o.found = i
+			return !r.bad
+		case i >= 0 || folds(text, o.n, name):
+			r.bad = true
+		default:
+			r.skip(0)
+		}
+	}
+	return false
+}
+
+// folds says whether a text is the name of a Field in other letters.
+func folds(text string, n int, name func(i int) string) bool {
+	for i := range n {
+		if strings.EqualFold(text, name(i)) {
+			return true
+		}
+	}
+	return false
+}
+
 // string reads a string.
 func (r *Reader) string() string {
 	if r.peek() != '"' {
