@@ -69,7 +69,7 @@ func List[T any](r *Reader, list *[]T, read func(*Reader, *T)) {
 	if r.null() || !r.open('[') {
 		return
 	}
-	out := []T{}
+	out := make([]T, 0, 4)
 	for first := true; r.more(']', first); first = false {
 		var one T
 		read(r, &one)

@@ -19,7 +19,7 @@ func labelFacts(host *oci.Host, p *oci.Process, mountLabel string) {
 		return
 	}
 	if p.Capabilities != nil {
-		host.Capabilities = capabilities()
+		host.Capabilities = capabilities(p.Capabilities.Bounding)
 	}
 	if p.ApparmorProfile != "" {
 		data, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
@@ -45,8 +45,9 @@ func landlockABI() int {
 	return int(abi)
 }
 
-// capabilities are this process's own sets; nil where the kernel does not say.
-func capabilities() *oci.HostCapabilities {
+// capabilities are this process's own sets; nil where the kernel does not say. Of the bounding set those count that
+// are named: each takes a system call.
+func capabilities(named []string) *oci.HostCapabilities {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData
 	if unix.Capget(&head, &sets[0]) != nil {
@@ -56,12 +57,15 @@ func capabilities() *oci.HostCapabilities {
 		Permitted:   uint64(sets[0].Permitted) | uint64(sets[1].Permitted)<<32,
 		Inheritable: uint64(sets[0].Inheritable) | uint64(sets[1].Inheritable)<<32,
 	}
-	for n := range 63 {
-		r, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
-		if err != nil {
-			break // beyond the last that this kernel knows
+	for _, name := range named {
+		n := oci.CapabilityNumber(name)
+		if n < 0 {
+			continue
 		}
-		out.Bounding |= uint64(r&1) << n
+		// EINVAL is one that this kernel does not know.
+		if r, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err == nil {
+			out.Bounding |= uint64(r&1) << n
+		}
 	}
 	return out
 }

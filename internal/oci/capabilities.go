@@ -51,7 +51,8 @@ func (c *conversion) raisable(out *container.Capabilities, said uint64) {
 	out.Ambient &= left
 }
 
-// HostCapabilities are the caller's own sets, capabilities(7), as masks.
+// HostCapabilities are the caller's own sets, capabilities(7), as masks. In Bounding nothing counts but the capabilities
+// that the process's own bounding set names.
 type HostCapabilities struct{ Permitted, Inheritable, Bounding uint64 }
 
 // lacking warns of what the caller cannot give, leaves it out, and returns it. In a user namespace of its own a process
@@ -91,7 +92,7 @@ func names(mask uint64) string {
 func (c *conversion) mask(set string, names []string) uint64 {
 	var m uint64
 	for i, name := range names {
-		n := capabilityNumber(name)
+		n := CapabilityNumber(name)
 		if n < 0 {
 			c.warn(fmt.Sprintf("process.capabilities.%s[%d]: %q is not known and left out", set, i, name))
 			continue
@@ -101,8 +102,8 @@ func (c *conversion) mask(set string, names []string) uint64 {
 	return m
 }
 
-// capabilityNumber is the number of a name such as CAP_KILL, -1 for an unknown one.
-func capabilityNumber(name string) int {
+// CapabilityNumber is the number of a name such as CAP_KILL, -1 for an unknown one.
+func CapabilityNumber(name string) int {
 	short, found := strings.CutPrefix(name, "CAP_")
 	if !found {
 		return -1

@@ -45,7 +45,9 @@ func (c *conversion) devices() error {
 		// The host's own /dev: nothing may be made or changed there.
 		return nil
 	}
-	for _, d := range defaultDevices() {
+	standard := defaultDevices()
+	c.cfg.Devices = make([]container.Device, 0, len(standard)+len(own))
+	for _, d := range standard {
 		// The configuration's own idea of a default device counts.
 		if !slices.ContainsFunc(own, func(o container.Device) bool { return o.Path == d.Path }) {
 			c.cfg.Devices = append(c.cfg.Devices, d)

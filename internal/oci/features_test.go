@@ -112,8 +112,8 @@ func TestFeaturesCapabilities(t *testing.T) {
 		t.Errorf("%d capabilities are told, there are %d", len(told), unix.CAP_LAST_CAP+1)
 	}
 	for n, name := range told {
-		if capabilityNumber(name) != n {
-			t.Errorf("%s is %d, want %d", name, capabilityNumber(name), n)
+		if CapabilityNumber(name) != n {
+			t.Errorf("%s is %d, want %d", name, CapabilityNumber(name), n)
 		}
 	}
 }

@@ -57,6 +57,7 @@ func (c *conversion) mounts() error {
 			return err
 		}
 	}
+	c.cfg.Mounts = slices.Grow(c.cfg.Mounts, len(c.spec.Mounts))
 	for i := range c.spec.Mounts {
 		m, err := c.mount(indexed("mounts", i), &c.spec.Mounts[i])
 		if err != nil {
@@ -222,7 +223,8 @@ func (c *conversion) paths() error {
 		if err := c.needsMounts(list.at); err != nil {
 			return err
 		}
-		seen := make(map[string]bool, len(list.paths))
+		*list.into = make([]string, 0, len(list.paths))
+		seen := seenSet{}
 		for i, p := range list.paths {
 			if p == "" {
 				return wrong(indexed(list.at, i), "empty; want an absolute path in the container")
@@ -230,12 +232,37 @@ func (c *conversion) paths() error {
 			if !strings.HasPrefix(p, "/") {
 				c.warn(fmt.Sprintf("%s[%d]: %q is not absolute and is taken from the container's root", list.at, i, p))
 			}
-			if p = path.Join("/", p); seen[p] {
-				continue
+			if p = rooted(p); !seen.has(*list.into, p) {
+				*list.into = append(*list.into, p)
 			}
-			seen[p] = true
-			*list.into = append(*list.into, p)
 		}
 	}
 	return nil
+}
+
+// rooted is a path in the container, without elements that mean nothing.
+func rooted(p string) string {
+	if !strings.HasPrefix(p, "/") {
+		p = "/" + p
+	}
+	return path.Clean(p) // the same string if nothing is to be left out
+}
+
+// seenSet finds out whether a list that grows has a path already: by looking through it as long as it is short, for a
+// map costs more memory than most lists have.
+type seenSet map[string]bool
+
+const shortList = 64
+
+func (s *seenSet) has(list []string, p string) bool {
+	if len(list) < shortList {
+		return slices.Contains(list, p)
+	}
+	if len(*s) == 0 {
+		*s = make(seenSet, 2*len(list))
+	}
+	for _, old := range list[len(*s):] {
+		(*s)[old] = true
+	}
+	return (*s)[p]
 }

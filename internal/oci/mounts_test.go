@@ -1,6 +1,8 @@
 package oci
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -107,5 +109,23 @@ func TestRemount(t *testing.T) {
 	out = convert(t, Options{Host: Host{SELinux: true}}, `{"linux": {"mountLabel": "a:b:c:s0:c1,c2"}}`)
 	if l := out.Spawn.Container.MountLabel; l != "a:b:c:s0:c1,c2" {
 		t.Errorf("label %q", l)
+	}
+}
+
+// TestSeenSet: the long list's way agrees with the short one's.
+func TestSeenSet(t *testing.T) {
+	var list []string
+	seen := seenSet{}
+	for i := range 5 * shortList {
+		p := "/" + strconv.Itoa(i*7%(2*shortList))
+		if got, want := seen.has(list, p), slices.Contains(list, p); got != want {
+			t.Fatalf("%s among %d: %t, want %t", p, len(list), got, want)
+		}
+		if !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	if len(list) != 2*shortList {
+		t.Errorf("%d", len(list))
 	}
 }

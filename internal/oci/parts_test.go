@@ -64,7 +64,7 @@ func TestCapabilities(t *testing.T) {
 	}
 	for name, n := range map[string]int{"CAP_SYS_ADMIN": unix.CAP_SYS_ADMIN, "CAP_SETFCAP": unix.CAP_SETFCAP,
 		"CAP_AUDIT_READ": unix.CAP_AUDIT_READ, "CAP_BPF": unix.CAP_BPF} {
-		if got := capabilityNumber(name); got != n {
+		if got := CapabilityNumber(name); got != n {
 			t.Errorf("%s is %d, want %d", name, got, n)
 		}
 	}
