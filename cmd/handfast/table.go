@@ -9,8 +9,9 @@ type command struct {
 	summary string
 	details string
 	options []option
-	build   func() []option // makes options, when the command is the one that is called or described; nil: they stand there
-	passes  bool            // options after the first argument are somebody else's
+	// build makes options when the command is called or described; nil: it has none, or they are there
+	build  func() []option
+	passes bool // options after the first argument are somebody else's
 	// makesProcess says that the command starts a container's process, for which it has several threads at once.
 	makesProcess bool
 	run          func(*invocation) (status int, err error)

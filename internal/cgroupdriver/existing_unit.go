@@ -51,7 +51,8 @@ type openedUnit struct {
 	before  []systemd.Property
 }
 
-// openUnit prepares to tell systemd of new limits, so that it puts them in force again whenever it loads its units anew.
+// openUnit prepares to tell systemd of new limits, so that it puts them in force again whenever it loads its units
+// anew.
 func (e *Existing) openUnit(old *cgroupfs.Resources) (*openedUnit, error) {
 	if e.Record.Unit.Name == "" {
 		return &openedUnit{}, nil

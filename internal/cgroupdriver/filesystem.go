@@ -80,9 +80,9 @@ func mayNotMake(p *Plan, err error) error {
 	if p.named {
 		what = "linux.cgroupsPath and linux.resources"
 	}
-	return inConfig("linux.cgroupsPath: unable to apply cgroup configuration: the group %s may not be "+
-		"made (rootless needs no limits + no cgrouppath when no permission is granted for cgroups: leave out %s, or have the "+
-		"group delegated): %w", p.Path, what, err)
+	return inConfig("linux.cgroupsPath: unable to apply cgroup configuration: the group %s may not be made "+
+		"(rootless needs no limits + no cgrouppath when no permission is granted for cgroups: "+
+		"leave out %s, or have the group delegated): %w", p.Path, what, err)
 }
 
 // forget removes a group that nothing is in yet.

@@ -42,9 +42,9 @@ func noCloneInto(err error) bool {
 	return false
 }
 
-// groupOwner is the user of the host who is to own the v2 group: where the container has a cgroup namespace and sees its
-// group writable, that of its process (config-linux.md, "Cgroup ownership"). There is none if it is root, who owns it
-// already.
+// groupOwner is the user of the host who is to own the v2 group: where the container has a cgroup namespace and sees
+// its group writable, that of its process (config-linux.md, "Cgroup ownership"). There is none if it is root, who
+// owns it already.
 func groupOwner(o *oci.Converted) (uid uint32, ok bool) {
 	own, writable := false, false
 	for _, n := range o.Spawn.Namespaces {

@@ -51,8 +51,8 @@ func (c *conversion) raisable(out *container.Capabilities, said uint64) {
 	out.Ambient &= left
 }
 
-// HostCapabilities are the caller's own sets, capabilities(7), as masks. In Bounding nothing counts but the capabilities
-// that the process's own bounding set names.
+// HostCapabilities are the caller's own sets, capabilities(7), as masks. In Bounding nothing counts but the
+// capabilities that the process's own bounding set names.
 type HostCapabilities struct{ Permitted, Inheritable, Bounding uint64 }
 
 // lacking warns of what the caller cannot give, leaves it out, and returns it. In a user namespace of its own a process

@@ -1,9 +1,9 @@
 // Package stack makes room on a goroutine's stack at once.
 //
-// A goroutine begins with a few KiB of stack. Whenever they do not do, Go's runtime takes twice as much, copies what is
-// there, and looks up for every frame what in it is a pointer (copystack, runtime/stack.go). In a command that lives for
-// some milliseconds that is a tenth of all page faults: each size of stack is memory that nobody has touched before, and
-// so are the tables of the functions that are on the stack by then.
+// A goroutine begins with a few KiB of stack. Whenever they do not do, Go's runtime takes twice as much, copies what
+// is there, and looks up for every frame what in it is a pointer (copystack, runtime/stack.go). In a command that
+// lives for some milliseconds that is a tenth of all page faults: each size of stack is memory that nobody has
+// touched before, and so are the tables of the functions that are on the stack by then.
 package stack
 
 // Room is how many bytes Grow makes room for: more than the start of a container is known to take on either side. What
