@@ -78,93 +78,6 @@ const (
 	stageExec        stage = "exec"                 // execute the program
 )
 
-// do carries one step out. It is the one place where a stage meets its effect.
-func (c *child) do(s step) error {
-	switch s.Stage {
-	case stageSession:
-		return c.session()
-	case stageNamespace:
-		return c.namespace(s.Namespace)
-	case stageHostname:
-		return op("sethostname", s.Text, unix.Sethostname([]byte(s.Text)))
-	case stageDomainname:
-		return op("setdomainname", s.Text, unix.Setdomainname([]byte(s.Text)))
-	case stageLoopback:
-		return loopbackUp()
-	case stageSysctl:
-		return writeSysctl(s.Path, s.Text)
-	case stagePropagation:
-		return c.propagation()
-	case stageRootfs:
-		return c.openRootfs()
-	case stageRoot:
-		return c.openRoot()
-	case stageMount:
-		return c.mount(s.Mount)
-	case stageDevice:
-		return c.device(s.Device)
-	case stageLink:
-		return c.link(s.Path, s.Text)
-	case stageLate:
-		return c.lateReadonly(s.Path)
-	case stageConsole:
-		return c.console(s.Path)
-	case stageCwd:
-		return c.makeCwd(s.Path)
-	case stageHooks:
-		return request(c, container.HooksRequest)
-	case stageHook, stageStart:
-		return c.hook(s)
-	case stagePivot:
-		return c.pivot(s.Text)
-	case stageRootMode:
-		return c.rootMode()
-	case stageReadonly:
-		return c.readonly(s.Path)
-	case stageMask:
-		return c.mask(s.Path)
-	}
-	return c.doProcess(s)
-}
-
-// doProcess is do for the stages that make the process what the program shall find.
-func (c *child) doProcess(s step) error {
-	switch s.Stage {
-	case stageStdio:
-		return c.stdio()
-	case stageEnv:
-		return c.environment()
-	case stageRlimit:
-		return setRlimit(s.Rlimit)
-	case stageUser:
-		return c.become(s.Path)
-	case stageProgram:
-		return c.find(s.Path)
-	case stageReady:
-		return request(c, container.ReadyRequest)
-	case stageGate:
-		return c.gate()
-	case stageLabel:
-		return c.label(s.Path, s.Text)
-	case stageProcessors, stagePersonality, stageMemory, stageScheduler, stageIOPriority:
-		return c.tune(s)
-	case stageLandlock:
-		return c.landlock()
-	case stageParentDeath:
-		return c.parentDeath()
-	case stageFiles:
-		return closeOthers(3 + c.cfg.KeepFDs)
-	case stageSeccomp:
-		return c.seccomp()
-	case stageExec:
-		if c.filter != nil {
-			return c.execFiltered()
-		}
-		return c.exec()
-	}
-	return errors.New("no such stage")
-}
-
 // request makes a request that has nothing to say and nothing to learn.
 func request(c *child, x syncproto.Exchange[struct{}, struct{}]) error {
 	_, fds, err := transport.Call(context.Background(), c.peer, x, struct{}{})
@@ -210,14 +123,14 @@ func located(s step, err error) error {
 	if errors.As(err, &cancelled) || errors.As(err, &refused) || errors.As(err, &failure) {
 		return err
 	}
-	e := &stepError{Stage: s.Stage, Err: err}
+	e := &stepError{Stage: s.stage(), Err: err}
 	var direct *sys.Error
 	if x, ok := err.(*sys.Error); ok && x.Log == "" {
 		direct = x
 		e.Op, e.Path, e.Err = direct.Op, direct.Path, direct.Err
 	}
-	if s.Stage == stageMount && s.Mount != nil {
-		e.Err, e.Op, e.Path = err, "", s.Mount.Destination
+	if m, ok := s.(mountStep); ok {
+		e.Err, e.Op, e.Path = err, "", m.mount.Destination
 	}
 	return e
 }

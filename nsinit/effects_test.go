@@ -195,7 +195,7 @@ func TestCopyUp(t *testing.T) {
 }
 
 func TestStepErrorCrosses(t *testing.T) {
-	err := located(step{Stage: stageHostname}, op("sethostname", "x", unix.EPERM))
+	err := located(hostnameStep{}, op("sethostname", "x", unix.EPERM))
 	var e *stepError
 	if !errors.As(err, &e) || e.Op != "sethostname" || e.Path != "x" || !errors.Is(err, unix.EPERM) ||
 		err.Error() != "hostname: sethostname x: operation not permitted" {

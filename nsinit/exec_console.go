@@ -14,6 +14,13 @@ import (
 // devptsMagic is the file system of pseudo-terminals, <linux/magic.h>.
 const devptsMagic = 0x1cd1
 
+// consoleStep opens the terminal, hands over its master, and mounts it on path unless that is empty.
+type consoleStep struct{ path string }
+
+func (consoleStep) stage() stage        { return stageConsole }
+func (s consoleStep) detail() string    { return s.path }
+func (s consoleStep) do(c *child) error { return c.console(s.path) }
+
 // console opens a terminal in the container's own devpts, hands the master to the parent, and makes the other side
 // standard input, output and error, /dev/console (what dest is; empty in a container that runs, where it is the first
 // process's), and the controlling terminal. The other side is opened through the master itself (TIOCGPTPEER,

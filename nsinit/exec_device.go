@@ -23,6 +23,31 @@ func deviceType(t string) uint32 {
 	return 0
 }
 
+// deviceStep makes one device node.
+type deviceStep struct{ device *container.Device }
+
+func (deviceStep) stage() stage        { return stageDevice }
+func (s deviceStep) do(c *child) error { return c.device(s.device) }
+
+func (s deviceStep) detail() string {
+	d := s.device
+	return fmt.Sprintf("%s %s %d:%d mode %o", d.Path, d.Type, d.Major, d.Minor, d.Mode)
+}
+
+// linkStep makes one of the standard links in /dev.
+type linkStep struct{ path, target string }
+
+func (linkStep) stage() stage        { return stageLink }
+func (s linkStep) detail() string    { return s.path + " " + s.target }
+func (s linkStep) do(c *child) error { return c.link(s.path, s.target) }
+
+// cwdStep makes the working directory.
+type cwdStep struct{ path string }
+
+func (cwdStep) stage() stage        { return stageCwd }
+func (s cwdStep) detail() string    { return s.path }
+func (s cwdStep) do(c *child) error { return c.makeCwd(s.path) }
+
 // device makes one node, or binds the host's where nodes cannot be made (a user namespace, a file system mounted
 // nodev).
 func (c *child) device(d *container.Device) error {

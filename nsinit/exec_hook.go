@@ -13,24 +13,43 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// hook runs one hook with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". A
-// createContainer hook is found in the runtime's file system, for the root is still the old one, but begins in the
-// container's root, so that a relative path of it changes nothing of the host; a startContainer hook is found in the
-// container, and begins where the program will. Without an environment of its own a hook has the program's. All that is
-// what runc does.
-func (c *child) hook(s step) error {
-	if s.Stage == stageStart {
-		err := runHook(s.Hook, hookEnv(s.Hook, c.env), c.state("created"), c.hookOutput())
-		return hookFailed("startContainer", c.cfg.Hooks.StartContainer, s.Hook, err)
-	}
+// A hook runs with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". Without an environment
+// of its own it has the program's. All that is what runc does.
+
+// hooksStep lets the parent run its hooks.
+type hooksStep struct{}
+
+func (hooksStep) stage() stage      { return stageHooks }
+func (hooksStep) detail() string    { return "" }
+func (hooksStep) do(c *child) error { return request(c, container.HooksRequest) }
+
+// createHookStep runs one createContainer hook: found in the runtime's file system, for the root is still the old one,
+// but begun in the container's root, so that a relative path of it changes nothing of the host.
+type createHookStep struct{ hook *container.Hook }
+
+func (createHookStep) stage() stage     { return stageHook }
+func (s createHookStep) detail() string { return s.hook.Path }
+
+func (s createHookStep) do(c *child) error {
 	if err := unix.Fchdir(c.root.FD()); err != nil {
 		return op("fchdir", c.cfg.Root.Path, err)
 	}
-	err := runHook(s.Hook, hookEnv(s.Hook, c.cfg.Process.Env), c.state("creating"), c.hookOutput())
+	err := runHook(s.hook, hookEnv(s.hook, c.cfg.Process.Env), c.state("creating"), c.hookOutput())
 	if e := unix.Chdir("/"); e != nil && err == nil {
 		err = op("chdir", "/", e)
 	}
-	return hookFailed("createContainer", c.cfg.Hooks.CreateContainer, s.Hook, err)
+	return hookFailed("createContainer", c.cfg.Hooks.CreateContainer, s.hook, err)
+}
+
+// startHookStep runs one startContainer hook: found in the container, and begun where the program will.
+type startHookStep struct{ hook *container.Hook }
+
+func (startHookStep) stage() stage     { return stageStart }
+func (s startHookStep) detail() string { return s.hook.Path }
+
+func (s startHookStep) do(c *child) error {
+	err := runHook(s.hook, hookEnv(s.hook, c.env), c.state("created"), c.hookOutput())
+	return hookFailed("startContainer", c.cfg.Hooks.StartContainer, s.hook, err)
 }
 
 // hookFailed says which hook of which kind failed, in runc's words.

@@ -9,6 +9,13 @@ import (
 	"github.com/handfast/handfast/internal/sys"
 )
 
+// labelStep asks a security module, "apparmor" or "selinux", for a label from the execution on.
+type labelStep struct{ module, label string }
+
+func (labelStep) stage() stage        { return stageLabel }
+func (s labelStep) detail() string    { return s.module + " " + s.label }
+func (s labelStep) do(c *child) error { return c.label(s.module, s.label) }
+
 // label asks a security module to give the program another label at its execution, proc_pid_attr(5). The write goes
 // through a procfs of our own, mounted nowhere: what a container mounts over /proc cannot catch it and let the program
 // run without the label (CVE-2019-16884, CVE-2025-52881).

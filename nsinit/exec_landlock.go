@@ -11,6 +11,13 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
+// landlockStep bounds the program to what Landlock rules allow.
+type landlockStep struct{ rules *container.Landlock }
+
+func (landlockStep) stage() stage      { return stageLandlock }
+func (s landlockStep) detail() string  { return describeLandlock(s.rules) }
+func (landlockStep) do(c *child) error { return c.landlock() }
+
 // landlock puts this thread, and so the program, under Landlock rules. The step comes before the user's, for who has no
 // CAP_SYS_ADMIN needs no_new_privs for it; nothing that this process does afterwards opens a file or mounts.
 func (c *child) landlock() error {
@@ -97,11 +104,16 @@ func explainLandlock(errno unix.Errno) error {
 	return errno
 }
 
-// parentDeath has the kernel send the program a signal when its parent ends, prctl(2). It comes after the change of the
-// user, which would forget it, and behind the gate: there the parent is whoever the process was left to.
-func (c *child) parentDeath() error {
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(c.cfg.Process.ParentDeathSignal), 0, 0, 0); err != nil {
-		return op("prctl PR_SET_PDEATHSIG", fmt.Sprint(c.cfg.Process.ParentDeathSignal), err)
+// parentDeathStep has the kernel send the program a signal when its parent ends, prctl(2). It comes after the change of
+// the user, which would forget it, and behind the gate: there the parent is whoever the process was left to.
+type parentDeathStep struct{ signal int }
+
+func (parentDeathStep) stage() stage     { return stageParentDeath }
+func (s parentDeathStep) detail() string { return fmt.Sprint("signal ", s.signal) }
+
+func (s parentDeathStep) do(c *child) error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(s.signal), 0, 0, 0); err != nil {
+		return op("prctl PR_SET_PDEATHSIG", fmt.Sprint(s.signal), err)
 	}
 	return c.parentIsThere()
 }

@@ -13,6 +13,20 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
+// mountStep is one mount, or the change of one.
+type mountStep struct{ mount *container.Mount }
+
+func (mountStep) stage() stage        { return stageMount }
+func (s mountStep) detail() string    { return strings.Join(describeMount(s.mount), " ") }
+func (s mountStep) do(c *child) error { return c.mount(s.mount) }
+
+// lateStep makes a tmpfs read-only, now that everything in it is made.
+type lateStep struct{ path string }
+
+func (lateStep) stage() stage        { return stageLate }
+func (s lateStep) detail() string    { return s.path }
+func (s lateStep) do(c *child) error { return c.lateReadonly(s.path) }
+
 // mount carries out one mount. What is mounted is made first and mounted nowhere; its place is opened once, below the
 // root; then the one is moved onto the other by descriptor.
 func (c *child) mount(m *container.Mount) error {

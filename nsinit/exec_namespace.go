@@ -10,6 +10,13 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
+// sessionStep gives the process a session of its own.
+type sessionStep struct{}
+
+func (sessionStep) stage() stage      { return stageSession }
+func (sessionStep) detail() string    { return "" }
+func (sessionStep) do(c *child) error { return c.session() }
+
 // session gives the process a session of its own and an empty umask, and closes it to ptrace(2) and /proc/PID of others
 // while it is neither of the host nor of the container (CVE-2016-9962).
 func (c *child) session() error {
@@ -36,6 +43,31 @@ func (c *child) session() error {
 	return nil
 }
 
+// namespaceStep joins or makes one namespace.
+type namespaceStep struct{ namespace *container.Namespace }
+
+func (namespaceStep) stage() stage        { return stageNamespace }
+func (s namespaceStep) detail() string    { return s.namespace.How + " " + s.namespace.Kind }
+func (s namespaceStep) do(c *child) error { return c.namespace(s.namespace) }
+
+// hostnameStep sets the host name.
+type hostnameStep struct{ name string }
+
+func (hostnameStep) stage() stage     { return stageHostname }
+func (s hostnameStep) detail() string { return s.name }
+func (s hostnameStep) do(*child) error {
+	return op("sethostname", s.name, unix.Sethostname([]byte(s.name)))
+}
+
+// domainnameStep sets the NIS domain name.
+type domainnameStep struct{ name string }
+
+func (domainnameStep) stage() stage     { return stageDomainname }
+func (s domainnameStep) detail() string { return s.name }
+func (s domainnameStep) do(*child) error {
+	return op("setdomainname", s.name, unix.Setdomainname([]byte(s.name)))
+}
+
 func (c *child) namespace(n *container.Namespace) error {
 	if n.How == container.NSUnshare {
 		return op("unshare", n.Kind, unix.Unshare(unix.CLONE_NEWCGROUP))
@@ -47,6 +79,13 @@ func (c *child) namespace(n *container.Namespace) error {
 	}
 	return op("setns", n.Kind, unix.Setns(c.fds[n.FD-1], unix.CLONE_NEWNS))
 }
+
+// loopbackStep brings lo up.
+type loopbackStep struct{}
+
+func (loopbackStep) stage() stage    { return stageLoopback }
+func (loopbackStep) detail() string  { return "" }
+func (loopbackStep) do(*child) error { return loopbackUp() }
 
 // loopbackUp brings up lo, netdevice(7).
 func loopbackUp() error {
@@ -68,6 +107,13 @@ func loopbackUp() error {
 	}
 	return nil
 }
+
+// sysctlStep writes one kernel parameter.
+type sysctlStep struct{ key, value string }
+
+func (sysctlStep) stage() stage      { return stageSysctl }
+func (s sysctlStep) detail() string  { return s.key + " " + s.value }
+func (s sysctlStep) do(*child) error { return writeSysctl(s.key, s.value) }
 
 // writeSysctl writes a kernel parameter through a procfs of our own, mounted nowhere: what a container mounts over
 // /proc cannot catch the write (CVE-2025-52881).

@@ -14,6 +14,13 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
+// stdioStep gives the standard streams to the user.
+type stdioStep struct{}
+
+func (stdioStep) stage() stage      { return stageStdio }
+func (stdioStep) detail() string    { return "" }
+func (stdioStep) do(c *child) error { return c.stdio() }
+
 // stdio gives the standard streams to the user, and takes the container's null device for the host's: the host's inode
 // in the container's hands would be one it can change.
 func (c *child) stdio() error {
@@ -63,6 +70,13 @@ func (c *child) reopenNull(fd int) error {
 	defer sys.Close(null)
 	return op("dup3", "/dev/null", unix.Dup3(null, fd, 0))
 }
+
+// environmentStep makes the program's environment.
+type environmentStep struct{}
+
+func (environmentStep) stage() stage      { return stageEnv }
+func (environmentStep) detail() string    { return "" }
+func (environmentStep) do(c *child) error { return c.environment() }
 
 // environment makes the program's environment: of a name that stands twice the last one counts, and HOME is the user's,
 // from the container's passwd(5), where it is missing or empty.
@@ -127,6 +141,16 @@ func homeOf(passwd string, uid uint32) string {
 	return "/"
 }
 
+// rlimitStep sets one resource limit.
+type rlimitStep struct{ limit *container.Rlimit }
+
+func (rlimitStep) stage() stage      { return stageRlimit }
+func (s rlimitStep) do(*child) error { return setRlimit(s.limit) }
+
+func (s rlimitStep) detail() string {
+	return fmt.Sprintf("%d %d %d", s.limit.Resource, s.limit.Soft, s.limit.Hard)
+}
+
 // setRlimit sets one limit. It goes through package syscall for RLIMIT_NOFILE, which remembers the limit of before the
 // runtime raised it and would restore that at the execution.
 func setRlimit(l *container.Rlimit) error {
@@ -137,7 +161,12 @@ func setRlimit(l *container.Rlimit) error {
 	return op("setrlimit", name, unix.Prlimit(0, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil))
 }
 
-// closeOthers marks every descriptor from first on to end with the execution, close_range(2).
-func closeOthers(first int) error {
-	return op("close_range", "", unix.CloseRange(uint(first), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC))
+// filesStep marks every descriptor from first on to end with the execution, close_range(2).
+type filesStep struct{ first int }
+
+func (filesStep) stage() stage     { return stageFiles }
+func (s filesStep) detail() string { return strconv.Itoa(s.first) }
+
+func (s filesStep) do(*child) error {
+	return op("close_range", "", unix.CloseRange(uint(s.first), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC))
 }

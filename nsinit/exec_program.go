@@ -14,6 +14,20 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
+// programStep finds the program.
+type programStep struct{ name string }
+
+func (programStep) stage() stage        { return stageProgram }
+func (s programStep) detail() string    { return s.name }
+func (s programStep) do(c *child) error { return c.find(s.name) }
+
+// readyStep waits for the parent's "run".
+type readyStep struct{}
+
+func (readyStep) stage() stage      { return stageReady }
+func (readyStep) detail() string    { return "" }
+func (readyStep) do(c *child) error { return request(c, container.ReadyRequest) }
+
 // find looks the program up as the user that will run it, so that a program that is missing or may not be executed is
 // an error of "create" already. Callers of a runtime look for certain words in the text, so they are those of package
 // os/exec.
@@ -83,6 +97,13 @@ type programError struct {
 func (e *programError) Error() string { return fmt.Sprintf("exec: %q: %s", e.name, e.text) }
 func (e *programError) Unwrap() error { return e.err }
 
+// gateStep waits at the gate.
+type gateStep struct{}
+
+func (gateStep) stage() stage      { return stageGate }
+func (gateStep) detail() string    { return "" }
+func (gateStep) do(c *child) error { return c.gate() }
+
 // gate says EXEC to the parent that made the container, which can then end, and waits for whoever opens the gate. From
 // then on that one is the parent: it hears of the execution, or why it failed.
 func (c *child) gate() error {
@@ -146,6 +167,19 @@ func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {
 // notExecuted is an execution that failed. With its stage it reads "exec /run.sh: no such file or directory", the words
 // that callers of a runtime look for.
 func notExecuted(program string, err error) error { return op("", program, err) }
+
+// execStep executes the program, whose name is empty where there is none.
+type execStep struct{ program string }
+
+func (execStep) stage() stage     { return stageExec }
+func (s execStep) detail() string { return s.program }
+
+func (execStep) do(c *child) error {
+	if c.filter != nil {
+		return c.execFiltered()
+	}
+	return c.exec()
+}
 
 // exec executes the program. The socket is CLOEXEC, so its end is the proof of the execution for who waits at the other
 // side.

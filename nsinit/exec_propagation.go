@@ -6,6 +6,13 @@ import (
 	"github.com/handfast/handfast/internal/sys"
 )
 
+// propagationStep stops mounts from spreading to the host.
+type propagationStep struct{}
+
+func (propagationStep) stage() stage      { return stagePropagation }
+func (propagationStep) detail() string    { return "" }
+func (propagationStep) do(c *child) error { return c.propagation() }
+
 // propagation gives the host's mounts in this mount namespace what the configuration wants.
 func (c *child) propagation() error {
 	p, recursive := hostPropagation(c.cfg.Root.Propagation)

@@ -11,6 +11,20 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
+// rootfsStep mounts the root file system on itself and opens it.
+type rootfsStep struct{ path string }
+
+func (rootfsStep) stage() stage      { return stageRootfs }
+func (s rootfsStep) detail() string  { return s.path }
+func (rootfsStep) do(c *child) error { return c.openRootfs() }
+
+// rootStep opens the root that the process has joined.
+type rootStep struct{}
+
+func (rootStep) stage() stage      { return stageRoot }
+func (rootStep) detail() string    { return "" }
+func (rootStep) do(c *child) error { return c.openRoot() }
+
 // openRootfs mounts the root file system on itself and opens it. Without a mount namespace of the container's own it is
 // only opened.
 func (c *child) openRootfs() error {
@@ -120,6 +134,20 @@ func (c *child) ask(arg container.MountArg) (int, error) {
 	return fds[0], nil
 }
 
+// pivotStep makes the root file system the root: by "pivot_root", "move" or "chroot".
+type pivotStep struct{ how string }
+
+func (pivotStep) stage() stage        { return stagePivot }
+func (s pivotStep) detail() string    { return s.how }
+func (s pivotStep) do(c *child) error { return c.pivot(s.how) }
+
+// rootModeStep gives the new root its propagation, and makes it read-only if asked for.
+type rootModeStep struct{}
+
+func (rootModeStep) stage() stage      { return stageRootMode }
+func (rootModeStep) detail() string    { return "" }
+func (rootModeStep) do(c *child) error { return c.rootMode() }
+
 // pivot makes the root file system the root of this mount namespace.
 func (c *child) pivot(how string) error {
 	name := c.cfg.Root.Path
@@ -164,6 +192,20 @@ func (c *child) rootMode() error {
 	}
 	return nil
 }
+
+// readonlyStep makes one path read-only.
+type readonlyStep struct{ path string }
+
+func (readonlyStep) stage() stage        { return stageReadonly }
+func (s readonlyStep) detail() string    { return s.path }
+func (s readonlyStep) do(c *child) error { return c.readonly(s.path) }
+
+// maskStep makes one path unreadable.
+type maskStep struct{ path string }
+
+func (maskStep) stage() stage        { return stageMask }
+func (s maskStep) detail() string    { return s.path }
+func (s maskStep) do(c *child) error { return c.mask(s.path) }
 
 // readonly makes a path read-only by a mount of it on itself. A path that is not there needs nothing.
 func (c *child) readonly(path string) error {

@@ -30,6 +30,27 @@ import (
 // then; the execution computes the program's capabilities without a look at the permitted ones of before
 // (capabilities(7)), so it ends there.
 
+// seccompStep loads the filter of system calls, or only prepares it for the execution if it is not early.
+type seccompStep struct {
+	filter *container.Seccomp
+	early  bool
+}
+
+func (seccompStep) stage() stage      { return stageSeccomp }
+func (seccompStep) do(c *child) error { return c.seccomp() }
+
+func (s seccompStep) detail() string {
+	f := s.filter
+	text := fmt.Sprintf("%d instructions flags=%#x", len(f.Filter)/unix.SizeofSockFilter, f.Flags)
+	if f.Listener {
+		text += " listener"
+	}
+	if !s.early {
+		text += " at the execution"
+	}
+	return text
+}
+
 // filter is a filter that is ready to be loaded.
 type filter struct {
 	instructions []unix.SockFilter

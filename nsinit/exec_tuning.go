@@ -7,23 +7,71 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/syncproto/container"
 )
 
-// tune carries out a step that changes how the kernel treats this thread, and so the program: all of it stays over the
-// execution. It comes before the user, whose rights may not be enough, and after the groups, which bound it.
-func (c *child) tune(s step) error {
-	p := &c.cfg.Process
-	switch s.Stage {
-	case stageProcessors:
-		return op("sched_setaffinity", s.Text, explainProcessors(sys.SetProcessors(0, p.Processors)))
-	case stagePersonality:
-		return op("personality", s.Text, sys.SetPersonality(*p.Personality))
-	case stageMemory:
-		return op("set_mempolicy", s.Text, explainMemoryPolicy(sys.SetMemoryPolicy(p.MemoryPolicy)))
-	case stageScheduler:
-		return op("sched_setattr", s.Text, leftToParent(sys.SetScheduler(0, p.Scheduler)))
-	}
-	return op("ioprio_set", s.Text, leftToParent(sys.SetIOPriority(0, p.IOPriority)))
+// The steps of this file change how the kernel treats this thread, and so the program: all of it stays over the
+// execution. They come before the user, whose rights may not be enough, and after the groups, which bound them.
+
+// processorsStep says on which processors the program may run, sched_setaffinity(2).
+type processorsStep struct{ processors []uint32 }
+
+func (processorsStep) stage() stage     { return stageProcessors }
+func (s processorsStep) detail() string { return fmt.Sprint(s.processors) }
+
+func (s processorsStep) do(*child) error {
+	return op("sched_setaffinity", s.detail(), explainProcessors(sys.SetProcessors(0, s.processors)))
+}
+
+// personalityStep says what the kernel pretends to be, personality(2).
+type personalityStep struct{ persona uint64 }
+
+func (personalityStep) stage() stage     { return stagePersonality }
+func (s personalityStep) detail() string { return fmt.Sprintf("%#x", s.persona) }
+
+func (s personalityStep) do(*child) error {
+	return op("personality", s.detail(), sys.SetPersonality(s.persona))
+}
+
+// memoryPolicyStep says from which nodes the program gets its memory, set_mempolicy(2).
+type memoryPolicyStep struct{ policy *container.MemoryPolicy }
+
+func (memoryPolicyStep) stage() stage { return stageMemory }
+
+func (s memoryPolicyStep) detail() string {
+	return fmt.Sprintf("mode %d flags %#x nodes %v", s.policy.Mode, s.policy.Flags, s.policy.Nodes)
+}
+
+func (s memoryPolicyStep) do(*child) error {
+	return op("set_mempolicy", s.detail(), explainMemoryPolicy(sys.SetMemoryPolicy(s.policy)))
+}
+
+// schedulerStep says how the kernel schedules the program, sched_setattr(2).
+type schedulerStep struct{ scheduler *container.Scheduler }
+
+func (schedulerStep) stage() stage { return stageScheduler }
+
+func (s schedulerStep) detail() string {
+	a := s.scheduler
+	return fmt.Sprintf("policy %d nice %d priority %d runtime %d deadline %d period %d flags %#x",
+		a.Policy, a.Nice, a.Priority, a.Runtime, a.Deadline, a.Period, a.Flags)
+}
+
+func (s schedulerStep) do(*child) error {
+	return op("sched_setattr", s.detail(), leftToParent(sys.SetScheduler(0, s.scheduler)))
+}
+
+// ioPriorityStep says how the kernel schedules what the program reads and writes, ioprio_set(2): class<<13|level.
+type ioPriorityStep struct{ priority uint32 }
+
+func (ioPriorityStep) stage() stage { return stageIOPriority }
+
+func (s ioPriorityStep) detail() string {
+	return fmt.Sprintf("class %d level %d", s.priority>>13, s.priority&0x1fff)
+}
+
+func (s ioPriorityStep) do(*child) error {
+	return op("ioprio_set", s.detail(), leftToParent(sys.SetIOPriority(0, s.priority)))
 }
 
 // leftToParent takes EPERM for none: the kernel asks for rights over the whole host, which a user namespace does not

@@ -11,6 +11,16 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
+// userStep takes on the user, uid:gid, with cwd as its working directory.
+type userStep struct {
+	cwd      string
+	uid, gid uint32
+}
+
+func (userStep) stage() stage        { return stageUser }
+func (s userStep) detail() string    { return fmt.Sprintf("%s %d:%d", s.cwd, s.uid, s.gid) }
+func (s userStep) do(c *child) error { return c.become(s.cwd) }
+
 // become takes on the user: groups and ids, capabilities, no_new_privs, umask and the working directory, in the order
 // that capabilities(7) forces. The raw system calls change this thread alone, and that is enough: it is locked, and the
 // execution ends all others.

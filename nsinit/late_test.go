@@ -30,9 +30,9 @@ func TestReadOnlyComesLast(t *testing.T) {
 	}
 	var got []string
 	for _, s := range steps {
-		of := s.Stage == stageMount || s.Stage == stageLate || s.Stage == stageCwd
-		if of && !strings.HasPrefix(s.String(), "mount tmpfs") {
-			got = append(got, s.String())
+		of := s.stage() == stageMount || s.stage() == stageLate || s.stage() == stageCwd
+		if of && !strings.HasPrefix(describe(s), "mount tmpfs") {
+			got = append(got, describe(s))
 		}
 	}
 	want := []string{

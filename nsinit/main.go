@@ -94,7 +94,7 @@ func (c *child) run() (err error) {
 		if err := c.parentIsThere(); err != nil {
 			return located(s, err)
 		}
-		if err := c.do(s); err != nil {
+		if err := s.do(c); err != nil {
 			return located(s, err)
 		}
 	}

@@ -16,11 +16,11 @@ func planJoin(cfg *container.Config) ([]step, error) {
 		return nil, err
 	}
 	p := &planner{cfg: cfg}
-	p.add(step{Stage: stageSession})
+	p.add(sessionStep{})
 	p.processors()
-	p.add(step{Stage: stageRoot})
+	p.add(rootStep{})
 	if cfg.Process.Terminal {
-		p.add(step{Stage: stageConsole})
+		p.add(consoleStep{})
 	}
 	p.process()
 	return p.steps, nil
@@ -37,9 +37,9 @@ func plan(cfg *container.Config) ([]step, error) {
 	if p.has(container.NSMount) {
 		p.rootfs()
 	} else {
-		p.add(step{Stage: stageRootfs, Path: cfg.Root.Path})
+		p.add(rootfsStep{cfg.Root.Path})
 		p.hooks()
-		p.add(step{Stage: stagePivot, Text: "chroot"})
+		p.add(pivotStep{"chroot"})
 	}
 	p.process()
 	return p.steps, nil
@@ -108,59 +108,59 @@ func check(cfg *container.Config) error {
 
 func (p *planner) namespaces() {
 	cfg := p.cfg
-	p.add(step{Stage: stageSession})
+	p.add(sessionStep{})
 	p.processors()
 	for i := range cfg.Namespaces {
 		if n := &cfg.Namespaces[i]; n.How != container.NSCreated {
-			p.add(step{Stage: stageNamespace, Namespace: n})
+			p.add(namespaceStep{n})
 		}
 	}
 	if cfg.Hostname != "" {
-		p.add(step{Stage: stageHostname, Text: cfg.Hostname})
+		p.add(hostnameStep{cfg.Hostname})
 	}
 	if cfg.Domainname != "" {
-		p.add(step{Stage: stageDomainname, Text: cfg.Domainname})
+		p.add(domainnameStep{cfg.Domainname})
 	}
 	if cfg.Loopback {
-		p.add(step{Stage: stageLoopback})
+		p.add(loopbackStep{})
 	}
 	for _, kv := range cfg.Sysctl {
-		p.add(step{Stage: stageSysctl, Path: kv.Key, Text: kv.Value})
+		p.add(sysctlStep{key: kv.Key, value: kv.Value})
 	}
 }
 
 // rootfs is everything between the first mount and the new root.
 func (p *planner) rootfs() {
 	cfg := p.cfg
-	p.add(step{Stage: stagePropagation}, step{Stage: stageRootfs, Path: cfg.Root.Path})
+	p.add(propagationStep{}, rootfsStep{cfg.Root.Path})
 	for i := range cfg.Mounts {
 		if m := &cfg.Mounts[i]; !m.Remount || !p.late(i) {
-			p.add(step{Stage: stageMount, Mount: m})
+			p.add(mountStep{m})
 		}
 	}
 	for i := range cfg.Devices {
 		// In a /dev of the container's own ptmx is the link to its devpts, whatever stands in the configuration: a node
 		// of it would open the terminals of that instance too, or of the host's where it must be bound from there.
 		if d := &cfg.Devices[i]; !p.ownDev() || path.Clean(d.Path) != "/dev/ptmx" {
-			p.add(step{Stage: stageDevice, Device: d})
+			p.add(deviceStep{d})
 		}
 	}
 	if p.ownDev() {
 		for _, l := range links {
-			p.add(step{Stage: stageLink, Path: l.path, Text: l.target})
+			p.add(linkStep(l))
 		}
 	}
 	if cfg.Process.Terminal {
-		p.add(step{Stage: stageConsole, Path: "/dev/console"})
+		p.add(consoleStep{"/dev/console"})
 	}
-	p.add(step{Stage: stageCwd, Path: path.Clean(cfg.Process.Cwd)})
+	p.add(cwdStep{path.Clean(cfg.Process.Cwd)})
 	for i := range cfg.Mounts {
 		switch m := &cfg.Mounts[i]; {
 		case !p.late(i):
 		case m.Remount:
-			p.add(step{Stage: stageMount, Mount: m})
+			p.add(mountStep{m})
 		default:
-			p.add(step{Stage: stageLate, Path: path.Clean(m.Destination)})
+			p.add(lateStep{path.Clean(m.Destination)})
 		}
 	}
 	p.hooks()
@@ -168,16 +168,16 @@ func (p *planner) rootfs() {
 	if cfg.Root.NoPivot {
 		how = "move"
 	}
-	p.add(step{Stage: stagePivot, Text: how})
+	p.add(pivotStep{how})
 	for _, r := range cfg.Readonly {
-		p.add(step{Stage: stageReadonly, Path: r})
+		p.add(readonlyStep{r})
 	}
 	for _, m := range cfg.Masked {
-		p.add(step{Stage: stageMask, Path: m})
+		p.add(maskStep{m})
 	}
 	// Last, for of a root that is unbindable no copy could be made to mount.
 	if rootPropagation(cfg.Root.Propagation) != 0 || cfg.Root.Readonly {
-		p.add(step{Stage: stageRootMode})
+		p.add(rootModeStep{})
 	}
 }
 
@@ -193,43 +193,42 @@ func (p *planner) ownDev() bool {
 
 func (p *planner) hooks() {
 	if p.cfg.Hooks.Runtime {
-		p.add(step{Stage: stageHooks})
+		p.add(hooksStep{})
 	}
 	for i := range p.cfg.Hooks.CreateContainer {
 		h := &p.cfg.Hooks.CreateContainer[i]
-		p.add(step{Stage: stageHook, Hook: h, Path: h.Path})
+		p.add(createHookStep{h})
 	}
 }
 
 // process is everything after the new root.
 func (p *planner) process() {
 	cfg := p.cfg
-	p.add(step{Stage: stageStdio}, step{Stage: stageEnv})
+	p.add(stdioStep{}, environmentStep{})
 	for i := range cfg.Process.Rlimits {
-		p.add(step{Stage: stageRlimit, Rlimit: &cfg.Process.Rlimits[i]})
+		p.add(rlimitStep{&cfg.Process.Rlimits[i]})
 	}
 	// While this process may still mount the procfs that it is written through.
 	for _, l := range [...]struct{ module, label string }{{"apparmor", cfg.Process.AppArmorProfile},
 		{"selinux", cfg.Process.SELinuxLabel}} {
 		if l.label != "" {
-			p.add(step{Stage: stageLabel, Path: l.module, Text: l.label})
+			p.add(labelStep(l))
 		}
 	}
 	p.tuning()
 	if l := cfg.Process.Landlock; l != nil {
-		p.add(step{Stage: stageLandlock, Text: describeLandlock(l)})
+		p.add(landlockStep{l})
 	}
-	p.add(step{Stage: stageUser, Path: path.Clean(cfg.Process.Cwd), Text: fmt.Sprintf("%d:%d", cfg.Process.UID,
-		cfg.Process.GID)})
+	p.add(userStep{cwd: path.Clean(cfg.Process.Cwd), uid: cfg.Process.UID, gid: cfg.Process.GID})
 	if len(cfg.Process.Args) > 0 {
-		p.add(step{Stage: stageProgram, Path: cfg.Process.Args[0]})
+		p.add(programStep{cfg.Process.Args[0]})
 	}
-	p.add(step{Stage: stageReady})
+	p.add(readyStep{})
 	if cfg.GateFD > 0 {
-		p.add(step{Stage: stageGate})
+		p.add(gateStep{})
 	}
 	if sig := cfg.Process.ParentDeathSignal; sig != 0 {
-		p.add(step{Stage: stageParentDeath, Text: fmt.Sprint("signal ", sig)})
+		p.add(parentDeathStep{sig})
 	}
 	if cfg.Process.Seccomp != nil {
 		p.filtered()
@@ -242,9 +241,9 @@ func (p *planner) process() {
 
 // execute ends every plan. Without a program the execution of nothing fails, whoever opens the gate.
 func (p *planner) execute() {
-	last := step{Stage: stageExec}
+	last := execStep{}
 	if args := p.cfg.Process.Args; len(args) > 0 {
-		last.Path = args[0]
+		last.program = args[0]
 	}
 	p.add(last)
 }
@@ -252,12 +251,12 @@ func (p *planner) execute() {
 func (p *planner) startHooks() {
 	for i := range p.cfg.Hooks.StartContainer {
 		h := &p.cfg.Hooks.StartContainer[i]
-		p.add(step{Stage: stageStart, Hook: h, Path: h.Path})
+		p.add(startHookStep{h})
 	}
 }
 
 func (p *planner) files() {
-	p.add(step{Stage: stageFiles, Text: fmt.Sprint(3 + p.cfg.KeepFDs)})
+	p.add(filesStep{3 + p.cfg.KeepFDs})
 }
 
 // links are the links in /dev that runtime-spec config-linux.md names ("Dev symbolic links"), and ptmx.

@@ -43,16 +43,8 @@ func early(cfg *container.Config) bool {
 // filtered ends the plan of a process with a filter: as little as possible comes after it, for the profile may allow
 // next to nothing.
 func (p *planner) filtered() {
-	f := p.cfg.Process.Seccomp
-	text := fmt.Sprintf("%d instructions flags=%#x", len(f.Filter)/unix.SizeofSockFilter, f.Flags)
-	if f.Listener {
-		text += " listener"
-	}
-	if !early(p.cfg) {
-		text += " at the execution"
-	}
 	p.files()
-	p.add(step{Stage: stageSeccomp, Text: text})
+	p.add(seccompStep{filter: p.cfg.Process.Seccomp, early: early(p.cfg)})
 	p.startHooks()
 	p.execute()
 }

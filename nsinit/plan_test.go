@@ -94,7 +94,7 @@ func TestPlanJoinGolden(t *testing.T) {
 	}
 	var b strings.Builder
 	for _, s := range steps {
-		b.WriteString(s.String() + "\n")
+		b.WriteString(describe(s) + "\n")
 	}
 	golden(t, filepath.Join("testdata", "plan", "setns.txt"), b.String())
 	for _, bad := range []func(p *container.Process){
@@ -142,7 +142,7 @@ func TestPlanGolden(t *testing.T) {
 			}
 			var b strings.Builder
 			for _, s := range steps {
-				b.WriteString(s.String() + "\n")
+				b.WriteString(describe(s) + "\n")
 			}
 			golden(t, filepath.Join("testdata", "plan", name+".txt"), b.String())
 		})
@@ -174,8 +174,8 @@ func TestPlanWithoutProgram(t *testing.T) {
 	}
 	steps, _ := plan(&cfg)
 	for _, s := range steps {
-		if s.Stage == stageProgram {
-			t.Errorf("looks up %q", s.Path)
+		if s.stage() == stageProgram {
+			t.Errorf("looks up %q", s.detail())
 		}
 	}
 	cfg.GateFD = 0
@@ -247,7 +247,7 @@ func TestFullPlanHoldsEveryStage(t *testing.T) {
 	}
 	seen := map[stage]bool{}
 	for _, s := range steps {
-		seen[s.Stage] = true
+		seen[s.stage()] = true
 	}
 	for _, s := range []stage{
 		stageSession, stageNamespace, stageHostname, stageDomainname, stageLoopback, stageSysctl, stagePropagation,

@@ -2,46 +2,24 @@ package nsinit
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// step is one thing to do. Which of the fields count depends on the stage; String prints those.
-type step struct {
-	Stage     stage
-	Path      string // of what is done, inside the container unless the stage is of the host
-	Text      string // a value: a name, a parameter's value, a link's target
-	Namespace *container.Namespace
-	Mount     *container.Mount
-	Device    *container.Device
-	Rlimit    *container.Rlimit
-	Hook      *container.Hook
+// step is one thing to do: a small value with all that it needs to know, and what it does, which stands beside its type.
+type step interface {
+	stage() stage
+	// detail is what a plan prints of the step after its stage; empty where there is nothing to say.
+	detail() string
+	do(c *child) error
 }
 
-// String is the step in one line.
-func (s step) String() string {
-	parts := []string{string(s.Stage)}
-	switch {
-	case s.Namespace != nil:
-		parts = append(parts, s.Namespace.How, s.Namespace.Kind)
-	case s.Mount != nil:
-		parts = append(parts, describeMount(s.Mount)...)
-	case s.Device != nil:
-		d := s.Device
-		parts = append(parts, d.Path, d.Type, strconv.Itoa(int(d.Major))+":"+strconv.Itoa(int(d.Minor)), "mode",
-			strconv.FormatUint(uint64(d.Mode), 8))
-	case s.Rlimit != nil:
-		parts = append(parts, strconv.Itoa(s.Rlimit.Resource), strconv.FormatUint(s.Rlimit.Soft, 10),
-			strconv.FormatUint(s.Rlimit.Hard, 10))
+// describe is a step in one line.
+func describe(s step) string {
+	if d := s.detail(); d != "" {
+		return string(s.stage()) + " " + d
 	}
-	if s.Path != "" {
-		parts = append(parts, s.Path)
-	}
-	if s.Text != "" {
-		parts = append(parts, s.Text)
-	}
-	return strings.Join(parts, " ")
+	return string(s.stage())
 }
 
 func describeMount(m *container.Mount) []string {

@@ -6,32 +6,27 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// tuning is the part of a plan that tune carries out, but for the processors.
+// tuning is the part of a plan that changes how the kernel treats this thread, but for the processors.
 func (p *planner) tuning() {
 	cfg := &p.cfg.Process
 	if cfg.Personality != nil {
-		p.add(step{Stage: stagePersonality, Text: fmt.Sprintf("%#x", *cfg.Personality)})
+		p.add(personalityStep{*cfg.Personality})
 	}
 	if m := cfg.MemoryPolicy; m != nil {
-		p.add(step{Stage: stageMemory, Text: fmt.Sprintf("mode %d flags %#x nodes %v", m.Mode, m.Flags, m.Nodes)})
+		p.add(memoryPolicyStep{m})
 	}
 	if s := cfg.Scheduler; s != nil {
-		p.add(step{Stage: stageScheduler, Text: describeScheduler(s)})
+		p.add(schedulerStep{s})
 	}
 	if cfg.IOPriority != 0 {
-		p.add(step{Stage: stageIOPriority, Text: fmt.Sprintf("class %d level %d", cfg.IOPriority>>13, cfg.IOPriority&0x1fff)})
+		p.add(ioPriorityStep{cfg.IOPriority})
 	}
 }
 
 func (p *planner) processors() {
 	if all := p.cfg.Process.Processors; len(all) > 0 {
-		p.add(step{Stage: stageProcessors, Text: fmt.Sprint(all)})
+		p.add(processorsStep{all})
 	}
-}
-
-func describeScheduler(s *container.Scheduler) string {
-	return fmt.Sprintf("policy %d nice %d priority %d runtime %d deadline %d period %d flags %#x",
-		s.Policy, s.Nice, s.Priority, s.Runtime, s.Deadline, s.Period, s.Flags)
 }
 
 // mostNumber bounds the numbers of processors and nodes: what no kernel has would only make a large mask.
