@@ -13,8 +13,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// A hook runs with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". Without an environment
-// of its own it has the program's. All that is what runc does.
+// A hook runs with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". Without an
+// environment of its own it has the program's. All that is what runc does.
 
 // hooksStep lets the parent run its hooks.
 type hooksStep struct{}

@@ -6,7 +6,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// step is one thing to do: a small value with all that it needs to know, and what it does, which stands beside its type.
+// step is one thing to do: a small value with what it needs to know, and what it does, which stands beside its type.
 type step interface {
 	stage() stage
 	// detail is what a plan prints of the step after its stage; empty where there is nothing to say.
