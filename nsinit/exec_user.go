@@ -77,6 +77,9 @@ func (c *child) release() {
 	if c.empty != 0 {
 		sys.Close(c.empty)
 	}
+	if c.nullFD != 0 {
+		sys.Close(c.nullFD)
+	}
 	for i, fd := range c.fds {
 		hooks := &c.cfg.Hooks
 		if i+1 != c.cfg.GateFD && (len(hooks.StartContainer) == 0 || i+1 != hooks.StdoutFD && i+1 != hooks.StderrFD) {

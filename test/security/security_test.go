@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -95,6 +96,17 @@ func TestOnlyTheStandardStreamsAreOpen(t *testing.T) {
 	}
 }
 
+// pidOf is the container's first process.
+func pidOf(t *testing.T, root, id string) int {
+	t.Helper()
+	text, _ := handfast(t, root, "state", id)
+	var state struct{ Pid int }
+	if err := json.Unmarshal([]byte(text), &state); err != nil || state.Pid == 0 {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return state.Pid
+}
+
 // While a created container waits it holds nothing of the host but its streams, its gate and what is its own: a caller
 // that waits for the end of a pipe which it had left open must see it.
 func TestWaitingChildHoldsNothing(t *testing.T) {
@@ -124,6 +136,17 @@ func TestWaitingChildHoldsNothing(t *testing.T) {
 	}
 	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the caller's pipe is still open somewhere: %v", err)
+	}
+	fds := fmt.Sprintf("/proc/%d/fd/", pidOf(t, root, id))
+	entries, err := os.ReadDir(fds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		target, err := os.Readlink(fds + e.Name())
+		if n, _ := strconv.Atoi(e.Name()); err == nil && n > 2 && strings.HasPrefix(target, "/") {
+			t.Errorf("the waiting child has %s open, as %d", target, n)
+		}
 	}
 }
 
@@ -244,16 +267,12 @@ func TestChildIsNotDumpable(t *testing.T) {
 		t.Fatal(out)
 	}
 	defer handfast(t, root, "delete", "--force", id)
-	text, _ := handfast(t, root, "state", id)
-	var state struct{ Pid int }
-	if err := json.Unmarshal([]byte(text), &state); err != nil || state.Pid == 0 {
-		t.Fatalf("%v: %s", err, text)
-	}
+	pid := pidOf(t, root, id)
 	var st syscall.Stat_t
-	if err := syscall.Stat(fmt.Sprintf("/proc/%d/fd", state.Pid), &st); err != nil {
+	if err := syscall.Stat(fmt.Sprintf("/proc/%d/fd", pid), &st); err != nil {
 		t.Fatal(err)
 	}
-	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", state.Pid)); err != nil ||
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)); err != nil ||
 		!strings.Contains(string(status), "Uid:\t1000\t") {
 		t.Fatalf("the child is not yet its user: %v %s", err, status)
 	}
