@@ -256,6 +256,17 @@ func TestDebugWords(t *testing.T) {
 	}
 	words[0] = `"level":"debug"`
 	contains(t, string(data), words...)
+	r, id := newRuntime(t), testenv.ID(t)
+	r.ok("run", "--detach", "--bundle", shell(t, "exec sleep 1000", nil), id)
+	defer r.ok("delete", "--force", id)
+	process := filepath.Join(testenv.Dir(t), "process.json")
+	spec := `{"args": ["/bin/true"], "cwd": "/", "execCPUAffinity": {"initial": "0"}}`
+	if err := os.WriteFile(process, []byte(spec), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o = r.do("--debug", "exec", "--process", process, id)
+	contains(t, o.stderr, "nsexec container setup", "nsexec: affinity: 0x1", "child process in init()",
+		"setns_init: about to exec")
 	if o := newRuntime(t).do("run", "--bundle", bundle, testenv.ID(t)); o.stderr != "" {
 		t.Errorf("without --debug: %q", o.stderr)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/account"
@@ -183,7 +184,10 @@ func (e *execution) find() (paused bool, err error) {
 // was requested.
 func (e *execution) Started(ctx context.Context, pid int) error {
 	account.End("child cloned, until its execution")
-	e.r.Log.Debugf("container %s: process %d joins", e.o.ID, pid)
+	e.r.Log.Debugf("nsexec container setup: container %s: process %d joins", e.o.ID, pid)
+	if a := e.spawn.Affinity; len(a) > 0 {
+		e.r.Log.Debugf("nsexec: affinity: %s", processorMask(a))
+	}
 	e.began = true
 	if err := Join(joinClass(e.state, pid), shareCores(e.state, pid), e.attach(ctx, pid), e.join(ctx, pid)); err != nil {
 		return err
@@ -209,6 +213,8 @@ func (e *execution) Ready(_ context.Context, pid int) error {
 			return err
 		}
 	}
+	e.r.Log.Debugf("child process in init(): container %s: process %d has joined everything", e.o.ID, pid)
+	e.r.Log.Debugf("setns_init: about to exec: container %s: process %d", e.o.ID, pid)
 	if e.watch != nil {
 		e.watch.complete()
 	}
@@ -230,4 +236,16 @@ func (e *execution) close() {
 	if t := e.spawn.Target; t != nil && t.Root != nil {
 		_ = t.Root.Close()
 	}
+}
+
+// processorMask is a set of processors as a number in hexadecimal, its lowest bit for processor 0.
+func processorMask(processors []uint32) string {
+	digits := make([]byte, slices.Max(processors)/4+1)
+	for _, n := range processors {
+		digits[len(digits)-1-int(n/4)] |= 1 << (n % 4)
+	}
+	for i, d := range digits {
+		digits[i] = "0123456789abcdef"[d]
+	}
+	return "0x" + string(digits)
 }
