@@ -150,17 +150,18 @@ func TestKillWithoutAPIDNamespace(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestDeleteEndsWhatAStoppedContainerLeft: without a pid namespace processes outlive the first one; delete ends them if
-// it is told to, for the group could not be removed otherwise.
+// TestDeleteEndsWhatAStoppedContainerLeft: without a pid namespace processes outlive the first one. delete ends them,
+// with force or without: the group could not be removed otherwise, and managers delete a stopped container plainly.
 func TestDeleteEndsWhatAStoppedContainerLeft(t *testing.T) {
-	r, id := newRuntime(t), testenv.ID(t)
-	bundle := shell(t, background+"exit 0", func(c map[string]any) { removeNamespace(c, "pid") })
-	r.ok("run", "--detach", "-b", bundle, id)
-	pids := backgroundPIDs(t, bundle)
-	r.awaitStatus(id, "stopped")
-	r.fails([]string{"its first process has ended", "--force"}, "delete", id)
-	r.ok("delete", "--force", id)
-	awaitEnd(t, pids)
+	for _, flags := range [][]string{nil, {"--force"}} {
+		r, id := newRuntime(t), testenv.ID(t)
+		bundle := shell(t, background+"exit 0", func(c map[string]any) { removeNamespace(c, "pid") })
+		r.ok("run", "--detach", "-b", bundle, id)
+		pids := backgroundPIDs(t, bundle)
+		r.awaitStatus(id, "stopped")
+		r.ok(append(append([]string{"delete"}, flags...), id)...)
+		awaitEnd(t, pids)
+	}
 }
 
 // TestRunEndsWhatTheContainerLeft: so does run in the foreground, which reaps them too.

@@ -1,17 +1,16 @@
 package lifecycle
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
 // Delete removes what is left of a container that is stopped, or created and was never started. With force the
-// container is killed first, and one that does not exist is no error.
+// container is killed first, and one that does not exist is no error. Processes that have outlived the first one, for
+// they share a pid namespace with others, end either way: managers delete such containers without force.
 func (r *Runtime) Delete(id string, force bool) error {
 	dir, s, err := r.open(id, force)
 	switch {
@@ -30,25 +29,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 	if (status == state.Running || status == state.Paused) && !force {
 		return fmt.Errorf("cannot delete container %s that is not stopped: %s (kill it first, or use --force)", id, status)
 	}
-	if !force && s.SharedPID && !s.Creating {
-		if err := r.survivors(s); err != nil {
-			return fmt.Errorf("cannot delete container %s: %w", id, err)
-		}
-	}
 	return r.destroy(dir, s)
-}
-
-// survivors is an error if the container's group still holds processes. Where it shares its pid namespace they do not
-// end with the first one.
-func (r *Runtime) survivors(s *state.State) error {
-	return r.withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error {
-		pids, err := g.Procs()
-		if err != nil || len(pids) == 0 || slices.Contains(pids, s.PID) {
-			return err // its first process is dealt with as ever
-		}
-		return fmt.Errorf("its first process has ended, but process %d and %d more live in its control group %s "+
-			"(handfast kill %s KILL ends them, or use --force)", pids[0], len(pids)-1, s.CgroupPath, s.ID)
-	})
 }
 
 // deleteThis removes the container that was made as s and has ended, unless somebody else has deleted it meanwhile: a
