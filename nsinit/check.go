@@ -32,9 +32,15 @@ func checkCarriedOut(cfg *container.Config) error {
 		{"root.propagation", cfg.Root.Propagation != 0, container.NSMount},
 		{"process.terminal", cfg.Process.Terminal, container.NSMount},
 	} {
+		if f.needs == container.NSMount && cfg.Root.OnHost {
+			continue
+		}
 		if f.said && !has(f.needs) {
 			return fmt.Errorf("%s: needs a %s namespace, and the container has none of its own", f.property, f.needs)
 		}
+	}
+	if cfg.Root.OnHost && has(container.NSMount) {
+		return errors.New("root.onHost: the container has a mount namespace of its own")
 	}
 	for i := range cfg.Mounts {
 		if err := checkMount(&cfg.Mounts[i]); err != nil {

@@ -26,10 +26,11 @@ func (rootStep) detail() string    { return "" }
 func (rootStep) do(c *child) error { return c.openRoot() }
 
 // openRootfs mounts the root file system on itself and opens it. Without a mount namespace of the container's own it is
-// only opened.
+// only opened, unless the mounts are to be made all the same.
 func (c *child) openRootfs() error {
 	r := &c.cfg.Root
-	if !c.hasNamespace(container.NSMount) {
+	own := c.hasNamespace(container.NSMount)
+	if !own && !r.OnHost {
 		fd, err := unix.Open(r.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return op("open", r.Path, err)
@@ -52,14 +53,21 @@ func (c *child) openRootfs() error {
 		return err
 	}
 	c.root = sys.NewRoot(tree, r.Path)
+	if !own {
+		// On a shared mount this one has become shared too: what is mounted below it is for this container alone.
+		return sys.SetAttr(tree, r.Path, true, 0, 0, unix.MS_PRIVATE)
+	}
 	return nil
 }
 
 // rootTarget opens the place that the root file system is mounted on until it becomes the root: its own directory. It
-// is on a mount that sends no events to the host.
+// is on a mount that sends no events to the host; where that mount is the host's own it stays as it is.
 func (c *child) rootTarget() (int, error) {
 	r := &c.cfg.Root
 	target, err := unix.Open(r.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if r.OnHost {
+		return target, op("open", r.Path, err)
+	}
 	if err == nil {
 		if err = c.unshareMount(target, r.Path); err == nil {
 			return target, nil

@@ -34,7 +34,7 @@ func plan(cfg *container.Config) ([]step, error) {
 	}
 	p := &planner{cfg: cfg}
 	p.namespaces()
-	if p.has(container.NSMount) {
+	if p.has(container.NSMount) || cfg.Root.OnHost {
 		p.rootfs()
 	} else {
 		p.add(rootfsStep{cfg.Root.Path})
@@ -132,7 +132,10 @@ func (p *planner) namespaces() {
 // rootfs is everything between the first mount and the new root.
 func (p *planner) rootfs() {
 	cfg := p.cfg
-	p.add(propagationStep{}, rootfsStep{cfg.Root.Path})
+	if p.has(container.NSMount) {
+		p.add(propagationStep{})
+	}
+	p.add(rootfsStep{cfg.Root.Path})
 	for i := range cfg.Mounts {
 		if m := &cfg.Mounts[i]; !m.Remount || !p.late(i) {
 			p.add(mountStep{m})
@@ -165,7 +168,10 @@ func (p *planner) rootfs() {
 	}
 	p.hooks()
 	how := "pivot_root"
-	if cfg.Root.NoPivot {
+	switch {
+	case !p.has(container.NSMount):
+		how = "chroot"
+	case cfg.Root.NoPivot:
 		how = "move"
 	}
 	p.add(pivotStep{how})

@@ -81,7 +81,7 @@ func (r *Runtime) destroyWith(dir *state.Dir, s *state.State, group *cgroupdrive
 		return err
 	}
 	account.End("group removed")
-	if err := removeClass(s); err != nil {
+	if err := Join(removeClass(s), unmountHost(s)); err != nil {
 		return err
 	}
 	r.poststop(s)

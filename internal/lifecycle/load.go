@@ -55,6 +55,11 @@ func (c *creation) load() error {
 		Seccomp:   filterWord(c.filter),
 		Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
 	}
+	if c.convert.Spawn.Container.Root.OnHost {
+		if c.state.BelowRootfs, err = mountBelow(c.state.Rootfs); err != nil {
+			return err
+		}
+	}
 	if !c.o.NoNewKeyring {
 		c.state.Keyring = "_ses." + c.o.ID
 		c.convert.Spawn.Container.Process.Keyring = c.state.Keyring

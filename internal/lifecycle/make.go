@@ -146,7 +146,7 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 // undo removes what was made; the child is gone already, for spawn ends it. What cannot be removed stays, and its state
 // with it: then it is delete's, poststop hooks included.
 func (c *creation) undo() error {
-	err := Join(c.cgroup.Undo(), removeClass(&c.state))
+	err := Join(c.cgroup.Undo(), removeClass(&c.state), unmountHost(&c.state))
 	if err != nil {
 		return fmt.Errorf("%w (that much is left: remove it with handfast delete --force %s)", err, c.o.ID)
 	}

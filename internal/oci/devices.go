@@ -38,7 +38,7 @@ func (c *conversion) devices() error {
 			return wrong(indexed("linux.devices", i)+".path", "%q stands twice, as two different devices", d.Path)
 		}
 	}
-	if !c.has(container.NSMount) || slices.ContainsFunc(c.cfg.Mounts, func(m container.Mount) bool {
+	if !c.has(container.NSMount) && !c.cfg.Root.OnHost || slices.ContainsFunc(c.cfg.Mounts, func(m container.Mount) bool {
 		return m.Bind &&
 			m.Destination == "/dev"
 	}) {

@@ -28,8 +28,9 @@ func (c *conversion) root() error {
 				"with an r before it", p)
 		}
 	}
-	if r.Readonly {
-		return c.needsMounts("root.readonly")
+	if c.cfg.Root.OnHost = c.mountsOnHost(); c.cfg.Root.OnHost {
+		c.warn("linux.namespaces: no mount namespace: what the container mounts is mounted on the host, below " +
+			c.out.Rootfs + ", until the container is deleted")
 	}
 	return nil
 }
@@ -42,21 +43,14 @@ func (c *conversion) fromBundle(p string) string {
 	return path.Join(c.opt.Bundle, p)
 }
 
-// needsMounts is the error of a property that would change the host's own mounts.
-func (c *conversion) needsMounts(property string) error {
-	if c.has(container.NSMount) {
-		return nil
-	}
-	return wrong(property, "needs a mount namespace in linux.namespaces; "+
-		"without one it would be mounted on the host, and stay there")
+// mountsOnHost reports whether something is to be mounted although the container has no mount namespace of its own: it
+// is mounted on the host then, below the root file system, until the container is deleted.
+func (c *conversion) mountsOnHost() bool {
+	return !c.has(container.NSMount) && (c.spec.Root.Readonly || len(c.spec.Mounts) > 0 || c.cfg.Root.Propagation != 0 ||
+		len(c.linux.MaskedPaths) > 0 || len(c.linux.ReadonlyPaths) > 0 || c.spec.Process != nil && c.spec.Process.Terminal)
 }
 
 func (c *conversion) mounts() error {
-	if len(c.spec.Mounts) > 0 {
-		if err := c.needsMounts("mounts"); err != nil {
-			return err
-		}
-	}
 	c.cfg.Mounts = slices.Grow(c.cfg.Mounts, len(c.spec.Mounts))
 	for i := range c.spec.Mounts {
 		m, err := c.mount(indexed("mounts", i), &c.spec.Mounts[i])
@@ -219,9 +213,6 @@ func (c *conversion) paths() error {
 		&c.cfg.Readonly}} {
 		if len(list.paths) == 0 {
 			continue
-		}
-		if err := c.needsMounts(list.at); err != nil {
-			return err
 		}
 		*list.into = make([]string, 0, len(list.paths))
 		seen := seenSet{}

@@ -65,6 +65,9 @@ type Root struct {
 	// MS_SLAVE, MS_SHARED and so on, each with MS_REC, for the host's mounts before any is bound; zero: MS_SLAVE|MS_REC
 	Propagation uint64 `sync:"propagation,omitempty"`
 	NoPivot     bool   `sync:"noPivot,omitempty"` // MS_MOVE and chroot(2) in place of pivot_root(2)
+	// OnHost allows mounts without a mount namespace of the container's own. They are made in that of the parent, who
+	// unmounts Path, and with it all below it, once the container has ended.
+	OnHost bool `sync:"onHost,omitempty"`
 }
 
 // Mount is one mount, in order, below the root.

@@ -24,8 +24,10 @@ type State struct {
 	// of that process, as ProcessStart gives it: a pid alone may come to mean another process
 	StartTime uint64 `json:"startTime,omitempty"`
 	// path of the start gate's socket, which is there until start; empty: run without a gate
-	Gate    string `json:"gate,omitempty"`
-	Console bool   `json:"console,omitempty"` // the process has a terminal
+	Gate string `json:"gate,omitempty"`
+	// id of the mount that Rootfs is on, where the container mounts on the host, on top of it; zero: it mounts nothing there
+	BelowRootfs uint64 `json:"belowRootfs,omitempty"`
+	Console     bool   `json:"console,omitempty"` // the process has a terminal
 	// SharedPID: the container has no pid namespace of its own, so what its first process leaves behind lives on.
 	SharedPID bool   `json:"sharedPID,omitempty"`
 	Keyring   string `json:"keyring,omitempty"` // name of the session keyring of its processes; empty: the caller's
