@@ -22,15 +22,20 @@ func bindAttrs(m *container.Mount) (set, clear uint64) { return sys.BindAttrs(m.
 // such an option clears first.
 func namesTimes(m *container.Mount) bool { return m.Clear&unix.MOUNT_ATTR__ATIME != 0 }
 
+// lockable are the attributes that a user namespace may not clear on a mount of another one (mount_namespaces(7),
+// lock_mnt_tree of the kernel's fs/namespace.c): not that of symbolic links.
+const lockable = plainAttrs&^unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME
+
 // lockedAttrs are bindAttrs where the user namespace may not clear what the source's mount has: that all stays. refused
 // are the attributes that an option names and that this contradicts.
 func lockedAttrs(m *container.Mount, have uint64) (set, clear, refused uint64) {
-	refused = m.Clear & have & (plainAttrs | unix.MOUNT_ATTR_NODIRATIME)
+	refused = m.Clear & have & lockable
 	refused |= m.Set &^ have & unix.MOUNT_ATTR_NODIRATIME
 	if namesTimes(m) && m.Set&unix.MOUNT_ATTR__ATIME != have&unix.MOUNT_ATTR__ATIME {
 		refused |= unix.MOUNT_ATTR__ATIME
 	}
-	return m.Set &^ timeAttrs, m.Clear &^ timeAttrs, refused
+	_, all := bindAttrs(m)
+	return m.Set &^ timeAttrs, m.Clear&^timeAttrs | all&unix.MOUNT_ATTR_NOSYMFOLLOW, refused
 }
 
 // attrNames is how mount(8) shows the attributes of mask as a mount with attr has them.

@@ -28,7 +28,7 @@ func TestBindAttributes(t *testing.T) {
 	for _, source := range []string{"nosuid,noatime", "ro,nodev,noexec", "strictatime,nodiratime", "nosymfollow"} {
 		add(false, source, bindAttributes)
 	}
-	for _, source := range []string{"nosuid,noatime", "ro,nodev,noexec", "strictatime,nodiratime"} {
+	for _, source := range []string{"nosuid,noatime", "ro,nodev,noexec", "strictatime,nodiratime", "nodev,nosymfollow"} {
 		for _, options := range bindAttributes { // each alone: some are errors
 			add(true, source, []string{options})
 		}

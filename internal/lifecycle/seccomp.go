@@ -83,6 +83,10 @@ func (r *Runtime) under(p *container.Process, e *filtercache.Entry, needs []stri
 	if err != nil {
 		return err
 	}
+	r.Log.Debugf("seccomp filter flags: %d", flags)
+	if e.Path != "" && !e.Notify {
+		r.Log.Warnf("%s.listenerPath: %q is not used: no rule has SCMP_ACT_NOTIFY", seccomp.Property, e.Path)
+	}
 	if e.Notify && !hasFlag(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER) {
 		return fmt.Errorf("%s: this kernel has no SCMP_ACT_NOTIFY, which came with Linux 5.0", seccomp.Property)
 	}

@@ -265,11 +265,11 @@ func (c *conversion) memoryPolicy() error {
 	}
 	nodes, err := list(at+".nodes", p.Nodes, mostNode)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w (invalid memory policy node)", err)
 	}
 	flags, err := memoryFlags.join(at+".flags", p.Flags)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w (invalid memory policy flag)", err)
 	}
 	if err := checkMemory(at, p, mode, flags, len(nodes)); err != nil {
 		return err
@@ -284,7 +284,8 @@ func checkMemory(at string, p *MemoryPolicy, mode, flags uint64, nodes int) erro
 	none := mode == unix.MPOL_DEFAULT || mode == unix.MPOL_LOCAL
 	switch {
 	case none && nodes > 0:
-		return wrong(at+".nodes", "%q: memory policy %s takes no nodes", p.Nodes, p.Mode)
+		return wrong(at+".nodes", "%q: memory policy %s takes no nodes: mode requires 0 nodes but got %d", p.Nodes, p.Mode,
+			nodes)
 	case !none && mode != unix.MPOL_PREFERRED && nodes == 0:
 		return wrong(at+".nodes", "%q: memory policy %s takes at least one node", p.Nodes, p.Mode)
 	case flags&perNode == perNode:

@@ -204,14 +204,13 @@ func parseCondition(a documentArg, path string) (Condition, error) {
 	return c, nil
 }
 
-// checkListener holds what is about the agent against the rules. The kernel refuses WAIT_KILLABLE_RECV without a
+// checkListener holds what is about the agent against the rules. A listenerPath that no rule has a use for is allowed,
+// as with runc: profiles are put together from parts. The kernel refuses WAIT_KILLABLE_RECV without a
 // listener.
 func (p *Profile) checkListener() error {
 	switch {
 	case p.Notify && p.ListenerPath == "":
 		return wrong(".listenerPath", "missing: a rule has SCMP_ACT_NOTIFY, so want the path of the agent's socket")
-	case p.ListenerPath != "" && !p.Notify:
-		return wrong(".listenerPath", "%q: no rule has SCMP_ACT_NOTIFY, so there is nothing to listen to", p.ListenerPath)
 	case p.ListenerPath != "" && !filepath.IsAbs(p.ListenerPath):
 		return wrong(".listenerPath", "%q: want an absolute path", p.ListenerPath)
 	case p.ListenerMetadata != "" && p.ListenerPath == "":

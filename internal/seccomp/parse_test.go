@@ -87,8 +87,6 @@ func TestBadProfiles(t *testing.T) {
 			`.flags[0]: "LOG": want one of SECCOMP_FILTER_FLAG_TSYNC, `},
 		"wait without notify": {`{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]}`,
 			".flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is for rules with SCMP_ACT_NOTIFY"},
-		"path without notify": {`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a"}`,
-			`.listenerPath: "/a": no rule has SCMP_ACT_NOTIFY`},
 		"metadata alone": {`{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"m"}`,
 			".listenerMetadata: without a listenerPath there is nobody"},
 		"notify without path": {rule(`"names":["mount"],"action":"SCMP_ACT_NOTIFY"`),
