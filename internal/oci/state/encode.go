@@ -31,6 +31,9 @@ func encode(s *State) ([]byte, error) {
 		number(&o, "startTime", &s.StartTime)
 	}
 	o.text("gate", s.Gate)
+	if s.BelowRootfs != 0 {
+		number(&o, "belowRootfs", &s.BelowRootfs)
+	}
 	o.flag("console", s.Console)
 	o.flag("sharedPID", s.SharedPID)
 	o.text("keyring", s.Keyring)

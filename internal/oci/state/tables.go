@@ -21,6 +21,7 @@ var stateFields = []jsonread.Field[State]{
 	{Name: "creating", Read: func(r *reader, v *State) { jsonread.Bool(r, &v.Creating) }},
 	{Name: "pid", Read: func(r *reader, v *State) { jsonread.Integer(r, &v.PID) }},
 	{Name: "startTime", Read: func(r *reader, v *State) { jsonread.Integer(r, &v.StartTime) }},
+	{Name: "belowRootfs", Read: func(r *reader, v *State) { jsonread.Integer(r, &v.BelowRootfs) }},
 	{Name: "gate", Read: func(r *reader, v *State) { jsonread.String(r, &v.Gate) }},
 	{Name: "console", Read: func(r *reader, v *State) { jsonread.Bool(r, &v.Console) }},
 	{Name: "sharedPID", Read: func(r *reader, v *State) { jsonread.Bool(r, &v.SharedPID) }},
