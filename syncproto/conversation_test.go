@@ -28,7 +28,7 @@ type talk struct {
 func newTalk(t *rapid.T) *talk {
 	k := &talk{}
 	p := rapid.SampledFrom([]*syncproto.Profile{container.InitProfile(), container.SetnsProfile(),
-		container.StartProfile(), small()}).Draw(t, "profile")
+		container.StartProfile(), twoPhases()}).Draw(t, "profile")
 	for r := range k.m {
 		m, err := syncproto.NewMachine(syncproto.Role(r), p, syncproto.Limits{Notes: 3, Frames: 100})
 		if err != nil {
@@ -57,7 +57,7 @@ var words = func() []syncproto.Frame {
 		list = append(list, syncproto.Frame{Kind: k, Size: 7}, syncproto.Frame{Kind: k, More: true, Size: 7},
 			syncproto.Frame{Kind: k, Fail: true})
 	}
-	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), small()} {
+	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), twoPhases()} {
 		for _, ph := range p.Phases {
 			for _, r := range ph.Rows {
 				list = append(list, syncproto.Frame{Kind: syncproto.KindRequest, Name: r.Request, FDs: int(r.RequestFDs.Min)},

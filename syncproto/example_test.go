@@ -10,11 +10,11 @@ import (
 // A conversation is a table. What could not be run, or could never end, is refused with its row.
 func ExampleProfile_Validate() {
 	p := &syncproto.Profile{Name: "opener", Phases: []syncproto.Phase{
-		{Name: "files", Asker: syncproto.Child, Rows: []syncproto.Row{
+		{Name: "files", Requester: syncproto.Child, Rows: []syncproto.Row{
 			{Request: "open", Reply: "opened", ReplyFDs: syncproto.FDCount{Min: 1, Max: 1}},
 			{Request: "enough", Reply: "goodbye", Min: 1, Max: 1},
 		}},
-		{Name: "alone", Asker: syncproto.Child, Commit: true},
+		{Name: "alone", Requester: syncproto.Child, Commit: true},
 	}}
 	fmt.Println(p.Validate())
 	p.Phases[0].Rows[1].Next = "alone"

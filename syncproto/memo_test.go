@@ -47,7 +47,7 @@ func TestProfilesAreWorkedOutOnce(t *testing.T) {
 
 // sample is a profile with rows to require and to forbid.
 func sample() *Profile {
-	return &Profile{Name: "sample", Phases: []Phase{{Name: "work", Asker: Child, Commit: true, Rows: []Row{
+	return &Profile{Name: "sample", Phases: []Phase{{Name: "work", Requester: Child, Commit: true, Rows: []Row{
 		{Request: "hooks", Reply: "hooksDone", Max: 1}, {Request: "seccomp", Reply: "seccompDone", Max: 1},
 	}}}}
 }

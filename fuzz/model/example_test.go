@@ -11,7 +11,7 @@ import (
 // whatever happens when.
 func ExampleCheck() {
 	worker := &syncproto.Profile{Name: "worker", Phases: []syncproto.Phase{
-		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{
+		{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{
 			{Request: "open", Reply: "opened", ReplyFDs: syncproto.FDCount{Min: 1, Max: 1}},
 		}},
 	}}

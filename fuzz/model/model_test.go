@@ -12,11 +12,11 @@ import (
 // asked is a conversation in which the parent asks first, and may be made to ask again.
 func asked() *syncproto.Profile {
 	return &syncproto.Profile{Name: "asked", Phases: []syncproto.Phase{
-		{Name: "questions", Asker: parent, Rows: []syncproto.Row{
+		{Name: "questions", Requester: parent, Rows: []syncproto.Row{
 			{Request: "what", Reply: "that", Max: 1, ReplyFDs: syncproto.FDCount{Max: 1}},
 			{Request: "go", Reply: "going", Min: 1, Max: 1, Next: "last"},
 		}},
-		{Name: "last", Asker: child, Commit: true, Rows: []syncproto.Row{{Request: "may", Reply: "yes", Max: 1}}},
+		{Name: "last", Requester: child, Commit: true, Rows: []syncproto.Row{{Request: "may", Reply: "yes", Max: 1}}},
 	}}
 }
 
@@ -62,7 +62,7 @@ func TestEveryConversation(t *testing.T) {
 // numbered is a profile whose messages are numbers, with one row more or less: two versions of a program, as they were
 // once.
 func numbered(rows ...string) *syncproto.Profile {
-	p := &syncproto.Profile{Name: "numbered", Phases: []syncproto.Phase{{Name: "setup", Asker: child, Commit: true}}}
+	p := &syncproto.Profile{Name: "numbered", Phases: []syncproto.Phase{{Name: "setup", Requester: child, Commit: true}}}
 	for i, meaning := range rows {
 		number := string(rune('0' + 2*i))
 		row := syncproto.Row{Request: number, Reply: number + "-ok", Max: 1, Doc: meaning}

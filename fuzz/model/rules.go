@@ -124,7 +124,7 @@ func vocabulary(r syncproto.Role, p *syncproto.Profile) []word {
 	list := []word{{kind: syncproto.KindRequest}, {kind: syncproto.KindReply}}
 	for _, ph := range p.Phases {
 		for _, row := range ph.Rows {
-			if ph.Asker == r {
+			if ph.Requester == r {
 				list = append(list, word{syncproto.KindRequest, row.Request, int(row.RequestFDs.Max)})
 			} else {
 				list = append(list, word{syncproto.KindReply, row.Reply, int(row.ReplyFDs.Max)})

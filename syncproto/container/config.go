@@ -1,10 +1,10 @@
 package container
 
 // Config is the body of CONFIG in the profile "init": everything the child needs to become the container's first
-// process. It is a value of the protocol, not of OCI: paths are absolute and resolved, names are numbers. Its user
-// decides about most of it (spawn.Container); Namespaces and the fields from KeepFDs on are the parent's own findings.
+// process. It belongs to the protocol, not to OCI: paths are absolute and resolved, names are numbers. The user of
+// package spawn decides most of it (spawn.Container); spawn itself fills in Namespaces and the fields from KeepFDs on.
 //
-// Fields named *FD hold a descriptor's place among those that ride with CONFIG, counted from one; zero means none.
+// Fields named *FD hold the position of a descriptor among those sent with CONFIG, counting from one; zero means none.
 // The child owns every descriptor that it received with CONFIG.
 type Config struct {
 	ID         string      `sync:"id"`                   // the container's name

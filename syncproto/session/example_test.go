@@ -12,7 +12,7 @@ import (
 // side is told what became of them.
 func Example() {
 	copier := &syncproto.Profile{Name: "copier", Phases: []syncproto.Phase{
-		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "size", Reply: "is"}}},
+		{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "size", Reply: "is"}}},
 	}}
 	settings := session.Settings{Profile: copier, Codecs: []codec.Codec{codec.JSON()}}
 	parent, err := session.New(syncproto.Parent, &settings)

@@ -16,11 +16,11 @@ const (
 // worker is a profile in which first the parent asks, then the child.
 func worker() *syncproto.Profile {
 	return &syncproto.Profile{Name: "worker", ConfigFDs: syncproto.FDCount{Max: 1}, Phases: []syncproto.Phase{
-		{Name: "interview", Asker: parent, Rows: []syncproto.Row{
+		{Name: "interview", Requester: parent, Rows: []syncproto.Row{
 			{Request: "what", Reply: "that", ReplyFDs: syncproto.FDCount{Max: 1}},
 			{Request: "go", Reply: "going", Min: 1, Max: 1, Next: "work"},
 		}},
-		{Name: "work", Asker: child, Commit: true, Rows: []syncproto.Row{
+		{Name: "work", Requester: child, Commit: true, Rows: []syncproto.Row{
 			{Request: "open", Reply: "opened", ReplyFDs: syncproto.FDCount{Max: 1}},
 		}},
 	}}

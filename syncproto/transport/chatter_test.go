@@ -12,7 +12,7 @@ import (
 // chatter is a conversation that may go on for long.
 func chatter() *syncproto.Profile {
 	return &syncproto.Profile{Name: "chatter", Phases: []syncproto.Phase{
-		{Name: "open", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "tick", Reply: "tock"}}},
+		{Name: "open", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "tick", Reply: "tock"}}},
 	}}
 }
 

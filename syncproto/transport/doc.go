@@ -38,7 +38,7 @@
 //
 //	// profile is the whole conversation: in its only phase the child asks, and may end it (Commit).
 //	var profile = &syncproto.Profile{Name: "hello", Phases: []syncproto.Phase{
-//		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{root.Row}},
+//		{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{root.Row}},
 //	}}
 //
 //	// task is the configuration.

@@ -22,7 +22,7 @@ var (
 		Request: "read", Reply: "file", ReplyFDs: syncproto.FDCount{Min: 1, Max: 1},
 	}}
 	reading = &syncproto.Profile{Name: "reading", Phases: []syncproto.Phase{
-		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{read.Row}},
+		{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{read.Row}},
 	}}
 )
 

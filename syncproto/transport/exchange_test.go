@@ -31,7 +31,7 @@ var (
 
 func sums() *syncproto.Profile {
 	return &syncproto.Profile{Name: "sums", Phases: []syncproto.Phase{
-		{Name: "open", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{sum.Row, blank.Row}},
+		{Name: "open", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{sum.Row, blank.Row}},
 	}}
 }
 

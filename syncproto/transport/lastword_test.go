@@ -173,10 +173,10 @@ func TestTheLastWordIsReadWhenACallFails(t *testing.T) {
 // pushy has requests of the parent.
 func pushy() *syncproto.Profile {
 	return &syncproto.Profile{Name: "pushy", Phases: []syncproto.Phase{
-		{Name: "orders", Asker: syncproto.Parent, Rows: []syncproto.Row{
+		{Name: "orders", Requester: syncproto.Parent, Rows: []syncproto.Row{
 			{Request: "order", Reply: "done"}, {Request: "end", Reply: "ended", Min: 1, Max: 1, Next: "alone"},
 		}},
-		{Name: "alone", Asker: syncproto.Child, Commit: true},
+		{Name: "alone", Requester: syncproto.Child, Commit: true},
 	}}
 }
 

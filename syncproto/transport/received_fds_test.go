@@ -129,7 +129,7 @@ func TestRunningOutOfDescriptorsBlamesNobody(t *testing.T) {
 
 func table() *syncproto.Profile {
 	return &syncproto.Profile{Name: "table", Phases: []syncproto.Phase{
-		{Name: "open", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{
+		{Name: "open", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{
 			{Request: "take", Reply: "taken", RequestFDs: syncproto.FDCount{Max: syncproto.MaxFDs}},
 		}},
 	}}

@@ -43,8 +43,8 @@ func table() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name: "opener", Doc: "A process that opens files, and a worker that may not.",
 		Phases: []syncproto.Phase{
-			{Name: "files", Asker: syncproto.Child, Rows: []syncproto.Row{open.Row, enough.Row}},
-			{Name: "alone", Asker: syncproto.Child, Commit: true},
+			{Name: "files", Requester: syncproto.Child, Rows: []syncproto.Row{open.Row, enough.Row}},
+			{Name: "alone", Requester: syncproto.Child, Commit: true},
 		},
 	}
 }

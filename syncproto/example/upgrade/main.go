@@ -42,8 +42,8 @@ func table() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name: "upgrade", Doc: "A supervisor and its next version.", ConfigFDs: syncproto.FDCount{Min: 1, Max: 64},
 		Phases: []syncproto.Phase{
-			{Name: "warming-up", Asker: syncproto.Child, Rows: []syncproto.Row{status.Row, serving.Row}},
-			{Name: "taken", Asker: syncproto.Child, Commit: true},
+			{Name: "warming-up", Requester: syncproto.Child, Rows: []syncproto.Row{status.Row, serving.Row}},
+			{Name: "taken", Requester: syncproto.Child, Commit: true},
 		},
 	}
 }
