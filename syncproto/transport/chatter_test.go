@@ -16,7 +16,7 @@ func chatter() *syncproto.Profile {
 	}}
 }
 
-// ticking is a child that can call and a parent that answers for ever.
+// ticking is a profile in which the child may make requests without end.
 func ticking(t testing.TB, l link, frames uint16) (call func() error) {
 	t.Helper()
 	a, b := l.make(t)

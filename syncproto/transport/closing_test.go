@@ -91,7 +91,7 @@ func TestALinkThatIsClosedUnderItsParent(t *testing.T) {
 	}
 }
 
-// A log that takes for ever, and a trace that does, keep nobody from closing.
+// A log or a trace callback that never returns does not keep Close from working.
 func TestACallbackThatNeverReturnsDoesNotBlockClose(t *testing.T) {
 	for _, l := range eachLink {
 		for _, inTrace := range []bool{false, true} {
@@ -107,7 +107,7 @@ func TestACallbackThatNeverReturnsDoesNotBlockClose(t *testing.T) {
 			} else {
 				o.Note = func(syncproto.Note) { stall() }
 			}
-			p := rawChild(t, l, o, func(r *raw) {
+			p := rawChild(t, l, o, func(r *rawPeer) {
 				r.opened()
 				_ = r.send(syncproto.KindNote, 0, `{"level":"info","text":"x"}`)
 				r.recv()
@@ -175,9 +175,9 @@ func lingering(t *testing.T) int {
 func TestDescriptorsThatLingerBlockNothing(t *testing.T) {
 	for _, l := range eachLink {
 		fd := lingering(t)
-		d := wide()
+		d := longDeadlines()
 		d.Idle = 2 * time.Second
-		p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+		p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 			r.opened()
 			h := syncproto.Header{Kind: syncproto.KindNote, Seq: 3, NFDs: 1}
 			_ = r.WriteFrame(h, nil, []int{fd})
@@ -223,7 +223,7 @@ func TestWrongUseIsRefusedAtOnce(t *testing.T) {
 				"no profile":       second(transport.NewParent(a, nil, d)),
 				"no codec":         child(nil),
 				"a nil codec":      child((*badCodec)(nil)),
-				"a closed process": second(transport.NewParent(a, profile, transport.Options{Process: shut(t)})),
+				"a closed process": second(transport.NewParent(a, profile, transport.Options{Process: closedFile(t)})),
 			} {
 				if err == nil {
 					t.Errorf("%s: it was taken", name)
@@ -285,7 +285,7 @@ func TestWrongUseIsRefusedAtOnce(t *testing.T) {
 }
 
 // shut is a file that has been closed.
-func shut(t *testing.T) *os.File {
+func closedFile(t *testing.T) *os.File {
 	t.Helper()
 	f, err := os.Open(os.DevNull)
 	if err != nil {

@@ -26,35 +26,35 @@ func wantLate(t *testing.T, err error, w syncproto.Wait) {
 
 // Frames of a kind that nobody knows extend neither the greeting, nor the configuration, nor the execution.
 func TestSkippableFramesExtendNothingButIdle(t *testing.T) {
-	tick := func(r *raw) { every(short/20, r.skippable) }
+	tick := func(r *rawPeer) { untilError(short/20, r.skippable) }
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
-			d := wide()
+			d := longDeadlines()
 			d.Hello = short
 			p := rawChild(t, l, transport.Options{Deadlines: d}, tick)
 			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitHello)
 
-			d = wide()
+			d = longDeadlines()
 			d.Config = short
-			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.recv()
 				_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
 				tick(r)
 			})
 			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitConfig)
 
-			d = wide()
+			d = longDeadlines()
 			d.Exec = short
-			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.opened()
 				_ = r.send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`)
 				r.recv()
 				_ = r.send(syncproto.KindExec, 0, "")
-				every(short/20, r.skippable)
+				untilError(short/20, r.skippable)
 			})
 			err := p.Open(t.Context(), syncproto.MapValue(), nil)
 			if err == nil {
-				err = serve(t, p)
+				err = replyToAll(t, p)
 			}
 			if ended(err) != syncproto.TimedOut && ended(err) != syncproto.Violated {
 				t.Errorf("after EXEC: %v", err)
@@ -69,19 +69,19 @@ func TestNotesExtendIdleAlone(t *testing.T) {
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
-			d := wide()
+			d := longDeadlines()
 			d.Config = short
-			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.recv()
 				r.recv()
 				_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
-				every(short/20, func() error { return r.send(syncproto.KindNote, 0, note) })
+				untilError(short/20, func() error { return r.send(syncproto.KindNote, 0, note) })
 			})
 			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitConfig)
 
-			d = wide()
+			d = longDeadlines()
 			d.Idle = 20 * short // a slow machine may take its time between two notes
-			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.opened()
 				for range 24 { // in all, longer than the deadline
 					time.Sleep(short)
@@ -107,12 +107,12 @@ func TestFragmentsDoNotRestartTheConfigDeadline(t *testing.T) {
 	hello := helloJSON(t)
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
-			d := wide()
+			d := longDeadlines()
 			d.Config = short
-			c := rawParent(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			c := rawParent(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				_ = r.send(syncproto.KindHello, 0, hello)
 				r.recv()
-				every(short/20, func() error {
+				untilError(short/20, func() error {
 					return r.sendFlagged(syncproto.KindConfig, syncproto.FlagMore, 0, " ")
 				})
 			})
@@ -120,9 +120,9 @@ func TestFragmentsDoNotRestartTheConfigDeadline(t *testing.T) {
 			transport.CloseAll(fds)
 			wantLate(t, err, syncproto.WaitConfig)
 
-			d = wide()
+			d = longDeadlines()
 			d.Hello = short
-			c = rawParent(t, l, transport.Options{Deadlines: d}, func(r *raw) { every(short/20, r.skippable) })
+			c = rawParent(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) { untilError(short/20, r.skippable) })
 			_, _, err = c.Accept(t.Context())
 			wantLate(t, err, syncproto.WaitHello)
 		})
@@ -133,9 +133,9 @@ func TestFragmentsDoNotRestartTheConfigDeadline(t *testing.T) {
 func TestAReaderThatTakesAFragmentAtATimeIsTooSlow(t *testing.T) {
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
-			d := wide()
+			d := longDeadlines()
 			d.Config = short
-			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.recv()
 				_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
 				for r.recv().Kind != 0 {
@@ -151,11 +151,11 @@ func TestAReaderThatTakesAFragmentAtATimeIsTooSlow(t *testing.T) {
 func TestTotalBoundsTheWholeConversation(t *testing.T) {
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
-			d := wide()
+			d := longDeadlines()
 			d.Total = short
-			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.opened()
-				every(short/20, func() error {
+				untilError(short/20, func() error {
 					err := r.send(syncproto.KindRequest, 0, `{"name":"mount","arg":{"source":"/x"}}`)
 					r.recv()
 					return err
@@ -163,7 +163,7 @@ func TestTotalBoundsTheWholeConversation(t *testing.T) {
 			})
 			err := p.Open(t.Context(), syncproto.MapValue(), nil)
 			if err == nil {
-				err = serve(t, p)
+				err = replyToAll(t, p)
 			}
 			if ended(err) != syncproto.TimedOut || !strings.Contains(err.Error(), short.String()) {
 				t.Errorf("%v", err)
@@ -178,7 +178,7 @@ func TestTheCallersTimeIsNotThePeers(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := l.make(t)
-			d := wide()
+			d := longDeadlines()
 			d.Config = 10 * short
 			p := newParent(t, a, transport.Options{Deadlines: d, Note: func(syncproto.Note) { time.Sleep(13 * short) }})
 			c, err := transport.NewChild(b, container.InitProfile(), transport.Options{Deadlines: d})

@@ -22,7 +22,7 @@ import (
 
 // The tests of this file are the mistakes that handshakes of this kind have made before, each over real sockets.
 
-// configOK is the answer to a configuration of "{}" in JSON.
+// configOK confirms a configuration of "{}" in JSON.
 var configOK = `{"size":2,"digest":"` + syncproto.Digest([]byte("{}")) + `"}`
 
 // afterOpening is a scripted child that opens the conversation properly, then goes on with f.
@@ -65,7 +65,7 @@ func TestB1NothingIsLeftUnreadAtAnySize(t *testing.T) {
 				if err := p.Open(t.Context(), config, nil); err != nil {
 					t.Fatalf("%d bytes: %v", size, err)
 				}
-				if err := serve(t, p); err != io.EOF {
+				if err := replyToAll(t, p); err != io.EOF {
 					t.Errorf("%d bytes: %v", size, err)
 				}
 			}
@@ -151,7 +151,7 @@ func TestB5ANameStandsOnceAndExactly(t *testing.T) {
 	}
 }
 
-// failing is what a parent hears of a child that fails with err.
+// failing returns the error that a parent gets from a child that fails with err.
 func failing(t *testing.T, cause error) error {
 	t.Helper()
 	a, b := links[3].make(t)
@@ -165,7 +165,7 @@ func failing(t *testing.T, cause error) error {
 	if err := p.Open(t.Context(), syncproto.MapValue(), nil); err != nil {
 		return err
 	}
-	return serve(t, p)
+	return replyToAll(t, p)
 }
 
 // The number of an error was lost, its words were quoted once more at every level, and an error without a stack was a
@@ -247,16 +247,16 @@ func TestB8EveryWaitEnds(t *testing.T) {
 	} {
 		for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 			c, fd := half(t, typ)
-			d := wide() // for all that is not waited for in vain
+			d := longDeadlines() // for all that is not waited for in vain
 			switch tt.wait {
 			case syncproto.WaitHello:
-				d.Hello = quick.Hello
+				d.Hello = shortDeadlines.Hello
 			case syncproto.WaitConfig:
-				d.Config = quick.Config
+				d.Config = shortDeadlines.Config
 			case syncproto.WaitPeer:
-				d.Idle = quick.Idle
+				d.Idle = shortDeadlines.Idle
 			case syncproto.WaitEnd:
-				d.Exec = quick.Exec
+				d.Exec = shortDeadlines.Exec
 			}
 			p := newParent(t, c, transport.Options{Codecs: inJSON, Deadlines: d})
 			scripted(t, fd, func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header) {
@@ -267,7 +267,7 @@ func TestB8EveryWaitEnds(t *testing.T) {
 			})
 			err := p.Open(t.Context(), syncproto.MapValue(), nil)
 			if err == nil {
-				err = serve(t, p)
+				err = replyToAll(t, p)
 			}
 			var f *transport.Failure
 			if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut || f.State != tt.state || f.Wait != tt.wait ||
@@ -327,7 +327,7 @@ func started(t *testing.T, name string, o transport.Options) (*transport.Parent,
 }
 
 func TestB8AStoppedChildDoesNotHangItsParent(t *testing.T) {
-	o := transport.Options{Deadlines: quick}
+	o := transport.Options{Deadlines: shortDeadlines}
 	o.Deadlines.Hello, o.Deadlines.Config = 30*time.Second, 30*time.Second
 	p, _, end := started(t, "stopped", o)
 	_ = end.Close()
@@ -377,12 +377,12 @@ func TestB8AKilledChildIsADeathAndNoSuccess(t *testing.T) {
 func TestB8AWriteThatNobodyReadsEnds(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, fd := half(t, typ)
-		d := quick
+		d := shortDeadlines
 		d.Hello = 30 * time.Second // it bounds the writing as well
 		p := newParent(t, c, transport.Options{Deadlines: d})
 		err := p.Open(t.Context(), text(4<<20-100), nil)
 		var f *transport.Failure
-		if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut || !strings.Contains(err.Error(), "took nothing for 50ms") {
+		if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut || !strings.Contains(err.Error(), "accepted no data for 50ms") {
 			t.Errorf("type %v: %v", typ, err)
 		}
 		_ = unix.Close(fd)
