@@ -140,8 +140,8 @@ func closeRights(oob []byte) {
 }
 
 var remarks = map[string]string{
-	"HELLO":                "two codecs are offered, so CONFIG waits for the answer",
-	"HELLO_ACK":            "re 1: it answers HELLO; the first codec is chosen",
+	"HELLO":                "two codecs are offered, so CONFIG waits for the reply",
+	"HELLO_ACK":            "re 1: it replies to HELLO; the first codec is chosen",
 	"CONFIG":               "one fragment, for MORE is not set",
 	"CONFIG_OK":            "re 2: the last fragment of CONFIG; the phase setup begins",
 	"NOTE":                 "a line for the log, at any time from HELLO_ACK to EXEC",
