@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 }
 
 // send carries err across: to a report, through a codec's bytes, and back.
-func send(t rapid.TB, c codec.Codec, err error) *remote.Error {
+func roundTripError(t rapid.TB, c codec.Codec, err error) *remote.Error {
 	t.Helper()
 	v, e := syncproto.ToValue(remote.Report(err, syncproto.CodeSetup))
 	if e != nil {
@@ -127,7 +127,7 @@ func trees(depth int) *rapid.Generator[error] {
 	})
 }
 
-// The same words in one line, and the same answers to errors.Is for every error that has a name.
+// The text is the same in one line, and errors.Is gives the same results for every error that has a name.
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		err := trees(4).Draw(t, "error")
@@ -135,7 +135,7 @@ func TestRoundTrip(t *testing.T) {
 		if n := count(err); n > remote.MaxNodes {
 			t.Skip("more nodes than a report takes")
 		}
-		got := send(t, c, err)
+		got := roundTripError(t, c, err)
 		if want := remote.OneLine(err.Error()); got.Error() != want {
 			t.Fatalf("text\n got %q\nwant %q\nof %+v", got, want, got.Report)
 		}
@@ -183,7 +183,7 @@ func TestEveryErrno(t *testing.T) {
 		if unix.ErrnoName(no) == "" {
 			continue
 		}
-		err := send(t, codec.JSON(), fmt.Errorf("mount: %w", no))
+		err := roundTripError(t, codec.JSON(), fmt.Errorf("mount: %w", no))
 		if !errors.Is(err, no) || err.Error() != "mount: "+remote.OneLine(no.Error()) {
 			t.Errorf("errno %d %s became %v", no, unix.ErrnoName(no), err)
 		}
@@ -263,7 +263,7 @@ func TestHostileErrors(t *testing.T) {
 		if len(r.Nodes) == 0 || len(r.Nodes) > remote.MaxNodes {
 			t.Errorf("%T made %d nodes", test.err, len(r.Nodes))
 		}
-		if got := send(t, codec.MessagePack(), test.err).Error(); got != test.want {
+		if got := roundTripError(t, codec.MessagePack(), test.err).Error(); got != test.want {
 			t.Errorf("%T became %q, want %q", test.err, got, test.want)
 		}
 	}
@@ -283,8 +283,8 @@ func TestTooManyNodes(t *testing.T) {
 	for range 2 * remote.MaxDepth {
 		deep = fmt.Errorf("again: %w", deep)
 	}
-	for _, err := range []error{wide, deep, fmt.Errorf("nested: %w", send(t, codec.JSON(), wide))} {
-		got := send(t, codec.JSON(), err)
+	for _, err := range []error{wide, deep, fmt.Errorf("nested: %w", roundTripError(t, codec.JSON(), wide))} {
+		got := roundTripError(t, codec.JSON(), err)
 		if want := remote.OneLine(err.Error()); got.Error() != want {
 			t.Errorf("text\n got %q\nwant %q", got, want)
 		}
@@ -392,7 +392,7 @@ func Example() {
 	failed := fmt.Errorf("mount /proc: %w", &fs.PathError{Op: "open", Path: "/rootfs/proc", Err: unix.ENOENT})
 	report := remote.Report(failed, syncproto.CodeSetup)
 
-	// In the parent: the same words, and the same answers.
+	// In the parent: the same text, and the same results of errors.Is and errors.As.
 	err := remote.FromReport(report)
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, unix.ENOENT), errors.Is(err, fs.ErrNotExist), remote.IsRemote(err))
