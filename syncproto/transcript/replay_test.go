@@ -92,14 +92,14 @@ func TestReplayOfEveryEnd(t *testing.T) {
 				if got := p.Verdict().Outcome; got != tt.want {
 					t.Fatalf("%v, want %v: %v", got, tt.want, err)
 				}
-				plays(t, b.Bytes(), tt.want)
+				checkPlays(t, b.Bytes(), tt.want)
 			})
 		}
 	}
 }
 
 // plays is that a transcript plays to an end, and to no other.
-func plays(t *testing.T, b []byte, want syncproto.Outcome) {
+func checkPlays(t *testing.T, b []byte, want syncproto.Outcome) {
 	t.Helper()
 	tr := read(t, b)
 	v, err := tr.Replay(container.InitProfile())
@@ -145,7 +145,7 @@ func TestReplayOfAGreetingThatWasRefused(t *testing.T) {
 	if err := <-done; p.Verdict().Outcome != syncproto.PeerError {
 		t.Errorf("%v", err)
 	}
-	plays(t, b.Bytes(), syncproto.LocalError)
+	checkPlays(t, b.Bytes(), syncproto.LocalError)
 }
 
 // Bodies are compared with what the frames say.

@@ -135,7 +135,7 @@ func TestReplayFindsWhatCannotBe(t *testing.T) {
 	}
 }
 
-// Environments and arguments do not reach the file unless they are asked for.
+// Environments and arguments do not reach the file unless Options.Secrets is set.
 func TestSecretsAreTakenOut(t *testing.T) {
 	parent, child := record(t, transcript.Options{}, nil, false)
 	for _, b := range [][]byte{parent.Bytes(), child.Bytes()} {
@@ -146,7 +146,7 @@ func TestSecretsAreTakenOut(t *testing.T) {
 	}
 	parent, _ = record(t, transcript.Options{Secrets: true}, nil, false)
 	if !bytes.Contains(parent.Bytes(), []byte("hunter2")) {
-		t.Error("the arguments were asked for, and are not in the file")
+		t.Error("Secrets is set, and the arguments are not in the file")
 	}
 	parent, _ = record(t, transcript.Options{NoBodies: true}, nil, false)
 	if bytes.Contains(parent.Bytes(), []byte("c1")) || parent.Len() > 1024 {
@@ -218,7 +218,7 @@ func TestAWriterThatFails(t *testing.T) {
 const fuzzed = 512
 
 // short is a transcript of the first events of tr, and the last, without their bodies.
-func short(tr *transcript.Transcript, events int) []byte {
+func shortTranscript(tr *transcript.Transcript, events int) []byte {
 	var b bytes.Buffer
 	r := transcript.NewRecorder(&b, tr.Role, transcript.Options{NoBodies: true})
 	for i, e := range tr.Events {
@@ -240,7 +240,7 @@ func FuzzRead(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, events := range []int{0, 1, 4} {
-		seed := short(tr, events)
+		seed := shortTranscript(tr, events)
 		if len(seed) > fuzzed {
 			f.Fatalf("a seed of %d bytes is never looked at", len(seed))
 		}
