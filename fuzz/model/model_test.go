@@ -9,9 +9,9 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// asked is a conversation in which the parent asks first, and may be made to ask again.
-func asked() *syncproto.Profile {
-	return &syncproto.Profile{Name: "asked", Phases: []syncproto.Phase{
+// parentRequests is a conversation in which the parent makes the first request, and may repeat it.
+func parentRequests() *syncproto.Profile {
+	return &syncproto.Profile{Name: "requests", Phases: []syncproto.Phase{
 		{Name: "questions", Requester: parent, Rows: []syncproto.Row{
 			{Request: "what", Reply: "that", Max: 1, ReplyFDs: syncproto.FDCount{Max: 1}},
 			{Request: "go", Reply: "going", Min: 1, Max: 1, Next: "last"},
@@ -20,7 +20,7 @@ func asked() *syncproto.Profile {
 	}}
 }
 
-// hooked is init as a configuration with hooks and without a terminal asks for it.
+// hooked is init narrowed by a configuration with hooks and without a terminal.
 func hooked() *syncproto.Profile {
 	return container.InitProfile().Forbid("mount").Forbid("console").Require("hooks")
 }
@@ -43,7 +43,7 @@ func TestEveryConversation(t *testing.T) {
 		}},
 		{"setns", container.SetnsProfile(), Options{Commit: "ready"}},
 		{"start", container.StartProfile(), Options{Room: 3}},
-		{"the parent asks", asked(), Options{}},
+		{"the parent makes requests", parentRequests(), Options{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -71,7 +71,7 @@ func numbered(rows ...string) *syncproto.Profile {
 	return p
 }
 
-// Two versions that number their messages differently would run each other's hooks. They find out before anything
+// Two versions that number their messages differently would run each other's hooks. They must find out before anything
 // happens.
 func TestTwoVersionsPartBeforeAnythingHappens(t *testing.T) {
 	r, err := Check(numbered("ready", "hooks"), Options{Child: numbered("ready", "start", "hooks")})
@@ -86,13 +86,13 @@ func TestTwoVersionsPartBeforeAnythingHappens(t *testing.T) {
 }
 
 func TestWhatCannotBeWalkedIsRefused(t *testing.T) {
-	broken := asked()
+	broken := parentRequests()
 	broken.Phases[0].Rows[1].Next = "nowhere"
 	_, err := Check(broken, Options{})
 	if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeProfile}) {
 		t.Errorf("a profile that is not valid: %v", err)
 	}
-	wide := asked()
+	wide := parentRequests()
 	for _, name := range "abcdefghijklm" {
 		wide.Phases[1].Rows = append(wide.Phases[1].Rows, syncproto.Row{Request: string(name), Reply: "ok"})
 	}

@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// mutant is a mistake that handshakes of this kind have made, put back into the code that the walk runs on: one text of
-// one file is replaced by another. B and F with a number are the mistakes of libcontainer's handshakes from 2016 on:
-// the general ones, and those of one function (test/history shows each as it was).
+// mutant is a mistake that real handshakes have made, put into the code that the walk runs: one text in one file is
+// replaced by another. Numbers with B and F stand for mistakes of libcontainer's handshakes since 2016, in general and
+// in one function (test/history reproduces each of them).
 type mutant struct {
 	name     string
 	file     string // below the module's root
 	old, new string
-	want     string // what the walk must say
+	want     string // what the walk must report
 }
 
 const (
@@ -77,7 +77,7 @@ var mutants = []mutant{
 		"s.setVerdict(s.m.Verdict(), syncproto.Broken)\n\t\ts.stage = listening",
 		"s.setVerdict(s.m.Verdict(), syncproto.Broken)\n\t\ts.end()", "the child's ERROR is lost"},
 	{"F1: a child fails before it can report", endFile, `if s.broken || s.gone {`,
-		`if s.broken || s.gone || s.Role() == syncproto.Child {`, "is never told"},
+		`if s.broken || s.gone || s.Role() == syncproto.Child {`, "is never reported"},
 	{"F4: the parent shuts down its writing behind the configuration", effectsFile, "w.queued[to]++\n",
 		"w.queued[to]++\n\tif p.Kind == syncproto.KindConfig && !p.More() {\n\t\tw.is[r] |= shut\n\t}\n",
 		"nothing disturbed"},
@@ -93,9 +93,9 @@ var mutants = []mutant{
 	{"a frame that is refused has an effect", sendFile, "\tif off > 0 {\n",
 		"\ts.digest = syncproto.Digest(config)\n\tif off > 0 {\n", "that is refused has changed the conversation"},
 	{"a CANCEL is said twice", sendFile, "s.told = true\n\t\ts.listen()", "s.told = true",
-		"CANCEL is said after the last word"},
+		"CANCEL is sent after the last word"},
 	{"a child that has failed already replies to CANCEL", receiveFile,
-		`return Event{} // it was heard`, `return ev // it was heard`, "reply to it once more"},
+		`return Event{} // it was read only`, `return ev // it was read only`, "reply to it once more"},
 	{"an ERROR is lost behind a local error", receiveFile, `case ev.Kind == Error:`,
 		`case ev.Kind == Error && s.verdict.Outcome == syncproto.PeerError:`, "ERROR is lost"},
 	{"a local error is lost behind an ERROR", endFile, `case o == syncproto.LocalError, o == syncproto.PeerError:`,
@@ -108,7 +108,7 @@ var mutants = []mutant{
 		"success without EXEC"},
 	{"a socket that takes no more is taken for one whose peer has gone", sendFile, `s.closed || gone`,
 		`s.closed || gone || s.left`, "does not wait for"},
-	{"HELLO_ACK stays due", sendFile, `s.greeting = false`, ``, "what is due cannot be said"},
+	{"HELLO_ACK stays due", sendFile, `s.greeting = false`, ``, "what is due cannot be sent"},
 	{"a CANCEL that crosses EXEC is a violation", machineFile, "case KindCancel:\n\t\t\treturn Committed, true",
 		"case KindCancel:\n\t\t\treturn Committed, false", "CANCEL from the parent"},
 	{"descriptors of what nobody reads any more stay open", effectsFile,
@@ -117,7 +117,7 @@ var mutants = []mutant{
 		"w.flying -= int8(k.packets[w.part[r]].NFDs)\n", "", "neither delivered nor closed"},
 }
 
-// The walk is worth what it can find: each mistake is put back, with the compiler's own means, and the walk must name
+// The walk is only as good as the mistakes it finds: each mutant is compiled with an overlay, and the walk must report
 // it.
 func TestMutantsAreFound(t *testing.T) {
 	root, err := filepath.Abs("../..")
@@ -134,7 +134,7 @@ func TestMutantsAreFound(t *testing.T) {
 	}
 }
 
-// walk runs the walk over the mutant's code, which must fail, and returns what it says.
+// walk runs the walk on the mutant's code, which must fail, and returns its output.
 func (m mutant) walk(t *testing.T, root string) string {
 	source, err := os.ReadFile(filepath.Join(root, m.file))
 	if err != nil {

@@ -24,9 +24,9 @@ func numbered(rows ...string) *syncproto.Profile {
 	return p
 }
 
-// asked is a conversation in which the parent asks first.
-func asked() *syncproto.Profile {
-	return &syncproto.Profile{Name: "asked", Phases: []syncproto.Phase{
+// parentRequests is a conversation in which the parent makes the first request.
+func parentRequests() *syncproto.Profile {
+	return &syncproto.Profile{Name: "requests", Phases: []syncproto.Phase{
 		{Name: "questions", Requester: syncproto.Parent, Rows: []syncproto.Row{
 			{Request: "what", Reply: "that", Max: 1, ReplyFDs: syncproto.FDCount{Max: 1}},
 			{Request: "go", Reply: "going", Min: 1, Max: 1, Next: "last"},
@@ -45,7 +45,7 @@ func main() {
 	}{
 		{numbered("ready", "hooks"), model.Options{Child: numbered("ready", "start", "hooks")}},
 		{container.InitProfile(), model.Options{Commit: "ready", Narrowed: hooked}},
-		{asked(), model.Options{}},
+		{parentRequests(), model.Options{}},
 	} {
 		if _, err := model.Check(c.p, c.o); err != nil {
 			fmt.Println(err)
