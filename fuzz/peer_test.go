@@ -16,8 +16,8 @@ import (
 )
 
 // veryShort are deadlines for peers that may never reply.
-var veryShort = transport.Deadlines{Hello: 20 * time.Millisecond, Config: 20 * time.Millisecond, Idle: 20 * time.Millisecond,
-	Exec: 20 * time.Millisecond, Write: 20 * time.Millisecond, Grace: time.Millisecond}
+var veryShort = transport.Deadlines{Hello: 20 * time.Millisecond, Config: 20 * time.Millisecond,
+	Idle: 20 * time.Millisecond, Exec: 20 * time.Millisecond, Write: 20 * time.Millisecond, Grace: time.Millisecond}
 
 // bodies are payloads that a fuzzer would take long to find: the right ones, and near misses.
 var bodies = []string{

@@ -40,7 +40,8 @@ func FuzzParentStream(f *testing.F) {
 	seeds(f, vectors.KindParent, 100)
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {
 		c, fd := rawPair(t, false)
-		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: oneCodec(json), Deadlines: veryShort})
+		p, err := transport.NewParent(c, container.InitProfile(),
+			transport.Options{Codecs: oneCodec(json), Deadlines: veryShort})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +73,8 @@ func FuzzChildStream(f *testing.F) {
 	seeds(f, vectors.KindChild, 100)
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {
 		c, fd := rawPair(t, false)
-		p, err := transport.NewChild(c, container.InitProfile(), transport.Options{Codecs: oneCodec(json), Deadlines: veryShort})
+		p, err := transport.NewChild(c, container.InitProfile(),
+			transport.Options{Codecs: oneCodec(json), Deadlines: veryShort})
 		if err != nil {
 			t.Fatal(err)
 		}

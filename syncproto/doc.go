@@ -15,15 +15,15 @@
 //
 // # Responsibilities of the caller
 //
-// Most programs use package transport, which moves the bytes of a session.Session and keeps its deadlines; the two
+// Most programs use package transport, which moves the bytes of a session.Session and keeps its deadlines; the
 // programs in the example directory are complete. A program that does its own I/O drives a Session. A program that
 // drives a Machine directly must keep to this order:
 //
-//	h, err := m.Send(frame)      // may this side send it now? On success, send it with this header; on error, send nothing
-//	err := m.Admit(header)       // may the peer send this now? Call it before reading the payload
+//	h, err := m.Send(frame)        // may this side send it now? If so, send it with this header
+//	err := m.Admit(header)         // may the peer send this now? Call it before reading the payload
 //	err := m.Receive(header, name) // the payload is decoded: process the frame
-//	v := m.EndOfFile()           // the peer has closed its end
-//	m.Fail(why)                  // the conversation ended in any other way
+//	v := m.EndOfFile()             // the peer has closed its end
+//	m.Fail(why)                    // the conversation ended in any other way
 //
 // # Success
 //

@@ -43,8 +43,9 @@ func (l Limits) WithDefaults() Limits {
 	return Limits{
 		Control: min(orDefault(l.Control, d.Control), MaxFrame), Error: min(orDefault(l.Error, d.Error), MaxFrame),
 		Fragment: min(orDefault(l.Fragment, d.Fragment), MaxFrame), Message: min(orDefault(l.Message, d.Message), MaxFrame),
-		Config: min(orDefault(l.Config, d.Config), MaxConfig), Notes: orDefault(l.Notes, d.Notes), Frames: orDefault(l.Frames, d.Frames),
-		Depth: orDefault(l.Depth, d.Depth),
+		Config: min(orDefault(l.Config, d.Config), MaxConfig), Notes: orDefault(l.Notes, d.Notes),
+		Frames: orDefault(l.Frames, d.Frames),
+		Depth:  orDefault(l.Depth, d.Depth),
 	}
 }
 

@@ -151,7 +151,8 @@ func (p *Profile) validatePhase(i int) error {
 		return p.invalid(ph.Name, "", "its name is malformed or used twice")
 	}
 	if ph.Commit && ph.Requester == Parent {
-		return p.invalid(ph.Name, "", "commits, so the child must make its requests: a request of the parent could cross EXEC")
+		return p.invalid(ph.Name, "",
+			"commits, so the child must make its requests: a request of the parent could cross EXEC")
 	}
 	if len(ph.Rows) > maxRows {
 		return p.invalid(ph.Name, "", "more than "+strconv.Itoa(maxRows)+" rows")
@@ -164,7 +165,8 @@ func (p *Profile) validatePhase(i int) error {
 		case !validName(r.Reply):
 			return p.invalid(ph.Name, r.Request, "the reply's name "+strconv.Quote(r.Reply)+" is malformed")
 		case r.Max != 0 && r.Min > r.Max:
-			return p.invalid(ph.Name, r.Request, "at least "+strconv.Itoa(int(r.Min))+" times, at most "+strconv.Itoa(int(r.Max)))
+			return p.invalid(ph.Name, r.Request, "at least "+strconv.Itoa(int(r.Min))+" times, at most "+
+				strconv.Itoa(int(r.Max)))
 		case r.RequestFDs.Min > r.RequestFDs.Max || r.ReplyFDs.Min > r.ReplyFDs.Max ||
 			max(r.RequestFDs.Max, r.ReplyFDs.Max) > MaxFDs:
 			return p.invalid(ph.Name, r.Request, "descriptors: "+r.RequestFDs.String()+" and "+r.ReplyFDs.String())

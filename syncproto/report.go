@@ -9,7 +9,7 @@ type Report struct {
 	State    string       `sync:"state,omitempty"`    // of the reporter's machine
 	Phase    string       `sync:"phase,omitempty"`    // of the profile
 	Request  string       `sync:"request,omitempty"`  // the request that waited for its reply
-	Nodes    []ReportNode `sync:"nodes"`              // the tree of causes, each node after its parent; the first is the root
+	Nodes    []ReportNode `sync:"nodes"`              // the tree of causes, parents before children; the first is the root
 	Dropped  int          `sync:"dropped,omitempty"`  // number of nodes left out because they did not fit
 	Redacted bool         `sync:"redacted,omitempty"` // paths or texts were removed on purpose
 }

@@ -45,7 +45,8 @@ func JSONLines(t *transcript.Transcript) (string, error) {
 			if t.From(e) == syncproto.Parent {
 				dir = "parent>child"
 			}
-			v = line{int64(e.Since), dir, e.Header.Kind.String(), e.Name, e.Header.Seq, e.Header.Re, frameSize(e), int(e.Header.NFDs),
+			v = line{int64(e.Since), dir, e.Header.Kind.String(), e.Name, e.Header.Seq, e.Header.Re, frameSize(e),
+				int(e.Header.NFDs),
 				e.Phase, e.State.String(), jsonBody(e)}
 		}
 		if err := enc.Encode(v); err != nil {

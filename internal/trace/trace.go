@@ -72,7 +72,8 @@ func Timeline(t *transcript.Transcript) string {
 		if t.From(e) == syncproto.Parent {
 			direction = "parent -> child"
 		}
-		line(milliseconds(e.Since), milliseconds(e.Since-before), direction, shorten(label(e), 20), strconv.Itoa(frameSize(e)),
+		line(milliseconds(e.Since), milliseconds(e.Since-before), direction, shorten(label(e), 20),
+			strconv.Itoa(frameSize(e)),
 			strconv.Itoa(int(e.Header.NFDs)), shorten(remote.OneLine(e.Phase), 11))
 		frames, bytes, fds, before = frames+1, bytes+frameSize(e), fds+int(e.Header.NFDs), e.Since
 	}

@@ -338,8 +338,9 @@ func TestWhatPlansCannotDo(t *testing.T) {
 
 func fuzzPlans(f *testing.F, c Codec) {
 	for _, z := range []zoo{{}, {
-		S: "s", L: []string{"a", "b"}, List: []smallStruct{{N: -1}, {U: []uint16{1, 300}}}, Ptr: &smallStruct{N: 1, Up: &smallStruct{}},
-		M: map[string]smallStruct{"k": {}}, Raw: []byte{0}, Bools: []bool{true},
+		S: "s", L: []string{"a", "b"}, List: []smallStruct{{N: -1}, {U: []uint16{1, 300}}},
+		Ptr: &smallStruct{N: 1, Up: &smallStruct{}},
+		M:   map[string]smallStruct{"k": {}}, Raw: []byte{0}, Bools: []bool{true},
 	}} {
 		b, err := Encode(c, nil, &z, syncproto.Limits{})
 		if err != nil {

@@ -20,11 +20,11 @@ func IsRemote(err error) bool {
 // IsEcho reports whether e is an error that its reader had itself reported:
 //
 //   - The code is "cancelled" and a child reports it: by definition of that code the parent had cancelled.
-//   - Every cause in it (a node with none below it) is the reader's own according to the nearest node of type "remote" at or above
-//     it. Report puts such a node over each *Error that it meets, with the role of whose report it was (From): the
-//     other role than this report's is the reader. A "remote" node without From, which a child in another language may
-//     send, is what the reporter received in this conversation, and so the reader's too; within another such node it
-//     is the reporter's.
+//   - Every cause in it (a node with none below it) is the reader's own according to the nearest node of type "remote"
+//     at or above it. Report puts such a node above each *Error in a tree, with the role that reported it (From). The
+//     reader is the role that did not make this report. A "remote" node without From, which a child in another
+//     language may send, is an error that the reporter received in this conversation, and so the reader's too; within
+//     another such node it is the reporter's.
 //
 // Text that the peer added to an error of the reader's does not change its origin. If a process is the child of one
 // conversation and the parent of another, From keeps the two apart: what its own child reports is not an echo to its

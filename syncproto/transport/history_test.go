@@ -382,7 +382,8 @@ func TestB8AWriteThatNobodyReadsEnds(t *testing.T) {
 		p := newParent(t, c, transport.Options{Deadlines: d})
 		err := p.Open(t.Context(), text(4<<20-100), nil)
 		var f *transport.Failure
-		if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut || !strings.Contains(err.Error(), "accepted no data for 50ms") {
+		if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut ||
+			!strings.Contains(err.Error(), "accepted no data for 50ms") {
 			t.Errorf("type %v: %v", typ, err)
 		}
 		_ = unix.Close(fd)
