@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// transcript is a real conversation over real packets, taken down by a relay between the two sides. Two codecs are
+// transcript is a real conversation over real packets, recorded by a relay between the two sides. Two codecs are
 // offered, so that the parent waits for HELLO_ACK and the order is always the same.
 func transcript(t *testing.T) string {
 	parentConn, left := pair(t)
@@ -104,7 +104,7 @@ func playChild(t *testing.T, c *transport.Conn, o transport.Options) {
 	}
 }
 
-// relay passes packets and descriptors on until the child's end of file, and describes each.
+// relay forwards packets and descriptors until the child's end of file, and describes each.
 func relay(t *testing.T, left, right int) (lines []string) {
 	buf, oob := make([]byte, 1<<17), make([]byte, 4096)
 	for {

@@ -14,14 +14,14 @@ const (
 	child  = syncproto.Child
 )
 
-// both are the two machines of one conversation, and what passes between them arrives at once.
-type both struct {
+// machinePair holds the two machines of one conversation; frames between them arrive at once.
+type machinePair struct {
 	m [2]*syncproto.Machine
 }
 
-func newBoth(t testing.TB, p *syncproto.Profile) *both {
+func newBoth(t testing.TB, p *syncproto.Profile) *machinePair {
 	t.Helper()
-	b := &both{}
+	b := &machinePair{}
 	for r := range b.m {
 		m, err := syncproto.NewMachine(syncproto.Role(r), p, syncproto.Limits{})
 		if err != nil {
@@ -33,7 +33,7 @@ func newBoth(t testing.TB, p *syncproto.Profile) *both {
 	return b
 }
 
-func (b *both) pass(from syncproto.Role, f syncproto.Frame) error {
+func (b *machinePair) pass(from syncproto.Role, f syncproto.Frame) error {
 	h, err := b.m[from].Send(f)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ var readyRun = []sent{
 	{parent, syncproto.Frame{Kind: syncproto.KindReply, Name: "run"}},
 }
 
-func (b *both) play(t testing.TB, all ...[]sent) {
+func (b *machinePair) play(t testing.TB, all ...[]sent) {
 	t.Helper()
 	for _, list := range all {
 		for _, s := range list {
@@ -77,8 +77,8 @@ func (b *both) play(t testing.TB, all ...[]sent) {
 	}
 }
 
-// at brings two fresh machines into a state that is not final.
-func at(t testing.TB, s syncproto.State) *both {
+// at brings two new machines into a state that is not final.
+func at(t testing.TB, s syncproto.State) *machinePair {
 	b := newBoth(t, container.InitProfile())
 	switch s {
 	case syncproto.Greeted:
@@ -116,7 +116,7 @@ func TestMachineFollowsTheRulesAndNothingElse(t *testing.T) {
 				}
 				err := b.m[sender.Peer()].Admit(syncproto.Header{Kind: k, Seq: seq})
 				want := has[[3]uint8{uint8(s), uint8(sender), uint8(k)}]
-				// What crosses EXEC is received, but not sent.
+				// A frame that crosses EXEC is received, but cannot be sent.
 				crosses := s == syncproto.Committed && sender == parent &&
 					(k == syncproto.KindCancel || k == syncproto.KindError)
 				if (err == nil) != (want || crosses) {
@@ -245,7 +245,7 @@ func TestMachineRefuses(t *testing.T) {
 	}
 }
 
-// What this side would never send must be refused from a peer that does.
+// Frames that this side would never send must be refused if a peer sends them.
 func TestReceiverRefusesWhatNoSenderSends(t *testing.T) {
 	hello := syncproto.Header{Kind: syncproto.KindHello, Seq: 1, Length: 10}
 	for _, tt := range []struct {
@@ -401,7 +401,7 @@ func TestGreetings(t *testing.T) {
 	}
 }
 
-// What the parent said before it read EXEC can arrive behind it. It is no violation, and it is heard.
+// A frame that the parent sent before it read EXEC can arrive after it. It is not a violation, and it is processed.
 func TestWhatCrossesEXECIsNoViolation(t *testing.T) {
 	b := at(t, syncproto.Configured)
 	cancel, err := b.m[parent].Send(syncproto.Frame{Kind: syncproto.KindCancel})

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A profile is validated, hashed and narrowed once, by as many goroutines as there may be; a bad one is judged again
-// when it was mended.
+// A profile is validated, hashed and narrowed only once, even by several goroutines; an invalid one is validated again
+// after it was corrected.
 func TestProfilesAreWorkedOutOnce(t *testing.T) {
 	p := sample()
 	var group sync.WaitGroup
@@ -35,7 +35,7 @@ func TestProfilesAreWorkedOutOnce(t *testing.T) {
 	if _, err := NewMachine(Parent, bad, Limits{}); err != nil {
 		t.Error(err)
 	}
-	// A copy is a profile of its own, and many of them push nothing but one another out.
+	// A copy is a profile of its own; many copies only evict one another from the cache.
 	for i := range 100 {
 		q := *p
 		q.Name = string(rune('a' + i%26))

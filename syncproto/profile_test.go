@@ -101,7 +101,8 @@ func TestProfileValidateRefuses(t *testing.T) {
 	}
 }
 
-// Each edit changes what may be said, so each must change the hash, and all hashes must differ; Docs are for people.
+// Each edit changes which frames are legal, so each must change the hash, and all hashes must differ. Docs do not
+// count.
 func TestHashChangesWithTheTableAlone(t *testing.T) {
 	seen := map[uint64]int{twoPhases().Hash(): -1}
 	for i, edit := range []func(*syncproto.Profile){

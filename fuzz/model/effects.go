@@ -61,7 +61,7 @@ func (k *walk) sendDue(w *world, r syncproto.Role) {
 	}
 	w.out[r] = out.frame
 	if !live {
-		w.wrong = k.checkLastWord(w, r, &k.packets[out.frame])
+		w.wrong = k.checkLastWord(w, r, &k.frames[out.frame])
 	}
 }
 
@@ -114,11 +114,11 @@ func (k *walk) forget(w *world) {
 func (k *walk) close(w world, r syncproto.Role, f fate) world {
 	w = k.leave(w, r, f)
 	for i := range w.queued[r] {
-		w.flying -= int8(k.packets[w.queue[r][i]].NFDs)
+		w.flying -= int8(k.frames[w.queue[r][i]].NFDs)
 	}
 	w.queue[r], w.queued[r] = [capacity]uint16{}, 0
 	if w.part[r] != 0 {
-		w.flying -= int8(k.packets[w.part[r]].NFDs)
+		w.flying -= int8(k.frames[w.part[r]].NFDs)
 		w.part[r] = 0
 	}
 	return w
@@ -140,7 +140,7 @@ func (k *walk) write(w world, r syncproto.Role) (next world, ok bool) {
 		}
 		return k.tell(w, r, input{opWriteFailed, 1}), true // EPIPE
 	}
-	p := &k.packets[frame]
+	p := &k.frames[frame]
 	switch {
 	case w.part[to] != 0:
 		w.part[to] = 0
@@ -178,7 +178,7 @@ func (k *walk) begin(w world, r syncproto.Role) (next world, ok bool) {
 		return w, false
 	}
 	w.part[to] = w.out[r]
-	w.flying += int8(k.packets[w.out[r]].NFDs)
+	w.flying += int8(k.frames[w.out[r]].NFDs)
 	return k.tell(w, r, input{op: opLeft}), true
 }
 
@@ -191,7 +191,7 @@ func (k *walk) receive(w world, r syncproto.Role) (next world, does string, fram
 	copy(w.queue[r][:], w.queue[r][1:])
 	w.queued[r]--
 	w.queue[r][w.queued[r]] = 0
-	p := &k.packets[frame]
+	p := &k.frames[frame]
 	w.flying -= int8(p.NFDs)
 	before := w.s[r]
 	if w.wrong = k.checkArrival(&w, r, p); w.wrong != 0 {

@@ -68,7 +68,7 @@ func (k *walk) checkChange(w *world, r syncproto.Role, before uint32, o op) {
 // errorWaits reports whether r's peer has sent ERROR and r has not read it.
 func (k *walk) errorWaits(w *world, r syncproto.Role) bool {
 	for _, f := range w.queue[r] {
-		if p := &k.packets[f]; p.Kind == syncproto.KindError && p.Re == 0 {
+		if p := &k.frames[f]; p.Kind == syncproto.KindError && p.Re == 0 {
 			return true
 		}
 	}
@@ -76,7 +76,7 @@ func (k *walk) errorWaits(w *world, r syncproto.Role) bool {
 }
 
 // checkLastWord checks the laws for the frame with which r ends the conversation: it must say why.
-func (k *walk) checkLastWord(w *world, r syncproto.Role, p *packet) uint8 {
+func (k *walk) checkLastWord(w *world, r syncproto.Role, p *frameInfo) uint8 {
 	why := w.why[r]
 	if r == parent && (why == byCancel || why == byDeadline) {
 		if p.Kind != syncproto.KindCancel {
@@ -95,7 +95,7 @@ func (k *walk) checkLastWord(w *world, r syncproto.Role, p *packet) uint8 {
 }
 
 // checkSent checks the laws for a frame of r that was sent completely.
-func (k *walk) checkSent(w *world, r syncproto.Role, p *packet) uint8 {
+func (k *walk) checkSent(w *world, r syncproto.Role, p *frameInfo) uint8 {
 	if w.is[r]&spoken != 0 {
 		return k.lawNumber(p.Kind.String() + " is sent after the last word")
 	}
@@ -110,7 +110,7 @@ func (k *walk) checkSent(w *world, r syncproto.Role, p *packet) uint8 {
 
 // checkArrival checks the laws for a frame of the profile that arrives at r. It keeps its own count, to catch a Session
 // that accepts too much.
-func (k *walk) checkArrival(w *world, r syncproto.Role, p *packet) uint8 {
+func (k *walk) checkArrival(w *world, r syncproto.Role, p *frameInfo) uint8 {
 	why := ""
 	if s := &k.sides[w.s[r]]; s.live {
 		switch p.Kind {
@@ -126,7 +126,7 @@ func (k *walk) checkArrival(w *world, r syncproto.Role, p *packet) uint8 {
 	return k.lawNumber(why)
 }
 
-func (k *walk) checkCall(w *world, r syncproto.Role, p *packet, s *side) string {
+func (k *walk) checkCall(w *world, r syncproto.Role, p *frameInfo, s *side) string {
 	for i, row := range k.rules.rows {
 		if row.phase != s.verdict.Phase {
 			continue
@@ -141,7 +141,7 @@ func (k *walk) checkCall(w *world, r syncproto.Role, p *packet, s *side) string 
 	return p.Kind.String() + " " + p.name + " arrives, for which there is no row"
 }
 
-func (k *walk) checkRequest(w *world, r syncproto.Role, p *packet, i int) string {
+func (k *walk) checkRequest(w *world, r syncproto.Role, p *frameInfo, i int) string {
 	if w.pending {
 		return p.name + " is requested while another request waits for its reply"
 	}
@@ -158,7 +158,7 @@ func (k *walk) checkRequest(w *world, r syncproto.Role, p *packet, i int) string
 	return ""
 }
 
-func (k *walk) checkReply(w *world, p *packet, i int) string {
+func (k *walk) checkReply(w *world, p *frameInfo, i int) string {
 	row := &k.rules.rows[i]
 	switch {
 	case !w.pending || row.Reply != p.name:
@@ -193,7 +193,7 @@ func (k *walk) missingRequest(w *world, phase string, except int) string {
 
 // checkReceived checks the laws for a Session that has received a frame: two honest peers violate no rule, the caller
 // gets every event that concerns it, and only a last word ends the conversation.
-func (k *walk) checkReceived(w *world, r syncproto.Role, before uint32, p *packet, out output) uint8 {
+func (k *walk) checkReceived(w *world, r syncproto.Role, before uint32, p *frameInfo, out output) uint8 {
 	was, is := &k.sides[before], &k.sides[out.to]
 	lie := w.lied && p.Kind == syncproto.KindConfigOK
 	differ := k.rules.differ && p.Kind == syncproto.KindHello
@@ -277,7 +277,7 @@ func (k *walk) nobodyListens(w *world) bool {
 // closed when it is killed.
 func (k *walk) held(w *world) (n int8) {
 	for i := range w.queued[child] {
-		n += int8(k.packets[w.queue[child][i]].NFDs)
+		n += int8(k.frames[w.queue[child][i]].NFDs)
 	}
-	return n + int8(k.packets[w.part[child]].NFDs)
+	return n + int8(k.frames[w.part[child]].NFDs)
 }

@@ -112,9 +112,9 @@ var mutants = []mutant{
 	{"a CANCEL that crosses EXEC is a violation", machineFile, "case KindCancel:\n\t\t\treturn Committed, true",
 		"case KindCancel:\n\t\t\treturn Committed, false", "CANCEL from the parent"},
 	{"descriptors of what nobody reads any more stay open", effectsFile,
-		`w.flying -= int8(k.packets[w.queue[r][i]].NFDs)`, `_ = i`, "neither delivered nor closed"},
+		`w.flying -= int8(k.frames[w.queue[r][i]].NFDs)`, `_ = i`, "neither delivered nor closed"},
 	{"descriptors of a frame that is cut short stay open", effectsFile,
-		"w.flying -= int8(k.packets[w.part[r]].NFDs)\n", "", "neither delivered nor closed"},
+		"w.flying -= int8(k.frames[w.part[r]].NFDs)\n", "", "neither delivered nor closed"},
 }
 
 // The walk is only as good as the mistakes it finds: each mutant is compiled with an overlay, and the walk must report

@@ -69,7 +69,7 @@ type side struct {
 }
 
 // packet is a frame on its way.
-type packet struct {
+type frameInfo struct {
 	syncproto.Header
 	bytes string
 	name  string         // of a REQUEST or REPLY
@@ -79,7 +79,7 @@ type packet struct {
 }
 
 // final reports whether the frame is its sender's last.
-func (p *packet) final() bool {
+func (p *frameInfo) final() bool {
 	return p.Kind == syncproto.KindError && p.Re == 0 || p.Kind == syncproto.KindCancel
 }
 
@@ -90,19 +90,19 @@ type call struct {
 
 // table holds everything that a walk has encountered. Number zero means none.
 type table struct {
-	rules    *rules
-	sides    []side
-	side     map[session.Session]uint32
-	packets  []packet
-	packet   map[string]uint16
-	verdicts []syncproto.Verdict
-	verdict  map[syncproto.Verdict]uint16
-	known    map[call]output
+	rules        *rules
+	sides        []side
+	side         map[session.Session]uint32
+	frames       []frameInfo
+	frameNumbers map[string]uint16
+	verdicts     []syncproto.Verdict
+	verdict      map[syncproto.Verdict]uint16
+	known        map[call]output
 }
 
 func newTable(r *rules) *table {
 	return &table{rules: r, sides: make([]side, 1), side: map[session.Session]uint32{},
-		packets: make([]packet, 1), packet: map[string]uint16{},
+		frames: make([]frameInfo, 1), frameNumbers: map[string]uint16{},
 		verdicts: make([]syncproto.Verdict, 1), verdict: map[syncproto.Verdict]uint16{}, known: map[call]output{}}
 }
 
@@ -134,14 +134,14 @@ func (t *table) verdictNumber(v syncproto.Verdict) uint16 {
 
 // frame returns the number of a frame that a Session has made.
 func (t *table) frame(b []byte, name string) uint16 {
-	if n, ok := t.packet[string(b)]; ok {
+	if n, ok := t.frameNumbers[string(b)]; ok {
 		return n
 	}
 	h, err := syncproto.ParseHeader(b)
 	if err != nil {
 		panic(err) // the Session made it
 	}
-	p := packet{Header: h, bytes: string(b), name: name}
+	p := frameInfo{Header: h, bytes: string(b), name: name}
 	if h.Kind == syncproto.KindError {
 		var r syncproto.Report
 		if codec.Decode(codec.JSON(), b[syncproto.HeaderSize:], &r, syncproto.Limits{}, true) == nil {
@@ -149,8 +149,8 @@ func (t *table) frame(b []byte, name string) uint16 {
 		}
 		p.echo = h.Re == 0 && r.Code == syncproto.CodeCancelled
 	}
-	n := uint16(len(t.packets))
-	t.packets, t.packet[p.bytes] = append(t.packets, p), n
+	n := uint16(len(t.frames))
+	t.frames, t.frameNumbers[p.bytes] = append(t.frames, p), n
 	return n
 }
 
@@ -174,7 +174,7 @@ func (r *rules) call(t *table, s *session.Session, in input) (out output) {
 	name := ""
 	switch in.op {
 	case opReceive:
-		return r.receives(s, &t.packets[in.arg])
+		return r.receives(s, &t.frames[in.arg])
 	case opSay:
 		b, err = s.Say(nil)
 	case opHello:
@@ -243,7 +243,7 @@ func (r *rules) tell(s *session.Session, in input) error {
 }
 
 // receives handles a frame that arrives.
-func (r *rules) receives(s *session.Session, p *packet) (out output) {
+func (r *rules) receives(s *session.Session, p *frameInfo) (out output) {
 	if err := s.Admit(p.Header); err != nil {
 		return out.failed(err)
 	}

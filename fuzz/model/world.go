@@ -112,7 +112,7 @@ type label struct {
 func (t *table) text(l label) string {
 	s := "the " + l.who.String() + " " + l.does
 	if l.frame != 0 {
-		p := &t.packets[l.frame]
+		p := &t.frames[l.frame]
 		s += " " + p.Kind.String()
 		if p.name != "" {
 			s += " " + p.name

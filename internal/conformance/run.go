@@ -93,8 +93,8 @@ func cases(o Options) ([]oneCase, error) {
 	var list []oneCase
 	for _, v := range all {
 		for _, socket := range []string{"seqpacket", "stream"} {
-			asked := o.Socket == "" || o.Socket == "both" || o.Socket == socket
-			if asked && (v.Socket == "both" || v.Socket == socket) && strings.Contains(v.Name, o.Match) {
+			wanted := o.Socket == "" || o.Socket == "both" || o.Socket == socket
+			if wanted && (v.Socket == "both" || v.Socket == socket) && strings.Contains(v.Name, o.Match) {
 				list = append(list, oneCase{v, socket})
 			}
 		}

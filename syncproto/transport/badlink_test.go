@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// badLink is a Link of somebody else's, with what its author may have got wrong in place of the methods that are set.
+// badLink is a third-party Link; the functions that are set replace its methods with incorrect ones.
 type badLink struct {
 	transport.Link
 	packets func() bool
@@ -53,13 +53,13 @@ func (l *badLink) Wait(want transport.Events, d time.Duration) (transport.Events
 	return l.Link.Wait(want, d)
 }
 
-// breach is a Link that breaks its contract, and what the error says then: of packets|of a stream where they differ.
+// badContract is a Link that breaks its contract, and the text of the error: for packets|for a stream if they differ.
 type badContract struct {
 	make func(l transport.Link) *badLink
 	want string
 }
 
-// heard is what Recv returns.
+// recvResult is what Recv returns.
 type recvResult struct {
 	n    int
 	got  []int
@@ -80,7 +80,7 @@ func receiving(change func(p []byte, h *recvResult)) func(transport.Link) *badLi
 	}
 }
 
-// sending changes what is said of what has left.
+// sending changes what Send reports.
 func sending(change func(p []byte, n int) (int, error)) func(transport.Link) *badLink {
 	return func(l transport.Link) *badLink {
 		return &badLink{Link: l, send: func(p []byte, fds []int) (int, error) {
@@ -93,7 +93,7 @@ func sending(change func(p []byte, n int) (int, error)) func(transport.Link) *ba
 	}
 }
 
-// never neither receives nor sends, with err, and waits so.
+// deadLink neither receives nor sends, and returns err.
 func deadLink(err error, is transport.Events, waitErr error) func(transport.Link) *badLink {
 	return func(l transport.Link) *badLink {
 		return &badLink{Link: l,
@@ -154,8 +154,8 @@ func breaches(t *testing.T) map[string]badContract {
 	}
 }
 
-// A Link that breaks its contract is an error that says how, on both sides of a conversation: no panic, no frame that
-// nobody sent, no wait without end (every deadline is an hour), and no descriptor that stays open.
+// A Link that breaks its contract causes an error that says how, on both sides of a conversation: no panic, no frame
+// that was not sent, no endless wait (every deadline is an hour), and no descriptor left open.
 func TestALinkThatBreaksItsContract(t *testing.T) {
 	for name, tt := range breaches(t) {
 		for _, l := range eachLink {

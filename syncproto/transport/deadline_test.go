@@ -147,7 +147,7 @@ func TestAReaderThatTakesAFragmentAtATimeIsTooSlow(t *testing.T) {
 	}
 }
 
-// A peer that does everything in time, and for ever.
+// A peer that does everything in time, but never ends.
 func TestTotalBoundsTheWholeConversation(t *testing.T) {
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestTotalBoundsTheWholeConversation(t *testing.T) {
 	}
 }
 
-// The time that the caller takes is not the peer's: between Accept and Confirm, between two calls, in a callback.
+// Time that the caller takes does not count: between Accept and Confirm, between two calls, in a callback.
 func TestTheCallersTimeIsNotThePeers(t *testing.T) {
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {

@@ -237,10 +237,10 @@ func TestOneJudgeOfTheCode(t *testing.T) {
 			code("Fail", second(p.Next(t.Context())))
 
 			p, c = parties(t, l, patient())
-			asked := make(chan error, 2)
+			errs := make(chan error, 2)
 			go func() {
-				asked <- third(c.Call(t.Context(), "hooks", syncproto.Value{}))
-				asked <- third(c.Call(t.Context(), "ready", syncproto.Value{}))
+				errs <- third(c.Call(t.Context(), "hooks", syncproto.Value{}))
+				errs <- third(c.Call(t.Context(), "ready", syncproto.Value{}))
 				_ = c.Close()
 			}()
 			if _, err := p.Next(t.Context()); err != nil {
@@ -249,14 +249,14 @@ func TestOneJudgeOfTheCode(t *testing.T) {
 			if err := p.Decline(t.Context(), cause); err != nil {
 				t.Error(err)
 			}
-			code("Decline", <-asked)
+			code("Decline", <-errs)
 			if _, err := p.Next(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.Abort(t.Context(), cause); err == nil || err == io.EOF {
 				t.Errorf("Abort: %v", err)
 			}
-			code("Abort", <-asked)
+			code("Abort", <-errs)
 		}
 	}
 }

@@ -27,9 +27,9 @@ func openFDs(t *testing.T) int {
 	return len(entries)
 }
 
-// Control messages that somebody else has asked for on this socket leave nothing behind, and the most descriptors that
-// a frame may have still fit beside them.
-func TestControlMessagesThatNobodyAskedFor(t *testing.T) {
+// Control messages that another process has enabled on this socket leave nothing behind, and the maximum number of
+// descriptors of a frame still fits beside them.
+func TestUnrequestedControlMessages(t *testing.T) {
 	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
 		for name, options := range map[string][]int{
 			"SO_PASSCRED":    {unix.SO_PASSCRED},
@@ -79,7 +79,7 @@ func holdControl(t *testing.T, a, b *transport.Conn) {
 	}
 }
 
-// A receiver that runs out of descriptors says so of itself: it blames nobody, and its error is EMFILE.
+// A receiver that runs out of descriptors reports its own failure with EMFILE and does not blame the peer.
 func TestRunningOutOfDescriptorsBlamesNobody(t *testing.T) {
 	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
 		l := kernelLink("", typ, transport.Take)

@@ -8,8 +8,8 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// corners are what a reader of the document asks about last: the least limits, empty packets, frames that may be
-// skipped, requests that are refused, and words.
+// corners are rare cases: the lowest limits, empty packets, frames that may be skipped, requests that are refused, and
+// texts of errors.
 func corners(t testing.TB) (all []Vector) {
 	all = append(all, leastLimits(t)...)
 	all = append(all, emptyPackets(t)...)
@@ -116,7 +116,7 @@ func skipped(t testing.TB) (all []Vector) {
 	}
 	wrong("seq", "frame", "A frame that is skipped counts: its number is the next.", func(f *frame) { f.h.Seq++ })
 	wrong("length", "limit", "A frame that is skipped has the limit of control.", func(f *frame) { f.h.Length = 4097 })
-	wrong("more", "frame", "A frame that is skipped is not cut into fragments.", more)
+	wrong("more", "frame", "A frame that is skipped is not cut into fragments.", setMore)
 	wrong("fds", "descriptors", "A frame that is skipped has as many descriptors as it says.",
 		func(f *frame) { f.h.NFDs = 1 })
 	s = opened(t, "skip", "json", "4", "A frame of an unknown kind may be skipped after EXEC too, and success it is.")
@@ -138,7 +138,7 @@ func skipped(t testing.TB) (all []Vector) {
 // refuseSource is the source of a mount that a parent under test refuses; README.md states it.
 const refuseSource = "/refuse"
 
-// refusedRequests go on: an ERROR that answers a request is an answer.
+// refusedRequests are conversations that go on after a request was refused.
 func refusedRequests(t testing.TB) (all []Vector) {
 	mount := func(s *script) {
 		arg := syncproto.MapValue(syncproto.Field{Name: "source", Value: syncproto.StringValue(refuseSource)})

@@ -154,7 +154,7 @@ func orderForChild(t testing.TB) (all []Vector) {
 		h.Limits.Config, h.Limits.Fragment = 1024, 1024
 		s.hello(h)
 		s.expect("HELLO_ACK", "re=1")
-		s.send(syncproto.KindConfig, 0, make([]byte, 1024), more)
+		s.send(syncproto.KindConfig, 0, make([]byte, 1024), setMore)
 		s.send(syncproto.KindConfig, 7, make([]byte, 1))
 	})
 	full := func(s *script) {
