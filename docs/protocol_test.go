@@ -25,7 +25,7 @@ import (
 	"github.com/handfast/handfast/syncproto/vectors"
 )
 
-var update = flag.Bool("update", false, "write the generated blocks of protocol.md anew")
+var update = flag.Bool("update", false, "rewrite the generated blocks of protocol.md")
 
 var block = regexp.MustCompile(`(?s)<!-- generated:([a-z]+) -->\n.*?<!-- end -->`)
 

@@ -370,8 +370,8 @@ func (m *Machine) stepExec(sender Role, h Header) error {
 	return m.checkRe(sender, h, 0)
 }
 
-// Known is name as the profile spells it, if it is a request of the present phase or the answer to the pending one, and
-// empty otherwise: a decoder then need not make a string of its own.
+// Known returns name as the profile spells it, if it is a request of the current phase or the reply to the pending one,
+// and empty otherwise: a decoder then need not make a string of its own.
 func (m *Machine) Known(name []byte) string {
 	if m.state != Configured {
 		return ""

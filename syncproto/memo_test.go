@@ -14,7 +14,7 @@ func TestProfilesAreWorkedOutOnce(t *testing.T) {
 		group.Go(func() {
 			q := p.Require("hooks").Forbid("seccomp")
 			if _, err := NewMachine(Parent, q, Limits{}); err != nil || q != p.Require("hooks").Forbid("seccomp") {
-				t.Errorf("%v, or narrowed anew", err)
+				t.Errorf("%v, or narrowed again", err)
 			}
 		})
 	}

@@ -15,7 +15,7 @@ func profiles() *rapid.Generator[*syncproto.Profile] {
 		p := &syncproto.Profile{Name: "any", ConfigFDs: syncproto.FDCount{Max: 1}}
 		phases := rapid.IntRange(1, 3).Draw(t, "phases")
 		for i := range phases {
-			ph := syncproto.Phase{Name: fmt.Sprint("p", i), Requester: syncproto.Role(rapid.IntRange(0, 1).Draw(t, "asker"))}
+			ph := syncproto.Phase{Name: fmt.Sprint("p", i), Requester: syncproto.Role(rapid.IntRange(0, 1).Draw(t, "requester"))}
 			ph.Commit = ph.Requester == child && rapid.Bool().Draw(t, "commit")
 			for j := range rapid.IntRange(0, 2).Draw(t, "rows") {
 				r := syncproto.Row{Request: fmt.Sprint("r", j), Reply: "done", Max: 1, Doc: fmt.Sprint("row ", i, j)}

@@ -145,7 +145,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What is over the depth is over a limit, not wrong; and it is told before anything below is read.
+// Exceeding the depth is reported as a limit, before anything deeper is read.
 func TestRefusesDepth(t *testing.T) {
 	for _, test := range []struct {
 		c  codec.Codec

@@ -105,7 +105,7 @@ type Cgroup struct {
 type Hierarchy struct {
 	// directory below the mount, such as "cpu,cpuacct" or "unified"; empty for v2
 	Name string `sync:"name"`
-	// data for mounting it anew in a cgroup namespace, such as "cpu,cpuacct" or "none,name=systemd"
+	// data for mounting it in a new cgroup namespace, such as "cpu,cpuacct" or "none,name=systemd"
 	Options string   `sync:"options"`
 	Path    string   `sync:"path"`            // the container's own group as an absolute path on the host, for binding
 	Links   []string `sync:"links,omitempty"` // symbolic links beside it that name it, such as "cpu"

@@ -61,7 +61,7 @@ func (w *twins) both(name string, do func(s *session.Session) []any) {
 	}
 	switch v := w.s.Verdict(); {
 	case wasOver && !w.s.Over():
-		w.t.Fatalf("%s begins anew what was over", name)
+		w.t.Fatalf("%s starts again what was over", name)
 	case wasOver && v != w.over:
 		w.t.Fatalf("%s ends what was over: %+v, and now %+v", name, w.over, v)
 	case w.s.Over() && v.Outcome == syncproto.Undecided, !w.s.Live() && v.Outcome == syncproto.Undecided:

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-var update = flag.Bool("update", false, "write testdata/init.hftr anew")
+var update = flag.Bool("update", false, "rewrite testdata/init.hftr")
 
 // record is both sides' transcripts of one conversation; fails says that the child does.
 func record(t *testing.T, o transcript.Options, codecs []codec.Codec, fails bool) (parent, child *bytes.Buffer) {

@@ -28,7 +28,7 @@ func dripping(link transport.Link, k syncproto.Kind, re uint16, payload string) 
 	}
 }
 
-// A frame that comes a byte at a time is one frame, and no deadline begins anew with its bytes, on either side.
+// A frame that arrives one byte at a time is one frame, and its bytes do not extend a deadline on either side.
 func TestAByteAtATimeIsTooSlow(t *testing.T) {
 	hello := helloJSON(t)
 	for _, l := range eachLink {

@@ -82,7 +82,7 @@ func TestTypedConfigurations(t *testing.T) {
 					t.Errorf("a text for a number: %v", child)
 				}
 				if parent == nil || !strings.Contains(parent.Error(), misfit.Error()) {
-					t.Errorf("the parent is told %v of %v", parent, child)
+					t.Errorf("the parent gets %v for %v", parent, child)
 				}
 				none := (*newer)(nil)
 				if parent, child := opening(t, l, c, none, &got); parent == nil || child == nil {

@@ -97,7 +97,7 @@ func endings(t testing.TB, c string) (all []Vector) {
 			}
 			return s
 		}
-		s := reach("cancel", "The parent asks the child to stop.")
+		s := reach("cancel", "The parent tells the child to stop.")
 		s.send(syncproto.KindCancel, 0, cancel)
 		s.expect("ERROR", "code=cancelled", "re=0")
 		all = append(all, s.done("refuse cancelled"))
@@ -118,7 +118,7 @@ func endings(t testing.TB, c string) (all []Vector) {
 		s.do("shutdown")
 		all = append(all, s.done("refuse"))
 	}
-	s := newScript(t, KindChild, c+"/refused", c, "6", "The parent cannot do what the child asks for.")
+	s := newScript(t, KindChild, c+"/refused", c, "6", "The parent refuses the child's request.")
 	s.ready("/bin/true")
 	s.send(syncproto.KindError, lastRequest, abort)
 	return append(all, s.done("refuse"))
@@ -137,35 +137,35 @@ func wrongReplies(t testing.TB, c string) (all []Vector) {
 		Arg   syncproto.Value `sync:"arg"`
 		Extra bool            `sync:"extra"`
 	}
-	add("other-name", "state", "The answer is another request's.", func(s *script) {
+	add("other-name", "state", "The reply is another request's.", func(s *script) {
 		s.call(syncproto.KindReply,
 			lastRequest, "hooksDone")
 	})
-	add("unknown-name", "state", "The answer has a name that is in no table.",
+	add("unknown-name", "state", "The reply has a name that is in no table.",
 		func(s *script) { s.call(syncproto.KindReply, lastRequest, "go") })
-	add("request-name", "state", "The answer repeats the request's name.",
+	add("request-name", "state", "The reply repeats the request's name.",
 		func(s *script) { s.call(syncproto.KindReply, lastRequest, "ready") })
 	add("other-case", "state", "Names are compared byte by byte.", func(s *script) {
 		s.call(syncproto.KindReply,
 			lastRequest, "Run")
 	})
 	add("no-name", "state", "The name is empty.", func(s *script) { s.call(syncproto.KindReply, lastRequest, "") })
-	add("empty", "decode", "The answer has no payload.", func(s *script) { s.send(syncproto.KindReply, lastRequest, nil) })
+	add("empty", "decode", "The reply has no payload.", func(s *script) { s.send(syncproto.KindReply, lastRequest, nil) })
 	add("extra-field", "decode", "Unknown fields are refused in REPLY.", func(s *script) {
 		s.send(syncproto.KindReply, lastRequest, encode(t, s.codec, odd{Name: "run"}))
 	})
 	add("number", "decode", "The name is a number.", func(s *script) {
 		s.send(syncproto.KindReply, lastRequest, encode(t, s.codec, map2{2, syncproto.Value{}}))
 	})
-	add("re-zero", "frame", "The answer answers nothing.", func(s *script) { s.call(syncproto.KindReply, 0, "run") })
-	add("re-other", "frame", "The answer answers another frame.", func(s *script) {
+	add("re-zero", "frame", "The reply refers to no frame.", func(s *script) { s.call(syncproto.KindReply, 0, "run") })
+	add("re-other", "frame", "The reply refers to another frame.", func(s *script) {
 		s.call(syncproto.KindReply, 1,
 			"run")
 	})
 	add("with-descriptor", "descriptors", "The table allows no descriptor.", func(s *script) {
 		s.call(syncproto.KindReply, lastRequest, "run", func(f *frame) { f.h.NFDs, f.fds = 1, 1 })
 	})
-	add("error-for-another", "frame", "An ERROR that refuses what was not asked.", func(s *script) {
+	add("error-for-another", "frame", "An ERROR that refuses a request that was not made.", func(s *script) {
 		s.send(syncproto.KindError, 1, encode(t, codec.JSON(), syncproto.Report{Code: "internal", Role: "parent",
 			Nodes: []syncproto.ReportNode{{Type: "text"}}}))
 	})

@@ -145,7 +145,7 @@ func refusedRequests(t testing.TB) (all []Vector) {
 		s.send(syncproto.KindRequest, 0, encode(t, s.codec, syncproto.Call{Name: "mount", Arg: arg}))
 		s.expect("ERROR", "re="+utoa(s.seq), "code=setup")
 	}
-	s := opened(t, "", "json", "6", "A refused request is an ordinary answer: the child asks again and is served.")
+	s := opened(t, "", "json", "6", "A refusal does not end the conversation: the child makes the request again and gets its reply.")
 	s.v.Name = "parent/refused/goes-on"
 	mount(s)
 	mount(s)

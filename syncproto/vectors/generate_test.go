@@ -13,7 +13,7 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-var update = flag.Bool("update", false, "write the vectors anew")
+var update = flag.Bool("update", false, "rewrite the vectors")
 
 // generated are all vectors, as this code makes them.
 func generated(t testing.TB) []Vector {

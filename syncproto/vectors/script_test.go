@@ -156,7 +156,7 @@ func slips() []slip {
 		{"reserved", "frame", "The reserved bytes are not zero.", "both", at(11, 1)},
 		{"seq-gap", "frame", "A sequence number is left out.", "both", func(f *frame) { f.h.Seq++ }},
 		{"seq-again", "frame", "A sequence number comes twice, or is zero.", "both", func(f *frame) { f.h.Seq-- }},
-		{"re", "frame", "It answers what it cannot answer.", "both", func(f *frame) { f.h.Re = 77 }},
+		{"re", "frame", "Its `re` refers to a frame that it cannot refer to.", "both", func(f *frame) { f.h.Re = 77 }},
 		{"over-limit", "limit", "Its length is over the limit.", "both", func(f *frame) { f.h.Length = 1 << 20 }},
 		{"fds-missing", "descriptors", "It claims a descriptor, and none comes.", "both", func(f *frame) { f.h.NFDs = 1 }},
 		{"fds-extra", "descriptors", "A descriptor comes that it does not claim.", "both", func(f *frame) { f.fds = 1 }},

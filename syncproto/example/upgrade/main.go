@@ -28,7 +28,7 @@ const socket = "UPGRADE_SOCKET"
 var (
 	status = syncproto.Exchange[progress, struct{}]{Row: syncproto.Row{
 		Request: "status", Reply: "noted",
-		Doc: "The new version tells how far it is; the old one's patience begins anew.",
+		Doc: "The new version reports its progress, which extends the old one's deadline.",
 	}}
 	serving = syncproto.Exchange[struct{}, struct{}]{Row: syncproto.Row{
 		Request: "serving", Reply: "take-over", Min: 1, Max: 1, Next: "taken",
