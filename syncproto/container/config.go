@@ -86,22 +86,22 @@ type Mount struct {
 	Data    []string `sync:"data,omitempty"`   // options of the file system itself, key or key=value
 	CopyUp  bool     `sync:"copyUp,omitempty"` // tmpcopyup: the directory's content is copied into the tmpfs
 	Cgroup  *Cgroup  `sync:"cgroup,omitempty"` // Type is cgroup: what to show
-	// what is mounted at Destination gets other attributes, FSFlags and Data, and nothing is mounted; FSFlags may also
-	// clear (rw, async and so on)
+	// change the attributes, FSFlags and Data of what is mounted at Destination instead of mounting; FSFlags may also
+	// clear flags (rw, async and so on)
 	Remount bool `sync:"remount,omitempty"`
 
-	IDs *MountIDs `sync:"ids,omitempty"` // owners are shown as others; the parent makes it
+	IDs *MountIDs `sync:"ids,omitempty"` // maps the owners of files; the parent makes such a mount
 }
 
-// Cgroup is what a mount of type cgroup shows: the whole hierarchy where the container has a cgroup namespace, else its
-// own groups bound in place.
+// Cgroup is what a mount of type cgroup shows: the whole hierarchy if the container has a cgroup namespace, otherwise
+// only its own groups, bound in place.
 type Cgroup struct {
 	// 1 (v1 or hybrid: a tmpfs with one entry a hierarchy) or 2 (one cgroup2 tree)
 	Version     int         `sync:"version"`
 	Hierarchies []Hierarchy `sync:"hierarchies,omitempty"`
 }
 
-// Hierarchy is one v1 hierarchy, or the only one of v2.
+// Hierarchy is one v1 hierarchy, or the single one of v2.
 type Hierarchy struct {
 	// directory below the mount, such as "cpu,cpuacct" or "unified"; empty for v2
 	Name string `sync:"name"`
@@ -129,7 +129,7 @@ type KeyValue struct {
 	Value string `sync:"value"`
 }
 
-// Process is what the child turns into.
+// Process is the program that the child becomes.
 type Process struct {
 	Args []string `sync:"args"`
 	Env  []string `sync:"env,omitempty"`
@@ -138,7 +138,7 @@ type Process struct {
 	GID  uint32   `sync:"gid,omitempty"`
 	// the supplementary groups; empty: none, the parent's own are dropped
 	AdditionalGIDs []uint32 `sync:"additionalGids,omitempty"`
-	// the supplementary groups of the parent stay, for where setgroups(2) is denied; not beside AdditionalGIDs
+	// keeps the supplementary groups of the parent, for use where setgroups(2) is denied; not together with AdditionalGIDs
 	KeepGroups   bool         `sync:"keepGroups,omitempty"`
 	Umask        *uint32      `sync:"umask,omitempty"` // 0 to 0777; nil: 0022, never the parent's own
 	Capabilities Capabilities `sync:"capabilities"`
@@ -147,17 +147,17 @@ type Process struct {
 	Terminal     bool         `sync:"terminal,omitempty"`
 	Rows         uint16       `sync:"rows,omitempty"` // size of the terminal; zero: the kernel's default
 	Columns      uint16       `sync:"columns,omitempty"`
-	// AppArmor profile that the execution changes to, apparmor(7); empty: none is asked for
+	// AppArmor profile that the execution changes to, apparmor(7); empty: none
 	AppArmorProfile string `sync:"apparmorProfile,omitempty"`
-	// SELinux label of the program, selinux(8); empty: none is asked for
+	// SELinux label of the program, selinux(8); empty: none
 	SELinuxLabel string `sync:"selinuxLabel,omitempty"`
-	// name of the session keyring to join, and to make where there is none, keyctl(2); empty: the caller's stays
+	// name of the session keyring to join, which is made if it does not exist, keyctl(2); empty: the caller's stays
 	Keyring string `sync:"keyring,omitempty"`
 
 	Seccomp *Seccomp `sync:"seccomp,omitempty"` // filter of system calls; none: the program is not filtered
 
-	Landlock *Landlock `sync:"landlock,omitempty"` // none: nothing more than what the caller may not
-	// what the program gets when its parent ends, PR_SET_PDEATHSIG of prctl(2); zero: nothing
+	Landlock *Landlock `sync:"landlock,omitempty"` // none: no restrictions beyond those of the caller
+	// signal that the program gets when its parent ends, PR_SET_PDEATHSIG of prctl(2); zero: none
 	ParentDeathSignal int `sync:"parentDeathSignal,omitempty"`
 
 	Personality  *uint64       `sync:"personality,omitempty"`  // of the program, personality(2); none: the caller's stays
@@ -165,7 +165,7 @@ type Process struct {
 	Scheduler    *Scheduler    `sync:"scheduler,omitempty"`    // none: the caller's stays
 	// as ioprio_set(2) takes it, class<<13|level; zero: left as it is
 	IOPriority uint32 `sync:"ioPriority,omitempty"`
-	// numbers of those that it may run on, sched_setaffinity(2); empty: all of its cpuset
+	// processors that it may run on, sched_setaffinity(2); empty: all of its cpuset
 	Processors []uint32 `sync:"processors,omitempty"`
 }
 
@@ -185,15 +185,16 @@ type Rlimit struct {
 	Hard     uint64 `sync:"hard"`
 }
 
-// Hooks are the hooks that concern the child: CreateContainer and StartContainer it runs itself, Runtime says that the
-// parent has some, so the request "hooks" must be made once the namespaces exist and before the root is changed.
+// Hooks are the hooks that concern the child. It runs CreateContainer and StartContainer itself. Runtime says that the
+// parent has hooks too, so the child must make the request "hooks" once the namespaces exist and before it changes the
+// root.
 type Hooks struct {
 	Runtime         bool   `sync:"runtime,omitempty"`
 	CreateContainer []Hook `sync:"createContainer,omitempty"`
 	StartContainer  []Hook `sync:"startContainer,omitempty"`
 
-	// StdoutFD and StderrFD are what the hooks that the child runs write to; zero: nothing but the error of one that fails
-	// shows what it wrote.
+	// StdoutFD and StderrFD are the standard output and error of the hooks that the child runs. If they are zero, only the
+	// error of a failed hook shows its output.
 	StdoutFD int `sync:"stdoutFD,omitempty"`
 	StderrFD int `sync:"stderrFD,omitempty"`
 }
@@ -202,7 +203,7 @@ type Hooks struct {
 type Hook struct {
 	Path    string   `sync:"path"`
 	Args    []string `sync:"args,omitempty"`    // args[0] included; empty: the path alone
-	Env     []string `sync:"env,omitempty"`     // empty: the one of the program that the child will execute; see noEnv
+	Env     []string `sync:"env,omitempty"`     // empty: the environment of the program; see noEnv
 	NoEnv   bool     `sync:"noEnv,omitempty"`   // its environment is empty
 	Timeout int64    `sync:"timeout,omitempty"` // seconds; zero: none
 }
