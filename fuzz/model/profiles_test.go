@@ -9,7 +9,7 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// profiles are small tables of any shape, most of which cannot be run.
+// profiles generates small tables of any shape, most of which cannot be run.
 func profiles() *rapid.Generator[*syncproto.Profile] {
 	return rapid.Custom(func(t *rapid.T) *syncproto.Profile {
 		p := &syncproto.Profile{Name: "any", ConfigFDs: syncproto.FDCount{Max: 1}}
@@ -33,7 +33,7 @@ func profiles() *rapid.Generator[*syncproto.Profile] {
 	})
 }
 
-// What Validate lets pass cannot deadlock, whatever its shape: every conversation by it obeys every law.
+// A profile that Validate accepts cannot deadlock, whatever its shape: every conversation obeys every law.
 func TestAValidProfileCannotDeadlock(t *testing.T) {
 	t.Parallel()
 	valid, refused := 0, 0

@@ -60,7 +60,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// send carries err across: to a report, through a codec's bytes, and back.
+// roundTripError converts err to a report, through a codec's bytes, and back.
 func roundTripError(t rapid.TB, c codec.Codec, err error) *remote.Error {
 	t.Helper()
 	v, e := syncproto.ToValue(remote.Report(err, syncproto.CodeSetup))
@@ -81,7 +81,8 @@ func roundTripError(t rapid.TB, c codec.Codec, err error) *remote.Error {
 	return remote.FromReport(r)
 }
 
-// words are what errors are made of, with what would split wrongly: colons, quotes, line breaks, nothing.
+// words generates texts of errors, including texts that are easily split wrongly: colons, quotes, line breaks, the
+// empty string.
 func words() *rapid.Generator[string] {
 	return rapid.SampledFrom([]string{"mount", "open: it", "x", ": ", "a \"quoted\" word", "two\nlines", "\u00fcber", " ",
 		"tab\t", "\x1b[31m"})
@@ -220,7 +221,7 @@ type uncomparable struct{ _ []int }
 
 func (uncomparable) Error() string { return "uncomparable" }
 
-// panics is the worst error there is.
+// panics is an error whose methods all panic.
 type panics struct{}
 
 func (panics) Error() string                      { panic("Error") }
@@ -272,7 +273,7 @@ func TestHostileErrors(t *testing.T) {
 	}
 }
 
-// A tree over the bounds keeps its words, and of its causes those that fit.
+// A tree over the bounds keeps its text, and the causes that fit.
 func TestTooManyNodes(t *testing.T) {
 	var all []error
 	for range 2 * remote.MaxNodes {
@@ -294,7 +295,7 @@ func TestTooManyNodes(t *testing.T) {
 	}
 }
 
-// What was cut shows: a long text, and a cause that found no room.
+// Truncation is visible: of a long text, and of a cause that did not fit.
 func TestCutsShow(t *testing.T) {
 	long := strings.Repeat("é", 3000)
 	r := remote.Report(fmt.Errorf("outer: %w", &fs.PathError{Op: "open", Path: "/" + long, Err: unix.ENOENT}),
@@ -329,7 +330,7 @@ func TestLastGasp(t *testing.T) {
 	}
 }
 
-// Any report at all makes an error that can be printed, searched, and reported again.
+// Any report yields an error that can be printed, matched, and reported again.
 func TestAnyReport(t *testing.T) {
 	types := []string{"text", "errno", "path", "syscall", "exec", "step", "sentinel", "join", "remote", "of-tomorrow", ""}
 	nodes := rapid.Custom(func(t *rapid.T) syncproto.ReportNode {

@@ -17,8 +17,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Close ends every call that waits, whoever calls it, and what comes after it is refused at once. Every deadline here
-// is an hour: a test that waits for one does not end.
+// Close ends every waiting call, from any goroutine, and later calls fail at once. Every deadline here is an hour: a
+// test that waits for one does not end.
 func TestCloseEndsEveryWait(t *testing.T) {
 	d := patient()
 	for _, l := range eachLink {
@@ -76,7 +76,7 @@ func TestCloseEndsEveryWait(t *testing.T) {
 	}
 }
 
-// A Conn that is closed under its Parent ends it, and keeps nothing of it.
+// Closing the Conn of a Parent ends the conversation and leaves nothing open.
 func TestALinkThatIsClosedUnderItsParent(t *testing.T) {
 	for _, l := range eachLink {
 		a, _ := l.make(t)
@@ -134,7 +134,7 @@ func TestACallbackThatNeverReturnsDoesNotBlockClose(t *testing.T) {
 	}
 }
 
-// lingering is a descriptor whose last close takes long: a TCP socket with SO_LINGER whose peer reads nothing.
+// lingering returns a descriptor whose last close takes long: a TCP socket with SO_LINGER whose peer does not read.
 func lingering(t *testing.T) int {
 	t.Helper()
 	server, err := net.Listen("tcp", "127.0.0.1:0")
@@ -170,8 +170,8 @@ func lingering(t *testing.T) int {
 	return fd
 }
 
-// What came with a frame that may not carry it is closed, however long that takes, and the verdict does not wait. The
-// deadline that would pass meanwhile is shorter than the lingering.
+// Descriptors sent with a frame that may not carry them are closed, however long that takes, and the verdict does not
+// wait for it. The deadline is shorter than the lingering.
 func TestDescriptorsThatLingerBlockNothing(t *testing.T) {
 	for _, l := range eachLink {
 		fd := lingering(t)
@@ -195,7 +195,7 @@ func TestDescriptorsThatLingerBlockNothing(t *testing.T) {
 	}
 }
 
-// badCodec is a codec that a nil pointer makes useless.
+// badCodec is a codec that panics if its pointer is nil.
 type badCodec struct {
 	codec.Codec
 	name string
@@ -203,7 +203,7 @@ type badCodec struct {
 
 func (c *badCodec) Name() string { return c.name }
 
-// typedNil is an error that says nothing, for it is nil.
+// typedNil is an error that panics, because its pointer is nil.
 type typedNil struct{ text string }
 
 func (e *typedNil) Error() string { return e.text }

@@ -24,7 +24,7 @@ func wantLate(t *testing.T, err error, w syncproto.Wait) {
 	}
 }
 
-// Frames of a kind that nobody knows extend neither the greeting, nor the configuration, nor the execution.
+// Frames of an unknown kind do not extend the greeting, the configuration or the execution.
 func TestSkippableFramesExtendNothingButIdle(t *testing.T) {
 	tick := func(r *rawPeer) { untilError(short/20, r.skippable) }
 	for _, l := range eachLink {
@@ -63,7 +63,7 @@ func TestSkippableFramesExtendNothingButIdle(t *testing.T) {
 	}
 }
 
-// A NOTE extends the idle deadline, which is what it is for, and not that of the configuration.
+// A NOTE extends the idle deadline, as intended, but not that of the configuration.
 func TestNotesExtendIdleAlone(t *testing.T) {
 	const note = `{"level":"info","text":"still here"}`
 	for _, l := range eachLink {
@@ -102,7 +102,7 @@ func TestNotesExtendIdleAlone(t *testing.T) {
 	}
 }
 
-// The child's wait for its configuration is one wait, in however many fragments that comes.
+// The child's wait for its configuration is one wait, however many fragments arrive.
 func TestFragmentsDoNotRestartTheConfigDeadline(t *testing.T) {
 	hello := helloJSON(t)
 	for _, l := range eachLink {
@@ -129,7 +129,8 @@ func TestFragmentsDoNotRestartTheConfigDeadline(t *testing.T) {
 	}
 }
 
-// The deadline of the configuration bounds its writing too: each fragment finds room in time, and all do not.
+// The deadline of the configuration includes the time to send it: each fragment finds room in time, but not all of
+// them.
 func TestAReaderThatTakesAFragmentAtATimeIsTooSlow(t *testing.T) {
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {

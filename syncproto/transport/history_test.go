@@ -20,7 +20,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// The tests of this file are the mistakes that handshakes of this kind have made before, each over real sockets.
+// The tests in this file are about mistakes that real handshakes have made, each over real sockets.
 
 // configOK confirms a configuration of "{}" in JSON.
 var configOK = `{"size":2,"digest":"` + syncproto.Digest([]byte("{}")) + `"}`
@@ -117,7 +117,7 @@ func TestB3AMissingNameIsAnError(t *testing.T) {
 	}
 }
 
-// The child's error before it knew what it was came as a message that the parent took for "ready".
+// An error of the child before it knew its type was sent as a message that the parent took for "ready".
 func TestB4AnErrorBeforeAnythingIsAgreedIsThatError(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, fd := half(t, typ)
@@ -133,7 +133,7 @@ func TestB4AnErrorBeforeAnythingIsAgreedIsThatError(t *testing.T) {
 	}
 }
 
-// Names were matched in any case, and the last of several won.
+// Names were matched in any case, and the last of several equal names won.
 func TestB5ANameStandsOnceAndExactly(t *testing.T) {
 	for _, payload := range []string{
 		`{"name":"ready","name":"hooks","arg":null}`, `{"name":"ready","NAME":"hooks","arg":null}`,
@@ -168,7 +168,7 @@ func failing(t *testing.T, cause error) error {
 	return replyToAll(t, p)
 }
 
-// The number of an error was lost, its words were quoted once more at every level, and an error without a stack was a
+// The number of an error was lost, its text was quoted again at every level, and an error without a stack caused a
 // panic.
 func TestB6ErrnoSurvivesAndWordsAreNotQuotedTwice(t *testing.T) {
 	cause := fmt.Errorf("set up rootfs: %w", fmt.Errorf("mount %q: %w", "/proc", unix.EPERM))
@@ -213,7 +213,7 @@ func TestB7TypesOfErrorsSurvive(t *testing.T) {
 	}
 }
 
-// Nothing bounded the waits: a child that was stopped, or whose socket lived on in another process, hung its parent.
+// Waits were unlimited: a child that was stopped, or whose socket stayed open in another process, hung its parent.
 func TestB8EveryWaitEnds(t *testing.T) {
 	type script = func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header)
 	hang := make(chan struct{})
@@ -341,7 +341,7 @@ func TestB8AStoppedChildDoesNotHangItsParent(t *testing.T) {
 	}
 }
 
-// The child is gone, but a copy of its socket lives on: there is no end of file, and yet an end.
+// The child is gone, but a copy of its socket stays open: the conversation ends without end of file.
 func TestB8ADeadChildWithALeakedSocketDoesNotHangItsParent(t *testing.T) {
 	p, cmd, end := started(t, "child", transport.Options{}) // default deadlines: none of them is waited for
 	if err := p.Open(t.Context(), syncproto.MapValue(), nil); err != nil {
@@ -373,7 +373,7 @@ func TestB8AKilledChildIsADeathAndNoSuccess(t *testing.T) {
 	}
 }
 
-// Writing is bounded as well: a child that reads nothing.
+// Writing is limited as well: the child reads nothing.
 func TestB8AWriteThatNobodyReadsEnds(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, fd := half(t, typ)
@@ -390,7 +390,7 @@ func TestB8AWriteThatNobodyReadsEnds(t *testing.T) {
 	}
 }
 
-// Deadlines were refused by files made of blocking sockets.
+// Files made from blocking sockets do not support deadlines.
 func TestB9DeadlinesWorkOnBothEnds(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, end, err := transport.SocketPair(typ)

@@ -18,7 +18,7 @@ import (
 
 const readyJSON = `{"name":"ready","arg":null}`
 
-// An empty packet is no end of file: the child lives, and its socket is open.
+// An empty packet is not end of file: the child lives, and its socket is open.
 func TestEmptyPacketsAfterExecAreNoSuccess(t *testing.T) {
 	for _, tt := range []struct {
 		before bool
@@ -79,7 +79,7 @@ func TestALateReplyDoesNotHideTheViolation(t *testing.T) {
 	}
 }
 
-// Twenty requests at once are a violation, and yet the ERROR behind them says why.
+// Twenty requests at once are a violation, but the ERROR after them gives the reason.
 func TestAnErrorBehindAViolationIsThePeersError(t *testing.T) {
 	for _, l := range eachLink {
 		done := make(chan struct{})
@@ -255,7 +255,7 @@ func TestALeakedSocketIsNotServed(t *testing.T) {
 	}
 }
 
-// A child that shuts down its sending alone is as gone as one that closed: its socket serves nobody any more.
+// A child that shuts down only its sending counts as gone, like one that closed its socket.
 func TestAHalfClosedSocket(t *testing.T) {
 	for _, l := range eachLink {
 		for _, executed := range []bool{false, true} {
@@ -282,7 +282,7 @@ func TestAHalfClosedSocket(t *testing.T) {
 	}
 }
 
-// While a copy of the child's end is open, there is no end of file: the deadline is the end.
+// While a copy of the child's end is open, end of file cannot arrive: the deadline ends the conversation.
 func TestADuplicatedSocketEndsByTheDeadline(t *testing.T) {
 	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
 		c, fd := half(t, typ)

@@ -28,7 +28,7 @@ func (r *rawPeer) sendFlagged(k syncproto.Kind, flags uint8, re uint16, payload 
 	return r.WriteFrame(h, []byte(payload), nil)
 }
 
-// skippable is a frame of a kind that nobody knows yet.
+// skippable is a frame of an unknown kind that may be skipped.
 func (r *rawPeer) skippable() error { return r.sendFlagged(200, syncproto.FlagSkippable, 0, "") }
 
 func (r *rawPeer) recv() syncproto.Header {
@@ -95,7 +95,7 @@ func rawParent(t *testing.T, l link, o transport.Options, f func(r *rawPeer)) *t
 	return c
 }
 
-// ended is how err says that a conversation ended.
+// ended returns the outcome in err.
 func ended(err error) syncproto.Outcome {
 	var f *transport.Failure
 	if !errors.As(err, &f) {
@@ -104,7 +104,7 @@ func ended(err error) syncproto.Outcome {
 	return f.Outcome
 }
 
-// every calls f until it fails, with a pause before each.
+// untilError calls f until it fails, with a pause before each call.
 func untilError(pause time.Duration, f func() error) {
 	for {
 		time.Sleep(pause)
@@ -114,7 +114,7 @@ func untilError(pause time.Duration, f func() error) {
 	}
 }
 
-// wide are deadlines that a test never waits for, and in which one is set that it does.
+// longDeadlines are deadlines that a test never waits for, with one changed that it does wait for.
 func longDeadlines() transport.Deadlines {
 	const never = time.Hour
 	return transport.Deadlines{

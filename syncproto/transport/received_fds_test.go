@@ -135,7 +135,7 @@ func table() *syncproto.Profile {
 	}}
 }
 
-// lowestFree is the number that the next descriptor of this process gets.
+// lowestFree returns the number that the next descriptor of this process will get.
 func lowestFree(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
@@ -146,7 +146,7 @@ func lowestFree(t *testing.T) int {
 	return fd
 }
 
-// Descriptors come with the first byte of a frame. One that never comes whole leaves none of them behind.
+// Descriptors arrive with the first byte of a frame. If the rest never arrives, they are closed.
 func TestDescriptorsOfAFrameThatIsCutShort(t *testing.T) {
 	for name, end := range map[string]func(b *transport.Conn) error{
 		"a connection": func(b *transport.Conn) error {

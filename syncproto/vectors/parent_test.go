@@ -25,7 +25,7 @@ func (s *script) acknowledge(edit func(a *syncproto.HelloAck), edits ...func(*fr
 	s.send(syncproto.KindHelloAck, 1, encode(s.t, codec.JSON(), a), edits...)
 }
 
-// parentLimits are those of a parent under test, where they are not the default; README.md states them.
+// parentLimits are the limits of a parent under test that differ from the default; README.md states them.
 var parentLimits = syncproto.Limits{Notes: 4, Frames: 32}
 
 func (s *script) confirm(edit func(ok *syncproto.ConfigOK), edits ...func(*frame)) {
@@ -58,7 +58,7 @@ func (s *script) report(code syncproto.Code, re uint16) {
 			{Type: "path", Op: "open", Path: "/x"}, {Parent: 1, Type: "errno", Errno: "ENOENT"}}}))
 }
 
-// parents are the conversations that a parent is put through.
+// parents are the conversations that test a parent.
 func parents(t testing.TB) []Vector {
 	var all []Vector
 	for _, c := range []string{"json", "msgpack"} {
@@ -199,7 +199,8 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 		s.raw(one, 0)
 		s.send(syncproto.KindReply, 0, b)
 	})
-	add("reply", "state", "A REPLY where the child makes the requests.", func(s *script) { s.call(syncproto.KindReply, 3, "run") })
+	add("reply", "state", "A REPLY where the child makes the requests.",
+		func(s *script) { s.call(syncproto.KindReply, 3, "run") })
 	add("console-without-descriptor", "descriptors", "A console is a descriptor.",
 		func(s *script) { s.request("console", "", 0) })
 	add("console-two-descriptors", "descriptors", "One descriptor, not two.",
