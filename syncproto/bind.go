@@ -13,10 +13,10 @@ import (
 //   - bool, string and integers of every size but uintptr, and named types of them;
 //   - slices and arrays, which become lists, of a fixed length for an array; slices and arrays of bytes become bytes;
 //   - map[string]E, which becomes a map, written in the order of its keys;
-//   - structs, which become maps of the fields that have a tag `sync:"name"` or `sync:"name,omitempty"`. With omitempty
-//     a field that is zero or of length zero is left out, and may be absent when decoding. Fields without a tag, or with
-//     the tag "-", are ignored. An embedded field needs a tag like any other, and a struct must have at least one tag:
-//     otherwise the contents of a time.Time, say, would be lost without an error;
+//   - structs, which become maps of the fields with a tag `sync:"name"` or `sync:"name,omitempty"`. With omitempty a
+//     field that is zero or of length zero is left out, and may be absent when decoding. Fields without a tag, or
+//     with the tag "-", are ignored. An embedded field needs a tag like any other, and a struct must have at least
+//     one tag: otherwise the contents of a time.Time, say, would be lost without an error;
 //   - struct{}, which becomes null: the argument of a request that needs none;
 //   - pointers, which become null or what they point to, and Value itself.
 //

@@ -25,11 +25,14 @@ var (
 	gone     = event{"learns of the exit", func(e *testSide) { e.s.Exited() }}
 	closes   = event{"closes", func(e *testSide) { e.s.Close() }}
 
-	fails   = event{"the peer fails", func(e *testSide) { e.peer.s.Abort(report(syncproto.CodeSetup)); e.receiveAll() }}
-	obeys   = event{"the peer obeys", func(e *testSide) { e.peer.s.Abort(report(syncproto.CodeCancelled)); e.receiveAll() }}
-	stopped = event{"the peer cancels", func(e *testSide) { e.peer.s.Cancel("stop"); e.receiveAll() }}
-	asks    = event{"the peer asks", func(e *testSide) { e.peer.call(syncproto.KindRequest, "open"); e.receiveAll() }}
-	commits = event{"the peer says EXEC", func(e *testSide) { e.peer.send(e.peer.s.Exec(nil)); e.receiveAll() }}
+	fails = event{"the peer fails", func(e *testSide) { e.peer.s.Abort(report(syncproto.CodeSetup)); e.receiveAll() }}
+	obeys = event{"the peer obeys", func(e *testSide) {
+		e.peer.s.Abort(report(syncproto.CodeCancelled))
+		e.receiveAll()
+	}}
+	stopped  = event{"the peer cancels", func(e *testSide) { e.peer.s.Cancel("stop"); e.receiveAll() }}
+	requests = event{"the peer requests", func(e *testSide) { e.peer.call(syncproto.KindRequest, "open"); e.receiveAll() }}
+	commits  = event{"the peer says EXEC", func(e *testSide) { e.peer.send(e.peer.s.Exec(nil)); e.receiveAll() }}
 
 	// A write fails because the peer has closed its end, or finds no room for the rest of a frame.
 	breaks = event{"writes in vain", func(e *testSide) { e.begin(); e.s.WriteFailed(true) }}
@@ -95,13 +98,13 @@ func TestCausesAreRanked(t *testing.T) {
 		{parent, []event{expires, obeys}, syncproto.TimedOut},
 		{parent, []event{violates, fails}, syncproto.PeerError},
 		{parent, []event{violates, obeys}, syncproto.PeerError},
-		{parent, []event{asks, breaks, fails}, syncproto.PeerError},
+		{parent, []event{requests, breaks, fails}, syncproto.PeerError},
 		{parent, []event{gone, fails}, syncproto.PeerError},
 		{child, []event{fails}, syncproto.PeerError},
 		{child, []event{breaks, fails}, syncproto.PeerError},
 
 		// A violation explains the end of a connection.
-		{parent, []event{asks, breaks, violates, ends}, syncproto.Violated},
+		{parent, []event{requests, breaks, violates, ends}, syncproto.Violated},
 		{parent, []event{cancels, violates, expires}, syncproto.Cancelled},
 		{parent, []event{violates, expires}, syncproto.Violated},
 		{child, []event{violates}, syncproto.Violated},
@@ -114,9 +117,9 @@ func TestCausesAreRanked(t *testing.T) {
 
 		// A write that failed because of the end becomes a death once the end is read, unless a frame before it explains the
 		// end.
-		{parent, []event{asks, breaks, ends}, syncproto.Died},
-		{parent, []event{asks, breaks, nothing}, syncproto.Broken},
-		{parent, []event{asks, breaks, expires}, syncproto.Broken},
+		{parent, []event{requests, breaks, ends}, syncproto.Died},
+		{parent, []event{requests, breaks, nothing}, syncproto.Broken},
+		{parent, []event{requests, breaks, expires}, syncproto.Broken},
 		{child, []event{breaks, ends}, syncproto.Died},
 		{child, []event{breaks, nothing}, syncproto.Broken},
 		{child, []event{breaks, stopped, ends}, syncproto.Cancelled},
@@ -124,12 +127,12 @@ func TestCausesAreRanked(t *testing.T) {
 
 		// What a process sent before it ended is read, but its requests are dropped.
 		{parent, []event{gone, nothing}, syncproto.Died},
-		{parent, []event{gone, asks, nothing}, syncproto.Died},
-		{parent, []event{gone, asks, fails}, syncproto.PeerError},
+		{parent, []event{gone, requests, nothing}, syncproto.Died},
+		{parent, []event{gone, requests, fails}, syncproto.PeerError},
 
 		// A frame sent only in part breaks the connection, but the peer's frames are still read.
-		{parent, []event{asks, sticks, nothing, fails}, syncproto.PeerError},
-		{parent, []event{asks, sticks, ends}, syncproto.TimedOut},
+		{parent, []event{requests, sticks, nothing, fails}, syncproto.PeerError},
+		{parent, []event{requests, sticks, ends}, syncproto.TimedOut},
 		{child, []event{sticks}, syncproto.TimedOut},
 	} {
 		name := "the " + tt.side.String()

@@ -9,8 +9,8 @@ import (
 // The generations as profiles. What a profile cannot say they could not say either: how often, in which phase, and what
 // must come before "run".
 var profiles = []*syncproto.Profile{
-	{Name: "g1", Doc: "The configuration, then silence.", Phases: []syncproto.Phase{{Name: "setup", Requester: syncproto.Child,
-		Commit: true}}},
+	{Name: "g1", Doc: "The configuration, then silence.", Phases: []syncproto.Phase{
+		{Name: "setup", Requester: syncproto.Child, Commit: true}}},
 	{Name: "g2", Doc: "The parent limits the child between ready and run.", Phases: []syncproto.Phase{
 		{Name: "setup", Requester: syncproto.Child, Rows: []syncproto.Row{readyRow("ready", "run")}}, released}},
 	{Name: "g3a", Doc: "Hooks, by the numbers that the messages had.", Phases: []syncproto.Phase{
