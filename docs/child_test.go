@@ -65,7 +65,7 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 			t.Errorf("%s: %v", program, err)
 		}
 		if names != "console ready " || notes != 1 {
-			t.Errorf("it asked for %q and sent %d notes", names, notes)
+			t.Errorf("it requested %q and sent %d notes", names, notes)
 		}
 		_, _ = p.Close(), cmd.Wait()
 		transport.CloseAll(masters)

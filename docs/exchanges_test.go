@@ -24,7 +24,7 @@ func exchanges(files []*ast.File) (list []exchange) {
 			if sel, ok := typ.X.(*ast.SelectorExpr); !ok || sel.Sel.Name != "Exchange" {
 				return true
 			}
-			list = append(list, exchange{requestName(lit), carried(typ.Indices[0]), carried(typ.Indices[1])})
+			list = append(list, exchange{requestName(lit), bodyType(typ.Indices[0]), bodyType(typ.Indices[1])})
 			return false
 		})
 	}
@@ -47,15 +47,15 @@ func requestName(lit *ast.CompositeLit) (name string) {
 	return name
 }
 
-// carried is a type of package container as the document calls it; empty for nothing.
-func carried(e ast.Expr) string {
+// bodyType returns the document's name for a type of package container, or the empty string for none.
+func bodyType(e ast.Expr) string {
 	if id, ok := e.(*ast.Ident); ok {
 		return id.Name
 	}
 	return ""
 }
 
-func orNull(typ string) string {
+func typeOrNull(typ string) string {
 	if typ == "" {
 		return "null"
 	}

@@ -25,11 +25,11 @@ import (
 	"github.com/handfast/handfast/syncproto/vectors"
 )
 
-var update = flag.Bool("update", false, "write the generated blocks of protocol.md anew")
+var update = flag.Bool("update", false, "rewrite the generated blocks of protocol.md")
 
 var block = regexp.MustCompile(`(?s)<!-- generated:([a-z]+) -->\n.*?<!-- end -->`)
 
-// node is a name of Go's for what travels as a word.
+// node matches a Go constant whose value is a word on the wire.
 var node = regexp.MustCompile(`\bNode[A-Z][a-z]+\b`)
 
 func TestProtocolIsWhatTheCodeDoes(t *testing.T) {
@@ -66,7 +66,7 @@ func TestProtocolIsWhatTheCodeDoes(t *testing.T) {
 	t.Errorf("generated blocks are out of date, run go test ./docs -update:\n%s", cmp.Diff(string(have), want))
 }
 
-// Sentences stand on lines of their own, so that a change of one is a change of one line.
+// Each sentence has a line of its own, so that a change of one sentence changes one line.
 func TestProtocolHasOneSentenceALine(t *testing.T) {
 	b, err := os.ReadFile("protocol.md")
 	if err != nil {
@@ -204,7 +204,7 @@ func profileText(t *testing.T, p *syncproto.Profile, messages []exchange) string
 				t.Fatalf("request %q of the profile %q is no syncproto.Exchange of package container", r.Request, p.Name)
 			}
 			rows += fmt.Sprintf("| %s | `%s` | %s | %v | `%s` | %s | %v | %d | %d | %s | %s |\n", ph.Name,
-				r.Request, orNull(messages[i].arg), r.RequestFDs, r.Reply, orNull(messages[i].reply), r.ReplyFDs,
+				r.Request, typeOrNull(messages[i].arg), r.RequestFDs, r.Reply, typeOrNull(messages[i].reply), r.ReplyFDs,
 				r.Min, r.Max, r.Next, r.Doc)
 		}
 	}
@@ -222,13 +222,13 @@ func limitsTable(t *testing.T, files []*ast.File) string {
 	for _, f := range fields(files, "Limits") {
 		about, _, _ := strings.Cut(f.doc, "; default")
 		most := def.FieldByName(f.goName).Uint()
-		s += fmt.Sprintf("| `%s` | %s | %d | %d | %s |\n", f.name, f.typ, most, least(t, f.goName, most), about)
+		s += fmt.Sprintf("| `%s` | %s | %d | %d | %s |\n", f.name, f.typ, most, lowestLimit(t, f.goName, most), about)
 	}
 	return s
 }
 
-// least is the lowest value of a limit that Validate takes, found by asking it.
-func least(t *testing.T, field string, most uint64) uint64 {
+// lowestLimit returns the lowest value of a limit that Validate accepts.
+func lowestLimit(t *testing.T, field string, most uint64) uint64 {
 	ok := func(n uint64) bool {
 		var l syncproto.Limits
 		reflect.ValueOf(&l).Elem().FieldByName(field).SetUint(n)

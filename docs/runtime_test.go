@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// TestNamedTestsExist: a test that a document names as the proof of something is there.
+// TestNamedTestsExist checks that tests which a document names as a proof exist.
 func TestNamedTestsExist(t *testing.T) {
 	exist := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z]\w*)\(`)
@@ -47,8 +47,8 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
-// TestPropertiesAreDocumented: runtime.md names every property of the configuration that the conversion reads, down to
-// the members of process and linux.
+// TestPropertiesAreDocumented checks that runtime.md names every property of the configuration that the conversion
+// reads, down to the members of process and linux.
 func TestPropertiesAreDocumented(t *testing.T) {
 	data, err := os.ReadFile("runtime.md")
 	if err != nil {

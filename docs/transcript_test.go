@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// transcript is a real conversation over real packets, taken down by a relay between the two sides. Two codecs are
+// transcript is a real conversation over real packets, recorded by a relay between the two sides. Two codecs are
 // offered, so that the parent waits for HELLO_ACK and the order is always the same.
 func transcript(t *testing.T) string {
 	parentConn, left := pair(t)
@@ -104,7 +104,7 @@ func playChild(t *testing.T, c *transport.Conn, o transport.Options) {
 	}
 }
 
-// relay passes packets and descriptors on until the child's end of file, and describes each.
+// relay forwards packets and descriptors until the child's end of file, and describes each.
 func relay(t *testing.T, left, right int) (lines []string) {
 	buf, oob := make([]byte, 1<<17), make([]byte, 4096)
 	for {
@@ -140,8 +140,8 @@ func closeRights(oob []byte) {
 }
 
 var remarks = map[string]string{
-	"HELLO":                "two codecs are offered, so CONFIG waits for the answer",
-	"HELLO_ACK":            "re 1: it answers HELLO; the first codec is chosen",
+	"HELLO":                "two codecs are offered, so CONFIG waits for the reply",
+	"HELLO_ACK":            "re 1: it replies to HELLO; the first codec is chosen",
 	"CONFIG":               "one fragment, for MORE is not set",
 	"CONFIG_OK":            "re 2: the last fragment of CONFIG; the phase setup begins",
 	"NOTE":                 "a line for the log, at any time from HELLO_ACK to EXEC",

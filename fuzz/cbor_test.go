@@ -11,9 +11,8 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// cborCodec is a codec that a third party might bring: RFC 8949 by a library of its own choice, and nothing but the
-// exported names of package codec. Its maps are in the order of RFC 8949 section 4.2.1, so that a value has one
-// encoding.
+// cborCodec is a codec as a third party might write it: RFC 8949 by some library, using only the exported names of
+// package codec. It writes maps in the order of RFC 8949 section 4.2.1, so that a value has only one encoding.
 type cborCodec struct{}
 
 func (cborCodec) Name() string { return "cbor" }
@@ -69,8 +68,8 @@ func (cborCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 	if err != nil {
 		return syncproto.Value{}, refusal(err)
 	}
-	// The library bounds each list and each map, the protocol all of a message; so its values are counted before any is
-	// made.
+	// The library limits each list and each map, but the protocol limits a whole message, so count the values before any
+	// is made.
 	if err := mode.Wellformed(b); err != nil {
 		return syncproto.Value{}, refusal(err)
 	}
@@ -193,7 +192,7 @@ func fromAny(a any) (syncproto.Value, error) {
 	return syncproto.Value{}, fmt.Errorf("the data model has no %T", a)
 }
 
-// refusal is an error of the library in the protocol's terms.
+// refusal converts an error of the library to one of the protocol.
 func refusal(err error) error {
 	var p *syncproto.ProtocolError
 	if errors.As(err, &p) {

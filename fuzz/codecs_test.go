@@ -46,7 +46,7 @@ func TestConversationInTheThirdCodec(t *testing.T) {
 		var n atomic.Int32
 		third := counted{all[2], &n}
 		for _, offer := range [][]codec.Codec{{third}, {third, all[1], all[0]}} {
-			a, fd := ends(t, packets)
+			a, fd := rawPair(t, packets)
 			b, err := transport.Take(fd)
 			if err != nil {
 				t.Fatal(err)
@@ -61,7 +61,7 @@ func TestConversationInTheThirdCodec(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() { done <- converse(context.Background(), child, config) }()
-			if err := answer(t, parent, config); err != io.EOF {
+			if err := replyTo(t, parent, config); err != io.EOF {
 				t.Errorf("packets %v, %d codecs: %v", packets, len(offer), err)
 			}
 			_ = parent.Close()
@@ -75,7 +75,7 @@ func TestConversationInTheThirdCodec(t *testing.T) {
 	}
 }
 
-// converse is a child that hands its own socket's like over as a console, and compares what it is sent.
+// converse is a child that sends a socket as its console, and compares what it receives.
 func converse(ctx context.Context, p *transport.Child, config syncproto.Value) error {
 	defer p.Close()
 	got, fds, err := p.Accept(ctx)
@@ -100,7 +100,7 @@ func converse(ctx context.Context, p *transport.Child, config syncproto.Value) e
 		var back syncproto.Value
 		back, _, err = p.Call(ctx, name, small, mine...)
 		if err == nil && !back.Equal(syncproto.StringValue("for "+name)) {
-			err = errors.New("another answer to " + name)
+			err = errors.New("another reply to " + name)
 		}
 	}
 	_ = unix.Close(null)
@@ -110,7 +110,7 @@ func converse(ctx context.Context, p *transport.Child, config syncproto.Value) e
 	return p.Exec(ctx)
 }
 
-func answer(t *testing.T, p *transport.Parent, config syncproto.Value) error {
+func replyTo(t *testing.T, p *transport.Parent, config syncproto.Value) error {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -130,8 +130,9 @@ func answer(t *testing.T, p *transport.Parent, config syncproto.Value) error {
 	return err
 }
 
-// alike encodes v in every codec, and decodes that: all take it and give it back, or all refuse it for the same reason.
-func alike(t rapid.TB, all []codec.Codec, v syncproto.Value, l syncproto.Limits) {
+// checkAlike encodes and decodes v with every codec: all must return it unchanged, or all must refuse it for the same
+// reason.
+func checkAlike(t rapid.TB, all []codec.Codec, v syncproto.Value, l syncproto.Limits) {
 	t.Helper()
 	var first error
 	for i, c := range all {
@@ -168,7 +169,7 @@ func TestCodecsAreAlike(t *testing.T) {
 	all := codecs()
 	rapid.Check(t, func(t *rapid.T) {
 		depth := rapid.Uint8Range(1, 6).Draw(t, "depth")
-		alike(t, all, codectest.Values().Draw(t, "value"), syncproto.Limits{Depth: depth})
+		checkAlike(t, all, codectest.Values().Draw(t, "value"), syncproto.Limits{Depth: depth})
 	})
 }
 
@@ -177,20 +178,20 @@ func TestCodecsRefuseAlike(t *testing.T) {
 	all := codecs()
 	rapid.Check(t, func(t *rapid.T) {
 		v := scribble(rapid.SliceOfN(rapid.Byte(), 0, 400).Draw(t, "script"))
-		alike(t, all, v, syncproto.Limits{Depth: 8})
+		checkAlike(t, all, v, syncproto.Limits{Depth: 8})
 	})
 	// The bound on their number is the same for all, and lies between two values.
 	for n, want := range map[int]syncproto.Code{syncproto.MaxValues - 1: "", syncproto.MaxValues: syncproto.CodeLimit} {
 		v := syncproto.ListValue(make([]syncproto.Value, n)...)
-		alike(t, all, v, syncproto.Limits{})
+		checkAlike(t, all, v, syncproto.Limits{})
 		if err := codec.Check(v, 1); code(err) != want {
 			t.Errorf("%d values: %v", n+1, err)
 		}
 	}
 }
 
-// scribble makes any value of any bytes: also one with names that stand twice, start with "$" or are no text, and one
-// nested without end.
+// scribble turns any bytes into a value, including values with names that are duplicate, start with "$" or are not
+// text, and deeply nested ones.
 func scribble(script []byte) syncproto.Value {
 	next := func() (b byte) {
 		if len(script) > 0 {
@@ -242,18 +243,18 @@ func scribble(script []byte) syncproto.Value {
 	return value(12)
 }
 
-// FuzzCodecsEncode is TestCodecsRefuseAlike for a fuzzer: it finds the values, and all codecs take each alike.
+// FuzzCodecsEncode is TestCodecsRefuseAlike with values that the fuzzer finds.
 func FuzzCodecsEncode(f *testing.F) {
 	for _, s := range []string{"", "\x07\x02ab", "\x3d\x01a\x00\x01b\x01\x01a\x02", "\x1d\x01$\x00", "\x1d\x01\xff\x00",
 		strings.Repeat("\x19", 20), "\x28\x02\x00\xff", "\xf3\x80", "\xf6\xff", "\x2a\x00\x2d\x00\x00\x01x\x01"} {
 		f.Add([]byte(s))
 	}
 	all := codecs()
-	f.Fuzz(func(t *testing.T, script []byte) { alike(t, all, scribble(script), syncproto.Limits{Depth: 8}) })
+	f.Fuzz(func(t *testing.T, script []byte) { checkAlike(t, all, scribble(script), syncproto.Limits{Depth: 8}) })
 }
 
-// FuzzCodecsDecode gives the same bytes to every codec. What one of them takes all can carry; and a call that is
-// decoded without a Value is the call that the Value is.
+// FuzzCodecsDecode gives the same bytes to every codec. If one accepts them, all must be able to encode the value, and
+// decoding a Call without an intermediate Value must yield the same.
 func FuzzCodecsDecode(f *testing.F) {
 	all := codecs()
 	for _, v := range []syncproto.Value{
@@ -282,14 +283,14 @@ func FuzzCodecsDecode(f *testing.F) {
 		for _, c := range all {
 			v, ok := codectest.CheckDecoded(t, c, b)
 			if ok {
-				alike(t, all, v, syncproto.Limits{})
+				checkAlike(t, all, v, syncproto.Limits{})
 			}
 			sameCall(t, c, b, v, ok)
 		}
 	})
 }
 
-// sameCall compares the way from bytes to a call that a codec may have of its own with that by the Value.
+// sameCall compares decoding a Call directly with decoding it by way of a Value.
 func sameCall(t *testing.T, c codec.Codec, b []byte, v syncproto.Value, ok bool) {
 	t.Helper()
 	var want, got syncproto.Call

@@ -1,3 +1,3 @@
-// Package fuzz tests the public packages from outside, as a peer would: fuzz targets and properties. It holds tests
-// alone; the walk through every conversation that two machines can have is its package model.
+// Package fuzz tests the public packages from outside, as a peer would, with fuzz targets and properties. It contains
+// only tests; its package model walks through every conversation that two sides can have.
 package fuzz

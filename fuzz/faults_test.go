@@ -18,7 +18,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
-// faults are drawn for one end: those that nobody may notice, and in half of the draws one that ends the conversation.
+// faults generates faults for one end: some that nobody may notice, and in half of the cases one that ends the
+// conversation.
 func faults(t *rapid.T, side string) transporttest.Faults {
 	f := transporttest.Faults{
 		Short:       rapid.SampledFrom([]int{0, 1, 7, 15, 16, 17, 1000}).Draw(t, side+" short"),
@@ -46,8 +47,8 @@ func faults(t *rapid.T, side string) transporttest.Faults {
 	return f
 }
 
-// quick are deadlines for peers that never answer.
-var quick = transport.Deadlines{Hello: 60 * time.Millisecond, Config: 60 * time.Millisecond,
+// shortDeadlines are for peers that never reply.
+var shortDeadlines = transport.Deadlines{Hello: 60 * time.Millisecond, Config: 60 * time.Millisecond,
 	Idle: 60 * time.Millisecond, Exec: 60 * time.Millisecond, Write: 60 * time.Millisecond, Grace: 20 * time.Millisecond}
 
 // pair joins two ends: memory or the kernel, packets or a stream.
@@ -73,7 +74,7 @@ func pair(t *rapid.T) (a, b *transport.Conn) {
 	return a, b
 }
 
-// childSide is an honest child that asks for everything; it returns whether it said EXEC and no ERROR.
+// childSide is an honest child that makes every request; it returns whether it sent EXEC and no ERROR.
 func childSide(p *transport.Child, fails bool) (committed bool, reported error) {
 	ctx := context.Background()
 	defer p.Close()
@@ -129,9 +130,9 @@ func parentSide(p *transport.Parent) error {
 	return err
 }
 
-// Whatever goes wrong between two honest sides, both end, each with one verdict; success takes EXEC and its end of
-// file; an ERROR that left is not lost to less than what cut it off; and where nothing went wrong but what may, the
-// conversation succeeds. That no descriptor is left is what TestMain sees.
+// Whatever goes wrong between two honest sides, both must end with one verdict each. Success requires EXEC and then end
+// of file, an ERROR that was sent must not be lost unless a fault cut it off, and with harmless faults the conversation
+// must succeed. TestMain checks that no descriptor is left open.
 func TestConversationsUnderFaults(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := pair(t)
@@ -140,7 +141,7 @@ func TestConversationsUnderFaults(t *testing.T) {
 		c := rapid.SampledFrom([]codec.Codec{codec.JSON(), codec.MessagePack()}).Draw(t, "codec")
 		d := transport.Deadlines{} // nothing stops, so that a slow machine alone must not end it
 		if fa.Lethal() || fb.Lethal() {
-			d = quick
+			d = shortDeadlines
 		}
 		p, err := transport.NewParent(transporttest.WithFaults(a, fa), container.InitProfile(),
 			transport.Options{Codecs: []codec.Codec{c}, Deadlines: d})

@@ -15,9 +15,9 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// soon are deadlines for peers that may never answer.
-var soon = transport.Deadlines{Hello: 20 * time.Millisecond, Config: 20 * time.Millisecond, Idle: 20 * time.Millisecond,
-	Exec: 20 * time.Millisecond, Write: 20 * time.Millisecond, Grace: time.Millisecond}
+// veryShort are deadlines for peers that may never reply.
+var veryShort = transport.Deadlines{Hello: 20 * time.Millisecond, Config: 20 * time.Millisecond,
+	Idle: 20 * time.Millisecond, Exec: 20 * time.Millisecond, Write: 20 * time.Millisecond, Grace: time.Millisecond}
 
 // bodies are payloads that a fuzzer would take long to find: the right ones, and near misses.
 var bodies = []string{
@@ -39,8 +39,8 @@ func initHash() string {
 	return string(b)
 }
 
-// hostile writes what script says to fd, and closes it. Each frame takes three bytes: kind and descriptors, the frame
-// answered and a slip, the body; what is left goes out as it is.
+// hostile writes frames to fd as script says, and closes fd. Three bytes describe a frame: kind and descriptors, re and
+// a mistake, the body; the rest is written unchanged.
 func hostile(fd int, script []byte) {
 	defer unix.Close(fd)
 	seq := uint16(0)
@@ -66,7 +66,7 @@ func hostile(fd int, script []byte) {
 	_ = unix.Sendmsg(fd, script, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 }
 
-func ends(t *testing.T, packets bool) (*transport.Conn, int) {
+func rawPair(t *testing.T, packets bool) (*transport.Conn, int) {
 	typ := unix.SOCK_STREAM
 	if packets {
 		typ = unix.SOCK_SEQPACKET
@@ -85,7 +85,7 @@ func ends(t *testing.T, packets bool) (*transport.Conn, int) {
 // good is the opening of an honest child, its "ready", EXEC and end.
 var good = []byte{2, 1, 3, 4, 2, 4, 5, 0, 5, 9, 0, 0}
 
-// Whatever a child sends, its parent ends with a verdict, and success takes EXEC.
+// Whatever a child sends, its parent ends with a verdict, and success requires EXEC.
 func FuzzParent(f *testing.F) {
 	f.Add(true, good)
 	f.Add(false, good)
@@ -94,9 +94,9 @@ func FuzzParent(f *testing.F) {
 	f.Add(true, append(good[:6:6], 7, 0, 7, 8, 0, 14, 5, 0, 11))
 	f.Add(true, append(good[:6:6], 0xc5, 0, 6, 5, 0x20, 5))
 	f.Fuzz(func(t *testing.T, packets bool, script []byte) {
-		c, fd := ends(t, packets)
+		c, fd := rawPair(t, packets)
 		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: []codec.Codec{codec.JSON()},
-			Deadlines: soon})
+			Deadlines: veryShort})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func FuzzParent(f *testing.F) {
 	})
 }
 
-// Whatever a parent sends, its child ends, and says EXEC only after "run".
+// Whatever a parent sends, its child ends, and sends EXEC only after "run".
 func FuzzChild(f *testing.F) {
 	for _, packets := range []bool{true, false} {
 		f.Add(packets, []byte{1, 0, 13, 3, 0, 1, 6, 3, 10})
@@ -132,8 +132,8 @@ func FuzzChild(f *testing.F) {
 		f.Add(packets, []byte{1, 0, 13, 0x83, 0, 1, 8, 3, 8})
 	}
 	f.Fuzz(func(t *testing.T, packets bool, script []byte) {
-		c, fd := ends(t, packets)
-		p, err := transport.NewChild(c, container.InitProfile(), transport.Options{Deadlines: soon})
+		c, fd := rawPair(t, packets)
+		p, err := transport.NewChild(c, container.InitProfile(), transport.Options{Deadlines: veryShort})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/syncproto/vectors"
 )
 
-// seeds adds the bytes of every vector of a kind. That there are none is a mistake of the test.
+// seeds adds the bytes of every vector of a kind, and fails if there are fewer than least.
 func seeds(f *testing.F, kind vectors.Kind, least int) {
 	f.Helper()
 	list, err := vectors.Of(kind)
@@ -27,7 +27,7 @@ func seeds(f *testing.F, kind vectors.Kind, least int) {
 	f.Logf("%d seeds", len(list))
 }
 
-func one(json bool) []codec.Codec {
+func oneCodec(json bool) []codec.Codec {
 	if json {
 		return []codec.Codec{codec.JSON()}
 	}
@@ -39,8 +39,9 @@ func one(json bool) []codec.Codec {
 func FuzzParentStream(f *testing.F) {
 	seeds(f, vectors.KindParent, 100)
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {
-		c, fd := ends(t, false)
-		p, err := transport.NewParent(c, container.InitProfile(), transport.Options{Codecs: one(json), Deadlines: soon})
+		c, fd := rawPair(t, false)
+		p, err := transport.NewParent(c, container.InitProfile(),
+			transport.Options{Codecs: oneCodec(json), Deadlines: veryShort})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,8 +72,9 @@ func FuzzParentStream(f *testing.F) {
 func FuzzChildStream(f *testing.F) {
 	seeds(f, vectors.KindChild, 100)
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {
-		c, fd := ends(t, false)
-		p, err := transport.NewChild(c, container.InitProfile(), transport.Options{Codecs: one(json), Deadlines: soon})
+		c, fd := rawPair(t, false)
+		p, err := transport.NewChild(c, container.InitProfile(),
+			transport.Options{Codecs: oneCodec(json), Deadlines: veryShort})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,42 +8,42 @@ import (
 	"unicode/utf8"
 )
 
-// ToValue turns a Go value into the data model. A T is built of
+// ToValue converts a Go value to the data model. T is built from
 //
-//   - bool, string and integers of every size but uintptr, also under names of their own;
-//   - slices and arrays, which are lists, of a fixed length for an array; of bytes, they are bytes;
-//   - map[string]E, which is a map, written in the order of its keys;
-//   - structs, which are maps of those fields that have a tag `sync:"name"` or `sync:"name,omitempty"`. With omitempty
-//     a field does not travel where it is zero or of no length, and may be absent. Fields without a tag stay behind, as
-//     do those tagged "-". An embedded field needs a tag like any other, and a struct must have a tag somewhere:
-//     otherwise a time.Time, say, would get lost without a word;
-//   - struct{}, which is null: the argument of a request that has nothing to say;
-//   - pointers, which are null or what they point to, and Value itself.
+//   - bool, string and integers of every size but uintptr, and named types of them;
+//   - slices and arrays, which become lists, of a fixed length for an array; slices and arrays of bytes become bytes;
+//   - map[string]E, which becomes a map, written in the order of its keys;
+//   - structs, which become maps of the fields with a tag `sync:"name"` or `sync:"name,omitempty"`. With omitempty a
+//     field that is zero or of length zero is left out, and may be absent when decoding. Fields without a tag, or
+//     with the tag "-", are ignored. An embedded field needs a tag like any other, and a struct must have at least
+//     one tag: otherwise the contents of a time.Time, say, would be lost without an error;
+//   - struct{}, which becomes null: the argument of a request that needs none;
+//   - pointers, which become null or what they point to, and Value itself.
 //
-// Anything else is a mistake of the program, and an error that names the type and the field's path: a *BindError. So
-// are text that is not UTF-8, keys that no codec takes, and pointers that lead back to themselves. Nothing is changed
-// silently on its way.
+// Any other type is a bug in the program; ToValue returns a *BindError that names the type and the path of the field.
+// It does the same for text that is not UTF-8, for keys that no codec accepts, and for cycles of pointers. ToValue
+// never changes a value silently.
 func ToValue[T any](t T) (Value, error) { return toValue(reflect.ValueOf(&t).Elem(), maxNesting) }
 
-// FromValue fills t from v, the reverse of ToValue. Every field without omitempty must be there, null where that is
-// what it holds; one that may be absent, and is, keeps what t had. Fields of v that T does not know are ignored when
-// lenient, as CONFIG asks for, so that a newer parent can tell an older child more; otherwise they are an error.
-// Lenient means nothing else: what is required stays required. An error is a *BindError that names the field by its
-// path, and leaves t filled in part.
+// FromValue fills t from v; it is the reverse of ToValue. Every field without omitempty must be present, as null if
+// that is its value. An absent field with omitempty keeps its value in t. Fields of v that T does not have are ignored
+// if lenient is set, and an error otherwise. CONFIG is decoded leniently, so that a newer parent can tell an older
+// child more. Lenient has no other effect: required fields stay required. An error is a *BindError with the path of the
+// field; t may then be partly filled.
 func FromValue[T any](v Value, t *T, lenient bool) error {
 	return fromValue(v, reflect.ValueOf(t).Elem(), lenient)
 }
 
-// maxNesting is how many structs, lists and maps may lie within each other in a Go value: more than any limit admits.
-// What goes on for longer is a cycle of pointers, or might as well be one.
+// maxNesting is how deeply structs, lists and maps may be nested in a Go value: deeper than any limit permits. Anything
+// deeper is a cycle of pointers, or might as well be one.
 const maxNesting = 255
 
-// maxPointers is how many pointers may lead to one another before there is a value.
+// maxPointers is how many pointers may follow one another before a value.
 const maxPointers = 16
 
-// BindError says which field of a value could not be bound, and why.
+// BindError says which field of a value could not be converted, and why.
 type BindError struct {
-	Path string // such as mounts[3].destination; empty for the value itself
+	Path string // for example mounts[3].destination; empty for the value itself
 	Why  string
 }
 
@@ -54,9 +54,9 @@ func (e *BindError) Error() string {
 	return e.Path + ": " + e.Why
 }
 
-// under is err one step further out: the path is put together on the way back, so that it costs nothing where there is
-// no error.
-func under(err error, step string) error {
+// prefixPath prepends a step to the path of err. The path is built while the error is returned, so it costs nothing
+// where there is no error.
+func prefixPath(err error, step string) error {
 	e, ok := err.(*BindError)
 	if !ok {
 		return err
@@ -67,29 +67,29 @@ func under(err error, step string) error {
 	return &BindError{step + e.Path, e.Why}
 }
 
-func underIndex(err error, i int) error { return under(err, "["+strconv.Itoa(i)+"]") }
+func prefixIndex(err error, i int) error { return prefixPath(err, "["+strconv.Itoa(i)+"]") }
 
-func underKey(err error, key string) error {
+func prefixKey(err error, key string) error {
 	if len(key) > 40 {
 		key = cutText(key, 40) + "..."
 	}
-	return under(err, "["+strconv.QuoteToASCII(key)+"]")
+	return prefixPath(err, "["+strconv.QuoteToASCII(key)+"]")
 }
 
-// bound is a field of a struct that travels.
+// bound is a field of a struct that is encoded.
 type bound struct {
 	name  string
-	omit  bool // where it is empty
+	omit  bool // left out if empty
 	index int
 }
 
-// layout is what is known of a struct.
+// layout is what the tags of a struct say.
 type layout struct {
 	fields []bound
-	wrong  string // why no value can be made of it; empty for nothing
+	wrong  string // why the struct cannot be encoded; empty if it can
 }
 
-// layouts are those of the structs that were met so far, by their reflect.Type: tags are read once.
+// layouts caches the layout of each struct by its reflect.Type, so tags are parsed once.
 var layouts sync.Map
 
 func layoutOf(t reflect.Type) *layout {
@@ -102,7 +102,7 @@ func layoutOf(t reflect.Type) *layout {
 	return l
 }
 
-// readTags reads the tags of a struct. What it refuses would lose data, or could not be told apart on the wire.
+// readTags parses the tags of a struct. It refuses tags that would lose data or be ambiguous on the wire.
 func readTags(t reflect.Type) (fields []bound, wrong string) {
 	seen := make(map[string]string)
 	for i := range t.NumField() {
@@ -139,7 +139,7 @@ func noSuchType(t reflect.Type) error { return &BindError{"", "the data model ha
 
 func isByte(t reflect.Type) bool { return t.Kind() == reflect.Uint8 }
 
-// isUnit reports whether t is a struct{}, by whatever name.
+// isUnit reports whether t is struct{} or a named type of it.
 func isUnit(t reflect.Type) bool { return t.NumField() == 0 }
 
 func mismatch(want string, got Value) error {

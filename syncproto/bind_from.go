@@ -93,13 +93,13 @@ func fromList(v Value, r reflect.Value, lenient bool) error {
 	}
 	for i, e := range list {
 		if err := fromValue(e, r.Index(i), lenient); err != nil {
-			return underIndex(err, i)
+			return prefixIndex(err, i)
 		}
 	}
 	return nil
 }
 
-// toMap fills a map of Go.
+// toMap fills a Go map.
 func toMap(v Value, r reflect.Value, lenient bool) error {
 	t := r.Type()
 	if t.Key().Kind() != reflect.String {
@@ -112,7 +112,7 @@ func toMap(v Value, r reflect.Value, lenient bool) error {
 	for _, f := range v.Fields() {
 		e := reflect.New(t.Elem()).Elem()
 		if err := fromValue(f.Value, e, lenient); err != nil {
-			return underKey(err, f.Name)
+			return prefixKey(err, f.Name)
 		}
 		m.SetMapIndex(reflect.ValueOf(f.Name).Convert(t.Key()), e)
 	}
@@ -120,8 +120,8 @@ func toMap(v Value, r reflect.Value, lenient bool) error {
 	return nil
 }
 
-// fromMap fills a struct. What is wrong with a field comes first, then fields that are not known, which may be known
-// ones misspelt, then those that are not there.
+// fromMap fills a struct. It reports an invalid field first, then unknown fields, which may be misspelt, then missing
+// ones.
 func fromMap(v Value, r reflect.Value, lenient bool) error {
 	if isUnit(r.Type()) {
 		if v.kind != Null {
@@ -147,7 +147,7 @@ func fromMap(v Value, r reflect.Value, lenient bool) error {
 		}
 		known++
 		if err := fromValue(e, r.Field(f.index), lenient); err != nil {
-			return under(err, f.name)
+			return prefixPath(err, f.name)
 		}
 	}
 	if known != len(v.Fields()) && !lenient {

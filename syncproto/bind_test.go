@@ -176,7 +176,7 @@ type embedding struct {
 	N int `sync:"n"`
 }
 
-// Nothing is dropped without a word, and nothing runs on for ever: the error names the field and the type.
+// No field is dropped silently, and no cycle is followed for ever: the error names the field and the type.
 func TestToValueRefusesWhatTheModelHasNot(t *testing.T) {
 	ring := &cycle{}
 	ring.Next = ring
@@ -188,36 +188,37 @@ func TestToValueRefusesWhatTheModelHasNot(t *testing.T) {
 		want string
 		err  error
 	}{
-		{"value: the data model has no float64", to(1.5)},
-		{"m: the data model has no map[int]string", to(struct {
+		{"value: the data model has no float64", convert(1.5)},
+		{"m: the data model has no map[int]string", convert(struct {
 			M map[int]string `sync:"m"`
 		}{})},
-		{`l[1]: not valid UTF-8: "bad\xff"`, to(everything{L: []string{"ok", "bad\xff"}})},
-		{"value: the data model has no time.Time: no field of it has a sync tag", to(time.Time{})},
-		{"at[0]: the data model has no time.Time: no field of it has a sync tag", to(struct {
+		{`l[1]: not valid UTF-8: "bad\xff"`, convert(everything{L: []string{"ok", "bad\xff"}})},
+		{"value: the data model has no time.Time: no field of it has a sync tag", convert(time.Time{})},
+		{"at[0]: the data model has no time.Time: no field of it has a sync tag", convert(struct {
 			At []time.Time `sync:"at"`
 		}{[]time.Time{{}}})},
-		{"value: the data model has no struct { N int \"json:\\\"n\\\"\" }: no field of it has a sync tag", to(struct {
+		{"value: the data model has no struct { N int \"json:\\\"n\\\"\" }: no field of it has a sync tag", convert(struct {
 			N int `json:"n"`
 		}{})},
-		{"value: embedded inner of syncproto_test.embedding has no sync tag, so its fields would be lost", to(embedding{})},
-		{`value: field n of struct { n int "sync:\"n\"" } has a sync tag but is not exported`, to(struct {
+		{"value: embedded inner of syncproto_test.embedding has no sync tag, so its fields would be lost",
+			convert(embedding{})},
+		{`value: field n of struct { n int "sync:\"n\"" } has a sync tag but is not exported`, convert(struct {
 			n int `sync:"n"`
 		}{})},
-		{`value: fields A and B of struct { A int "sync:\"n\""; B int "sync:\"n\"" } have the same name`, to(struct {
+		{`value: fields A and B of struct { A int "sync:\"n\""; B int "sync:\"n\"" } have the same name`, convert(struct {
 			A int `sync:"n"`
 			B int `sync:"n"`
 		}{})},
-		{`value: field A of struct { A int "sync:\"$n\"" } has the name "$n", which no codec takes`, to(struct {
+		{`value: field A of struct { A int "sync:\"$n\"" } has the name "$n", which no codec takes`, convert(struct {
 			A int `sync:"$n"`
 		}{})},
 		{`value: field A of struct { A int "sync:\"n,omitzero\"" } has the option "omitzero"; there is omitempty alone`,
-			to(struct {
+			convert(struct {
 				A int `sync:"n,omitzero"`
 			}{})},
-		{`["$a"]: the key is not valid UTF-8, or starts with "$", which is reserved`, to(map[string]int{"$a": 1})},
-		{deep, to(ring)},
-		{"value: more than 16 pointers in a row; a cycle?", to(itself)},
+		{`["$a"]: the key is not valid UTF-8, or starts with "$", which is reserved`, convert(map[string]int{"$a": 1})},
+		{deep, convert(ring)},
+		{"value: more than 16 pointers in a row; a cycle?", convert(itself)},
 	} {
 		if test.err == nil || test.err.Error() != test.want {
 			t.Errorf("got %v, want %s", test.err, test.want)
@@ -235,7 +236,7 @@ func TestToValueRefusesWhatTheModelHasNot(t *testing.T) {
 	}
 }
 
-func to[T any](t T) error {
+func convert[T any](t T) error {
 	_, err := syncproto.ToValue(t)
 	return err
 }

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// toValue is ToValue for a value in which at most depth structs, lists and maps may lie within each other.
+// toValue is ToValue for a value in which structs, lists and maps may be nested at most depth deep.
 func toValue(r reflect.Value, depth int) (Value, error) {
 	for range maxPointers {
 		if r.Kind() != reflect.Pointer {
@@ -41,7 +41,7 @@ func toValue(r reflect.Value, depth int) (Value, error) {
 			return Value{}, noSuchType(r.Type())
 		}
 	case reflect.Struct:
-		if r.Type() == reflect.TypeFor[Value]() { // looked at before Interface, which copies every struct
+		if r.Type() == reflect.TypeFor[Value]() { // compared before calling Interface, which copies every struct
 			return r.Interface().(Value), nil
 		}
 		if isUnit(r.Type()) {
@@ -63,7 +63,7 @@ func toValue(r reflect.Value, depth int) (Value, error) {
 	return listToValue(r, depth-1)
 }
 
-// bytesToValue is for a slice or an array of bytes. An element of a map cannot be addressed, so an array is read byte
+// bytesToValue converts a slice or an array of bytes. An element of a map is not addressable, so an array is read byte
 // by byte.
 func bytesToValue(r reflect.Value) Value {
 	if r.Kind() == reflect.Slice {
@@ -81,14 +81,14 @@ func listToValue(r reflect.Value, depth int) (Value, error) {
 	for i := range list {
 		v, err := toValue(r.Index(i), depth)
 		if err != nil {
-			return Value{}, underIndex(err, i)
+			return Value{}, prefixIndex(err, i)
 		}
 		list[i] = v
 	}
 	return ListValue(list...), nil
 }
 
-// mapToValue writes a map in the order of its keys: one value has one encoding.
+// mapToValue converts a map in the order of its keys, so that a value has only one encoding.
 func mapToValue(r reflect.Value, depth int) (Value, error) {
 	keys := r.MapKeys()
 	slices.SortFunc(keys, func(a, b reflect.Value) int {
@@ -102,11 +102,11 @@ func mapToValue(r reflect.Value, depth int) (Value, error) {
 		key := k.String()
 		if !utf8.ValidString(key) || key != "" && key[0] == '$' {
 			why := `the key is not valid UTF-8, or starts with "$", which is reserved`
-			return Value{}, underKey(&BindError{"", why}, key)
+			return Value{}, prefixKey(&BindError{"", why}, key)
 		}
 		v, err := toValue(r.MapIndex(k), depth)
 		if err != nil {
-			return Value{}, underKey(err, key)
+			return Value{}, prefixKey(err, key)
 		}
 		fields[i] = Field{key, v}
 	}
@@ -125,7 +125,7 @@ func structToValue(r reflect.Value, depth int) (Value, error) {
 		}
 		v, err := toValue(r.Field(f.index), depth)
 		if err != nil {
-			return Value{}, under(err, f.name)
+			return Value{}, prefixPath(err, f.name)
 		}
 		fields = append(fields, Field{f.name, v})
 	}

@@ -15,7 +15,7 @@ type packet struct {
 	name string
 }
 
-// talk is two machines joined by queues, as a random schedule moves them.
+// talk holds two machines connected by queues, driven by a random schedule.
 type talk struct {
 	m      [2]*syncproto.Machine
 	queue  [2][]packet // towards each role
@@ -28,7 +28,7 @@ type talk struct {
 func newTalk(t *rapid.T) *talk {
 	k := &talk{}
 	p := rapid.SampledFrom([]*syncproto.Profile{container.InitProfile(), container.SetnsProfile(),
-		container.StartProfile(), small()}).Draw(t, "profile")
+		container.StartProfile(), twoPhases()}).Draw(t, "profile")
 	for r := range k.m {
 		m, err := syncproto.NewMachine(syncproto.Role(r), p, syncproto.Limits{Notes: 3, Frames: 100})
 		if err != nil {
@@ -57,7 +57,7 @@ var words = func() []syncproto.Frame {
 		list = append(list, syncproto.Frame{Kind: k, Size: 7}, syncproto.Frame{Kind: k, More: true, Size: 7},
 			syncproto.Frame{Kind: k, Fail: true})
 	}
-	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), small()} {
+	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), twoPhases()} {
 		for _, ph := range p.Phases {
 			for _, r := range ph.Rows {
 				list = append(list, syncproto.Frame{Kind: syncproto.KindRequest, Name: r.Request, FDs: int(r.RequestFDs.Min)},
@@ -68,12 +68,12 @@ var words = func() []syncproto.Frame {
 	return list
 }()
 
-// say sends a word if the machine lets it pass; what it refuses must not have changed anything.
-func (k *talk) say(t *rapid.T, r syncproto.Role) {
+// send sends a frame if the machine allows it; a refused frame must have no effect.
+func (k *talk) send(t *rapid.T, r syncproto.Role) {
 	if k.closed[r] {
 		return
 	}
-	f := rapid.SampledFrom(k.choice(t, r)).Draw(t, "word")
+	f := rapid.SampledFrom(k.randomFrames(t, r)).Draw(t, "word")
 	before := *k.m[r]
 	h, err := k.m[r].Send(f)
 	if err != nil {
@@ -93,7 +93,7 @@ func (k *talk) say(t *rapid.T, r syncproto.Role) {
 
 var dice = [40]int{}
 
-// chance is one of forty numbers, each as likely as any other: a range of integers would favour small ones.
+// chance returns one of forty numbers with equal probability: a rapid range of integers would favour small ones.
 func chance(t *rapid.T) int { return rapid.SampledFrom(dice[:]).Draw(t, "chance") }
 
 func init() {
@@ -102,9 +102,9 @@ func init() {
 	}
 }
 
-// choice is mostly the words that may be said now, for most words may not; endings are rare, so that conversations get
-// far.
-func (k *talk) choice(t *rapid.T, r syncproto.Role) []syncproto.Frame {
+// randomFrames returns mostly frames that are legal now, because most frames are not; endings are rare, so that
+// conversations get far.
+func (k *talk) randomFrames(t *rapid.T, r syncproto.Role) []syncproto.Frame {
 	luck := chance(t)
 	if luck == 0 {
 		return words
@@ -125,7 +125,7 @@ func (k *talk) choice(t *rapid.T, r syncproto.Role) []syncproto.Frame {
 	return legal
 }
 
-func (k *talk) hear(t *rapid.T, r syncproto.Role) {
+func (k *talk) receive(t *rapid.T, r syncproto.Role) {
 	switch {
 	case k.closed[r] || r == child && k.m[child].State() == syncproto.Committed:
 		return
@@ -182,10 +182,10 @@ func TestRandomConversations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := newTalk(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"parent says":  func(t *rapid.T) { k.say(t, parent) },
-			"child says":   func(t *rapid.T) { k.say(t, child) },
-			"parent hears": func(t *rapid.T) { k.hear(t, parent) },
-			"child hears":  func(t *rapid.T) { k.hear(t, child) },
+			"parent says":  func(t *rapid.T) { k.send(t, parent) },
+			"child says":   func(t *rapid.T) { k.send(t, child) },
+			"parent hears": func(t *rapid.T) { k.receive(t, parent) },
+			"child hears":  func(t *rapid.T) { k.receive(t, child) },
 			"child executes": func(t *rapid.T) {
 				if !k.closed[child] && k.m[child].State() == syncproto.Committed {
 					k.exec = true
@@ -205,11 +205,11 @@ func TestRandomConversations(t *testing.T) {
 			},
 			"": k.check,
 		})
-		// Whatever came before, reading to the end gives each side exactly one verdict.
+		// In any case, reading to the end gives each side exactly one verdict.
 		k.close(child)
 		if !k.closed[parent] {
 			for !k.closed[parent] {
-				k.hear(t, parent)
+				k.receive(t, parent)
 			}
 			if k.m[parent].Verdict().Outcome == syncproto.Undecided {
 				t.Fatal("the end has no verdict")

@@ -5,14 +5,14 @@ import (
 	"math/bits"
 )
 
-// Digest is the fingerprint that CONFIG_OK carries, in 16 hexadecimal digits: it begins as the number of bytes times
-// digestOdd, and every word of 8 bytes, little-endian, the last one filled up with zero bytes, is taken in by xor, a
-// product, a rotation by half, and a product. It finds a mistake, not a forger: another word always gives another
-// digest, two or more nearly always.
+// Digest returns the fingerprint that CONFIG_OK carries, in 16 hexadecimal digits. It starts as the number of bytes
+// times digestOdd. Each little-endian word of 8 bytes, the last one padded with zero bytes, is then mixed in by xor, a
+// multiplication, a rotation by 32 bits and another multiplication. It detects mistakes, not forgery: changing one word
+// always changes the digest, changing several almost always does.
 //
-// A container's start takes one digest in a process that lives for a moment, so what counts is the first one, and this
-// needs no table, no instruction that must be looked for, and a few lines in any language. CRC-32C by hash/crc32 is
-// faster still once it is set up, but that takes longer than all of a configuration's way through the socket.
+// Each start of a container computes one digest in a short-lived process, so the cost of the first one counts. This
+// function needs no table and no special instruction, and takes a few lines in any language. CRC-32C from hash/crc32 is
+// faster once it is set up, but setting it up takes longer than sending a whole configuration through the socket.
 func Digest(config []byte) string {
 	h := uint64(len(config)) * digestOdd
 	for ; len(config) >= 8; config = config[8:] {
@@ -28,8 +28,8 @@ func Digest(config []byte) string {
 
 const digestOdd = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio
 
-// digestWord takes one word in. One product alone leaves the highest bit by itself, where a bit of the next word could
-// take it back.
+// digestWord mixes one word in. A single multiplication would leave the highest bit by itself, and a bit of the next
+// word could cancel it.
 func digestWord(h, word uint64) uint64 {
 	return bits.RotateLeft64((h^word)*digestOdd, 32) * digestOdd
 }

@@ -23,7 +23,7 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// Another byte anywhere, two that change places, a byte more or less: all are seen, at every length.
+// A changed byte, two swapped bytes, or a byte more or less change the digest, at every length.
 func TestDigestsDiffer(t *testing.T) {
 	seen, made := map[string]bool{}, 0
 	add := func(b []byte) { seen[syncproto.Digest(b)] = true; made++ }

@@ -7,14 +7,14 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// A conversation is a table. What could not be run, or could never end, is refused with its row.
+// A conversation is a table. Validate refuses a table that cannot be run or could never end, and names the row.
 func ExampleProfile_Validate() {
 	p := &syncproto.Profile{Name: "opener", Phases: []syncproto.Phase{
-		{Name: "files", Asker: syncproto.Child, Rows: []syncproto.Row{
+		{Name: "files", Requester: syncproto.Child, Rows: []syncproto.Row{
 			{Request: "open", Reply: "opened", ReplyFDs: syncproto.FDCount{Min: 1, Max: 1}},
 			{Request: "enough", Reply: "goodbye", Min: 1, Max: 1},
 		}},
-		{Name: "alone", Asker: syncproto.Child, Commit: true},
+		{Name: "alone", Requester: syncproto.Child, Commit: true},
 	}}
 	fmt.Println(p.Validate())
 	p.Phases[0].Rows[1].Next = "alone"
@@ -24,7 +24,7 @@ func ExampleProfile_Validate() {
 	// <nil>
 }
 
-// A machine decides what may be said now; it does no I/O. The same code runs in both roles.
+// A machine decides which frames are legal now; it does no I/O. The same code runs in both roles.
 func ExampleMachine() {
 	m, err := syncproto.NewMachine(syncproto.Parent, container.StartProfile(), syncproto.Limits{})
 	if err != nil {

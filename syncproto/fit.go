@@ -2,13 +2,13 @@ package syncproto
 
 import "unicode/utf8"
 
-// Fit cuts the report until its encoding is at most most bytes, in JSON as in MessagePack, whatever it holds. The
-// least limit for ERROR is 1 KiB; Fit can do it for 256 bytes or more.
+// Fit shortens the report until its encoding has at most most bytes, in JSON as well as in MessagePack, whatever it
+// holds. The lowest limit for ERROR is 1 KiB; Fit works for 256 bytes or more.
 //
-// Long words are cut first, at a character and with the mark Truncated; then nodes from the end are left out, counted
-// in Dropped, and with their words missing from a node that is marked; then what is left of the root's words, of its
-// names, and of the report's own is cut. The root stays. A code, errno, sentinel or type is never cut, for it would be
-// another one: a code that does not fit becomes CodeInternal, the others are left out.
+// It first cuts long texts, at a character boundary, and marks them as Truncated. Then it drops nodes from the end,
+// counts them in Dropped, and marks the nodes whose text is incomplete as a result. Finally it cuts what is left: the
+// root's text, its names, and the report's own fields. The root stays. A code, errno, sentinel or type is never cut,
+// because that would make it a different one: a code that does not fit becomes CodeInternal, the others are removed.
 func (r Report) Fit(most uint32) Report {
 	const start, readable = 4096, 64
 	r.Nodes = append([]ReportNode(nil), r.Nodes...)
@@ -32,7 +32,7 @@ func (r Report) Fit(most uint32) Report {
 	}
 }
 
-// cut leaves no words longer than words bytes and no name longer than names.
+// cut shortens every text to at most words bytes and every name to at most names.
 func (r *Report) cut(words, names int) {
 	short := false
 	if len(r.Code) > names {
@@ -77,8 +77,8 @@ func cutWords(s *string, most int) bool {
 	return true
 }
 
-// dropLast leaves the last node out. Its words are missing from those of its parent then, which is marked, unless a
-// node above holds them all.
+// dropLast removes the last node. Its parent's text is then incomplete, so the parent is marked, unless a node above it
+// holds the whole text.
 func (r *Report) dropLast() {
 	last := len(r.Nodes) - 1
 	parent := r.Nodes[last].Parent - 1
@@ -99,8 +99,8 @@ func (r *Report) dropLast() {
 	}
 }
 
-// size is an upper bound of the report's encoding in JSON. That in MessagePack is never longer: each name and each
-// value takes at least as many bytes of JSON.
+// size is an upper bound of the size of the report's encoding in JSON. The encoding in MessagePack is never longer,
+// since each name and each value takes at least as many bytes in JSON.
 func (r *Report) size() uint64 {
 	n := uint64(len(`{"nodes":[]}`))
 	n += textField("code", string(r.Code), true) + textField("role", r.Role, true)
@@ -120,8 +120,8 @@ func (n *ReportNode) size() uint64 {
 		boolField("truncated", n.Truncated)
 }
 
-// textField is the size of a field and its comma. Three bytes are counted for a byte that is not ASCII and six for a
-// control character: so much takes an encoder that escapes them.
+// textField is the size of a field with its comma. It counts three bytes for a byte that is not ASCII and six for a
+// control character: an encoder that escapes them needs that many.
 func textField(name, s string, always bool) uint64 {
 	if s == "" && !always {
 		return 0
@@ -163,7 +163,7 @@ func boolField(name string, v bool) uint64 {
 	return uint64(len(name) + len(`"":true,`))
 }
 
-// cutText is s, cut to at most n bytes at a rune.
+// cutText cuts s to at most n bytes, at the start of a rune.
 func cutText(s string, n int) string {
 	if len(s) <= n {
 		return s

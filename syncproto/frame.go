@@ -5,18 +5,18 @@ import "strconv"
 // Kind is the type of a frame.
 type Kind uint8
 
-// The kinds of frames. Their numbers are part of the wire format and are never given anew.
+// The kinds of frames. Their numbers are part of the wire format and are never reused.
 const (
 	KindHello    Kind = 1  // parent: versions, codecs, profile, limits; always JSON
-	KindHelloAck Kind = 2  // child: what it chose; always JSON
+	KindHelloAck Kind = 2  // child: its choices; always JSON
 	KindConfig   Kind = 3  // parent: the configuration, in fragments
-	KindConfigOK Kind = 4  // child: the configuration arrived whole
-	KindRequest  Kind = 5  // the phase's asker: a request by name
-	KindReply    Kind = 6  // the other side: its answer
+	KindConfigOK Kind = 4  // child: the configuration arrived complete
+	KindRequest  Kind = 5  // the phase's requester: a request by name
+	KindReply    Kind = 6  // the other side: its reply
 	KindNote     Kind = 7  // child: a line for the log
 	KindError    Kind = 8  // both: what went wrong
 	KindExec     Kind = 9  // child: about to execute; end of file comes next
-	KindCancel   Kind = 10 // parent: stop, and say so
+	KindCancel   Kind = 10 // parent: the child must stop
 )
 
 var kindNames = [...]string{
@@ -24,7 +24,7 @@ var kindNames = [...]string{
 	6: "REPLY", 7: "NOTE", 8: "ERROR", 9: "EXEC", 10: "CANCEL",
 }
 
-// String is the kind's name in docs/protocol.md.
+// String returns the kind's name in docs/protocol.md.
 func (k Kind) String() string {
 	if k.known() {
 		return kindNames[k]
@@ -34,21 +34,21 @@ func (k Kind) String() string {
 
 func (k Kind) known() bool { return k >= KindHello && k <= KindCancel }
 
-// Flags of a frame. A bit that stands for nothing must be zero.
+// Flags of a frame. Unassigned bits must be zero.
 const (
-	FlagMore      = 1 << 0 // the message goes on in the next frame; only CONFIG is ever cut
+	FlagMore      = 1 << 0 // the message continues in the next frame; CONFIG only
 	FlagSkippable = 1 << 1 // a receiver that does not know the kind drops the frame instead of failing
 
 	flagsKnown = FlagMore | FlagSkippable
 )
 
-// HeaderSize is the length of every frame's header in bytes.
+// HeaderSize is the length of a frame's header in bytes.
 const HeaderSize = 16
 
-// Version is the framing's version, the third byte of every frame.
+// Version is the version of the framing, the third byte of every frame.
 const Version = 1
 
-// Header is what stands before a frame's payload:
+// Header precedes a frame's payload:
 //
 //	 0       1       2       3       4       5       6       7
 //	+-------+-------+-------+-------+-------+-------+-------+-------+
@@ -61,13 +61,13 @@ const Version = 1
 type Header struct {
 	Kind   Kind
 	Flags  uint8
-	NFDs   uint8  // descriptors that ride in the same sendmsg as the frame's first byte
+	NFDs   uint8  // descriptors sent in the same sendmsg(2) as the frame's first byte
 	Seq    uint16 // counts each side's frames from one; never wraps
-	Re     uint16 // the Seq of the peer's frame that this one answers; zero: none
+	Re     uint16 // the Seq of the peer's frame that this one replies to; zero: none
 	Length uint32
 }
 
-// More reports whether the message goes on in the next frame.
+// More reports whether the message continues in the next frame.
 func (h Header) More() bool { return h.Flags&FlagMore != 0 }
 
 // Append appends the header's HeaderSize bytes to b.
@@ -77,13 +77,13 @@ func (h Header) Append(b []byte) []byte {
 		byte(h.Length>>24), byte(h.Length>>16), byte(h.Length>>8), byte(h.Length))
 }
 
-// ParseHeader reads the header at the start of b. An error is a *ProtocolError: CodeForeign where the magic is wrong
-// (it quotes what stood there, for that is what tells which other program wrote it), CodeVersion for another framing,
-// CodeFrame for anything else that no correct peer sends. Fewer than HeaderSize bytes are CodeFrame too. Lengths are
-// not judged here: Limits.Check does.
+// ParseHeader reads the header at the start of b. An error is a *ProtocolError: CodeForeign if the magic is wrong (the
+// error quotes the bytes, which tell what other program wrote them), CodeVersion for another framing, CodeFrame for
+// anything else that no correct peer sends. Fewer than HeaderSize bytes are CodeFrame too. ParseHeader does not judge
+// lengths; Limits.Check does.
 func ParseHeader(b []byte) (Header, error) {
 	if n := min(len(b), 2); string(b[:n]) != "SY"[:n] {
-		return Header{}, foreign(b)
+		return Header{}, foreignError(b)
 	}
 	if len(b) < HeaderSize {
 		return Header{}, &ProtocolError{Code: CodeFrame, Text: "frame of " + strconv.Itoa(len(b)) +
@@ -102,7 +102,7 @@ func ParseHeader(b []byte) (Header, error) {
 	return h, h.check(b[10] | b[11])
 }
 
-// check refuses what no correct sender puts into a header, whatever the state of the conversation.
+// check refuses a header that no correct sender makes, whatever the state of the conversation.
 func (h Header) check(reserved byte) error {
 	why := ""
 	switch {
@@ -122,8 +122,8 @@ func (h Header) check(reserved byte) error {
 	return &ProtocolError{Code: CodeFrame, Text: why}
 }
 
-// foreign is the error for bytes that are not a frame. It quotes at most 64 of them.
-func foreign(b []byte) error {
+// foreignError is the error for bytes that are not a frame. It quotes at most 64 of them.
+func foreignError(b []byte) error {
 	seen := b[:min(len(b), 64)]
 	return &ProtocolError{Code: CodeForeign, Text: "not a handfast peer: it sent " + strconv.QuoteToASCII(string(seen))}
 }

@@ -3,7 +3,7 @@ package syncproto
 import "strconv"
 
 // Limits bound what a peer can make this side hold. Both sides state theirs in HELLO and HELLO_ACK, the lower of each
-// pair holds for both, and the sender checks them before it sends. Sizes are bytes of payload. Zero fields take the
+// pair applies to both, and senders check them before they send. Sizes are bytes of payload. Zero fields mean the
 // default.
 type Limits struct {
 	Control uint32 `sync:"control,omitempty"` // HELLO, HELLO_ACK, CONFIG_OK, NOTE, EXEC, CANCEL; default 4 KiB
@@ -17,37 +17,39 @@ type Limits struct {
 	Depth    uint8  `sync:"depth,omitempty"`   // nesting of lists and maps; default 32
 }
 
-// Bounds that no negotiation moves.
+// Bounds that are not negotiable.
 const (
 	MaxConfig = 64 << 20
 	MaxFrame  = 64 << 10 // payload of any one frame: it fits a packet of any socket buffer
 	MaxFDs    = 253      // SCM_MAX_FD, <net/scm.h>
 )
 
-// DefaultLimits are the limits of a zero Limits.
+// DefaultLimits returns the limits that a zero Limits stands for.
 func DefaultLimits() Limits {
 	return Limits{Control: 4 << 10, Error: 32 << 10, Fragment: 32 << 10, Message: 64 << 10, Config: 4 << 20, Notes: 256,
 		Frames: 4096, Depth: 32}
 }
 
-// floor is the least of each limit: below it HELLO or an error report could not be sent at all.
+// floorLimits returns the lowest allowed value of each limit. Below it HELLO or an error report could not be sent at
+// all.
 func floorLimits() Limits {
 	return Limits{Control: 1 << 10, Error: 1 << 10, Fragment: 1 << 10, Message: 1 << 10, Config: 1 << 10, Notes: 1,
 		Frames: 16, Depth: 4}
 }
 
-// WithDefaults is l with every zero field set to its default.
+// WithDefaults returns l with every zero field set to its default.
 func (l Limits) WithDefaults() Limits {
 	d := DefaultLimits()
 	return Limits{
-		Control: min(or(l.Control, d.Control), MaxFrame), Error: min(or(l.Error, d.Error), MaxFrame),
-		Fragment: min(or(l.Fragment, d.Fragment), MaxFrame), Message: min(or(l.Message, d.Message), MaxFrame),
-		Config: min(or(l.Config, d.Config), MaxConfig), Notes: or(l.Notes, d.Notes), Frames: or(l.Frames, d.Frames),
-		Depth: or(l.Depth, d.Depth),
+		Control: min(orDefault(l.Control, d.Control), MaxFrame), Error: min(orDefault(l.Error, d.Error), MaxFrame),
+		Fragment: min(orDefault(l.Fragment, d.Fragment), MaxFrame), Message: min(orDefault(l.Message, d.Message), MaxFrame),
+		Config: min(orDefault(l.Config, d.Config), MaxConfig), Notes: orDefault(l.Notes, d.Notes),
+		Frames: orDefault(l.Frames, d.Frames),
+		Depth:  orDefault(l.Depth, d.Depth),
 	}
 }
 
-// Meet is the lower of each pair of limits, what both sides hold to.
+// Meet returns the lower of each pair of limits, which is what both sides keep to.
 func (l Limits) Meet(m Limits) Limits {
 	l, m = l.WithDefaults(), m.WithDefaults()
 	return Limits{
@@ -58,7 +60,7 @@ func (l Limits) Meet(m Limits) Limits {
 	}
 }
 
-// Validate refuses limits too low for a conversation to take place.
+// Validate refuses limits that are too low for any conversation.
 func (l Limits) Validate() error {
 	f := floorLimits()
 	l = l.WithDefaults()
@@ -79,7 +81,7 @@ func (l Limits) Validate() error {
 	return nil
 }
 
-// Payload is the most bytes that one frame of kind k may carry.
+// Payload returns the maximum payload of a frame of kind k in bytes.
 func (l Limits) Payload(k Kind) uint32 {
 	switch k {
 	case KindConfig:
@@ -92,7 +94,7 @@ func (l Limits) Payload(k Kind) uint32 {
 	return l.Control
 }
 
-// Check refuses a frame whose payload is over its limit, before anything of it is read or sent.
+// Check refuses a frame whose payload is over its limit. It is called before any of the payload is read or sent.
 func (l Limits) Check(h Header) error {
 	if most := l.Payload(h.Kind); h.Length > most {
 		return &ProtocolError{Code: CodeLimit, Text: h.Kind.String() + " of " + utoa(h.Length) +
@@ -101,7 +103,7 @@ func (l Limits) Check(h Header) error {
 	return nil
 }
 
-func or[T uint8 | uint16 | uint32](a, b T) T {
+func orDefault[T uint8 | uint16 | uint32](a, b T) T {
 	if a == 0 {
 		return b
 	}

@@ -2,30 +2,30 @@ package syncproto
 
 import "strconv"
 
-// maxRows is the most requests that one phase may have.
+// maxRows is the maximum number of rows in a phase.
 const maxRows = 32
 
-// Machine is one side's view of one conversation: what has passed, what may pass now, and how it ended. It does no I/O,
-// has no clock, starts nothing and is not safe for use by two goroutines at once. Both roles run the same code on the
-// same tables; only the method tells who sends.
+// Machine is one side's view of one conversation: which frames have passed, which may pass now, and how it ended. It
+// does no I/O, has no clock, starts no goroutine, and is not safe for concurrent use. Both roles run the same code on
+// the same tables; only the method called says which side sent a frame.
 //
-// Its caller asks before it sends (Send), before it reads a frame's payload (Admit) and once the payload is decoded
-// (Receive), and tells it of the end (EndOfFile, Fail). Every refusal is a *ProtocolError that says the state, what
-// came and what could have come.
+// Call Send before sending a frame, Admit before reading the payload of a received one, Receive once that payload is
+// decoded, and EndOfFile or Fail when the conversation ends. Every refusal is a *ProtocolError that names the state,
+// the frame and what was expected.
 //
-// A Machine is a plain value: a copy goes on separately, which is how the model check walks every interleaving of two
-// of them.
+// A Machine is a plain value: a copy is independent of the original. The model check relies on this to walk every
+// interleaving of two machines.
 type Machine struct {
 	role    Role
 	profile *Profile
 	limits  Limits
 
 	state   State
-	phase   int8      // index of the profile's phase, meaningful in Configured and later
+	phase   int8      // index of the profile's phase; valid from Configured on
 	seq     [2]uint16 // frames sent by each role
 	notes   uint16
 	outcome Outcome
-	failed  State // the state in which the conversation failed
+	failed  State // the last state before Failed
 
 	config     uint32 // bytes of CONFIG so far
 	configSeq  uint16 // seq of the last fragment
@@ -33,14 +33,14 @@ type Machine struct {
 	oneCodec   bool // HELLO offered a single codec, so CONFIG may follow at once
 	cancelled  bool // CANCEL has passed
 
-	pending    int8 // row of the request that waits for its answer; -1: none
+	pending    int8 // row of the request that waits for its reply; -1: none
 	pendingSeq uint16
-	counts     [maxRows]uint16 // how often each row was asked since the phase was entered
-	answered   [maxRows]uint16 // and how often it was answered with its reply: a refusal is no answer
+	requested  [maxRows]uint16 // requests of each row since the phase was entered
+	replied    [maxRows]uint16 // replies to each row's requests; a refusal does not count
 }
 
-// NewMachine is a machine for one role of a conversation by a profile, under this side's own limits. It refuses a
-// profile or limits that are not valid.
+// NewMachine returns a machine for one role of a conversation by profile p, with this side's own limits. It returns an
+// error if the profile or the limits are not valid.
 func NewMachine(role Role, p *Profile, l Limits) (*Machine, error) {
 	if err := p.valid(); err != nil {
 		return nil, err
@@ -51,19 +51,19 @@ func NewMachine(role Role, p *Profile, l Limits) (*Machine, error) {
 	return &Machine{role: role, profile: p, limits: l.WithDefaults(), pending: -1}, nil
 }
 
-// Frame is what the machine must know of a frame. Size is the payload's length, Name the request's or reply's (empty
-// for other kinds).
+// Frame holds what the machine needs to know about a frame to be sent. Size is the length of the payload; Name is the
+// name of the request or reply, empty for other kinds.
 type Frame struct {
 	Kind Kind
 	Name string
 	More bool // a fragment of CONFIG that is not the last
 	FDs  int
 	Size int
-	Fail bool // ERROR only: the answer to the pending request, not the end of the conversation
+	Fail bool // ERROR only: refuses the pending request; the conversation goes on
 }
 
-// Send decides whether this side may send f now. If so the frame counts as sent and its header is returned; if not,
-// nothing has changed and nothing may leave.
+// Send decides whether this side may send f now. If so, the frame counts as sent and Send returns its header. Otherwise
+// the machine is unchanged and the frame must not be sent.
 func (m *Machine) Send(f Frame) (Header, error) {
 	h := Header{Kind: f.Kind, NFDs: uint8(min(f.FDs, MaxFDs)), Seq: m.seq[m.role] + 1, Length: uint32(max(f.Size, 0))}
 	if f.FDs < 0 || f.FDs > MaxFDs || f.Size < 0 || int64(f.Size) > MaxConfig {
@@ -73,7 +73,7 @@ func (m *Machine) Send(f Frame) (Header, error) {
 	if f.More {
 		h.Flags |= FlagMore
 	}
-	h.Re = m.answers(f)
+	h.Re = m.inReplyTo(f)
 	if err := h.check(0); err != nil {
 		return Header{}, err
 	}
@@ -81,8 +81,8 @@ func (m *Machine) Send(f Frame) (Header, error) {
 		return Header{}, m.refuse(CodeState, m.role, f.Kind, "the conversation is over")
 	}
 	if f.Fail && (f.Kind != KindError || m.pending < 0) {
-		// with Re zero it would end the conversation
-		return Header{}, m.refuse(CodeState, m.role, f.Kind, "answers a request, but none is unanswered")
+		// with a zero Re it would end the conversation
+		return Header{}, m.refuse(CodeState, m.role, f.Kind, "refuses a request, but no request waits for its reply")
 	}
 	next := *m
 	if err := next.admit(m.role, h); err != nil {
@@ -95,15 +95,15 @@ func (m *Machine) Send(f Frame) (Header, error) {
 	return h, nil
 }
 
-// Skip counts a frame of a side that was not taken in: one that was refused after its header had been read, or that
-// left although the conversation ended meanwhile. What follows it is in order.
+// Skip counts a frame that the machine did not process: one that was refused after its header had been read, or one
+// that was sent although the conversation had ended meanwhile. It keeps the sequence numbers of later frames in order.
 func (m *Machine) Skip(sender Role) { m.seq[sender]++ }
 
-// Passed is another number whenever a frame has passed since.
+// Passed returns a number that changes whenever a frame passes in either direction.
 func (m *Machine) Passed() uint32 { return uint32(m.seq[Parent])<<16 | uint32(m.seq[Child]) }
 
-// answers is the sequence number that a frame of this side refers to.
-func (m *Machine) answers(f Frame) uint16 {
+// inReplyTo returns the Re of a frame that this side sends: the sequence number of the peer's frame that f replies to.
+func (m *Machine) inReplyTo(f Frame) uint16 {
 	switch f.Kind {
 	case KindHelloAck:
 		return 1
@@ -119,13 +119,13 @@ func (m *Machine) answers(f Frame) uint16 {
 	return 0
 }
 
-// Admit judges a frame of the peer by its header alone, before a byte of the payload is read or kept: order, limits,
-// descriptors, and whether such a frame may come now. It changes nothing. After an error the conversation is over and
-// the caller says so with Fail.
+// Admit judges a frame of the peer by its header alone, before any of the payload is read or stored: its sequence
+// number, its limits, its descriptors, and whether such a frame is legal now. It does not change the machine. After an
+// error the conversation is over, and the caller must call Fail.
 func (m *Machine) Admit(h Header) error { return m.admit(m.role.Peer(), h) }
 
-// Receive takes in a frame of the peer whose payload is decoded; name is the request's or reply's. After an error the
-// conversation is over and the caller says so with Fail.
+// Receive processes a frame of the peer whose payload has been decoded; name is the name of the request or reply. After
+// an error the conversation is over, and the caller must call Fail.
 func (m *Machine) Receive(h Header, name string) error {
 	sender := m.role.Peer()
 	if err := m.admit(sender, h); err != nil {
@@ -139,7 +139,7 @@ func (m *Machine) Receive(h Header, name string) error {
 	return nil
 }
 
-// admit is the part of the judgement that needs no payload.
+// admit makes every check that does not need the payload.
 func (m *Machine) admit(sender Role, h Header) error {
 	if h.Seq != m.seq[sender]+1 {
 		return m.refuse(CodeFrame, sender, h.Kind, "sequence number "+strconv.Itoa(int(h.Seq))+", want "+
@@ -152,8 +152,8 @@ func (m *Machine) admit(sender Role, h Header) error {
 		return err
 	}
 	if !h.Kind.known() || m.state == Failed {
-		// skippable (Header.check lets no other through), or over: what still comes is taken off the queue for the sake of an
-		// ERROR behind it
+		// Either the kind is skippable (Header.check lets no other unknown kind through), or the conversation is over and
+		// frames are only read because an ERROR may follow them.
 		return nil
 	}
 	if _, ok := m.rule(sender, h.Kind); !ok {
@@ -162,7 +162,8 @@ func (m *Machine) admit(sender Role, h Header) error {
 	return m.admitFDs(sender, h)
 }
 
-// admitFDs refuses descriptors where no row could allow so many, so that a flood of them is closed unread.
+// admitFDs refuses a frame with more descriptors than any row allows here, so that a flood of them is closed without
+// reading the payload.
 func (m *Machine) admitFDs(sender Role, h Header) error {
 	var most uint8
 	switch h.Kind {
@@ -176,7 +177,7 @@ func (m *Machine) admitFDs(sender Role, h Header) error {
 		}
 	case KindReply:
 		if m.pending >= 0 {
-			most = m.row().ReplyFDs.Max
+			most = m.pendingRow().ReplyFDs.Max
 		}
 	}
 	if h.NFDs > most {
@@ -186,9 +187,9 @@ func (m *Machine) admitFDs(sender Role, h Header) error {
 	return nil
 }
 
-// rule is the row of the table for a frame. What the parent said before it read EXEC may cross it, so a child that
-// still reads then, because a frame of its own finds no room, takes a CANCEL or an ERROR for what it is. A parent that
-// has read EXEC says neither.
+// rule looks up the row of the table for a frame. A parent may have sent CANCEL or ERROR before it read the child's
+// EXEC, so a child may still read one of them after EXEC (it reads when its own frame finds no room). The parent sends
+// neither once it has read EXEC.
 func (m *Machine) rule(sender Role, k Kind) (to State, ok bool) {
 	if m.state == Committed && sender == Parent && m.role == Child {
 		switch k {
@@ -201,9 +202,9 @@ func (m *Machine) rule(sender Role, k Kind) (to State, ok bool) {
 	return rule(m.state, sender, k)
 }
 
-func (m *Machine) row() *Row { return &m.profile.Phases[m.phase].Rows[m.pending] }
+func (m *Machine) pendingRow() *Row { return &m.profile.Phases[m.phase].Rows[m.pending] }
 
-// step carries a frame out. It does not know which role it runs in.
+// step applies a frame to the state. It does not know which role it runs in.
 func (m *Machine) step(sender Role, h Header, name string) error {
 	if m.state == Failed || !h.Kind.known() {
 		m.seq[sender]++
@@ -213,14 +214,14 @@ func (m *Machine) step(sender Role, h Header, name string) error {
 	var err error
 	switch h.Kind {
 	case KindHelloAck:
-		err = m.wantRe(sender, h, 1)
+		err = m.checkRe(sender, h, 1)
 	case KindConfig:
 		err = m.stepConfig(sender, h)
 	case KindConfigOK:
 		if !m.configDone {
 			return m.refuse(CodeState, sender, h.Kind, "CONFIG is not complete")
 		}
-		err = m.wantRe(sender, h, m.configSeq)
+		err = m.checkRe(sender, h, m.configSeq)
 	case KindRequest:
 		err = m.stepRequest(sender, h, name)
 	case KindReply:
@@ -229,16 +230,16 @@ func (m *Machine) step(sender Role, h Header, name string) error {
 		if m.notes++; m.notes > m.limits.Notes {
 			return m.refuse(CodeLimit, sender, h.Kind, "more than "+strconv.Itoa(int(m.limits.Notes))+" notes")
 		}
-		err = m.wantRe(sender, h, 0)
+		err = m.checkRe(sender, h, 0)
 	case KindError:
 		to, err = m.stepError(sender, h, to)
 	case KindExec:
 		err = m.stepExec(sender, h)
 	case KindCancel:
 		m.cancelled = true
-		err = m.wantRe(sender, h, 0)
+		err = m.checkRe(sender, h, 0)
 	case KindHello:
-		err = m.wantRe(sender, h, 0)
+		err = m.checkRe(sender, h, 0)
 	}
 	if err != nil {
 		return err
@@ -252,11 +253,12 @@ func (m *Machine) step(sender Role, h Header, name string) error {
 	return nil
 }
 
-func (m *Machine) wantRe(sender Role, h Header, re uint16) error {
+// checkRe checks that a frame refers to the frame numbered re.
+func (m *Machine) checkRe(sender Role, h Header, re uint16) error {
 	if h.Re == re {
 		return nil
 	}
-	return m.refuse(CodeFrame, sender, h.Kind, "answers frame "+strconv.Itoa(int(h.Re))+", want "+strconv.Itoa(int(re)))
+	return m.refuse(CodeFrame, sender, h.Kind, "re is "+strconv.Itoa(int(h.Re))+", want "+strconv.Itoa(int(re)))
 }
 
 func (m *Machine) stepConfig(sender Role, h Header) error {
@@ -266,7 +268,7 @@ func (m *Machine) stepConfig(sender Role, h Header) error {
 	if m.state == Greeted && !m.oneCodec {
 		return m.refuse(CodeState, sender, h.Kind, "HELLO offered more than one codec, so CONFIG comes after HELLO_ACK")
 	}
-	if m.configSeq == 0 && !m.profile.ConfigFDs.holds(int(h.NFDs)) {
+	if m.configSeq == 0 && !m.profile.ConfigFDs.allows(int(h.NFDs)) {
 		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Itoa(int(h.NFDs))+" descriptors, want "+
 			m.profile.ConfigFDs.String())
 	}
@@ -278,42 +280,42 @@ func (m *Machine) stepConfig(sender Role, h Header) error {
 			utoa(m.limits.Config))
 	}
 	m.configSeq, m.configDone = h.Seq, !h.More()
-	return m.wantRe(sender, h, 0)
+	return m.checkRe(sender, h, 0)
 }
 
 func (m *Machine) stepRequest(sender Role, h Header, name string) error {
 	ph := &m.profile.Phases[m.phase]
-	switch i := ph.row(name); {
-	case ph.Asker != sender:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+": the "+ph.Asker.String()+" asks in phase "+
-			strconv.Quote(ph.Name))
+	switch i := ph.rowIndex(name); {
+	case ph.Requester != sender:
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+": in phase "+strconv.Quote(ph.Name)+
+			" the "+ph.Requester.String()+" makes the requests")
 	case m.pending >= 0:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while "+strconv.Quote(m.row().Request)+
-			" is unanswered")
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while "+strconv.Quote(m.pendingRow().Request)+
+			" waits for its reply")
 	case i < 0:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" is not among "+ph.requests())
-	case ph.Rows[i].Max != 0 && m.counts[i] >= ph.Rows[i].Max:
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" is not among "+ph.describeRequests())
+	case ph.Rows[i].Max != 0 && m.requested[i] >= ph.Rows[i].Max:
 		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" more than "+strconv.Itoa(int(ph.Rows[i].Max))+
 			" times")
-	case !ph.Rows[i].RequestFDs.holds(int(h.NFDs)):
+	case !ph.Rows[i].RequestFDs.allows(int(h.NFDs)):
 		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Quote(name)+" with "+strconv.Itoa(int(h.NFDs))+
 			" descriptors, want "+ph.Rows[i].RequestFDs.String())
 	default:
-		if missing := m.missing(i); ph.Rows[i].Next != "" && missing != "" {
+		if missing := m.missingRequest(i); ph.Rows[i].Next != "" && missing != "" {
 			return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" leaves the phase, but "+strconv.Quote(missing)+
 				" is required first")
 		}
-		m.counts[i]++
+		m.requested[i]++
 		m.pending, m.pendingSeq = int8(i), h.Seq
-		return m.wantRe(sender, h, 0)
+		return m.checkRe(sender, h, 0)
 	}
 }
 
-// missing is the first required row of the phase that was not answered often enough, but for the row except; empty if
-// there is none.
-func (m *Machine) missing(except int) string {
+// missingRequest returns the first required request of the phase that has not had enough replies, or the empty string.
+// The row with index except is not considered.
+func (m *Machine) missingRequest(except int) string {
 	for i, r := range m.profile.Phases[m.phase].Rows {
-		if i != except && m.answered[i] < r.Min {
+		if i != except && m.replied[i] < r.Min {
 			return r.Request
 		}
 	}
@@ -321,23 +323,23 @@ func (m *Machine) missing(except int) string {
 }
 
 func (m *Machine) stepReply(sender Role, h Header, name string) error {
-	asker := m.profile.Phases[m.phase].Asker
+	requester := m.profile.Phases[m.phase].Requester
 	switch {
-	case m.pending < 0 || sender == asker:
+	case m.pending < 0 || sender == requester:
 		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" without a request")
-	case name != m.row().Reply:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+", want "+strconv.Quote(m.row().Reply))
-	case !m.row().ReplyFDs.holds(int(h.NFDs)):
+	case name != m.pendingRow().Reply:
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+", want "+strconv.Quote(m.pendingRow().Reply))
+	case !m.pendingRow().ReplyFDs.allows(int(h.NFDs)):
 		return m.refuse(CodeDescriptors, sender, h.Kind, strconv.Quote(name)+" with "+strconv.Itoa(int(h.NFDs))+
-			" descriptors, want "+m.row().ReplyFDs.String())
+			" descriptors, want "+m.pendingRow().ReplyFDs.String())
 	}
-	if err := m.wantRe(sender, h, m.pendingSeq); err != nil {
+	if err := m.checkRe(sender, h, m.pendingSeq); err != nil {
 		return err
 	}
-	m.answered[m.pending]++
-	if next := m.row().Next; next != "" {
-		m.phase = int8(m.profile.phase(next))
-		m.counts, m.answered = [maxRows]uint16{}, [maxRows]uint16{}
+	m.replied[m.pending]++
+	if next := m.pendingRow().Next; next != "" {
+		m.phase = int8(m.profile.phaseIndex(next))
+		m.requested, m.replied = [maxRows]uint16{}, [maxRows]uint16{}
 	}
 	m.pending = -1
 	return nil
@@ -347,9 +349,9 @@ func (m *Machine) stepError(sender Role, h Header, to State) (State, error) {
 	if h.Re == 0 {
 		return to, nil
 	}
-	if m.state != Configured || m.pending < 0 || h.Re != m.pendingSeq || sender == m.profile.Phases[m.phase].Asker {
-		return to, m.refuse(CodeFrame, sender, h.Kind, "answers frame "+strconv.Itoa(int(h.Re))+
-			", which is no open request of the other side")
+	if m.state != Configured || m.pending < 0 || h.Re != m.pendingSeq || sender == m.profile.Phases[m.phase].Requester {
+		return to, m.refuse(CodeFrame, sender, h.Kind, "re is "+strconv.Itoa(int(h.Re))+
+			", which is not the pending request of the other side")
 	}
 	m.pending = -1
 	return Configured, nil
@@ -357,19 +359,19 @@ func (m *Machine) stepError(sender Role, h Header, to State) (State, error) {
 
 func (m *Machine) stepExec(sender Role, h Header) error {
 	ph := &m.profile.Phases[m.phase]
-	switch missing := m.missing(-1); {
+	switch missing := m.missingRequest(-1); {
 	case !ph.Commit:
 		return m.refuse(CodeState, sender, h.Kind, "phase "+strconv.Quote(ph.Name)+" does not commit")
 	case m.pending >= 0:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(m.row().Request)+" is unanswered")
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(m.pendingRow().Request)+" waits for its reply")
 	case missing != "":
 		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(missing)+" is required first")
 	}
-	return m.wantRe(sender, h, 0)
+	return m.checkRe(sender, h, 0)
 }
 
-// Known is name as the profile spells it, if it is a request of the present phase or the answer to the pending one, and
-// empty otherwise: a decoder then need not make a string of its own.
+// Known returns name as the profile spells it, if it is a request of the current phase or the reply to the pending one,
+// and empty otherwise: a decoder then need not make a string of its own.
 func (m *Machine) Known(name []byte) string {
 	if m.state != Configured {
 		return ""
@@ -379,14 +381,14 @@ func (m *Machine) Known(name []byte) string {
 			return r.Request
 		}
 	}
-	if m.pending >= 0 && m.row().Reply == string(name) {
-		return m.row().Reply
+	if m.pending >= 0 && m.pendingRow().Reply == string(name) {
+		return m.pendingRow().Reply
 	}
 	return ""
 }
 
 // requests lists a phase's requests for an error.
-func (ph *Phase) requests() string {
+func (ph *Phase) describeRequests() string {
 	s := ""
 	for _, r := range ph.Rows {
 		s += " " + strconv.Quote(r.Request)

@@ -14,14 +14,14 @@ const (
 	child  = syncproto.Child
 )
 
-// both are the two machines of one conversation, and what passes between them arrives at once.
-type both struct {
+// machinePair holds the two machines of one conversation; frames between them arrive at once.
+type machinePair struct {
 	m [2]*syncproto.Machine
 }
 
-func newBoth(t testing.TB, p *syncproto.Profile) *both {
+func newBoth(t testing.TB, p *syncproto.Profile) *machinePair {
 	t.Helper()
-	b := &both{}
+	b := &machinePair{}
 	for r := range b.m {
 		m, err := syncproto.NewMachine(syncproto.Role(r), p, syncproto.Limits{})
 		if err != nil {
@@ -33,7 +33,7 @@ func newBoth(t testing.TB, p *syncproto.Profile) *both {
 	return b
 }
 
-func (b *both) pass(from syncproto.Role, f syncproto.Frame) error {
+func (b *machinePair) pass(from syncproto.Role, f syncproto.Frame) error {
 	h, err := b.m[from].Send(f)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ var readyRun = []sent{
 	{parent, syncproto.Frame{Kind: syncproto.KindReply, Name: "run"}},
 }
 
-func (b *both) play(t testing.TB, all ...[]sent) {
+func (b *machinePair) play(t testing.TB, all ...[]sent) {
 	t.Helper()
 	for _, list := range all {
 		for _, s := range list {
@@ -77,8 +77,8 @@ func (b *both) play(t testing.TB, all ...[]sent) {
 	}
 }
 
-// at brings two fresh machines into a state that is not final.
-func at(t testing.TB, s syncproto.State) *both {
+// at brings two new machines into a state that is not final.
+func at(t testing.TB, s syncproto.State) *machinePair {
 	b := newBoth(t, container.InitProfile())
 	switch s {
 	case syncproto.Greeted:
@@ -116,7 +116,7 @@ func TestMachineFollowsTheRulesAndNothingElse(t *testing.T) {
 				}
 				err := b.m[sender.Peer()].Admit(syncproto.Header{Kind: k, Seq: seq})
 				want := has[[3]uint8{uint8(s), uint8(sender), uint8(k)}]
-				// What crosses EXEC is received, but not sent.
+				// A frame that crosses EXEC is received, but cannot be sent.
 				crosses := s == syncproto.Committed && sender == parent &&
 					(k == syncproto.KindCancel || k == syncproto.KindError)
 				if (err == nil) != (want || crosses) {
@@ -203,10 +203,10 @@ func TestMachineRefuses(t *testing.T) {
 		{"no name", nil, req("", 0), syncproto.CodeState, `"" is not among the requests of phase "setup": "mount" "`},
 		{"unknown name", nil, req("procReady", 0), syncproto.CodeState, `"procReady" is not among`},
 		{"a name of other case", nil, req("Ready", 0), syncproto.CodeState, `"Ready" is not among`},
-		{"the parent asks", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}},
-			syncproto.CodeState, "the child asks in phase"},
+		{"the parent makes a request", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindRequest, Name: "ready"}},
+			syncproto.CodeState, "the child makes the requests"},
 		{"two requests at once", []sent{req("ready", 0)}, req("hooks", 0), syncproto.CodeState,
-			`"hooks" while "ready" is unanswered`},
+			`"hooks" while "ready" waits for its reply`},
 		{"hooks twice", []sent{req("hooks", 0), rep("hooksDone", 0)}, req("hooks", 0), syncproto.CodeState,
 			`"hooks" more than 1 times`},
 		{"console without its descriptor", nil, req("console", 0), syncproto.CodeDescriptors,
@@ -220,11 +220,11 @@ func TestMachineRefuses(t *testing.T) {
 		{"seccomp before run", nil, req("seccomp", 0), syncproto.CodeState, `"seccomp" is not among`},
 		{"EXEC before run", nil, exec, syncproto.CodeState, `phase "setup" does not commit`},
 		{"EXEC with a request open", append(readyRun[:2:2], req("seccomp", 0)), exec, syncproto.CodeState,
-			`"seccomp" is unanswered`},
+			`"seccomp" waits for its reply`},
 		{"CONFIG again", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindConfig, Size: 1}}, syncproto.CodeState,
 			"not in this state"},
-		{"an ERROR that answers nothing", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindError, Fail: true}},
-			syncproto.CodeState, "answers a request, but none is unanswered"},
+		{"an ERROR that refuses nothing", nil, sent{parent, syncproto.Frame{Kind: syncproto.KindError, Fail: true}},
+			syncproto.CodeState, "refuses a request, but no request waits for its reply"},
 		{"too large", nil, sent{child, syncproto.Frame{Kind: syncproto.KindNote, Size: 4097}}, syncproto.CodeLimit,
 			"NOTE of 4097 bytes is over its limit of 4096"},
 		{"254 descriptors", nil, req("console", 254), syncproto.CodeLimit, "254 descriptors"},
@@ -245,7 +245,7 @@ func TestMachineRefuses(t *testing.T) {
 	}
 }
 
-// What this side would never send must be refused from a peer that does.
+// Frames that this side would never send must be refused if a peer sends them.
 func TestReceiverRefusesWhatNoSenderSends(t *testing.T) {
 	hello := syncproto.Header{Kind: syncproto.KindHello, Seq: 1, Length: 10}
 	for _, tt := range []struct {
@@ -255,7 +255,7 @@ func TestReceiverRefusesWhatNoSenderSends(t *testing.T) {
 	}{
 		{"a gap in the sequence", syncproto.Header{Kind: syncproto.KindHello, Seq: 2}, syncproto.CodeFrame},
 		{"a frame twice", syncproto.Header{Kind: syncproto.KindHello, Seq: 65535}, syncproto.CodeFrame},
-		{"HELLO that answers", syncproto.Header{Kind: syncproto.KindHello, Seq: 1, Re: 1}, syncproto.CodeFrame},
+		{"HELLO that replies", syncproto.Header{Kind: syncproto.KindHello, Seq: 1, Re: 1}, syncproto.CodeFrame},
 		{"HELLO with descriptors", syncproto.Header{Kind: syncproto.KindHello, Seq: 1, NFDs: 1}, syncproto.CodeDescriptors},
 		{"HELLO too large", syncproto.Header{Kind: syncproto.KindHello, Seq: 1, Length: 4097}, syncproto.CodeLimit},
 		{"CONFIG first", syncproto.Header{Kind: syncproto.KindConfig, Seq: 1}, syncproto.CodeState},
@@ -346,7 +346,7 @@ func TestNarrowing(t *testing.T) {
 		t.Error(err)
 	}
 	if err := b.pass(child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "console", FDs: 1}); err == nil {
-		t.Error("a console that nobody asked for")
+		t.Error("a console that nobody requested")
 	}
 	for _, p := range []*syncproto.Profile{narrow, container.SetnsProfile()} {
 		if err := b.m[child].Narrow(p); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeProfile}) {
@@ -360,14 +360,14 @@ func TestRefusedRequestLeavesTheConversationOpen(t *testing.T) {
 	b.play(t, opening, []sent{{child, syncproto.Frame{Kind: syncproto.KindRequest, Name: "mount"}},
 		{parent, syncproto.Frame{Kind: syncproto.KindError, Fail: true, Size: 1}}}, readyRun)
 	if err := b.pass(parent, syncproto.Frame{Kind: syncproto.KindError, Fail: true}); err == nil {
-		t.Error("an answer to a request that was answered")
+		t.Error("the refusal of a request that has its reply")
 	}
 }
 
 func TestGreetings(t *testing.T) {
 	p := container.InitProfile()
 	h := syncproto.Greeting(p, []string{"msgpack", "json"}, syncproto.Limits{}, "s")
-	ack, err := h.Answer(p, []string{"json"}, syncproto.Limits{Message: 2048}, 7)
+	ack, err := h.Acknowledge(p, []string{"json"}, syncproto.Limits{Message: 2048}, 7)
 	if err != nil || ack.Codec != "json" || ack.Limits.Message != 2048 || ack.PID != 7 || h.Check(ack) != nil {
 		t.Fatalf("%+v %v", ack, err)
 	}
@@ -394,14 +394,14 @@ func TestGreetings(t *testing.T) {
 	} {
 		bad := h
 		tt.edit(&bad)
-		if _, err := bad.Answer(p, []string{"json"}, syncproto.Limits{}, 7); !errors.Is(err,
+		if _, err := bad.Acknowledge(p, []string{"json"}, syncproto.Limits{}, 7); !errors.Is(err,
 			&syncproto.ProtocolError{Code: tt.code}) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// What the parent said before it read EXEC can arrive behind it. It is no violation, and it is heard.
+// A frame that the parent sent before it read EXEC can arrive after it. It is not a violation, and it is processed.
 func TestWhatCrossesEXECIsNoViolation(t *testing.T) {
 	b := at(t, syncproto.Configured)
 	cancel, err := b.m[parent].Send(syncproto.Frame{Kind: syncproto.KindCancel})

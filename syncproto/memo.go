@@ -2,25 +2,23 @@ package syncproto
 
 import "sync"
 
-// What was worked out of a profile is kept for the next conversation: a profile is not changed once a conversation uses
-// it. That is the time at which it is first asked for here, so Validate and Hash, which are for profiles in the making
-// too, work it out anew.
-//
-// What is kept is of the last few profiles alone, by their address: a program has as many as kinds of conversations,
-// and what makes new ones all the time gains nothing and costs nothing. It is kept beside the profiles and not in them,
-// so that a Profile can be copied.
+// Results derived from a profile are cached for the next conversation, because a profile must not be changed once a
+// conversation uses it. Use begins with the first call of a function in this file. Validate and Hash may also be called
+// while a profile is being built, so they do not use the cache. The cache holds the last few profiles, keyed by
+// address: a program has one profile for each kind of conversation. A program that keeps making new ones gains nothing
+// and loses nothing. The cache is not part of Profile so that a Profile can be copied.
 
-// memo is what is known of one profile.
+// memo is what is cached for one profile, or for one edit of it.
 type memo struct {
-	of   *Profile
-	hash string // as HELLO has it; empty where it was not asked for
-	good bool   // it is valid
+	profile *Profile
+	hash    string // as in HELLO; empty until it is needed
+	valid   bool   // it is valid
 
-	edit edit     // or: an edit of it
-	made *Profile // and what came of that
+	edit   edit     // the edit; zero for the profile itself
+	result *Profile // the edited profile
 }
 
-// edit is what Require or Forbid does to a request; the zero edit does nothing.
+// edit identifies a call of Require or Forbid; the zero edit is no edit.
 type edit struct {
 	how     byte // requires or forbids
 	request string
@@ -34,39 +32,40 @@ const (
 var memos struct {
 	sync.Mutex
 	list [32]memo
-	next int // the one to give way
+	next int // the entry to be replaced next
 }
 
-// recall calls f with the memo of a profile, or of its edit, which is f's to read and complete.
-func recall(p *Profile, e edit, f func(m *memo)) {
+// withMemo calls f, under the lock, with the cache entry of a profile or of an edit of it. f may read the entry and
+// fill it in.
+func withMemo(p *Profile, e edit, f func(m *memo)) {
 	memos.Lock()
 	defer memos.Unlock()
 	for i := range memos.list {
-		if m := &memos.list[i]; m.of == p && m.edit == e {
+		if m := &memos.list[i]; m.profile == p && m.edit == e {
 			f(m)
 			return
 		}
 	}
 	m := &memos.list[memos.next]
 	memos.next = (memos.next + 1) % len(memos.list)
-	*m = memo{of: p, edit: e}
+	*m = memo{profile: p, edit: e}
 	f(m)
 }
 
-// valid is Validate for a profile that a conversation uses.
+// valid is Validate, cached, for a profile that a conversation uses.
 func (p *Profile) valid() (err error) {
-	recall(p, edit{}, func(m *memo) {
-		if !m.good {
+	withMemo(p, edit{}, func(m *memo) {
+		if !m.valid {
 			err = p.Validate()
-			m.good = err == nil
+			m.valid = err == nil
 		}
 	})
 	return err
 }
 
-// fingerprint is Hash in 16 hexadecimal digits, for a profile that a conversation uses.
+// fingerprint is Hash in 16 hexadecimal digits, cached, for a profile that a conversation uses.
 func (p *Profile) fingerprint() (hash string) {
-	recall(p, edit{}, func(m *memo) {
+	withMemo(p, edit{}, func(m *memo) {
 		if m.hash == "" {
 			m.hash = hex16(p.Hash())
 		}
@@ -75,13 +74,13 @@ func (p *Profile) fingerprint() (hash string) {
 	return hash
 }
 
-// edited is what f, which does e, makes of the rows of p.
-func (p *Profile) edited(e edit, f func(Row) (Row, bool)) (q *Profile) {
-	recall(p, e, func(m *memo) {
-		if m.made == nil {
-			m.made = p.edit(f)
+// cachedEdit returns what mapRows makes of the profile with f, which implements e; the result is cached.
+func (p *Profile) cachedEdit(e edit, f func(Row) (Row, bool)) (q *Profile) {
+	withMemo(p, e, func(m *memo) {
+		if m.result == nil {
+			m.result = p.mapRows(f)
 		}
-		q = m.made
+		q = m.result
 	})
 	return q
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A profile is validated, hashed and narrowed once, by as many goroutines as there may be; a bad one is judged again
-// when it was mended.
+// A profile is validated, hashed and narrowed only once, even by several goroutines; an invalid one is validated again
+// after it was corrected.
 func TestProfilesAreWorkedOutOnce(t *testing.T) {
 	p := sample()
 	var group sync.WaitGroup
@@ -14,7 +14,7 @@ func TestProfilesAreWorkedOutOnce(t *testing.T) {
 		group.Go(func() {
 			q := p.Require("hooks").Forbid("seccomp")
 			if _, err := NewMachine(Parent, q, Limits{}); err != nil || q != p.Require("hooks").Forbid("seccomp") {
-				t.Errorf("%v, or narrowed anew", err)
+				t.Errorf("%v, or narrowed again", err)
 			}
 		})
 	}
@@ -35,7 +35,7 @@ func TestProfilesAreWorkedOutOnce(t *testing.T) {
 	if _, err := NewMachine(Parent, bad, Limits{}); err != nil {
 		t.Error(err)
 	}
-	// A copy is a profile of its own, and many of them push nothing but one another out.
+	// A copy is a profile of its own; many copies only evict one another from the cache.
 	for i := range 100 {
 		q := *p
 		q.Name = string(rune('a' + i%26))
@@ -47,7 +47,7 @@ func TestProfilesAreWorkedOutOnce(t *testing.T) {
 
 // sample is a profile with rows to require and to forbid.
 func sample() *Profile {
-	return &Profile{Name: "sample", Phases: []Phase{{Name: "work", Asker: Child, Commit: true, Rows: []Row{
+	return &Profile{Name: "sample", Phases: []Phase{{Name: "work", Requester: Child, Commit: true, Rows: []Row{
 		{Request: "hooks", Reply: "hooksDone", Max: 1}, {Request: "seccomp", Reply: "seccompDone", Max: 1},
 	}}}}
 }

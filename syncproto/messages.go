@@ -6,23 +6,23 @@ import "strconv"
 type Hello struct {
 	MinVersion int `sync:"min"` // the lowest version that the parent speaks
 	MaxVersion int `sync:"max"` // and the highest
-	// in order of preference; with one alone CONFIG may follow without waiting
+	// in order of preference; if there is only one, CONFIG may follow without waiting
 	Codecs  []string `sync:"codecs"`
 	Profile string   `sync:"profile"`           // its name
-	Hash    string   `sync:"hash"`              // of the whole profile, not narrowed, in 16 hexadecimal digits
+	Hash    string   `sync:"hash"`              // of the whole profile, before it is narrowed, in 16 hexadecimal digits
 	Limits  Limits   `sync:"limits"`            // the parent's own
 	Session string   `sync:"session,omitempty"` // an identifier for logs, the parent's choice
 }
 
-// HelloAck is what the child chose, the body of HELLO_ACK.
+// HelloAck is the child's choice, the body of HELLO_ACK.
 type HelloAck struct {
-	Version int    `sync:"version"` // the one that is spoken from now on
+	Version int    `sync:"version"` // the version spoken from now on
 	Codec   string `sync:"codec"`   // one of those offered
-	Limits  Limits `sync:"limits"`  // the lower of both sides', field by field
+	Limits  Limits `sync:"limits"`  // the lower of both sides' limits, field by field
 	PID     int    `sync:"pid"`     // as the child sees it
 }
 
-// ConfigOK says that CONFIG arrived whole: its size and digest, the body of CONFIG_OK.
+// ConfigOK confirms that CONFIG arrived complete, by its size and digest. It is the body of CONFIG_OK.
 type ConfigOK struct {
 	Size   uint32 `sync:"size"`   // bytes of all the fragments
 	Digest string `sync:"digest"` // Digest of all the fragments' bytes in 16 hexadecimal digits
@@ -31,7 +31,7 @@ type ConfigOK struct {
 // Call is the body of REQUEST and REPLY.
 type Call struct {
 	Name string `sync:"name"` // the request's or the reply's, of the profile
-	Arg  Value  `sync:"arg"`  // null where there is nothing to say
+	Arg  Value  `sync:"arg"`  // null if there is no argument
 }
 
 // Note is a line for the log, the body of NOTE.
@@ -40,7 +40,7 @@ type Note struct {
 	Text  string `sync:"text"`  // one line
 }
 
-// Validate refuses a level that is not one of those of Note.
+// Validate refuses a level that is not one of the four.
 func (n *Note) Validate() error {
 	switch n.Level {
 	case "debug", "info", "warning", "error":
@@ -49,24 +49,24 @@ func (n *Note) Validate() error {
 	return &BindError{"level", "want debug, info, warning or error, got " + strconv.QuoteToASCII(cutText(n.Level, 40))}
 }
 
-// Cancel asks the child to stop: it answers with ERROR and ends, the body of CANCEL.
+// Cancel tells the child to stop; the child sends ERROR and ends. It is the body of CANCEL.
 type Cancel struct {
 	Reason string `sync:"reason"` // for people
 }
 
-// Greeting is the Hello for a profile.
+// Greeting returns the Hello for a profile.
 func Greeting(p *Profile, codecs []string, l Limits, session string) Hello {
 	return Hello{MinVersion: Version, MaxVersion: Version, Codecs: codecs, Profile: p.Name, Hash: p.fingerprint(),
 		Limits: l.WithDefaults(), Session: session}
 }
 
-// Answer is the child's answer to a greeting, given the profile, the codecs and the limits that it has itself. It
-// refuses, with words for both sides, where there is no common version or codec, the profile is another one, or the
-// limits leave no room for a conversation.
-func (h Hello) Answer(p *Profile, codecs []string, l Limits, pid int) (HelloAck, error) {
+// Acknowledge returns the child's HELLO_ACK for a greeting, given the child's own profile, codecs and limits. It
+// returns a *ProtocolError if there is no common version or codec, if the profiles differ, or if the limits leave no
+// room for a conversation.
+func (h Hello) Acknowledge(p *Profile, codecs []string, l Limits, pid int) (HelloAck, error) {
 	if h.MinVersion > Version || h.MaxVersion < Version {
 		return HelloAck{}, &ProtocolError{Code: CodeVersion, Sender: Parent, Kind: KindHello,
-			Text: "versions " + strconv.Itoa(h.MinVersion) + " to " + strconv.Itoa(h.MaxVersion) + " do not hold " +
+			Text: "versions " + strconv.Itoa(h.MinVersion) + " to " + strconv.Itoa(h.MaxVersion) + " do not include " +
 				strconv.Itoa(Version)}
 	}
 	if h.Profile != p.Name || h.Hash != p.fingerprint() {
@@ -86,7 +86,7 @@ func (h Hello) Answer(p *Profile, codecs []string, l Limits, pid int) (HelloAck,
 		Text: "no codec of " + quoteAll(h.Codecs) + " is among " + quoteAll(codecs)}
 }
 
-// Check refuses a HelloAck that does not follow from the Hello it answers.
+// Check refuses a HelloAck that does not follow from the Hello that it acknowledges.
 func (h Hello) Check(a HelloAck) error {
 	offered := false
 	for _, c := range h.Codecs {

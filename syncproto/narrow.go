@@ -1,9 +1,10 @@
 package syncproto
 
-// Require is the profile in which the request is made at least once wherever it is legal: what the configuration asks
-// for must happen. Like p it is not to be changed from here on: whoever asks for the same gets the same one.
+// Require returns the profile with the request required at least once wherever it is legal. It is for requests that the
+// configuration makes necessary. Neither p nor the result may be changed afterwards: equal calls return the same
+// profile.
 func (p *Profile) Require(request string) *Profile {
-	return p.edited(edit{requires, request}, func(r Row) (Row, bool) {
+	return p.cachedEdit(edit{requires, request}, func(r Row) (Row, bool) {
 		if r.Request == request {
 			r.Min = max(r.Min, 1)
 		}
@@ -11,13 +12,14 @@ func (p *Profile) Require(request string) *Profile {
 	})
 }
 
-// Forbid is the profile without the request: what the configuration does not ask for must not happen. It is not to be
-// changed either.
+// Forbid returns the profile without the request. It is for requests that the configuration rules out. The result must
+// not be changed either.
 func (p *Profile) Forbid(request string) *Profile {
-	return p.edited(edit{forbids, request}, func(r Row) (Row, bool) { return r, r.Request != request })
+	return p.cachedEdit(edit{forbids, request}, func(r Row) (Row, bool) { return r, r.Request != request })
 }
 
-func (p *Profile) edit(f func(Row) (Row, bool)) *Profile {
+// mapRows returns a copy of the profile with f applied to every row; rows for which f returns false are left out.
+func (p *Profile) mapRows(f func(Row) (Row, bool)) *Profile {
 	q := *p
 	q.Phases = append([]Phase(nil), p.Phases...)
 	for i := range q.Phases {

@@ -26,39 +26,39 @@ func (r Role) String() string {
 func (r Role) Peer() Role { return r ^ 1 }
 
 // Profile declares a conversation: what may be said after CONFIG, by whom, when, how often, with how many descriptors,
-// and what the answer is called. Both roles run it, docs/protocol.md is drawn from it, and a hash of it stands in HELLO
-// so that two programs with different tables find out at once. A Profile is data; it is not changed once a conversation
-// uses it, for what is worked out of it then is kept.
+// and what the replies are called. Both roles run it, and the tables of docs/protocol.md are generated from it. HELLO
+// carries its hash, so that two programs with different tables find out at once. A Profile is data. It must not be
+// changed once a conversation uses it, because results derived from it are cached.
 type Profile struct {
 	Name      string  // names of profiles, phases, requests and replies: 1 to 32 of a-z A-Z 0-9 . _ -
 	Doc       string  // one sentence for people; not part of the hash
-	ConfigFDs FDCount // descriptors that ride with the first fragment of CONFIG
-	Phases    []Phase // the first one is entered with CONFIG_OK
+	ConfigFDs FDCount // descriptors sent with the first fragment of CONFIG
+	Phases    []Phase // CONFIG_OK enters the first one
 }
 
-// Phase is a stretch of the conversation in which one side asks and the other answers. That exactly one side may speak
-// first is why no two requests can cross, and why there is no deadlock to find.
+// Phase is a part of the conversation in which one side, the Requester, makes requests and the other replies. Since
+// only one side may begin an exchange, two requests can never cross, and no deadlock is possible.
 type Phase struct {
-	Name   string
-	Asker  Role
-	Commit bool  // the child may say EXEC here
-	Rows   []Row // the requests that are legal here
+	Name      string
+	Requester Role
+	Commit    bool  // the child may send EXEC in this phase
+	Rows      []Row // the requests that are legal in this phase
 }
 
-// Row is one request and its answer.
+// Row is one request and its reply.
 type Row struct {
 	Request string
 	Reply   string
-	// how often: Min is checked when the phase is left, and a refusal does not count for it; Max when the request is made;
-	// Max zero is no limit but that of frames
+	// How often the request is made. Min is checked when the phase is left, and a refused request does not count towards
+	// it. Max is checked when the request is made; zero means no limit but Limits.Frames.
 	Min, Max   uint16
-	RequestFDs FDCount // descriptors that ride with the request
+	RequestFDs FDCount // descriptors sent with the request
 	ReplyFDs   FDCount // and with the reply
-	Next       string  // the phase entered with the reply; empty: the same
+	Next       string  // the phase that the reply enters; empty: the phase stays
 	Doc        string  // one sentence for people; not part of the hash
 }
 
-// FDCount is how many descriptors ride with a message.
+// FDCount is the number of descriptors that a message may carry.
 type FDCount struct{ Min, Max uint8 }
 
 // String is "0", "1" or "0..16".
@@ -69,23 +69,24 @@ func (c FDCount) String() string {
 	return strconv.Itoa(int(c.Min)) + ".." + strconv.Itoa(int(c.Max))
 }
 
-func (c FDCount) holds(n int) bool { return n >= int(c.Min) && n <= int(c.Max) }
+func (c FDCount) allows(n int) bool { return n >= int(c.Min) && n <= int(c.Max) }
 
-// Hash is a fingerprint of everything in the profile but its Docs: FNV-1a, 64 bits, over the rows as text. It finds
-// skew between two versions of a program; it is no defence against a peer that lies.
+// Hash returns a fingerprint of everything in the profile but its Docs: FNV-1a, 64 bits, of the text that Canonical
+// returns. It detects that two programs have different versions of a table; it does not protect against a peer that
+// lies.
 func (p *Profile) Hash() uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write(p.Canonical())
 	return h.Sum64()
 }
 
-// Canonical is the profile as text, one line a phase and a row, the form that Hash is taken of (docs/protocol.md,
-// "Profiles").
+// Canonical returns the profile as text, one line for each phase and each row. Hash is computed from this text
+// (docs/protocol.md, "Profiles").
 func (p *Profile) Canonical() []byte {
 	b := append([]byte("profile "), p.Name...)
 	b = append(append(append(b, ' '), p.ConfigFDs.String()...), '\n')
 	for _, ph := range p.Phases {
-		b = append(append(append(append(b, "phase "...), ph.Name...), ' '), ph.Asker.String()...)
+		b = append(append(append(append(b, "phase "...), ph.Name...), ' '), ph.Requester.String()...)
 		if ph.Commit {
 			b = append(b, " commit"...)
 		}
@@ -104,7 +105,7 @@ func (p *Profile) Canonical() []byte {
 	return b
 }
 
-func (p *Profile) phase(name string) int {
+func (p *Profile) phaseIndex(name string) int {
 	for i := range p.Phases {
 		if p.Phases[i].Name == name {
 			return i
@@ -113,7 +114,7 @@ func (p *Profile) phase(name string) int {
 	return -1
 }
 
-func (ph *Phase) row(request string) int {
+func (ph *Phase) rowIndex(request string) int {
 	for i := range ph.Rows {
 		if ph.Rows[i].Request == request {
 			return i
@@ -125,16 +126,16 @@ func (ph *Phase) row(request string) int {
 // Validate refuses a profile that cannot be run, and says which phase and row is wrong: names that are missing,
 // malformed or used twice, a Next that does not exist, a Min above its Max, more descriptors than a message can carry,
 // a phase or a row that cannot be reached, a phase from which EXEC cannot be reached (both sides would wait for ever),
-// and one that commits while the parent asks (a request of the parent could cross EXEC).
+// and a phase that commits although the parent makes its requests (a request of the parent could cross EXEC).
 func (p *Profile) Validate() error {
 	if !validName(p.Name) {
-		return p.wrong("", "", "name "+strconv.Quote(p.Name)+" is not 1 to 32 of a-z A-Z 0-9 . _ -")
+		return p.invalid("", "", "name "+strconv.Quote(p.Name)+" is not 1 to 32 of a-z A-Z 0-9 . _ -")
 	}
 	if len(p.Phases) == 0 || len(p.Phases) > 32 {
-		return p.wrong("", "", "wants 1 to 32 phases, has "+strconv.Itoa(len(p.Phases)))
+		return p.invalid("", "", "wants 1 to 32 phases, has "+strconv.Itoa(len(p.Phases)))
 	}
 	if c := p.ConfigFDs; c.Min > c.Max || c.Max > MaxFDs {
-		return p.wrong("", "", "CONFIG with "+c.String()+" descriptors")
+		return p.invalid("", "", "CONFIG with "+c.String()+" descriptors")
 	}
 	for i := range p.Phases {
 		if err := p.validatePhase(i); err != nil {
@@ -146,37 +147,40 @@ func (p *Profile) Validate() error {
 
 func (p *Profile) validatePhase(i int) error {
 	ph := &p.Phases[i]
-	if !validName(ph.Name) || p.phase(ph.Name) != i {
-		return p.wrong(ph.Name, "", "its name is malformed or used twice")
+	if !validName(ph.Name) || p.phaseIndex(ph.Name) != i {
+		return p.invalid(ph.Name, "", "its name is malformed or used twice")
 	}
-	if ph.Commit && ph.Asker == Parent {
-		return p.wrong(ph.Name, "", "commits, so the child asks in it: a request of the parent could cross EXEC")
+	if ph.Commit && ph.Requester == Parent {
+		return p.invalid(ph.Name, "",
+			"commits, so the child must make its requests: a request of the parent could cross EXEC")
 	}
 	if len(ph.Rows) > maxRows {
-		return p.wrong(ph.Name, "", "more than "+strconv.Itoa(maxRows)+" rows")
+		return p.invalid(ph.Name, "", "more than "+strconv.Itoa(maxRows)+" rows")
 	}
 	for j := range ph.Rows {
 		r := &ph.Rows[j]
 		switch {
-		case !validName(r.Request) || ph.row(r.Request) != j:
-			return p.wrong(ph.Name, r.Request, "the request's name is malformed or used twice in this phase")
+		case !validName(r.Request) || ph.rowIndex(r.Request) != j:
+			return p.invalid(ph.Name, r.Request, "the request's name is malformed or used twice in this phase")
 		case !validName(r.Reply):
-			return p.wrong(ph.Name, r.Request, "the reply's name "+strconv.Quote(r.Reply)+" is malformed")
+			return p.invalid(ph.Name, r.Request, "the reply's name "+strconv.Quote(r.Reply)+" is malformed")
 		case r.Max != 0 && r.Min > r.Max:
-			return p.wrong(ph.Name, r.Request, "at least "+strconv.Itoa(int(r.Min))+" times, at most "+strconv.Itoa(int(r.Max)))
+			return p.invalid(ph.Name, r.Request, "at least "+strconv.Itoa(int(r.Min))+" times, at most "+
+				strconv.Itoa(int(r.Max)))
 		case r.RequestFDs.Min > r.RequestFDs.Max || r.ReplyFDs.Min > r.ReplyFDs.Max ||
 			max(r.RequestFDs.Max, r.ReplyFDs.Max) > MaxFDs:
-			return p.wrong(ph.Name, r.Request, "descriptors: "+r.RequestFDs.String()+" and "+r.ReplyFDs.String())
-		case r.Next != "" && p.phase(r.Next) < 0:
-			return p.wrong(ph.Name, r.Request, "leads to the phase "+strconv.Quote(r.Next)+", which does not exist")
+			return p.invalid(ph.Name, r.Request, "descriptors: "+r.RequestFDs.String()+" and "+r.ReplyFDs.String())
+		case r.Next != "" && p.phaseIndex(r.Next) < 0:
+			return p.invalid(ph.Name, r.Request, "leads to the phase "+strconv.Quote(r.Next)+", which does not exist")
 		case r.Next != "" && (r.Min > 1 || r.Max != 1):
-			return p.wrong(ph.Name, r.Request, "leaves the phase, so it is made at most once")
+			return p.invalid(ph.Name, r.Request, "leaves the phase, so it is made at most once")
 		}
 	}
 	return nil
 }
 
-// validatePaths walks the phases: all must be reachable from the first, and EXEC from all.
+// validatePaths checks that every phase can be reached from the first one, and that EXEC can be reached from every
+// phase.
 func (p *Profile) validatePaths() error {
 	reached, ends := uint64(1), uint64(0)
 	for range p.Phases {
@@ -186,7 +190,7 @@ func (p *Profile) validatePaths() error {
 				ends |= 1 << i
 			}
 			for _, r := range ph.Rows {
-				next := p.phase(r.Next)
+				next := p.phaseIndex(r.Next)
 				if next < 0 {
 					continue
 				}
@@ -201,10 +205,10 @@ func (p *Profile) validatePaths() error {
 	}
 	for i := range p.Phases {
 		if reached&(1<<i) == 0 {
-			return p.wrong(p.Phases[i].Name, "", "cannot be reached: no row of a phase before it leads there")
+			return p.invalid(p.Phases[i].Name, "", "cannot be reached: no row of a phase before it leads there")
 		}
 		if ends&(1<<i) == 0 {
-			return p.wrong(p.Phases[i].Name, "", "EXEC cannot be reached from it: "+p.Phases[i].exits())
+			return p.invalid(p.Phases[i].Name, "", "EXEC cannot be reached from it: "+p.Phases[i].describeExits())
 		}
 		if err := p.validateExits(i); err != nil {
 			return err
@@ -213,8 +217,7 @@ func (p *Profile) validatePaths() error {
 	return nil
 }
 
-// validateExits refuses what a required row that leaves the phase makes impossible: the phase can be left by that row
-// alone.
+// validateExits checks that a required row that leaves the phase is its only exit: any other exit could never be used.
 func (p *Profile) validateExits(i int) error {
 	ph := &p.Phases[i]
 	required := -1
@@ -229,19 +232,19 @@ func (p *Profile) validateExits(i int) error {
 	}
 	for j, r := range ph.Rows {
 		if r.Next != "" && j != required {
-			return p.wrong(ph.Name, r.Request, "can never be made: it leaves the phase, and so does "+
+			return p.invalid(ph.Name, r.Request, "can never be made: it leaves the phase, and so does "+
 				strconv.Quote(ph.Rows[required].Request)+", which is required first")
 		}
 	}
 	if ph.Commit {
-		return p.wrong(ph.Name, ph.Rows[required].Request,
-			"is required and leaves the phase, so EXEC can never be said in it")
+		return p.invalid(ph.Name, ph.Rows[required].Request,
+			"is required and leaves the phase, so EXEC can never be sent in it")
 	}
 	return nil
 }
 
-// exits says where the rows of a phase lead, for an error.
-func (ph *Phase) exits() string {
+// describeExits says where the rows of a phase lead, for an error.
+func (ph *Phase) describeExits() string {
 	s := ""
 	for _, r := range ph.Rows {
 		if r.Next != "" {
@@ -254,7 +257,7 @@ func (ph *Phase) exits() string {
 	return "its rows lead" + s[1:]
 }
 
-func (p *Profile) wrong(phase, request, why string) error {
+func (p *Profile) invalid(phase, request, why string) error {
 	where := "profile " + strconv.Quote(p.Name)
 	if phase != "" {
 		where += ", phase " + strconv.Quote(phase)

@@ -17,16 +17,16 @@ func row(request, next string) syncproto.Row {
 	return r
 }
 
-func small() *syncproto.Profile {
+func twoPhases() *syncproto.Profile {
 	return &syncproto.Profile{Name: "p", Phases: []syncproto.Phase{
-		{Name: "one", Asker: syncproto.Parent, Rows: []syncproto.Row{row("ask", ""), row("go", "two")}},
-		{Name: "two", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{row("get", ""), row("back", "one")}},
+		{Name: "one", Requester: syncproto.Parent, Rows: []syncproto.Row{row("ask", ""), row("go", "two")}},
+		{Name: "two", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{row("get", ""), row("back", "one")}},
 	}}
 }
 
 func TestProfilesOfContainersAreValid(t *testing.T) {
 	for _, p := range []*syncproto.Profile{container.InitProfile(), container.SetnsProfile(), container.StartProfile(),
-		small()} {
+		twoPhases()} {
 		if err := p.Validate(); err != nil {
 			t.Error(err)
 		}
@@ -55,7 +55,7 @@ func TestProfileValidateRefuses(t *testing.T) {
 			two(p).Name, one(p).Rows[1].Next = "tw\n",
 				"tw\n"
 		}},
-		{`phase "one": commits, so the child asks`, func(p *syncproto.Profile) { one(p).Commit = true }},
+		{`phase "one": commits, so the child must make its requests`, func(p *syncproto.Profile) { one(p).Commit = true }},
 		{`phase "two": more than 32 rows`, func(p *syncproto.Profile) { two(p).Rows = make([]syncproto.Row, 33) }},
 		{`request "ask": the request's name is malformed or used twice`,
 			func(p *syncproto.Profile) { one(p).Rows[1].Request = "ask" }},
@@ -70,11 +70,11 @@ func TestProfileValidateRefuses(t *testing.T) {
 			func(p *syncproto.Profile) { one(p).Rows[1].Next = "three" }},
 		{`request "go": leaves the phase, so it is made at most once`, func(p *syncproto.Profile) { one(p).Rows[1].Max = 2 }},
 		{`phase "three": cannot be reached`, func(p *syncproto.Profile) {
-			p.Phases = append(p.Phases, syncproto.Phase{Name: "three", Asker: child, Commit: true})
+			p.Phases = append(p.Phases, syncproto.Phase{Name: "three", Requester: child, Commit: true})
 		}},
 		{`EXEC cannot be reached from it`, func(p *syncproto.Profile) { two(p).Commit = false }},
 		{`phase "three": EXEC cannot be reached from it: its rows lead "loop" to "three"`, func(p *syncproto.Profile) {
-			p.Phases = append(p.Phases, syncproto.Phase{Name: "three", Asker: child,
+			p.Phases = append(p.Phases, syncproto.Phase{Name: "three", Requester: child,
 				Rows: []syncproto.Row{row("loop", "three")}})
 			two(p).Rows = append(two(p).Rows, row("trap", "three"))
 		}},
@@ -86,10 +86,10 @@ func TestProfileValidateRefuses(t *testing.T) {
 			one(p).Rows[0] = syncproto.Row{Request: "ask", Reply: "done", Min: 1, Max: 1, Next: "two"}
 			one(p).Rows[1].Min = 1
 		}},
-		{`request "back": is required and leaves the phase, so EXEC can never be said`,
+		{`request "back": is required and leaves the phase, so EXEC can never be sent`,
 			func(p *syncproto.Profile) { two(p).Rows[1].Min = 1 }},
 	} {
-		p := small()
+		p := twoPhases()
 		tt.edit(p)
 		err := p.Validate()
 		if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeProfile}) || !strings.Contains(err.Error(), tt.want) {
@@ -101,16 +101,17 @@ func TestProfileValidateRefuses(t *testing.T) {
 	}
 }
 
-// Each edit changes what may be said, so each must change the hash, and all hashes must differ; Docs are for people.
+// Each edit changes which frames are legal, so each must change the hash, and all hashes must differ. Docs do not
+// count.
 func TestHashChangesWithTheTableAlone(t *testing.T) {
-	seen := map[uint64]int{small().Hash(): -1}
+	seen := map[uint64]int{twoPhases().Hash(): -1}
 	for i, edit := range []func(*syncproto.Profile){
 		func(p *syncproto.Profile) { p.Name = "q" },
 		func(p *syncproto.Profile) { p.ConfigFDs.Max = 1 },
 		func(p *syncproto.Profile) { p.Phases = p.Phases[:1] },
 		func(p *syncproto.Profile) { p.Phases[0], p.Phases[1] = p.Phases[1], p.Phases[0] },
 		func(p *syncproto.Profile) { p.Phases[0].Name = "eins" },
-		func(p *syncproto.Profile) { p.Phases[0].Asker = syncproto.Child },
+		func(p *syncproto.Profile) { p.Phases[0].Requester = syncproto.Child },
 		func(p *syncproto.Profile) { p.Phases[1].Commit = false },
 		func(p *syncproto.Profile) { p.Phases[0].Rows = p.Phases[0].Rows[:1] },
 		func(p *syncproto.Profile) { p.Phases[0].Rows[0].Request = "beg" },
@@ -121,16 +122,16 @@ func TestHashChangesWithTheTableAlone(t *testing.T) {
 		func(p *syncproto.Profile) { p.Phases[0].Rows[0].ReplyFDs.Max = 1 },
 		func(p *syncproto.Profile) { p.Phases[0].Rows[0].Next = "two" },
 	} {
-		p := small()
+		p := twoPhases()
 		edit(p)
 		if j, twice := seen[p.Hash()]; twice {
 			t.Errorf("edits %d and %d have one hash", i, j)
 		}
 		seen[p.Hash()] = i
 	}
-	p := small()
+	p := twoPhases()
 	p.Doc, p.Phases[0].Rows[0].Doc = "other", "words"
-	if p.Hash() != small().Hash() {
+	if p.Hash() != twoPhases().Hash() {
 		t.Error("a Doc changes the hash")
 	}
 }

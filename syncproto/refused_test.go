@@ -8,7 +8,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// A required request that the parent refused is not done: the child cannot leave the phase as if it were.
+// A required request that the parent refused is still required: the child cannot leave the phase.
 func TestRefusalDoesNotSatisfyARequiredRow(t *testing.T) {
 	p := container.InitProfile().Require("hooks")
 	child, err := syncproto.NewMachine(syncproto.Child, p, syncproto.Limits{})

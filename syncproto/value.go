@@ -10,11 +10,11 @@ import (
 // ValueKind is the type of a Value.
 type ValueKind uint8
 
-// The kinds of the value model. Every codec carries exactly these, so that any message means the same in each of them.
+// The kinds of the data model. Every codec carries exactly these, so a message means the same in each of them.
 const (
 	Null   ValueKind = iota
 	Bool             // true or false
-	Int              // an integer from -2^63 to 2^64-1; there are no fractions
+	Int              // an integer from -2^63 to 2^64-1; the model has no fractions
 	String           // text: valid UTF-8
 	Bytes            // any bytes
 	List             // values in order
@@ -23,7 +23,7 @@ const (
 
 var valueKindNames = [...]string{"null", "bool", "integer", "string", "bytes", "list", "map"}
 
-// String is the kind's name as errors print it.
+// String returns the kind's name as used in errors.
 func (k ValueKind) String() string {
 	if int(k) < len(valueKindNames) {
 		return valueKindNames[k]
@@ -31,18 +31,18 @@ func (k ValueKind) String() string {
 	return "kind " + strconv.Itoa(int(k))
 }
 
-// MaxValues is the most values of one message, counted at every depth, the message itself included and the names of
-// maps not. No limit moves it. Encoded, a value can be a single byte, while whoever reads it needs a Value for it:
-// without a bound on their number, a message would cost its reader many times its size.
+// MaxValues is the maximum number of values in one message, counted at every depth, including the message itself but
+// not the names of maps. No limit changes it. An encoded value can be a single byte while its reader needs a whole
+// Value for it: without this bound a message could cost its reader many times its size.
 const MaxValues = 1 << 18
 
-// Value is one value of the protocol's data model: what a codec encodes and decodes, and never an interface, so there
-// is nothing to guess. The zero Value is null. A Value is immutable once made: copies share their lists. Values are
-// compared with Equal, not with ==.
+// Value is one value of the protocol's data model, which codecs encode and decode. It is never an interface, so its
+// type is never a guess. The zero Value is null. A Value is immutable once made; copies share their lists. Compare
+// Values with Equal, not with ==.
 //
-// A Value is three words, since a message can be nothing but values: data points to what the kind says, num of them.
-// That is the one use of package unsafe here: data is set by the functions below that make a Value, and read by text,
-// List and Fields, which look at the kind first.
+// A Value takes only three words, because a message may consist of nothing but values: data points to what kind says,
+// and num is how many there are. This is the only use of package unsafe in the package: data is set by the functions
+// below that make a Value, and read by text, List and Fields, which check the kind first.
 type Value struct {
 	_    [0]func() // no ==
 	kind ValueKind
@@ -58,7 +58,7 @@ type Field struct {
 	Value Value
 }
 
-// BoolValue is b as a Value.
+// BoolValue returns b as a Value.
 func BoolValue(b bool) Value {
 	if b {
 		return Value{kind: Bool, num: 1}
@@ -66,29 +66,28 @@ func BoolValue(b bool) Value {
 	return Value{kind: Bool}
 }
 
-// IntValue is n as a Value.
+// IntValue returns n as a Value.
 func IntValue(n int64) Value { return Value{kind: Int, neg: n < 0, num: uint64(n)} }
 
-// UintValue is n as a Value; below 2^63 it equals IntValue of the same number.
+// UintValue returns n as a Value; below 2^63 it equals IntValue of the same number.
 func UintValue(n uint64) Value { return Value{kind: Int, num: n} }
 
-// StringValue is s as a Value. What is not UTF-8 in s becomes U+FFFD: the model has no other text, and bytes have a
-// kind of their own.
+// StringValue returns s as a Value. Invalid UTF-8 in s is replaced by U+FFFD; use BytesValue for other bytes.
 func StringValue(s string) Value {
 	if !utf8.ValidString(s) {
 		s = validText(s)
 	}
-	return textValue(String, s)
+	return stringOrBytes(String, s)
 }
 
-func textValue(k ValueKind, s string) Value {
+func stringOrBytes(k ValueKind, s string) Value {
 	if s == "" {
 		return Value{kind: k}
 	}
 	return Value{kind: k, num: uint64(len(s)), data: unsafe.Pointer(unsafe.StringData(s))}
 }
 
-// text is the bytes of a String or a Bytes, empty for every other kind.
+// text returns the bytes of a String or a Bytes, and the empty string for every other kind.
 func (v Value) text() string {
 	if v.kind != String && v.kind != Bytes {
 		return ""
@@ -96,10 +95,10 @@ func (v Value) text() string {
 	return unsafe.String((*byte)(v.data), v.num)
 }
 
-// BytesValue is b as a Value; b is copied.
-func BytesValue(b []byte) Value { return textValue(Bytes, string(b)) }
+// BytesValue returns a copy of b as a Value.
+func BytesValue(b []byte) Value { return stringOrBytes(Bytes, string(b)) }
 
-// ListValue is a list of vs; the Value keeps the slice.
+// ListValue returns a list of vs; the Value keeps the slice.
 func ListValue(vs ...Value) Value {
 	if len(vs) == 0 {
 		return Value{kind: List}
@@ -107,8 +106,8 @@ func ListValue(vs ...Value) Value {
 	return Value{kind: List, num: uint64(len(vs)), data: unsafe.Pointer(unsafe.SliceData(vs))}
 }
 
-// MapValue is a map of fields in their order; the Value keeps the slice. Names must be unique: codecs refuse to encode
-// a Value where they are not.
+// MapValue returns a map of fields in the given order; the Value keeps the slice. Names must be unique: codecs refuse
+// to encode a Value in which they are not.
 func MapValue(fields ...Field) Value {
 	if len(fields) == 0 {
 		return Value{kind: Map}
@@ -116,16 +115,16 @@ func MapValue(fields ...Field) Value {
 	return Value{kind: Map, num: uint64(len(fields)), data: unsafe.Pointer(unsafe.SliceData(fields))}
 }
 
-// Kind is the value's type.
+// Kind returns the type of the value.
 func (v Value) Kind() ValueKind { return v.kind }
 
 // IsNull reports whether v is null.
 func (v Value) IsNull() bool { return v.kind == Null }
 
-// Bool is the value of a Bool; ok is false for every other kind.
+// Bool returns the value of a Bool; ok is false for every other kind.
 func (v Value) Bool() (b, ok bool) { return v.kind == Bool && v.num != 0, v.kind == Bool }
 
-// Int is the value of an Int that fits an int64; ok is false for every other.
+// Int returns the value of an Int that fits an int64; ok is false otherwise.
 func (v Value) Int() (n int64, ok bool) {
 	if v.kind != Int {
 		return 0, false
@@ -133,7 +132,7 @@ func (v Value) Int() (n int64, ok bool) {
 	return int64(v.num), v.neg || v.num <= math.MaxInt64
 }
 
-// Uint is the value of an Int that is not negative; ok is false for every other.
+// Uint returns the value of an Int that is not negative; ok is false otherwise.
 func (v Value) Uint() (n uint64, ok bool) {
 	if v.kind != Int {
 		return 0, false
@@ -141,13 +140,13 @@ func (v Value) Uint() (n uint64, ok bool) {
 	return v.num, !v.neg
 }
 
-// Text is the value of a String; ok is false for every other kind.
+// Text returns the value of a String; ok is false for every other kind.
 func (v Value) Text() (s string, ok bool) { return v.text(), v.kind == String }
 
-// RawBytes is the value of a Bytes, as a string since it cannot change; ok is false for every other kind.
+// RawBytes returns the value of a Bytes, as a string because it cannot change; ok is false for every other kind.
 func (v Value) RawBytes() (b string, ok bool) { return v.text(), v.kind == Bytes }
 
-// List is the elements of a List, nil for every other kind. They are not the caller's to change.
+// List returns the elements of a List, and nil for every other kind. The caller must not change them.
 func (v Value) List() []Value {
 	if v.kind != List {
 		return nil
@@ -155,7 +154,7 @@ func (v Value) List() []Value {
 	return unsafe.Slice((*Value)(v.data), v.num)
 }
 
-// Fields are the entries of a Map, nil for every other kind. They are not the caller's to change.
+// Fields returns the entries of a Map, and nil for every other kind. The caller must not change them.
 func (v Value) Fields() []Field {
 	if v.kind != Map {
 		return nil
@@ -163,7 +162,7 @@ func (v Value) Fields() []Field {
 	return unsafe.Slice((*Field)(v.data), v.num)
 }
 
-// Get is the field of a Map by its exact name; ok is false where there is none, or v is not a Map.
+// Get returns the field of a Map with exactly this name; ok is false if there is none, or if v is not a Map.
 func (v Value) Get(name string) (f Value, ok bool) {
 	fields := v.Fields()
 	for i := range fields {
@@ -174,7 +173,7 @@ func (v Value) Get(name string) (f Value, ok bool) {
 	return Value{}, false
 }
 
-// Equal reports whether v and w are the same value; the order of a Map's fields does not count.
+// Equal reports whether v and w are the same value; the order of a Map's fields does not matter.
 func (v Value) Equal(w Value) bool {
 	if v.kind != w.kind || v.neg != w.neg || v.num != w.num || v.text() != w.text() {
 		return false
@@ -188,9 +187,8 @@ func (v Value) Equal(w Value) bool {
 	return equalFields(v.Fields(), w.Fields())
 }
 
-// equalFields compares two maps of the same length. Mostly the order is the same, and then nothing must be searched;
-// where it is not, and the maps are large, an index is made, for a peer could make this take the square of its
-// message's size.
+// equalFields compares two maps of the same length. The order is usually the same, and no search is needed. If it is
+// not, and the maps are large, an index is built: otherwise a peer could make this take quadratic time.
 func equalFields(a, b []Field) bool {
 	const few = 16
 	var index map[string]Value
@@ -218,11 +216,11 @@ func equalFields(a, b []Field) bool {
 	return true
 }
 
-// String prints the value in one line, close to JSON, for errors and test output; it is not an encoding.
+// String formats the value in one line, close to JSON, for errors and test output; it is not an encoding.
 func (v Value) String() string { return string(v.appendText(nil, math.MaxInt)) }
 
-// appendText appends what String prints, or, where that is longer than most bytes, its first bytes: at least most of
-// them, and no more work than that takes.
+// appendText appends what String returns. If that is longer than most bytes, it appends only a beginning of at least
+// most bytes, and does no more work than that takes.
 func (v Value) appendText(b []byte, most int) []byte {
 	switch v.kind {
 	case Bool:
@@ -233,9 +231,9 @@ func (v Value) appendText(b []byte, most int) []byte {
 		}
 		return strconv.AppendUint(b, v.num, 10)
 	case String:
-		return strconv.AppendQuote(b, first(v.text(), most))
+		return strconv.AppendQuote(b, prefix(v.text(), most))
 	case Bytes:
-		return append(strconv.AppendQuoteToASCII(append(b, "bytes("...), first(v.text(), most)), ')')
+		return append(strconv.AppendQuoteToASCII(append(b, "bytes("...), prefix(v.text(), most)), ')')
 	case List:
 		b = append(b, '[')
 		for i, e := range v.List() {
@@ -257,7 +255,7 @@ func (v Value) appendText(b []byte, most int) []byte {
 			if i > 0 {
 				b = append(b, ' ')
 			}
-			b = append(append(b, first(f.Name, most)...), ':')
+			b = append(append(b, prefix(f.Name, most)...), ':')
 			b = f.Value.appendText(b, most)
 		}
 		return append(b, '}')
@@ -265,9 +263,9 @@ func (v Value) appendText(b []byte, most int) []byte {
 	return append(b, "null"...)
 }
 
-func first(s string, most int) string { return s[:min(len(s), most)] }
+func prefix(s string, most int) string { return s[:min(len(s), most)] }
 
-// validText is s with every byte that is not part of valid UTF-8 replaced by U+FFFD.
+// validText returns s with every byte that is not valid UTF-8 replaced by U+FFFD.
 func validText(s string) string {
 	out := make([]byte, 0, len(s)+8)
 	for _, r := range s {

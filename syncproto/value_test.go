@@ -109,7 +109,7 @@ func TestValueIsSmall(t *testing.T) {
 	}
 }
 
-// What a mismatch quotes costs no more than what it shows.
+// The error for a mismatch formats no more of a value than it shows.
 func TestQuotesOnlyTheStartOfWhatDoesNotFit(t *testing.T) {
 	long := syncproto.StringValue(strings.Repeat("\U0001f91d", 1<<20))
 	field := syncproto.Field{Name: strings.Repeat("n", 1<<20), Value: long}

@@ -1,15 +1,15 @@
 package syncproto
 
-// Outcome is how a conversation ended. Greater values outrank lesser ones: what a peer reported outranks what was seen
-// of its end.
+// Outcome is how a conversation ended. A greater value outranks a lesser one: an error that the peer reported outranks
+// what was observed of the peer's end.
 type Outcome uint8
 
-// The outcomes, in rising rank.
+// The outcomes, from the lowest rank to the highest.
 const (
-	Undecided  Outcome = iota // not ended
+	Undecided  Outcome = iota // the conversation goes on
 	Success                   // EXEC, then end of file
 	Died                      // end of file anywhere else
-	Broken                    // reading or writing failed, and nothing said why
+	Broken                    // reading or writing failed for an unknown reason
 	TimedOut                  // a deadline passed
 	Cancelled                 // this side's caller gave up
 	Violated                  // the peer broke the protocol
@@ -20,7 +20,7 @@ const (
 var outcomeNames = [...]string{"undecided", "success", "died", "broken", "timed out", "cancelled", "violated",
 	"local error", "peer error"}
 
-// String is the outcome in a word or two.
+// String returns the outcome in a word or two.
 func (o Outcome) String() string {
 	if int(o) < len(outcomeNames) {
 		return outcomeNames[o]
@@ -38,13 +38,13 @@ func outcomeOfError(mine bool) Outcome {
 // Verdict is the end of a conversation as one side knows it.
 type Verdict struct {
 	Outcome Outcome
-	State   State  // the state it ended in; for a failure, the last one before Failed
-	Phase   string // the profile's phase then; empty before Configured
-	Request string // the request that was unanswered then; empty for none
+	State   State  // the final state; for a failure, the last one before Failed
+	Phase   string // the profile's phase at that time; empty before Configured
+	Request string // the request that waited for its reply then; empty for none
 }
 
-// EndOfFile tells the machine that the peer will send no more. After EXEC that is success; anywhere else the peer died,
-// unless a better reason is known.
+// EndOfFile tells the machine that the peer will send nothing more. After EXEC that is success; anywhere else the
+// outcome is Died, unless a better reason is known.
 func (m *Machine) EndOfFile() Verdict {
 	if m.state == Committed && m.role == Parent {
 		m.state, m.outcome = Closed, Success
@@ -54,9 +54,9 @@ func (m *Machine) EndOfFile() Verdict {
 	return m.Verdict()
 }
 
-// Fail tells the machine why the conversation is over for this side. The first reason of a rank stands, a higher rank
-// replaces a lower one: an error that the peer reported is never hidden by an I/O error or a deadline that came of it.
-// Success is final.
+// Fail tells the machine why the conversation is over for this side. A reason of a higher rank replaces one of a lower
+// rank; among reasons of the same rank the first one stands. So an I/O error or a deadline never hides the reported
+// error that caused it. Success is final.
 func (m *Machine) Fail(why Outcome) {
 	if m.state == Closed || why <= Success {
 		return
@@ -67,7 +67,7 @@ func (m *Machine) Fail(why Outcome) {
 	m.outcome = max(m.outcome, why)
 }
 
-// Verdict is how the conversation ended; its Outcome is Undecided while it goes on.
+// Verdict returns how the conversation ended. Its Outcome is Undecided while the conversation goes on.
 func (m *Machine) Verdict() Verdict {
 	v := Verdict{Outcome: m.outcome, State: m.state}
 	if m.state == Failed {
@@ -76,43 +76,43 @@ func (m *Machine) Verdict() Verdict {
 	if v.State >= Configured {
 		v.Phase = m.profile.Phases[m.phase].Name
 		if m.pending >= 0 {
-			v.Request = m.row().Request
+			v.Request = m.pendingRow().Request
 		}
 	}
 	return v
 }
 
-// State is how far the conversation has come.
+// State returns the current state.
 func (m *Machine) State() State { return m.state }
 
-// Role is whose machine it is.
+// Role returns the side whose machine this is.
 func (m *Machine) Role() Role { return m.role }
 
-// Phase is the profile's phase by name; empty before Configured.
+// Phase returns the name of the profile's current phase; it is empty before Configured.
 func (m *Machine) Phase() string { return m.Verdict().Phase }
 
-// Limits are those in force: this side's own until Agree, the lower of both after it.
+// Limits returns the limits in force: this side's own until Agree, the lower of both sides' after it.
 func (m *Machine) Limits() Limits { return m.limits }
 
-// Pending is the name of the request that waits for an answer; empty for none.
+// Pending returns the name of the request that waits for its reply, or the empty string.
 func (m *Machine) Pending() string { return m.Verdict().Request }
 
-// Answer is the name that the reply to the pending request must have; empty where none is pending.
-func (m *Machine) Answer() string {
+// ReplyName returns the name that the reply to the pending request must have. It is empty if no request is pending.
+func (m *Machine) ReplyName() string {
 	if m.state != Configured || m.pending < 0 {
 		return ""
 	}
-	return m.row().Reply
+	return m.pendingRow().Reply
 }
 
 // Cancelled reports whether CANCEL has passed.
 func (m *Machine) Cancelled() bool { return m.cancelled }
 
-// Offer notes how many codecs HELLO offers; with a single one CONFIG may follow it at once.
+// Offer records how many codecs HELLO offers. If it offers exactly one, CONFIG may follow at once.
 func (m *Machine) Offer(codecs int) { m.oneCodec = codecs == 1 }
 
-// Agree puts the limits in force that both sides hold to. The parent calls it with what HELLO_ACK says, the child with
-// what HELLO says.
+// Agree puts the limits in force that both sides keep to. The parent calls it with the limits of HELLO_ACK, the child
+// with those of HELLO.
 func (m *Machine) Agree(peer Limits) error {
 	l := m.limits.Meet(peer)
 	if err := l.Validate(); err != nil {
@@ -122,8 +122,8 @@ func (m *Machine) Agree(peer Limits) error {
 	return nil
 }
 
-// Narrow replaces the profile by a stricter form of it, as the configuration asks for (Profile.Require,
-// Profile.Forbid). Both sides derive it from the same CONFIG; it must happen before CONFIG_OK.
+// Narrow replaces the profile by a stricter form of it that suits the configuration (Profile.Require, Profile.Forbid).
+// Both sides derive the stricter form from the same CONFIG. Narrow must be called before CONFIG_OK.
 func (m *Machine) Narrow(p *Profile) error {
 	if err := p.valid(); err != nil {
 		return err
@@ -136,10 +136,10 @@ func (m *Machine) Narrow(p *Profile) error {
 	return nil
 }
 
-// Wait is what a side waits for, and so which deadline runs.
+// Wait is what a side is waiting for, which determines its deadline.
 type Wait uint8
 
-// The waits.
+// The things that a side can wait for.
 const (
 	WaitNothing Wait = iota // the conversation is over
 	WaitHello               // parent: HELLO_ACK; child: HELLO
@@ -147,8 +147,8 @@ const (
 	WaitPeer                // the peer's next frame
 	WaitSelf                // this side's own next frame
 	WaitEnd                 // parent: end of file after EXEC
-	WaitTold                // this side's last word to leave
-	WaitGrace               // what the peer still says after the end is known
+	WaitTold                // this side's final ERROR or CANCEL to be sent
+	WaitGrace               // further frames of the peer after the outcome is known
 )
 
 var waitNames = [...]string{"nothing", "the greeting", "the configuration to arrive", "the peer", "this side",
@@ -162,7 +162,7 @@ func (w Wait) String() string {
 	return "wait"
 }
 
-// Waiting says which deadline runs now. It follows from the state alone.
+// Waiting returns what this side is waiting for. It depends on the state alone.
 func (m *Machine) Waiting() Wait {
 	switch m.state {
 	case Opened, Greeted:
@@ -170,8 +170,8 @@ func (m *Machine) Waiting() Wait {
 	case Agreed:
 		return WaitConfig
 	case Configured:
-		asker := m.profile.Phases[m.phase].Asker
-		if (m.pending >= 0) == (asker == m.role) {
+		requester := m.profile.Phases[m.phase].Requester
+		if (m.pending >= 0) == (requester == m.role) {
 			return WaitPeer
 		}
 		return WaitSelf

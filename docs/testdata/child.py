@@ -252,7 +252,7 @@ class Child:
         _, _, _, re, payload = self.receive(HELLO)
         hello = json_decode(payload, DEFAULTS["depth"])
         if re:
-            raise Refuse("frame", "HELLO answers nothing")
+            raise Refuse("frame", "HELLO refers to no frame")
         fields(hello, "HELLO", min=int, max=int, codecs=list, profile=str, hash=str, limits=dict)
         theirs = {name: hello["limits"].get(name, 0) for name in DEFAULTS}
         fields(theirs, "limits", **{name: int for name in DEFAULTS})
@@ -282,7 +282,7 @@ class Child:
             if len(config) > self.limits["config"]:
                 raise Refuse("limit", "the configuration is over its limit")
             if re:
-                raise Refuse("frame", "CONFIG answers nothing")
+                raise Refuse("frame", "CONFIG refers to no frame")
         value = self.codec[1](config, self.limits["depth"])
         self.send(CONFIG_OK, self.codec[0]({"size": len(config), "digest": digest(config)}), re=seq)
         self.state = "Configured"
@@ -292,14 +292,14 @@ class Child:
         if frame[0] == CANCEL:
             body = json_decode(frame[4], self.limits["depth"])
             if frame[3]:
-                raise Refuse("frame", "CANCEL answers nothing")
+                raise Refuse("frame", "CANCEL refers to no frame")
             raise Refuse("cancelled", fields(body, "CANCEL", reason=str)["reason"])
         if frame[0] == ERROR and frame[3] == 0:
             raise Gone
         if frame[0] == ERROR and frame[3] != pending:
-            raise Refuse("frame", "an ERROR answers frame %d" % frame[3])
+            raise Refuse("frame", "the re of an ERROR is %d" % frame[3])
         return frame
-    def ask(self, name, reply, arg=None, fds=()):
+    def request(self, name, reply, arg=None, fds=()):
         number = self.send(REQUEST, self.codec[0]({"name": name, "arg": arg}), fds=fds)
         kind, _, _, re, payload = self.wait(REPLY, number)
         if kind == ERROR:
@@ -308,9 +308,9 @@ class Child:
         if set(body) != {"name", "arg"}:
             raise Refuse("decode", "REPLY has other fields")
         if body["name"] != reply:
-            raise Refuse("state", "the answer is %r, want %s" % (body["name"][:40], reply))
+            raise Refuse("state", "the reply is %r, want %s" % (body["name"][:40], reply))
         if re != number:
-            raise Refuse("frame", "the answer answers frame %d, want %d" % (re, number))
+            raise Refuse("frame", "the re of the reply is %d, want %d" % (re, number))
         return body["arg"]
     def fail(self, e):
         nodes = [{"type": "text", "text": str(e)[:1000]}]
@@ -358,7 +358,7 @@ def run(child):
     if kinds.get("cgroup") == "unshare":
         call("unshare", "cgroup", NEWCGROUP)
     if config.get("hooks", {}).get("runtime"):
-        child.ask("hooks", "hooksDone")
+        child.request("hooks", "hooksDone")
     if config.get("hostname"):
         socket.sethostname(config["hostname"])
     if "mount" in kinds:
@@ -368,12 +368,12 @@ def run(child):
     if process.get("terminal"):
         master, slave = os.openpty()
         name = os.ttyname(slave)
-        child.ask("console", "consoleTaken", {"path": name}, [master])
+        child.request("console", "consoleTaken", {"path": name}, [master])
         os.setsid()
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         for n in range(3):
             os.dup2(slave, n)
-    child.ask("ready", "run")
+    child.request("ready", "run")
     process.get("keepGroups") or os.setgroups([])
     os.umask(process.get("umask", 0o22))
     process.get("noNewPrivs") and call("prctl", "PR_SET_NO_NEW_PRIVS", 38, 1, 0, 0, 0)

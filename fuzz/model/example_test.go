@@ -7,11 +7,10 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// A table of one's own is walked in a test of one's own: no deadlock, no lost error, one verdict on each side,
-// whatever happens when.
+// Test a table of your own: no deadlock, no lost error, one verdict on each side, whatever happens and when.
 func ExampleCheck() {
 	worker := &syncproto.Profile{Name: "worker", Phases: []syncproto.Phase{
-		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{
+		{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{
 			{Request: "open", Reply: "opened", ReplyFDs: syncproto.FDCount{Min: 1, Max: 1}},
 		}},
 	}}

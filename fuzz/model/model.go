@@ -14,25 +14,25 @@ const (
 	child  = syncproto.Child
 )
 
-// Options say what is explored.
+// Options control what is explored.
 type Options struct {
-	// Narrowed is the stricter form of the profile that the configuration asks for, nil for the profile itself. A
-	// request that may be made without limit is made once.
+	// Narrowed is the stricter form of the profile for the configuration, or nil for the profile itself. A request that
+	// may be made without limit is made at most once.
 	Narrowed *syncproto.Profile
 
-	// Child is the child's own table where it is not the parent's: two versions of a program that meet. Nil is the
-	// same.
+	// Child is the child's table if it differs from the parent's, as with two versions of a program. Nil means the
+	// parent's table.
 	Child *syncproto.Profile
 
-	// Commit is the request that the parent may grant only after its caller has committed, such as "ready" in the
-	// profile init; empty where there is none.
+	// Commit is the request to which the parent may reply only after its caller has committed, such as "ready" in the
+	// profile init; empty if there is none.
 	Commit string
 
-	// Codecs is how many HELLO offers: with one, CONFIG may go out at once. Zero is one.
+	// Codecs is how many codecs HELLO offers: with one, CONFIG may be sent at once. Zero means one.
 	Codecs int
 
-	// Room is how many frames wait in one direction before a sender must wait, 1 to 3; zero is 2. A socket holds more;
-	// one that holds less blocks its writers more often, which is what the walk is after.
+	// Room is how many frames fit in one direction before a sender must wait, 1 to 3; zero means 2. A socket holds more,
+	// but one that holds less blocks its writers more often, which is what the walk tests.
 	Room int
 }
 
@@ -40,10 +40,10 @@ type Options struct {
 type Result struct {
 	Worlds      int            // different worlds visited
 	Transitions int            // steps between them
-	Ends        map[string]int // how often each way to end was reached, by what both sides make of it
+	Ends        map[string]int // how often each end was reached, by the verdicts of both sides
 }
 
-// String is one line, and one for each way to end.
+// String returns one line, and one for each kind of end.
 func (r Result) String() string {
 	keys := make([]string, 0, len(r.Ends))
 	for k := range r.Ends {
@@ -57,16 +57,16 @@ func (r Result) String() string {
 	return s
 }
 
-// Counterexample is a world that must not be, and the way to it.
+// Counterexample is a world that violates a law, and the steps that led to it.
 type Counterexample struct {
-	Why   string   // the law that is broken
+	Why   string   // the law that is violated
 	Trail []string // every step from the first world
 }
 
-// Error is the law and the way.
+// Error returns the law and the steps.
 func (c *Counterexample) Error() string { return c.Why + " after: " + strings.Join(c.Trail, "; ") }
 
-// Check explores all conversations by a profile. The error is a *Counterexample, or says why the profile cannot be
+// Check explores all conversations with a profile. The error is a *Counterexample, or says why the profile cannot be
 // walked.
 func Check(p *syncproto.Profile, o Options) (Result, error) {
 	r, err := newRules(p, o)
@@ -77,7 +77,7 @@ func Check(p *syncproto.Profile, o Options) (Result, error) {
 		table: newTable(r), seed: maphash.MakeSeed(),
 		seen: map[uint64]bool{}, ends: map[string]int{}, laws: []string{""},
 	}
-	first, err := k.first()
+	first, err := k.firstWorld()
 	if err != nil {
 		return Result{}, err
 	}
@@ -85,27 +85,28 @@ func Check(p *syncproto.Profile, o Options) (Result, error) {
 	return Result{Worlds: len(k.seen), Transitions: k.transitions, Ends: k.ends}, err
 }
 
-// walk visits every world that can be reached, each once, in depth first.
+// walk visits every reachable world once, depth first.
 type walk struct {
 	*table
 	seed        maphash.Seed
-	seen        map[uint64]bool // worlds by their hash; true while the walk is on its way through one
-	way         []stop          // to where the walk is
-	list        []step          // that is being made
+	seen        map[uint64]bool // worlds by their hash; true while a world is on the current path
+	way         []stop          // the current path
+	list        []step          // the steps that are being collected
 	laws        []string
 	transitions int
 	ends        map[string]int
 }
 
-// stop is a world on the way, and the steps from it.
+// stop is a world on the current path, and the steps from it.
 type stop struct {
 	key   uint64
 	steps []step
-	next  int // of steps
+	next  int // index of the next step to take
 }
 
-// key is a world's. Worlds are told apart by 64 bits of hash with a seed of its own for every walk: that two of ten
-// million share one is less likely than one in a hundred thousand, and another run would part them.
+// key returns the hash of a world. Worlds are told apart by a 64-bit hash with a new seed for every walk: the
+// probability that two of ten million collide is below one in a hundred thousand, and another run would tell them
+// apart.
 func (k *walk) key(w *world) uint64 { return maphash.Comparable(k.seed, *w) }
 
 func (k *walk) run(first world) error {
@@ -125,7 +126,7 @@ func (k *walk) run(first world) error {
 		key := k.key(&s.to)
 		switch entered, seen := k.seen[key]; {
 		case entered:
-			return k.counter("a conversation that need not end: " + k.pair(&s.to))
+			return k.counterexample("a conversation that need not end: " + k.describeEnd(&s.to))
 		case !seen:
 			if err := k.enter(&s.to, key); err != nil {
 				return err
@@ -135,11 +136,11 @@ func (k *walk) run(first world) error {
 	return nil
 }
 
-// enter is the walk coming to a world that it has not seen.
+// enter visits a world that the walk has not seen before.
 func (k *walk) enter(w *world, key uint64) error {
 	k.seen[key] = true
 	if w.wrong != 0 {
-		return k.counter(k.laws[w.wrong])
+		return k.counterexample(k.laws[w.wrong])
 	}
 	n := len(k.way)
 	if n == cap(k.way) {
@@ -147,25 +148,25 @@ func (k *walk) enter(w *world, key uint64) error {
 	}
 	k.way = k.way[:n+1]
 	at := &k.way[n]
-	k.list = at.steps[:0] // a stop's room is used again
+	k.list = at.steps[:0] // reuse the memory of a stop
 	if w.ended() {
-		k.ends[k.pair(w)]++
+		k.ends[k.describeEnd(w)]++
 		if why := k.judge(w); why != "" {
 			k.way = k.way[:n]
-			return k.counter(why + ": " + k.pair(w))
+			return k.counterexample(why + ": " + k.describeEnd(w))
 		}
 	} else {
 		k.steps(*w)
 		if !slices.ContainsFunc(k.list, func(s step) bool { return !s.accident }) {
 			k.way = k.way[:n]
-			return k.counter("deadlock: " + k.pair(w))
+			return k.counterexample("deadlock: " + k.describeEnd(w))
 		}
 	}
 	*at = stop{key: key, steps: k.list}
 	return nil
 }
 
-func (k *walk) counter(why string) error {
+func (k *walk) counterexample(why string) error {
 	c := &Counterexample{Why: why}
 	for _, at := range k.way {
 		c.Trail = append(c.Trail, k.text(at.steps[at.next-1].label))
@@ -173,8 +174,8 @@ func (k *walk) counter(why string) error {
 	return c
 }
 
-// breaks is the number of a law that a step breaks, for its world to hold.
-func (k *walk) breaks(why string) uint8 {
+// lawNumber returns the number of a law that a step violates, to be stored in its world.
+func (k *walk) lawNumber(why string) uint8 {
 	if i := slices.Index(k.laws, why); i >= 0 {
 		return uint8(i)
 	}

@@ -9,18 +9,18 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// asked is a conversation in which the parent asks first, and may be made to ask again.
-func asked() *syncproto.Profile {
-	return &syncproto.Profile{Name: "asked", Phases: []syncproto.Phase{
-		{Name: "questions", Asker: parent, Rows: []syncproto.Row{
+// parentRequests is a conversation in which the parent makes the first request, and may repeat it.
+func parentRequests() *syncproto.Profile {
+	return &syncproto.Profile{Name: "requests", Phases: []syncproto.Phase{
+		{Name: "questions", Requester: parent, Rows: []syncproto.Row{
 			{Request: "what", Reply: "that", Max: 1, ReplyFDs: syncproto.FDCount{Max: 1}},
 			{Request: "go", Reply: "going", Min: 1, Max: 1, Next: "last"},
 		}},
-		{Name: "last", Asker: child, Commit: true, Rows: []syncproto.Row{{Request: "may", Reply: "yes", Max: 1}}},
+		{Name: "last", Requester: child, Commit: true, Rows: []syncproto.Row{{Request: "may", Reply: "yes", Max: 1}}},
 	}}
 }
 
-// hooked is init as a configuration with hooks and without a terminal asks for it.
+// hooked is init narrowed by a configuration with hooks and without a terminal.
 func hooked() *syncproto.Profile {
 	return container.InitProfile().Forbid("mount").Forbid("console").Require("hooks")
 }
@@ -43,7 +43,7 @@ func TestEveryConversation(t *testing.T) {
 		}},
 		{"setns", container.SetnsProfile(), Options{Commit: "ready"}},
 		{"start", container.StartProfile(), Options{Room: 3}},
-		{"the parent asks", asked(), Options{}},
+		{"the parent makes requests", parentRequests(), Options{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -62,7 +62,7 @@ func TestEveryConversation(t *testing.T) {
 // numbered is a profile whose messages are numbers, with one row more or less: two versions of a program, as they were
 // once.
 func numbered(rows ...string) *syncproto.Profile {
-	p := &syncproto.Profile{Name: "numbered", Phases: []syncproto.Phase{{Name: "setup", Asker: child, Commit: true}}}
+	p := &syncproto.Profile{Name: "numbered", Phases: []syncproto.Phase{{Name: "setup", Requester: child, Commit: true}}}
 	for i, meaning := range rows {
 		number := string(rune('0' + 2*i))
 		row := syncproto.Row{Request: number, Reply: number + "-ok", Max: 1, Doc: meaning}
@@ -71,7 +71,7 @@ func numbered(rows ...string) *syncproto.Profile {
 	return p
 }
 
-// Two versions that number their messages differently would run each other's hooks. They find out before anything
+// Two versions that number their messages differently would run each other's hooks. They must find out before anything
 // happens.
 func TestTwoVersionsPartBeforeAnythingHappens(t *testing.T) {
 	r, err := Check(numbered("ready", "hooks"), Options{Child: numbered("ready", "start", "hooks")})
@@ -86,13 +86,13 @@ func TestTwoVersionsPartBeforeAnythingHappens(t *testing.T) {
 }
 
 func TestWhatCannotBeWalkedIsRefused(t *testing.T) {
-	broken := asked()
+	broken := parentRequests()
 	broken.Phases[0].Rows[1].Next = "nowhere"
 	_, err := Check(broken, Options{})
 	if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeProfile}) {
 		t.Errorf("a profile that is not valid: %v", err)
 	}
-	wide := asked()
+	wide := parentRequests()
 	for _, name := range "abcdefghijklm" {
 		wide.Phases[1].Rows = append(wide.Phases[1].Rows, syncproto.Row{Request: string(name), Reply: "ok"})
 	}

@@ -2,16 +2,16 @@ package model
 
 import "github.com/handfast/handfast/syncproto"
 
-// steps are all that can happen next.
+// steps collects everything that can happen next.
 func (k *walk) steps(w world) {
 	for _, r := range [...]syncproto.Role{parent, child} {
 		switch w.fate[r] {
 		case running:
-			k.runs(w, r)
-			k.deaths(w, r)
+			k.addRunning(w, r)
+			k.addDeaths(w, r)
 		case done:
 			k.add(label{r, "closes", 0}, k.close(w, r, ended), false)
-			k.stops(w, r)
+			k.addStops(w, r)
 		}
 	}
 }
@@ -21,14 +21,14 @@ func (k *walk) add(l label, to world, accident bool) {
 	k.list = append(k.list, step{l, to, accident})
 }
 
-// runs are r's moves while its Session is not over.
-func (k *walk) runs(w world, r syncproto.Role) {
+// addRunning adds r's steps while its Session is not over.
+func (k *walk) addRunning(w world, r syncproto.Role) {
 	s := &k.sides[w.s[r]]
 	switch {
 	case w.out[r] != 0:
-		k.writes(w, r)
+		k.addWrites(w, r)
 	case s.live:
-		k.says(w, r)
+		k.addWords(w, r)
 	}
 	if s.reading && k.reads(&w, r, s) {
 		if next, does, frame := k.receive(w, r); does != "" {
@@ -40,11 +40,11 @@ func (k *walk) runs(w world, r syncproto.Role) {
 			k.add(label{r, "cannot read any more", 0}, k.tell(broken, r, input{op: opReadFailed}), true)
 		}
 	}
-	k.finishes(w, r, s)
+	k.addEndings(w, r, s)
 }
 
-// reads reports whether r looks at what comes. A parent always does, but for the time in which it writes; a child only
-// where it waits for something, or where its frame finds no room.
+// reads reports whether r reads. A parent always does, except while it writes; a child does only while it waits for
+// something, or if its frame finds no room.
 func (k *walk) reads(w *world, r syncproto.Role, s *side) bool {
 	switch {
 	case w.out[r] != 0:
@@ -55,8 +55,8 @@ func (k *walk) reads(w *world, r syncproto.Role, s *side) bool {
 	return s.wait == syncproto.WaitHello || s.wait == syncproto.WaitConfig || s.wait == syncproto.WaitPeer
 }
 
-// writes are what can become of the frame under way.
-func (k *walk) writes(w world, r syncproto.Role) {
+// addWrites adds what can happen to the outgoing frame.
+func (k *walk) addWrites(w world, r syncproto.Role) {
 	frame := w.out[r]
 	if next, ok := k.write(w, r); ok {
 		k.add(label{r, "sends", frame}, next, false)
@@ -69,39 +69,39 @@ func (k *walk) writes(w world, r syncproto.Role) {
 	}
 }
 
-// says are the words of r's caller that its Session allows.
-func (k *walk) says(w world, r syncproto.Role) {
+// addWords adds the frames of r's caller that its Session allows.
+func (k *walk) addWords(w world, r syncproto.Role) {
 	if w.is[r]&shut != 0 {
 		return
 	}
 	if r == parent {
-		k.word(w, r, input{op: opHello}, false)
+		k.addWord(w, r, input{op: opHello}, false)
 		if k.sides[w.s[r]].agreed && int(w.sent) < len(k.rules.configs[0]) {
-			k.word(w, r, input{opConfig, w.sent}, false)
+			k.addWord(w, r, input{opConfig, w.sent}, false)
 		}
 	} else {
-		k.word(w, r, input{op: opConfirm}, false)
-		k.word(w, r, input{opConfirm, 1}, true)
-		k.word(w, r, input{op: opNote}, false)
-		k.word(w, r, input{op: opExec}, false)
+		k.addWord(w, r, input{op: opConfirm}, false)
+		k.addWord(w, r, input{opConfirm, 1}, true)
+		k.addWord(w, r, input{op: opNote}, false)
+		k.addWord(w, r, input{op: opExec}, false)
 	}
 	for i, f := range k.rules.words[r] {
 		if f.kind == syncproto.KindReply && k.uncommitted(&w) {
 			continue
 		}
-		k.word(w, r, input{opCall, uint16(i)}, false)
+		k.addWord(w, r, input{opCall, uint16(i)}, false)
 	}
-	k.word(w, r, input{op: opRefuse}, true)
+	k.addWord(w, r, input{op: opRefuse}, true)
 }
 
-// word is one of them: what is made is sent at once if there is room, whole or in two pieces, and waits if there is
+// addWord adds one of them: the frame is sent at once if there is room, whole or in two pieces, and waits if there is
 // none.
-func (k *walk) word(w world, r syncproto.Role, in input, accident bool) {
-	out := k.ask(w.s[r], in)
+func (k *walk) addWord(w world, r syncproto.Role, in input, accident bool) {
+	out := k.apply(w.s[r], in)
 	if out.err != "" {
 		if out.to != w.s[r] {
-			w.wrong = k.breaks("a frame that is refused has changed the conversation: " + out.err)
-			k.add(label{r, "tries to say something", 0}, w, false)
+			w.wrong = k.lawNumber("a frame that is refused has changed the conversation: " + out.err)
+			k.add(label{r, "tries to send something", 0}, w, false)
 		}
 		return
 	}
@@ -115,9 +115,9 @@ func (k *walk) word(w world, r syncproto.Role, in input, accident bool) {
 	case opRefuse:
 		w.refused, w.hurt = true, true
 	}
-	says := label{r, "says", out.frame}
+	says := label{r, "sends", out.frame}
 	if !k.sides[out.to].live {
-		w.wrong = k.breaks("a side's own word ends its conversation")
+		w.wrong = k.lawNumber("a side's own frame ends its conversation")
 		k.add(says, w, accident)
 		return
 	}
@@ -131,26 +131,26 @@ func (k *walk) word(w world, r syncproto.Role, in input, accident bool) {
 	}
 }
 
-// uncommitted reports that the parent is asked for what takes a commit of its caller first.
+// uncommitted reports whether the pending request requires the parent's caller to commit first.
 func (k *walk) uncommitted(w *world) bool {
 	return k.rules.commit != "" && k.sides[w.s[parent]].pending == k.rules.commit && !w.committed
 }
 
-// finishes are the ways in which r itself ends the conversation, or learns that it has ended.
-func (k *walk) finishes(w world, r syncproto.Role, s *side) {
+// addEndings adds the ways in which r itself ends the conversation, or learns that it has ended.
+func (k *walk) addEndings(w world, r syncproto.Role, s *side) {
 	hurt := w
 	hurt.hurt = true
 	if s.live && w.out[r] == 0 {
 		failed := hurt
 		failed.is[r] |= failing
-		// After a refusal, or having shut down its own writing, that may be all there is left to do.
+		// After a refusal, or after it has shut down its own sending, that may be the only step left.
 		k.add(label{r, "fails", 0}, k.end(failed, r, opAbort, byFailure), !w.refused && w.is[r]&shut == 0)
-		k.halfClose(w, r, s)
+		k.addHalfClose(w, r, s)
 	}
 	if s.live {
 		k.add(label{r, "gives up", 0}, k.end(hurt, r, opCancel, byCancel), true)
 	}
-	k.expires(hurt, r, s)
+	k.addExpiry(hurt, r, s)
 	if r == child {
 		if s.live && s.state == syncproto.Committed && w.out[r] == 0 {
 			k.add(label{r, "executes", 0}, k.close(w, child, executed), false)
@@ -169,15 +169,15 @@ func (k *walk) finishes(w world, r syncproto.Role, s *side) {
 	}
 }
 
-// expires is the deadline of what r waits for. Every wait for the peer is bounded; where that does nothing more, the
-// bound is all there is to count on. What has come by then is read first, after the end is known.
-func (k *walk) expires(w world, r syncproto.Role, s *side) {
+// addExpiry adds the deadline of r's wait. Every wait for the peer is bounded; if the peer does nothing more, only the
+// deadline ends it. Once the outcome is known, what has arrived is read before a deadline passes.
+func (k *walk) addExpiry(w world, r syncproto.Role, s *side) {
 	stuck := w.fate[r.Peer()] == stopped
 	switch s.wait {
 	case syncproto.WaitHello, syncproto.WaitConfig:
 	case syncproto.WaitPeer, syncproto.WaitEnd:
 		if r == child {
-			return // a child waits for these without bound: it would find end of file
+			return // a child waits for these without limit: it would find end of file
 		}
 	case syncproto.WaitTold:
 		w.is[r] |= mute
@@ -190,7 +190,7 @@ func (k *walk) expires(w world, r syncproto.Role, s *side) {
 		stuck = true
 	default:
 		if !s.live || w.out[r] == 0 {
-			return // but a frame that finds no room is bounded too
+			return // a frame that finds no room has a deadline too
 		}
 	}
 	if s.wait == syncproto.WaitTold && !k.blocked(&w, r) {
@@ -199,26 +199,27 @@ func (k *walk) expires(w world, r syncproto.Role, s *side) {
 	k.add(label{r, "has waited too long", 0}, k.end(w, r, opExpired, byDeadline), !stuck)
 }
 
-// halfClose is shutdown(SHUT_WR). A parent that has heard EXEC loses nothing by it, a child that has said it may not.
-func (k *walk) halfClose(w world, r syncproto.Role, s *side) {
+// addHalfClose adds shutdown(SHUT_WR). It does no harm to a parent that has read EXEC; a child that has sent EXEC may
+// not do it.
+func (k *walk) addHalfClose(w world, r syncproto.Role, s *side) {
 	if w.is[r]&shut != 0 || s.state == syncproto.Opened || s.state == syncproto.Committed && r == child {
 		return
 	}
 	w.is[r] |= shut
 	w.hurt = w.hurt || s.state != syncproto.Committed
-	k.add(label{r, "shuts down its writing", 0}, w, true)
+	k.add(label{r, "shuts down its sending", 0}, w, true)
 }
 
-// deaths are the ways to be ended from outside.
-func (k *walk) deaths(w world, r syncproto.Role) {
+// addDeaths adds the ways in which r is ended from outside.
+func (k *walk) addDeaths(w world, r syncproto.Role) {
 	dead := k.close(w, r, killed)
 	dead.hurt = true
 	k.add(label{r, "dies", 0}, dead, true)
-	k.stops(w, r)
+	k.addStops(w, r)
 }
 
-// stops are the ways in which a child does nothing more while its socket stays open.
-func (k *walk) stops(w world, r syncproto.Role) {
+// addStops adds the ways in which a child does nothing more while its socket stays open.
+func (k *walk) addStops(w world, r syncproto.Role) {
 	if r == parent || !w.fate[parent].acts() {
 		return
 	}

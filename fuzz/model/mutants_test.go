@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// mutant is a mistake that handshakes of this kind have made, put back into the code that the walk runs on: one text of
-// one file is replaced by another. B and F with a number are the mistakes of libcontainer's handshakes from 2016 on:
-// the general ones, and those of one function (test/history shows each as it was).
+// mutant is a mistake that real handshakes have made, put into the code that the walk runs: one text in one file is
+// replaced by another. Numbers with B and F stand for mistakes of libcontainer's handshakes since 2016, in general and
+// in one function (test/history reproduces each of them).
 type mutant struct {
 	name     string
 	file     string // below the module's root
 	old, new string
-	want     string // what the walk must say
+	want     string // what the walk must report
 }
 
 const (
@@ -41,22 +41,22 @@ var mutants = []mutant{
 	{"the table: an execution that fails has no word for it", rulesFile,
 		`{Committed, Child, KindError, Failed, "The execution itself failed."},`, ``, "success without EXEC"},
 	{"B3: a message without a name is the first one", machineFile,
-		`switch i := ph.row(name); {`, `switch i := max(ph.row(name), 0); {`, "for which there is no row"},
+		`switch i := ph.rowIndex(name); {`, `switch i := max(ph.rowIndex(name), 0); {`, "for which there is no row"},
 	{"F15: a request is served as often as it comes", machineFile,
-		`case ph.Rows[i].Max != 0 && m.counts[i] >= ph.Rows[i].Max:`, `case false:`, "too often"},
-	{"F12: a request may come while another is unanswered", machineFile,
+		`case ph.Rows[i].Max != 0 && m.requested[i] >= ph.Rows[i].Max:`, `case false:`, "too often"},
+	{"F12: a request may come while another waits for its reply", machineFile,
 		`case m.pending >= 0:
 		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while`, `case false:
-		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while`, "while another request is unanswered"},
-	{"F10: any answer will do", machineFile, `case name != m.row().Reply:`, `case false:`, "is no answer to"},
-	{"F16: an answer may be given twice", machineFile,
+		return m.refuse(CodeState, sender, h.Kind, strconv.Quote(name)+" while`, "while another request waits for its reply"},
+	{"F10: any reply will do", machineFile, `case name != m.pendingRow().Reply:`, `case false:`, "is no reply to"},
+	{"F16: a reply may be sent twice", machineFile,
 		"[maxRows]uint16{}\n\t}\n\tm.pending = -1\n\treturn nil",
-		"[maxRows]uint16{}\n\t\tm.pending = -1\n\t}\n\treturn nil", "is no answer to"},
-	{"F10: a refusal is taken for the answer", machineFile,
+		"[maxRows]uint16{}\n\t\tm.pending = -1\n\t}\n\treturn nil", "is no reply to"},
+	{"F10: a refusal is taken for the reply", machineFile,
 		"m.pending = -1\n\treturn Configured, nil",
-		"m.answered[m.pending]++\n\tm.pending = -1\n\treturn Configured, nil", "is required and was not answered"},
+		"m.replied[m.pending]++\n\tm.pending = -1\n\treturn Configured, nil", "is required and has no reply"},
 	{"F14: what is required may be left out", machineFile,
-		`m.answered[i] < r.Min`, `false`, "is required and was not answered"},
+		`m.replied[i] < r.Min`, `false`, "is required and has no reply"},
 	{"F8: end of file is success", verdictFile,
 		`if m.state == Committed && m.role == Parent {`, `if m.role == Parent {`, "success without EXEC"},
 	{"F11: the last reason replaces the first", endFile,
@@ -74,10 +74,10 @@ var mutants = []mutant{
 		"case listening:\n\t\ts.end()", "case listening:", "need not end"},
 	{"B2: tables are not compared", messageFile, `|| h.Hash != p.fingerprint()`, ``, "another table is accepted"},
 	{"B1: a connection reset ends the reading", sendFile,
-		"s.decide(s.m.Verdict(), syncproto.Broken)\n\t\ts.stage = listening",
-		"s.decide(s.m.Verdict(), syncproto.Broken)\n\t\ts.end()", "the child's ERROR is lost"},
+		"s.setVerdict(s.m.Verdict(), syncproto.Broken)\n\t\ts.stage = listening",
+		"s.setVerdict(s.m.Verdict(), syncproto.Broken)\n\t\ts.end()", "the child's ERROR is lost"},
 	{"F1: a child fails before it can report", endFile, `if s.broken || s.gone {`,
-		`if s.broken || s.gone || s.Role() == syncproto.Child {`, "is never told"},
+		`if s.broken || s.gone || s.Role() == syncproto.Child {`, "is never reported"},
 	{"F4: the parent shuts down its writing behind the configuration", effectsFile, "w.queued[to]++\n",
 		"w.queued[to]++\n\tif p.Kind == syncproto.KindConfig && !p.More() {\n\t\tw.is[r] |= shut\n\t}\n",
 		"nothing disturbed"},
@@ -85,17 +85,17 @@ var mutants = []mutant{
 		`frame = w.queue[r][0]`, "frame = w.queue[r][max(1, w.queued[r])-1]", "broke the protocol"},
 	{"a deadline is told with another code", endFile, `s.cancel(syncproto.TimedOut, syncproto.CodeTimeout,`,
 		`s.cancel(syncproto.TimedOut, syncproto.CodeInternal,`, "with the code"},
-	{"a greeting is refused with another code", receiveFile, `s.words(d.Code, d.Error())`,
-		`s.words(syncproto.CodeInternal, d.Error())`, "with the code"},
+	{"a greeting is refused with another code", receiveFile, `s.errorPayload(d.Code, d.Error())`,
+		`s.errorPayload(syncproto.CodeInternal, d.Error())`, "with the code"},
 	{"a refusal ends the conversation", receiveFile,
 		`if h.Re != 0 {`, `if false {`, "a refusal ended the conversation"},
 	{"the digest is not compared", receiveFile, `ok.Digest != s.digest || `, ``, "another configuration than was sent"},
 	{"a frame that is refused has an effect", sendFile, "\tif off > 0 {\n",
 		"\ts.digest = syncproto.Digest(config)\n\tif off > 0 {\n", "that is refused has changed the conversation"},
 	{"a CANCEL is said twice", sendFile, "s.told = true\n\t\ts.listen()", "s.told = true",
-		"CANCEL is said after the last word"},
-	{"a CANCEL is answered by a child that has failed already", receiveFile,
-		`return Event{} // it was heard`, `return ev // it was heard`, "answer it once more"},
+		"CANCEL is sent after the last word"},
+	{"a child that has failed already replies to CANCEL", receiveFile,
+		`return Event{} // it was read only`, `return ev // it was read only`, "reply to it once more"},
 	{"an ERROR is lost behind a local error", receiveFile, `case ev.Kind == Error:`,
 		`case ev.Kind == Error && s.verdict.Outcome == syncproto.PeerError:`, "ERROR is lost"},
 	{"a local error is lost behind an ERROR", endFile, `case o == syncproto.LocalError, o == syncproto.PeerError:`,
@@ -104,20 +104,20 @@ var mutants = []mutant{
 		`return s.Role() == syncproto.Child && s.m.State() == syncproto.Committed`, `return false`,
 		"success without EXEC"},
 	{"a peer that shuts down its writing is told nothing more", endFile,
-		`if s.deaf = true; s.stage == telling || s.stage == over {`, `if s.deaf = true; s.stage == over {`,
+		`if s.readDone = true; s.stage == telling || s.stage == over {`, `if s.readDone = true; s.stage == over {`,
 		"success without EXEC"},
 	{"a socket that takes no more is taken for one whose peer has gone", sendFile, `s.closed || gone`,
 		`s.closed || gone || s.left`, "does not wait for"},
-	{"HELLO_ACK stays due", sendFile, `s.greeting = false`, ``, "what is due cannot be said"},
+	{"HELLO_ACK stays due", sendFile, `s.greeting = false`, ``, "what is due cannot be sent"},
 	{"a CANCEL that crosses EXEC is a violation", machineFile, "case KindCancel:\n\t\t\treturn Committed, true",
 		"case KindCancel:\n\t\t\treturn Committed, false", "CANCEL from the parent"},
 	{"descriptors of what nobody reads any more stay open", effectsFile,
-		`w.flying -= int8(k.packets[w.queue[r][i]].NFDs)`, `_ = i`, "neither delivered nor closed"},
+		`w.flying -= int8(k.frames[w.queue[r][i]].NFDs)`, `_ = i`, "neither delivered nor closed"},
 	{"descriptors of a frame that is cut short stay open", effectsFile,
-		"w.flying -= int8(k.packets[w.part[r]].NFDs)\n", "", "neither delivered nor closed"},
+		"w.flying -= int8(k.frames[w.part[r]].NFDs)\n", "", "neither delivered nor closed"},
 }
 
-// The walk is worth what it can find: each mistake is put back, with the compiler's own means, and the walk must name
+// The walk is only as good as the mistakes it finds: each mutant is compiled with an overlay, and the walk must report
 // it.
 func TestMutantsAreFound(t *testing.T) {
 	root, err := filepath.Abs("../..")
@@ -134,7 +134,7 @@ func TestMutantsAreFound(t *testing.T) {
 	}
 }
 
-// walk runs the walk over the mutant's code, which must fail, and returns what it says.
+// walk runs the walk on the mutant's code, which must fail, and returns its output.
 func (m mutant) walk(t *testing.T, root string) string {
 	source, err := os.ReadFile(filepath.Join(root, m.file))
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// profiles are small tables of any shape, most of which cannot be run.
+// profiles generates small tables of any shape, most of which cannot be run.
 func profiles() *rapid.Generator[*syncproto.Profile] {
 	return rapid.Custom(func(t *rapid.T) *syncproto.Profile {
 		p := &syncproto.Profile{Name: "any", ConfigFDs: syncproto.FDCount{Max: 1}}
 		phases := rapid.IntRange(1, 3).Draw(t, "phases")
 		for i := range phases {
-			ph := syncproto.Phase{Name: fmt.Sprint("p", i), Asker: syncproto.Role(rapid.IntRange(0, 1).Draw(t, "asker"))}
-			ph.Commit = ph.Asker == child && rapid.Bool().Draw(t, "commit")
+			ph := syncproto.Phase{Name: fmt.Sprint("p", i), Requester: syncproto.Role(rapid.IntRange(0, 1).Draw(t, "requester"))}
+			ph.Commit = ph.Requester == child && rapid.Bool().Draw(t, "commit")
 			for j := range rapid.IntRange(0, 2).Draw(t, "rows") {
 				r := syncproto.Row{Request: fmt.Sprint("r", j), Reply: "done", Max: 1, Doc: fmt.Sprint("row ", i, j)}
 				r.Min = uint16(rapid.IntRange(0, 1).Draw(t, "min"))
@@ -33,7 +33,7 @@ func profiles() *rapid.Generator[*syncproto.Profile] {
 	})
 }
 
-// What Validate lets pass cannot deadlock, whatever its shape: every conversation by it obeys every law.
+// A profile that Validate accepts cannot deadlock, whatever its shape: every conversation obeys every law.
 func TestAValidProfileCannotDeadlock(t *testing.T) {
 	t.Parallel()
 	valid, refused := 0, 0

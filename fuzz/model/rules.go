@@ -10,33 +10,33 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// rules are what does not change during a walk.
+// rules hold what does not change during a walk.
 type rules struct {
 	settings  [2]session.Settings
 	profile   [2]*syncproto.Profile // in force from the configuration on
 	words     [2][]word
 	rows      []phaseRow // of the parent's table, all phases
 	commit    string
-	configs   [2][]byte // the one that is sent, and one that is not
+	configs   [2][]byte // the configuration that is sent, and a different one
 	configFDs uint8
 	room      uint8
-	differ    bool // the tables of the two sides
+	differ    bool // the tables of the two sides differ
 }
 
-// word is a REQUEST or REPLY that a role might say; its Session decides what it may.
+// word is a REQUEST or REPLY that a role might send; its Session decides whether it may.
 type word struct {
 	kind syncproto.Kind
 	name string
 	fds  int
 }
 
-// phaseRow is a row and the phase that it stands in.
+// phaseRow is a row and its phase.
 type phaseRow struct {
 	phase string
 	syncproto.Row
 }
 
-// limits are as narrow as they may be: a configuration takes two fragments.
+// limits are as low as possible: a configuration takes two fragments.
 var limits = syncproto.Limits{Notes: 1, Config: 2048, Fragment: 1024, Frames: 64}
 
 func newRules(p *syncproto.Profile, o Options) (*rules, error) {
@@ -54,7 +54,7 @@ func newRules(p *syncproto.Profile, o Options) (*rules, error) {
 		if err := p.Validate(); err != nil {
 			return nil, err
 		}
-		whole[i] = bounded(p)
+		whole[i] = atMostOnce(p)
 		r.settings[i] = session.Settings{
 			Profile: whole[i], Codecs: codecs(o.Codecs), Limits: limits, Session: "model", PID: 7,
 		}
@@ -65,7 +65,7 @@ func newRules(p *syncproto.Profile, o Options) (*rules, error) {
 		if err := o.Narrowed.Validate(); err != nil {
 			return nil, err
 		}
-		q := bounded(o.Narrowed)
+		q := atMostOnce(o.Narrowed)
 		r.profile[parent] = q
 		if o.Child == nil {
 			r.profile[child] = q
@@ -86,26 +86,26 @@ func newRules(p *syncproto.Profile, o Options) (*rules, error) {
 	return r, nil
 }
 
-// codecs are as many as HELLO is to offer.
+// codecs returns n codecs for HELLO to offer.
 func codecs(n int) []codec.Codec {
 	list := codec.BuiltIn()
 	for i := len(list); i < n; i++ {
-		list = append(list, another{codec.JSON(), "json" + strconv.Itoa(i)})
+		list = append(list, namedCodec{codec.JSON(), "json" + strconv.Itoa(i)})
 	}
 	return list[:max(n, 1)]
 }
 
-// another is a codec under another name.
-type another struct {
+// namedCodec is a codec with another name.
+type namedCodec struct {
 	codec.Codec
 	name string
 }
 
-// Name is that name.
-func (a another) Name() string { return a.name }
+// Name returns that name.
+func (a namedCodec) Name() string { return a.name }
 
-// bounded is the profile in which what may be asked without limit may be asked once.
-func bounded(p *syncproto.Profile) *syncproto.Profile {
+// atMostOnce returns the profile with every unlimited request limited to once.
+func atMostOnce(p *syncproto.Profile) *syncproto.Profile {
 	q := *p
 	q.Phases = append([]syncproto.Phase(nil), p.Phases...)
 	for i := range q.Phases {
@@ -119,12 +119,12 @@ func bounded(p *syncproto.Profile) *syncproto.Profile {
 	return &q
 }
 
-// vocabulary is every REQUEST and REPLY that a role might say, those without a name among them.
+// vocabulary returns every REQUEST and REPLY that a role might send, including those without a name.
 func vocabulary(r syncproto.Role, p *syncproto.Profile) []word {
 	list := []word{{kind: syncproto.KindRequest}, {kind: syncproto.KindReply}}
 	for _, ph := range p.Phases {
 		for _, row := range ph.Rows {
-			if ph.Asker == r {
+			if ph.Requester == r {
 				list = append(list, word{syncproto.KindRequest, row.Request, int(row.RequestFDs.Max)})
 			} else {
 				list = append(list, word{syncproto.KindReply, row.Reply, int(row.ReplyFDs.Max)})
@@ -134,8 +134,9 @@ func vocabulary(r syncproto.Role, p *syncproto.Profile) []word {
 	return list
 }
 
-// first is the world before anything was said. A parent knows the configuration, and what it narrows, from the start.
-func (k *walk) first() (w world, err error) {
+// firstWorld returns the world before any frame was sent. The parent knows the configuration, and so the narrowed
+// profile, from the start.
+func (k *walk) firstWorld() (w world, err error) {
 	for i := range w.s {
 		s, err := session.New(syncproto.Role(i), &k.rules.settings[i])
 		if err != nil {
@@ -143,7 +144,7 @@ func (k *walk) first() (w world, err error) {
 		}
 		w.s[i] = k.number(s)
 	}
-	if out := k.ask(w.s[parent], input{op: opNarrow}); out.err != "" {
+	if out := k.apply(w.s[parent], input{op: opNarrow}); out.err != "" {
 		return w, fmt.Errorf("model: %s", out.err)
 	} else {
 		w.s[parent] = out.to

@@ -8,24 +8,24 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// A walk meets the same Session and the same frame in very many worlds. Each is kept once, and a world holds its
-// number: so worlds are small, and what a Session makes of an input is worked out once, by the Session itself. That
-// equal Sessions behave alike is what makes this sound, and package session tests it.
+// The same Sessions and frames occur in very many worlds. Each is stored once, and a world holds its number. So worlds
+// are small, and the effect of an input on a Session is computed only once, by the Session itself. This is sound
+// because equal Sessions behave alike, which the tests of package session check.
 
-// op is what a Session can be told or asked for; the comment says what input.arg is.
+// op is an input to a Session; the comments say what input.arg is.
 type op uint8
 
 const (
 	opSay         op = iota // -
 	opHello                 // -
 	opConfig                // number of the fragment
-	opConfirm               // 1: with other bytes than those that came
+	opConfirm               // 1: with other bytes than were received
 	opCall                  // index of the word
 	opRefuse                // -
 	opNote                  // -
 	opExec                  // -
 	opAbort                 // -
-	opObey                  // Abort over a CANCEL
+	opObey                  // Abort because of a CANCEL
 	opCancel                // -
 	opReceive               // number of the frame
 	opLeft                  // -
@@ -45,18 +45,18 @@ type input struct {
 	arg uint16
 }
 
-// output is what came of it.
+// output is the result of an input.
 type output struct {
 	to    uint32 // the Session afterwards
-	frame uint16 // that was made; zero for none
-	off   uint16 // opConfig: bytes of the configuration that have been sent with it
+	frame uint16 // the frame that was made; zero for none
+	off   uint16 // opConfig: bytes of the configuration sent so far
 	event session.EventKind
 	name  string // of the request or reply in the event
 	bytes string // of the configuration in the event
-	err   string // the Session refuses
+	err   string // the error if the Session refuses
 }
 
-// side is a Session and what it says of itself.
+// side is a Session and its properties.
 type side struct {
 	s                                  session.Session
 	live, over, due                    bool
@@ -68,45 +68,45 @@ type side struct {
 	last                               uint16 // number of the verdict
 }
 
-// packet is a frame as it travels.
-type packet struct {
+// packet is a frame on its way.
+type frameInfo struct {
 	syncproto.Header
 	bytes string
 	name  string         // of a REQUEST or REPLY
 	code  syncproto.Code // of an ERROR
-	role  string         // of an ERROR: who says it
+	role  string         // of an ERROR: the role that sent it
 	echo  bool           // an ERROR that obeys a CANCEL
 }
 
-// final reports that the frame is its sender's last.
-func (p *packet) final() bool {
+// final reports whether the frame is its sender's last.
+func (p *frameInfo) final() bool {
 	return p.Kind == syncproto.KindError && p.Re == 0 || p.Kind == syncproto.KindCancel
 }
 
-type question struct {
+type call struct {
 	side uint32
 	input
 }
 
-// table holds what a walk has met. Number zero is nothing.
+// table holds everything that a walk has encountered. Number zero means none.
 type table struct {
-	rules    *rules
-	sides    []side
-	side     map[session.Session]uint32
-	packets  []packet
-	packet   map[string]uint16
-	verdicts []syncproto.Verdict
-	verdict  map[syncproto.Verdict]uint16
-	known    map[question]output
+	rules        *rules
+	sides        []side
+	side         map[session.Session]uint32
+	frames       []frameInfo
+	frameNumbers map[string]uint16
+	verdicts     []syncproto.Verdict
+	verdict      map[syncproto.Verdict]uint16
+	known        map[call]output
 }
 
 func newTable(r *rules) *table {
 	return &table{rules: r, sides: make([]side, 1), side: map[session.Session]uint32{},
-		packets: make([]packet, 1), packet: map[string]uint16{},
-		verdicts: make([]syncproto.Verdict, 1), verdict: map[syncproto.Verdict]uint16{}, known: map[question]output{}}
+		frames: make([]frameInfo, 1), frameNumbers: map[string]uint16{},
+		verdicts: make([]syncproto.Verdict, 1), verdict: map[syncproto.Verdict]uint16{}, known: map[call]output{}}
 }
 
-// number is that of a Session.
+// number returns the number of a Session.
 func (t *table) number(s session.Session) uint32 {
 	if n, ok := t.side[s]; ok {
 		return n
@@ -122,7 +122,7 @@ func (t *table) number(s session.Session) uint32 {
 	return n
 }
 
-// verdictNumber is that of a verdict.
+// verdictNumber returns the number of a verdict.
 func (t *table) verdictNumber(v syncproto.Verdict) uint16 {
 	n, ok := t.verdict[v]
 	if !ok {
@@ -132,16 +132,16 @@ func (t *table) verdictNumber(v syncproto.Verdict) uint16 {
 	return n
 }
 
-// frame is the number of a frame that a Session has made.
+// frame returns the number of a frame that a Session has made.
 func (t *table) frame(b []byte, name string) uint16 {
-	if n, ok := t.packet[string(b)]; ok {
+	if n, ok := t.frameNumbers[string(b)]; ok {
 		return n
 	}
 	h, err := syncproto.ParseHeader(b)
 	if err != nil {
 		panic(err) // the Session made it
 	}
-	p := packet{Header: h, bytes: string(b), name: name}
+	p := frameInfo{Header: h, bytes: string(b), name: name}
 	if h.Kind == syncproto.KindError {
 		var r syncproto.Report
 		if codec.Decode(codec.JSON(), b[syncproto.HeaderSize:], &r, syncproto.Limits{}, true) == nil {
@@ -149,14 +149,14 @@ func (t *table) frame(b []byte, name string) uint16 {
 		}
 		p.echo = h.Re == 0 && r.Code == syncproto.CodeCancelled
 	}
-	n := uint16(len(t.packets))
-	t.packets, t.packet[p.bytes] = append(t.packets, p), n
+	n := uint16(len(t.frames))
+	t.frames, t.frameNumbers[p.bytes] = append(t.frames, p), n
 	return n
 }
 
-// ask is what Session number n makes of an input. A Session that refuses has not changed.
-func (t *table) ask(n uint32, in input) output {
-	q := question{n, in}
+// apply returns the effect of an input on Session number n. A Session that refuses an input does not change.
+func (t *table) apply(n uint32, in input) output {
+	q := call{n, in}
 	if out, ok := t.known[q]; ok {
 		return out
 	}
@@ -167,14 +167,14 @@ func (t *table) ask(n uint32, in input) output {
 	return out
 }
 
-// call is the one place in which a walk touches a Session.
+// call is the only place in which a walk calls a Session.
 func (r *rules) call(t *table, s *session.Session, in input) (out output) {
 	var b []byte
 	var err error
 	name := ""
 	switch in.op {
 	case opReceive:
-		return r.receives(s, &t.packets[in.arg])
+		return r.receives(s, &t.frames[in.arg])
 	case opSay:
 		b, err = s.Say(nil)
 	case opHello:
@@ -211,7 +211,7 @@ func (out output) failed(err error) output {
 	return out
 }
 
-// tell is an input of which no frame comes.
+// tell handles inputs that make no frame.
 func (r *rules) tell(s *session.Session, in input) error {
 	switch in.op {
 	case opAbort:
@@ -242,8 +242,8 @@ func (r *rules) tell(s *session.Session, in input) error {
 	return nil
 }
 
-// receives is a frame that arrives.
-func (r *rules) receives(s *session.Session, p *packet) (out output) {
+// receives handles a frame that arrives.
+func (r *rules) receives(s *session.Session, p *frameInfo) (out output) {
 	if err := s.Admit(p.Header); err != nil {
 		return out.failed(err)
 	}

@@ -6,10 +6,10 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// maxRows is the most rows that a profile may have, all phases together, for a walk to keep its own count of each.
+// maxRows is the maximum number of rows of a profile, in all phases together: a walk counts each of them.
 const maxRows = 12
 
-// capacity is the most that Options.Room can be.
+// capacity is the maximum of Options.Room.
 const capacity = 3
 
 // fate is what has become of a side.
@@ -20,99 +20,99 @@ const (
 	done                 // its Session is over, and its end is still open
 	ended                // it has closed its end
 	killed               // its end was closed for it
-	executed             // the child is another program now, which closed its end
-	stopped              // it does nothing more, but its end is open: no end of file will come
-	leaked               // it is dead, but a copy of its end is open elsewhere: no end of file will come either
+	executed             // the child has become another program, which closed its end
+	stopped              // it does nothing more, but its end is open: end of file will not arrive
+	leaked               // it is dead, but a copy of its end is open elsewhere: end of file will not arrive either
 )
 
 var fateNames = [...]string{
 	"runs", "is done", "ended", "was killed", "executed", "stopped", "died with its socket leaked",
 }
 
-// acts says that the side still does something; open that its socket is.
+// acts reports whether the side still does something, open whether its socket is open.
 func (f fate) acts() bool { return f <= done }
 func (f fate) open() bool { return f.acts() || f >= stopped }
 
-// own reports that the side came to its end by itself, so that its verdict counts.
+// own reports whether the side came to its end by itself, so that its verdict counts.
 func (f fate) own() bool { return f == done || f == ended }
 
-// marks are what is remembered of one side beside its Session: what it has done, and what has become of it.
+// marks record about one side what its Session does not: what it has done, and what has happened to it.
 type marks uint16
 
 const (
-	shut    marks = 1 << iota // it has shut down its writing
-	told                      // its ERROR that ends the conversation has left whole
-	spoken                    // its last word has left whole, ERROR or CANCEL
-	heard                     // its Session has told its caller of the peer's ERROR
-	obeys                     // child: a CANCEL has come, and is to be obeyed
-	deaf                      // it cannot read any more, or has stopped doing so: its time is over
-	failing                   // it has something to say of its own: a failure, or that it obeys
+	shut    marks = 1 << iota // it has shut down its sending
+	told                      // its ERROR that ends the conversation was sent completely
+	spoken                    // its last word, ERROR or CANCEL, was sent completely
+	heard                     // its Session has reported the peer's ERROR to its caller
+	obeys                     // child: a CANCEL has arrived and must be obeyed
+	deaf                      // it cannot read any more, or has stopped because its time is over
+	failing                   // it has something of its own to report: a failure, or that it obeys
 	drained                   // it has read to the end
 	mute                      // its last word found no room in its time
 )
 
-// world is everything about one conversation at one moment. It is a plain, comparable value; index 0 is the parent's
-// and 1 the child's. Sessions, frames and verdicts are numbers of the table.
+// world is the complete state of one conversation at one moment. It is a plain, comparable value; index 0 is the
+// parent's and 1 the child's. Sessions, frames and verdicts are represented by their numbers in the table.
 type world struct {
 	s         [2]uint32           // the Session; zero for a side that does nothing more
 	last      [2]uint16           // its verdict then
 	queue     [2][capacity]uint16 // whole frames towards each role
-	part      [2]uint16           // the frame behind them of which only the beginning has come
-	out       [2]uint16           // the frame that is under way, which has not found room, or not all
+	part      [2]uint16           // the frame after them, of which only the beginning has arrived
+	out       [2]uint16           // the outgoing frame, for which there was no room, or not enough
 	is        [2]marks
 	fate      [2]fate
 	queued    [2]uint8
-	why       [2]reason      // for the last word
-	asked     [maxRows]uint8 // how often each row's request has arrived
-	answered  [maxRows]uint8 // and its reply
-	sent, got uint16         // bytes of the configuration that have left, and that have come
+	why       [2]reason      // the reason for the last word
+	requested [maxRows]uint8 // how often each row's request has arrived
+	replied   [maxRows]uint8 // and its reply
+	sent, got uint16         // bytes of the configuration that were sent, and that have arrived
 	flying    int8           // descriptors sent and neither delivered nor closed
-	wrong     uint8          // a law that the last step broke
+	wrong     uint8          // the law that the last step violated
 	committed bool           // the parent's caller has committed
-	refused   bool           // a request was answered with ERROR
-	hurt      bool           // something but the two roles' own words happened: a death, a failure, a deadline
-	lied      bool           // the child has confirmed a configuration that did not come
-	asks      bool           // a request has reached its answerer, and no answer the asker
+	refused   bool           // a request was refused
+	hurt      bool           // something other than the two roles' frames happened: a death, a failure, a deadline
+	lied      bool           // the child has confirmed a configuration other than the one sent
+	pending   bool           // a request has arrived, and its reply has not
 }
 
-// reason is why a side ends the conversation, as the walk knows it: its last word must say the same.
+// reason is why a side ends the conversation, as the walk knows it: its last word must agree.
 type reason uint8
 
 const (
 	noReason   reason = iota
 	byFailure         // its caller's
-	byCancel          // its caller's wish
+	byCancel          // its caller cancelled
 	byDeadline        // a wait was too long
 	byObeying         // a CANCEL
 	byProfile         // the child: the tables differ
 	byDigest          // the parent: another configuration was confirmed
 )
 
-// codeOfFailure is what the caller of either side says of its failure.
+// codeOfFailure is the code of failures of either side's caller.
 const codeOfFailure = syncproto.CodeSetup
 
 var codes = [...]syncproto.Code{"", codeOfFailure, syncproto.CodeCancelled, syncproto.CodeTimeout,
 	syncproto.CodeCancelled, syncproto.CodeProfile, syncproto.CodeDecode}
 
-// step is a transition: what it is called, where it leads, and whether nobody may count on it.
+// step is a transition: its label, where it leads, and whether it is an accident that may never happen.
 type step struct {
 	label
 	to       world
 	accident bool
 }
 
-// label is what a step is called.
+// label describes a step.
 type label struct {
 	who   syncproto.Role
 	does  string
 	frame uint16 // that it is about, or zero
 }
 
-// text is a label as a Counterexample has it.
+// text returns a label as printed in a Counterexample.
 func (t *table) text(l label) string {
 	s := "the " + l.who.String() + " " + l.does
 	if l.frame != 0 {
-		p := &t.packets[l.frame]
+		p := &t.frames[l.frame]
 		s += " " + p.Kind.String()
 		if p.name != "" {
 			s += " " + p.name
@@ -121,10 +121,10 @@ func (t *table) text(l label) string {
 	return s
 }
 
-// ended reports that nothing more can happen.
+// ended reports whether nothing more can happen.
 func (w *world) ended() bool { return !w.fate[parent].acts() && !w.fate[child].acts() }
 
-// verdictOf is r's verdict, now or when it ended.
+// verdictOf returns r's verdict, now or when it ended.
 func (k *walk) verdictOf(w *world, r syncproto.Role) syncproto.Verdict {
 	if w.s[r] != 0 {
 		return k.sides[w.s[r]].verdict
@@ -132,8 +132,8 @@ func (k *walk) verdictOf(w *world, r syncproto.Role) syncproto.Verdict {
 	return k.verdicts[w.last[r]]
 }
 
-// pair is what both sides make of it.
-func (k *walk) pair(w *world) string {
+// describeEnd returns the fates and verdicts of both sides.
+func (k *walk) describeEnd(w *world) string {
 	var parts []string
 	for _, r := range []syncproto.Role{parent, child} {
 		v := k.verdictOf(w, r)

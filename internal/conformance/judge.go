@@ -11,18 +11,18 @@ import (
 	"github.com/handfast/handfast/syncproto/vectors"
 )
 
-// judge is a parent's Session that goes along with a vector. It says what the vector says for as long as that is what a
-// parent may say, and hears all that the child says to it: so order, bodies, the digest of the configuration and the
-// end are judged as every parent judges them. Most vectors break the protocol somewhere. There it leaves, and from then
-// on the child is held to what must hold of any frame (player.receive).
+// judge is a parent's Session that follows a vector. It sends what the vector sends as long as a parent may send it,
+// and receives everything that the child sends. So the order, the bodies, the digest of the configuration and the end
+// are checked as by any parent. Most vectors violate the protocol at some point. There the judge stops, and from then
+// on only the checks for every frame apply to the child (player.receive).
 type judge struct {
 	s      session.Session
 	codec  codec.Codec
 	config []byte // all of it
-	off    int    // bytes that have been sent
+	off    int    // bytes of it that have been sent
 }
 
-// newJudge is the parent of a vector for children; nil where it does not begin with a greeting.
+// newJudge returns the judge for a vector for children, or nil if the vector does not begin with a greeting.
 func newJudge(v *vectors.Vector, c codec.Codec) *judge {
 	var hello syncproto.Hello
 	j := &judge{codec: c}
@@ -52,7 +52,7 @@ func newJudge(v *vectors.Vector, c codec.Codec) *judge {
 	return j
 }
 
-// parse takes a whole frame apart.
+// parse splits a whole frame into header and payload.
 func parse(b []byte) (h syncproto.Header, payload []byte, ok bool) {
 	h, err := syncproto.ParseHeader(b)
 	if err != nil || int64(len(b)) != syncproto.HeaderSize+int64(h.Length) {
@@ -61,8 +61,8 @@ func parse(b []byte) (h syncproto.Header, payload []byte, ok bool) {
 	return h, b[syncproto.HeaderSize:], true
 }
 
-// says is the parent saying b with so many descriptors; false is that no parent may.
-func (j *judge) says(b []byte, fds int) bool {
+// send lets the Session send b with that many descriptors; it returns false if no parent may send it.
+func (j *judge) send(b []byte, fds int) bool {
 	h, payload, ok := parse(b)
 	if !ok || int(h.NFDs) != fds {
 		return false
@@ -72,7 +72,7 @@ func (j *judge) says(b []byte, fds int) bool {
 	var err error
 	switch {
 	case h.Kind == syncproto.KindError && !f.Fail:
-		return false // a parent that fails is owed no more than that the child ends
+		return false // after a parent has failed, the child only has to end
 	case h.Kind == syncproto.KindCancel:
 		j.s.Cancel("")
 		if made, err = j.s.Say(nil); err == nil {
@@ -93,7 +93,7 @@ func (j *judge) says(b []byte, fds int) bool {
 	return true
 }
 
-// name is that of a REQUEST or REPLY, empty for another kind.
+// name returns the name of a REQUEST or REPLY, and the empty string for other kinds.
 func (j *judge) name(k syncproto.Kind, payload []byte) (name string, ok bool) {
 	if k != syncproto.KindRequest && k != syncproto.KindReply {
 		return "", true
@@ -103,8 +103,8 @@ func (j *judge) name(k syncproto.Kind, payload []byte) (name string, ok bool) {
 	return call.Name, err == nil
 }
 
-// hears is a frame of the child.
-func (j *judge) hears(f *frame) error {
+// receive passes a frame of the child to the Session.
+func (j *judge) receive(f *frame) error {
 	err := j.s.Admit(f.h)
 	if err == nil {
 		_, err = j.s.Receive(f.h, f.payload)
@@ -112,8 +112,8 @@ func (j *judge) hears(f *frame) error {
 	return err
 }
 
-// ends is the end of file, or as much of the conversation as the vector has.
-func (j *judge) ends(verdict string) error {
+// end handles end of file, or the end of the vector.
+func (j *judge) end(verdict string) error {
 	j.s.EndOfFile(false)
 	if v := j.s.Verdict(); (v.Outcome == syncproto.Success) != (verdict == "accept") && j.s.Over() {
 		return fmt.Errorf("the conversation has ended in %v, %v", v.State, v.Outcome)

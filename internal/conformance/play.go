@@ -1,7 +1,7 @@
-// Package conformance plays one side of a conversation from a vector against a real peer, and says where the peer
-// departs from the protocol. It reads and writes bytes by itself: nothing of the implementation that it judges is
-// between it and the socket but the header's form and the codecs. Beside it a parent's Session hears what a child says,
-// for as long as the vector keeps to the protocol.
+// Package conformance plays one side of a conversation from a vector against a real peer, and reports where the peer
+// departs from the protocol. It reads and writes bytes itself: of the implementation that it tests it uses only the
+// header's format and the codecs. In addition, a parent's Session receives what a child sends, for as long as the
+// vector conforms to the protocol.
 package conformance
 
 import (
@@ -19,26 +19,26 @@ import (
 	"github.com/handfast/handfast/syncproto/vectors"
 )
 
-// ErrSkip is what Play returns where the peer does not speak the vector's codec, as it is free to.
+// ErrSkip is returned by Play if the peer does not speak the vector's codec, which it need not.
 var ErrSkip = errors.New("the peer does not speak the vector's codec")
 
 // player is the scripted side of one conversation.
 type player struct {
-	fd     int
-	packet bool
-	v      *vectors.Vector
-	codec  codec.Codec
-	heard  uint16 // frames of the peer
-	asked  uint16 // the seq of its last REQUEST
-	failed bool   // it has said ERROR
+	fd             int
+	packet         bool
+	v              *vectors.Vector
+	codec          codec.Codec
+	received       uint16 // frames received from the peer
+	lastRequestSeq uint16 // seq of the peer's last REQUEST
+	failed         bool   // the peer has sent ERROR
 
-	committed bool // it has said EXEC
+	committed bool // the peer has sent EXEC
 
-	judge *judge // of a child, as long as the vector keeps to the protocol
+	judge *judge // for a child, as long as the vector conforms to the protocol
 }
 
-// Play carries out the steps of v on the connected socket fd, which stays the caller's. Every wait is bounded by
-// timeout. Nil is a peer that did what the vector expects.
+// Play carries out the steps of v on the connected socket fd, which still belongs to the caller. Every wait is limited
+// to timeout. It returns nil if the peer did what the vector expects.
 func Play(v *vectors.Vector, fd int, timeout time.Duration) error {
 	typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
@@ -84,9 +84,9 @@ const lastRequest = 0xffff
 func (p *player) send(s *vectors.Step) error {
 	b := append([]byte(nil), s.Data...)
 	if len(b) >= syncproto.HeaderSize && string(b[:2]) == "SY" && uint16(b[8])<<8|uint16(b[9]) == lastRequest {
-		b[8], b[9] = byte(p.asked>>8), byte(p.asked)
+		b[8], b[9] = byte(p.lastRequestSeq>>8), byte(p.lastRequestSeq)
 	}
-	if p.judge != nil && !p.judge.says(b, s.FDs) {
+	if p.judge != nil && !p.judge.send(b, s.FDs) {
 		p.judge = nil
 	}
 	var rights []byte
@@ -108,7 +108,7 @@ func (p *player) send(s *vectors.Step) error {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EPIPE || err == unix.ECONNRESET:
-			return nil // the peer has ended: what it said is what counts
+			return nil // the peer has ended: what it sent before counts
 		case err == unix.EAGAIN:
 			return errors.New("the peer reads nothing")
 		case err != nil:
@@ -119,7 +119,7 @@ func (p *player) send(s *vectors.Step) error {
 	return nil
 }
 
-// expect reads the peer's next frame, past its NOTEs, and compares it.
+// expect reads the peer's next frame, skipping NOTEs, and compares it.
 func (p *player) expect(want map[string]string) error {
 	for {
 		f, err := p.receive()
@@ -145,18 +145,18 @@ func (p *player) expect(want map[string]string) error {
 	}
 }
 
-// end reads to the end of file. A peer that fails may say so first, one that succeeds may say nothing.
+// end reads to end of file. A peer that fails may send ERROR first; one that succeeds may send nothing.
 func (p *player) end() error {
 	for {
 		f, err := p.receive()
 		switch {
 		case errors.Is(err, errEnd) && p.judge != nil:
-			return p.judge.ends(p.v.Verdict)
+			return p.judge.end(p.v.Verdict)
 		case errors.Is(err, errEnd):
 			return nil
 		case err != nil:
 			return fmt.Errorf("want end of file: %w", err)
-		case p.v.Kind == vectors.KindParent: // its verdict is asked for elsewhere; what it says until then is its own affair
+		case p.v.Kind == vectors.KindParent: // the caller checks its verdict; what it sends until then does not matter
 		case f.h.Kind == syncproto.KindNote, f.h.Kind == syncproto.KindError && p.v.Verdict != "accept" && f.h.Re == 0:
 		default:
 			return fmt.Errorf("want end of file, got %s", f.describe(p.codec))
@@ -180,7 +180,7 @@ type frame struct {
 	payload []byte
 }
 
-// code is that of an ERROR.
+// code returns the code of an ERROR.
 func (f *frame) code() string {
 	if f.h.Kind != syncproto.KindError {
 		return ""
@@ -194,7 +194,7 @@ func (f *frame) code() string {
 	return text
 }
 
-// name is that of a REQUEST or REPLY.
+// name returns the name of a REQUEST or REPLY.
 func (f *frame) name(c codec.Codec) string {
 	if f.h.Kind != syncproto.KindRequest && f.h.Kind != syncproto.KindReply {
 		return ""

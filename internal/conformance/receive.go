@@ -12,7 +12,7 @@ import (
 
 var errEnd = errors.New("end of file came")
 
-// receive reads one frame, closes its descriptors, and judges what must hold of every frame.
+// receive reads one frame, closes its descriptors, and makes the checks that apply to every frame.
 func (p *player) receive() (*frame, error) {
 	buf := make([]byte, syncproto.HeaderSize+syncproto.MaxFrame)
 	var fds int
@@ -21,7 +21,7 @@ func (p *player) receive() (*frame, error) {
 	if p.packet {
 		b, fds, err = p.read(buf)
 		if err == nil && len(b) == 0 && fds == 0 {
-			b, fds, err = p.read(buf) // the end may overtake a last packet
+			b, fds, err = p.read(buf) // the end may be seen before a last packet
 		}
 		if err == nil && len(b) == 0 && fds > 0 {
 			return nil, errors.New("an empty packet with descriptors came")
@@ -39,10 +39,10 @@ func (p *player) receive() (*frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.heard++
+	p.received++
 	switch {
-	case h.Seq != p.heard:
-		return nil, fmt.Errorf("%s has the sequence number %d, want %d", h.Kind, h.Seq, p.heard)
+	case h.Seq != p.received:
+		return nil, fmt.Errorf("%s has the sequence number %d, want %d", h.Kind, h.Seq, p.received)
 	case int(h.Length) != len(b)-syncproto.HeaderSize:
 		return nil, fmt.Errorf("%s says %d bytes of payload, %d came", h.Kind, h.Length, len(b)-syncproto.HeaderSize)
 	case int(h.NFDs) != fds:
@@ -57,7 +57,7 @@ func (p *player) receive() (*frame, error) {
 	}
 	switch {
 	case h.Kind == syncproto.KindRequest:
-		p.asked = h.Seq
+		p.lastRequestSeq = h.Seq
 	case h.Kind == syncproto.KindExec && h.Length > 0:
 		return nil, errors.New("EXEC has a payload")
 	case h.Kind == syncproto.KindExec:
@@ -67,12 +67,12 @@ func (p *player) receive() (*frame, error) {
 	}
 	f := &frame{h, b[syncproto.HeaderSize:]}
 	if p.judge != nil {
-		err = p.judge.hears(f)
+		err = p.judge.receive(f)
 	}
 	return f, err
 }
 
-// readStream reads a header, then what it says.
+// readStream reads a header, then the payload that it announces.
 func (p *player) readStream(buf []byte) (b []byte, fds int, err error) {
 	want := syncproto.HeaderSize
 	for len(b) < want {
@@ -98,7 +98,7 @@ func (p *player) readStream(buf []byte) (b []byte, fds int, err error) {
 	return b, fds, nil
 }
 
-// read is recvmsg(2) past a connection reset, which may come before what is still queued.
+// read is recvmsg(2) that reads past a connection reset, which may be reported before data that is still queued.
 func (p *player) read(buf []byte) (b []byte, fds int, err error) {
 	oob := make([]byte, unix.CmsgSpace(4*syncproto.MaxFDs))
 	for resets := 0; ; {

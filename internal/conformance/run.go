@@ -17,10 +17,10 @@ import (
 	"github.com/handfast/handfast/syncproto/vectors"
 )
 
-// Options say which vectors a child is put through, and how the results are printed.
+// Options select the vectors for a child and the form of the results.
 type Options struct {
 	Command []string      // the child's program and arguments
-	Match   string        // vectors whose name holds this
+	Match   string        // only vectors whose name contains this
 	Socket  string        // "stream", "seqpacket", or "both" and empty for both
 	Timeout time.Duration // of each wait; zero is five seconds
 	TAP     bool          // Test Anything Protocol, version 13
@@ -36,8 +36,8 @@ type oneCase struct {
 	socket string
 }
 
-// Run puts the child through its vectors, prints a line for each, and returns how many it passed. An error is one of
-// ours: a child that cannot even be started, say.
+// Run runs the child against its vectors, prints a line for each, and returns how many passed. An error is not the
+// child's failure: for example, the child could not be started.
 func Run(ctx context.Context, o Options) (Result, error) {
 	var r Result
 	list, err := cases(o)
@@ -93,8 +93,8 @@ func cases(o Options) ([]oneCase, error) {
 	var list []oneCase
 	for _, v := range all {
 		for _, socket := range []string{"seqpacket", "stream"} {
-			asked := o.Socket == "" || o.Socket == "both" || o.Socket == socket
-			if asked && (v.Socket == "both" || v.Socket == socket) && strings.Contains(v.Name, o.Match) {
+			wanted := o.Socket == "" || o.Socket == "both" || o.Socket == socket
+			if wanted && (v.Socket == "both" || v.Socket == socket) && strings.Contains(v.Name, o.Match) {
 				list = append(list, oneCase{v, socket})
 			}
 		}
@@ -105,7 +105,7 @@ func cases(o Options) ([]oneCase, error) {
 	return list, nil
 }
 
-// line is what is printed of a case.
+// line returns the line printed for a case.
 func (c oneCase) line(n int, verdict error, tap bool) string {
 	name := strings.TrimPrefix(c.v.Name, "child/") + " (" + c.socket + ")"
 	switch {
@@ -126,7 +126,7 @@ func (c oneCase) line(n int, verdict error, tap bool) string {
 	return "FAIL  " + name + ": " + why + " [" + c.v.About + " Section " + c.v.Section + "]\n"
 }
 
-// run starts the child, plays the vector and ends the child. err is one of ours, verdict the child's.
+// run starts the child, plays the vector and ends the child. verdict is the child's failure, err any other error.
 func (c oneCase) run(ctx context.Context, o Options) (verdict, err error) {
 	typ := unix.SOCK_SEQPACKET
 	if c.socket == "stream" {
@@ -143,12 +143,12 @@ func (c oneCase) run(ctx context.Context, o Options) (verdict, err error) {
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Stderr = os.Stderr
 	err = cmd.Start()
-	_ = theirs.Close() // as long as a copy is open, there is no end of file
+	_ = theirs.Close() // while a copy is open, end of file cannot arrive
 	if err != nil {
 		return nil, err
 	}
 	verdict = Play(&c.v, fds[0], o.Timeout)
-	// Whatever it is now, a child that waits or the program that it executed, it is over.
+	// End the child, whether it still waits or has executed its program.
 	_ = unix.Shutdown(fds[0], unix.SHUT_RDWR)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()

@@ -76,7 +76,7 @@ func converse(p *transport.Child, fd int, mistake string) error {
 		_, _ = unix.Write(fd, b)
 	case "hangs":
 		time.Sleep(time.Minute)
-	case "asks for more":
+	case "makes another request":
 		if _, _, err := p.Call(ctx, "hooks", syncproto.Value{}); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func TestRunTellsRightFromWrong(t *testing.T) {
 		{"garbage", "json/good-config-whole", `not a handfast peer: it sent "{\"type\":\"procReady\"}"`},
 		{"another seq", "json/good-config-whole", "EXEC has the sequence number 9, want 3"},
 		{"hangs", "json/good-config-whole", "want REQUEST name=ready fds=0: nothing came in time"},
-		{"asks for more", "json/good-config-whole", "want REQUEST name=ready fds=0, got REQUEST name=hooks"},
+		{"makes another request", "json/good-config-whole", "want REQUEST name=ready fds=0, got REQUEST name=hooks"},
 		{"speaks after EXEC", "json/good-config-whole", "NOTE came after EXEC"},
 		{"another digest", "json/good-config-whole", "confirms a configuration of 1 bytes"},
 		{"a NOTE of no level", "json/good-config-whole", "want debug, info, warning or error"},

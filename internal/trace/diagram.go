@@ -9,13 +9,13 @@ import (
 	"github.com/handfast/handfast/syncproto/transcript"
 )
 
-// Mermaid is a sequence diagram for https://mermaid.js.org.
+// Mermaid returns a sequence diagram for https://mermaid.js.org.
 func Mermaid(t *transcript.Transcript) string {
 	var b strings.Builder
 	b.WriteString("sequenceDiagram\n    participant P as parent\n    participant C as child\n")
 	before := ""
 	for _, e := range t.Events {
-		if at := place(e); at != before && e.End == syncproto.Undecided {
+		if at := phaseOrState(e); at != before && e.End == syncproto.Undecided {
 			fmt.Fprintf(&b, "    Note over P,C: %s\n", mermaidText(at))
 			before = at
 		}
@@ -39,7 +39,7 @@ func Mermaid(t *transcript.Transcript) string {
 	return b.String()
 }
 
-// mermaidText is a text that Mermaid takes for nothing but text: what has a meaning there becomes an entity.
+// mermaidText escapes characters that have a meaning in Mermaid as entities.
 func mermaidText(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -53,7 +53,7 @@ func mermaidText(s string) string {
 	return b.String()
 }
 
-// SVG is the sequence as a picture that stands alone, for light and dark backgrounds.
+// SVG returns the sequence as a standalone picture, for light and dark backgrounds.
 func SVG(t *transcript.Transcript) string {
 	const width, left, right, top, step = 720, 130, 590, 70, 34
 	height := top + step*len(t.Events) + 40
@@ -71,7 +71,7 @@ func SVG(t *transcript.Transcript) string {
 	before := ""
 	for i, e := range t.Events {
 		y := top + step*i
-		if at := place(e); at != before {
+		if at := phaseOrState(e); at != before {
 			before = at
 			fmt.Fprintf(&b, `<rect class="band" x="0" y="%d" width="%d" height="1.5"/><text class="quiet" x="%d" y="%d">%s</text>`+"\n", y-19, width, right+12, y-6, escape(shorten(at, 16)))
 		}
@@ -81,7 +81,7 @@ func SVG(t *transcript.Transcript) string {
 			fmt.Fprintf(&b, `<text class="mid" x="%d" y="%d">%s</text>`+"\n", (left+right)/2, y+4, escape(shorten(text, 56)))
 			continue
 		}
-		text += " · " + strconv.Itoa(size(e)) + " B"
+		text += " · " + strconv.Itoa(frameSize(e)) + " B"
 		if n := e.Header.NFDs; n > 0 {
 			text += " · " + strconv.Itoa(int(n)) + " fd"
 		}
@@ -96,7 +96,7 @@ func SVG(t *transcript.Transcript) string {
 	return b.String()
 }
 
-// escape is a text for XML; characters that XML cannot hold are gone already (remote.OneLine).
+// escape escapes a text for XML; remote.OneLine has already removed characters that XML cannot hold.
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
 }

@@ -32,7 +32,8 @@ type ending struct {
 	Error string `json:"error,omitempty"`
 }
 
-// JSONLines is one object a line: t is nanoseconds, dir "parent>child" or "child>parent"; the last line tells the end.
+// JSONLines returns one object per line: t is nanoseconds, dir is "parent>child" or "child>parent"; the last line is
+// the end.
 func JSONLines(t *transcript.Transcript) (string, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -44,8 +45,9 @@ func JSONLines(t *transcript.Transcript) (string, error) {
 			if t.From(e) == syncproto.Parent {
 				dir = "parent>child"
 			}
-			v = line{int64(e.Since), dir, e.Header.Kind.String(), e.Name, e.Header.Seq, e.Header.Re, size(e), int(e.Header.NFDs),
-				e.Phase, e.State.String(), body(e)}
+			v = line{int64(e.Since), dir, e.Header.Kind.String(), e.Name, e.Header.Seq, e.Header.Re, frameSize(e),
+				int(e.Header.NFDs),
+				e.Phase, e.State.String(), jsonBody(e)}
 		}
 		if err := enc.Encode(v); err != nil {
 			return "", err
@@ -54,8 +56,8 @@ func JSONLines(t *transcript.Transcript) (string, error) {
 	return b.String(), nil
 }
 
-// body is the recorded body, or nil where it is none or no JSON: a file can say anything.
-func body(e transcript.Event) json.RawMessage {
+// jsonBody returns the recorded body, or nil if there is none or it is not JSON: a file may contain anything.
+func jsonBody(e transcript.Event) json.RawMessage {
 	if e.Body == "" || !json.Valid([]byte(e.Body)) {
 		return nil
 	}
@@ -77,8 +79,8 @@ type chromeEvent struct {
 	Args map[string]any `json:"args,omitempty"`
 }
 
-// Chrome is the transcript as Chrome trace events: a track for each side, the phases on one of their own, and a flow
-// arrow for each frame.
+// Chrome returns the transcript as Chrome trace events: a track for each side, one for the phases, and a flow arrow for
+// each frame.
 func Chrome(t *transcript.Transcript) (string, error) {
 	const phases = 3
 	events := []chromeEvent{}
@@ -91,9 +93,9 @@ func Chrome(t *transcript.Transcript) (string, error) {
 	micro := func(i int) float64 { return float64(t.Events[i].Since) / 1000 }
 	began := 0
 	for i, e := range t.Events {
-		if last := i == len(t.Events)-1; last || place(t.Events[i+1]) != place(t.Events[began]) {
+		if last := i == len(t.Events)-1; last || phaseOrState(t.Events[i+1]) != phaseOrState(t.Events[began]) {
 			end := min(i+1, len(t.Events)-1)
-			events = append(events, chromeEvent{Name: place(t.Events[began]), Ph: "X", TS: micro(began),
+			events = append(events, chromeEvent{Name: phaseOrState(t.Events[began]), Ph: "X", TS: micro(began),
 				Dur: max(micro(end)-micro(began), 0.001), PID: 1, TID: phases, Cat: "phase"})
 			began = end
 		}
@@ -102,8 +104,8 @@ func Chrome(t *transcript.Transcript) (string, error) {
 			continue
 		}
 		from, to := int(t.From(e))+1, int(t.From(e).Peer())+1
-		args := map[string]any{"seq": e.Header.Seq, "re": e.Header.Re, "bytes": size(e), "descriptors": e.Header.NFDs}
-		if b := body(e); b != nil {
+		args := map[string]any{"seq": e.Header.Seq, "re": e.Header.Re, "bytes": frameSize(e), "descriptors": e.Header.NFDs}
+		if b := jsonBody(e); b != nil {
 			args["body"] = b
 		}
 		events = append(events,
@@ -116,8 +118,8 @@ func Chrome(t *transcript.Transcript) (string, error) {
 	return string(text) + "\n", err
 }
 
-// place is where a conversation stands: the profile's phase, or the state before there is one.
-func place(e transcript.Event) string {
+// phaseOrState returns the profile's phase, or the state before the first phase.
+func phaseOrState(e transcript.Event) string {
 	if e.Phase != "" {
 		return e.Phase
 	}

@@ -1,6 +1,6 @@
-// Package trace draws transcripts: as a timeline for a terminal, as JSON lines, as a Mermaid sequence diagram, as an
-// SVG that stands alone, and as Chrome trace events. Every function is a conversion from a value to a text; what a peer
-// has sent is escaped for where it is shown.
+// Package trace draws transcripts: as a timeline for a terminal, as JSON lines, as a Mermaid sequence diagram, as a
+// standalone SVG, and as Chrome trace events. Every function converts a value to text; text from a peer is escaped for
+// its context.
 package trace
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/handfast/handfast/syncproto/transcript"
 )
 
-// Formats are the names that Draw knows.
+// Formats are the names of formats that Draw accepts.
 const Formats = "timeline, json, mermaid, svg or chrome"
 
-// Draw is the transcript in a format by its name.
+// Draw returns the transcript in the named format.
 func Draw(t *transcript.Transcript, format string) (string, error) {
 	if len(t.Events) == 0 {
 		return "", errors.New("the transcript holds no frame")
@@ -38,7 +38,7 @@ func Draw(t *transcript.Transcript, format string) (string, error) {
 	return "", fmt.Errorf("format %q: want %s", format, Formats)
 }
 
-// label is what a frame is called: its kind and what it is about.
+// label returns the caption of a frame: its kind and name.
 func label(e transcript.Event) string {
 	if e.End != syncproto.Undecided {
 		if e.Error == "" {
@@ -49,13 +49,13 @@ func label(e transcript.Event) string {
 	return strings.TrimSpace(e.Header.Kind.String() + " " + remote.OneLine(e.Name))
 }
 
-func size(e transcript.Event) int { return syncproto.HeaderSize + int(e.Header.Length) }
+func frameSize(e transcript.Event) int { return syncproto.HeaderSize + int(e.Header.Length) }
 
 func milliseconds(d time.Duration) string {
 	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64)
 }
 
-// Timeline is a table of at most 80 columns, a frame a line, with a sum and the end.
+// Timeline returns a table of at most 80 columns with one line per frame, a summary and the end.
 func Timeline(t *transcript.Transcript) string {
 	var b strings.Builder
 	const form = "  %8s %7s  %-15s %-20s %6s %3s  %s"
@@ -72,16 +72,17 @@ func Timeline(t *transcript.Transcript) string {
 		if t.From(e) == syncproto.Parent {
 			direction = "parent -> child"
 		}
-		line(milliseconds(e.Since), milliseconds(e.Since-before), direction, shorten(label(e), 20), strconv.Itoa(size(e)),
+		line(milliseconds(e.Since), milliseconds(e.Since-before), direction, shorten(label(e), 20),
+			strconv.Itoa(frameSize(e)),
 			strconv.Itoa(int(e.Header.NFDs)), shorten(remote.OneLine(e.Phase), 11))
-		frames, bytes, fds, before = frames+1, bytes+size(e), fds+int(e.Header.NFDs), e.Since
+		frames, bytes, fds, before = frames+1, bytes+frameSize(e), fds+int(e.Header.NFDs), e.Since
 	}
 	fmt.Fprintf(&b, "\n  messages: %d, bytes: %d, descriptors: %d, first to last: %s ms\n", frames, bytes, fds,
 		milliseconds(before-t.Events[0].Since))
 	return b.String() + end
 }
 
-// shorten cuts the middle out of a text that is wider than the width.
+// shorten removes the middle of a text that is wider than width.
 func shorten(text string, width int) string {
 	runes := []rune(text)
 	if len(runes) <= width {

@@ -18,7 +18,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transcript"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // fixed is a conversation whose peer says what it should not.
 func fixed(end syncproto.Outcome, why string) *transcript.Transcript {
@@ -69,7 +69,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s (-want +got, -update writes it anew):\n%s", path, diff)
+				t.Errorf("%s (-want +got, -update rewrites it):\n%s", path, diff)
 			}
 			if strings.Contains(got, "\x1b") {
 				t.Errorf("%s: what the peer said reaches the terminal as it is", path)

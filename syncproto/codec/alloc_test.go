@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// know is what a side of a conversation has ready of the texts that its peer may say.
+// know holds the strings that a side of a conversation knows its peer may send.
 type know struct{}
 
 func (know) Known(text []byte) string {
@@ -24,7 +24,7 @@ func (know) Known(text []byte) string {
 	return ""
 }
 
-// free checks that a message can be encoded and decoded without any memory but that of the buffer.
+// free checks that a message can be encoded and decoded without allocating anything but the buffer.
 func free[T any](t *testing.T, c codec.Codec, want *T, most float64) {
 	t.Helper()
 	buf := make([]byte, 0, 1024)

@@ -1,8 +1,8 @@
 package codec
 
-// Base64 as RFC 4648 section 4 has it, in its one canonical form. Package encoding/base64 reads others besides (it
-// skips line breaks, and bits after the last byte unless told), and builds four encodings of which this package needs
-// one whenever a process starts.
+// Base64 as in RFC 4648 section 4, in canonical form only. Package encoding/base64 accepts other forms too (it skips
+// line breaks and, by default, ignores trailing bits), and at the start of every process it builds four encodings of
+// which this package needs one.
 
 const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -21,7 +21,7 @@ func appendBase64[B string | []byte](b []byte, s B) []byte {
 	return b
 }
 
-// decodeBase64 is the bytes that s stands for; ok is false where appendBase64 makes s of no bytes.
+// decodeBase64 returns the bytes that s encodes; ok is false if s is not what appendBase64 produces.
 func decodeBase64(s string) (b []byte, ok bool) {
 	if len(s)%4 != 0 {
 		return nil, false

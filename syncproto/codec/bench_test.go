@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// messages are those whose speed counts: a control message, of which a conversation has several, a request with an
-// argument, and the configuration of an ordinary container, some 5 KiB.
+// messages are those whose speed matters: a control message, of which a conversation has several, a request with an
+// argument, and the configuration of an ordinary container, about 5 KiB.
 func messages(b *testing.B) map[string]syncproto.Value {
 	b.Helper()
 	ids := syncproto.ListValue(syncproto.IntValue(0), syncproto.IntValue(100000), syncproto.IntValue(65536))
@@ -47,7 +47,7 @@ func messages(b *testing.B) map[string]syncproto.Value {
 	return all
 }
 
-// each runs f for every message in every codec, which it is given encoded too.
+// each runs f for every message in every codec, with the message and its encoding.
 func each(b *testing.B, f func(b *testing.B, c codec.Codec, v syncproto.Value, in []byte)) {
 	all := messages(b)
 	for _, name := range []string{"control", "request", "config"} {

@@ -6,12 +6,11 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Encode appends the encoding of *t to dst: what c.Append makes of syncproto.ToValue(*t), within l.Depth. An error
-// leaves dst as it was. It is a *syncproto.BindError for what the data model has not, and a *syncproto.ProtocolError
-// for what is over a limit.
+// Encode appends the encoding of *t to dst. The result is that of c.Append(dst, v) for v from syncproto.ToValue(*t),
+// within l.Depth. On an error dst is returned unchanged. The error is a *syncproto.BindError if the data model cannot
+// hold *t, and a *syncproto.ProtocolError if it is over a limit.
 //
-// For the codecs of this package no Value is made on the way, and nothing is allocated but what dst needs to grow (maps
-// excepted).
+// The codecs of this package make no intermediate Value, and allocate only to grow dst, except for maps.
 func Encode[T any](c Codec, dst []byte, t *T, l syncproto.Limits) ([]byte, error) {
 	if b, ok := encodePlanned(c, dst, reflect.TypeFor[T](), hidden(t), l); ok {
 		return b, nil
@@ -26,26 +25,26 @@ func Encode[T any](c Codec, dst []byte, t *T, l syncproto.Limits) ([]byte, error
 	return c.Append(dst, v)
 }
 
-// Decode fills t from b: what syncproto.FromValue makes of c.Decode(b, l). After an error the content of t means
-// nothing. The error is a *syncproto.ProtocolError for what the codec refuses, and a *syncproto.BindError for what does
-// not fit t.
+// Decode fills t from b. The result is that of syncproto.FromValue for the value from c.Decode(b, l). After an error
+// the content of t is undefined. The error is a *syncproto.ProtocolError if the codec refuses b, and a
+// *syncproto.BindError if the value does not fit t.
 //
-// t shares no memory with b. All its texts may share theirs, which is one copy of b. What t points to lies on the heap:
-// who binds many values keeps one to bind into.
+// t shares no memory with b; its strings may all share one copy of b. What t points to is allocated on the heap, so
+// keep one T to decode many values into.
 func Decode[T any](c Codec, b []byte, t *T, l syncproto.Limits, lenient bool) error {
 	return DecodeKnown(c, b, t, l, lenient, nil)
 }
 
-// DecodeKnown is Decode for a message whose texts are mostly known: known returns a text as its owner holds it, and the
-// empty string for one that it does not know. What is known takes no memory, so a message of known texts and numbers
-// takes none. Where known returns another text than it was given, that is not used.
+// DecodeKnown is Decode for a message whose strings are mostly known: known returns its own copy of a known string, and
+// the empty string for any other. Known strings need no memory, so a message of known strings and numbers needs none at
+// all. If known returns a string other than the one passed, it is ignored.
 func DecodeKnown[T any](
 	c Codec, b []byte, t *T, l syncproto.Limits, lenient bool, known Known,
 ) error {
 	if decodePlanned(c, b, reflect.TypeFor[T](), hidden(t), l, known) {
 		return nil
 	}
-	// Why not, or that the fields which t does not know may be ignored, is for the way by the Value to say.
+	// Decoding by way of a Value reports the error, or ignores unknown fields if lenient is set.
 	v, err := c.Decode(b, l)
 	if err != nil {
 		return err
@@ -57,20 +56,20 @@ func DecodeKnown[T any](
 	return err
 }
 
-// hidden is the address of *t, of which the compiler does not find that anybody keeps it: a plan reads and writes what
-// is there, and nothing of it outlives the call. So the caller's variable may stay on the stack.
+// hidden returns the address of *t in a way that keeps t from escaping: a plan reads and writes what is there, and
+// keeps no reference after the call. So the caller's variable may stay on the stack.
 func hidden[T any](t *T) ptr {
-	x := uintptr(ptr(t)) // no stack moves between here and the end of the function: it calls nothing
+	x := uintptr(ptr(t)) // the stack cannot move before the function returns, because it calls nothing
 	return *(*ptr)(ptr(&x))
 }
 
-// Known holds texts that messages are made of; syncproto.Machine is one. It must not keep the slice.
+// Known holds strings that messages consist of; syncproto.Machine is one. It must not keep the slice.
 type Known interface {
 	Known(text []byte) string
 }
 
-// encodePlanned is Encode for a codec and a type that there is a plan for. The codecs are told apart here, and not by a
-// method of theirs, for what a method of an unknown codec is given the compiler must take from the heap.
+// encodePlanned is Encode for a codec and a type that a plan exists for. It tells the codecs apart by a type switch,
+// because arguments of a method of an unknown codec would escape to the heap.
 func encodePlanned(c Codec, dst []byte, t reflect.Type, p ptr, l syncproto.Limits) ([]byte, bool) {
 	e := encoder{b: dst, left: syncproto.MaxValues - 1}
 	ok := false
@@ -83,8 +82,8 @@ func encodePlanned(c Codec, dst []byte, t reflect.Type, p ptr, l syncproto.Limit
 	return e.b, ok
 }
 
-// decodePlanned is Decode for a codec and a type that there is a plan for. Strict or not is the same to it: it knows no
-// other fields.
+// decodePlanned is Decode for a codec and a type that a plan exists for. It fails on unknown fields, so lenient does
+// not matter here.
 func decodePlanned(c Codec, b []byte, t reflect.Type, p ptr, l syncproto.Limits, known Known) bool {
 	switch c.(type) {
 	case msgpackCodec:

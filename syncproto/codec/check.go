@@ -11,21 +11,21 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// MaxDepth is the deepest nesting that any limit admits, and so the deepest that is ever encoded.
+// MaxDepth is the deepest nesting that any limit permits, and so the deepest that is ever encoded.
 const MaxDepth = math.MaxUint8
 
-// Check refuses a value that no codec encodes: nested more than depth lists and maps deep, of more than
-// syncproto.MaxValues values, with two fields of the same name in one map, or with a name that is not UTF-8 or starts
-// with "$". A sender calls it with the limit in force; codecs call it with MaxDepth from Append. The error is a
+// Check refuses a value that no codec encodes: lists and maps nested more than depth deep, more than
+// syncproto.MaxValues values, a map with two fields of the same name, or a name that is not UTF-8 or starts with "$". A
+// sender calls it with the limit in force; codecs call it with MaxDepth from Append. The error is a
 // *syncproto.ProtocolError.
 func Check(v syncproto.Value, depth int) error {
 	left := syncproto.MaxValues - 1
 	return check(&v, depth, &left)
 }
 
-// check goes over a value that is counted already. It counts elements by the list, so that what is over the limit is
-// not walked first. Here and in the encoders a Value is handed down by its address: it does not fit the registers that
-// arguments travel in.
+// check walks a value that is already counted. It counts the elements of a list before it walks them, so that no time
+// is spent on a list over the limit. Here and in the encoders a Value is passed by its address, because it does not fit
+// the registers for arguments.
 func check(v *syncproto.Value, depth int, left *int) error {
 	if k := v.Kind(); k != syncproto.List && k != syncproto.Map {
 		return nil
@@ -56,7 +56,7 @@ func check(v *syncproto.Value, depth int, left *int) error {
 	return nil
 }
 
-// badName says what is wrong with the name of a field; empty for nothing.
+// badName says what is wrong with the name of a field, and returns the empty string if it is valid.
 func badName(name string) string {
 	switch {
 	case strings.HasPrefix(name, "$"):
@@ -67,9 +67,9 @@ func badName(name string) string {
 	return ""
 }
 
-// duplicate finds a name that stands twice in a map. A few fields are compared in place; for more of them a table keeps
-// a hostile map from costing the square of its size. The table holds numbers of fields and not their names, for a map
-// can be all that a message is, and names would then cost as much again.
+// duplicate finds a name that occurs twice in a map. A few fields are compared directly; for more of them a hash table
+// keeps a hostile map from costing quadratic time. The table holds indices of fields and not their names, because a
+// message may consist of nothing but one map, and names would double its cost.
 func duplicate(fields []syncproto.Field) (name string, twice bool) {
 	const few = 16
 	if len(fields) <= few {
@@ -82,7 +82,7 @@ func duplicate(fields []syncproto.Field) (name string, twice bool) {
 		}
 		return "", false
 	}
-	// Open addressing at most half full, under a seed that nobody can have prepared names for. Zero is empty, so numbers
+	// Open addressing, at most half full, with a random seed that an attacker cannot know. Zero means empty, so indices
 	// count from one.
 	seed := maphash.MakeSeed()
 	mask := uint64(1)<<bits.Len(uint(2*len(fields))) - 1
@@ -102,7 +102,7 @@ func duplicate(fields []syncproto.Field) (name string, twice bool) {
 
 func duplicateName(name string) string { return "name " + quote(name) + " stands twice in a map" }
 
-// quote is s for an error: ASCII, and cut where it is long.
+// quote returns s for an error: quoted in ASCII, and cut if it is long.
 func quote(s string) string {
 	if len(s) > 40 {
 		return strconv.QuoteToASCII(s[:40]) + "..."
@@ -123,7 +123,7 @@ func tooMany(where string) error {
 		strconv.Itoa(syncproto.MaxValues) + " values in one message"}
 }
 
-// place names a byte of an encoding for an error.
+// place names a position in an encoding for an error.
 func place(codec string, offset int) string { return codec + " at byte " + strconv.Itoa(offset) }
 
 func depthOf(l syncproto.Limits) int { return int(l.WithDefaults().Depth) }

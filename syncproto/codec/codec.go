@@ -7,22 +7,21 @@ type Codec interface {
 	// Name is the codec's name in HELLO: 1 to MaxName bytes, the same on both sides.
 	Name() string
 
-	// Append appends the encoding of v to dst. It refuses what Check refuses, and returns dst as it was with the error.
+	// Append appends the encoding of v to dst. If Check refuses v, it returns the unchanged dst and the error.
 	Append(dst []byte, v syncproto.Value) ([]byte, error)
 
-	// Decode reads b, all of which is one value, nested at most l.Depth deep (zero: the default) and of at most
-	// syncproto.MaxValues values. The value shares no memory with b, and takes no more than a few times len(b) besides
-	// some 40 MiB at the most for the values themselves, however small these are in b. An error is a
-	// *syncproto.ProtocolError: CodeLimit for what is too deep or too many, CodeDecode for anything else that is wrong
-	// with b.
+	// Decode decodes b, all of which must be one value, nested at most l.Depth deep (zero: the default) and consisting of
+	// at most syncproto.MaxValues values. The result shares no memory with b. It takes no more than a few times len(b),
+	// plus at most 40 MiB for the values themselves, however small these are in b. An error is a *syncproto.ProtocolError:
+	// CodeLimit if b is too deep or has too many values, CodeDecode for anything else.
 	Decode(b []byte, l syncproto.Limits) (syncproto.Value, error)
 }
 
-// BuiltIn are the codecs of this package: MessagePack first, since it is the shorter one, then JSON. The slice is the
-// caller's.
+// BuiltIn returns the codecs of this package: MessagePack first, since it is shorter, then JSON. The slice belongs to
+// the caller.
 func BuiltIn() []Codec { return []Codec{MessagePack(), JSON()} }
 
-// Find is the codec among codecs that has the name; ok is false where none has.
+// Find returns the codec with the given name; ok is false if there is none.
 func Find(codecs []Codec, name string) (c Codec, ok bool) {
 	for _, c := range codecs {
 		if c.Name() == name {
@@ -32,5 +31,5 @@ func Find(codecs []Codec, name string) (c Codec, ok bool) {
 	return nil, false
 }
 
-// MaxName is the longest name of a codec in bytes.
+// MaxName is the maximum length of a codec's name in bytes.
 const MaxName = 32

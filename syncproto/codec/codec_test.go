@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/syncproto/codec/codectest"
 )
 
-// third is a codec that another package might bring: it turns every byte of MessagePack around.
+// third is a codec as another package might implement it: it inverts every byte of MessagePack.
 type third struct{ name string }
 
 func (c third) Name() string { return c.name }
@@ -34,7 +34,7 @@ func (c third) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 	return codec.MessagePack().Decode(b, l)
 }
 
-// A codec of somebody else binds Go values as well.
+// Encode and Decode work with codecs of other packages too.
 func TestThirdCodec(t *testing.T) {
 	c := third{"third"}
 	codectest.Run(t, c)
@@ -66,8 +66,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Names that collide cost no more than names that do not: a map of 100000 equal names is refused at once, not after
-// their square.
+// Equal names cost no more than different ones: a map of 100000 equal names is refused at once, not in quadratic time.
 func TestManyEqualNames(t *testing.T) {
 	const n = 100000
 	b := binary.BigEndian.AppendUint32([]byte{0xdf}, n)

@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/syncproto/vectors"
 )
 
-// seeds adds every conformance vector of a codec's values. That there are none is a mistake of the test.
+// seeds adds every conformance vector of a codec's values, and fails if there are none.
 func seeds(f *testing.F, name string) {
 	f.Helper()
 	all, err := vectors.Of(vectors.KindValue)
@@ -32,7 +32,8 @@ func seeds(f *testing.F, name string) {
 	}
 }
 
-// FuzzJSON holds the strict parser against encoding/json: what it accepts that one accepts too, with the same meaning.
+// FuzzJSON compares the strict parser with encoding/json, which must accept everything that the parser accepts, with
+// the same meaning.
 func FuzzJSON(f *testing.F) {
 	seeds(f, "json")
 	for _, r := range refusedJSON {
@@ -62,7 +63,7 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// plainJSON is v as encoding/json would decode it.
+// plainJSON returns v as encoding/json would decode it.
 func plainJSON(v syncproto.Value) any {
 	switch v.Kind() {
 	case syncproto.Bool:
@@ -94,7 +95,8 @@ func plainJSON(v syncproto.Value) any {
 	return nil
 }
 
-// FuzzMessagePack holds the walk against the library's own reading into interfaces, and the one form against the bytes.
+// FuzzMessagePack compares the decoder with the library's decoding into interfaces, and checks that re-encoding yields
+// the same bytes.
 func FuzzMessagePack(f *testing.F) {
 	seeds(f, "msgpack")
 	for _, r := range refusedMessagePack {
@@ -120,7 +122,7 @@ func FuzzMessagePack(f *testing.F) {
 	})
 }
 
-// plainMessagePack is v as the library would decode it, with every integer as its digits.
+// plainMessagePack returns v as the library would decode it, with every integer as a string of digits.
 func plainMessagePack(v syncproto.Value) any {
 	switch v.Kind() {
 	case syncproto.Int:
@@ -144,7 +146,7 @@ func plainMessagePack(v syncproto.Value) any {
 	return plainJSON(v)
 }
 
-// widen makes one type of the library's many integers.
+// widen converts the library's many integer types to one.
 func widen(v any) any {
 	switch v := v.(type) {
 	case []any:

@@ -8,20 +8,20 @@ import (
 
 const nameJSON = "json"
 
-// bytesName is the field that makes an object of JSON stand for bytes.
+// bytesName is the name of the field that marks a JSON object as bytes.
 const bytesName = "$bytes"
 
 type jsonCodec struct{}
 
-// JSON is the codec "json": RFC 8259 made strict. The greeting always uses it.
+// JSON returns the codec "json": RFC 8259, but strict. The greeting always uses it.
 //
-// Bytes are an object of the single field "$bytes", a string in standard base64 with padding. Integers have no
-// fraction, exponent or leading zero, and there is no "-0". White space is read where RFC 8259 allows it and never
+// Bytes are an object with the single field "$bytes", a string in standard base64 with padding. Integers have no
+// fraction, exponent or leading zero, and "-0" is refused. White space is accepted where RFC 8259 allows it and never
 // written.
 //
-// It does not use encoding/json, which takes names in any case, lets the last of two equal names win, and repairs text
-// that is not UTF-8: two sides that read the same bytes would then not always read the same message. What this codec
-// accepts encoding/json accepts too, with the same meaning.
+// It does not use encoding/json, which matches names in any case, lets the last of two equal names win, and repairs
+// text that is not UTF-8: two sides that read the same bytes would then not always read the same message. Everything
+// that this codec accepts, encoding/json accepts too, with the same meaning.
 func JSON() Codec { return jsonCodec{} }
 
 func (jsonCodec) Name() string { return nameJSON }
@@ -81,7 +81,7 @@ func appendJSONBytes[B string | []byte](b []byte, raw B) []byte {
 	return append(b, `"}`...)
 }
 
-// appendJSONString escapes what RFC 8259 says must be, and nothing else.
+// appendJSONString escapes only what RFC 8259 requires.
 func appendJSONString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')

@@ -20,18 +20,18 @@ func (jsonCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error) {
 	return v, nil
 }
 
-// jsonParser reads b from byte i on. Values and fields of the lists and maps that are still open wait on the two
-// stacks, so that each list and map is made once, of its exact size.
+// jsonParser reads b from byte i on. Values and fields of lists and maps that are still open are kept on the two
+// stacks, so that each list and map is allocated once, at its exact size.
 type jsonParser struct {
 	b      []byte
 	i      int
-	left   int    // values that may still come
-	copied string // b, made where there is text: all text without an escape is cut from it
+	left   int    // how many more values are allowed
+	copied string // copy of b, made on demand: all text without an escape is a substring of it
 	values []syncproto.Value
 	fields []syncproto.Field
 }
 
-// cut is the text from start to the present byte.
+// cut returns the text from start to the current byte.
 func (p *jsonParser) cut(start int) string {
 	if start == p.i {
 		return ""
@@ -42,8 +42,8 @@ func (p *jsonParser) cut(start int) string {
 	return p.copied[start:p.i]
 }
 
-// push is append, but twice as large where it must grow, however large: all that is left behind then is no more than
-// what is kept.
+// push is append, but doubles the capacity even of large slices, so that the discarded arrays take no more memory than
+// the final one.
 func push[T any](stack []T, t T) []T {
 	if len(stack) == cap(stack) {
 		stack = slices.Grow(stack, max(len(stack), 8))
@@ -64,7 +64,7 @@ func (p *jsonParser) space() {
 	}
 }
 
-// peek is the next byte that is not white space; zero at the end, where no value can stand.
+// peek returns the next byte that is not white space, or zero at the end, where no value can start.
 func (p *jsonParser) peek() byte {
 	if p.space(); p.i < len(p.b) {
 		return p.b[p.i]
@@ -134,7 +134,7 @@ func (p *jsonParser) list(depth int) (syncproto.Value, error) {
 	return syncproto.ListValue(list...), nil
 }
 
-// next steps over the comma before the next element, or over the bracket after the last.
+// next skips the comma before the next element, or the bracket after the last one.
 func (p *jsonParser) next(end byte, first bool) (done bool, err error) {
 	switch c := p.peek(); {
 	case c == end:
@@ -149,7 +149,7 @@ func (p *jsonParser) next(end byte, first bool) (done bool, err error) {
 	return false, p.wrong("want a comma or " + strconv.Quote(string(end)))
 }
 
-// object reads a map, or bytes. Bytes are no nesting, as they are none in other codecs, so the depth is judged only
+// object reads a map, or bytes. Bytes do not count as nesting, just as in other codecs, so the depth is checked only
 // after the first name.
 func (p *jsonParser) object(depth int) (syncproto.Value, error) {
 	start, base := p.i, len(p.fields)
@@ -230,7 +230,7 @@ func (p *jsonParser) bytes() (syncproto.Value, error) {
 	return syncproto.BytesValue(raw), nil
 }
 
-// number reads an integer. The range is judged digit by digit, so no length of it overflows.
+// number reads an integer. It checks the range digit by digit, so a number of any length cannot overflow.
 func (p *jsonParser) number() (syncproto.Value, error) {
 	start, n, over := p.i, uint64(0), false
 	neg := p.b[p.i] == '-'

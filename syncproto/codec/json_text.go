@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// text reads the string whose opening quote is at p.i. Most hold no escape, and are cut from the copy of the message.
+// text reads the string whose opening quote is at p.i. Most strings have no escape and are substrings of the copy of
+// the message.
 func (p *jsonParser) text() (string, error) {
 	p.i++
 	start := p.i
@@ -29,7 +30,7 @@ func (p *jsonParser) text() (string, error) {
 	return "", p.wrong("the end stands inside a string")
 }
 
-// escapedText goes on with the string that began at start, at the first of its escapes.
+// escapedText continues with the string that began at start, at its first escape.
 func (p *jsonParser) escapedText(start int) (string, error) {
 	out := append([]byte(nil), p.b[start:p.i]...)
 	for p.i < len(p.b) {
@@ -57,8 +58,8 @@ func (p *jsonParser) escapedText(start int) (string, error) {
 	return "", p.wrong("the end stands inside a string")
 }
 
-// escape reads one escape, or the two that make a surrogate pair. Half a pair is refused: it is no character, and
-// readers that repair it do not agree how.
+// escape reads one escape, or the two that form a surrogate pair. Half a pair is refused: it is not a character, and
+// decoders that repair it disagree on how.
 func (p *jsonParser) escape() (rune, error) {
 	if p.i+1 < len(p.b) {
 		if r := shortEscape(p.b[p.i+1]); r != 0 {
@@ -82,7 +83,7 @@ func (p *jsonParser) escape() (rune, error) {
 	return r, nil
 }
 
-// shortEscape is what a backslash and c stand for; zero where that is nothing.
+// shortEscape returns the character that a backslash and c stand for, or zero if they mean nothing.
 func shortEscape(c byte) rune {
 	switch c {
 	case '"', '\\', '/':

@@ -1,6 +1,6 @@
 //go:build !race
 
-// The race detector takes memory of its own.
+// The race detector allocates memory of its own.
 
 package codec_test
 
@@ -18,7 +18,7 @@ import (
 	"github.com/handfast/handfast/syncproto/codec/codectest"
 )
 
-// allocated is how many bytes f takes from the heap, those included that it gives back.
+// allocated returns how many bytes f allocates on the heap, including memory that is freed again.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -27,13 +27,13 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// array is a list of MessagePack that says it has n elements.
+// array is a MessagePack list that claims to have n elements.
 func array(n int, elements string) string {
 	return string(binary.BigEndian.AppendUint32([]byte{0xdd}, uint32(n))) + elements
 }
 
-// hostile is what a peer sends that wants memory: 4 MiB of bytes, the default limit of a configuration, none of which a
-// correct sender makes.
+// hostile are inputs of a peer that wants to exhaust memory: each is 4 MiB, the default limit of a configuration, and
+// none comes from a correct sender.
 func hostile() (cases []struct {
 	name string
 	c    codec.Codec
@@ -73,7 +73,7 @@ func hostile() (cases []struct {
 	return cases
 }
 
-// What has more values than a message may have is refused, and costs no more than what may be.
+// A message with more values than allowed is refused, and costs no more memory than an allowed one.
 func TestRefusesManyValuesWithinMemory(t *testing.T) {
 	for _, h := range hostile() {
 		var err error
@@ -89,7 +89,7 @@ func TestRefusesManyValuesWithinMemory(t *testing.T) {
 	}
 }
 
-// The bound lies where it is said to lie, at every depth, and counts bytes as the one value that they are.
+// The bound is exact at every depth, and bytes count as one value.
 func TestCountsValues(t *testing.T) {
 	const n = syncproto.MaxValues
 	for _, test := range []struct {
@@ -119,8 +119,7 @@ func TestCountsValues(t *testing.T) {
 	}
 }
 
-// A decoder that is given ever more of the same takes memory in proportion, so that the bound for 4 MiB says something
-// about 64.
+// A decoder's memory grows in proportion to its input, so the bound for 4 MiB also tells about 64 MiB.
 func TestMemoryIsInProportion(t *testing.T) {
 	for _, c := range []codec.Codec{codec.JSON(), codec.MessagePack()} {
 		for _, n := range []int{1 << 10, 1 << 14, 1 << 18, 1 << 22, 1 << 26} {

@@ -11,11 +11,11 @@ const nameMessagePack = "msgpack"
 
 type msgpackCodec struct{}
 
-// MessagePack is the codec "msgpack": https://github.com/msgpack/msgpack/blob/master/spec.md without floats and
-// extensions. Maps have strings for keys.
+// MessagePack returns the codec "msgpack": https://github.com/msgpack/msgpack/blob/master/spec.md without floats and
+// extensions. The keys of maps are strings.
 //
-// Every value has one encoding, the shortest, and Decode refuses every other: what is decoded and encoded again is the
-// same bytes, so that a fingerprint of the bytes is one of the value.
+// Every value has exactly one encoding, the shortest, and Decode refuses any other: re-encoding a decoded value yields
+// the same bytes, so a fingerprint of the bytes is one of the value.
 func MessagePack() Codec { return msgpackCodec{} }
 
 func (msgpackCodec) Name() string { return nameMessagePack }

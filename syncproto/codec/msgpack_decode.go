@@ -18,15 +18,15 @@ func (msgpackCodec) Decode(b []byte, l syncproto.Limits) (syncproto.Value, error
 	return v, nil
 }
 
-// builder makes a Value of an encoding that the walker let pass, so every length is of something that is there. It
-// reads with the walker's own functions, and the library that knows the whole format is the tests' alone: it keeps
-// tables of types that take time to build in every process that starts.
+// builder makes a Value from an encoding that the walker has accepted, so every length is valid. It uses the walker's
+// functions for reading. Only the tests use the library that implements the whole format: it keeps tables of types that
+// take time to build at the start of every process.
 //
-// All text of a message is cut from one copy of its bytes: one allocation for all of it, and none that grows with a
-// length.
+// All text of a message is a substring of one copy of its bytes: one allocation in all, and none that depends on a
+// claimed length.
 type builder struct {
 	walker
-	text string // b, made where there is text
+	text string // copy of b, made on demand
 }
 
 func (m *builder) value() (v syncproto.Value, err error) {
@@ -65,7 +65,7 @@ func (m *builder) value() (v syncproto.Value, err error) {
 	return m.fields(at)
 }
 
-// cut is the text whose first byte, at at, is behind.
+// cut returns the text whose first byte, at index at, has been read.
 func (m *builder) cut(at int) (string, error) {
 	s, err := m.take(at, lenOfString, 1)
 	if err != nil || len(s) == 0 {
@@ -98,7 +98,7 @@ func (m *builder) fields(at int) (syncproto.Value, error) {
 	}
 	fields := make([]syncproto.Field, n)
 	for i := range fields {
-		m.i++ // the walk has seen that a string starts here
+		m.i++ // the walker has checked that a string starts here
 		if fields[i].Name, err = m.cut(m.i - 1); err != nil {
 			return syncproto.Value{}, err
 		}

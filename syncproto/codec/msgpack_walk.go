@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// First bytes of the format, by their names in the specification.
+// First bytes of values, named as in the specification.
 const (
 	mpMaxPositive = 0x7f // positive fixint: the byte itself
 	mpFixMap      = 0x80
@@ -37,10 +37,10 @@ const (
 	mpMinNegative = -32
 )
 
-// lengths are the ways to write one kind's length. The zero code8 means that there is none.
+// lengths lists the ways to encode the length of one kind. A zero code8 means that there is none.
 type lengths struct {
 	fixed                 byte
-	maxFixed              int // -1 where no length fits the first byte
+	maxFixed              int // -1 if no length fits the first byte
 	code8, code16, code32 byte
 }
 
@@ -51,18 +51,18 @@ var (
 	lenOfMap    = &lengths{mpFixMap, 15, 0, mpMap16, mpMap32}
 )
 
-// walker goes over an encoding before anything is made of it. It takes no memory, so no length that the bytes claim can
-// cost any; what it lets pass is whole, of the data model's kinds, in the shortest form, not too deep and not too many.
-// Equal names are found later, where the names are.
+// walker checks an encoding before any value is made from it. It allocates nothing, so a claimed length cannot cost
+// memory. What it accepts is complete, in the shortest form, within the data model, not too deep and not too large.
+// Duplicate names are found later, when the names are at hand.
 type walker struct {
 	b    []byte
 	i    int
-	left int // values that may still come
+	left int // how many more values are allowed
 }
 
 func (w *walker) wrong(at int, why string) error { return refuse(place(nameMessagePack, at), why) }
 
-// value goes over one value. It calls itself at most depth times, which Limits.Depth keeps below 256.
+// value checks one value. It recurses at most depth times, which Limits.Depth keeps below 256.
 func (w *walker) value(depth int) error {
 	if w.i == len(w.b) {
 		return w.wrong(w.i, "the end stands where a value should")
@@ -122,7 +122,7 @@ func (w *walker) integer(at int, c byte) error {
 	return nil
 }
 
-// number reads size bytes in network order.
+// number reads size bytes in network byte order.
 func (w *walker) number(at, size int) (n uint64, err error) {
 	if len(w.b)-w.i < size {
 		return 0, w.wrong(at, "the end stands inside a number")
@@ -134,8 +134,8 @@ func (w *walker) number(at, size int) (n uint64, err error) {
 	return n, nil
 }
 
-// length reads the length at byte at, whose first byte is behind. It refuses one that needs more than the bytes that
-// remain, each element taking least of them.
+// length reads the length of the value at byte at, whose first byte has been read. It refuses a length that needs more
+// bytes than remain if each element takes at least least of them.
 func (w *walker) length(at int, of *lengths, least uint64) (n uint64, err error) {
 	c, short := w.b[at], true
 	switch {
@@ -163,10 +163,10 @@ func (w *walker) length(at int, of *lengths, least uint64) (n uint64, err error)
 	return n, nil
 }
 
-// take steps over a length and as many bytes, which it returns.
+// take reads a length and returns as many bytes.
 func (w *walker) take(at int, of *lengths, least uint64) ([]byte, error) {
 	start := w.i
-	if c := w.b[at]; c&^31 == mpFixStr && int(c&31) <= len(w.b)-start { // as most are
+	if c := w.b[at]; c&^31 == mpFixStr && int(c&31) <= len(w.b)-start { // the usual case
 		w.i += int(c & 31)
 		return w.b[start:w.i], nil
 	}
@@ -187,7 +187,7 @@ func (w *walker) text(at int, of *lengths, what string) error {
 	return err
 }
 
-// nested goes over a list or a map.
+// nested checks a list or a map.
 func (w *walker) nested(at int, c byte, depth int) error {
 	of, each := lenOfList, uint64(1)
 	isMap := isLength(c, lenOfMap)
@@ -234,7 +234,7 @@ func (w *walker) name() error {
 	return nil
 }
 
-// string reads the text that stands next in what was walked before; ok is false where something else does.
+// string reads the text that comes next in input that was checked before; ok is false if it is something else.
 func (w *walker) string() (s []byte, ok bool) {
 	if w.i == len(w.b) || !isLength(w.b[w.i], lenOfString) {
 		return nil, false

@@ -11,22 +11,19 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// A plan says how values of a Go type lie in memory and what they are in the data model, so that a codec can go from
-// one to the other without a syncproto.Value between and without asking package reflect about every field of every
-// value. Plans know nothing of encodings.
-//
-// A plan is made for a type when its first value is met, and kept: a process that starts one container makes those that
-// this container's configuration needs, once, and pays for no other. How memory is read and written is in
-// plan_memory.go.
-//
-// A plan need not be able to do everything. Whatever it cannot do, and whatever is wrong with a value or its encoding,
-// is left to the way by syncproto.ToValue and FromValue: it knows the words of every error.
+// A plan describes how values of a Go type are laid out in memory and what they become in the data model. With it a
+// codec can convert one to the other without an intermediate syncproto.Value, and without using package reflect for
+// every field of every value. Plans do not depend on the encoding. A plan is made for a type when its first value is
+// encoded or decoded, and cached: a process that starts one container makes the plans that its configuration needs,
+// once, and no others. plan_memory.go reads and writes the memory. A plan need not support everything. Unsupported
+// types, and all errors in a value or its encoding, are left to the conversion by syncproto.ToValue and FromValue,
+// which produces the error.
 
-// op is what values of a type are.
+// op is how values of a type are converted.
 type op uint8
 
 const (
-	opNone op = iota // nothing that a plan can bind
+	opNone op = iota // not supported by plans
 	opBool
 	opInt
 	opUint
@@ -46,34 +43,33 @@ const (
 type node struct {
 	op   op
 	size uintptr      // of one value in memory
-	typ  reflect.Type // nil for what basics holds
-	next *node        // of the same bucket of plans
-	in   inside       // once known, see there
-	done atomic.Bool  // it is known
+	typ  reflect.Type // nil for types in basics
+	next *node        // the next one in the same bucket of plans
+	in   inside       // valid once done is set
+	done atomic.Bool  // in is valid
 }
 
-// inside is what a node is made of. It is worked out when it is first needed, for most types of a large one have no
+// inside holds the parts of a type. They are determined on first use, because most types within a large one have no
 // value.
 type inside struct {
 	elem     *node   // of pointers, lists, arrays and maps
 	n        int     // elements of an array
-	fields   []field // of a struct, none where a plan cannot bind it
+	fields   []field // of a struct; none if plans do not support it
 	required uint64  // the fields without omitempty, as bits
 }
 
-// field is a field of a struct that travels.
+// field is a field of a struct that is encoded.
 type field struct {
-	name string // needs no escape in JSON, so that it can be compared as it stands
+	name string // needs no escape in JSON, so it can be compared directly
 	node *node
 	off  uintptr
 	omit bool
 }
 
-// maxFields is the most fields of a struct that a plan binds: there is a bit for each.
+// maxFields is the maximum number of fields of a struct in a plan, which uses one bit for each.
 const maxFields = 64
 
-// basics are the plans of types without parts, by their kind; whatever a type is called it lies in memory like its
-// kind.
+// basics are the plans of types without parts, indexed by kind; a named type has the same memory layout as its kind.
 var basics = [...]node{
 	reflect.Bool:   {op: opBool, size: 1},
 	reflect.Int:    {op: opInt, size: bits.UintSize / 8},
@@ -89,20 +85,20 @@ var basics = [...]node{
 	reflect.String: {op: opText, size: 2 * bits.UintSize / 8},
 }
 
-// plans are those of all other types that were met, in buckets. It is a table of its own since it costs nothing before
-// it is used, unlike sync.Map, and is read on the way of every message. It holds no more than the program has types.
+// plans is a hash table of the plans made so far for all other types. Unlike a sync.Map it costs nothing before it is
+// used, and it is read for every message. It cannot grow larger than the number of types in the program.
 var plans [64]atomic.Pointer[node]
 
-// making is held while a plan is made. What plans are made of is taken from the heap by the dozen: a process that makes
-// them for one configuration would otherwise spend most of the time on that.
+// making is locked while a plan is made. Nodes and fields are allocated in batches: a process that makes the plans of
+// one configuration would otherwise spend most of its time on allocations.
 var making struct {
 	sync.Mutex
 	nodes  []node
 	fields []field
 }
 
-// met is the plan of a type that was met before, nil for another.
-func met(t reflect.Type) *node {
+// cachedPlan returns the plan of a type if it has been made before, and nil otherwise.
+func cachedPlan(t reflect.Type) *node {
 	if k := t.Kind(); int(k) < len(basics) && basics[k].op != opNone {
 		return &basics[k]
 	}
@@ -114,9 +110,9 @@ func met(t reflect.Type) *node {
 	return nil
 }
 
-// planOf is the plan of t.
+// planOf returns the plan of t.
 func planOf(t reflect.Type) *node {
-	if n := met(t); n != nil {
+	if n := cachedPlan(t); n != nil {
 		return n
 	}
 	making.Lock()
@@ -124,9 +120,9 @@ func planOf(t reflect.Type) *node {
 	return makePlan(t)
 }
 
-// makePlan is planOf for who holds making.
+// makePlan is planOf; the caller has locked making.
 func makePlan(t reflect.Type) *node {
-	if n := met(t); n != nil {
+	if n := cachedPlan(t); n != nil {
 		return n
 	}
 	if len(making.nodes) == 0 {
@@ -172,7 +168,7 @@ func opOf(t reflect.Type, k reflect.Kind) op {
 	return opNone
 }
 
-// inside works out what n is made of.
+// inside returns the parts of n, and determines them on first use.
 func (n *node) inside() *inside {
 	if !n.done.Load() {
 		n.workOut()
@@ -196,8 +192,8 @@ func (n *node) workOut() {
 	n.done.Store(true)
 }
 
-// fieldsOf reads the tags of a struct as syncproto.ToValue does, for who holds making; none for a struct that ToValue
-// refuses or a plan cannot bind.
+// fieldsOf parses the tags of a struct as syncproto.ToValue does; the caller has locked making. It returns none for a
+// struct that ToValue refuses or that plans do not support.
 func fieldsOf(t reflect.Type) (fields []field, required uint64) {
 	if len(making.fields) < t.NumField() {
 		making.fields = make([]field, max(64, t.NumField()))
@@ -224,7 +220,7 @@ func fieldsOf(t reflect.Type) (fields []field, required uint64) {
 	return fields[:len(fields):len(fields)], required
 }
 
-// isPlain reports whether a name is allowed, and is in JSON what it is.
+// isPlain reports whether a name is allowed and needs no escape in JSON.
 func isPlain(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -234,9 +230,9 @@ func isPlain(name string) bool {
 	return name != "" && name[0] != '$'
 }
 
-// find is the index of the field called name, -1 for none. Fields mostly come in their order, so the search begins
-// where the last ended.
-func (in *inside) find(name []byte, from int) int {
+// fieldIndex returns the index of the field called name, or -1. Fields usually come in order, so the search starts at
+// from, where the last one ended.
+func (in *inside) fieldIndex(name []byte, from int) int {
 	for i := from; i < len(in.fields); i++ {
 		if in.fields[i].name == string(name) {
 			return i

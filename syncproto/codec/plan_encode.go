@@ -5,14 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// encoder appends values by their plans. Its methods report whether they could; where they could not, the bytes mean
-// nothing.
+// encoder appends values according to their plans. Its methods report success; after a failure the bytes are
+// meaningless.
 type encoder struct {
 	b    []byte
-	left int // values that may still come, as in check
+	left int // how many more values are allowed, as in check
 }
 
-// enter counts the n elements of a struct, list or map, of which at most depth may lie within each other.
+// enter counts the n elements of a struct, list or map, and checks the depth.
 func (e *encoder) enter(n, depth int) bool {
 	e.left -= n
 	return depth > 0 && e.left >= 0

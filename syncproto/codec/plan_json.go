@@ -6,12 +6,12 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// jsonBinder fills Go values from JSON by their plans, in one pass. Its methods report whether they could.
+// jsonBinder fills Go values from JSON according to their plans, in one pass. Its methods report success.
 type jsonBinder struct {
 	jsonParser
 	known Known
-	slab  []string // what lists of texts are cut from
-	stack []string // texts of the lists that are still open
+	slab  []string // memory for lists of strings
+	stack []string // strings of the lists that are still open
 }
 
 func (d *jsonBinder) bind(n *node, p ptr, depth int) bool {
@@ -36,7 +36,7 @@ func (d *jsonBinder) bind(n *node, p ptr, depth int) bool {
 			*pointer(p) = nil
 			return true
 		}
-		d.left++ // it is one value
+		d.left++ // it counts as one value
 		return d.bind(n.inside().elem, n.alloc(p), depth)
 	case opList:
 		return d.list(n, p, depth)
@@ -82,8 +82,8 @@ func (d *jsonBinder) integerTo(n *node, p ptr, c byte) bool {
 	return storeNegative(n, p, i)
 }
 
-// plain reads a string that has no escape; where it has one, or is not as it should be, nothing is read.
-func (d *jsonBinder) plain() (s []byte, ok bool) {
+// plainString reads a string without escapes. It reads nothing if the string has one or is malformed.
+func (d *jsonBinder) plainString() (s []byte, ok bool) {
 	for i := d.i + 1; i < len(d.b); i++ {
 		switch c := d.b[i]; {
 		case c == '"':
@@ -100,13 +100,13 @@ func (d *jsonBinder) plain() (s []byte, ok bool) {
 	return nil, false
 }
 
-// textTo reads a text: as it is known, or cut from the one copy of the message.
+// textTo reads a string: the known one, or a substring of the copy of the message.
 func (d *jsonBinder) textTo() (string, bool) {
 	if d.peek() != '"' {
 		return "", false
 	}
 	start := d.i
-	s, ok := d.plain()
+	s, ok := d.plainString()
 	if !ok {
 		t, err := d.text()
 		return t, err == nil
@@ -125,7 +125,7 @@ func (d *jsonBinder) textTo() (string, bool) {
 	return d.copied[start+1 : d.i-1], true
 }
 
-// open steps over the bracket that a list or map starts with.
+// open skips the bracket that starts a list or map.
 func (d *jsonBinder) open(bracket byte, depth int) bool {
 	if d.peek() != bracket || depth == 0 {
 		return false
@@ -157,7 +157,7 @@ func (d *jsonBinder) list(n *node, p ptr, depth int) bool {
 	}
 }
 
-// texts reads a list of texts, whose bracket is behind.
+// texts reads a list of strings after its opening bracket.
 func (d *jsonBinder) texts(p ptr) bool {
 	base := len(d.stack)
 	for first := true; ; first = false {
@@ -215,12 +215,12 @@ func (d *jsonBinder) fields(in *inside, p ptr, depth int) bool {
 		if d.peek() != '"' {
 			return false
 		}
-		name, ok := d.plain()
+		name, ok := d.plainString()
 		if !ok || d.peek() != ':' {
 			return false
 		}
 		d.i++
-		i := in.find(name, from)
+		i := in.fieldIndex(name, from)
 		if i < 0 || seen>>i&1 != 0 {
 			return false
 		}

@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// Maps of Go have no memory that a plan could know, so package reflect reads and makes them.
+// Plans cannot describe the memory of Go maps, so package reflect reads and makes them.
 
-// entry is one entry of a map, its value copied to where it has an address.
+// entry is one entry of a map, with its value copied to addressable memory.
 type entry struct {
 	key  string
 	elem ptr
 }
 
-// entries are those of the map at p in the order of their keys: one value has one encoding.
+// entries returns the entries of the map at p in the order of their keys, so that a value has only one encoding.
 func (n *node) entries(p ptr) []entry {
 	m := n.reflect(p)
 	list := make([]entry, 0, m.Len())
@@ -35,13 +35,13 @@ type maker struct {
 
 func (n *node) newMap() maker { return maker{n: n, m: reflect.MakeMap(n.typ)} }
 
-// next is where the value of the next entry goes.
+// next returns the address for the value of the next entry.
 func (m *maker) next() ptr {
 	m.elem = reflect.New(m.n.typ.Elem())
 	return m.elem.UnsafePointer()
 }
 
-// add adds the entry whose value is there; false where there is one of that key.
+// add adds an entry with that value; it returns false if the key exists already.
 func (m *maker) add(key string) bool {
 	k := reflect.ValueOf(key).Convert(m.n.typ.Key())
 	if m.m.MapIndex(k).IsValid() {
@@ -51,5 +51,5 @@ func (m *maker) add(key string) bool {
 	return true
 }
 
-// store puts the map in its place.
+// store stores the map at p.
 func (m *maker) store(p ptr) { m.n.reflect(p).Set(m.m) }

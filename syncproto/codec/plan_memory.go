@@ -9,21 +9,21 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// All that plans use package unsafe for is in this file. It rests on three things that the language fixes: where
-// reflect says that a field lies, what a slice's header holds, and that memory of a type is written through pointers of
-// that type, which the garbage collector relies on.
+// All uses of package unsafe for plans are in this file. They rely on three guarantees: the field offsets that reflect
+// reports, the contents of a slice header, and that memory of a type is written through pointers of that type, which
+// the garbage collector requires.
 
 // ptr is the address of a value that a node describes.
 type ptr = unsafe.Pointer
 
-// bucketOf is where the plan of t is kept.
+// bucketOf returns the bucket for the plan of t.
 func bucketOf(t reflect.Type) *atomic.Pointer[node] {
-	// The second word of an interface is its value, here the address of what the runtime knows of t.
+	// The second word of an interface is its value, here the address of the runtime's type descriptor of t.
 	at := uintptr((*[2]ptr)(unsafe.Pointer(&t))[1])
 	return &plans[(at>>5^at>>11)%uintptr(len(plans))]
 }
 
-// travels is the fields of the struct at p that are written, as bits, and how many they are.
+// travels returns the set of fields of the struct at p that are encoded, as bits, and their number.
 func (in *inside) travels(p ptr) (set uint64, n int) {
 	for i := range in.fields {
 		if f := &in.fields[i]; !f.omit || !isEmpty(f.node, at(p, f.off)) {
@@ -53,7 +53,7 @@ func isEmpty(n *node, p ptr) bool {
 	case opMap:
 		return n.reflect(p).Len() == 0
 	case opNone:
-		return false // whoever asks goes the other way
+		return false // opNone: the plan is not used
 	}
 	return n.reflect(p).IsZero()
 }
@@ -86,28 +86,28 @@ type sliceHeader struct {
 
 func slice(p ptr) *sliceHeader { return (*sliceHeader)(p) }
 
-// nothing is what slices without elements point to: they are empty and not nil.
-var nothing [1]uint64
+// emptySlice is what slices without elements point to: they are empty but not nil.
+var emptySlice [1]uint64
 
-// setLen makes the slice at p one of n elements, all zero. n is the list's node.
+// setLen makes the slice at p one of count zero elements. n is the list's node.
 func (n *node) setLen(p ptr, count int) {
 	elem := n.inside().elem
 	switch {
 	case count == 0:
-		*slice(p) = sliceHeader{data: ptr(&nothing)}
-	case elem.op == opBool || elem.op == opInt || elem.op == opUint: // no pointers within
+		*slice(p) = sliceHeader{data: ptr(&emptySlice)}
+	case elem.op == opBool || elem.op == opInt || elem.op == opUint: // elements without pointers
 		words := make([]uint64, (uintptr(count)*elem.size+7)/8)
 		*slice(p) = sliceHeader{ptr(unsafe.SliceData(words)), count, count}
 	case count == 1 && elem.typ != nil:
 		*slice(p) = sliceHeader{reflect.New(elem.typ).UnsafePointer(), 1, 1}
 	default:
 		*slice(p) = sliceHeader{}
-		n.reflect(p).Grow(count) // MakeSlice takes memory for the slice itself, too
+		n.reflect(p).Grow(count) // MakeSlice would also allocate the slice header
 		slice(p).len = count
 	}
 }
 
-// push makes room for one more element of the slice at p, which is zero, and returns its address.
+// push adds one zero element to the slice at p and returns its address.
 func (n *node) push(p ptr) ptr {
 	s := slice(p)
 	if s.len == s.cap {
@@ -141,7 +141,7 @@ func loadInt(p ptr, size uintptr) int64 {
 	return int64(loadUint(p, size)<<unused) >> unused
 }
 
-// storeUint stores an integer that is not negative in what n says is at p; false where it does not fit.
+// storeUint stores a non-negative integer at p, which n describes; it returns false if the integer does not fit.
 func storeUint(n *node, p ptr, u uint64) bool {
 	bits := 8 * n.size
 	if n.op == opInt {
@@ -154,7 +154,7 @@ func storeUint(n *node, p ptr, u uint64) bool {
 	return true
 }
 
-// storeNegative stores a negative integer; false where it does not fit.
+// storeNegative stores a negative integer; it returns false if the integer does not fit.
 func storeNegative(n *node, p ptr, i int64) bool {
 	if n.op != opInt || i < math.MinInt64>>(64-8*n.size) {
 		return false

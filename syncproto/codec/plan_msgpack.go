@@ -6,15 +6,15 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// manyBytes is how much memory a list may take before its elements are known to be there. What takes more is walked
+// manyBytes is how much memory a list may take before its elements are known to be present. A larger one is checked
 // first.
 const manyBytes = 64 << 10
 
-// binder fills Go values from MessagePack by their plans, in one pass. Its methods report whether they could.
+// binder fills Go values from MessagePack according to their plans, in one pass. Its methods report success.
 type binder struct {
 	builder
 	known Known
-	slab  []string // what lists of texts are cut from
+	slab  []string // memory for lists of strings
 }
 
 func (d *binder) bind(n *node, p ptr, depth int) bool {
@@ -92,7 +92,7 @@ func (d *binder) integerTo(n *node, p ptr, c byte) bool {
 	return storeNegative(n, p, int64(u<<unused)>>unused)
 }
 
-// hold is the text that was just read: as it is known, or cut from the one copy of the message.
+// hold returns the text that was just read: the known string, or a substring of the copy of the message.
 func (d *binder) hold(s []byte) string {
 	if len(s) == 0 {
 		return ""
@@ -108,7 +108,7 @@ func (d *binder) hold(s []byte) string {
 	return d.builder.text[d.i-len(s) : d.i]
 }
 
-// value goes over a value as Decode does, then makes it.
+// value checks a value as Decode does, then makes it.
 func (d *binder) value(v *syncproto.Value, depth int) bool {
 	start := d.i
 	if d.walker.value(depth) != nil {
@@ -139,7 +139,7 @@ func (d *binder) enter(of *lengths, least uint64, depth int) (count int, ok bool
 	return int(n), true
 }
 
-// isThere reports whether count values follow that are as they should be, where holding them would take a lot.
+// isThere reports whether count well-formed values follow. It only checks if they would take much memory.
 func (d *binder) isThere(count int, each uintptr, depth int) bool {
 	if uint64(count)*uint64(each) <= manyBytes {
 		return true
@@ -180,7 +180,7 @@ func (d *binder) list(n *node, p ptr, depth int) bool {
 	return true
 }
 
-// cutTexts is a list of n texts. Short ones share their memory.
+// cutTexts returns a list of n strings. Short lists share their memory.
 func cutTexts(slab *[]string, n int) []string {
 	const few = 32
 	if n >= few/2 || n == 0 {
@@ -205,7 +205,7 @@ func (d *binder) fields(in *inside, p ptr, depth int) bool {
 		if !ok {
 			return false
 		}
-		i := in.find(name, from)
+		i := in.fieldIndex(name, from)
 		if i < 0 || seen>>i&1 != 0 {
 			return false
 		}

@@ -14,8 +14,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// The way by the Value is the oracle of the plans: it is written by itself, on package reflect, and knows nothing of
-// memory.
+// Conversion by way of a Value is the oracle for plans: it is implemented independently, with package reflect.
 
 func encodeByValue[T any](c Codec, t *T, l syncproto.Limits) ([]byte, error) {
 	v, err := syncproto.ToValue(*t)
@@ -43,7 +42,7 @@ func words(err error) string {
 	return err.Error()
 }
 
-// sameEncoding compares both ways from t to bytes, and returns these.
+// sameEncoding compares both ways to encode v, and returns the bytes.
 func sameEncoding[T any](t rapid.TB, c Codec, v *T, l syncproto.Limits) []byte {
 	t.Helper()
 	want, wantErr := encodeByValue(c, v, l)
@@ -82,51 +81,51 @@ func sameDecoding[T any](t rapid.TB, c Codec, b []byte, l syncproto.Limits) {
 
 type kind string
 
-type small struct {
-	N  int8     `sync:"n"`
-	Up *small   `sync:"up,omitempty"`
-	U  []uint16 `sync:"u,omitempty"`
+type smallStruct struct {
+	N  int8         `sync:"n"`
+	Up *smallStruct `sync:"up,omitempty"`
+	U  []uint16     `sync:"u,omitempty"`
 }
 
 // zoo has a field of everything that can be bound.
 type zoo struct {
-	B     bool              `sync:"b"`
-	I     int               `sync:"i,omitempty"`
-	I16   int16             `sync:"i16,omitempty"`
-	I32   int32             `sync:"i32"`
-	I64   int64             `sync:"i64,omitempty"`
-	U     uint              `sync:"u"`
-	U8    uint8             `sync:"u8,omitempty"`
-	U32   uint32            `sync:"u32,omitempty"`
-	U64   uint64            `sync:"u64"`
-	S     kind              `sync:"s,omitempty"`
-	Raw   []byte            `sync:"raw,omitempty"`
-	Four  [4]byte           `sync:"four,omitempty"`
-	L     []string          `sync:"l,omitempty"`
-	LL    [][]string        `sync:"ll,omitempty"`
-	Bools []bool            `sync:"bools,omitempty"`
-	Ints  []int32           `sync:"ints,omitempty"`
-	In    small             `sync:"in"`
-	Opt   small             `sync:"opt,omitempty"`
-	Ptr   *small            `sync:"ptr"`
-	Ptrs  []*small          `sync:"ptrs,omitempty"`
-	List  []small           `sync:"list,omitempty"`
-	Pair  [2]small          `sync:"pair,omitempty"`
-	M     map[string]small  `sync:"m,omitempty"`
-	By    map[kind][]byte   `sync:"by"`
-	Unit  struct{}          `sync:"unit"`
-	Units []struct{}        `sync:"units,omitempty"`
-	Any   syncproto.Value   `sync:"any,omitempty"`
-	Anys  []syncproto.Value `sync:"anys,omitempty"`
-	Skip  chan int          `sync:"-"`
+	B     bool                   `sync:"b"`
+	I     int                    `sync:"i,omitempty"`
+	I16   int16                  `sync:"i16,omitempty"`
+	I32   int32                  `sync:"i32"`
+	I64   int64                  `sync:"i64,omitempty"`
+	U     uint                   `sync:"u"`
+	U8    uint8                  `sync:"u8,omitempty"`
+	U32   uint32                 `sync:"u32,omitempty"`
+	U64   uint64                 `sync:"u64"`
+	S     kind                   `sync:"s,omitempty"`
+	Raw   []byte                 `sync:"raw,omitempty"`
+	Four  [4]byte                `sync:"four,omitempty"`
+	L     []string               `sync:"l,omitempty"`
+	LL    [][]string             `sync:"ll,omitempty"`
+	Bools []bool                 `sync:"bools,omitempty"`
+	Ints  []int32                `sync:"ints,omitempty"`
+	In    smallStruct            `sync:"in"`
+	Opt   smallStruct            `sync:"opt,omitempty"`
+	Ptr   *smallStruct           `sync:"ptr"`
+	Ptrs  []*smallStruct         `sync:"ptrs,omitempty"`
+	List  []smallStruct          `sync:"list,omitempty"`
+	Pair  [2]smallStruct         `sync:"pair,omitempty"`
+	M     map[string]smallStruct `sync:"m,omitempty"`
+	By    map[kind][]byte        `sync:"by"`
+	Unit  struct{}               `sync:"unit"`
+	Units []struct{}             `sync:"units,omitempty"`
+	Any   syncproto.Value        `sync:"any,omitempty"`
+	Anys  []syncproto.Value      `sync:"anys,omitempty"`
+	Skip  chan int               `sync:"-"`
 	Local string
 }
 
-func smalls(depth int) *rapid.Generator[small] {
-	return rapid.Custom(func(t *rapid.T) small {
-		s := small{N: rapid.Int8().Draw(t, "n"), U: rapid.SliceOfN(rapid.Uint16(), 0, 3).Draw(t, "u")}
+func smallStructs(depth int) *rapid.Generator[smallStruct] {
+	return rapid.Custom(func(t *rapid.T) smallStruct {
+		s := smallStruct{N: rapid.Int8().Draw(t, "n"), U: rapid.SliceOfN(rapid.Uint16(), 0, 3).Draw(t, "u")}
 		if depth > 0 && rapid.Bool().Draw(t, "deeper") {
-			up := smalls(depth-1).Draw(t, "up")
+			up := smallStructs(depth-1).Draw(t, "up")
 			s.Up = &up
 		}
 		return s
@@ -184,20 +183,20 @@ func zoos() *rapid.Generator[zoo] {
 			LL:    rapid.SliceOfN(rapid.SliceOfN(badText(), 0, 20), 0, 3).Draw(t, "ll"),
 			Bools: rapid.SliceOfN(rapid.Bool(), 0, 20).Draw(t, "bools"),
 			Ints:  rapid.SliceOfN(rapid.Int32(), 0, 20).Draw(t, "ints"),
-			In:    smalls(2).Draw(t, "in"), Opt: smalls(0).Draw(t, "opt"),
-			List:  rapid.SliceOfN(smalls(1), 0, 20).Draw(t, "list"),
+			In:    smallStructs(2).Draw(t, "in"), Opt: smallStructs(0).Draw(t, "opt"),
+			List:  rapid.SliceOfN(smallStructs(1), 0, 20).Draw(t, "list"),
 			Units: make([]struct{}, few(3)), Any: values(2).Draw(t, "any"),
 			Anys: rapid.SliceOfN(values(1), 0, 3).Draw(t, "anys"), Local: "local",
 		}
 		if rapid.Bool().Draw(t, "pointer") {
 			z.Ptr = &z.In
-			z.Ptrs = []*small{nil, &z.Opt}
+			z.Ptrs = []*smallStruct{nil, &z.Opt}
 			z.Pair[1] = z.In
 		}
-		z.M, z.By = map[string]small{}, map[kind][]byte{}
+		z.M, z.By = map[string]smallStruct{}, map[kind][]byte{}
 		for range few(20) {
 			keys := rapid.SampledFrom([]string{"", "a", "b", "n", "key", "\u00e9", "a\"b", "longer than most"})
-			z.M[keys.Draw(t, "key")] = smalls(1).Draw(t, "entry")
+			z.M[keys.Draw(t, "key")] = smallStructs(1).Draw(t, "entry")
 			z.By[kind(badText().Draw(t, "key"))] = z.Raw
 		}
 		return z
@@ -228,7 +227,7 @@ func TestPlansBindConfigurations(t *testing.T) {
 	})
 }
 
-// distort changes something in v: a field goes, comes, moves, or is of another kind.
+// distort changes v: it removes, adds or moves a field, or changes its kind.
 func distort(t *rapid.T, v syncproto.Value, depth int) syncproto.Value {
 	fields, list := v.Fields(), v.List()
 	switch {
@@ -286,7 +285,7 @@ func TestPlansDecodeAsTheModelDoes(t *testing.T) {
 	})
 }
 
-// What only the way by the Value knows is the same by either name.
+// What only the conversion by way of a Value supports works through Encode and Decode too.
 func TestWhatPlansCannotDo(t *testing.T) {
 	type wide struct { // more fields than a plan has bits
 		A00, A01, A02, A03, A04, A05, A06, A07, A08, A09 struct{}
@@ -307,15 +306,15 @@ func TestWhatPlansCannotDo(t *testing.T) {
 		if _, err := Encode(c, nil, &w, syncproto.Limits{}); words(err) != "f: the data model has no float64" {
 			t.Error(err)
 		}
-		deep := &small{}
+		deep := &smallStruct{}
 		for range 40 {
-			deep = &small{Up: deep}
+			deep = &smallStruct{Up: deep}
 		}
 		var p *syncproto.ProtocolError
 		if _, err := Encode(c, nil, deep, syncproto.Limits{}); !errors.As(err, &p) || p.Code != syncproto.CodeLimit {
 			t.Error(err)
 		}
-		ring := &small{}
+		ring := &smallStruct{}
 		ring.Up = ring
 		if _, err := Encode(c, nil, ring, syncproto.Limits{}); !strings.Contains(words(err), "a cycle of pointers?") {
 			t.Error(err)
@@ -324,7 +323,7 @@ func TestWhatPlansCannotDo(t *testing.T) {
 		if b, err = Encode(c, nil, &pp, syncproto.Limits{Depth: 255}); err != nil {
 			t.Fatal(err)
 		}
-		var qq **small
+		var qq **smallStruct
 		if err := Decode(c, b, &qq, syncproto.Limits{Depth: 255}, false); err != nil || !reflect.DeepEqual(qq, pp) {
 			t.Error(err)
 		}
@@ -339,8 +338,9 @@ func TestWhatPlansCannotDo(t *testing.T) {
 
 func fuzzPlans(f *testing.F, c Codec) {
 	for _, z := range []zoo{{}, {
-		S: "s", L: []string{"a", "b"}, List: []small{{N: -1}, {U: []uint16{1, 300}}}, Ptr: &small{N: 1, Up: &small{}},
-		M: map[string]small{"k": {}}, Raw: []byte{0}, Bools: []bool{true},
+		S: "s", L: []string{"a", "b"}, List: []smallStruct{{N: -1}, {U: []uint16{1, 300}}},
+		Ptr: &smallStruct{N: 1, Up: &smallStruct{}},
+		M:   map[string]smallStruct{"k": {}}, Raw: []byte{0}, Bools: []bool{true},
 	}} {
 		b, err := Encode(c, nil, &z, syncproto.Limits{})
 		if err != nil {
@@ -351,7 +351,7 @@ func fuzzPlans(f *testing.F, c Codec) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		sameDecoding[zoo](t, c, b, syncproto.Limits{Depth: 6})
 		sameDecoding[syncproto.Hello](t, c, b, syncproto.Limits{Depth: 6})
-		sameDecoding[[]small](t, c, b, syncproto.Limits{Depth: 6})
+		sameDecoding[[]smallStruct](t, c, b, syncproto.Limits{Depth: 6})
 	})
 }
 

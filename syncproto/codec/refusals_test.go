@@ -145,7 +145,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What is over the depth is over a limit, not wrong; and it is told before anything below is read.
+// Exceeding the depth is reported as a limit, before anything deeper is read.
 func TestRefusesDepth(t *testing.T) {
 	for _, test := range []struct {
 		c  codec.Codec
@@ -167,7 +167,7 @@ func TestRefusesDepth(t *testing.T) {
 	}
 }
 
-// A length that claims gigabytes costs an error and nothing else, wherever it stands.
+// A length that claims gigabytes causes an error and no allocation, wherever it occurs.
 func TestBombAllocatesNothing(t *testing.T) {
 	for _, bomb := range []string{"\xdd\xff\xff\xff\x0f", "\xdf\xff\xff\xff\x0f", "\xdb\xff\xff\xff\x0f",
 		"\xc6\xff\xff\xff\x0f"} {

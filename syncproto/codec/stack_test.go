@@ -24,7 +24,7 @@ func deeper(n int, b []byte) (r syncproto.Report, err error) {
 	return r, err
 }
 
-// What is bound may lie on a stack that moves while it is bound.
+// The value may be on a stack that moves while it is decoded.
 func TestBindingOnAStackThatMoves(t *testing.T) {
 	b := []byte(`{"code":"setup","role":"child","nodes":[{"type":"path","op":"open","path":"/bin/sh"},` +
 		`{"parent":1,"type":"errno","errno":"ENOENT"}]}`)

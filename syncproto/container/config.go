@@ -1,10 +1,10 @@
 package container
 
 // Config is the body of CONFIG in the profile "init": everything the child needs to become the container's first
-// process. It is a value of the protocol, not of OCI: paths are absolute and resolved, names are numbers. Its user
-// decides about most of it (spawn.Container); Namespaces and the fields from KeepFDs on are the parent's own findings.
+// process. It belongs to the protocol, not to OCI: paths are absolute and resolved, names are numbers. The user of
+// package spawn decides most of it (spawn.Container); spawn itself fills in Namespaces and the fields from KeepFDs on.
 //
-// Fields named *FD hold a descriptor's place among those that ride with CONFIG, counted from one; zero means none.
+// Fields named *FD hold the position of a descriptor among those sent with CONFIG, counting from one; zero means none.
 // The child owns every descriptor that it received with CONFIG.
 type Config struct {
 	ID         string      `sync:"id"`                   // the container's name
@@ -89,26 +89,26 @@ type Mount struct {
 	Data    []string `sync:"data,omitempty"`   // options of the file system itself, key or key=value
 	CopyUp  bool     `sync:"copyUp,omitempty"` // tmpcopyup: the directory's content is copied into the tmpfs
 	Cgroup  *Cgroup  `sync:"cgroup,omitempty"` // Type is cgroup: what to show
-	// what is mounted at Destination gets other attributes, FSFlags and Data, and nothing is mounted; FSFlags may also
-	// clear (rw, async and so on)
+	// change the attributes, FSFlags and Data of what is mounted at Destination instead of mounting; FSFlags may also
+	// clear flags (rw, async and so on)
 	Remount bool `sync:"remount,omitempty"`
 
-	IDs *MountIDs `sync:"ids,omitempty"` // owners are shown as others; the parent makes it
+	IDs *MountIDs `sync:"ids,omitempty"` // maps the owners of files; the parent makes such a mount
 }
 
-// Cgroup is what a mount of type cgroup shows: the whole hierarchy where the container has a cgroup namespace, else its
-// own groups bound in place.
+// Cgroup is what a mount of type cgroup shows: the whole hierarchy if the container has a cgroup namespace, otherwise
+// only its own groups, bound in place.
 type Cgroup struct {
 	// 1 (v1 or hybrid: a tmpfs with one entry a hierarchy) or 2 (one cgroup2 tree)
 	Version     int         `sync:"version"`
 	Hierarchies []Hierarchy `sync:"hierarchies,omitempty"`
 }
 
-// Hierarchy is one v1 hierarchy, or the only one of v2.
+// Hierarchy is one v1 hierarchy, or the single one of v2.
 type Hierarchy struct {
 	// directory below the mount, such as "cpu,cpuacct" or "unified"; empty for v2
 	Name string `sync:"name"`
-	// data for mounting it anew in a cgroup namespace, such as "cpu,cpuacct" or "none,name=systemd"
+	// data for mounting it in a new cgroup namespace, such as "cpu,cpuacct" or "none,name=systemd"
 	Options string   `sync:"options"`
 	Path    string   `sync:"path"`            // the container's own group as an absolute path on the host, for binding
 	Links   []string `sync:"links,omitempty"` // symbolic links beside it that name it, such as "cpu"
@@ -132,7 +132,7 @@ type KeyValue struct {
 	Value string `sync:"value"`
 }
 
-// Process is what the child turns into.
+// Process is the program that the child becomes.
 type Process struct {
 	Args []string `sync:"args"`
 	Env  []string `sync:"env,omitempty"`
@@ -141,7 +141,7 @@ type Process struct {
 	GID  uint32   `sync:"gid,omitempty"`
 	// the supplementary groups; empty: none, the parent's own are dropped
 	AdditionalGIDs []uint32 `sync:"additionalGids,omitempty"`
-	// the supplementary groups of the parent stay, for where setgroups(2) is denied; not beside AdditionalGIDs
+	// keeps the supplementary groups of the parent, for use where setgroups(2) is denied; not together with AdditionalGIDs
 	KeepGroups   bool         `sync:"keepGroups,omitempty"`
 	Umask        *uint32      `sync:"umask,omitempty"` // 0 to 0777; nil: 0022, never the parent's own
 	Capabilities Capabilities `sync:"capabilities"`
@@ -150,17 +150,17 @@ type Process struct {
 	Terminal     bool         `sync:"terminal,omitempty"`
 	Rows         uint16       `sync:"rows,omitempty"` // size of the terminal; zero: the kernel's default
 	Columns      uint16       `sync:"columns,omitempty"`
-	// AppArmor profile that the execution changes to, apparmor(7); empty: none is asked for
+	// AppArmor profile that the execution changes to, apparmor(7); empty: none
 	AppArmorProfile string `sync:"apparmorProfile,omitempty"`
-	// SELinux label of the program, selinux(8); empty: none is asked for
+	// SELinux label of the program, selinux(8); empty: none
 	SELinuxLabel string `sync:"selinuxLabel,omitempty"`
-	// name of the session keyring to join, and to make where there is none, keyctl(2); empty: the caller's stays
+	// name of the session keyring to join, which is made if it does not exist, keyctl(2); empty: the caller's stays
 	Keyring string `sync:"keyring,omitempty"`
 
 	Seccomp *Seccomp `sync:"seccomp,omitempty"` // filter of system calls; none: the program is not filtered
 
-	Landlock *Landlock `sync:"landlock,omitempty"` // none: nothing more than what the caller may not
-	// what the program gets when its parent ends, PR_SET_PDEATHSIG of prctl(2); zero: nothing
+	Landlock *Landlock `sync:"landlock,omitempty"` // none: no restrictions beyond those of the caller
+	// signal that the program gets when its parent ends, PR_SET_PDEATHSIG of prctl(2); zero: none
 	ParentDeathSignal int `sync:"parentDeathSignal,omitempty"`
 
 	Personality  *uint64       `sync:"personality,omitempty"`  // of the program, personality(2); none: the caller's stays
@@ -168,7 +168,7 @@ type Process struct {
 	Scheduler    *Scheduler    `sync:"scheduler,omitempty"`    // none: the caller's stays
 	// as ioprio_set(2) takes it, class<<13|level; zero: left as it is
 	IOPriority uint32 `sync:"ioPriority,omitempty"`
-	// numbers of those that it may run on, sched_setaffinity(2); empty: all of its cpuset
+	// processors that it may run on, sched_setaffinity(2); empty: all of its cpuset
 	Processors []uint32 `sync:"processors,omitempty"`
 }
 
@@ -188,15 +188,16 @@ type Rlimit struct {
 	Hard     uint64 `sync:"hard"`
 }
 
-// Hooks are the hooks that concern the child: CreateContainer and StartContainer it runs itself, Runtime says that the
-// parent has some, so the request "hooks" must be made once the namespaces exist and before the root is changed.
+// Hooks are the hooks that concern the child. It runs CreateContainer and StartContainer itself. Runtime says that the
+// parent has hooks too, so the child must make the request "hooks" once the namespaces exist and before it changes the
+// root.
 type Hooks struct {
 	Runtime         bool   `sync:"runtime,omitempty"`
 	CreateContainer []Hook `sync:"createContainer,omitempty"`
 	StartContainer  []Hook `sync:"startContainer,omitempty"`
 
-	// StdoutFD and StderrFD are what the hooks that the child runs write to; zero: nothing but the error of one that fails
-	// shows what it wrote.
+	// StdoutFD and StderrFD are the standard output and error of the hooks that the child runs. If they are zero, only the
+	// error of a failed hook shows its output.
 	StdoutFD int `sync:"stdoutFD,omitempty"`
 	StderrFD int `sync:"stderrFD,omitempty"`
 }
@@ -205,7 +206,7 @@ type Hooks struct {
 type Hook struct {
 	Path    string   `sync:"path"`
 	Args    []string `sync:"args,omitempty"`    // args[0] included; empty: the path alone
-	Env     []string `sync:"env,omitempty"`     // empty: the one of the program that the child will execute; see noEnv
+	Env     []string `sync:"env,omitempty"`     // empty: the environment of the program; see noEnv
 	NoEnv   bool     `sync:"noEnv,omitempty"`   // its environment is empty
 	Timeout int64    `sync:"timeout,omitempty"` // seconds; zero: none
 }

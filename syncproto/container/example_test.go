@@ -78,7 +78,7 @@ func become(ctx context.Context, peer *transport.Child) error {
 	case !p.KeepGroups || len(cfg.Mounts)+len(cfg.Namespaces) > 0 || p.Terminal || cfg.GateFD > 0: // and so on
 		return errors.New("this child makes no container")
 	}
-	// Both sides narrow the profile by the same configuration, so neither can skip what it asks for.
+	// Both sides narrow the profile by the same configuration, so neither can skip a part of it.
 	if err := peer.Narrow(cfg.Narrow(container.InitProfile())); err != nil {
 		return err
 	}

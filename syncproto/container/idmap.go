@@ -1,8 +1,9 @@
 package container
 
-// MountIDs shows the owners of the files on a mount as others, mount_setattr(2) with MOUNT_ATTR_IDMAP. It takes
+// MountIDs maps the owners of the files on a mount to other ids, mount_setattr(2) with MOUNT_ATTR_IDMAP. That requires
 // privileges over the file system, which a child in a user namespace does not have, so the parent makes such a mount,
-// and the file system where it is a new one. Both lists empty are the mappings of the child's own user namespace.
+// including the file system if it is a new one. If both lists are empty, the mappings of the child's own user namespace
+// apply.
 type MountIDs struct {
 	UIDs      []IDRange `sync:"uids"`
 	GIDs      []IDRange `sync:"gids"`

@@ -6,17 +6,17 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// MountRequest asks the parent to open a mount source that the child cannot reach (EACCES behind a directory that its
-// user may not search). The parent replies with a detached copy of the mount there, open_tree(2) with OPEN_TREE_CLONE.
+// MountRequest has the parent open a mount source that the child cannot reach (EACCES, because its user may not search
+// a directory). The parent replies with a detached copy of the mount there, made by open_tree(2) with OPEN_TREE_CLONE.
 var MountRequest = syncproto.Exchange[MountArg, struct{}]{Row: syncproto.Row{
-	Request: "mount", Reply: "mounted", ReplyFDs: one,
+	Request: "mount", Reply: "mounted", ReplyFDs: oneFD,
 	Doc: "The child cannot reach a mount's source; the parent opens it.",
 }}
 
-// MountArg says which source is wanted.
+// MountArg identifies the source.
 type MountArg struct {
 	Source    string `sync:"source"`              // absolute path on the host; the configuration must name it
-	Recursive bool   `sync:"recursive,omitempty"` // with all the mounts below it
+	Recursive bool   `sync:"recursive,omitempty"` // with all mounts below it
 	// place among CONFIG's mounts, counted from one, of one that has ids; zero: any other
 	Mount int `sync:"mount,omitempty"`
 }
@@ -27,49 +27,50 @@ var HooksRequest = syncproto.Exchange[struct{}, struct{}]{Row: syncproto.Row{
 	Doc: "The namespaces exist and the root is unchanged; the parent runs its hooks.",
 }}
 
-// ConsoleRequest hands the master of the terminal to the parent.
+// ConsoleRequest passes the master of the terminal to the parent.
 var ConsoleRequest = syncproto.Exchange[ConsoleArg, struct{}]{Row: syncproto.Row{
-	Request: "console", Reply: "consoleTaken", Max: 1, RequestFDs: one,
+	Request: "console", Reply: "consoleTaken", Max: 1, RequestFDs: oneFD,
 	Doc: "The child hands over the master of its terminal.",
 }}
 
-// ConsoleArg comes with the master side of the terminal.
+// ConsoleArg describes the terminal whose master is sent along.
 type ConsoleArg struct {
 	Path string `sync:"path"` // the terminal's name inside the container, such as /dev/pts/0
 }
 
-// ReadyRequest waits for the parent's leave to go on: its state is stored and its limits are set by then.
+// ReadyRequest waits until the parent lets the child go on. By then the parent has stored its state and set the limits.
 var ReadyRequest = syncproto.Exchange[struct{}, struct{}]{Row: syncproto.Row{
 	Request: "ready", Reply: "run", Min: 1, Max: 1, Next: phaseReleased,
-	Doc: "All is set up; the parent commits, then lets the child go on.",
+	Doc: "The set-up is complete; the parent commits, then lets the child go on.",
 }}
 
-// SeccompRequest tells the parent of a filter's listener, whose descriptor the parent takes with pidfd_getfd(2).
+// SeccompRequest gives the parent the number of a filter's listener; the parent takes the descriptor with
+// pidfd_getfd(2).
 var SeccompRequest = syncproto.Exchange[SeccompArg, struct{}]{Row: syncproto.Row{
 	Request: "seccomp", Reply: "seccompDone", Max: 1,
 	Doc: "A filter with a listener is active; the parent fetches the descriptor by its number, " +
 		"for the child may no longer send one.",
 }}
 
-// SeccompArg says where the listener is.
+// SeccompArg holds the number of the listener's descriptor.
 type SeccompArg struct {
 	FD int `sync:"fd"` // the descriptor's number in the child
 }
 
-// SocketVariable is the environment variable that tells a child the number of its handshake socket: a process that has
-// it is a child (docs/protocol.md, section 3). transport.Adopt takes it.
+// SocketVariable is the environment variable that holds the number of the child's handshake socket. A process that has
+// the variable is a child (docs/protocol.md, section 3). transport.Adopt reads and unsets it.
 const SocketVariable = "HANDFAST_SOCKET"
 
-// one is exactly one descriptor.
-var one = syncproto.FDCount{Min: 1, Max: 1}
+// oneFD stands for exactly one descriptor.
+var oneFD = syncproto.FDCount{Min: 1, Max: 1}
 
 const (
 	phaseSetup    = "setup"
 	phaseReleased = "released"
 )
 
-// profile is one of this package's, made when it is first asked for. There is one of each in a process, for what was
-// worked out of it, its hash and its stricter forms, is kept by its address.
+// profile is one of the profiles of this package, built on first use. A process has only one of each, because results
+// derived from a profile, its hash and its stricter forms, are cached by its address.
 type profile struct {
 	once sync.Once
 	p    *syncproto.Profile
@@ -82,15 +83,16 @@ func (p *profile) get(make func() *syncproto.Profile) *syncproto.Profile {
 	return p.p
 }
 
-// InitProfile is the profile of a container's first process: mounts, hooks, a console, then "ready" and "run", then
-// EXEC. It is the same one at every call, and must not be changed: Profile.Require and Forbid make others of it.
+// InitProfile returns the profile of a container's first process: mounts, hooks, a console, then "ready" and "run",
+// then EXEC. Every call returns the same profile, which must not be changed; Profile.Require and Forbid derive others
+// from it.
 func InitProfile() *syncproto.Profile { return initProfile.get(newInitProfile) }
 
 func newInitProfile() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name: "init", Doc: "A parent and the first process of a container.", ConfigFDs: configFDs,
 		Phases: []syncproto.Phase{
-			{Name: phaseSetup, Asker: syncproto.Child, Rows: []syncproto.Row{
+			{Name: phaseSetup, Requester: syncproto.Child, Rows: []syncproto.Row{
 				MountRequest.Row, HooksRequest.Row, ConsoleRequest.Row, ReadyRequest.Row,
 			}},
 			releasedPhase(),
@@ -98,47 +100,49 @@ func newInitProfile() *syncproto.Profile {
 	}
 }
 
-// SetnsProfile is the profile of a process that joins a container: a console, then "ready" and "run", then EXEC.
-// It is the same one at every call, as with InitProfile.
+// SetnsProfile returns the profile of a process that joins a container: a console, then "ready" and "run", then EXEC.
+// Every call returns the same profile, as for InitProfile.
 func SetnsProfile() *syncproto.Profile { return setnsProfile.get(newSetnsProfile) }
 
 func newSetnsProfile() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name: "setns", Doc: "A parent and a process that joins a running container.", ConfigFDs: configFDs,
 		Phases: []syncproto.Phase{
-			{Name: phaseSetup, Asker: syncproto.Child, Rows: []syncproto.Row{ConsoleRequest.Row, ReadyRequest.Row}},
+			{Name: phaseSetup, Requester: syncproto.Child, Rows: []syncproto.Row{ConsoleRequest.Row, ReadyRequest.Row}},
 			releasedPhase(),
 		},
 	}
 }
 
-// StartProfile is the profile of the start gate: who opens the gate is the parent, and the child that waited behind it
-// executes, or says why it could not. It is the same one at every call, as with InitProfile.
+// StartProfile returns the profile of the start gate: the process that opens the gate is the parent, and the child that
+// waited behind it executes its program or reports why it could not. Every call returns the same profile, as for
+// InitProfile.
 func StartProfile() *syncproto.Profile { return startProfile.get(newStartProfile) }
 
 func newStartProfile() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name:   "start",
-		Doc:    "Whoever starts a created container, and the first process that waits behind its gate.",
+		Doc:    "The process that starts a created container, and the first process, which waits at its gate.",
 		Phases: []syncproto.Phase{releasedPhase()},
 	}
 }
 
-// configFDs are the descriptors of CONFIG: namespaces to join and the gate.
+// configFDs are the descriptors sent with CONFIG: namespaces to join and the gate.
 var configFDs = syncproto.FDCount{Max: 32}
 
 func releasedPhase() syncproto.Phase {
 	return syncproto.Phase{
-		Name: phaseReleased, Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{SeccompRequest.Row},
+		Name: phaseReleased, Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{SeccompRequest.Row},
 	}
 }
 
-// Narrow is a profile as this configuration wants it: what it asks for is required, what it does not ask for is
-// forbidden. Both sides call it on the same configuration, so neither can skip hooks or a console, or make them up.
+// Narrow returns the profile that suits this configuration: the requests that it makes necessary are required, and
+// those that it rules out are forbidden. Both sides call Narrow with the same configuration, so neither can skip hooks
+// or a console, or invent them.
 func (c *Config) Narrow(p *syncproto.Profile) *syncproto.Profile {
 	p = narrow(p, HooksRequest.Row, c.Hooks.Runtime)
 	p = narrow(p, ConsoleRequest.Row, c.Process.Terminal)
-	// Behind a gate the filter is loaded in the conversation with who opens it.
+	// If there is a gate, the filter is loaded in the conversation with the process that opens it.
 	return narrow(p, SeccompRequest.Row, c.Process.Listens() && c.GateFD == 0)
 }
 

@@ -13,7 +13,8 @@ type Seccomp struct {
 	Listener bool `sync:"listener,omitempty"`
 }
 
-// NarrowStart is the profile "start" for a container whose filter has a listener, or has none: as Narrow for "init".
+// NarrowStart returns the profile "start" for a container whose filter has a listener, or has none; it corresponds to
+// Narrow for "init".
 func NarrowStart(p *syncproto.Profile, listener bool) *syncproto.Profile {
 	return narrow(p, SeccompRequest.Row, listener)
 }

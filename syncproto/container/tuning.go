@@ -1,8 +1,8 @@
 package container
 
 // Scheduler is how the kernel schedules the program, sched_setattr(2): struct sched_attr without its utilisation
-// clamps. The child asks for it itself; where it may not, for its user namespace has no say in this, its parent does
-// from outside before the reply "run".
+// clamps. The child applies it itself. If it may not, because its user namespace grants it no such right, its parent
+// applies it from outside before the reply "run".
 type Scheduler struct {
 	// SCHED_* of <linux/sched.h>: 0 other, 1 fifo, 2 rr, 3 batch, 5 idle, 6 deadline
 	Policy   uint32 `sync:"policy"`

@@ -8,23 +8,22 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Coder is an error that names its own code. It is how an error of a user's own says which class it is of: where
-// *StepError has
+// Coder is an error that names its own code. An application's errors use it to state their class: if *StepError has
 //
 //	func (e *StepError) SyncCode() syncproto.Code { return syncproto.CodeSetup }
 //
-// the ERROR that reports it has the code "setup". *syncproto.ProtocolError and *Error are Coders. An empty code names
-// none: what stands below the error in its tree is asked then.
+// the ERROR that reports it has the code "setup". *syncproto.ProtocolError and *Error are Coders. An empty code means
+// none: the errors below it in the tree then decide.
 type Coder interface {
 	error
 	SyncCode() syncproto.Code
 }
 
-// maxWalk is how many errors of a tree CodeOf and IsRemote look at: a tree may have a loop.
+// maxWalk is the maximum number of errors that CodeOf and IsRemote visit, because a tree may have a loop.
 const maxWalk = 1024
 
-// CodeOf is the code of the ERROR that reports err. It is the only judge of that: Report asks it, and so does whoever
-// sends a report. In this order:
+// CodeOf returns the code of the ERROR that reports err. Report and everything that sends reports use it, so no other
+// rule applies. It is, in this order:
 //
 //  1. The first Coder that names a code, in the order of errors.As: an error before what it wraps, and of several
 //     wrapped errors the first with all below it. So an error that wraps another decides, and what it wraps does only
@@ -39,8 +38,8 @@ func CodeOf(err error) syncproto.Code {
 	code, cancelled, late := syncproto.Code(""), false, false
 	walk(err, func(e error) bool {
 		code = ownCode(e)
-		cancelled = cancelled || is(e, context.Canceled)
-		late = late || is(e, context.DeadlineExceeded) || is(e, os.ErrDeadlineExceeded)
+		cancelled = cancelled || isTarget(e, context.Canceled)
+		late = late || isTarget(e, context.DeadlineExceeded) || isTarget(e, os.ErrDeadlineExceeded)
 		return code == ""
 	})
 	switch {
@@ -54,7 +53,7 @@ func CodeOf(err error) syncproto.Code {
 	return syncproto.CodeInternal
 }
 
-// SyncCode is the code that the peer gave its report.
+// SyncCode returns the code of the peer's report.
 func (e *Error) SyncCode() syncproto.Code {
 	if e == nil {
 		return ""
@@ -62,7 +61,7 @@ func (e *Error) SyncCode() syncproto.Code {
 	return e.Report.Code
 }
 
-// ownCode is what err says of itself; a typed nil whose method panics says nothing.
+// ownCode returns the code that err names itself; it is empty for a typed nil whose method panics.
 func ownCode(err error) (code syncproto.Code) {
 	defer func() {
 		if recover() != nil {
@@ -75,8 +74,8 @@ func ownCode(err error) (code syncproto.Code) {
 	return code
 }
 
-// is reports whether err itself, without what it wraps, is target.
-func is(err, target error) (yes bool) {
+// isTarget reports whether err itself, not counting what it wraps, is target.
+func isTarget(err, target error) (yes bool) {
 	defer func() {
 		if recover() != nil {
 			yes = false
@@ -89,8 +88,7 @@ func is(err, target error) (yes bool) {
 	return ok && e.Is(target)
 }
 
-// walk visits the errors of a tree in the order of errors.As until visit says that it has seen enough, or maxWalk of
-// them were visited.
+// walk visits the errors of a tree in the order of errors.As until visit stops it or maxWalk errors were visited.
 func walk(err error, visit func(error) bool) {
 	left := maxWalk
 	var step func(error) bool

@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/syncproto/remote"
 )
 
-// coded is an error of a user's own that names its code.
+// coded is an application's error that names its code.
 type coded struct {
 	code syncproto.Code
 	err  error
@@ -71,7 +71,7 @@ func TestCodeOf(t *testing.T) {
 	}
 }
 
-// All that names a code is a Coder.
+// These types are Coders.
 var (
 	_ remote.Coder = (*syncproto.ProtocolError)(nil)
 	_ remote.Coder = (*remote.Error)(nil)

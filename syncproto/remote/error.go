@@ -10,14 +10,13 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Error is an error of the other process. It is made by FromReport; errors.As finds it in whatever wraps it.
+// Error is an error of the other process. FromReport makes it; errors.As finds it in an error that wraps it.
 type Error struct {
-	Report syncproto.Report // what the peer sent; not to be changed
+	Report syncproto.Report // what the peer sent; must not be changed
 }
 
-// FromReport is the error that a report describes. It takes any report at all: a node whose parent does not stand
-// before it becomes a child of the root, a report without nodes gets one, and of more than MaxNodes the rest is
-// dropped.
+// FromReport returns the error that a report describes. It accepts any report: a node whose parent does not precede it
+// becomes a child of the root, a report without nodes gets one, and nodes beyond MaxNodes are dropped.
 func FromReport(r syncproto.Report) *Error {
 	if over := len(r.Nodes) - MaxNodes; over > 0 {
 		r.Dropped = max(r.Dropped, 0) + over
@@ -35,13 +34,13 @@ func FromReport(r syncproto.Report) *Error {
 	return &Error{Report: r}
 }
 
-// Error is the original's text in one line: line breaks become "; ", and other characters that cannot be seen are
-// escaped, so that no peer writes on a terminal or starts a line of a log. What was cut on its way shows: words that
-// were cut, and words below which some are missing, end in "...".
+// Error returns the text of the original in one line: line breaks become "; ", and other invisible characters are
+// escaped, so that a peer cannot control a terminal or start a line of a log. Truncation shows: a text that was cut, or
+// below which some text is missing, ends in "...".
 //
-// An errno that came without words is shown by its text here and its name, "no such file or directory (ENOENT)", or by
-// its name alone where this architecture has no such error; a sentinel by its text or name. "setup error without words"
-// is said only where a report of the code "setup" holds neither words nor names.
+// An errno that came without text is shown as this system's text for it and its name, "no such file or directory
+// (ENOENT)", or as its name alone if this architecture has no such error; a sentinel is shown by its text or its name.
+// A report of the code "setup" that holds neither texts nor names is shown as "setup error without words".
 func (e *Error) Error() string {
 	if e == nil {
 		return "no remote error"
@@ -49,13 +48,13 @@ func (e *Error) Error() string {
 	t := tree{e.nodes()}
 	text := OneLine(t.text(0))
 	if text == "" {
-		text = OneLine(string(codeOr(e.Report.Code))) + " error without words"
+		text = OneLine(string(codeOrInternal(e.Report.Code))) + " error without words"
 	}
 	return text
 }
 
-// Unwrap is the root of the original's tree, made anew at each call of what has a meaning in this process:
-// syscall.Errno, *fs.PathError, *os.SyscallError, *exec.Error, Locator, and known sentinels.
+// Unwrap returns the root of the original's tree, rebuilt at each call from the nodes that have a meaning in this
+// process: syscall.Errno, *fs.PathError, *os.SyscallError, *exec.Error, Locator, and known sentinels.
 func (e *Error) Unwrap() []error {
 	if e == nil {
 		return nil
@@ -63,15 +62,15 @@ func (e *Error) Unwrap() []error {
 	return []error{tree{e.nodes()}.build(0)}
 }
 
-// codeOr is a report's code; one without a code is of the class of everything else.
-func codeOr(c syncproto.Code) syncproto.Code {
+// codeOrInternal returns a report's code, or CodeInternal if it has none.
+func codeOrInternal(c syncproto.Code) syncproto.Code {
 	if c == "" {
 		return syncproto.CodeInternal
 	}
 	return c
 }
 
-// nodes are the report's nodes, within bounds even where the Error was not made by FromReport.
+// nodes returns the report's nodes, within bounds even if the Error was not made by FromReport.
 func (e *Error) nodes() []syncproto.ReportNode {
 	n := e.Report.Nodes[:min(len(e.Report.Nodes), MaxNodes)]
 	if len(n) == 0 {
@@ -80,8 +79,8 @@ func (e *Error) nodes() []syncproto.ReportNode {
 	return n
 }
 
-// parentOf is the index of the parent of node i, which is not the root. It always stands before i: so there are no
-// loops, whatever was sent.
+// parentOf returns the index of the parent of node i, which is not the root. It always precedes i, so a report cannot
+// contain loops.
 func parentOf(nodes []syncproto.ReportNode, i int) int {
 	if p := nodes[i].Parent; p >= 1 && p <= i {
 		return p - 1
@@ -89,10 +88,11 @@ func parentOf(nodes []syncproto.ReportNode, i int) int {
 	return 0
 }
 
-// tree reads nodes. Looking for the children of a node costs a pass over at most MaxNodes of them.
+// tree gives access to the nodes of a report. Finding the children of a node takes a pass over at most MaxNodes of
+// them.
 type tree struct{ nodes []syncproto.ReportNode }
 
-func (t tree) each(parent int, f func(i int)) {
+func (t tree) eachChild(parent int, f func(i int)) {
 	for i := parent + 1; i < len(t.nodes); i++ {
 		if parentOf(t.nodes, i) == parent {
 			f(i)
@@ -100,12 +100,12 @@ func (t tree) each(parent int, f func(i int)) {
 	}
 }
 
-// text is the words of node i and of those below it.
+// text returns the text of node i and of those below it.
 func (t tree) text(i int) string {
 	n := &t.nodes[i]
 	var kids []string
 	if !n.Whole {
-		t.each(i, func(k int) { kids = append(kids, t.text(k)) })
+		t.eachChild(i, func(k int) { kids = append(kids, t.text(k)) })
 	}
 	below := strings.Join(kids, "\n")
 	own := n.Text
@@ -129,15 +129,15 @@ func (t tree) text(i int) string {
 	}
 }
 
-// build is node i as an error of this process.
+// build returns node i as an error of this process.
 func (t tree) build(i int) error {
 	n := &t.nodes[i]
 	var kids []error
-	t.each(i, func(k int) { kids = append(kids, t.build(k)) })
+	t.eachChild(i, func(k int) { kids = append(kids, t.build(k)) })
 	if no := errnoOf(n.Errno); no != 0 {
 		kids = append(kids, no)
 	}
-	if s := sentinel(n.Sentinel); s != nil && n.Sentinel != "" {
+	if s := sentinelByName(n.Sentinel); s != nil && n.Sentinel != "" {
 		kids = append(kids, s)
 	}
 	text := OneLine(t.text(i))
@@ -158,8 +158,8 @@ func (t tree) build(i int) error {
 	return &node{text, kids}
 }
 
-// cause is what the error types of the standard library wrap: a single error, and never nil. They say the node's fields
-// themselves, so where nothing else came the cause does not say them again.
+// cause returns the error that a type of the standard library wraps: a single error, never nil. Those types print the
+// node's fields themselves, so if there is no other text, the cause does not repeat them.
 func cause(n *syncproto.ReportNode, text string, kids []error) error {
 	switch {
 	case len(kids) == 1:
@@ -174,7 +174,7 @@ func cause(n *syncproto.ReportNode, text string, kids []error) error {
 	return &node{text, kids}
 }
 
-// node is an error of which only the words, and what it wraps, have a meaning here.
+// node is an error of which only the text, and what it wraps, have a meaning here.
 type node struct {
 	text string
 	kids []error
@@ -183,17 +183,17 @@ type node struct {
 func (n *node) Error() string   { return n.text }
 func (n *node) Unwrap() []error { return n.kids }
 
-// step is a node that knows where in a set-up it happened.
+// step is a node that knows in which step of a set-up it happened.
 type step struct {
 	node
 	stage, op, path string
 }
 
-// Location is the step that failed in the other process; see Locator.
+// Location returns the step that failed in the other process; see Locator.
 func (s *step) Location() (stage, op, path string) { return s.stage, s.op, s.path }
 
-// OneLine is s fit for a line of a log or a terminal: line breaks become "; ", and what is neither visible nor a space
-// is escaped as Go writes it.
+// OneLine makes s fit for a line of a log or a terminal: line breaks become "; ", and characters that are neither
+// visible nor a space are escaped as in Go.
 func OneLine(s string) string {
 	clean := true
 	for _, r := range s {

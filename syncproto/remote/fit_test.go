@@ -14,7 +14,8 @@ import (
 	"github.com/handfast/handfast/syncproto/remote"
 )
 
-// longText is text of any length with what makes its encoding longer: quotes, control characters, other alphabets.
+// longText generates text of any length with characters that make its encoding longer: quotes, control characters,
+// other alphabets.
 func longText() *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
 		pieces := []string{"x", "\"", "\x01", "é", "🤝", "\u2028", "\x7f", "mount: ", "<&>"}
@@ -55,7 +56,7 @@ func encoded(t rapid.TB, c codec.Codec, r syncproto.Report) int {
 	return len(b)
 }
 
-// Whatever a report holds, it is cut to the limit, in either codec, and is a report still.
+// Any report is cut to the limit in either codec, and is still a valid report.
 func TestFitKeepsTheLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyReport().Draw(t, "report")
@@ -73,7 +74,7 @@ func TestFitKeepsTheLimit(t *testing.T) {
 	})
 }
 
-// A report of a Go error at the least limit of all, with the longest that a conversation adds to it.
+// A report of a Go error fits the lowest limit, with the longest fields that a conversation adds to it.
 func TestFitAtTheFloor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := remote.Report(fmt.Errorf("setup: %w", trees(4).Draw(t, "error")), syncproto.CodeSetup)
@@ -90,14 +91,14 @@ func TestFitAtTheFloor(t *testing.T) {
 	})
 }
 
-// What has room is not touched.
+// A report that fits is not changed.
 func TestFitLeavesWhatFits(t *testing.T) {
 	err := fmt.Errorf("mount: %w", errors.Join(unix.ENOENT, errors.New(strings.Repeat("x", 900))))
 	r := remote.Report(err, syncproto.CodeSetup)
 	if fit := r.Fit(2 << 10); fmt.Sprint(fit) != fmt.Sprint(r) {
 		t.Errorf("got %+v\nwant %+v", fit, r)
 	}
-	// A name is left out whole, never cut into another.
+	// A name is removed as a whole, never cut to a different one.
 	r.Code = syncproto.Code("app:" + strings.Repeat("c", 2000))
 	r.Nodes[0].Errno = "E" + strings.Repeat("X", 2000)
 	fit := r.Fit(1 << 10)

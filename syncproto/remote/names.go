@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxErrno is above every number that an architecture gives to an error that programs see, <asm-generic/errno.h>, and
-// leaves room for new ones.
+// maxErrno is larger than every errno that programs see on any architecture, <asm-generic/errno.h>, with room for new
+// ones.
 const maxErrno = 255
 
-// errnoName is the kernel's name of an error; empty for a number without one.
+// errnoName returns the kernel's name of an error, or the empty string for an unknown number.
 func errnoName(no syscall.Errno) string { return unix.ErrnoName(no) }
 
-// errnoOf is the error of that name; zero where this architecture has none. A few errors have two names each, of which
-// errnoName knows only one.
+// errnoOf returns the error with that name, or zero if this architecture has none. A few errors have two names, of
+// which errnoName knows only one.
 func errnoOf(name string) syscall.Errno {
 	switch name {
 	case "":
@@ -50,24 +50,24 @@ type registered struct {
 	err  error
 }
 
-// Added sentinels. A slice: there are few, and a program may stop at the first error that it ever reports.
+// Registered sentinels. A slice is enough: there are few, and a program may end with the first error that it reports.
 var added struct {
 	sync.RWMutex
 	list []registered
 }
 
-// Register makes a sentinel known by a name, such as "example.com/app.ErrBusy", in this process; the other one has to
-// do the same, with the same name. Then an error that is err there is err here, as errors.Is sees it. The name and the
-// error must both be new, and the error comparable, as errors.Is demands.
+// Register makes a sentinel known by a name, such as "example.com/app.ErrBusy", in this process; the other process must
+// register it under the same name. Then an error that is err there is err here too, according to errors.Is. The name
+// and the error must both be new, and the error must be comparable, as errors.Is requires.
 //
-// Known without it, by the names of their packages: io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, context.Canceled,
-// context.DeadlineExceeded, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrClosed, fs.ErrInvalid,
-// os.ErrDeadlineExceeded, os.ErrProcessDone, exec.ErrNotFound, exec.ErrDot and errors.ErrUnsupported.
+// These are known by the names of their packages without Register: io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe,
+// context.Canceled, context.DeadlineExceeded, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrClosed,
+// fs.ErrInvalid, os.ErrDeadlineExceeded, os.ErrProcessDone, exec.ErrNotFound, exec.ErrDot and errors.ErrUnsupported.
 func Register(name string, err error) error {
 	if err == nil || name == "" || !reflect.ValueOf(err).Comparable() {
 		return errors.New("remote: Register needs a name and a comparable error, got " + strconv.Quote(name))
 	}
-	if sentinel(name) != nil || nameOf(err) != "" {
+	if sentinelByName(name) != nil || sentinelName(err) != "" {
 		return errors.New("remote: the name " + strconv.Quote(name) + " or its error is known already")
 	}
 	added.Lock()
@@ -81,9 +81,9 @@ func Register(name string, err error) error {
 	return nil
 }
 
-// standard lists the sentinels of the standard library, for i from zero until the name is empty. A switch needs no work
-// when the process starts.
-func standard(i int) (name string, err error) {
+// standardSentinel lists the sentinels of the standard library, for i from zero until the name is empty. Unlike a map,
+// a switch needs no initialization when the process starts.
+func standardSentinel(i int) (name string, err error) {
 	switch i {
 	case 0:
 		return "io.EOF", io.EOF
@@ -119,27 +119,28 @@ func standard(i int) (name string, err error) {
 	return "", nil
 }
 
-// sentinel is the error of that name; nil where none is known.
-func sentinel(name string) error {
-	return find(func(n string, _ error) bool { return n == name }).err
+// sentinelByName returns the error with that name, or nil if it is unknown.
+func sentinelByName(name string) error {
+	return findRegistered(func(n string, _ error) bool { return n == name }).err
 }
 
-// nameOf is the name of a sentinel; empty where err is none. What cannot be compared cannot be one.
-func nameOf(err error) string {
+// sentinelName returns the name of a sentinel, or the empty string if err is not one. An error that is not comparable
+// cannot be one.
+func sentinelName(err error) string {
 	if !reflect.ValueOf(err).Comparable() {
 		return ""
 	}
-	return find(func(_ string, e error) bool { return e == err }).name
+	return findRegistered(func(_ string, e error) bool { return e == err }).name
 }
 
-// firstName is the name of the first sentinel that is accepts.
-func firstName(is func(error) bool) string {
-	return find(func(_ string, e error) bool { return is(e) }).name
+// firstMatchingName returns the name of the first sentinel for which the function returns true.
+func firstMatchingName(is func(error) bool) string {
+	return findRegistered(func(_ string, e error) bool { return is(e) }).name
 }
 
-func find(match func(string, error) bool) registered {
+func findRegistered(match func(string, error) bool) registered {
 	for i := 0; ; i++ {
-		name, err := standard(i)
+		name, err := standardSentinel(i)
 		if name == "" {
 			break
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/handfast/handfast/syncproto/remote"
 )
 
-// told is what the peer of a side has in hand once that side has reported err.
-func told(t rapid.TB, by syncproto.Role, err error) error {
+// reportedBack returns the error that a side's peer gets when the side reports err.
+func reportedBack(t rapid.TB, by syncproto.Role, err error) error {
 	r := remote.Report(err, "")
 	r.Role = by.String()
 	v, e := syncproto.ToValue(r)
@@ -39,14 +39,14 @@ func told(t rapid.TB, by syncproto.Role, err error) error {
 func TestIsRemote(t *testing.T) {
 	missing := fmt.Errorf("here: %w", &fs.PathError{Op: "open", Path: "/x", Err: unix.ENOENT})
 	parent, child := syncproto.Parent, syncproto.Child
-	refused := told(t, parent, missing) // what the child has in hand when the parent has refused its request
+	refused := reportedBack(t, parent, missing) // the error that the child gets when the parent refuses its request
 	report := func(code syncproto.Code, role string, nodes ...syncproto.ReportNode) error {
 		return remote.FromReport(syncproto.Report{Code: code, Role: role, Nodes: nodes})
 	}
 	anyone, eio := syncproto.ReportNode{Type: "remote"}, syncproto.ReportNode{Parent: 1, Type: "errno", Errno: "EIO"}
 	inner := syncproto.ReportNode{Parent: 1, Type: "remote"}
 	deep := syncproto.ReportNode{Parent: 2, Type: "errno", Errno: "EIO"}
-	reworded := fmt.Errorf("start: %w", told(t, child, fmt.Errorf("mount: %w", refused)))
+	reworded := fmt.Errorf("start: %w", reportedBack(t, child, fmt.Errorf("mount: %w", refused)))
 	for _, test := range []struct {
 		name string
 		err  error
@@ -55,14 +55,14 @@ func TestIsRemote(t *testing.T) {
 		{"nothing", nil, false},
 		{"one's own", missing, false},
 		{"an errno", unix.ENOENT, false},
-		{"the other side's", fmt.Errorf("start: %w", told(t, child, missing)), true},
+		{"the other side's", fmt.Errorf("start: %w", reportedBack(t, child, missing)), true},
 		{"the parent's, at the child", refused, true},
-		{"one's own, given back", told(t, child, refused), false},
+		{"one's own, given back", reportedBack(t, child, refused), false},
 		{"one's own, given back in other words", reworded, false},
-		{"one's own and the other side's", told(t, child, errors.Join(refused, unix.EIO)), true},
-		{"given back twice", told(t, parent, told(t, child, refused)), true},
-		{"from a conversation below", told(t, child, told(t, child, missing)), true},
-		{"from a conversation above", told(t, parent, told(t, parent, missing)), true},
+		{"one's own and the other side's", reportedBack(t, child, errors.Join(refused, unix.EIO)), true},
+		{"given back twice", reportedBack(t, parent, reportedBack(t, child, refused)), true},
+		{"from a conversation below", reportedBack(t, child, reportedBack(t, child, missing)), true},
+		{"from a conversation above", reportedBack(t, parent, reportedBack(t, parent, missing)), true},
 		{"cancelled", report(syncproto.CodeCancelled, "child", eio), false},
 		{"cancelled by the parent", report(syncproto.CodeCancelled, "parent", eio), true},
 		{"a child that does not say from whom", report("setup", "child", anyone, eio), false},
@@ -70,7 +70,7 @@ func TestIsRemote(t *testing.T) {
 		{"a remote node with nothing below", report("setup", "child", syncproto.ReportNode{Type: "remote", From: "parent"}),
 			false},
 		{"no nodes", report("setup", "child"), true},
-		{"among several", errors.Join(missing, told(t, child, refused), told(t, child, missing)), true},
+		{"among several", errors.Join(missing, reportedBack(t, child, refused), reportedBack(t, child, missing)), true},
 		{"a loop", loop{}, false},
 		{"a typed nil", (*remote.Error)(nil), false},
 	} {
@@ -78,12 +78,12 @@ func TestIsRemote(t *testing.T) {
 			t.Errorf("%s: IsRemote is %v, want %v (%v)", test.name, got, test.want, test.err)
 		}
 	}
-	if back := told(t, child, refused); !errors.Is(back, unix.ENOENT) {
+	if back := reportedBack(t, child, refused); !errors.Is(back, unix.ENOENT) {
 		t.Errorf("what was given back is no longer ENOENT: %v", back)
 	}
 }
 
-// However often an error goes to and fro, only the side that had it first is told that it is its own.
+// However often an error goes back and forth, only its origin recognizes it as its own.
 func TestEchoesBelongToTheirOrigin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first := rapid.SampledFrom([]syncproto.Role{syncproto.Parent, syncproto.Child}).Draw(t, "first")
@@ -92,7 +92,7 @@ func TestEchoesBelongToTheirOrigin(t *testing.T) {
 		}).Draw(t, "error")
 		at := first
 		for range rapid.IntRange(1, 4).Draw(t, "times") {
-			err = told(t, at, fmt.Errorf("again: %w", err))
+			err = reportedBack(t, at, fmt.Errorf("again: %w", err))
 			at = at.Peer()
 			if want := at != first; remote.IsRemote(err) != want {
 				t.Fatalf("at the %v, of an error that the %v had first, IsRemote is %v: %v", at, first, !want, err)

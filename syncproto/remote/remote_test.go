@@ -60,8 +60,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// send carries err across: to a report, through a codec's bytes, and back.
-func send(t rapid.TB, c codec.Codec, err error) *remote.Error {
+// roundTripError converts err to a report, through a codec's bytes, and back.
+func roundTripError(t rapid.TB, c codec.Codec, err error) *remote.Error {
 	t.Helper()
 	v, e := syncproto.ToValue(remote.Report(err, syncproto.CodeSetup))
 	if e != nil {
@@ -81,7 +81,8 @@ func send(t rapid.TB, c codec.Codec, err error) *remote.Error {
 	return remote.FromReport(r)
 }
 
-// words are what errors are made of, with what would split wrongly: colons, quotes, line breaks, nothing.
+// words generates texts of errors, including texts that are easily split wrongly: colons, quotes, line breaks, the
+// empty string.
 func words() *rapid.Generator[string] {
 	return rapid.SampledFrom([]string{"mount", "open: it", "x", ": ", "a \"quoted\" word", "two\nlines", "\u00fcber", " ",
 		"tab\t", "\x1b[31m"})
@@ -127,7 +128,7 @@ func trees(depth int) *rapid.Generator[error] {
 	})
 }
 
-// The same words in one line, and the same answers to errors.Is for every error that has a name.
+// The text is the same in one line, and errors.Is gives the same results for every error that has a name.
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		err := trees(4).Draw(t, "error")
@@ -135,7 +136,7 @@ func TestRoundTrip(t *testing.T) {
 		if n := count(err); n > remote.MaxNodes {
 			t.Skip("more nodes than a report takes")
 		}
-		got := send(t, c, err)
+		got := roundTripError(t, c, err)
 		if want := remote.OneLine(err.Error()); got.Error() != want {
 			t.Fatalf("text\n got %q\nwant %q\nof %+v", got, want, got.Report)
 		}
@@ -183,7 +184,7 @@ func TestEveryErrno(t *testing.T) {
 		if unix.ErrnoName(no) == "" {
 			continue
 		}
-		err := send(t, codec.JSON(), fmt.Errorf("mount: %w", no))
+		err := roundTripError(t, codec.JSON(), fmt.Errorf("mount: %w", no))
 		if !errors.Is(err, no) || err.Error() != "mount: "+remote.OneLine(no.Error()) {
 			t.Errorf("errno %d %s became %v", no, unix.ErrnoName(no), err)
 		}
@@ -220,7 +221,7 @@ type uncomparable struct{ _ []int }
 
 func (uncomparable) Error() string { return "uncomparable" }
 
-// panics is the worst error there is.
+// panics is an error whose methods all panic.
 type panics struct{}
 
 func (panics) Error() string                      { panic("Error") }
@@ -263,7 +264,7 @@ func TestHostileErrors(t *testing.T) {
 		if len(r.Nodes) == 0 || len(r.Nodes) > remote.MaxNodes {
 			t.Errorf("%T made %d nodes", test.err, len(r.Nodes))
 		}
-		if got := send(t, codec.MessagePack(), test.err).Error(); got != test.want {
+		if got := roundTripError(t, codec.MessagePack(), test.err).Error(); got != test.want {
 			t.Errorf("%T became %q, want %q", test.err, got, test.want)
 		}
 	}
@@ -272,7 +273,7 @@ func TestHostileErrors(t *testing.T) {
 	}
 }
 
-// A tree over the bounds keeps its words, and of its causes those that fit.
+// A tree over the bounds keeps its text, and the causes that fit.
 func TestTooManyNodes(t *testing.T) {
 	var all []error
 	for range 2 * remote.MaxNodes {
@@ -283,8 +284,8 @@ func TestTooManyNodes(t *testing.T) {
 	for range 2 * remote.MaxDepth {
 		deep = fmt.Errorf("again: %w", deep)
 	}
-	for _, err := range []error{wide, deep, fmt.Errorf("nested: %w", send(t, codec.JSON(), wide))} {
-		got := send(t, codec.JSON(), err)
+	for _, err := range []error{wide, deep, fmt.Errorf("nested: %w", roundTripError(t, codec.JSON(), wide))} {
+		got := roundTripError(t, codec.JSON(), err)
 		if want := remote.OneLine(err.Error()); got.Error() != want {
 			t.Errorf("text\n got %q\nwant %q", got, want)
 		}
@@ -294,7 +295,7 @@ func TestTooManyNodes(t *testing.T) {
 	}
 }
 
-// What was cut shows: a long text, and a cause that found no room.
+// Truncation is visible: of a long text, and of a cause that did not fit.
 func TestCutsShow(t *testing.T) {
 	long := strings.Repeat("é", 3000)
 	r := remote.Report(fmt.Errorf("outer: %w", &fs.PathError{Op: "open", Path: "/" + long, Err: unix.ENOENT}),
@@ -329,7 +330,7 @@ func TestLastGasp(t *testing.T) {
 	}
 }
 
-// Any report at all makes an error that can be printed, searched, and reported again.
+// Any report yields an error that can be printed, matched, and reported again.
 func TestAnyReport(t *testing.T) {
 	types := []string{"text", "errno", "path", "syscall", "exec", "step", "sentinel", "join", "remote", "of-tomorrow", ""}
 	nodes := rapid.Custom(func(t *rapid.T) syncproto.ReportNode {
@@ -392,7 +393,7 @@ func Example() {
 	failed := fmt.Errorf("mount /proc: %w", &fs.PathError{Op: "open", Path: "/rootfs/proc", Err: unix.ENOENT})
 	report := remote.Report(failed, syncproto.CodeSetup)
 
-	// In the parent: the same words, and the same answers.
+	// In the parent: the same text, and the same results of errors.Is and errors.As.
 	err := remote.FromReport(report)
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, unix.ENOENT), errors.Is(err, fs.ErrNotExist), remote.IsRemote(err))

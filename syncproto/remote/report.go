@@ -10,24 +10,24 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// A report holds at most these; what is over them is counted in Report.Dropped. Errors made by programs are far
-// smaller: the bounds are for trees with loops.
+// Maximum size of a report; nodes beyond it are counted in Report.Dropped. Real errors are far smaller: the bounds are
+// for trees with loops.
 const (
 	MaxNodes = 64
 	MaxDepth = 32
 )
 
 // Locator is an error that knows the step of a set-up that failed: the stage, such as "mount", the operation and the
-// path, each empty where there is none. Report makes a syncproto.NodeStep of it, and on the other side errors.As finds
-// a Locator again.
+// path, each of which may be empty. Report turns it into a syncproto.NodeStep, and on the other side errors.As finds a
+// Locator again.
 type Locator interface {
 	error
 	Location() (stage, op, path string)
 }
 
-// Report describes err, which is not nil, with its whole tree of causes. An empty code is replaced by CodeOf(err).
-// Role, PID and state are the caller's to fill, and so is the cut to the frame's size, with Report.Fit.
-// A method of err that panics costs that error's words and no more.
+// Report describes err, which must not be nil, with its whole tree of causes. An empty code is replaced by CodeOf(err).
+// The caller fills in Role, PID and state, and cuts the report to the size of a frame with Report.Fit. If a method of
+// err panics, only the text of that error is lost.
 func Report(err error, code syncproto.Code) syncproto.Report {
 	if code == "" {
 		code = CodeOf(err)
@@ -36,7 +36,7 @@ func Report(err error, code syncproto.Code) syncproto.Report {
 	if !w.tree(err, 0, 1) {
 		w.nodes = []syncproto.ReportNode{{Type: syncproto.NodeText, Text: "no error was given"}}
 	}
-	return syncproto.Report{Code: syncproto.Code(clean(string(code))), Nodes: w.nodes, Dropped: w.dropped}
+	return syncproto.Report{Code: syncproto.Code(validUTF8(string(code))), Nodes: w.nodes, Dropped: w.dropped}
 }
 
 type writer struct {
@@ -44,7 +44,8 @@ type writer struct {
 	dropped int
 }
 
-// tree appends err and what it wraps, below the node with number parent. It reports whether err itself found room.
+// tree appends err and what it wraps below the node with number parent. It reports whether there was room for err
+// itself.
 func (w *writer) tree(err error, parent, depth int) bool {
 	if err == nil {
 		return false
@@ -54,7 +55,7 @@ func (w *writer) tree(err error, parent, depth int) bool {
 		return false
 	}
 	if r, ok := err.(*Error); ok && r != nil {
-		return w.graft(r, parent)
+		return w.received(r, parent)
 	}
 	kids, many := unwrap(err)
 	n := describe(err, many)
@@ -72,9 +73,9 @@ func (w *writer) tree(err error, parent, depth int) bool {
 	return true
 }
 
-// graft appends the nodes of an error that was itself received, below one node that says so, and whose report it was.
-func (w *writer) graft(r *Error, parent int) bool {
-	from := clean(r.Report.Role)
+// received appends the nodes of an error that was itself received, below a node that names the role which reported it.
+func (w *writer) received(r *Error, parent int) bool {
+	from := validUTF8(r.Report.Role)
 	w.nodes = append(w.nodes, syncproto.ReportNode{Parent: parent, Type: syncproto.NodeRemote, From: from})
 	self := len(w.nodes)
 	nodes := r.nodes()
@@ -97,8 +98,8 @@ func (w *writer) graft(r *Error, parent int) bool {
 	return true
 }
 
-// ownWords finds the words that err, whose text is full, adds to those of its children. Where they are not simply in
-// front, the node keeps the full text.
+// ownWords sets the text that err adds to that of its children; full is the text of err. If full does not end with the
+// text of the children, the node keeps all of it.
 func ownWords(n *syncproto.ReportNode, full string, kids []string, many, all bool) {
 	derived := fieldWords(n)
 	if len(kids) == 0 {
@@ -129,10 +130,10 @@ func ownWords(n *syncproto.ReportNode, full string, kids []string, many, all boo
 	if own == "" {
 		own, whole = full, true
 	}
-	n.Text, n.Whole = clean(own), whole
+	n.Text, n.Whole = validUTF8(own), whole
 }
 
-// fieldWords are the words of a node without a Text: its operation and what that was done to.
+// fieldWords returns the text of a node without Text: its operation and path.
 func fieldWords(n *syncproto.ReportNode) string {
 	if n.Op == "" || n.Path == "" {
 		return n.Op + n.Path
@@ -140,11 +141,11 @@ func fieldWords(n *syncproto.ReportNode) string {
 	return n.Op + " " + n.Path
 }
 
-// bareWords are the words of a node without a Text below which there are none either: its fields', and those of the
-// error or sentinel that it names. A name that is not known here is better than nothing.
+// bareWords returns the text of a node without Text if the nodes below it have none either: its fields, and the text of
+// the error or sentinel that it names, or that name if it is unknown here.
 func bareWords(n *syncproto.ReportNode) string {
 	what := ""
-	switch no, s := errnoOf(n.Errno), sentinel(n.Sentinel); {
+	switch no, s := errnoOf(n.Errno), sentinelByName(n.Sentinel); {
 	case no != 0:
 		what = no.Error() + " (" + n.Errno + ")"
 	case n.Errno != "":
@@ -163,13 +164,13 @@ func bareWords(n *syncproto.ReportNode) string {
 	}
 }
 
-// describe is err's node without its words. Methods of foreign types are called only below recover: a typed nil is an
-// error too.
+// describe returns the node for err without its text. Methods of foreign types are called only under recover, because a
+// typed nil is an error too.
 func describe(err error, many bool) (n syncproto.ReportNode) {
 	n.Type = syncproto.NodeText
 	defer func() {
 		_ = recover()
-		n.Stage, n.Op, n.Path = clean(n.Stage), clean(n.Op), clean(n.Path)
+		n.Stage, n.Op, n.Path = validUTF8(n.Stage), validUTF8(n.Op), validUTF8(n.Path)
 	}()
 	if many {
 		n.Type = syncproto.NodeJoin
@@ -192,7 +193,7 @@ func describe(err error, many bool) (n syncproto.ReportNode) {
 		n.Stage, n.Op, n.Path = e.Location()
 		isAlso(err, &n)
 	default:
-		if n.Sentinel = clean(nameOf(err)); n.Sentinel != "" {
+		if n.Sentinel = validUTF8(sentinelName(err)); n.Sentinel != "" {
 			n.Type = syncproto.NodeSentinel
 			break
 		}
@@ -201,7 +202,7 @@ func describe(err error, many bool) (n syncproto.ReportNode) {
 	return n
 }
 
-// isAlso notes what err claims to be by a method of its own, of which the other side could not know.
+// isAlso records which error err claims to be by its own Is method, which the other side cannot call.
 func isAlso(err error, n *syncproto.ReportNode) {
 	e, ok := err.(interface{ Is(error) bool })
 	if !ok {
@@ -212,10 +213,10 @@ func isAlso(err error, n *syncproto.ReportNode) {
 			n.Errno = name
 		}
 	}
-	n.Sentinel = clean(firstName(e.Is))
+	n.Sentinel = validUTF8(firstMatchingName(e.Is))
 }
 
-// unwrap is what err wraps; many reports whether it may wrap several.
+// unwrap returns what err wraps; many reports whether it may wrap several errors.
 func unwrap(err error) (kids []error, many bool) {
 	defer func() {
 		if recover() != nil {
@@ -233,7 +234,7 @@ func unwrap(err error) (kids []error, many bool) {
 	return nil, false
 }
 
-// textOf is err.Error(), or a text that says why there is none.
+// textOf returns err.Error(), or a text that says why there is none.
 func textOf(err error) (text string) {
 	defer func() {
 		if recover() != nil {
@@ -243,8 +244,8 @@ func textOf(err error) (text string) {
 	return err.Error()
 }
 
-// clean is s as the data model takes it: UTF-8.
-func clean(s string) string {
+// validUTF8 returns s as valid UTF-8, as the data model requires.
+func validUTF8(s string) string {
 	s, _ = syncproto.StringValue(s).Text()
 	return s
 }

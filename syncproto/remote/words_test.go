@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/syncproto/remote"
 )
 
-// What came without words of its own is shown by what it names; nothing is shown only where nothing is there.
+// A node without a text of its own is shown by the names in it; only an empty node shows nothing.
 func TestErrorsWithoutWords(t *testing.T) {
 	type nodes = []syncproto.ReportNode
 	errno := func(name string) syncproto.ReportNode {
@@ -56,7 +56,7 @@ func TestErrorsWithoutWords(t *testing.T) {
 	}
 }
 
-// The errors of the standard library that are made of nodes say something too, and say it once.
+// Errors of the standard library that are built from nodes have a text too, and do not repeat it.
 func TestStandardErrorsOfNodes(t *testing.T) {
 	for _, test := range []struct {
 		nodes []syncproto.ReportNode
@@ -77,7 +77,7 @@ func TestStandardErrorsOfNodes(t *testing.T) {
 	}
 }
 
-// A report of a Go error names an errno and says its text, however it is wrapped.
+// A report of a Go error contains the name of an errno and its text, however it is wrapped.
 func TestReportsNameTheErrno(t *testing.T) {
 	at := &fs.PathError{Op: "open", Path: "/x", Err: unix.ENOENT}
 	for _, err := range []error{unix.ENOENT, at, errors.Join(io.EOF, unix.ENOENT)} {

@@ -10,18 +10,18 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// Violate ends the conversation over a breach of the protocol that was found outside of Receive: in the bytes of a
-// header, in a body that does not fit its type. err is a *syncproto.ProtocolError, or becomes one.
+// Violate ends the conversation because of a violation found outside of Receive: in the bytes of a header, or in a body
+// that does not fit its type. If err is not a *syncproto.ProtocolError, its code is CodeDecode.
 func (s *Session) Violate(err error) {
 	code := syncproto.CodeDecode
 	var p *syncproto.ProtocolError
 	if errors.As(err, &p) {
 		code = p.Code
 	}
-	s.fail(syncproto.Violated, syncproto.KindError, s.words(code, err.Error()))
+	s.fail(syncproto.Violated, syncproto.KindError, s.errorPayload(code, err.Error()))
 }
 
-// Abort ends the conversation by this side's own decision or failure: the peer is told of r.
+// Abort ends the conversation by this side's own decision or failure, which r reports to the peer.
 func (s *Session) Abort(r syncproto.Report) {
 	if s.stage != live {
 		return
@@ -29,18 +29,18 @@ func (s *Session) Abort(r syncproto.Report) {
 	payload, err := s.report(r)
 	word := string(payload)
 	if err != nil {
-		word = s.words(syncproto.CodeInternal, err.Error())
+		word = s.errorPayload(syncproto.CodeInternal, err.Error())
 	}
 	s.fail(syncproto.LocalError, syncproto.KindError, word)
 }
 
-// Cancel ends the conversation by the wish of this side's caller. A parent asks the child to stop; a child says that
-// it ends.
+// Cancel ends the conversation because this side's caller wants it. A parent tells the child to stop; a child reports
+// that it ends.
 func (s *Session) Cancel(reason string) {
 	s.cancel(syncproto.Cancelled, syncproto.CodeCancelled, reason)
 }
 
-// Expired says that the deadline of the present Timer has passed.
+// Expired reports that the deadline of the current Timer has passed.
 func (s *Session) Expired() {
 	switch s.stage {
 	case live:
@@ -60,7 +60,7 @@ func (s *Session) cancel(why syncproto.Outcome, code syncproto.Code, reason stri
 		return
 	}
 	if s.Role() == syncproto.Child {
-		s.fail(why, syncproto.KindError, s.words(code, reason))
+		s.fail(why, syncproto.KindError, s.errorPayload(code, reason))
 		return
 	}
 	c := syncproto.Cancel{Reason: reason}
@@ -72,9 +72,9 @@ func (s *Session) cancel(why syncproto.Outcome, code syncproto.Code, reason stri
 	s.fail(why, syncproto.KindCancel, string(payload))
 }
 
-// words is the payload of an ERROR that has words, and what Go calls such an error where there is a name for it
-// (package remote).
-func (s *Session) words(code syncproto.Code, text string) string {
+// errorPayload builds the payload of an ERROR that consists of text. It adds the sentinel that package remote maps to a
+// Go error, if there is one for the code.
+func (s *Session) errorPayload(code syncproto.Code, text string) string {
 	text, _ = syncproto.StringValue(text).Text()
 	nodes := []syncproto.ReportNode{{Type: syncproto.NodeText, Text: text}}
 	name := ""
@@ -95,66 +95,66 @@ func (s *Session) words(code syncproto.Code, text string) string {
 	return string(b)
 }
 
-// fail is the end for this side, with the word that tells the peer. The first reason stands, but what was seen of a
-// peer's end gives way to what the peer did before it.
+// fail ends the conversation for this side and sets the last word for the peer. The first reason stands, except that a
+// violation which the peer committed earlier replaces what was observed of the peer's end.
 func (s *Session) fail(why syncproto.Outcome, word syncproto.Kind, payload string) {
 	if s.stage == over {
 		return
 	}
 	if s.stage != live {
 		if why == syncproto.Violated && s.verdict.Outcome <= syncproto.Broken {
-			s.verdict.Outcome = why // a frame that may not come explains the end better than the end itself
+			s.verdict.Outcome = why // an illegal frame explains the end better than the end itself
 		}
 		return
 	}
-	s.decide(s.m.Verdict(), why)
+	s.setVerdict(s.m.Verdict(), why)
 	s.wordOf, s.word, s.stage = word, payload, telling
 	if s.broken || s.gone {
 		s.listen()
 	}
 }
 
-func (s *Session) decide(at syncproto.Verdict, why syncproto.Outcome) {
+func (s *Session) setVerdict(at syncproto.Verdict, why syncproto.Outcome) {
 	at.Outcome = why
 	s.verdict = at
 }
 
-// listen is what comes after the last word: a parent reads what its child still says, for that may be the true cause.
-// A child has no such patience, but for what its parent has said already where nothing could be told to it.
+// listen follows the last word. A parent reads what its child still sends, because that may be the true cause. A child
+// does not wait for its parent.
 func (s *Session) listen() {
 	s.wordOf, s.word = 0, ""
 	s.sending, s.left, s.saying = syncproto.Frame{}, false, false
 	started := s.m.State() != syncproto.Opened
 	s.m.Fail(s.verdict.Outcome)
 	s.stage = listening
-	if s.Role() == syncproto.Child || !started || s.deaf {
+	if s.Role() == syncproto.Child || !started || s.readDone {
 		s.stage = over
 	}
 }
 
-// peerError is the peer's last word. It outranks what this side saw of the peer's end, a breach of the protocol
-// included, and a deadline; it does not outrank this side's own decision, and a child that was told to stop says no
-// more than that it did.
+// peerError handles the peer's last word. It outranks what this side observed of the peer's end, including a violation,
+// and it outranks a deadline. It does not outrank this side's own decision, and a child that was told to stop only
+// confirms that it did.
 func (s *Session) peerError(at syncproto.Verdict, code syncproto.Code) {
 	switch o := s.verdict.Outcome; {
 	case o == syncproto.LocalError, o == syncproto.PeerError:
 	case code == syncproto.CodeCancelled && (o == syncproto.Cancelled || o == syncproto.TimedOut):
 	case o == syncproto.Undecided:
-		s.decide(at, syncproto.PeerError)
+		s.setVerdict(at, syncproto.PeerError)
 	default:
-		s.verdict.Outcome = syncproto.PeerError // where the conversation stood, this side knows better
+		s.verdict.Outcome = syncproto.PeerError // keep this side's own record of where the conversation stood
 	}
 	s.m.Fail(syncproto.PeerError)
 	if s.stage != over {
 		s.wordOf, s.word = 0, ""
-		s.stage = over // after its last word a peer says nothing
+		s.stage = over // nothing follows a last word
 	}
 }
 
-// EndOfFile says that the peer will send no more; torn: its last frame was cut short. A last word is still told: the
-// peer may have shut down its writing alone.
+// EndOfFile reports that the peer will send nothing more; torn means that its last frame was incomplete. A last word is
+// still sent: the peer may have shut down only its sending direction.
 func (s *Session) EndOfFile(torn bool) {
-	if s.deaf = true; s.stage == telling || s.stage == over {
+	if s.readDone = true; s.stage == telling || s.stage == over {
 		return
 	}
 	if s.stage == live {
@@ -162,27 +162,29 @@ func (s *Session) EndOfFile(torn bool) {
 		if !torn && s.m.EndOfFile().Outcome == syncproto.Success {
 			s.verdict = s.m.Verdict()
 		} else {
-			s.decide(at, syncproto.Died)
+			s.setVerdict(at, syncproto.Died)
 		}
 	}
 	if s.verdict.Outcome == syncproto.Broken {
-		s.verdict.Outcome = syncproto.Died // a write met the end before it was read
+		s.verdict.Outcome = syncproto.Died // a write failed before the end of file was read
 	}
 	s.end()
 }
 
-// ReadFailed says that nothing more can be read, though the peer's end has not come. A last word is still told.
+// ReadFailed reports that reading is impossible although the end of file has not been reached. A last word is still
+// sent.
 func (s *Session) ReadFailed() {
-	if s.deaf = true; s.stage == telling {
+	if s.readDone = true; s.stage == telling {
 		return
 	}
 	if s.stage == live {
-		s.decide(s.m.Verdict(), syncproto.Broken)
+		s.setVerdict(s.m.Verdict(), syncproto.Broken)
 	}
 	s.end()
 }
 
-// Exited says that the peer's process is gone. What it had said is still read; a request of it is nobody's any more.
+// Exited reports that the peer's process has ended. What it had sent is still read; a request among it can no longer be
+// replied to.
 func (s *Session) Exited() {
 	s.gone = true
 	if s.stage == telling {
@@ -190,19 +192,19 @@ func (s *Session) Exited() {
 	}
 }
 
-// Quiet says that nothing is left to read now. Of a process that is gone nothing more will come, also where somebody
-// else keeps its socket open, and of one that closed its end neither.
+// Quiet reports that nothing is left to read now. If the peer's process has ended, nothing more will arrive even if
+// another process keeps the socket open; nor will it if the peer has closed its end.
 func (s *Session) Quiet() {
 	if !s.gone && !(s.closed && s.stage == listening) {
 		return
 	}
 	if s.stage == live {
-		s.decide(s.m.Verdict(), syncproto.Died)
+		s.setVerdict(s.m.Verdict(), syncproto.Died)
 	}
 	s.end()
 }
 
-// end is the end of all: nothing more comes and nothing more is said.
+// end makes the verdict final: nothing more is read or sent.
 func (s *Session) end() {
 	if s.m.State() != syncproto.Closed {
 		s.m.Fail(s.verdict.Outcome)
@@ -212,10 +214,10 @@ func (s *Session) end() {
 	s.stage = over
 }
 
-// Close ends the conversation at once and without a word, whatever its state.
+// Close ends the conversation at once, in any state, and sends nothing.
 func (s *Session) Close() {
 	if s.stage == live {
-		s.decide(s.m.Verdict(), syncproto.Broken)
+		s.setVerdict(s.m.Verdict(), syncproto.Broken)
 	}
 	s.end()
 }

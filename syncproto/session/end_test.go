@@ -7,50 +7,53 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// What can befall a side, in the order in which a test lists it.
+// event is something that can happen to a side.
 type event struct {
 	name string
-	do   func(e *end)
+	do   func(e *testSide)
 }
 
 var (
-	aborts   = event{"aborts", func(e *end) { e.s.Abort(syncproto.Report{Code: syncproto.CodeSetup}); e.say() }}
-	cancels  = event{"cancels", func(e *end) { e.s.Cancel("enough"); e.say() }}
-	expires  = event{"has waited too long", func(e *end) { e.s.Expired(); e.say() }}
-	violates = event{"finds a violation", func(e *end) { e.s.Violate(violation); e.say() }}
-	nothing  = event{"has nothing to read", func(e *end) { e.s.Quiet() }}
-	ends     = event{"reads end of file", func(e *end) { e.s.EndOfFile(false) }}
-	torn     = event{"reads a frame cut short", func(e *end) { e.s.EndOfFile(true) }}
-	cannot   = event{"cannot read", func(e *end) { e.s.ReadFailed() }}
-	gone     = event{"learns of the exit", func(e *end) { e.s.Exited() }}
-	closes   = event{"closes", func(e *end) { e.s.Close() }}
+	aborts   = event{"aborts", func(e *testSide) { e.s.Abort(syncproto.Report{Code: syncproto.CodeSetup}); e.sendDue() }}
+	cancels  = event{"cancels", func(e *testSide) { e.s.Cancel("enough"); e.sendDue() }}
+	expires  = event{"has waited too long", func(e *testSide) { e.s.Expired(); e.sendDue() }}
+	violates = event{"finds a violation", func(e *testSide) { e.s.Violate(violation); e.sendDue() }}
+	nothing  = event{"has nothing to read", func(e *testSide) { e.s.Quiet() }}
+	ends     = event{"reads end of file", func(e *testSide) { e.s.EndOfFile(false) }}
+	torn     = event{"reads a frame cut short", func(e *testSide) { e.s.EndOfFile(true) }}
+	cannot   = event{"cannot read", func(e *testSide) { e.s.ReadFailed() }}
+	gone     = event{"learns of the exit", func(e *testSide) { e.s.Exited() }}
+	closes   = event{"closes", func(e *testSide) { e.s.Close() }}
 
-	fails   = event{"the peer fails", func(e *end) { e.peer.s.Abort(report(syncproto.CodeSetup)); e.hear() }}
-	obeys   = event{"the peer obeys", func(e *end) { e.peer.s.Abort(report(syncproto.CodeCancelled)); e.hear() }}
-	stopped = event{"the peer cancels", func(e *end) { e.peer.s.Cancel("stop"); e.hear() }}
-	asks    = event{"the peer asks", func(e *end) { e.peer.call(syncproto.KindRequest, "open"); e.hear() }}
-	commits = event{"the peer says EXEC", func(e *end) { e.peer.send(e.peer.s.Exec(nil)); e.hear() }}
+	fails = event{"the peer fails", func(e *testSide) { e.peer.s.Abort(report(syncproto.CodeSetup)); e.receiveAll() }}
+	obeys = event{"the peer obeys", func(e *testSide) {
+		e.peer.s.Abort(report(syncproto.CodeCancelled))
+		e.receiveAll()
+	}}
+	stopped  = event{"the peer cancels", func(e *testSide) { e.peer.s.Cancel("stop"); e.receiveAll() }}
+	requests = event{"the peer requests", func(e *testSide) { e.peer.call(syncproto.KindRequest, "open"); e.receiveAll() }}
+	commits  = event{"the peer says EXEC", func(e *testSide) { e.peer.send(e.peer.s.Exec(nil)); e.receiveAll() }}
 
-	// A write meets the end of the peer, or finds no room for the rest of what has begun to leave.
-	breaks = event{"writes in vain", func(e *end) { e.begin(); e.s.WriteFailed(true) }}
-	sticks = event{"writes in part", func(e *end) { e.begin(); e.s.Left(); e.s.Expired(); e.s.WriteFailed(false) }}
+	// A write fails because the peer has closed its end, or finds no room for the rest of a frame.
+	breaks = event{"writes in vain", func(e *testSide) { e.begin(); e.s.WriteFailed(true) }}
+	sticks = event{"writes in part", func(e *testSide) { e.begin(); e.s.Left(); e.s.Expired(); e.s.WriteFailed(false) }}
 )
 
 func report(c syncproto.Code) syncproto.Report { return syncproto.Report{Code: c} }
 
 var violation = &syncproto.ProtocolError{Code: syncproto.CodeForeign, Text: "no frame"}
 
-// hear is all that the peer has to say arriving.
-func (e *end) hear() {
+// receiveAll receives every frame that the peer has sent.
+func (e *testSide) receiveAll() {
 	e.t.Helper()
-	e.peer.say()
+	e.peer.sendDue()
 	for len(e.in) > 0 {
 		_, _ = e.next()
 	}
 }
 
-// begin is a frame under way.
-func (e *end) begin() {
+// begin makes a frame and sends its first byte.
+func (e *testSide) begin() {
 	e.t.Helper()
 	var err error
 	if e.s.Role() == parent {
@@ -63,7 +66,7 @@ func (e *end) begin() {
 	}
 }
 
-// The verdict goes by rank, not by what came first.
+// The verdict is decided by rank, not by order.
 func TestCausesAreRanked(t *testing.T) {
 	for _, tt := range []struct {
 		side   syncproto.Role
@@ -81,13 +84,13 @@ func TestCausesAreRanked(t *testing.T) {
 		{parent, []event{commits, gone, ends}, syncproto.Success},
 		{parent, []event{commits, gone, nothing}, syncproto.Died}, // somebody else has its socket
 
-		// Its own ERROR stands, whatever comes behind.
+		// Its own ERROR stands, whatever follows.
 		{parent, []event{aborts, fails}, syncproto.LocalError},
 		{parent, []event{aborts, ends}, syncproto.LocalError},
 		{parent, []event{aborts, violates, expires}, syncproto.LocalError},
 		{child, []event{aborts}, syncproto.LocalError},
 
-		// The peer's ERROR outranks all that was seen of its end, but for one that only obeys.
+		// The peer's ERROR outranks everything observed of its end, except an ERROR that only obeys a CANCEL.
 		{parent, []event{fails}, syncproto.PeerError},
 		{parent, []event{cancels, fails}, syncproto.PeerError},
 		{parent, []event{cancels, obeys}, syncproto.Cancelled},
@@ -95,40 +98,41 @@ func TestCausesAreRanked(t *testing.T) {
 		{parent, []event{expires, obeys}, syncproto.TimedOut},
 		{parent, []event{violates, fails}, syncproto.PeerError},
 		{parent, []event{violates, obeys}, syncproto.PeerError},
-		{parent, []event{asks, breaks, fails}, syncproto.PeerError},
+		{parent, []event{requests, breaks, fails}, syncproto.PeerError},
 		{parent, []event{gone, fails}, syncproto.PeerError},
 		{child, []event{fails}, syncproto.PeerError},
 		{child, []event{breaks, fails}, syncproto.PeerError},
 
 		// A violation explains the end of a connection.
-		{parent, []event{asks, breaks, violates, ends}, syncproto.Violated},
+		{parent, []event{requests, breaks, violates, ends}, syncproto.Violated},
 		{parent, []event{cancels, violates, expires}, syncproto.Cancelled},
 		{parent, []event{violates, expires}, syncproto.Violated},
 		{child, []event{violates}, syncproto.Violated},
 
-		// Of a cancellation and a deadline, the first.
+		// Of a cancellation and a deadline, the first one stands.
 		{parent, []event{cancels, expires}, syncproto.Cancelled},
 		{parent, []event{expires, cancels, ends}, syncproto.TimedOut},
 		{child, []event{expires}, syncproto.TimedOut},
 		{child, []event{cancels}, syncproto.Cancelled},
 
-		// A write that met the end is a death once the end is read, and explained by what came before it.
-		{parent, []event{asks, breaks, ends}, syncproto.Died},
-		{parent, []event{asks, breaks, nothing}, syncproto.Broken},
-		{parent, []event{asks, breaks, expires}, syncproto.Broken},
+		// A write that failed because of the end becomes a death once the end is read, unless a frame before it explains the
+		// end.
+		{parent, []event{requests, breaks, ends}, syncproto.Died},
+		{parent, []event{requests, breaks, nothing}, syncproto.Broken},
+		{parent, []event{requests, breaks, expires}, syncproto.Broken},
 		{child, []event{breaks, ends}, syncproto.Died},
 		{child, []event{breaks, nothing}, syncproto.Broken},
 		{child, []event{breaks, stopped, ends}, syncproto.Cancelled},
 		{child, []event{cannot}, syncproto.Broken},
 
-		// A process that is gone is heard to the end, and not served.
+		// What a process sent before it ended is read, but its requests are dropped.
 		{parent, []event{gone, nothing}, syncproto.Died},
-		{parent, []event{gone, asks, nothing}, syncproto.Died},
-		{parent, []event{gone, asks, fails}, syncproto.PeerError},
+		{parent, []event{gone, requests, nothing}, syncproto.Died},
+		{parent, []event{gone, requests, fails}, syncproto.PeerError},
 
-		// What has left in part has broken the connection, but the peer is heard all the same.
-		{parent, []event{asks, sticks, nothing, fails}, syncproto.PeerError},
-		{parent, []event{asks, sticks, ends}, syncproto.TimedOut},
+		// A frame sent only in part breaks the connection, but the peer's frames are still read.
+		{parent, []event{requests, sticks, nothing, fails}, syncproto.PeerError},
+		{parent, []event{requests, sticks, ends}, syncproto.TimedOut},
 		{child, []event{sticks}, syncproto.TimedOut},
 	} {
 		name := "the " + tt.side.String()
@@ -150,16 +154,16 @@ func TestCausesAreRanked(t *testing.T) {
 			if v := e.s.Verdict(); v.Outcome != tt.want || !e.s.Over() {
 				t.Errorf("%v, over %v; want %v", v.Outcome, e.s.Over(), tt.want)
 			}
-			finished(t, e.s)
+			checkFinished(t, e.s)
 		})
 	}
 }
 
-// finished is that a Session whose conversation is over says, hears and changes nothing more.
-func finished(t tester, s session.Session) {
+// checkFinished checks that a Session whose conversation is over sends, accepts and changes nothing more.
+func checkFinished(t tester, s session.Session) {
 	t.Helper()
 	was := s
-	_, frames := callers(&s)
+	_, frames := tryAllFrames(&s)
 	if frames != 0 || s.Due() || s.Reading() {
 		t.Errorf("after the end it makes %d frames (due %v, reading %v)", frames, s.Due(), s.Reading())
 	}
@@ -171,7 +175,7 @@ func finished(t tester, s session.Session) {
 	s.Expired()
 	s.Quiet()
 	s.Violate(violation)
-	last := handmade(syncproto.Header{Kind: syncproto.KindError, Seq: 99}, "{}")
+	last := frameBytes(syncproto.Header{Kind: syncproto.KindError, Seq: 99}, "{}")
 	if ev, _ := receive(&s, last); ev.Kind != session.Nothing {
 		t.Errorf("after the end it tells of %+v", ev)
 	}
@@ -186,8 +190,9 @@ func finished(t tester, s session.Session) {
 	}
 }
 
-// callers is every decision of a caller that makes a frame, each on its own copy: how many were tried, and made one.
-func callers(s *session.Session) (tried, made int) {
+// tryAllFrames tries every method that makes a frame, each on a copy of the Session. It returns how many were tried and
+// how many succeeded.
+func tryAllFrames(s *session.Session) (tried, made int) {
 	for _, f := range []func(s *session.Session) ([]byte, error){
 		func(s *session.Session) ([]byte, error) { return s.Hello(nil) },
 		func(s *session.Session) ([]byte, error) { b, _, err := s.Config(nil, config, 0, 0); return b, err },
@@ -213,7 +218,7 @@ func callers(s *session.Session) (tried, made int) {
 	return tried, made
 }
 
-// A last word leaves also towards a peer that has shut down its writing: its end of file is not the end of its reading.
+// A last word is sent even to a peer that has shut down its sending: it may still read after its end of file.
 func TestALastWordIsToldAfterTheEndOfFile(t *testing.T) {
 	for name, do := range map[string]event{"end of file": ends, "a failure to read": cannot} {
 		t.Run(name, func(t *testing.T) {
@@ -224,7 +229,7 @@ func TestALastWordIsToldAfterTheEndOfFile(t *testing.T) {
 				t.Fatalf("over %v, reading %v", c.s.Over(), c.s.Reading())
 			}
 			c.send(frame, err)
-			if ev := c.peer.hears(session.Error); ev.Report.Code != syncproto.CodeExec {
+			if ev := c.peer.receiveEvent(session.Error); ev.Report.Code != syncproto.CodeExec {
 				t.Errorf("the parent hears %v", ev.Report.Code)
 			}
 			if c.peer.s.Verdict().Outcome != syncproto.PeerError || !c.s.Over() || !c.s.Told() {
@@ -234,7 +239,7 @@ func TestALastWordIsToldAfterTheEndOfFile(t *testing.T) {
 	}
 }
 
-// A child whose execution failed keeps its end open until it has said so: the end alone would be success.
+// A child whose execution failed keeps its end open until it has reported that: end of file alone would mean success.
 func TestAChildThatHasSaidEXECDoesNotGiveUp(t *testing.T) {
 	_, c := at(t, syncproto.Committed)
 	c.s.Abort(syncproto.Report{Code: syncproto.CodeExec})
@@ -246,7 +251,7 @@ func TestAChildThatHasSaidEXECDoesNotGiveUp(t *testing.T) {
 		t.Fatal("it gives up")
 	}
 	c.send(frame, err)
-	if c.peer.hears(session.Error); c.peer.s.Verdict().Outcome != syncproto.PeerError {
+	if c.peer.receiveEvent(session.Error); c.peer.s.Verdict().Outcome != syncproto.PeerError {
 		t.Errorf("the parent says %v", c.peer.s.Verdict().Outcome)
 	}
 
@@ -260,7 +265,7 @@ func TestAChildThatHasSaidEXECDoesNotGiveUp(t *testing.T) {
 	}
 }
 
-// The code of an ERROR says why its side ended the conversation, and a parent that only gives up says CANCEL.
+// The code of an ERROR says why its side ended the conversation; a parent that only gives up sends CANCEL.
 func TestTheLastWordSaysWhy(t *testing.T) {
 	for _, tt := range []struct {
 		side syncproto.Role

@@ -8,11 +8,11 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// Two Sessions hold a whole conversation in memory. Between them is all that a driver does: frames are moved, and each
-// side is told what became of them.
+// Two Sessions hold a whole conversation in memory. The code between them does what a driver does: it moves frames and
+// reports to each side what happened to them.
 func Example() {
 	copier := &syncproto.Profile{Name: "copier", Phases: []syncproto.Phase{
-		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "size", Reply: "is"}}},
+		{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "size", Reply: "is"}}},
 	}}
 	settings := session.Settings{Profile: copier, Codecs: []codec.Codec{codec.JSON()}}
 	parent, err := session.New(syncproto.Parent, &settings)
@@ -27,7 +27,7 @@ func Example() {
 		return
 	}
 
-	// deliver is one frame on its way: from is told that it has left, to that it has come.
+	// deliver moves one frame: it reports to one side that the frame was sent, and to the other that it arrived.
 	deliver := func(from, to *session.Session, frame []byte, err error) session.Event {
 		if err != nil {
 			fmt.Println("not sent:", err)

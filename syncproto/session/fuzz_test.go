@@ -9,7 +9,7 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// script is what a fuzz target's bytes say: it reads zeros behind their end.
+// script reads the bytes of a fuzz target, and zeros after their end.
 type script struct{ b []byte }
 
 func (s *script) byte() byte {
@@ -28,7 +28,7 @@ func (s *script) bytes(n int) []byte {
 	return b
 }
 
-// sane are payloads that are as they should be, by kind; of a kind without one the script makes them.
+// sane are valid payloads by kind; for other kinds the script makes the payload.
 var sane = map[syncproto.Kind][]string{
 	syncproto.KindConfig:   {string(config), `{"a":`, `1}`},
 	syncproto.KindConfigOK: {`{"size":14,"digest":"` + syncproto.Digest(config) + `"}`, `{"size":1,"digest":""}`},
@@ -40,7 +40,7 @@ var sane = map[syncproto.Kind][]string{
 	syncproto.KindCancel:   {`{"reason":"enough"}`, `{}`},
 }
 
-// twins are one Session and a copy of it, which are told the same and must do the same.
+// twins are a Session and a copy of it, which get the same inputs and must behave alike.
 type twins struct {
 	t       *testing.T
 	s, copy session.Session
@@ -48,7 +48,7 @@ type twins struct {
 	words   int               // last words that have been made
 }
 
-// both tells the two the same. What they return must be alike too.
+// both gives the two the same input. The results must be equal too.
 func (w *twins) both(name string, do func(s *session.Session) []any) {
 	w.t.Helper()
 	wasOver := w.s.Over()
@@ -61,7 +61,7 @@ func (w *twins) both(name string, do func(s *session.Session) []any) {
 	}
 	switch v := w.s.Verdict(); {
 	case wasOver && !w.s.Over():
-		w.t.Fatalf("%s begins anew what was over", name)
+		w.t.Fatalf("%s starts again what was over", name)
 	case wasOver && v != w.over:
 		w.t.Fatalf("%s ends what was over: %+v, and now %+v", name, w.over, v)
 	case w.s.Over() && v.Outcome == syncproto.Undecided, !w.s.Live() && v.Outcome == syncproto.Undecided:
@@ -71,7 +71,7 @@ func (w *twins) both(name string, do func(s *session.Session) []any) {
 	}
 }
 
-// FuzzSession feeds a Session whatever a peer, a kernel and a caller might.
+// FuzzSession gives a Session any inputs that a peer, a kernel and a caller might produce.
 func FuzzSession(f *testing.F) {
 	for role := range byte(2) {
 		for state := range byte(5) {
@@ -98,7 +98,7 @@ func FuzzSession(f *testing.F) {
 		if !w.s.Over() {
 			t.Fatal("not over after Close")
 		}
-		finished(t, w.s)
+		checkFinished(t, w.s)
 	})
 }
 
@@ -112,7 +112,7 @@ func (w *twins) play(in *script, seq *uint16) {
 		w.both("raw bytes", func(s *session.Session) []any { return w.arrives(s, raw) })
 	case 3:
 		if w.s.Due() {
-			w.say()
+			w.sendDue()
 		}
 	case 4:
 		w.both("Written", func(s *session.Session) []any { s.Written(); return nil })
@@ -141,7 +141,7 @@ func (w *twins) play(in *script, seq *uint16) {
 	}
 }
 
-// frame is a frame whose form is right more often than chance has it.
+// frame makes a frame that is well-formed more often than by pure chance.
 func (w *twins) frame(in *script, seq *uint16, odd bool) {
 	h := syncproto.Header{Kind: syncproto.Kind(in.byte() % 12), NFDs: in.byte() % 3, Seq: *seq}
 	h.Re = uint16(in.byte() % 4)
@@ -155,12 +155,12 @@ func (w *twins) frame(in *script, seq *uint16, odd bool) {
 	} else {
 		payload = string(in.bytes(int(in.byte())))
 	}
-	raw := handmade(h, payload)
+	raw := frameBytes(h, payload)
 	*seq++
 	w.both("a frame of kind "+h.Kind.String(), func(s *session.Session) []any { return w.arrives(s, raw) })
 }
 
-// arrives is what a driver does about a frame. Its bytes are the driver's again behind it.
+// arrives does what a driver does with a frame. Afterwards the driver reuses its bytes.
 func (w *twins) arrives(s *session.Session, raw []byte) []any {
 	buffer := bytes.Clone(raw)
 	if len(raw) < syncproto.HeaderSize {
@@ -179,8 +179,8 @@ func (w *twins) arrives(s *session.Session, raw []byte) []any {
 	return []any{ev.Kind, ev.Name, ev.Arg.String(), ev.Bytes, ev.Last, ev.Note, ev.Report, ev.Text}
 }
 
-// say is what is due.
-func (w *twins) say() {
+// sendDue sends the frame that is due.
+func (w *twins) sendDue() {
 	word := !w.s.Live()
 	w.both("Say", func(s *session.Session) []any {
 		b, err := s.Say(nil)
@@ -203,13 +203,13 @@ func (w *twins) say() {
 	}
 }
 
-// decides is a caller's decision that makes a frame, where the Session allows one.
+// decides lets the caller make a frame, if the Session allows one.
 func (w *twins) decides(in *script) {
 	choice := in.byte() % 8
 	live := w.s.Live()
 	w.both("a caller's decision", func(s *session.Session) []any {
 		was := *s
-		b, err := decide(s, choice)
+		b, err := makeFrame(s, choice)
 		if err != nil {
 			if *s != was || len(b) > 0 {
 				w.t.Fatalf("the refusal %v has changed the Session, or made %q", err, b)
@@ -223,7 +223,7 @@ func (w *twins) decides(in *script) {
 	})
 }
 
-func decide(s *session.Session, choice byte) (b []byte, err error) {
+func makeFrame(s *session.Session, choice byte) (b []byte, err error) {
 	switch choice {
 	case 0:
 		return s.Hello(nil)

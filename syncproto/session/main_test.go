@@ -13,36 +13,36 @@ const (
 	child  = syncproto.Child
 )
 
-// worker is a profile in which first the parent asks, then the child.
+// worker is a profile in which first the parent makes requests, then the child.
 func worker() *syncproto.Profile {
 	return &syncproto.Profile{Name: "worker", ConfigFDs: syncproto.FDCount{Max: 1}, Phases: []syncproto.Phase{
-		{Name: "interview", Asker: parent, Rows: []syncproto.Row{
+		{Name: "interview", Requester: parent, Rows: []syncproto.Row{
 			{Request: "what", Reply: "that", ReplyFDs: syncproto.FDCount{Max: 1}},
 			{Request: "go", Reply: "going", Min: 1, Max: 1, Next: "work"},
 		}},
-		{Name: "work", Asker: child, Commit: true, Rows: []syncproto.Row{
+		{Name: "work", Requester: child, Commit: true, Rows: []syncproto.Row{
 			{Request: "open", Reply: "opened", ReplyFDs: syncproto.FDCount{Max: 1}},
 		}},
 	}}
 }
 
-// end is one side of a conversation in memory: a Session, and the frames that are on their way to it.
-type end struct {
+// testSide is one side of a conversation in memory: a Session, and the frames on their way to it.
+type testSide struct {
 	t    testing.TB
 	s    session.Session
 	in   [][]byte
-	peer *end
+	peer *testSide
 }
 
-// pair is a conversation that has not begun. The parent offers the codecs, or JSON alone.
-func pair(t testing.TB, codecs ...codec.Codec) (p, c *end) {
+// pair returns both sides of a conversation that has not begun. The parent offers the codecs, or only JSON.
+func pair(t testing.TB, codecs ...codec.Codec) (p, c *testSide) {
 	t.Helper()
 	if len(codecs) == 0 {
 		codecs = []codec.Codec{codec.JSON()}
 	}
 	limits := syncproto.Limits{Fragment: 1024, Notes: 4}
-	p = &end{t: t, s: newSession(t, parent, session.Settings{Profile: worker(), Codecs: codecs, Limits: limits})}
-	c = &end{t: t, s: newSession(t, child, session.Settings{Profile: worker(), Codecs: codec.BuiltIn(), PID: 7})}
+	p = &testSide{t: t, s: newSession(t, parent, session.Settings{Profile: worker(), Codecs: codecs, Limits: limits})}
+	c = &testSide{t: t, s: newSession(t, child, session.Settings{Profile: worker(), Codecs: codec.BuiltIn(), PID: 7})}
 	p.peer, c.peer = c, p
 	return p, c
 }
@@ -63,8 +63,8 @@ func newSession(t tester, r syncproto.Role, set session.Settings) session.Sessio
 	return s
 }
 
-// send is a frame leaving whole.
-func (e *end) send(frame []byte, err error) {
+// send sends a whole frame.
+func (e *testSide) send(frame []byte, err error) {
 	e.t.Helper()
 	if err != nil {
 		e.t.Fatalf("the %v cannot send: %v", e.s.Role(), err)
@@ -73,21 +73,21 @@ func (e *end) send(frame []byte, err error) {
 	e.peer.in = append(e.peer.in, frame)
 }
 
-// say is all that is due leaving.
-func (e *end) say() {
+// sendDue sends everything that is due.
+func (e *testSide) sendDue() {
 	e.t.Helper()
 	for e.s.Due() {
 		e.send(e.s.Say(nil))
 	}
 }
 
-// call is a REQUEST or REPLY leaving.
-func (e *end) call(k syncproto.Kind, name string) {
+// call sends a REQUEST or REPLY.
+func (e *testSide) call(k syncproto.Kind, name string) {
 	e.t.Helper()
 	e.send(e.s.Call(nil, k, syncproto.Call{Name: name}, 0))
 }
 
-// receive is a frame arriving.
+// receive passes a frame to a Session.
 func receive(s *session.Session, frame []byte) (session.Event, error) {
 	h, err := syncproto.ParseHeader(frame)
 	if err != nil {
@@ -100,8 +100,8 @@ func receive(s *session.Session, frame []byte) (session.Event, error) {
 	return s.Receive(h, frame[syncproto.HeaderSize:])
 }
 
-// next is the first of the frames that are on their way arriving.
-func (e *end) next() (session.Event, error) {
+// next receives the first of the frames on their way.
+func (e *testSide) next() (session.Event, error) {
 	e.t.Helper()
 	if len(e.in) == 0 {
 		e.t.Fatalf("nothing is on its way to the %v", e.s.Role())
@@ -111,8 +111,8 @@ func (e *end) next() (session.Event, error) {
 	return receive(&e.s, frame)
 }
 
-// hears is the next frame, which must be what is wanted.
-func (e *end) hears(want session.EventKind) session.Event {
+// receiveEvent receives the next frame, which must cause the wanted event.
+func (e *testSide) receiveEvent(want session.EventKind) session.Event {
 	e.t.Helper()
 	ev, err := e.next()
 	if err != nil || ev.Kind != want {
@@ -123,49 +123,49 @@ func (e *end) hears(want session.EventKind) session.Event {
 
 var config = []byte(`{"name":"one"}`)
 
-// greet brings both sides to where a codec is agreed.
-func greet(p, c *end) {
+// greet brings both sides to the point where a codec is agreed.
+func greet(p, c *testSide) {
 	p.t.Helper()
 	p.send(p.s.Hello(nil))
-	c.hears(session.Greeted)
-	c.say()
-	p.hears(session.Agreed)
+	c.receiveEvent(session.Greeted)
+	c.sendDue()
+	p.receiveEvent(session.Agreed)
 }
 
 // configure brings both sides from there into the first phase.
-func configure(p, c *end) {
+func configure(p, c *testSide) {
 	p.t.Helper()
 	frame, _, err := p.s.Config(nil, config, 0, 0)
 	p.send(frame, err)
-	c.hears(session.Config)
+	c.receiveEvent(session.Config)
 	c.send(c.s.Confirm(nil, config))
-	p.hears(session.Confirmed)
+	p.receiveEvent(session.Confirmed)
 }
 
 // work brings both sides from there into the second phase.
-func work(p, c *end) {
+func work(p, c *testSide) {
 	p.t.Helper()
 	p.call(syncproto.KindRequest, "go")
-	c.hears(session.Request)
+	c.receiveEvent(session.Request)
 	c.call(syncproto.KindReply, "going")
-	p.hears(session.Reply)
+	p.receiveEvent(session.Reply)
 }
 
-// commit is EXEC, from there.
-func commit(p, c *end) {
+// commit sends EXEC from there.
+func commit(p, c *testSide) {
 	p.t.Helper()
 	c.send(c.s.Exec(nil))
-	p.hears(session.Exec)
+	p.receiveEvent(session.Exec)
 }
 
-// at is a conversation in a state.
-func at(t testing.TB, s syncproto.State) (p, c *end) {
+// at returns a conversation in a state.
+func at(t testing.TB, s syncproto.State) (p, c *testSide) {
 	t.Helper()
 	p, c = pair(t)
 	switch s {
 	case syncproto.Greeted:
 		p.send(p.s.Hello(nil))
-		c.hears(session.Greeted)
+		c.receiveEvent(session.Greeted)
 	case syncproto.Agreed:
 		greet(p, c)
 	case syncproto.Configured:
@@ -181,8 +181,8 @@ func at(t testing.TB, s syncproto.State) (p, c *end) {
 	return p, c
 }
 
-// handmade is a frame that need not be one that a Session makes.
-func handmade(h syncproto.Header, payload string) []byte {
+// frameBytes makes a frame, including frames that no Session would make.
+func frameBytes(h syncproto.Header, payload string) []byte {
 	h.Length = uint32(len(payload))
 	return append(h.Append(nil), payload...)
 }

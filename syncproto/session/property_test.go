@@ -12,10 +12,10 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// room is how many frames wait in one direction before a writer must wait.
+// room is how many frames fit in one direction before a writer must wait.
 const room = 3
 
-// player is one side of a random conversation: its Session, and what its driver and its caller know.
+// player is one side of a random conversation: its Session, and the state of its driver and its caller.
 type player struct {
 	s      session.Session
 	peer   *player
@@ -42,7 +42,7 @@ type game struct {
 	accidents []int // the steps before which one happens
 }
 
-// Two Sessions with callers that decide at random, over a socket that loses nothing, always come to an end, and to
+// Two Sessions with callers that decide at random, over a socket that loses nothing, always come to an end with
 // verdicts that agree.
 func TestTwoSessionsAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -77,11 +77,11 @@ type move struct {
 	do   func()
 }
 
-// String is what rapid prints of it.
+// String returns the name that rapid prints.
 func (m move) String() string { return m.name }
 
-// step is the n-th move, of either side; false is that there is none any more. Who has nothing to do but wait has
-// waited too long.
+// step makes the n-th move of either side; it returns false if there is none left. A side that can only wait runs into
+// its deadline.
 func (g *game) step(n int) bool {
 	var moves []move
 	for _, p := range g.side {
@@ -115,7 +115,7 @@ func (g *game) step(n int) bool {
 	return true
 }
 
-// transport is what a driver does by itself.
+// transport adds what a driver does by itself.
 func (g *game) transport(moves []move, p *player) []move {
 	if !p.open {
 		return moves
@@ -132,7 +132,7 @@ func (g *game) transport(moves []move, p *player) []move {
 	return moves
 }
 
-// accident is what ends a conversation early.
+// accident adds what ends a conversation early.
 func (g *game) accident(moves []move, p *player) []move {
 	end := func(name string, f func()) { moves = append(moves, move{name, func() { g.hurt = true; f() }}) }
 	end("fails", func() { p.s.Abort(syncproto.Report{Code: syncproto.CodeSetup}) })
@@ -146,7 +146,7 @@ func (g *game) accident(moves []move, p *player) []move {
 	return moves
 }
 
-// decisions are a caller's.
+// decisions adds the decisions of a caller.
 func (g *game) decisions(moves []move, p *player) []move {
 	if !p.open || p.out != nil || !p.s.Live() {
 		return moves
@@ -167,7 +167,7 @@ func (g *game) decisions(moves []move, p *player) []move {
 	return moves
 }
 
-// word is what a caller may have to say; the Session that it is said by is a copy.
+// word makes a frame that a caller may want to send, with a copy of the Session.
 type word func(t *rapid.T, p *player, s *session.Session) (frame []byte, off int, err error)
 
 // words are all of them; the Session allows some.
@@ -224,7 +224,7 @@ var errNone = &syncproto.ProtocolError{}
 var argument = rapid.OneOf(rapid.Just(syncproto.Value{}), rapid.Map(rapid.String(), syncproto.StringValue),
 	rapid.Map(rapid.Int64(), syncproto.IntValue))
 
-// settle is what a driver does after every call.
+// settle does what a driver does after every call.
 func (g *game) settle(p *player) {
 	if p.out != nil && !p.s.Live() && !p.s.Saying() {
 		p.out, p.left = nil, false
@@ -242,7 +242,7 @@ func (g *game) settle(p *player) {
 	}
 }
 
-// write is the frame under way leaving, or the beginning of it.
+// write sends the outgoing frame, or the beginning of it.
 func (g *game) write(p *player) {
 	if !p.peer.open {
 		p.out, p.left = nil, false
@@ -302,7 +302,7 @@ func (g *game) read(p *player) {
 
 func (p *player) close() { p.open, p.in, p.out = false, nil, nil }
 
-// judge is what must hold at the end.
+// judge checks what must hold at the end.
 func (g *game) judge() {
 	p, c := g.side[parent], g.side[child]
 	pv, cv := p.s.Verdict(), c.s.Verdict()
@@ -338,7 +338,7 @@ func (g *game) judge() {
 			g.t.Fatalf("the %v says %v of %v", x.s.Role(), o, x.heard)
 		}
 		if !x.executed {
-			finished(g.t, x.s)
+			checkFinished(g.t, x.s)
 		}
 	}
 }

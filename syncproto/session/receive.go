@@ -8,39 +8,39 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// EventKind is what an Event tells.
+// EventKind is the type of an Event.
 type EventKind uint8
 
 // The events, and the fields of Event that each one fills.
 const (
-	Nothing   EventKind = iota // the frame concerns nobody but the Session
+	Nothing   EventKind = iota // the frame concerns only the Session
 	Greeted                    // child: HELLO was accepted; HELLO_ACK is due
 	Agreed                     // parent: the child has chosen a codec
 	Config                     // child: a fragment of the configuration; Bytes, Last
-	Confirmed                  // parent: the configuration arrived whole
+	Confirmed                  // parent: the configuration arrived complete
 	Request                    // the peer's request; Name, Arg
 	Reply                      // the reply to this side's request; Name, Arg
-	Refused                    // or its failure: the conversation goes on; Report
+	Refused                    // the refusal of this side's request; the conversation goes on; Report
 	Note                       // parent: a line for the log; Note
 	Exec                       // parent: the child is about to execute
-	Cancel                     // child: the parent asks it to stop; Text
-	Error                      // the peer's last word: the conversation is over for it; Report
+	Cancel                     // child: the parent tells it to stop; Text
+	Error                      // the peer's last word; Report
 )
 
-// Event is what a frame tells the caller.
+// Event reports a received frame to the caller.
 type Event struct {
 	Kind   EventKind
 	Name   string
 	Arg    syncproto.Value
-	Bytes  []byte // of the frame's payload: valid as long as that
+	Bytes  []byte // part of the frame's payload, and valid as long as that
 	Last   bool
 	Note   syncproto.Note
 	Report syncproto.Report
 	Text   string
 }
 
-// Admit judges a frame by its header, before the payload is read or kept. After an error, a *syncproto.ProtocolError,
-// the conversation is over, the peer is to be told (Due), and nothing more can be read.
+// Admit judges a frame by its header, before the payload is read or stored. An error is a *syncproto.ProtocolError;
+// after it the conversation is over, an ERROR is due (Due), and nothing more can be read.
 func (s *Session) Admit(h syncproto.Header) error {
 	if s.stage == over {
 		return errOver
@@ -52,83 +52,86 @@ func (s *Session) Admit(h syncproto.Header) error {
 	return err
 }
 
-// Receive takes in a frame that Admit let pass. An error is a breach of the protocol by the peer: the conversation
-// is over, and the peer is to be told (Due).
+// Receive processes a frame that Admit accepted. An error is a violation by the peer: the conversation is over, and an
+// ERROR is due (Due).
 func (s *Session) Receive(h syncproto.Header, payload []byte) (Event, error) {
 	if s.stage == over {
 		return Event{}, nil
 	}
 	before := s.m.Passed()
-	ev, err := s.take(h, payload)
+	ev, err := s.handle(h, payload)
 	if err != nil {
 		return Event{}, s.refuse(h, err, before)
 	}
-	return s.heed(ev), nil
+	return s.filterEvent(ev), nil
 }
 
-// refuse ends the conversation over a frame that was not taken in.
+// refuse ends the conversation because of a frame that was not processed.
 func (s *Session) refuse(h syncproto.Header, err error, before uint32) error {
 	var d *disagreement
 	if errors.As(err, &d) {
-		s.fail(syncproto.LocalError, syncproto.KindError, s.words(d.Code, d.Error()))
+		s.fail(syncproto.LocalError, syncproto.KindError, s.errorPayload(d.Code, d.Error()))
 		return &d.ProtocolError
 	}
-	err = blame(err, h.Kind, s.Role().Peer(), s.m.Verdict())
+	err = asViolation(err, h.Kind, s.Role().Peer(), s.m.Verdict())
 	s.Violate(err)
 	if s.m.Passed() == before {
-		s.m.Skip(s.Role().Peer()) // an ERROR may follow, and explain it
+		s.m.Skip(s.Role().Peer()) // an ERROR that explains it may follow
 	}
 	return err
 }
 
-// heed is what of an event concerns the caller: all of it, until the end is known.
-func (s *Session) heed(ev Event) Event {
+// filterEvent returns the part of an event that concerns the caller: all of it until the outcome is known, and only
+// what may still change the outcome after that.
+func (s *Session) filterEvent(ev Event) Event {
 	switch {
 	case ev.Kind == Error:
 		return ev
 	case s.stage == live && s.gone && ev.Kind == Request:
-		s.decide(s.m.Verdict(), syncproto.Died) // there is nobody to reply to
+		s.setVerdict(s.m.Verdict(), syncproto.Died) // the requester no longer exists
 		s.stage = listening
 		return Event{}
 	case s.stage == live:
 		return ev
 	case ev.Kind == Cancel && s.stage == listening && s.verdict.Outcome == syncproto.Broken:
-		s.verdict.Outcome = syncproto.Cancelled // that is why the parent has closed its end
+		s.verdict.Outcome = syncproto.Cancelled // this is why the parent has closed its end
 		return ev
 	}
-	return Event{} // it was heard for the sake of an ERROR behind it
+	return Event{} // it was read only because an ERROR may follow
 }
 
-// disagreement is the child's refusal of a greeting that breaks no rule.
+// disagreement is the child's error for a greeting that violates no rule but that the child cannot accept.
 type disagreement struct{ syncproto.ProtocolError }
 
-func (s *Session) take(h syncproto.Header, payload []byte) (ev Event, err error) {
+// handle decodes a frame and lets the machine process it.
+func (s *Session) handle(h syncproto.Header, payload []byte) (ev Event, err error) {
 	if s.m.State() == syncproto.Failed && h.Kind != syncproto.KindError {
 		return ev, s.m.Receive(h, "")
 	}
 	switch h.Kind {
 	case syncproto.KindRequest, syncproto.KindReply:
-		return s.takeCall(h, payload)
+		return s.handleCall(h, payload)
 	case syncproto.KindConfig:
 		if err := s.m.Receive(h, ""); err != nil {
 			return ev, err
 		}
 		return Event{Kind: Config, Bytes: payload, Last: !h.More()}, nil
 	case syncproto.KindError:
-		return s.takeError(h, payload)
+		return s.handleError(h, payload)
 	case syncproto.KindExec:
 		if len(payload) > 0 {
 			return ev, &syncproto.ProtocolError{Code: syncproto.CodeFrame, Text: "has a payload"}
 		}
 		return Event{Kind: Exec}, s.m.Receive(h, "")
 	case syncproto.KindHello, syncproto.KindHelloAck, syncproto.KindConfigOK, syncproto.KindNote, syncproto.KindCancel:
-		return s.takeBody(h, payload)
+		return s.handleBody(h, payload)
 	}
 	return ev, s.m.Receive(h, "") // skippable
 }
 
-// takeCall is a REQUEST or REPLY. What a codec can say of a body that is as it should be, it may say without a Value.
-func (s *Session) takeCall(h syncproto.Header, payload []byte) (Event, error) {
+// handleCall handles a REQUEST or REPLY. If the codec can decode a well-formed body without an intermediate Value, it
+// does so.
+func (s *Session) handleCall(h syncproto.Header, payload []byte) (Event, error) {
 	kind := Request
 	if h.Kind == syncproto.KindReply {
 		kind = Reply
@@ -141,15 +144,15 @@ func (s *Session) takeCall(h syncproto.Header, payload []byte) (Event, error) {
 	return Event{Kind: kind, Name: call.Name, Arg: call.Arg}, s.m.Receive(h, call.Name)
 }
 
-// takeBody is a frame with a body of the protocol's own.
-func (s *Session) takeBody(h syncproto.Header, payload []byte) (ev Event, err error) {
+// handleBody handles a frame whose body the protocol itself defines.
+func (s *Session) handleBody(h syncproto.Header, payload []byte) (ev Event, err error) {
 	switch h.Kind {
 	case syncproto.KindHello:
-		return s.takeHello(h, payload)
+		return s.handleHello(h, payload)
 	case syncproto.KindHelloAck:
-		return s.takeHelloAck(h, payload)
+		return s.handleHelloAck(h, payload)
 	case syncproto.KindConfigOK:
-		return s.takeConfigOK(h, payload)
+		return s.handleConfigOK(h, payload)
 	case syncproto.KindNote:
 		ev.Kind = Note
 		if err = decode(s, h, payload, &ev.Note, false); err == nil {
@@ -162,8 +165,9 @@ func (s *Session) takeBody(h syncproto.Header, payload []byte) (ev Event, err er
 	return Event{Kind: Cancel, Text: c.Reason}, err
 }
 
-// decode takes a frame in whose body is a T. A body that its codec refuses is told before a frame that may not come;
-// one that the codec takes and that does not fit T, after it.
+// decode lets the machine process a frame and decodes its body into t. If the body is malformed, that error is returned
+// even if the frame is not legal now. If the body is well-formed but does not fit T, the frame's illegality takes
+// precedence.
 func decode[T any](s *Session, h syncproto.Header, payload []byte, t *T, lenient bool) error {
 	err := codec.Decode(s.Codec(h.Kind), payload, t, s.m.Limits(), lenient)
 	var unfit *syncproto.BindError
@@ -176,13 +180,13 @@ func decode[T any](s *Session, h syncproto.Header, payload []byte, t *T, lenient
 	return err
 }
 
-// takeHello is the child's first half of the greeting: it accepts, and its HELLO_ACK is due.
-func (s *Session) takeHello(h syncproto.Header, payload []byte) (ev Event, err error) {
+// handleHello is the child's half of the greeting: it accepts, and HELLO_ACK becomes due.
+func (s *Session) handleHello(h syncproto.Header, payload []byte) (ev Event, err error) {
 	var hello syncproto.Hello
 	if err := decode(s, h, payload, &hello, true); err != nil {
 		return ev, err
 	}
-	ack, err := hello.Answer(s.set.Profile, s.set.names(), s.set.Limits, s.set.PID)
+	ack, err := hello.Acknowledge(s.set.Profile, s.set.codecNames(), s.set.Limits, s.set.PID)
 	var p *syncproto.ProtocolError
 	if errors.As(err, &p) {
 		return ev, &disagreement{*p}
@@ -190,12 +194,12 @@ func (s *Session) takeHello(h syncproto.Header, payload []byte) (ev Event, err e
 		return ev, err
 	}
 	s.m.Offer(len(hello.Codecs))
-	s.greeting, s.codec = true, s.set.index(ack.Codec)
-	// The limits hold from HELLO_ACK on, and the child sends that next: it may agree now.
+	s.greeting, s.codec = true, s.set.codecIndex(ack.Codec)
+	// The limits are in force from HELLO_ACK on, which the child sends next, so it may agree now.
 	return Event{Kind: Greeted}, s.m.Agree(hello.Limits)
 }
 
-func (s *Session) takeHelloAck(h syncproto.Header, payload []byte) (ev Event, err error) {
+func (s *Session) handleHelloAck(h syncproto.Header, payload []byte) (ev Event, err error) {
 	var ack syncproto.HelloAck
 	if err := decode(s, h, payload, &ack, true); err != nil {
 		return ev, err
@@ -203,12 +207,12 @@ func (s *Session) takeHelloAck(h syncproto.Header, payload []byte) (ev Event, er
 	if err := s.hello().Check(ack); err != nil {
 		return ev, err
 	}
-	s.codec = s.set.index(ack.Codec)
+	s.codec = s.set.codecIndex(ack.Codec)
 	return Event{Kind: Agreed}, s.m.Agree(ack.Limits)
 }
 
-// takeConfigOK compares what the child says has arrived with what was sent.
-func (s *Session) takeConfigOK(h syncproto.Header, payload []byte) (ev Event, err error) {
+// handleConfigOK compares the size and digest of what the child received with what was sent.
+func (s *Session) handleConfigOK(h syncproto.Header, payload []byte) (ev Event, err error) {
 	var ok syncproto.ConfigOK
 	if err := decode(s, h, payload, &ok, true); err != nil {
 		return ev, err
@@ -221,9 +225,9 @@ func (s *Session) takeConfigOK(h syncproto.Header, payload []byte) (ev Event, er
 	return Event{Kind: Confirmed}, nil
 }
 
-// takeError is an ERROR: the failure of this side's request, after which the conversation goes on, or the peer's last
-// word. A report that cannot be read is a last word too.
-func (s *Session) takeError(h syncproto.Header, payload []byte) (Event, error) {
+// handleError handles an ERROR: the refusal of this side's request, after which the conversation goes on, or the peer's
+// last word. A report that cannot be decoded counts as a last word too.
+func (s *Session) handleError(h syncproto.Header, payload []byte) (Event, error) {
 	r, err := readReport(payload, s.m.Limits())
 	if err != nil {
 		r = syncproto.Report{Code: syncproto.CodeInternal, Nodes: []syncproto.ReportNode{{
@@ -237,7 +241,7 @@ func (s *Session) takeError(h syncproto.Header, payload []byte) (Event, error) {
 	}
 	if h.Re != 0 {
 		if failed {
-			return Event{}, nil // the failure of a request that nobody waits for any more
+			return Event{}, nil // the refusal of a request that is no longer awaited
 		}
 		return Event{Kind: Refused, Report: r}, nil
 	}
@@ -250,8 +254,8 @@ func readReport(payload []byte, l syncproto.Limits) (r syncproto.Report, err err
 	return r, err
 }
 
-// blame makes a refusal of a frame a breach of the protocol by its sender, with all that the reader knows.
-func blame(err error, k syncproto.Kind, sender syncproto.Role, at syncproto.Verdict) error {
+// asViolation turns the error of a refused frame into a violation by its sender, with everything the receiver knows.
+func asViolation(err error, k syncproto.Kind, sender syncproto.Role, at syncproto.Verdict) error {
 	e := &syncproto.ProtocolError{Code: syncproto.CodeDecode, Text: err.Error()}
 	var p *syncproto.ProtocolError
 	if errors.As(err, &p) {
@@ -264,7 +268,7 @@ func blame(err error, k syncproto.Kind, sender syncproto.Role, at syncproto.Verd
 	return e
 }
 
-func (set *Settings) names() []string {
+func (set *Settings) codecNames() []string {
 	names := make([]string, len(set.Codecs))
 	for i, c := range set.Codecs {
 		names[i] = c.Name()
@@ -272,7 +276,7 @@ func (set *Settings) names() []string {
 	return names
 }
 
-func (set *Settings) index(name string) int8 {
+func (set *Settings) codecIndex(name string) int8 {
 	for i, c := range set.Codecs {
 		if c.Name() == name {
 			return int8(i)

@@ -7,13 +7,13 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// errOver is for whoever goes on after the end.
+// errOver is the error of calls that come after the end.
 var errOver error = &syncproto.ProtocolError{Code: syncproto.CodeState, Text: "the conversation is over"}
 
-// errBusy is a driver's mistake.
-var errBusy = errors.New("session: the frame before this one is still under way")
+// errBusy reports a bug in the driver.
+var errBusy = errors.New("session: the previous frame has not been sent completely yet")
 
-// Due reports that the Session itself has a frame to send: HELLO, HELLO_ACK, or its last word. Say makes it.
+// Due reports whether the Session itself has a frame to send, HELLO_ACK or its last word. Say builds it.
 func (s *Session) Due() bool {
 	switch {
 	case s.sending.Kind != 0:
@@ -26,11 +26,11 @@ func (s *Session) Due() bool {
 	return s.greeting
 }
 
-// Saying reports that the frame under way is this side's last word.
+// Saying reports whether the outgoing frame is this side's last word.
 func (s *Session) Saying() bool { return s.saying }
 
-// Say appends the frame that is due. After an error nothing must leave, and the conversation has ended for it, or
-// goes on without the word.
+// Say appends the frame that is due. After an error nothing must be sent: either the error has ended the conversation,
+// or the conversation goes on without the frame.
 func (s *Session) Say(dst []byte) ([]byte, error) {
 	if !s.Due() {
 		return dst, errors.New("session: nothing is due")
@@ -38,42 +38,43 @@ func (s *Session) Say(dst []byte) ([]byte, error) {
 	if s.stage == telling {
 		out, err := s.finish(append(Begin(dst), s.word...), len(dst), syncproto.Frame{Kind: s.wordOf})
 		if s.saying = err == nil; err != nil {
-			s.listen() // the state does not allow it: nothing has been said to this peer yet, or all has
+			s.listen() // the state forbids it: nothing was sent to this peer yet, or the last word was
 		}
 		return out, err
 	}
-	ack := s.ack()
-	out, err := body(s, dst, syncproto.KindHelloAck, &ack)
+	ack := s.helloAck()
+	out, err := encodeBody(s, dst, syncproto.KindHelloAck, &ack)
 	if err == nil {
 		s.greeting = false
 	}
 	return out, err
 }
 
-// Hello appends the parent's greeting, the first frame of all.
+// Hello appends the parent's greeting, the first frame of the conversation.
 func (s *Session) Hello(dst []byte) ([]byte, error) {
 	hello := s.hello()
-	return body(s, dst, syncproto.KindHello, &hello)
+	return encodeBody(s, dst, syncproto.KindHello, &hello)
 }
 
 func (s *Session) hello() syncproto.Hello {
-	return syncproto.Greeting(s.set.Profile, s.set.names(), s.set.Limits, s.set.Session)
+	return syncproto.Greeting(s.set.Profile, s.set.codecNames(), s.set.Limits, s.set.Session)
 }
 
-func (s *Session) ack() syncproto.HelloAck {
+func (s *Session) helloAck() syncproto.HelloAck {
 	return syncproto.HelloAck{
 		Version: syncproto.Version, Codec: s.set.Codecs[s.codec].Name(), Limits: s.m.Limits(), PID: s.set.PID,
 	}
 }
 
-// Begin appends room for a header to dst. A payload in the Session's Codec for the frame's kind follows, and Finish.
+// Begin appends room for a header to dst. Append the payload, in the Session's Codec for the kind of frame, and call
+// Finish.
 func Begin(dst []byte) []byte { return append(dst, make([]byte, syncproto.HeaderSize)...) }
 
-// Finish asks whether the frame may be sent that dst holds from start on, Begin's room and a payload, and writes its
-// header. After an error dst is as it was at start, nothing has changed and nothing must leave.
+// Finish checks whether the frame may be sent that dst holds from start on (the room made by Begin, then the payload),
+// and fills in its header. On an error it returns dst cut off at start; nothing has changed and nothing must be sent.
 func (s *Session) Finish(dst []byte, start int, f syncproto.Frame) ([]byte, error) {
 	if s.stage != live {
-		return dst[:start], s.ended(f.Kind)
+		return dst[:start], s.errAfterEnd(f.Kind)
 	}
 	return s.finish(dst, start, f)
 }
@@ -93,8 +94,8 @@ func (s *Session) finish(dst []byte, start int, f syncproto.Frame) ([]byte, erro
 	return dst, nil
 }
 
-// ended is the error of a frame that comes after the end.
-func (s *Session) ended(k syncproto.Kind) error {
+// errAfterEnd is the error for a frame made after the end.
+func (s *Session) errAfterEnd(k syncproto.Kind) error {
 	v := s.Verdict()
 	return &syncproto.ProtocolError{
 		Code: syncproto.CodeState, State: v.State, Phase: v.Phase, Sender: s.Role(), Kind: k,
@@ -102,8 +103,8 @@ func (s *Session) ended(k syncproto.Kind) error {
 	}
 }
 
-// body appends a frame with *t as its payload.
-func body[T any](s *Session, dst []byte, k syncproto.Kind, t *T) ([]byte, error) {
+// encodeBody appends a frame of kind k with *t as its payload.
+func encodeBody[T any](s *Session, dst []byte, k syncproto.Kind, t *T) ([]byte, error) {
 	return encode(s, dst, syncproto.Frame{Kind: k}, t)
 }
 
@@ -115,16 +116,17 @@ func encode[T any](s *Session, dst []byte, f syncproto.Frame, t *T) ([]byte, err
 	return s.Finish(out, len(dst), f)
 }
 
-// Config appends the next fragment of a configuration, of which the bytes before off have been sent, and returns the
-// offset behind it: the configuration is complete when that is its length. nfds descriptors ride with the first one.
+// Config appends the next fragment of a configuration of which the bytes before off have been sent, and returns the
+// offset of the fragment after it. The configuration is complete when that equals its length. nfds descriptors are sent
+// with the first fragment.
 func (s *Session) Config(dst, config []byte, off, nfds int) ([]byte, int, error) {
 	if int64(len(config)) > int64(s.m.Limits().Config) {
-		return dst, off, s.limit(syncproto.KindConfig, len(config), s.m.Limits().Config)
+		return dst, off, s.limitError(syncproto.KindConfig, len(config), s.m.Limits().Config)
 	}
 	if off > 0 {
 		nfds = 0
 	}
-	end := off + min(len(config)-off, int(s.m.Limits().Fragment)) // HELLO_ACK may come in between and lower it
+	end := off + min(len(config)-off, int(s.m.Limits().Fragment)) // HELLO_ACK may arrive in between and lower it
 	out := append(Begin(dst), config[off:end]...)
 	out, err := s.Finish(out, len(dst), syncproto.Frame{Kind: syncproto.KindConfig, More: end < len(config), FDs: nfds})
 	if err != nil {
@@ -136,14 +138,14 @@ func (s *Session) Config(dst, config []byte, off, nfds int) ([]byte, int, error)
 	return out, end, nil
 }
 
-// Confirm appends the child's word that the configuration, all of it in config, has arrived. The profile's phases
-// begin with it.
+// Confirm appends CONFIG_OK, with which the child confirms that the configuration arrived complete; config is all of
+// it. The profile's phases begin with this frame.
 func (s *Session) Confirm(dst, config []byte) ([]byte, error) {
 	ok := syncproto.ConfigOK{Size: uint32(len(config)), Digest: syncproto.Digest(config)}
-	return body(s, dst, syncproto.KindConfigOK, &ok)
+	return encodeBody(s, dst, syncproto.KindConfigOK, &ok)
 }
 
-// Refuse appends the failure of the peer's pending request. The conversation goes on.
+// Refuse appends an ERROR that refuses the peer's pending request. The conversation goes on.
 func (s *Session) Refuse(dst []byte, r syncproto.Report) ([]byte, error) {
 	payload, err := s.report(r)
 	if err != nil {
@@ -152,20 +154,20 @@ func (s *Session) Refuse(dst []byte, r syncproto.Report) ([]byte, error) {
 	return s.Finish(append(Begin(dst), payload...), len(dst), syncproto.Frame{Kind: syncproto.KindError, Fail: true})
 }
 
-// Note appends the child's line for the parent's log.
+// Note appends a NOTE, a line of the child's for the parent's log.
 func (s *Session) Note(dst []byte, n syncproto.Note) ([]byte, error) {
 	if err := n.Validate(); err != nil {
 		return dst, err
 	}
-	return body(s, dst, syncproto.KindNote, &n)
+	return encodeBody(s, dst, syncproto.KindNote, &n)
 }
 
-// Exec appends the child's word that the execution comes next.
+// Exec appends EXEC, with which the child announces the execution.
 func (s *Session) Exec(dst []byte) ([]byte, error) {
 	return s.Finish(Begin(dst), len(dst), syncproto.Frame{Kind: syncproto.KindExec})
 }
 
-// report fills in what only the Session knows of an error, and encodes it within the limit in force.
+// report adds to an error report what only the Session knows, and encodes it within the limit in force.
 func (s *Session) report(r syncproto.Report) ([]byte, error) {
 	v := s.m.Verdict()
 	r.Role, r.State, r.Phase, r.Request = s.Role().String(), v.State.String(), v.Phase, v.Request
@@ -173,7 +175,7 @@ func (s *Session) report(r syncproto.Report) ([]byte, error) {
 	return codec.Encode(codec.JSON(), nil, &r, s.m.Limits())
 }
 
-func (s *Session) limit(k syncproto.Kind, n int, most uint32) error {
+func (s *Session) limitError(k syncproto.Kind, n int, most uint32) error {
 	v := s.m.Verdict()
 	return &syncproto.ProtocolError{
 		Code: syncproto.CodeLimit, State: v.State, Phase: v.Phase, Sender: s.Role(), Kind: k,
@@ -181,20 +183,20 @@ func (s *Session) limit(k syncproto.Kind, n int, most uint32) error {
 	}
 }
 
-// Left says that the first byte of the frame under way has left, and with it the descriptors. The frame counts as sent
-// from then on.
+// Left reports that the first byte of the outgoing frame was sent, and the descriptors with it. From then on the frame
+// counts as sent.
 func (s *Session) Left() {
 	if s.sending.Kind == 0 || s.left {
 		return
 	}
 	s.left = true
 	if _, err := s.m.Send(s.sending); err != nil {
-		// What arrived meanwhile has ended the conversation, or lowered a limit: the frame has left all the same.
+		// What arrived meanwhile has ended the conversation or lowered a limit, but the frame is on its way.
 		s.m.Skip(s.Role())
 	}
 }
 
-// Written says that the frame under way has left whole.
+// Written reports that the outgoing frame was sent completely.
 func (s *Session) Written() {
 	s.Left()
 	word := s.saying
@@ -205,9 +207,9 @@ func (s *Session) Written() {
 	}
 }
 
-// WriteFailed says that the frame under way will not leave whole. gone says that the peer has closed its end (EPIPE,
-// ECONNRESET): what it said before is read to the end, for that is the cause. Otherwise the failure is this side's
-// own, and the caller says so with Abort, Cancel or Expired.
+// WriteFailed reports that the outgoing frame cannot be sent completely. gone means that the peer has closed its end
+// (EPIPE, ECONNRESET); what it sent before is then read to the end, because it is the cause. Otherwise the failure is
+// this side's own, and the caller must also call Abort, Cancel or Expired.
 func (s *Session) WriteFailed(gone bool) {
 	word := s.saying
 	s.broken, s.closed = s.broken || gone || s.left, s.closed || gone
@@ -216,7 +218,7 @@ func (s *Session) WriteFailed(gone bool) {
 	case s.stage == telling && (word || s.broken):
 		s.listen()
 	case s.stage == live && gone:
-		s.decide(s.m.Verdict(), syncproto.Broken)
+		s.setVerdict(s.m.Verdict(), syncproto.Broken)
 		s.stage = listening
 	}
 }

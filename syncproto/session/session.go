@@ -7,16 +7,16 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// Settings are what one side brings into a conversation. They are not changed once a Session uses them. Sessions that
-// share them, as a copy shares those of its original, are not safe for use by two goroutines at once.
+// Settings are what one side brings into a conversation. They must not be changed once a Session uses them. Sessions
+// that share Settings, such as copies of one Session, are not safe for concurrent use.
 type Settings struct {
 	Profile *syncproto.Profile
-	Codecs  []codec.Codec    // in order of preference; a parent that offers one alone sends CONFIG without waiting
-	Limits  syncproto.Limits // zero fields take the defaults
+	Codecs  []codec.Codec    // in order of preference; a parent that offers only one sends CONFIG without waiting
+	Limits  syncproto.Limits // zero fields mean the defaults
 	Session string           // parent: an identifier for logs, sent to the child
-	PID     int              // child: its process, as it sees it
+	PID     int              // child: its pid in its own pid namespace
 
-	// What a REQUEST or REPLY is bound to during one call, kept so that it is not made anew for each.
+	// Bodies of REQUEST and REPLY during one call, kept here to avoid an allocation for each.
 	in, out syncproto.Call
 }
 
@@ -25,41 +25,41 @@ type stage uint8
 
 const (
 	live      stage = iota
-	telling         // the verdict is known, and the peer is to be told
-	listening       // what the peer still says is read: it may be the true cause
-	over            // nothing more happens
+	telling         // the verdict is known, and the last word must still be sent
+	listening       // reading what the peer still sends: it may be the true cause
+	over            // the conversation has ended
 )
 
-// Session is one side of one conversation. The zero Session is of no use: New makes one.
-// It is not safe for use by two goroutines at once.
+// Session is one side of one conversation. Use New; the zero Session is not usable. A Session is not safe for
+// concurrent use.
 type Session struct {
 	m     syncproto.Machine
 	set   *Settings
-	codec int8 // index of the agreed one, or of the only one offered; -1: none yet
+	codec int8 // index of the agreed codec, or of the only one offered; -1: none yet
 
-	// The frame that is under way; Kind zero is none. The machine counts it once its first byte has left: a frame of
-	// which nothing left was never sent, whatever has arrived meanwhile.
+	// The outgoing frame; Kind is zero if there is none. The machine counts it once its first byte is sent. A frame of
+	// which no byte was sent does not count, whatever has arrived meanwhile.
 	sending syncproto.Frame
 	left    bool
-	saying  bool // it is the last word
+	saying  bool // the outgoing frame is the last word
 
 	greeting bool   // child: HELLO has been accepted, HELLO_ACK is due
-	digest   string // parent: of the configuration that was sent
-	size     uint32 // parent: its bytes
+	digest   string // parent: digest of the configuration that was sent
+	size     uint32 // parent: its size in bytes
 
 	// The end.
-	stage   stage
-	broken  bool              // nothing can be sent any more
-	closed  bool              // because the peer has closed its end
-	deaf    bool              // the peer's end of file has come, or nothing can be read any more
-	gone    bool              // the peer's process has ended
-	told    bool              // this side's ERROR or CANCEL has left whole
-	verdict syncproto.Verdict // Outcome Undecided while the conversation goes on
-	wordOf  syncproto.Kind    // ERROR or CANCEL, this side's last word
-	word    string            // its payload
+	stage    stage
+	broken   bool              // sending is impossible
+	closed   bool              // because the peer has closed its end
+	readDone bool              // the peer's end of file has arrived, or reading is impossible
+	gone     bool              // the peer's process has ended
+	told     bool              // the last word was sent completely
+	verdict  syncproto.Verdict // Outcome Undecided while the conversation goes on
+	wordOf   syncproto.Kind    // kind of the last word: ERROR or CANCEL
+	word     string            // its payload
 }
 
-// New is the beginning of a conversation. It refuses settings that no conversation is possible with.
+// New returns a Session at the beginning of a conversation. It refuses settings with which no conversation is possible.
 func New(role syncproto.Role, set *Settings) (Session, error) {
 	if set == nil || set.Profile == nil {
 		return Session{}, errors.New("session: no profile")
@@ -94,32 +94,32 @@ func New(role syncproto.Role, set *Settings) (Session, error) {
 	return s, nil
 }
 
-// Role is the side that this is.
+// Role returns the side that this Session plays.
 func (s *Session) Role() syncproto.Role { return s.m.Role() }
 
-// State is how far the conversation has come.
+// State returns the state of the conversation.
 func (s *Session) State() syncproto.State { return s.m.State() }
 
-// Phase is the profile's phase; empty before there is one.
+// Phase returns the name of the profile's current phase; it is empty before Configured.
 func (s *Session) Phase() string { return s.m.Phase() }
 
-// Pending is the request that waits for its reply; empty for none.
+// Pending returns the name of the request that waits for its reply, or the empty string.
 func (s *Session) Pending() string { return s.m.Pending() }
 
-// ReplyName is the name that the reply to the pending request must have; empty where none is pending.
-func (s *Session) ReplyName() string { return s.m.Answer() }
+// ReplyName returns the name that the reply to the pending request must have. It is empty if no request is pending.
+func (s *Session) ReplyName() string { return s.m.ReplyName() }
 
-// Cancelled reports whether the parent has asked the child to stop.
+// Cancelled reports whether the parent has told the child to stop.
 func (s *Session) Cancelled() bool { return s.m.Cancelled() }
 
-// Limits are those in force now.
+// Limits returns the limits in force.
 func (s *Session) Limits() syncproto.Limits { return s.m.Limits() }
 
 // Agreed reports whether a codec is agreed, so that CONFIG may be sent.
 func (s *Session) Agreed() bool { return s.codec >= 0 }
 
-// Codec is the encoding of a kind of frame. What must be readable before anything is agreed, and whatever was
-// agreed, is JSON: HELLO, HELLO_ACK, ERROR and CANCEL.
+// Codec returns the codec of a kind of frame. HELLO, HELLO_ACK, ERROR and CANCEL are always JSON, because they must be
+// readable whatever was agreed, and before anything is.
 func (s *Session) Codec(k syncproto.Kind) codec.Codec {
 	switch k {
 	case syncproto.KindHello, syncproto.KindHelloAck, syncproto.KindError, syncproto.KindCancel:
@@ -131,8 +131,8 @@ func (s *Session) Codec(k syncproto.Kind) codec.Codec {
 	return s.set.Codecs[s.codec]
 }
 
-// Narrow puts a stricter form of the profile in force, as the configuration asks for. Both sides derive it from the
-// same configuration; it must happen before CONFIG_OK.
+// Narrow puts a stricter form of the profile in force, one that suits the configuration. Both sides derive it from the
+// same configuration. Narrow must be called before CONFIG_OK.
 func (s *Session) Narrow(p *syncproto.Profile) error {
 	if p == nil {
 		return errors.New("session: no profile")
@@ -140,16 +140,16 @@ func (s *Session) Narrow(p *syncproto.Profile) error {
 	return s.m.Narrow(p)
 }
 
-// Timer says which wait runs now. A driver begins it anew whenever the Timer is another value than before: so each
-// frame of the peer extends the wait for the next one, and none extends the greeting, the configuration, the
-// execution, or the end. A child that has said EXEC waits without a bound for room to say that the execution failed:
-// if it closed its end instead, that would be success.
+// Timer identifies the wait that is running. A driver restarts its clock whenever Timer returns another value than
+// before. So each frame of the peer extends the wait for the next one, but no frame extends the wait for the greeting,
+// the configuration, the execution or the end. A child that has sent EXEC waits without limit for room to report that
+// the execution failed: if it closed its end instead, the parent would take that for success.
 type Timer struct {
 	Wait syncproto.Wait
 	mark uint32
 }
 
-// Timer is the wait that runs now.
+// Timer returns the wait that is running.
 func (s *Session) Timer() Timer {
 	switch s.stage {
 	case telling:
@@ -169,25 +169,25 @@ func (s *Session) Timer() Timer {
 	return t
 }
 
-// mustTell reports that this is a child that has said EXEC and has not been executed.
+// mustTell reports whether this is a child that has sent EXEC and is still here, so that the execution has failed.
 func (s *Session) mustTell() bool {
 	return s.Role() == syncproto.Child && s.m.State() == syncproto.Committed
 }
 
-// Over reports that nothing more happens: Verdict is final.
+// Over reports whether the conversation has ended: Verdict is final.
 func (s *Session) Over() bool { return s.stage == over }
 
-// Reading reports that there is a sense in reading: the end of file has not come, nor the end of all.
-func (s *Session) Reading() bool { return !s.deaf && s.stage != over }
+// Reading reports whether reading makes sense: the conversation has not ended, and neither has the input.
+func (s *Session) Reading() bool { return !s.readDone && s.stage != over }
 
-// Live reports that the conversation goes on.
+// Live reports whether the outcome is still open.
 func (s *Session) Live() bool { return s.stage == live }
 
-// Told reports that this side's last word, ERROR or CANCEL, has left whole.
+// Told reports whether this side's last word, ERROR or CANCEL, was sent completely.
 func (s *Session) Told() bool { return s.told }
 
-// Verdict is how the conversation ended; its Outcome is Undecided while it goes on. Until Over, what the peer still
-// says may change it.
+// Verdict returns how the conversation ended. Its Outcome is Undecided while the conversation goes on. Until Over,
+// further frames of the peer may change it.
 func (s *Session) Verdict() syncproto.Verdict {
 	if s.verdict.Outcome == syncproto.Undecided {
 		return s.m.Verdict()

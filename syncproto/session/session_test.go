@@ -10,32 +10,32 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// A refused request is a reply like another: the conversation goes on, the same request may be made again, and the
-// refusal does not count as what is required.
+// After a refusal the conversation goes on, the same request may be made again, and a required request is still
+// required.
 func TestARefusalGoesOn(t *testing.T) {
-	for _, asker := range []syncproto.Role{parent, child} {
-		t.Run(asker.String(), func(t *testing.T) {
+	for _, requester := range []syncproto.Role{parent, child} {
+		t.Run(requester.String(), func(t *testing.T) {
 			p, c := pair(t)
 			greet(p, c)
 			configure(p, c)
-			asks, other, request := p, c, "what"
-			if asker == child {
+			from, other, request := p, c, "what"
+			if requester == child {
 				work(p, c)
-				asks, other, request = c, p, "open"
+				from, other, request = c, p, "open"
 			}
 			for range 2 {
-				asks.call(syncproto.KindRequest, request)
-				other.hears(session.Request)
+				from.call(syncproto.KindRequest, request)
+				other.receiveEvent(session.Request)
 				other.send(other.s.Refuse(nil, syncproto.Report{Code: syncproto.CodeSetup}))
-				ev := asks.hears(session.Refused)
+				ev := from.receiveEvent(session.Refused)
 				if ev.Report.Code != syncproto.CodeSetup || ev.Report.Request != request {
 					t.Errorf("refused with %+v", ev.Report)
 				}
-				if !asks.s.Live() || !other.s.Live() || asks.s.Pending() != "" || other.s.Pending() != "" {
+				if !from.s.Live() || !other.s.Live() || from.s.Pending() != "" || other.s.Pending() != "" {
 					t.Fatal("the refusal has ended the conversation, or left the request open")
 				}
 			}
-			if asker == parent {
+			if requester == parent {
 				if _, err := c.s.Exec(nil); err == nil {
 					t.Error("EXEC without what is required")
 				}
@@ -49,10 +49,10 @@ func TestARefusalGoesOn(t *testing.T) {
 	}
 }
 
-// Nothing is refused where nothing was requested: an ERROR without a request would end the conversation.
+// Without a pending request nothing can be refused: an ERROR without a request would end the conversation.
 func TestOnlyARequestIsRefused(t *testing.T) {
 	p, c := at(t, syncproto.Configured)
-	for _, e := range []*end{p, c} {
+	for _, e := range []*testSide{p, c} {
 		was := e.s
 		if b, err := e.s.Refuse(nil, syncproto.Report{}); err == nil || len(b) > 0 || e.s != was {
 			t.Errorf("the %v refuses nothing: %v", e.s.Role(), err)
@@ -72,7 +72,7 @@ func TestAnotherConfigurationIsNotConfirmed(t *testing.T) {
 			p, c := at(t, syncproto.Agreed)
 			frame, _, err := p.s.Config(nil, config, 0, 0)
 			p.send(frame, err)
-			c.hears(session.Config)
+			c.receiveEvent(session.Config)
 			c.send(c.s.Confirm(nil, []byte(other)))
 			_, err = p.next()
 			if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeDecode}) {
@@ -83,8 +83,8 @@ func TestAnotherConfigurationIsNotConfirmed(t *testing.T) {
 					t.Errorf("%v does not name the digest %s", err, want)
 				}
 			}
-			p.say()
-			if ev := c.hears(session.Error); ev.Report.Code != syncproto.CodeDecode {
+			p.sendDue()
+			if ev := c.receiveEvent(session.Error); ev.Report.Code != syncproto.CodeDecode {
 				t.Errorf("the child hears %v", ev.Report.Code)
 			}
 			if p.s.Verdict().Outcome != syncproto.Violated || c.s.Verdict().Outcome != syncproto.PeerError {
@@ -94,7 +94,7 @@ func TestAnotherConfigurationIsNotConfirmed(t *testing.T) {
 	}
 }
 
-// A configuration arrives in the fragments that the limits ask for, and whole.
+// A configuration arrives complete, in fragments of the size that the limits require.
 func TestAConfigurationInFragments(t *testing.T) {
 	p, c := at(t, syncproto.Agreed)
 	whole := []byte(strings.Repeat("0123456789", 250))
@@ -109,21 +109,21 @@ func TestAConfigurationInFragments(t *testing.T) {
 		}
 		off = next
 		p.send(frame, nil)
-		ev := c.hears(session.Config)
+		ev := c.receiveEvent(session.Config)
 		if got = append(got, ev.Bytes...); ev.Last != (off == len(whole)) {
 			t.Errorf("last is %v at %d", ev.Last, off)
 		}
 	}
 	c.send(c.s.Confirm(nil, got))
-	p.hears(session.Confirmed)
+	p.receiveEvent(session.Confirmed)
 }
 
-// A frame that is refused to its own sender has changed nothing, so that the caller may say something else.
+// A frame that the sender's own Session refuses has no effect, so the caller may send another.
 func TestARefusedFrameChangesNothing(t *testing.T) {
 	for s := syncproto.Opened; s <= syncproto.Committed; s++ {
 		p, c := at(t, s)
-		for _, e := range []*end{p, c} {
-			if _, made := callers(&e.s); made < 0 {
+		for _, e := range []*testSide{p, c} {
+			if _, made := tryAllFrames(&e.s); made < 0 {
 				t.Errorf("%v: a frame that the %v may not send has changed its Session", s, e.s.Role())
 			}
 		}
@@ -140,7 +140,7 @@ func TestARefusedFrameChangesNothing(t *testing.T) {
 	}
 }
 
-// One frame is under way at a time.
+// Only one frame can be outgoing at a time.
 func TestTheFrameBeforeMustHaveLeft(t *testing.T) {
 	_, c := at(t, syncproto.Configured)
 	c.begin()
@@ -150,10 +150,10 @@ func TestTheFrameBeforeMustHaveLeft(t *testing.T) {
 	}
 	c.s.WriteFailed(false) // nothing of it has left, so it was never sent
 	c.send(c.s.Exec(nil))
-	c.peer.hears(session.Exec)
+	c.peer.receiveEvent(session.Exec)
 }
 
-// A frame of an unknown kind is skipped where it says so, in every state, and is a violation where it does not.
+// A frame of an unknown kind is skipped in every state if it is marked SKIPPABLE, and is a violation otherwise.
 func TestSkippable(t *testing.T) {
 	for s := syncproto.Opened; s <= syncproto.Committed; s++ {
 		for _, r := range []syncproto.Role{parent, child} {
@@ -163,12 +163,12 @@ func TestSkippable(t *testing.T) {
 				e = c
 			}
 			h := syncproto.Header{Kind: 200, Flags: syncproto.FlagSkippable, Seq: seqTo(e)}
-			ev, err := receive(&e.s, handmade(h, "whatever"))
+			ev, err := receive(&e.s, frameBytes(h, "whatever"))
 			if err != nil || ev.Kind != session.Nothing || !e.s.Live() || e.s.State() != s {
 				t.Errorf("%v, to the %v: event %d in %v, %v", s, r, ev.Kind, e.s.State(), err)
 			}
 			h.Flags, h.Seq = 0, h.Seq+1
-			_, err = receive(&e.s, handmade(h, "whatever"))
+			_, err = receive(&e.s, frameBytes(h, "whatever"))
 			if !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeFrame}) ||
 				e.s.Verdict().Outcome != syncproto.Violated {
 				t.Errorf("%v, to the %v, not to be skipped: %v", s, r, err)
@@ -177,8 +177,8 @@ func TestSkippable(t *testing.T) {
 	}
 }
 
-// seqTo is the number of the next frame to e.
-func seqTo(e *end) uint16 {
+// seqTo returns the sequence number of the next frame to e.
+func seqTo(e *testSide) uint16 {
 	for seq := uint16(1); ; seq++ {
 		s := e.s
 		if s.Admit(syncproto.Header{Kind: 200, Flags: syncproto.FlagSkippable, Seq: seq}) == nil {
@@ -187,17 +187,16 @@ func seqTo(e *end) uint16 {
 	}
 }
 
-// Frames of the peer extend the wait for its next one, and no other: neither a NOTE, nor a fragment, nor a frame that
-// is skipped.
+// Frames of the peer extend only the wait for its next one, even if they are a NOTE, a fragment, or skipped.
 func TestDeadlinesThatFramesDoNotExtend(t *testing.T) {
 	note := func(seq uint16) []byte {
-		return handmade(syncproto.Header{Kind: syncproto.KindNote, Seq: seq}, `{"level":"info","text":"a line"}`)
+		return frameBytes(syncproto.Header{Kind: syncproto.KindNote, Seq: seq}, `{"level":"info","text":"a line"}`)
 	}
 	skipped := func(seq uint16) []byte {
-		return handmade(syncproto.Header{Kind: 200, Flags: syncproto.FlagSkippable, Seq: seq}, "")
+		return frameBytes(syncproto.Header{Kind: 200, Flags: syncproto.FlagSkippable, Seq: seq}, "")
 	}
 	fragment := func(seq uint16) []byte {
-		return handmade(syncproto.Header{Kind: syncproto.KindConfig, Flags: syncproto.FlagMore, Seq: seq}, `{"a":`)
+		return frameBytes(syncproto.Header{Kind: syncproto.KindConfig, Flags: syncproto.FlagMore, Seq: seq}, `{"a":`)
 	}
 	for _, tt := range []struct {
 		name    string
@@ -239,7 +238,7 @@ func TestDeadlinesThatFramesDoNotExtend(t *testing.T) {
 	}
 }
 
-// Nor do they extend what runs after the end is known: the drain ends.
+// Nor do they extend the wait after the outcome is known: reading comes to an end.
 func TestFramesDoNotExtendTheDrain(t *testing.T) {
 	p, c := at(t, syncproto.Configured)
 	cancels.do(p)
@@ -248,7 +247,7 @@ func TestFramesDoNotExtendTheDrain(t *testing.T) {
 		t.Fatalf("it waits for %v", before.Wait)
 	}
 	c.send(c.s.Note(nil, syncproto.Note{Level: "info", Text: "a line"}))
-	if ev := p.hears(session.Nothing); p.s.Timer() != before || ev.Note.Text != "" {
+	if ev := p.receiveEvent(session.Nothing); p.s.Timer() != before || ev.Note.Text != "" {
 		t.Errorf("from %+v to %+v", before, p.s.Timer())
 	}
 	if p.s.Expired(); !p.s.Over() {
@@ -256,20 +255,20 @@ func TestFramesDoNotExtendTheDrain(t *testing.T) {
 	}
 }
 
-// Two tables are found out before anything happens, and the child says so.
+// If the two sides have different tables, the child finds out and reports it before anything happens.
 func TestAnotherTable(t *testing.T) {
 	p, _ := pair(t)
 	other := worker()
 	other.Phases[1].Rows[0].Max = 1
-	c := &end{t: t, peer: p}
+	c := &testSide{t: t, peer: p}
 	c.s = newSession(t, child, session.Settings{Profile: other, Codecs: codec.BuiltIn()})
 	p.peer = c
 	p.send(p.s.Hello(nil))
 	if _, err := c.next(); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeProfile}) {
 		t.Fatalf("%v", err)
 	}
-	c.say()
-	if ev := p.hears(session.Error); ev.Report.Code != syncproto.CodeProfile {
+	c.sendDue()
+	if ev := p.receiveEvent(session.Error); ev.Report.Code != syncproto.CodeProfile {
 		t.Errorf("the parent hears %v", ev.Report.Code)
 	}
 	if c.s.Verdict().Outcome != syncproto.LocalError || p.s.Verdict().Outcome != syncproto.PeerError {
@@ -277,7 +276,7 @@ func TestAnotherTable(t *testing.T) {
 	}
 }
 
-// A copy goes on separately, and what is equal behaves alike.
+// A copy is independent, and equal Sessions behave alike.
 func TestASessionIsAValue(t *testing.T) {
 	p, c := at(t, syncproto.Configured)
 	before := c.s
@@ -293,7 +292,7 @@ func TestASessionIsAValue(t *testing.T) {
 }
 
 func TestSettingsThatNoConversationIsPossibleWith(t *testing.T) {
-	long := named{codec.JSON(), strings.Repeat("x", codec.MaxName+1)}
+	long := namedCodec{codec.JSON(), strings.Repeat("x", codec.MaxName+1)}
 	json := []codec.Codec{codec.JSON()}
 	invalid := worker()
 	invalid.Phases[0].Rows[1].Next = "nowhere"
@@ -305,7 +304,7 @@ func TestSettingsThatNoConversationIsPossibleWith(t *testing.T) {
 		"a nil codec":         {Profile: worker(), Codecs: []codec.Codec{nil}},
 		"a codec twice":       {Profile: worker(), Codecs: append(json, codec.JSON())},
 		"a codec's long name": {Profile: worker(), Codecs: []codec.Codec{long}},
-		"a codec's no name":   {Profile: worker(), Codecs: []codec.Codec{named{codec.JSON(), ""}}},
+		"a codec's no name":   {Profile: worker(), Codecs: []codec.Codec{namedCodec{codec.JSON(), ""}}},
 		"limits too low":      {Profile: worker(), Codecs: json, Limits: syncproto.Limits{Control: 1}},
 	} {
 		if _, err := session.New(parent, set); err == nil {
@@ -318,10 +317,10 @@ func TestSettingsThatNoConversationIsPossibleWith(t *testing.T) {
 	}
 }
 
-// named is a codec under another name.
-type named struct {
+// namedCodec is a codec with another name.
+type namedCodec struct {
 	codec.Codec
 	name string
 }
 
-func (n named) Name() string { return n.name }
+func (n namedCodec) Name() string { return n.name }

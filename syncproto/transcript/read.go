@@ -11,8 +11,7 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Read reads a transcript. With ErrTorn it returns what could be read, which is what was recorded until the writer
-// died.
+// Read reads a transcript. If the writer died while writing, Read returns what it could read along with ErrTorn.
 func Read(in io.Reader) (*Transcript, error) {
 	r := bufio.NewReader(io.LimitReader(in, maxTotal))
 	head := make([]byte, len(magic)+1)
@@ -55,7 +54,7 @@ func readRecord(r *bufio.Reader) ([]byte, error) {
 	case n > maxRecord:
 		return nil, fmt.Errorf("%w: a record of %d bytes", ErrFormat, n)
 	}
-	// What is there is read, not what is claimed allocated.
+	// Read what is present; do not allocate what the length claims.
 	b, err := io.ReadAll(io.LimitReader(r, int64(n)))
 	if err == nil && uint64(len(b)) < n {
 		err = ErrTorn

@@ -11,16 +11,16 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Options say what is kept of bodies.
+// Options control which bodies are recorded.
 type Options struct {
 	Secrets  bool // keep environments and arguments as they are
 	NoBodies bool // keep none at all
 
-	Codecs []codec.Codec // beside those of package codec: a body in another one is not kept
+	Codecs []codec.Codec // in addition to those of package codec; a body in any other codec is not recorded
 }
 
-// Recorder writes a transcript. Its method Event is what transport.Options.Trace wants: called by one goroutine at a
-// time, it makes one Write for each event.
+// Recorder writes a transcript. Its method Event is meant for transport.Options.Trace: it is called by one goroutine at
+// a time and makes one Write for each event.
 type Recorder struct {
 	w      io.Writer
 	o      Options
@@ -29,19 +29,18 @@ type Recorder struct {
 	err    error
 }
 
-// NewRecorder begins a transcript of a conversation in which its user has the role r. The writer stays the caller's. A
-// first error of writing ends the recording: it is Err's to tell, for a record that cannot be kept must not end the
-// conversation.
+// NewRecorder begins a transcript of a conversation, recorded by the side with role r. The writer still belongs to the
+// caller. The first error of writing ends the recording but not the conversation; Err returns it.
 func NewRecorder(w io.Writer, r syncproto.Role, o Options) *Recorder {
 	rec := &Recorder{w: w, o: o, last: time.Now()}
 	_, rec.err = w.Write(append([]byte(magic), byte(r)))
 	return rec
 }
 
-// Err is the first error of writing.
+// Err returns the first error of writing.
 func (r *Recorder) Err() error { return r.err }
 
-// Event writes e down.
+// Event records e.
 func (r *Recorder) Event(e transport.Event) {
 	if r.err != nil {
 		return
@@ -77,7 +76,7 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// body is the payload as JSON. That of CONFIG stands with its last fragment.
+// body returns the payload as JSON. The body of CONFIG is recorded with its last fragment.
 func (r *Recorder) body(e transport.Event) string {
 	payload := e.Payload
 	if e.Header.Kind == syncproto.KindConfig {
@@ -96,7 +95,7 @@ func (r *Recorder) body(e transport.Event) string {
 	}
 	v, err := c.Decode(payload, syncproto.Limits{Depth: codec.MaxDepth})
 	if err != nil {
-		return "" // the reader of the frame says what is wrong with it
+		return "" // the receiver of the frame reports what is wrong with it
 	}
 	if !r.o.Secrets {
 		v = redact(v)
@@ -108,7 +107,7 @@ func (r *Recorder) body(e transport.Event) string {
 	return string(text)
 }
 
-// redact replaces what fields named env and args hold, wherever they stand.
+// redact replaces the contents of all fields named env and args, at any depth.
 func redact(v syncproto.Value) syncproto.Value {
 	switch v.Kind() {
 	case syncproto.List:
@@ -122,7 +121,7 @@ func redact(v syncproto.Value) syncproto.Value {
 		for i, f := range v.Fields() {
 			fields[i] = syncproto.Field{Name: f.Name, Value: redact(f.Value)}
 			if (f.Name == "env" || f.Name == "args") && !f.Value.IsNull() {
-				fields[i].Value = mark(f.Value)
+				fields[i].Value = redactedMark(f.Value)
 			}
 		}
 		return syncproto.MapValue(fields...)
@@ -130,8 +129,8 @@ func redact(v syncproto.Value) syncproto.Value {
 	return v
 }
 
-// mark says how much was taken out.
-func mark(v syncproto.Value) syncproto.Value {
+// redactedMark says how much was removed.
+func redactedMark(v syncproto.Value) syncproto.Value {
 	size := 0
 	for _, e := range v.List() {
 		s, _ := e.Text()

@@ -8,13 +8,13 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// Replay plays the transcript through a Session of its role, by the profile that it ran, as a test: what was sent must
-// be allowed to be sent, with the same header, what was received to be received, and the end must be the one that was
-// recorded. It returns the Session's verdict and the first divergence. A transcript that ends before its conversation
-// did is no divergence.
+// Replay replays the transcript through a Session of its role with the profile that it used, as a test: the Session
+// must allow every frame that was sent, with the same header, accept every frame that was received, and come to the
+// recorded end. It returns the Session's verdict and the first divergence. A transcript that ends before its
+// conversation did is not a divergence.
 //
-// A transcript does not hold all that passed. In the place of a body that was not kept, or that is secret, stands one
-// that says the least, so that arguments and digests are not compared; the configuration's size is.
+// A transcript does not hold everything. A minimal body replaces one that was not recorded or that is secret, so
+// arguments and digests are not compared; the size of the configuration is.
 func (t *Transcript) Replay(p *syncproto.Profile) (syncproto.Verdict, error) {
 	r := &replay{t: t, profile: p}
 	set, err := r.settings()
@@ -32,28 +32,28 @@ func (t *Transcript) Replay(p *syncproto.Profile) (syncproto.Verdict, error) {
 	return r.s.Verdict(), nil
 }
 
-// replay is a transcript on its way through a Session.
+// replay is the state of replaying a transcript.
 type replay struct {
 	t       *Transcript
 	profile *syncproto.Profile
 	s       session.Session
-	end     syncproto.Outcome // that was recorded; Undecided where the transcript ends before
-	config  []byte            // parent: what stands for the configuration
+	end     syncproto.Outcome // the recorded outcome; Undecided if the transcript ends earlier
+	config  []byte            // parent: stands for the configuration
 	off     int               // bytes of it that have been sent
 	seq     uint16            // of the last frame that was received
-	refused bool              // one is missing, for it ended the conversation
+	refused bool              // a frame is missing because it was refused and ended the conversation
 }
 
-// recorded is a codec by name whose frames were written down as JSON.
+// recorded is a codec, known by name, whose frames were recorded as JSON.
 type recorded struct {
 	codec.Codec
 	name string
 }
 
-// Name is what HELLO calls it.
+// Name returns the name in HELLO.
 func (r recorded) Name() string { return r.name }
 
-// settings are those that the transcript shows its own side to have had.
+// settings returns the settings of the recording side, as far as the transcript shows them.
 func (r *replay) settings() (*session.Settings, error) {
 	set := &session.Settings{Profile: r.profile, Limits: syncproto.Limits{
 		Config: syncproto.MaxConfig, Frames: 1<<16 - 1, Notes: 1<<16 - 1,
@@ -83,7 +83,7 @@ func (r *replay) settings() (*session.Settings, error) {
 			}
 		case e.Header.Kind == syncproto.KindConfig && e.Sent:
 			if !known && e.Header.More() {
-				set.Limits.Fragment = e.Header.Length // that is how it was cut
+				set.Limits.Fragment = e.Header.Length // the size that the fragments had
 			}
 			if err := set.Limits.WithDefaults().Check(e.Header); err != nil {
 				return nil, err
@@ -107,14 +107,14 @@ func decode[T any](body string, t *T) error {
 func (r *replay) play(e Event) error {
 	switch {
 	case e.End != syncproto.Undecided:
-		return r.over(e.End)
+		return r.replayEnd(e.End)
 	case e.Sent:
 		return r.send(e)
 	}
 	return r.receive(e)
 }
 
-// send is a frame leaving.
+// send replays a frame that was sent.
 func (r *replay) send(e Event) error {
 	h := e.Header
 	if err := r.s.Limits().Check(h); err != nil {
@@ -127,9 +127,9 @@ func (r *replay) send(e Event) error {
 	switch word := h.Kind == syncproto.KindCancel || h.Kind == syncproto.KindError && !f.Fail; {
 	case word || r.s.Due():
 		if word {
-			r.decide(h.Kind, e.Body)
+			r.setOutcome(h.Kind, e.Body)
 		}
-		exact = false // its payload was written down in another form, if at all
+		exact = false // its payload was recorded in another form, if at all
 		room, err = r.s.Say(nil)
 	case h.Kind == syncproto.KindConfig:
 		room, r.off, err = r.s.Config(nil, r.config, r.off, f.FDs)
@@ -153,8 +153,8 @@ func (r *replay) send(e Event) error {
 	return nil
 }
 
-// decide is why a side said its last word.
-func (r *replay) decide(word syncproto.Kind, body string) {
+// setOutcome tells the Session why the side sent its last word.
+func (r *replay) setOutcome(word syncproto.Kind, body string) {
 	var report syncproto.Report
 	if word == syncproto.KindError && body != "" {
 		_ = decode(body, &report)
@@ -165,16 +165,16 @@ func (r *replay) decide(word syncproto.Kind, body string) {
 	case r.end == syncproto.Cancelled, word == syncproto.KindCancel:
 		r.s.Cancel("")
 	case r.end == syncproto.Violated, r.end == syncproto.PeerError:
-		r.s.Violate(&syncproto.ProtocolError{Code: report.Code}) // a decision of its own would have stood
+		r.s.Violate(&syncproto.ProtocolError{Code: report.Code}) // otherwise the code would be that of a local error
 	default:
 		r.s.Abort(report)
 	}
 }
 
-// receive is a frame arriving.
+// receive replays a frame that was received.
 func (r *replay) receive(e Event) error {
 	h := e.Header
-	r.missed(h)
+	r.replayRefused(h)
 	r.seq = h.Seq
 	var ev session.Event
 	err := r.s.Admit(h)
@@ -187,16 +187,16 @@ func (r *replay) receive(e Event) error {
 	}
 	switch {
 	case r.refused:
-		return nil // what the refused frame would have changed is not known
+		return nil // the effect of the refused frame is unknown
 	case err == nil && ev.Name != "" && ev.Name != e.Name:
 		return fmt.Errorf("it is called %q, and its body says %q", e.Name, ev.Name)
 	}
 	return err
 }
 
-// missed puts another frame in the place of one that was refused, and ends the conversation for it: a refused frame is
-// not in a transcript.
-func (r *replay) missed(h syncproto.Header) {
+// replayRefused uses another frame in place of one that was refused, and ends the conversation because of it: a
+// transcript does not contain refused frames.
+func (r *replay) replayRefused(h syncproto.Header) {
 	if h.Seq != r.seq+2 || r.refused {
 		return
 	}
@@ -217,7 +217,7 @@ func (r *replay) missed(h syncproto.Header) {
 
 var errRefused = &syncproto.ProtocolError{Code: syncproto.CodeDecode, Text: "a frame was refused"}
 
-// payload is the body of a frame that was received, or what stands for it.
+// payload returns the body of a frame that was received, or a body that stands for it.
 func (r *replay) payload(e Event) ([]byte, error) {
 	switch e.Header.Kind {
 	case syncproto.KindConfig:
@@ -239,11 +239,11 @@ func (r *replay) payload(e Event) ([]byte, error) {
 	if e.Body != "" {
 		return []byte(e.Body), nil
 	}
-	return r.least(e)
+	return r.minimalBody(e)
 }
 
-// least is a body that says no more than the event does.
-func (r *replay) least(e Event) ([]byte, error) {
+// minimalBody returns a body that contains only what the event itself says.
+func (r *replay) minimalBody(e Event) ([]byte, error) {
 	switch e.Header.Kind {
 	case syncproto.KindHello:
 		return encode(syncproto.Greeting(r.profile, []string{"recorded"}, syncproto.Limits{}, ""))
@@ -263,9 +263,8 @@ func encode[T any](t T) ([]byte, error) {
 	return codec.Encode(codec.JSON(), nil, &t, syncproto.Limits{})
 }
 
-// over is the end that was recorded. What led there is no frame, so the Session is told of it; what its frames have led
-// to stands.
-func (r *replay) over(want syncproto.Outcome) error {
+// replayEnd replays the recorded end. If no frame has ended the conversation, the Session gets the event that did.
+func (r *replay) replayEnd(want syncproto.Outcome) error {
 	switch s := &r.s; want {
 	case syncproto.Success, syncproto.Died:
 		s.EndOfFile(false)
@@ -278,7 +277,7 @@ func (r *replay) over(want syncproto.Outcome) error {
 	case syncproto.LocalError:
 		s.Abort(syncproto.Report{Code: syncproto.CodeInternal})
 	}
-	r.s.Close() // where nothing has ended it, that is what broke it
+	r.s.Close() // nothing else has ended it
 	if v := r.s.Verdict(); v.Outcome != want {
 		return fmt.Errorf("the end was %s, and is %s in %s", want, v.Outcome, v.State)
 	}

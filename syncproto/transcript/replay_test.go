@@ -15,7 +15,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
-// raw is a frame that a peer writes without further ado.
+// raw is a frame that a peer writes directly.
 type raw struct {
 	h    syncproto.Header
 	body string
@@ -30,7 +30,7 @@ const (
 	failed = `{"code":"setup","role":"child","nodes":[]}`
 )
 
-// However a conversation ends, its transcript plays to that end and to no other, with bodies and without.
+// However a conversation ends, its transcript replays to that end and to no other, with and without bodies.
 func TestReplayOfEveryEnd(t *testing.T) {
 	quick := transport.Deadlines{Hello: 50 * time.Millisecond, Grace: 20 * time.Millisecond}
 	for _, tt := range []struct {
@@ -63,7 +63,7 @@ func TestReplayOfEveryEnd(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				var b bytes.Buffer
 				d := quick
-				if tt.closes { // nothing is waited for, and a slow machine must not let a deadline pass meanwhile
+				if tt.closes { // nothing waits for a deadline, so none may pass on a slow machine
 					d = transport.Deadlines{}
 				}
 				mine, theirs := transporttest.Memory(transport.SeqPacket, 0)
@@ -92,14 +92,14 @@ func TestReplayOfEveryEnd(t *testing.T) {
 				if got := p.Verdict().Outcome; got != tt.want {
 					t.Fatalf("%v, want %v: %v", got, tt.want, err)
 				}
-				plays(t, b.Bytes(), tt.want)
+				checkPlays(t, b.Bytes(), tt.want)
 			})
 		}
 	}
 }
 
-// plays is that a transcript plays to an end, and to no other.
-func plays(t *testing.T, b []byte, want syncproto.Outcome) {
+// checkPlays checks that a transcript replays to an end, and to no other.
+func checkPlays(t *testing.T, b []byte, want syncproto.Outcome) {
 	t.Helper()
 	tr := read(t, b)
 	v, err := tr.Replay(container.InitProfile())
@@ -120,7 +120,7 @@ func plays(t *testing.T, b []byte, want syncproto.Outcome) {
 	}
 }
 
-// A child that cannot accept the greeting says so, and its transcript plays although the greeting is not in it.
+// The transcript of a child that cannot accept the greeting replays, although the greeting is not in it.
 func TestReplayOfAGreetingThatWasRefused(t *testing.T) {
 	var b bytes.Buffer
 	mine, theirs := transporttest.Memory(transport.SeqPacket, 0)
@@ -145,7 +145,7 @@ func TestReplayOfAGreetingThatWasRefused(t *testing.T) {
 	if err := <-done; p.Verdict().Outcome != syncproto.PeerError {
 		t.Errorf("%v", err)
 	}
-	plays(t, b.Bytes(), syncproto.LocalError)
+	checkPlays(t, b.Bytes(), syncproto.LocalError)
 }
 
 // Bodies are compared with what the frames say.
@@ -191,7 +191,7 @@ func TestReplayComparesBodies(t *testing.T) {
 			t.Errorf("%s was changed, and both sides play", name)
 		}
 	}
-	// Without bodies there is nothing to compare, and it plays.
+	// Without bodies nothing can be compared, and the transcript replays.
 	parent, child = record(t, transcript.Options{NoBodies: true}, nil, false)
 	for _, b := range []io.Reader{parent, child} {
 		tr, err := transcript.Read(b)

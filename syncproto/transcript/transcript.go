@@ -1,18 +1,17 @@
-// Package transcript writes conversations down, reads them again, and plays them through a Session (package session).
+// Package transcript records conversations, reads the recordings, and replays them through a Session (package session).
 //
 // A Recorder is the hook for transport.Options.Trace:
 //
 //	r := transcript.NewRecorder(file, syncproto.Parent, transcript.Options{})
 //	peer, err := transport.NewParent(conn, profile, transport.Options{Trace: r.Event})
 //
-// It keeps every frame's header, time and place in the conversation, and its body as JSON. What stands in fields named
-// env and args of any body is replaced by its number and size, for environments hold secrets and a transcript is made
+// It records every frame's header, time and position in the conversation, and its body as JSON. The contents of fields
+// named env and args are replaced by their number and size, because environments hold secrets and a transcript is meant
 // to be shown.
 //
 // # The file
-//
-// A file is the five bytes "HFTR\x01", a byte for the role of whoever wrote it (0 the parent, 1 the child), and
-// records. A record is its length as an unsigned varint (encoding/binary), then as many bytes:
+// A file consists of the five bytes "HFTR\x01", a byte for the role of the recording side (0 the parent, 1 the child),
+// and records. A record is its length as an unsigned varint (encoding/binary), then as many bytes:
 //
 //	uvarint  nanoseconds since the record before, or since the Recorder was made
 //	byte     1: sent by the recorder's side; 2: a body follows; 4: the end, without a frame
@@ -36,7 +35,7 @@ import (
 
 const (
 	magic     = "HFTR\x01"
-	maxRecord = 8 << 20 // a configuration of 4 MiB, and what JSON makes of it
+	maxRecord = 8 << 20 // enough for a configuration of 4 MiB as JSON
 	maxTotal  = 256 << 20
 
 	flagSent = 1
@@ -46,7 +45,7 @@ const (
 
 // Transcript is one side's record of a conversation.
 type Transcript struct {
-	Role   syncproto.Role // whose record it is
+	Role   syncproto.Role // the recording side
 	Events []Event
 }
 

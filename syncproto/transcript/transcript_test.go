@@ -22,9 +22,9 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-var update = flag.Bool("update", false, "write testdata/init.hftr anew")
+var update = flag.Bool("update", false, "rewrite testdata/init.hftr")
 
-// record is both sides' transcripts of one conversation; fails says that the child does.
+// record returns both sides' transcripts of one conversation; if fails is set, the child fails.
 func record(t *testing.T, o transcript.Options, codecs []codec.Codec, fails bool) (parent, child *bytes.Buffer) {
 	t.Helper()
 	parent, child = &bytes.Buffer{}, &bytes.Buffer{}
@@ -94,7 +94,7 @@ func read(t *testing.T, b []byte) *transcript.Transcript {
 	return tr
 }
 
-// What was recorded on either side, in either codec, plays through the machine to the same end.
+// What either side recorded, in either codec, replays to the same end.
 func TestRecordReadReplay(t *testing.T) {
 	for _, codecs := range [][]codec.Codec{nil, {codec.JSON()}, {codec.JSON(), codec.MessagePack()}} {
 		parent, child := record(t, transcript.Options{}, codecs, false)
@@ -117,7 +117,7 @@ func TestRecordReadReplay(t *testing.T) {
 	}
 }
 
-// A transcript that was changed plays no more: the divergence is named.
+// A transcript that was changed does not replay, and the error names the divergence.
 func TestReplayFindsWhatCannotBe(t *testing.T) {
 	parent, _ := record(t, transcript.Options{}, nil, false)
 	for name, edit := range map[string]func(tr *transcript.Transcript){
@@ -135,7 +135,7 @@ func TestReplayFindsWhatCannotBe(t *testing.T) {
 	}
 }
 
-// Environments and arguments do not reach the file unless they are asked for.
+// Environments and arguments do not reach the file unless Options.Secrets is set.
 func TestSecretsAreTakenOut(t *testing.T) {
 	parent, child := record(t, transcript.Options{}, nil, false)
 	for _, b := range [][]byte{parent.Bytes(), child.Bytes()} {
@@ -146,7 +146,7 @@ func TestSecretsAreTakenOut(t *testing.T) {
 	}
 	parent, _ = record(t, transcript.Options{Secrets: true}, nil, false)
 	if !bytes.Contains(parent.Bytes(), []byte("hunter2")) {
-		t.Error("the arguments were asked for, and are not in the file")
+		t.Error("Secrets is set, and the arguments are not in the file")
 	}
 	parent, _ = record(t, transcript.Options{NoBodies: true}, nil, false)
 	if bytes.Contains(parent.Bytes(), []byte("c1")) || parent.Len() > 1024 {
@@ -154,7 +154,7 @@ func TestSecretsAreTakenOut(t *testing.T) {
 	}
 }
 
-// A file that was cut anywhere is readable to its last whole record, and says so.
+// A file that was cut anywhere is readable to its last whole record, and Read reports the cut.
 func TestTornFiles(t *testing.T) {
 	parent, _ := record(t, transcript.Options{NoBodies: true}, nil, false)
 	whole := read(t, parent.Bytes())
@@ -211,14 +211,14 @@ func TestAWriterThatFails(t *testing.T) {
 	}
 }
 
-// fuzzed is the longest input that FuzzRead looks at. The engine makes an input that it finds worth keeping shorter
+// fuzzed is the longest input that FuzzRead uses. The engine makes an input that it finds worth keeping shorter
 // byte by byte, in a time that grows with the square of its length, and does nothing else meanwhile: with the golden
 // file of 39,000 bytes among the seeds it never came to try anything. Every branch of the reader can be reached with
 // a few frames, and long files are the business of TestGolden and TestTornFiles.
 const fuzzed = 512
 
 // short is a transcript of the first events of tr, and the last, without their bodies.
-func short(tr *transcript.Transcript, events int) []byte {
+func shortTranscript(tr *transcript.Transcript, events int) []byte {
 	var b bytes.Buffer
 	r := transcript.NewRecorder(&b, tr.Role, transcript.Options{NoBodies: true})
 	for i, e := range tr.Events {
@@ -229,7 +229,7 @@ func short(tr *transcript.Transcript, events int) []byte {
 	return b.Bytes()
 }
 
-// What is read is bounded whatever it says, and what was read can be played.
+// Reading is bounded whatever the file contains, and what was read can be replayed.
 func FuzzRead(f *testing.F) {
 	b, err := os.ReadFile("testdata/init.hftr")
 	if err != nil {
@@ -240,7 +240,7 @@ func FuzzRead(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, events := range []int{0, 1, 4} {
-		seed := short(tr, events)
+		seed := shortTranscript(tr, events)
 		if len(seed) > fuzzed {
 			f.Fatalf("a seed of %d bytes is never looked at", len(seed))
 		}

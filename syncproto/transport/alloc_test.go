@@ -34,7 +34,7 @@ func TestControlMessagesTakeNoMemory(t *testing.T) {
 	}
 }
 
-// A child without memory still says so: its last word takes none.
+// A child without memory can still report that: its last word needs none.
 func TestTheLastWordTakesNoMemory(t *testing.T) {
 	for _, l := range links {
 		t.Run(l.name, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestTheLastWordTakesNoMemory(t *testing.T) {
 	}
 }
 
-// lastWord is how often memory was taken while a child gasped.
+// lastWord returns the number of allocations in Gasp.
 func lastWord(t *testing.T, l link) float64 {
 	t.Helper()
 	a, b := l.make(t)

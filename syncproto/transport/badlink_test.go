@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// badLink is a Link of somebody else's, with what its author may have got wrong in place of the methods that are set.
+// badLink is a third-party Link; the functions that are set replace its methods with incorrect ones.
 type badLink struct {
 	transport.Link
 	packets func() bool
@@ -53,14 +53,14 @@ func (l *badLink) Wait(want transport.Events, d time.Duration) (transport.Events
 	return l.Link.Wait(want, d)
 }
 
-// breach is a Link that breaks its contract, and what the error says then: of packets|of a stream where they differ.
-type breach struct {
+// badContract is a Link that breaks its contract, and the text of the error: for packets|for a stream if they differ.
+type badContract struct {
 	make func(l transport.Link) *badLink
 	want string
 }
 
-// heard is what Recv returns.
-type heard struct {
+// recvResult is what Recv returns.
+type recvResult struct {
 	n    int
 	got  []int
 	lost transport.Lost
@@ -68,10 +68,10 @@ type heard struct {
 }
 
 // receiving changes what arrives.
-func receiving(change func(p []byte, h *heard)) func(transport.Link) *badLink {
+func receiving(change func(p []byte, h *recvResult)) func(transport.Link) *badLink {
 	return func(l transport.Link) *badLink {
 		return &badLink{Link: l, recv: func(p []byte, fds []int) (int, []int, transport.Lost, error) {
-			var h heard
+			var h recvResult
 			if h.n, h.got, h.lost, h.err = l.Recv(p, fds); h.err == nil {
 				change(p, &h)
 			}
@@ -80,7 +80,7 @@ func receiving(change func(p []byte, h *heard)) func(transport.Link) *badLink {
 	}
 }
 
-// sending changes what is said of what has left.
+// sending changes what Send reports.
 func sending(change func(p []byte, n int) (int, error)) func(transport.Link) *badLink {
 	return func(l transport.Link) *badLink {
 		return &badLink{Link: l, send: func(p []byte, fds []int) (int, error) {
@@ -93,8 +93,8 @@ func sending(change func(p []byte, n int) (int, error)) func(transport.Link) *ba
 	}
 }
 
-// never neither receives nor sends, with err, and waits so.
-func never(err error, is transport.Events, waitErr error) func(transport.Link) *badLink {
+// deadLink neither receives nor sends, and returns err.
+func deadLink(err error, is transport.Events, waitErr error) func(transport.Link) *badLink {
 	return func(l transport.Link) *badLink {
 		return &badLink{Link: l,
 			recv: func(_ []byte, fds []int) (int, []int, transport.Lost, error) { return 0, fds, transport.Lost{}, err },
@@ -111,29 +111,29 @@ const (
 	idle   = "nothing could be received or sent"
 )
 
-func breaches(t *testing.T) map[string]breach {
-	return map[string]breach{
-		"too many bytes":      {receiving(func(p []byte, h *heard) { h.n = len(p) + 1 }), "bytes into room for"},
-		"less than none":      {receiving(func(_ []byte, h *heard) { h.n = -1 }), "received -1 bytes"},
-		"data and the end":    {receiving(func(_ []byte, h *heard) { h.err = io.EOF }), atOnce + "EOF"},
-		"data and nothing":    {receiving(func(_ []byte, h *heard) { h.err = unix.EAGAIN }), atOnce + "resource"},
-		"data and an error":   {receiving(func(_ []byte, h *heard) { h.err = errOwn }), atOnce + "of its own"},
-		"an error of its own": {receiving(func(_ []byte, h *heard) { h.n, h.err = 0, errOwn }), "of its own"},
-		"a short frame": {receiving(func(_ []byte, h *heard) { h.n = min(h.n, 3) }),
+func breaches(t *testing.T) map[string]badContract {
+	return map[string]badContract{
+		"too many bytes":      {receiving(func(p []byte, h *recvResult) { h.n = len(p) + 1 }), "bytes into room for"},
+		"less than none":      {receiving(func(_ []byte, h *recvResult) { h.n = -1 }), "received -1 bytes"},
+		"data and the end":    {receiving(func(_ []byte, h *recvResult) { h.err = io.EOF }), atOnce + "EOF"},
+		"data and nothing":    {receiving(func(_ []byte, h *recvResult) { h.err = unix.EAGAIN }), atOnce + "resource"},
+		"data and an error":   {receiving(func(_ []byte, h *recvResult) { h.err = errOwn }), atOnce + "of its own"},
+		"an error of its own": {receiving(func(_ []byte, h *recvResult) { h.n, h.err = 0, errOwn }), "of its own"},
+		"a short frame": {receiving(func(_ []byte, h *recvResult) { h.n = min(h.n, 3) }),
 			"shorter than its header|broke the protocol"},
-		"nothing, without a reason": {receiving(func(_ []byte, h *heard) { h.n = 0 }),
+		"nothing, without a reason": {receiving(func(_ []byte, h *recvResult) { h.n = 0 }),
 			"an empty packet|received nothing and did not say why"},
-		"a descriptor from nowhere": {receiving(func(_ []byte, h *heard) { h.got = append(h.got, dupNull(t)) }),
+		"a descriptor from nowhere": {receiving(func(_ []byte, h *recvResult) { h.got = append(h.got, dupNull(t)) }),
 			"says 0 descriptors, 1 came"},
-		"a descriptor that is none": {receiving(func(_ []byte, h *heard) { h.got = append(h.got, -1) }),
+		"a descriptor that is none": {receiving(func(_ []byte, h *recvResult) { h.got = append(h.got, -1) }),
 			"the descriptor -1"},
-		"many descriptors": {receiving(func(_ []byte, h *heard) {
+		"many descriptors": {receiving(func(_ []byte, h *recvResult) {
 			for range 300 {
 				h.got = append(h.got, dupNull(t))
 			}
 		}), "says 0 descriptors, 300 came"},
-		"descriptors lost": {receiving(func(_ []byte, h *heard) { h.lost.FDs = true }), "dropped descriptors"},
-		"bytes lost": {receiving(func(_ []byte, h *heard) { h.lost.Data = true }),
+		"descriptors lost": {receiving(func(_ []byte, h *recvResult) { h.lost.FDs = true }), "dropped descriptors"},
+		"bytes lost": {receiving(func(_ []byte, h *recvResult) { h.lost.Data = true }),
 			"or more holds a frame of|lost bytes of a stream"},
 
 		"too much sent":         {sending(func(p []byte, _ int) (int, error) { return len(p) + 1, nil }), "the link sent"},
@@ -143,19 +143,19 @@ func breaches(t *testing.T) map[string]breach {
 		"sent and no room":      {sending(func(_ []byte, n int) (int, error) { return n, unix.EAGAIN }), atOnce + "resource"},
 		"sent and an error":     {sending(func(_ []byte, n int) (int, error) { return n, errOwn }), atOnce + "of its own"},
 
-		"interrupted on and on":       {never(unix.EINTR, 0, nil), "interrupted again and again"},
-		"a failure for ever":          {never(errOwn, 0, nil), "of its own"},
-		"a wait that fails":           {never(unix.EAGAIN, 0, errOwn), "of its own"},
-		"a wait that does not wait":   {never(unix.EAGAIN, 0, nil), idle},
-		"readable, and nothing there": {never(unix.EAGAIN, transport.Readable, nil), idle},
-		"writable, and no room":       {never(unix.EAGAIN, transport.Writable, nil), idle},
-		"woken by nobody":             {never(unix.EAGAIN, transport.Woken, nil), idle},
-		"events that there are not":   {never(unix.EAGAIN, 0xf0, nil), idle},
+		"interrupted on and on":       {deadLink(unix.EINTR, 0, nil), "interrupted again and again"},
+		"a failure for ever":          {deadLink(errOwn, 0, nil), "of its own"},
+		"a wait that fails":           {deadLink(unix.EAGAIN, 0, errOwn), "of its own"},
+		"a wait that does not wait":   {deadLink(unix.EAGAIN, 0, nil), idle},
+		"readable, and nothing there": {deadLink(unix.EAGAIN, transport.Readable, nil), idle},
+		"writable, and no room":       {deadLink(unix.EAGAIN, transport.Writable, nil), idle},
+		"woken by nobody":             {deadLink(unix.EAGAIN, transport.Woken, nil), idle},
+		"events that there are not":   {deadLink(unix.EAGAIN, 0xf0, nil), idle},
 	}
 }
 
-// A Link that breaks its contract is an error that says how, on both sides of a conversation: no panic, no frame that
-// nobody sent, no wait without end (every deadline is an hour), and no descriptor that stays open.
+// A Link that breaks its contract causes an error that says how, on both sides of a conversation: no panic, no frame
+// that was not sent, no endless wait (every deadline is an hour), and no descriptor left open.
 func TestALinkThatBreaksItsContract(t *testing.T) {
 	for name, tt := range breaches(t) {
 		for _, l := range eachLink {
@@ -196,7 +196,7 @@ func holdToContract(t *testing.T, l link, broken func(transport.Link) *badLink, 
 		}()
 		err = p.Open(t.Context(), syncproto.MapValue(), nil)
 		if err == nil {
-			err = serve(t, p)
+			err = replyToAll(t, p)
 		}
 		_ = p.Close()
 		if of := <-heard; side == syncproto.Child {
@@ -288,7 +288,7 @@ func TestALinkThatDoesAnything(t *testing.T) {
 				rt.Fatal(err)
 			}
 			if err = p.Open(t.Context(), syncproto.MapValue(), nil); err == nil {
-				err = serve(t, p)
+				err = replyToAll(t, p)
 			}
 			if err == nil {
 				rt.Error("no end")

@@ -12,11 +12,11 @@ import (
 // chatter is a conversation that may go on for long.
 func chatter() *syncproto.Profile {
 	return &syncproto.Profile{Name: "chatter", Phases: []syncproto.Phase{
-		{Name: "open", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "tick", Reply: "tock"}}},
+		{Name: "open", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "tick", Reply: "tock"}}},
 	}}
 }
 
-// ticking is a child that can call and a parent that answers for ever.
+// ticking is a profile in which the child may make requests without end.
 func ticking(t testing.TB, l link, frames uint16) (call func() error) {
 	t.Helper()
 	a, b := l.make(t)

@@ -12,11 +12,11 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// Child is the child's side of a conversation. Its methods may be called by any goroutine; one call at a time is
-// carried out, and Verdict and Close do not wait for it.
+// Child is the child's side of a conversation. Its methods may be called by any goroutine. Calls run one at a time;
+// Verdict and Close do not wait for them.
 type Child struct{ *driver }
 
-// NewChild is the child's side of a conversation over c, and owns c; on an error c stays the caller's.
+// NewChild returns the child's side of a conversation over c, and owns c. On an error c still belongs to the caller.
 func NewChild(c *Conn, p *syncproto.Profile, o Options) (*Child, error) {
 	both := &struct { // one object
 		Child
@@ -29,9 +29,9 @@ func NewChild(c *Conn, p *syncproto.Profile, o Options) (*Child, error) {
 	return &both.Child, nil
 }
 
-// Accept is the opening: HELLO is replied to, CONFIG read whole and decoded. The descriptors that came with it belong
-// to the caller. After an error the caller ends; where the conversation could go on (a configuration that cannot be
-// decoded, a *CancelledError), it says so with Fail first.
+// Accept is the opening: it replies to HELLO, reads all of CONFIG and decodes it. The descriptors that were sent with
+// it belong to the caller. After an error the caller must end. If the conversation could have gone on (the
+// configuration cannot be decoded, or the error is a *CancelledError), the caller must call Fail first.
 func (c *Child) Accept(ctx context.Context) (config syncproto.Value, fds []int, err error) {
 	fds, err = c.accept(ctx, func(k codec.Codec, b []byte, l syncproto.Limits) (err error) {
 		config, err = k.Decode(b, l)
@@ -40,9 +40,9 @@ func (c *Child) Accept(ctx context.Context) (config syncproto.Value, fds []int, 
 	return config, fds, err
 }
 
-// Accept is Child.Accept for a configuration of a Go type, which is filled straight from the bytes: see codec.Decode.
-// Fields that T does not have are passed over, so that a child can be older than its parent. Where what came is no T,
-// the error is a *syncproto.BindError, the conversation could go on, and the content of config means nothing.
+// Accept is Child.Accept for a configuration of a Go type, which is filled directly from the bytes; see codec.Decode.
+// Fields that T does not have are ignored, so that a child may be older than its parent. If the configuration does not
+// fit T, the error is a *syncproto.BindError, the conversation could go on, and the content of config is undefined.
 func Accept[T any](ctx context.Context, c *Child, config *T) (fds []int, err error) {
 	return c.accept(ctx, func(k codec.Codec, b []byte, l syncproto.Limits) error {
 		if config == nil {
@@ -55,8 +55,8 @@ func Accept[T any](ctx context.Context, c *Child, config *T) (fds []int, err err
 func (c *Child) accept(
 	ctx context.Context, decode func(codec.Codec, []byte, syncproto.Limits) error,
 ) (fds []int, err error) {
-	ctx, err = c.begin(ctx)
-	defer c.finish()
+	ctx, err = c.beginCall(ctx)
+	defer c.endCall()
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (c *Child) accept(
 			Text: "Accept is the opening, and is called once: the state is " + s.String()}
 	}
 	for last := false; !last; {
-		a, err := c.await(ctx)
+		a, err := c.nextArrival(ctx)
 		if err == nil && a.Kind != session.Config {
 			err = c.unexpected(ctx, a)
 		}
@@ -82,20 +82,20 @@ func (c *Child) accept(
 	return fds, nil
 }
 
-// Confirm says that the configuration arrived whole. From then on the profile's phases run.
+// Confirm confirms that the configuration arrived complete. The profile's phases begin with it.
 func (c *Child) Confirm(ctx context.Context) error {
-	ctx, err := c.begin(ctx)
-	defer c.finish()
+	ctx, err := c.beginCall(ctx)
+	defer c.endCall()
 	if err != nil {
 		return err
 	}
 	frame, err := c.s.Confirm(c.buf[:0], c.config)
 	if err != nil {
-		return c.refusedHere(ctx, err)
+		return c.sendError(ctx, err)
 	}
 	c.config = nil
-	c.load(frame, "", nil)
-	return c.flush(ctx)
+	c.startFrame(frame, "", nil)
+	return c.sendFrame(ctx)
 }
 
 // Note sends a line for the parent's log. level is "debug", "info", "warning" or "error".
@@ -103,36 +103,36 @@ func (c *Child) Note(ctx context.Context, level, text string) error {
 	if !utf8.ValidString(text) {
 		return &syncproto.BindError{Path: "text", Why: "not valid UTF-8: " + strconv.QuoteToASCII(text)}
 	}
-	ctx, err := c.begin(ctx)
-	defer c.finish()
+	ctx, err := c.beginCall(ctx)
+	defer c.endCall()
 	if err != nil {
 		return err
 	}
 	frame, err := c.s.Note(c.buf[:0], syncproto.Note{Level: level, Text: text})
 	if err != nil {
-		return c.refusedHere(ctx, err)
+		return c.sendError(ctx, err)
 	}
-	c.load(frame, "", nil)
-	return c.flush(ctx)
+	c.startFrame(frame, "", nil)
+	return c.sendFrame(ctx)
 }
 
-// Exec says that the execution comes next. The socket must be closed by it (FD_CLOEXEC) and by nothing before it: that
-// is the parent's proof. If the execution fails, Fail says why.
+// Exec announces the execution. The socket must be closed by the execution (FD_CLOEXEC) and by nothing before it,
+// because that is the parent's proof. If the execution fails, call Fail.
 func (c *Child) Exec(ctx context.Context) error {
-	ctx, err := c.begin(ctx)
-	defer c.finish()
+	ctx, err := c.beginCall(ctx)
+	defer c.endCall()
 	if err != nil {
 		return err
 	}
 	frame, err := c.s.Exec(c.buf[:0])
 	if err != nil {
-		return c.refusedHere(ctx, err)
+		return c.sendError(ctx, err)
 	}
-	c.load(frame, "", nil)
-	return c.flush(ctx)
+	c.startFrame(frame, "", nil)
+	return c.sendFrame(ctx)
 }
 
-// Done is Exec for a child that executes nothing: all has been done, and the conversation ends in success.
+// Done is Exec for a child that executes nothing: it has finished, and the conversation ends in success.
 func (c *Child) Done(ctx context.Context) error {
 	if err := c.Exec(ctx); err != nil {
 		return err
@@ -140,11 +140,11 @@ func (c *Child) Done(ctx context.Context) error {
 	return c.Close()
 }
 
-// Fail reports err to the parent as the child's one last word, and closes the socket. An error means that the parent
-// could not be told: it is gone, or it had ended the conversation itself.
+// Fail reports err to the parent as the final frame of the conversation, and closes the socket. An error means that the
+// parent could not be notified: it is gone, or had ended the conversation itself.
 func (c *Child) Fail(ctx context.Context, err error) error {
-	ctx, end := c.begin(ctx)
-	defer c.finish()
+	ctx, end := c.beginCall(ctx)
+	defer c.endCall()
 	if end == nil {
 		end = c.abort(context.WithoutCancel(ctx), err)
 	}
@@ -160,11 +160,11 @@ func (c *Child) Fail(ctx context.Context, err error) error {
 	return end
 }
 
-// Gasp is Fail for a child that has no memory left to say what went wrong: it sends an error that was encoded
-// beforehand, ENOMEM, without taking any, and leaves the socket to the end of the process.
+// Gasp is Fail for a child that has no memory left to report what went wrong: it sends a pre-encoded ENOMEM error
+// without allocating, and leaves the socket open until the process ends.
 func (c *Child) Gasp() error {
-	ctx, err := c.begin(context.Background())
-	defer c.finish()
+	ctx, err := c.beginCall(context.Background())
+	defer c.endCall()
 	if err != nil {
 		return err
 	}
@@ -173,12 +173,12 @@ func (c *Child) Gasp() error {
 	if err != nil {
 		return err
 	}
-	c.load(frame, "", nil)
-	return c.flush(ctx)
+	c.startFrame(frame, "", nil)
+	return c.sendFrame(ctx)
 }
 
-// Tail has the child go on with nothing but read(2) and write(2), for the time after a seccomp filter: Conn.Tail.
-// Deadlines and contexts end no wait from then on; end of file does, when the parent dies.
+// Tail makes the child use only read(2) and write(2) from now on, for the time after a seccomp filter is loaded; see
+// Conn.Tail. Deadlines and contexts no longer end a wait; end of file does, when the parent dies.
 func (c *Child) Tail() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

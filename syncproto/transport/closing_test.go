@@ -17,8 +17,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Close ends every call that waits, whoever calls it, and what comes after it is refused at once. Every deadline here
-// is an hour: a test that waits for one does not end.
+// Close ends every waiting call, from any goroutine, and later calls fail at once. Every deadline here is an hour: a
+// test that waits for one does not end.
 func TestCloseEndsEveryWait(t *testing.T) {
 	d := patient()
 	for _, l := range eachLink {
@@ -76,7 +76,7 @@ func TestCloseEndsEveryWait(t *testing.T) {
 	}
 }
 
-// A Conn that is closed under its Parent ends it, and keeps nothing of it.
+// Closing the Conn of a Parent ends the conversation and leaves nothing open.
 func TestALinkThatIsClosedUnderItsParent(t *testing.T) {
 	for _, l := range eachLink {
 		a, _ := l.make(t)
@@ -91,7 +91,7 @@ func TestALinkThatIsClosedUnderItsParent(t *testing.T) {
 	}
 }
 
-// A log that takes for ever, and a trace that does, keep nobody from closing.
+// A log or a trace callback that never returns does not keep Close from working.
 func TestACallbackThatNeverReturnsDoesNotBlockClose(t *testing.T) {
 	for _, l := range eachLink {
 		for _, inTrace := range []bool{false, true} {
@@ -107,7 +107,7 @@ func TestACallbackThatNeverReturnsDoesNotBlockClose(t *testing.T) {
 			} else {
 				o.Note = func(syncproto.Note) { stall() }
 			}
-			p := rawChild(t, l, o, func(r *raw) {
+			p := rawChild(t, l, o, func(r *rawPeer) {
 				r.opened()
 				_ = r.send(syncproto.KindNote, 0, `{"level":"info","text":"x"}`)
 				r.recv()
@@ -134,7 +134,7 @@ func TestACallbackThatNeverReturnsDoesNotBlockClose(t *testing.T) {
 	}
 }
 
-// lingering is a descriptor whose last close takes long: a TCP socket with SO_LINGER whose peer reads nothing.
+// lingering returns a descriptor whose last close takes long: a TCP socket with SO_LINGER whose peer does not read.
 func lingering(t *testing.T) int {
 	t.Helper()
 	server, err := net.Listen("tcp", "127.0.0.1:0")
@@ -170,14 +170,14 @@ func lingering(t *testing.T) int {
 	return fd
 }
 
-// What came with a frame that may not carry it is closed, however long that takes, and the verdict does not wait. The
-// deadline that would pass meanwhile is shorter than the lingering.
+// Descriptors sent with a frame that may not carry them are closed, however long that takes, and the verdict does not
+// wait for it. The deadline is shorter than the lingering.
 func TestDescriptorsThatLingerBlockNothing(t *testing.T) {
 	for _, l := range eachLink {
 		fd := lingering(t)
-		d := wide()
+		d := longDeadlines()
 		d.Idle = 2 * time.Second
-		p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+		p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 			r.opened()
 			h := syncproto.Header{Kind: syncproto.KindNote, Seq: 3, NFDs: 1}
 			_ = r.WriteFrame(h, nil, []int{fd})
@@ -195,7 +195,7 @@ func TestDescriptorsThatLingerBlockNothing(t *testing.T) {
 	}
 }
 
-// badCodec is a codec that a nil pointer makes useless.
+// badCodec is a codec that panics if its pointer is nil.
 type badCodec struct {
 	codec.Codec
 	name string
@@ -203,7 +203,7 @@ type badCodec struct {
 
 func (c *badCodec) Name() string { return c.name }
 
-// typedNil is an error that says nothing, for it is nil.
+// typedNil is an error that panics, because its pointer is nil.
 type typedNil struct{ text string }
 
 func (e *typedNil) Error() string { return e.text }
@@ -223,7 +223,7 @@ func TestWrongUseIsRefusedAtOnce(t *testing.T) {
 				"no profile":       second(transport.NewParent(a, nil, d)),
 				"no codec":         child(nil),
 				"a nil codec":      child((*badCodec)(nil)),
-				"a closed process": second(transport.NewParent(a, profile, transport.Options{Process: shut(t)})),
+				"a closed process": second(transport.NewParent(a, profile, transport.Options{Process: closedFile(t)})),
 			} {
 				if err == nil {
 					t.Errorf("%s: it was taken", name)
@@ -285,7 +285,7 @@ func TestWrongUseIsRefusedAtOnce(t *testing.T) {
 }
 
 // shut is a file that has been closed.
-func shut(t *testing.T) *os.File {
+func closedFile(t *testing.T) *os.File {
 	t.Helper()
 	f, err := os.Open(os.DevNull)
 	if err != nil {

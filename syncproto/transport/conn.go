@@ -14,38 +14,38 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Conn carries frames with their descriptors over a Link. One goroutine may read while another writes; two may not do
-// the same. A Conn owns its Link until Close. A Parent or Child that was made of it is its only user.
+// Conn carries frames and their descriptors over a Link. One goroutine may read while another writes, but no two may do
+// the same at once. A Conn owns its Link until Close. A Parent or Child made from a Conn is its only user.
 type Conn struct {
 	link  Link
-	reset bool  // ECONNRESET was seen: the peer closed with something of ours unread
-	lost  error // a stream in which frames can no longer be told apart
+	reset bool  // ECONNRESET was seen: the peer closed its end with unread data
+	lost  error // set once the frames of a stream can no longer be told apart
 
-	// The frame that is being read. Of these the lock keeps Close, which any goroutine may call, from what tryRead has.
-	partial sync.Mutex
-	head    [syncproto.HeaderSize]byte
-	got     int // bytes of head, and then of the payload behind it
-	header  syncproto.Header
-	rbuf    []byte
-	small   [smallFrame]byte // the first rbuf
-	fds     []int
-	wbuf    []byte
-	torn    bool // a frame was sent in part: what would follow it is no frame
-	reading deadline
-	writing deadline
-	idle    idleWaits
+	// The frame that is being read. The lock protects it from Close, which any goroutine may call during tryRead.
+	partial  sync.Mutex
+	head     [syncproto.HeaderSize]byte
+	got      int // bytes read of head, and then of the payload
+	header   syncproto.Header
+	rbuf     []byte
+	smallBuf [smallFrame]byte // the initial rbuf
+	fds      []int
+	wbuf     []byte
+	torn     bool // a frame was sent only in part, so no other can follow it
+	reading  deadline
+	writing  deadline
+	idle     idleWaits
 }
 
-// smallFrame holds any frame but CONFIG and ERROR, as a rule.
+// smallFrame is large enough for most frames other than CONFIG and ERROR.
 const smallFrame = 512
 
-// New makes a Conn of a Link of one's own, and owns the Link.
+// New makes a Conn that uses l, and owns l.
 func New(l Link) *Conn { return &Conn{link: l} }
 
-// Link is what c carries its frames over. It stays c's.
+// Link returns the Link of c, which c still owns.
 func (c *Conn) Link() Link { return c.link }
 
-// deadline is a time in nanoseconds since 1970; zero is none.
+// deadline is a time in nanoseconds since 1970; zero means none.
 type deadline struct{ at atomic.Int64 }
 
 func (d *deadline) set(t time.Time) {
@@ -56,7 +56,8 @@ func (d *deadline) set(t time.Time) {
 	d.at.Store(max(t.UnixNano(), 1))
 }
 
-// left is how long until the deadline, at most a moment, so that one that another goroutine moves is seen.
+// left returns the time until the deadline, but at most a short moment, so that a change by another goroutine is
+// noticed.
 func (d *deadline) left() (time.Duration, error) {
 	const moment = 50 * time.Millisecond
 	at := d.at.Load()
@@ -79,14 +80,14 @@ type admitFunc func(syncproto.Header) error
 
 func (f admitFunc) Admit(h syncproto.Header) error { return f(h) }
 
-// ReadFrame waits for one frame. admit sees the header before the payload is read on a stream, and before it is looked
-// at in a packet; its error ends the reading.
+// ReadFrame waits for one frame. admit gets the header, on a stream before the payload is read and in a packet before
+// it is looked at; if admit returns an error, ReadFrame does too.
 //
-// The payload is valid until the next ReadFrame. The descriptors belong to the caller: on an error there are none, all
-// that came are closed. io.EOF means that the peer closed between two frames; within one it is io.ErrUnexpectedEOF.
-// ECONNRESET is not an end: the kernel reports it before what is still queued (SOCK_SEQPACKET) or after
-// (SOCK_STREAM), so reading goes on until the end of file proper. os.ErrDeadlineExceeded means that the deadline
-// passed. A *syncproto.ProtocolError is the peer's fault, unix.EMFILE this process's own.
+// The payload is valid until the next ReadFrame. The descriptors belong to the caller; on an error all that arrived are
+// closed. io.EOF means that the peer closed between two frames, io.ErrUnexpectedEOF that it closed within one.
+// ECONNRESET does not end reading: the kernel reports it before what is still queued (SOCK_SEQPACKET) or after it
+// (SOCK_STREAM), so reading goes on until end of file. os.ErrDeadlineExceeded means that the deadline passed. A
+// *syncproto.ProtocolError is the peer's fault, unix.EMFILE this process's own.
 func (c *Conn) ReadFrame(admit func(syncproto.Header) error) (syncproto.Header, []byte, []int, error) {
 	for {
 		h, payload, fds, err := c.tryRead(admitFunc(admit))
@@ -106,13 +107,13 @@ func (c *Conn) ReadFrame(admit func(syncproto.Header) error) (syncproto.Header, 
 	}
 }
 
-// cutError marks a deadline that passed in the middle of a frame: the conversation cannot go on after it.
+// cutError marks a deadline that passed in the middle of a frame, after which the conversation cannot go on.
 type cutError struct{ err error }
 
 func (e *cutError) Error() string { return "in the middle of a frame: " + e.err.Error() }
 func (e *cutError) Unwrap() error { return e.err }
 
-// tryRead is ReadFrame for what has arrived: unix.EAGAIN where that is no whole frame.
+// tryRead is ReadFrame without waiting: it returns unix.EAGAIN if no whole frame has arrived.
 func (c *Conn) tryRead(admit admitter) (h syncproto.Header, payload []byte, fds []int, err error) {
 	c.partial.Lock()
 	defer c.partial.Unlock()
@@ -139,7 +140,7 @@ func (c *Conn) tryRead(admit admitter) (h syncproto.Header, payload []byte, fds 
 	return h, payload, fds, nil
 }
 
-// recv is one message, past a connection reset. Descriptors are kept in the Conn.
+// recv receives one message and reads past a connection reset. Descriptors are stored in the Conn.
 func (c *Conn) recv(p []byte) (n int, lost Lost, err error) {
 	for range interruptions {
 		n, lost, err = c.checkedRecv(p)
@@ -154,7 +155,7 @@ func (c *Conn) recv(p []byte) (n int, lost Lost, err error) {
 		case err == unix.EAGAIN, err == io.EOF, errors.Is(err, os.ErrClosed):
 			return 0, lost, err
 		case err != nil:
-			return 0, lost, named("recvmsg", err)
+			return 0, lost, syscallError("recvmsg", err)
 		case lost.FDs:
 			return 0, lost, errNoRoomForFDs
 		}
@@ -164,7 +165,7 @@ func (c *Conn) recv(p []byte) (n int, lost Lost, err error) {
 	return 0, lost, errInterrupted
 }
 
-// errNoRoomForFDs is this process's own failure, not the peer's.
+// errNoRoomForFDs is a failure of this process, not of the peer.
 var errNoRoomForFDs error = &outOfDescriptors{}
 
 type outOfDescriptors struct{}
@@ -174,10 +175,10 @@ func (*outOfDescriptors) Error() string {
 		"allows, or a security module denied them"
 }
 
-// Unwrap is the errno that the kernel keeps to itself.
+// Unwrap returns the errno that the kernel does not report.
 func (*outOfDescriptors) Unwrap() error { return unix.EMFILE }
 
-// SyncCode is CodeLimit.
+// SyncCode returns CodeLimit.
 func (*outOfDescriptors) SyncCode() syncproto.Code { return syncproto.CodeLimit }
 
 func (c *Conn) readPacket(admit admitter) ([]byte, error) {
@@ -188,10 +189,10 @@ func (c *Conn) readPacket(admit admitter) ([]byte, error) {
 		return nil, err
 	}
 	if c.rbuf == nil {
-		c.rbuf = c.small[:0]
+		c.rbuf = c.smallBuf[:0]
 	}
 	if n == 0 && len(c.fds) > 0 {
-		return nil, descriptors("an empty packet with descriptors")
+		return nil, descriptorError("an empty packet with descriptors")
 	}
 	if n == 0 {
 		return nil, &syncproto.ProtocolError{Code: syncproto.CodeFrame, Text: "an empty packet"}
@@ -210,11 +211,11 @@ func (c *Conn) readPacket(admit admitter) ([]byte, error) {
 	return c.rbuf[syncproto.HeaderSize:], c.matchFDs()
 }
 
-// readStream goes on with the frame that is being read. It never takes bytes of the next one, which stay in the
-// kernel, and with them the descriptors that ride with its first byte.
+// readStream continues with the frame that is being read. It never takes bytes of the next frame, which stay in the
+// kernel together with the descriptors sent with its first byte.
 func (c *Conn) readStream(admit admitter) ([]byte, error) {
 	for c.got < syncproto.HeaderSize {
-		if err := c.more(c.head[c.got:]); err != nil {
+		if err := c.readSome(c.head[c.got:]); err != nil {
 			return nil, err
 		}
 		if n := min(c.got, 2); string(c.head[:n]) != "SY"[:n] {
@@ -228,7 +229,7 @@ func (c *Conn) readStream(admit admitter) ([]byte, error) {
 		}
 	}
 	for c.got < syncproto.HeaderSize+len(c.rbuf) {
-		if err := c.more(c.rbuf[c.got-syncproto.HeaderSize:]); err != nil {
+		if err := c.readSome(c.rbuf[c.got-syncproto.HeaderSize:]); err != nil {
 			return nil, err
 		}
 	}
@@ -246,9 +247,9 @@ func (c *Conn) headComplete(admit admitter) (err error) {
 		return err
 	}
 	if c.rbuf == nil {
-		c.rbuf = c.small[:0]
+		c.rbuf = c.smallBuf[:0]
 	}
-	// Admit has bounded Length, so this allocates what a frame may hold at most.
+	// Admit has checked Length, so this allocates no more than a frame may hold.
 	if uint32(cap(c.rbuf)) < c.header.Length {
 		c.rbuf = make([]byte, c.header.Length)
 	}
@@ -256,8 +257,8 @@ func (c *Conn) headComplete(admit admitter) (err error) {
 	return nil
 }
 
-// more reads some of a frame. Descriptors may come with its first byte only.
-func (c *Conn) more(p []byte) error {
+// readSome reads a part of a frame. Descriptors may arrive only with its first byte.
+func (c *Conn) readSome(p []byte) error {
 	before := len(c.fds)
 	n, lost, err := c.recv(p)
 	switch {
@@ -266,7 +267,7 @@ func (c *Conn) more(p []byte) error {
 	case err != nil:
 		return err
 	case len(c.fds) > before && c.got > 0:
-		return descriptors("descriptors in the middle of a frame")
+		return descriptorError("descriptors in the middle of a frame")
 	case n == 0:
 		return errors.New("the link received nothing and did not say why")
 	case lost.Data:
@@ -280,11 +281,11 @@ func (c *Conn) matchFDs() error {
 	if len(c.fds) == int(c.header.NFDs) {
 		return nil
 	}
-	return descriptors(c.header.Kind.String() + " says " + strconv.Itoa(int(c.header.NFDs)) + " descriptors, " +
+	return descriptorError(c.header.Kind.String() + " says " + strconv.Itoa(int(c.header.NFDs)) + " descriptors, " +
 		strconv.Itoa(len(c.fds)) + " came")
 }
 
-func descriptors(text string) error {
+func descriptorError(text string) error {
 	return &syncproto.ProtocolError{Code: syncproto.CodeDescriptors, Text: text}
 }
 
@@ -292,9 +293,9 @@ var errLost = errors.New("the stream cannot be read any further: where the next 
 
 var errTorn = errors.New("a frame before this one was sent in part only")
 
-// WriteFrame writes one frame, waiting for room; fds ride with its first byte and stay the caller's. The header comes
-// from Machine.Send, so it has been judged already. EPIPE and ECONNRESET mean that the peer is gone; what it sent
-// before can still be read, and should be.
+// WriteFrame writes one frame and waits for room. fds are sent with its first byte and still belong to the caller. The
+// header comes from Machine.Send, so it has been checked already. EPIPE and ECONNRESET mean that the peer is gone; what
+// it sent before can still be read, and should be.
 func (c *Conn) WriteFrame(h syncproto.Header, payload []byte, fds []int) error {
 	if c.torn {
 		return errTorn
@@ -320,7 +321,7 @@ func (c *Conn) WriteFrame(h syncproto.Header, payload []byte, fds []int) error {
 	return nil
 }
 
-// tryWrite sends what there is room for: unix.EAGAIN for nothing.
+// tryWrite sends as much as there is room for; unix.EAGAIN means that there is none.
 func (c *Conn) tryWrite(b []byte, fds []int) (int, error) {
 	for range interruptions {
 		n, err := c.checkedSend(b, fds)
@@ -330,7 +331,7 @@ func (c *Conn) tryWrite(b []byte, fds []int) (int, error) {
 		case err == unix.EAGAIN, errors.Is(err, os.ErrClosed):
 			return 0, err
 		case err != nil:
-			return 0, named("sendmsg", err)
+			return 0, syscallError("sendmsg", err)
 		}
 		c.idle.moved()
 		return n, nil
@@ -338,17 +339,18 @@ func (c *Conn) tryWrite(b []byte, fds []int) (int, error) {
 	return 0, errInterrupted
 }
 
-// CloseWrite is SHUT_WR: the peer reads what was sent, then end of file; the other direction goes on. The protocol
-// never needs it.
+// CloseWrite shuts down sending (SHUT_WR): the peer reads what was sent, then end of file. Receiving goes on. The
+// protocol never needs it.
 func (c *Conn) CloseWrite() error { return c.link.CloseWrite() }
 
-// SetReadDeadline bounds ReadFrame, also one that waits; the zero time is no bound.
+// SetReadDeadline bounds ReadFrame, including one that is waiting; the zero time means no bound.
 func (c *Conn) SetReadDeadline(t time.Time) error { c.reading.set(t); return nil }
 
-// SetWriteDeadline bounds WriteFrame, also one that waits; the zero time is no bound.
+// SetWriteDeadline bounds WriteFrame, including one that is waiting; the zero time means no bound.
 func (c *Conn) SetWriteDeadline(t time.Time) error { c.writing.set(t); return nil }
 
-// Close closes the link and ends a read or write that waits. Descriptors of a frame that has come in part are closed.
+// Close closes the link and ends a waiting read or write. It closes the descriptors of a frame that has arrived only in
+// part.
 func (c *Conn) Close() error {
 	err := c.link.Close()
 	c.partial.Lock()
@@ -358,9 +360,9 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// packets are the buffers that packets are received into, each for one call: most frames are a few bytes, and are kept
-// in as many.
+// packets holds buffers for receiving packets, each used for one call. Most frames are short, and only their bytes are
+// kept.
 var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
 
-// maxPacket is room for the largest frame that any limits allow.
+// maxPacket is the size of the largest frame that any limits allow.
 const maxPacket = syncproto.HeaderSize + syncproto.MaxFrame

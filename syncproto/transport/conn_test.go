@@ -21,7 +21,7 @@ func frame(kind syncproto.Kind, seq uint16, payload string, fds int) syncproto.H
 	return syncproto.Header{Kind: kind, Seq: seq, NFDs: uint8(fds), Length: uint32(len(payload))}
 }
 
-// Every link passes the same cases.
+// Every link must pass the same cases.
 func TestEveryLink(t *testing.T) {
 	for _, l := range links {
 		for _, c := range []struct {
@@ -58,7 +58,7 @@ func frameAndDescriptors(t *testing.T, l link) {
 	}
 }
 
-// Frames that wait together stay apart, each with its own descriptors.
+// Queued frames stay separate, each with its own descriptors.
 func manyFrames(t *testing.T, l link) {
 	a, b := l.make(t)
 	for i := range 20 {
@@ -114,7 +114,7 @@ func deadlines(t *testing.T, l link) {
 		if _, _, _, err := c.ReadFrame(all); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("read: %v", err)
 		}
-		// Nobody reads: the buffer fills, and then the write must end too.
+		// The peer does not read: the buffer fills, and then the write must end too.
 		_ = c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
 		payload := make([]byte, 60<<10)
 		var err error
@@ -125,7 +125,7 @@ func deadlines(t *testing.T, l link) {
 			t.Errorf("write: %v", err)
 		}
 	}
-	// A later deadline moves one that is waited for.
+	// Setting a later deadline moves one that a read is waiting for.
 	fresh, _ := l.make(t)
 	_ = fresh.SetReadDeadline(time.Now().Add(time.Hour))
 	time.AfterFunc(20*time.Millisecond, func() { _ = fresh.SetReadDeadline(time.Unix(1, 0)) })
@@ -216,7 +216,7 @@ func sendRaw(t *testing.T, fd int, data, oob []byte) {
 	}
 }
 
-// What only a peer of the kernel's sockets that does as it likes can send.
+// Input that only a misbehaving peer on a kernel socket can send.
 func TestBrokenPeers(t *testing.T) {
 	whole := append(frame(syncproto.KindNote, 1, "payload", 0).Append(nil), "payload"...)
 	rights := func(n int) []byte { return unix.UnixRights(nulls(t, n)...) }
@@ -272,8 +272,8 @@ func TestBrokenPeers(t *testing.T) {
 	}
 }
 
-// The kernel says ECONNRESET before what is queued when the peer closed with something unread; the error report behind
-// it still counts.
+// If the peer closed with unread data, the kernel reports ECONNRESET before data that is still queued; an error report
+// among it still counts.
 func TestResetDoesNotHideWhatIsQueued(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, fd := half(t, typ)

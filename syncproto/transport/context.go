@@ -7,17 +7,17 @@ import (
 	"os"
 )
 
-// watch is the one context that ends the driver's waits. It is kept from call to call, for most calls have the same
-// one.
-type watch struct {
+// contextWatch is the context that can end the driver's waits. It is kept from call to call, because most calls pass
+// the same one.
+type contextWatch struct {
 	done <-chan struct{}
 	stop func() bool
-	byFD bool // it tells of its end by a descriptor
+	byFD bool // its end makes a descriptor readable
 }
 
-// watchContext sees to it that the end of ctx ends a wait. Where ctx never ends, it does nothing at all. Where it tells
-// of its end by a descriptor that can be read from then on, its method WakeFD, that is waited for together with all
-// else, and nothing runs beside the conversation.
+// watchContext makes the end of ctx end a wait. If ctx never ends, it does nothing. If ctx has a method WakeFD that
+// returns a descriptor which becomes readable when ctx ends, that descriptor is polled along with the others, and
+// nothing runs besides the conversation.
 func (d *driver) watchContext(ctx context.Context) error {
 	if w, ok := ctx.(interface{ WakeFD() int }); ok {
 		if l, ok := d.conn.link.(*unixLink); ok {
@@ -38,7 +38,7 @@ func (d *driver) watchContext(ctx context.Context) error {
 	if err := d.conn.link.Wakeable(); err != nil {
 		return err
 	}
-	d.wake = watch{done: done, stop: context.AfterFunc(ctx, d.conn.link.Wake)}
+	d.wake = contextWatch{done: done, stop: context.AfterFunc(ctx, d.conn.link.Wake)}
 	return nil
 }
 
@@ -49,10 +49,10 @@ func (d *driver) unwatch() {
 	if d.wake.stop != nil {
 		d.wake.stop()
 	}
-	d.wake = watch{}
+	d.wake = contextWatch{}
 }
 
-// watchProcess has the link report the end of the process that f is the pidfd of.
+// watchProcess makes the link report the end of the process whose pidfd is f.
 func (c *Conn) watchProcess(f *os.File) error {
 	l, ok := c.link.(Watcher)
 	if !ok {

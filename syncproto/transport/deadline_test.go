@@ -24,37 +24,37 @@ func wantLate(t *testing.T, err error, w syncproto.Wait) {
 	}
 }
 
-// Frames of a kind that nobody knows extend neither the greeting, nor the configuration, nor the execution.
+// Frames of an unknown kind do not extend the greeting, the configuration or the execution.
 func TestSkippableFramesExtendNothingButIdle(t *testing.T) {
-	tick := func(r *raw) { every(short/20, r.skippable) }
+	tick := func(r *rawPeer) { untilError(short/20, r.skippable) }
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
-			d := wide()
+			d := longDeadlines()
 			d.Hello = short
 			p := rawChild(t, l, transport.Options{Deadlines: d}, tick)
 			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitHello)
 
-			d = wide()
+			d = longDeadlines()
 			d.Config = short
-			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.recv()
 				_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
 				tick(r)
 			})
 			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitConfig)
 
-			d = wide()
+			d = longDeadlines()
 			d.Exec = short
-			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.opened()
 				_ = r.send(syncproto.KindRequest, 0, `{"name":"ready","arg":null}`)
 				r.recv()
 				_ = r.send(syncproto.KindExec, 0, "")
-				every(short/20, r.skippable)
+				untilError(short/20, r.skippable)
 			})
 			err := p.Open(t.Context(), syncproto.MapValue(), nil)
 			if err == nil {
-				err = serve(t, p)
+				err = replyToAll(t, p)
 			}
 			if ended(err) != syncproto.TimedOut && ended(err) != syncproto.Violated {
 				t.Errorf("after EXEC: %v", err)
@@ -63,25 +63,25 @@ func TestSkippableFramesExtendNothingButIdle(t *testing.T) {
 	}
 }
 
-// A NOTE extends the idle deadline, which is what it is for, and not that of the configuration.
+// A NOTE extends the idle deadline, as intended, but not that of the configuration.
 func TestNotesExtendIdleAlone(t *testing.T) {
 	const note = `{"level":"info","text":"still here"}`
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
-			d := wide()
+			d := longDeadlines()
 			d.Config = short
-			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.recv()
 				r.recv()
 				_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
-				every(short/20, func() error { return r.send(syncproto.KindNote, 0, note) })
+				untilError(short/20, func() error { return r.send(syncproto.KindNote, 0, note) })
 			})
 			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitConfig)
 
-			d = wide()
+			d = longDeadlines()
 			d.Idle = 20 * short // a slow machine may take its time between two notes
-			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p = rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.opened()
 				for range 24 { // in all, longer than the deadline
 					time.Sleep(short)
@@ -102,17 +102,17 @@ func TestNotesExtendIdleAlone(t *testing.T) {
 	}
 }
 
-// The child's wait for its configuration is one wait, in however many fragments that comes.
+// The child's wait for its configuration is one wait, however many fragments arrive.
 func TestFragmentsDoNotRestartTheConfigDeadline(t *testing.T) {
 	hello := helloJSON(t)
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
-			d := wide()
+			d := longDeadlines()
 			d.Config = short
-			c := rawParent(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			c := rawParent(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				_ = r.send(syncproto.KindHello, 0, hello)
 				r.recv()
-				every(short/20, func() error {
+				untilError(short/20, func() error {
 					return r.sendFlagged(syncproto.KindConfig, syncproto.FlagMore, 0, " ")
 				})
 			})
@@ -120,22 +120,23 @@ func TestFragmentsDoNotRestartTheConfigDeadline(t *testing.T) {
 			transport.CloseAll(fds)
 			wantLate(t, err, syncproto.WaitConfig)
 
-			d = wide()
+			d = longDeadlines()
 			d.Hello = short
-			c = rawParent(t, l, transport.Options{Deadlines: d}, func(r *raw) { every(short/20, r.skippable) })
+			c = rawParent(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) { untilError(short/20, r.skippable) })
 			_, _, err = c.Accept(t.Context())
 			wantLate(t, err, syncproto.WaitHello)
 		})
 	}
 }
 
-// The deadline of the configuration bounds its writing too: each fragment finds room in time, and all do not.
+// The deadline of the configuration includes the time to send it: each fragment finds room in time, but not all of
+// them.
 func TestAReaderThatTakesAFragmentAtATimeIsTooSlow(t *testing.T) {
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
-			d := wide()
+			d := longDeadlines()
 			d.Config = short
-			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.recv()
 				_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
 				for r.recv().Kind != 0 {
@@ -147,15 +148,15 @@ func TestAReaderThatTakesAFragmentAtATimeIsTooSlow(t *testing.T) {
 	}
 }
 
-// A peer that does everything in time, and for ever.
+// A peer that does everything in time, but never ends.
 func TestTotalBoundsTheWholeConversation(t *testing.T) {
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
-			d := wide()
+			d := longDeadlines()
 			d.Total = short
-			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				r.opened()
-				every(short/20, func() error {
+				untilError(short/20, func() error {
 					err := r.send(syncproto.KindRequest, 0, `{"name":"mount","arg":{"source":"/x"}}`)
 					r.recv()
 					return err
@@ -163,7 +164,7 @@ func TestTotalBoundsTheWholeConversation(t *testing.T) {
 			})
 			err := p.Open(t.Context(), syncproto.MapValue(), nil)
 			if err == nil {
-				err = serve(t, p)
+				err = replyToAll(t, p)
 			}
 			if ended(err) != syncproto.TimedOut || !strings.Contains(err.Error(), short.String()) {
 				t.Errorf("%v", err)
@@ -172,13 +173,13 @@ func TestTotalBoundsTheWholeConversation(t *testing.T) {
 	}
 }
 
-// The time that the caller takes is not the peer's: between Accept and Confirm, between two calls, in a callback.
+// Time that the caller takes does not count: between Accept and Confirm, between two calls, in a callback.
 func TestTheCallersTimeIsNotThePeers(t *testing.T) {
 	for _, l := range eachLink {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := l.make(t)
-			d := wide()
+			d := longDeadlines()
 			d.Config = 10 * short
 			p := newParent(t, a, transport.Options{Deadlines: d, Note: func(syncproto.Note) { time.Sleep(13 * short) }})
 			c, err := transport.NewChild(b, container.InitProfile(), transport.Options{Deadlines: d})

@@ -1,19 +1,18 @@
-// Package transport holds the conversation of package syncproto between a parent process and the child that it has
-// just started: it moves the frames and their descriptors over a socket, keeps the deadlines, and gives each side one
+// Package transport carries the conversation of package syncproto between a parent process and the child that it has
+// just started. It moves frames and their descriptors over a socket, enforces the deadlines, and gives each side one
 // verdict. It is the only part of the protocol that does I/O.
 //
 // # What it is for
-//
-// It is for a set-up and a bounded conversation: a privileged parent configures a child, the child asks for what it
-// may not do itself, and at the end it executes another program (Exec) or is done (Done). Whatever the child does
-// meanwhile (die, stop, lie, flood, leak its socket to others), the parent's calls return in bounded time, with what
-// happened and where; when the parent ends, the child's calls return. Messages follow a table, the Profile: one that is
-// not legal now is an error before a byte leaves, and what the peer sends against the table ends the conversation.
-//
-// It is not for a service. One side asks at a time and one request waits for its reply at a time; a conversation has
-// 4,096 frames of each side and 256 notes unless Limits say otherwise, and 65,535 of each at most; a message has 64 KiB
-// and a configuration 64 MiB at most; nothing is streamed and nothing is resumed. What wants to talk for days passes a
-// socket of its own with the configuration, and uses this package to hand that over.
+// It is for setting up a child in a bounded conversation: a privileged parent configures a child, the child requests
+// what it may not do itself, and finally it executes another program (Exec) or finishes (Done). Whatever the child does
+// meanwhile (die, hang, lie, flood, leak its socket), the parent's calls return in bounded time and say what happened
+// and where. When the parent ends, the child's calls return. Messages follow a table, the Profile: sending a message
+// that is not legal now fails before a byte is sent, and receiving one ends the conversation. It is not for a
+// long-running service. Only one side makes requests at a time, and only one request is pending at a time. A
+// conversation may have 4,096 frames from each side and 256 notes unless Limits say otherwise, and never more than
+// 65,535 of each. A message has at most 64 KiB and a configuration at most 64 MiB. Nothing is streamed and nothing can
+// be resumed. A program that needs to talk for days can use this package to pass a socket of its own with the
+// configuration.
 //
 // # A program
 //
@@ -33,12 +32,12 @@
 //		"github.com/handfast/handfast/syncproto/transport"
 //	)
 //
-//	// root is the one request that there is, with the Go types of its argument and of its reply.
+//	// root is the only request, with the Go types of its argument and its reply.
 //	var root = syncproto.Exchange[int, int]{Row: syncproto.Row{Request: "root", Reply: "is"}}
 //
-//	// profile is the whole conversation: in its only phase the child asks, and may end it (Commit).
+//	// profile is the whole conversation: in its only phase the child makes requests, and may end it (Commit).
 //	var profile = &syncproto.Profile{Name: "hello", Phases: []syncproto.Phase{
-//		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{root.Row}},
+//		{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{root.Row}},
 //	}}
 //
 //	// task is the configuration.
@@ -70,17 +69,17 @@
 //		if err != nil {
 //			return err
 //		}
-//		defer p.Close() // after anything but success it ends the child, too
+//		defer p.Close() // unless the conversation succeeded, it ends the child too
 //		if err := transport.Open(ctx, p.Parent, &task{Numbers: []int{49, -4, 81}}, nil); err != nil {
 //			return err
 //		}
 //		for {
 //			req, err := p.Next(ctx)
 //			if err == io.EOF {
-//				return p.Wait(ctx) // success: the child has said that it is done, and has closed its end
+//				return p.Wait(ctx) // success: the child has finished and closed its end
 //			}
 //			if err != nil {
-//				return err // whatever else the child did: it died, was too slow, failed, broke the protocol
+//				return err // any other end: the child died, failed, was too slow, or broke the protocol
 //			}
 //			n, err := transport.Arg(ctx, p, req, root)
 //			if err != nil {
@@ -137,58 +136,52 @@
 //	}
 //
 // # The two sides
-//
-// A Parent calls Open, then Next until that returns io.EOF, which is success, or a *Failure, which is every other end.
-// Each request is replied to by Reply, or by Decline where it cannot be done: the child's Call then returns a *Refused,
-// and the conversation goes on. Abort ends it.
-//
-// A Child calls Accept and Confirm, then Call as often as its profile has it, then Exec right before its execution, or
-// Done where it executes nothing. Fail reports what went wrong instead, as the child's last word: errors.Is and
-// errors.As see in the parent what they saw in the child (package remote). Note is a line for the parent's log.
+// A Parent calls Open, then Next until it returns io.EOF, which means success, or a *Failure, which is every other end.
+// The parent replies to each request with Reply, or refuses it with Decline: the child's Call then returns a *Refused,
+// and the conversation goes on. Abort ends the conversation. A Child calls Accept and Confirm, then Call as often as
+// its profile allows, then Exec right before its execution, or Done if it executes nothing. If something goes wrong it
+// calls Fail instead, which reports the error and ends the conversation: errors.Is and errors.As find in the parent
+// what they found in the child (package remote). Note sends a line for the parent's log.
 //
 // The functions Open, Accept, Call, Arg and Reply are the methods of the same names with Go types in place of Values.
-//
-// Success takes two things: the child has said EXEC, and its end of the socket was closed, which the kernel does in the
-// execution. So the child's socket is FD_CLOEXEC (Adopt sees to that), and nobody else may keep a copy of it: after
-// SocketPair the parent closes the child's end once the child has started, as StartCommand does.
-//
-// Every call takes a context; its end ends the conversation, and the other side is told. Deadlines bound the peer's
-// part, each of its own kind of wait and Total all of it. Methods may be called by any goroutine, one call at a time
-// is carried out, and Close ends the one that waits.
+// Success takes two events: the child has sent EXEC, and its end of the socket was closed, which the kernel does during
+// the execution. So the child's socket must be FD_CLOEXEC (Adopt sets that), and no other process may keep a copy of
+// it: after SocketPair the parent closes the child's end once the child has started, as StartCommand does. Every call
+// takes a context. When the context ends, so does the conversation, and the other side is notified. Deadlines bound the
+// time that the peer may take: each for one kind of wait, and Total for the whole conversation. Methods may be called
+// by any goroutine. Calls run one at a time, and Close ends the one that waits.
 //
 // # Starting a child
-//
-// StartCommand starts an exec.Cmd with its end of a new pair of sockets, watches the process by its pidfd, and kills it
-// where the conversation was no success. A child that is made otherwise gets its end of a SocketPair by inheritance,
-// and the number of it in an environment variable, for Adopt; Options.Process, or Exited, tells the Parent of its end.
+// StartCommand starts an exec.Cmd with its end of a new socket pair, watches the process by its pidfd, and kills it
+// unless the conversation succeeds. A child that is started in another way inherits its end of a SocketPair and finds
+// its number in an environment variable, which Adopt reads. The Parent learns of the end of its process from
+// Options.Process, or from a call of Exited.
 //
 // # Descriptors
-//
-// Descriptors that are sent stay the sender's: the kernel duplicates them. Descriptors that are received belong to
-// whoever the method's documentation names; on every error they are closed before the method returns. They are plain
-// numbers. TakeFiles makes files of them, which own them from then on; BorrowFDs lends those of files for a message.
+// Descriptors that are sent still belong to the sender: the kernel duplicates them. The documentation of each method
+// names the owner of the descriptors that it receives; on an error they are closed before the method returns. They are
+// plain numbers. TakeFiles turns them into files, which own them from then on; BorrowFDs lends the descriptors of files
+// for a message.
 //
 // # Other carriers
+// Frames travel over a Conn, which uses a Link: a Unix socket of type SOCK_SEQPACKET or SOCK_STREAM (SocketPair, Take,
+// Adopt), or an implementation of the caller's, passed to New. Package transporttest tests any Link against the
+// contract. It also has an in-memory Link and one that injects faults. If a Link breaks its contract, the call returns
+// an error.
+// # Driving a Session directly
+// All decisions (which frame is legal, what a frame means, how the conversation ended) are made in package session,
+// which does no I/O. This package adds bytes, descriptors and time. A program with its own event loop, or one that
+// cannot wait in the Go scheduler, can drive a session.Session in the same way; its documentation lists what a driver
+// must report. In short, in this order, until it is Over:
 //
-// Frames travel over a Conn, which has a Link below it: a Unix socket of type SOCK_SEQPACKET or SOCK_STREAM
-// (SocketPair, Take, Adopt), or one of the caller's own, by New. Package transporttest holds any Link to the contract,
-// has one in memory, and one on which things go wrong. A Link that breaks its contract is an error of the call.
+//   - send the frame that is Due (Say), or the one that the caller has made, with its descriptors at the first
+//     byte, and report it: Left, Written, WriteFailed;
+//   - read a header, call Admit, read the payload and check the number of descriptors, and pass both to Receive; report
+//     malformed input (Violate) and the end (EndOfFile, ReadFailed);
+//   - if neither is possible, wait for both, no longer than the deadline of the current Timer, and report when that has
+//     passed (Expired). When Timer returns another value than before, start the clock again.
 //
-// # Driving a Session oneself
-//
-// All that is decided (what may be said, what a frame means, how the conversation has ended) is in package session,
-// which does no I/O. This package adds bytes, descriptors and time. Who has an event loop of their own, or no Go
-// scheduler to wait in, drives a session.Session in the same way; its documentation lists what it has to be told. In
-// short, and in this order, for as long as it is not Over:
-//
-//   - send what is Due (Say), or the frame that a decision of the caller has made, with its descriptors at the first
-//     byte, and tell of it: Left, Written, WriteFailed;
-//   - read a header, ask Admit, read the payload and check the number of descriptors, and hand both to Receive; tell of
-//     what is no frame (Violate) and of the end (EndOfFile, ReadFailed);
-//   - where neither is possible, wait for both, no longer than the deadline that belongs to the present Timer, and tell
-//     when that has passed (Expired). A Timer that is another value than before begins anew.
-//
-// One thread is enough, and two large writes cannot block each other, for a side that cannot send reads. The driver of
-// this package is such a loop: one ppoll(2) over the socket and the child's pidfd, no goroutine, no timer. In a process
-// of one goroutine a conversation makes no futex call and no thread.
+// One thread is enough, and two large writes cannot block each other, because a side that cannot send reads. The driver
+// of this package is such a loop: one ppoll(2) over the socket and the child's pidfd, without a goroutine or a timer.
+// In a process with a single goroutine a conversation makes no futex call and starts no thread.
 package transport

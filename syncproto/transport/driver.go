@@ -16,10 +16,10 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// driver joins a Session and a Conn: it moves frames, keeps time, and tells the one what became of the other. It
-// decides nothing. It starts no goroutine and no timer; where nothing can be moved it waits in Link.Wait, for all that
-// may happen at once. What it reads while a frame of its own finds no room waits in box, so that two large writes
-// cannot block each other.
+// driver connects a Session and a Conn: it moves frames, measures time, and reports events of one to the other. It
+// makes no decisions of its own. It starts no goroutine and no timer: if nothing can be moved, it waits in Link.Wait
+// for all events at once. Events that it reads while a frame of its own finds no room are stored in inbox, so two large
+// writes cannot block each other.
 type driver struct {
 	op sync.Mutex // one call at a time
 
@@ -31,39 +31,39 @@ type driver struct {
 	closed bool
 	exited bool // Exited was called
 
-	buf   []byte // the frame that is under way
-	sent  int    // bytes of it that have left
-	fds   []int  // descriptors that ride with it, the caller's
-	name  string // of the request or reply in it
-	since time.Time
+	buf          []byte // the outgoing frame
+	sent         int    // bytes of it that have left
+	fds          []int  // descriptors sent with it; they belong to the caller
+	name         string // of the request or reply in it
+	blockedSince time.Time
 
-	box     []arrival // what has come and nobody has asked for yet
+	inbox   []arrival // events that no call has returned yet
 	config  []byte    // child: CONFIG so far
-	request Request   // what Next returns
+	request Request   // the Request that Next returns
 
-	timer   session.Timer // that runs
-	began   time.Time     // since
-	started time.Time     // the first call, where the whole conversation has a deadline
-	away    time.Time     // since when the caller has not been in a call
-	late    lateness      // of the deadline that passed
+	timer      session.Timer // the wait that is running
+	timerStart time.Time     // since
+	started    time.Time     // time of the first call, if Deadlines.Total is set
+	idleSince  time.Time     // when the last call returned
+	lateness   lateness      // the deadline that passed
 
 	causes []cause
 	end    error // the Failure, or io.EOF after success, once known
-	wake   watch
+	wake   contextWatch
 
-	first struct { // what buf and box begin as: most conversations need no more
+	inline struct { // initial memory of buf and inbox; most conversations need no more
 		frame [smallFrame]byte
 		box   [1]arrival
 	}
 }
 
-// arrival is an event with what the caller gets of it.
+// arrival is an event with its descriptors.
 type arrival struct {
 	session.Event
 	fds []int
 }
 
-// init makes d, which is zero, one side of a conversation.
+// init initializes d, which must be zero, as one side of a conversation.
 func (d *driver) init(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options) error {
 	if c == nil || isNil(c.link) {
 		return errors.New("transport: no connection")
@@ -73,7 +73,7 @@ func (d *driver) init(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options
 			return errors.New("transport: a codec is nil")
 		}
 	}
-	d.conn, d.o, d.buf, d.box = c, o.withDefaults(r), d.first.frame[:0], d.first.box[:0]
+	d.conn, d.o, d.buf, d.inbox = c, o.withDefaults(r), d.inline.frame[:0], d.inline.box[:0]
 	d.set = session.Settings{
 		Profile: p, Codecs: d.o.Codecs, Limits: d.o.Limits, Session: d.o.Session, PID: os.Getpid(),
 	}
@@ -90,14 +90,14 @@ func (d *driver) init(r syncproto.Role, c *Conn, p *syncproto.Profile, o Options
 	return nil
 }
 
-// isNil reports that v is nothing, or a pointer to nothing.
+// isNil reports whether v is nil or a nil pointer.
 func isNil(v any) bool {
 	r := reflect.ValueOf(v)
 	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
 }
 
-// begin is the beginning of a call, and finish its end.
-func (d *driver) begin(ctx context.Context) (context.Context, error) {
+// beginCall begins every call of a method and takes the locks; endCall releases them.
+func (d *driver) beginCall(ctx context.Context) (context.Context, error) {
 	d.op.Lock()
 	d.mu.Lock()
 	if ctx == nil {
@@ -112,50 +112,50 @@ func (d *driver) begin(ctx context.Context) (context.Context, error) {
 	if d.started.IsZero() && d.o.Deadlines.Total > 0 {
 		d.started = time.Now()
 	}
-	if !d.away.IsZero() {
-		d.notThePeers(time.Since(d.away))
+	if !d.idleSince.IsZero() {
+		d.excludeOwnTime(time.Since(d.idleSince))
 	}
 	return ctx, d.watchContext(ctx)
 }
 
-func (d *driver) finish() {
-	d.away = time.Now()
+func (d *driver) endCall() {
+	d.idleSince = time.Now()
 	d.mu.Unlock()
 	d.op.Unlock()
 }
 
-// outside runs a callback of the user's: without the lock, so that Close need not wait for it.
-func (d *driver) outside(f func()) {
+// runCallback runs a callback of the user's without the lock, so that Close need not wait for it.
+func (d *driver) runCallback(f func()) {
 	from := time.Now()
 	d.mu.Unlock()
 	defer func() {
 		d.mu.Lock()
-		d.notThePeers(time.Since(from))
+		d.excludeOwnTime(time.Since(from))
 	}()
 	f()
 }
 
-// notThePeers takes time that this side has spent on its own out of what its peer is measured by.
-func (d *driver) notThePeers(spent time.Duration) {
-	if !d.began.IsZero() {
-		d.began = d.began.Add(spent)
+// excludeOwnTime excludes time that this side has spent itself from the time that the peer is allowed.
+func (d *driver) excludeOwnTime(spent time.Duration) {
+	if !d.timerStart.IsZero() {
+		d.timerStart = d.timerStart.Add(spent)
 	}
-	if !d.since.IsZero() {
-		d.since = d.since.Add(spent)
+	if !d.blockedSince.IsZero() {
+		d.blockedSince = d.blockedSince.Add(spent)
 	}
 }
 
-// load makes the frame that dst holds the one under way.
-func (d *driver) load(frame []byte, name string, fds []int) {
+// startFrame makes frame the outgoing frame.
+func (d *driver) startFrame(frame []byte, name string, fds []int) {
 	d.buf, d.sent, d.name, d.fds = frame, 0, name, fds
-	d.since = time.Time{}
+	d.blockedSince = time.Time{}
 }
 
-// flush sends the frame under way. It returns once that has left whole; an error is the end of the conversation, and
-// what the peer said before it has been read.
-func (d *driver) flush(ctx context.Context) error {
+// sendFrame sends the outgoing frame and returns once all of it is sent. An error is the end of the conversation; what
+// the peer sent before it has been read.
+func (d *driver) sendFrame(ctx context.Context) error {
 	for d.sent < len(d.buf) || !d.s.Live() {
-		if err := d.turn(ctx, false); err != nil {
+		if err := d.moveOrWait(ctx, false); err != nil {
 			return err
 		}
 	}
@@ -165,32 +165,32 @@ func (d *driver) flush(ctx context.Context) error {
 	return nil
 }
 
-// await is the next event. An error is the end of the conversation.
-func (d *driver) await(ctx context.Context) (arrival, error) {
-	for len(d.box) == 0 {
-		if err := d.turn(ctx, true); err != nil {
+// nextArrival returns the next event. An error is the end of the conversation.
+func (d *driver) nextArrival(ctx context.Context) (arrival, error) {
+	for len(d.inbox) == 0 {
+		if err := d.moveOrWait(ctx, true); err != nil {
 			return arrival{}, err
 		}
 	}
-	a := d.box[0]
-	rest := copy(d.box, d.box[1:])
-	d.box[rest] = arrival{}
-	d.box = d.box[:rest]
+	a := d.inbox[0]
+	rest := copy(d.inbox, d.inbox[1:])
+	d.inbox[rest] = arrival{}
+	d.inbox = d.inbox[:rest]
 	return a, nil
 }
 
-// conclude goes on until the end is known, and returns it.
+// conclude runs the conversation until its end is known, and returns it.
 func (d *driver) conclude(ctx context.Context) error {
 	for {
-		if err := d.turn(ctx, true); err != nil {
+		if err := d.moveOrWait(ctx, true); err != nil {
 			return err
 		}
 	}
 }
 
-// turn moves what can be moved now, or waits. It reads where it is told to, where a frame finds no room, and always
-// after the end is known.
-func (d *driver) turn(ctx context.Context, read bool) error {
+// moveOrWait moves what can be moved now, or waits. It reads if read is set, if the outgoing frame finds no room, and
+// always once the outcome is known.
+func (d *driver) moveOrWait(ctx context.Context, read bool) error {
 	if d.closed {
 		return os.ErrClosed
 	}
@@ -199,18 +199,18 @@ func (d *driver) turn(ctx context.Context, read bool) error {
 	}
 	if err := ctx.Err(); err != nil && d.s.Live() {
 		why := context.Cause(ctx)
-		d.blame(syncproto.Cancelled, why)
+		d.addCause(syncproto.Cancelled, why)
 		d.s.Cancel(why.Error())
 	}
-	d.say()
+	d.startDueFrame()
 	if d.s.Over() {
-		return d.over()
+		return d.endError()
 	}
 	blocked := d.sent < len(d.buf)
-	if blocked && d.since.IsZero() {
-		d.since = time.Now()
+	if blocked && d.blockedSince.IsZero() {
+		d.blockedSince = time.Now()
 	}
-	left, inTime := d.left(ctx, blocked)
+	left, inTime := d.timeLeft(ctx, blocked)
 	switch read = read || !d.s.Live(); {
 	case !inTime:
 	case blocked && d.write():
@@ -221,15 +221,15 @@ func (d *driver) turn(ctx context.Context, read bool) error {
 	return nil
 }
 
-// say makes the frame that the Session itself wants to send. A frame of the caller's that is under way gives way to
-// the last word.
-func (d *driver) say() {
+// startDueFrame starts sending the frame that the Session itself wants to send. The last word replaces an outgoing
+// frame of the caller's.
+func (d *driver) startDueFrame() {
 	if d.sent < len(d.buf) {
 		if d.s.Live() || d.s.Saying() {
 			return
 		}
 		d.s.WriteFailed(false)
-		d.load(d.buf[:0], "", nil)
+		d.startFrame(d.buf[:0], "", nil)
 	}
 	if !d.s.Due() {
 		return
@@ -238,24 +238,24 @@ func (d *driver) say() {
 	if err != nil {
 		frame = frame[:0]
 	}
-	d.load(frame, "", nil)
+	d.startFrame(frame, "", nil)
 }
 
-// write sends what there is room for; moved reports that something has happened.
+// write sends as much as there is room for; moved reports whether something has happened.
 func (d *driver) write() (moved bool) {
 	n, err := d.conn.tryWrite(d.buf[d.sent:], d.fds)
 	switch {
 	case err == unix.EAGAIN:
 		return false
 	case errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET):
-		d.blame(syncproto.Broken, err)
+		d.addCause(syncproto.Broken, err)
 		d.s.WriteFailed(true)
-		d.load(d.buf[:0], "", nil)
+		d.startFrame(d.buf[:0], "", nil)
 		return true
 	case err != nil:
-		d.blame(syncproto.LocalError, err)
+		d.addCause(syncproto.LocalError, err)
 		d.s.WriteFailed(false)
-		d.load(d.buf[:0], "", nil)
+		d.startFrame(d.buf[:0], "", nil)
 		d.s.Abort(remote.Report(err, remote.CodeOf(err)))
 		return true
 	}
@@ -265,14 +265,14 @@ func (d *driver) write() (moved bool) {
 	}
 	if d.sent += n; d.sent == len(d.buf) {
 		d.s.Written()
-		d.load(d.buf[:0], "", nil)
+		d.startFrame(d.buf[:0], "", nil)
 	} else {
 		d.fds = nil
 	}
 	return true
 }
 
-// read takes in what has arrived, one frame; moved reports that something has happened.
+// read receives one frame if one has arrived; moved reports whether something has happened.
 func (d *driver) read() (moved bool) {
 	h, payload, fds, err := d.conn.tryRead(&d.s)
 	if err == nil {
@@ -295,21 +295,21 @@ func (d *driver) readFailed(err error) {
 	var p *syncproto.ProtocolError
 	switch {
 	case err == io.ErrUnexpectedEOF:
-		d.blame(syncproto.Died, err)
+		d.addCause(syncproto.Died, err)
 		d.s.EndOfFile(true)
 	case errors.As(err, &p):
-		d.blame(syncproto.Violated, err)
+		d.addCause(syncproto.Violated, err)
 		d.s.Violate(err)
 	case err == errNoRoomForFDs:
-		d.blame(syncproto.LocalError, err)
+		d.addCause(syncproto.LocalError, err)
 		d.s.Abort(remote.Report(err, remote.CodeOf(err)))
 	default:
-		d.blame(syncproto.Broken, err)
+		d.addCause(syncproto.Broken, err)
 		d.s.ReadFailed()
 	}
 }
 
-// receive hands a frame to the Session, and what comes of it to whoever it concerns.
+// receive passes a frame to the Session, and the resulting event to the caller or a callback.
 func (d *driver) receive(h syncproto.Header, payload []byte, fds []int) {
 	ev, err := d.s.Receive(h, payload)
 	if err != nil {
@@ -317,7 +317,7 @@ func (d *driver) receive(h syncproto.Header, payload []byte, fds []int) {
 		if d.s.Verdict().Outcome == syncproto.LocalError {
 			o = syncproto.LocalError // the greeting cannot be accepted
 		}
-		d.blame(o, err)
+		d.addCause(o, err)
 		discard(fds)
 		return
 	}
@@ -325,30 +325,30 @@ func (d *driver) receive(h syncproto.Header, payload []byte, fds []int) {
 	switch ev.Kind {
 	case session.Config:
 		d.config = append(d.config, ev.Bytes...)
-		d.box = append(d.box, arrival{session.Event{Kind: session.Config, Last: ev.Last}, fds})
+		d.inbox = append(d.inbox, arrival{session.Event{Kind: session.Config, Last: ev.Last}, fds})
 	case session.Note:
 		discard(fds)
 		if d.o.Note != nil {
-			d.outside(func() { d.o.Note(ev.Note) })
+			d.runCallback(func() { d.o.Note(ev.Note) })
 		}
 	case session.Error:
 		discard(fds)
-		d.blame(syncproto.PeerError, remote.FromReport(ev.Report))
+		d.addCause(syncproto.PeerError, remote.FromReport(ev.Report))
 	case session.Cancel:
 		discard(fds)
 		if !d.s.Live() {
-			d.blame(syncproto.Cancelled, &CancelledError{Reason: ev.Text})
+			d.addCause(syncproto.Cancelled, &CancelledError{Reason: ev.Text})
 			return
 		}
-		d.box = append(d.box, arrival{ev, nil})
+		d.inbox = append(d.inbox, arrival{ev, nil})
 	case session.Greeted, session.Nothing:
 		discard(fds)
 	default:
-		d.box = append(d.box, arrival{ev, fds})
+		d.inbox = append(d.inbox, arrival{ev, fds})
 	}
 }
 
-// wait waits for something to do, for as long as is left.
+// wait waits for something to do, at most for the time left.
 func (d *driver) wait(blocked bool, left time.Duration) {
 	var want Events
 	if d.s.Reading() {
@@ -362,24 +362,25 @@ func (d *driver) wait(blocked bool, left time.Duration) {
 	d.mu.Lock()
 	switch {
 	case d.closed:
-	case err != nil: // os.ErrClosed too: somebody else has closed the link
-		d.blame(syncproto.Broken, err)
+	case err != nil: // os.ErrClosed too, if somebody else has closed the link
+		d.addCause(syncproto.Broken, err)
 		d.s.ReadFailed()
 	case is&Exited != 0:
 		d.s.Exited()
 	}
 }
 
-// left is how much time is left for what is waited for, negative for no bound. Where a deadline has passed, inTime is
-// false, and the Session has been told. It is looked at between any two frames, for a peer may send them without end.
-func (d *driver) left(ctx context.Context, blocked bool) (left time.Duration, inTime bool) {
+// timeLeft returns how much time is left for the current wait; negative means no limit. If a deadline has passed,
+// inTime is false and the Session has been notified. It is called between any two frames, because a peer may send
+// frames without end.
+func (d *driver) timeLeft(ctx context.Context, blocked bool) (left time.Duration, inTime bool) {
 	now := time.Now()
 	if t := d.s.Timer(); t != d.timer {
-		d.timer, d.began = t, now
+		d.timer, d.timerStart = t, now
 	}
 	live, limits := d.s.Live(), &d.o.Deadlines
 	left = -1
-	within := func(most time.Duration, since time.Time, write bool) bool {
+	checkDeadline := func(most time.Duration, since time.Time, write bool) bool {
 		rest := most - now.Sub(since)
 		if rest > 0 {
 			if left < 0 || rest < left {
@@ -388,21 +389,21 @@ func (d *driver) left(ctx context.Context, blocked bool) (left time.Duration, in
 			return true
 		}
 		if live {
-			d.late = lateness{wait: d.timer.Wait, after: most, write: write}
+			d.lateness = lateness{wait: d.timer.Wait, after: most, write: write}
 		}
 		d.s.Expired()
 		return false
 	}
-	if most := limits.Write; blocked && live && most > 0 && !within(most, d.since, true) {
+	if most := limits.Write; blocked && live && most > 0 && !checkDeadline(most, d.blockedSince, true) {
 		return 0, false
 	}
-	if most := limits.of(d.timer.Wait); most > 0 && !within(most, d.began, false) {
+	if most := limits.forWait(d.timer.Wait); most > 0 && !checkDeadline(most, d.timerStart, false) {
 		return 0, false
 	}
-	if most := limits.Total; live && most > 0 && !within(most, d.started, false) {
+	if most := limits.Total; live && most > 0 && !checkDeadline(most, d.started, false) {
 		return 0, false
 	}
-	if at, ok := ctx.Deadline(); ok && live { // the context says itself that it is over, a moment later
+	if at, ok := ctx.Deadline(); ok && live { // the context itself reports its end a moment later
 		if rest := max(at.Sub(now), time.Millisecond); left < 0 || rest < left {
 			left = rest
 		}
@@ -410,23 +411,23 @@ func (d *driver) left(ctx context.Context, blocked bool) (left time.Duration, in
 	return left, true
 }
 
-// Verdict is how the conversation stands, or ended.
+// Verdict returns how the conversation stands, or how it ended.
 func (d *driver) Verdict() syncproto.Verdict {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.s.Verdict()
 }
 
-// Narrow puts a stricter form of the profile in force, before the configuration is confirmed
-// (syncproto.Profile.Require, Forbid). Both sides derive it from the same configuration.
+// Narrow puts a stricter form of the profile in force (syncproto.Profile.Require, Forbid). It must be called before the
+// configuration is confirmed. Both sides derive the stricter form from the same configuration.
 func (d *driver) Narrow(p *syncproto.Profile) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.s.Narrow(p)
 }
 
-// Close ends the conversation whatever its state and without a word, closes the socket and what descriptors had come
-// and were not taken. A call that waits returns os.ErrClosed.
+// Close ends the conversation in any state without sending anything, and closes the socket and all received descriptors
+// that no call has returned. A waiting call returns os.ErrClosed.
 func (d *driver) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -436,6 +437,6 @@ func (d *driver) Close() error {
 	d.closed = true
 	d.s.Close()
 	d.unwatch()
-	d.dropBox()
+	d.dropInbox()
 	return d.conn.Close()
 }

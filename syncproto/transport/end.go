@@ -13,26 +13,26 @@ type cause struct {
 	err     error
 }
 
-// lateness is what was waited for in vain.
+// lateness describes a wait whose deadline passed.
 type lateness struct {
 	wait  syncproto.Wait
 	after time.Duration
 	write bool
 }
 
-// blame keeps one reason for the end, of which the Session's verdict says later which counts.
-func (d *driver) blame(o syncproto.Outcome, err error) {
+// addCause records one reason for the end; the Session's verdict decides later which one counts.
+func (d *driver) addCause(o syncproto.Outcome, err error) {
 	if err != nil {
 		d.causes = append(d.causes, cause{o, err})
 	}
 }
 
-// over is the end, which is known once.
-func (d *driver) over() error {
+// endError returns the error that the conversation ended with: io.EOF or a *Failure. It is determined once.
+func (d *driver) endError() error {
 	if d.end != nil {
 		return d.end
 	}
-	d.dropBox()
+	d.dropInbox()
 	if v := d.s.Verdict(); v.Outcome == syncproto.Success {
 		d.end = io.EOF
 	} else {
@@ -43,7 +43,7 @@ func (d *driver) over() error {
 	return d.end
 }
 
-// failure puts the causes in order: first those of the verdict's rank.
+// failure orders the causes: first the one that decided the verdict.
 func (d *driver) failure(v syncproto.Verdict) *Failure {
 	f := &Failure{Verdict: v, Role: d.s.Role()}
 	for _, c := range d.causes {
@@ -55,22 +55,22 @@ func (d *driver) failure(v syncproto.Verdict) *Failure {
 	}
 	switch v.Outcome {
 	case syncproto.TimedOut:
-		f.Wait, f.Waited = d.late.wait, d.late.after
-		f.write = d.late.write
+		f.Wait, f.Waited = d.lateness.wait, d.lateness.after
+		f.write = d.lateness.write
 	case syncproto.Died:
 		if f.Err == nil && len(f.Also) > 0 {
-			f.Err, f.Also = f.Also[0], f.Also[1:] // a write that met the end
+			f.Err, f.Also = f.Also[0], f.Also[1:] // a write that failed because of the end
 		}
-		if !d.began.IsZero() && d.timer.Wait != syncproto.WaitGrace {
-			f.Wait, f.Waited = d.timer.Wait, time.Since(d.began)
+		if !d.timerStart.IsZero() && d.timer.Wait != syncproto.WaitGrace {
+			f.Wait, f.Waited = d.timer.Wait, time.Since(d.timerStart)
 		}
 	}
 	return f
 }
 
-func (d *driver) dropBox() {
-	for _, a := range d.box {
+func (d *driver) dropInbox() {
+	for _, a := range d.inbox {
 		discard(a.fds)
 	}
-	d.box = nil
+	d.inbox = nil
 }

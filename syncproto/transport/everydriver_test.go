@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// dripping sends a frame a byte at a time, until nobody takes it any more.
+// dripping sends a frame one byte at a time until sending fails.
 func dripping(link transport.Link, k syncproto.Kind, re uint16, payload string) {
 	h := syncproto.Header{Kind: k, Seq: 1, Re: re, Length: uint32(len(payload))}
 	whole := append(h.Append(nil), payload...)
@@ -28,7 +28,7 @@ func dripping(link transport.Link, k syncproto.Kind, re uint16, payload string) 
 	}
 }
 
-// A frame that comes a byte at a time is one frame, and no deadline begins anew with its bytes, on either side.
+// A frame that arrives one byte at a time is one frame, and its bytes do not extend a deadline on either side.
 func TestAByteAtATimeIsTooSlow(t *testing.T) {
 	hello := helloJSON(t)
 	for _, l := range eachLink {
@@ -36,15 +36,15 @@ func TestAByteAtATimeIsTooSlow(t *testing.T) {
 			continue // a packet comes whole
 		}
 		t.Run(l.name, func(t *testing.T) {
-			d := wide()
+			d := longDeadlines()
 			d.Hello = short
-			c := rawParent(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			c := rawParent(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				dripping(r.Link(), syncproto.KindHello, 0, hello)
 			})
 			_, _, err := c.Accept(t.Context())
 			wantLate(t, err, syncproto.WaitHello)
 
-			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *raw) {
+			p := rawChild(t, l, transport.Options{Deadlines: d}, func(r *rawPeer) {
 				dripping(r.Link(), syncproto.KindHelloAck, 1, ackJSON)
 			})
 			wantLate(t, p.Open(t.Context(), syncproto.MapValue(), nil), syncproto.WaitHello)
@@ -59,7 +59,7 @@ func TestAParentThatIsHalfClosed(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			done := make(chan struct{})
 			defer close(done)
-			c := rawParent(t, l, transport.Options{Deadlines: wide()}, func(r *raw) {
+			c := rawParent(t, l, transport.Options{Deadlines: longDeadlines()}, func(r *rawPeer) {
 				_ = r.send(syncproto.KindHello, 0, hello)
 				_ = r.CloseWrite()
 				<-done
@@ -71,10 +71,10 @@ func TestAParentThatIsHalfClosed(t *testing.T) {
 	}
 }
 
-// Nor is there an end of file for a child while somebody else has a copy of its parent's end.
+// A child gets no end of file either while another process holds a copy of its parent's end.
 func TestAParentsDuplicatedSocketEndsByTheDeadline(t *testing.T) {
 	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
-		d := wide()
+		d := longDeadlines()
 		d.Idle = short
 		conn, fd := half(t, typ)
 		peer, err := transport.Take(fd)
@@ -85,7 +85,7 @@ func TestAParentsDuplicatedSocketEndsByTheDeadline(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := newParent(t, peer, transport.Options{Deadlines: wide()})
+		p := newParent(t, peer, transport.Options{Deadlines: longDeadlines()})
 		opened := make(chan error, 1)
 		go func() { opened <- p.Open(t.Context(), syncproto.MapValue(), nil) }()
 		c, err := transport.NewChild(conn, container.InitProfile(), transport.Options{Deadlines: d})
@@ -237,10 +237,10 @@ func TestOneJudgeOfTheCode(t *testing.T) {
 			code("Fail", second(p.Next(t.Context())))
 
 			p, c = parties(t, l, patient())
-			asked := make(chan error, 2)
+			errs := make(chan error, 2)
 			go func() {
-				asked <- third(c.Call(t.Context(), "hooks", syncproto.Value{}))
-				asked <- third(c.Call(t.Context(), "ready", syncproto.Value{}))
+				errs <- third(c.Call(t.Context(), "hooks", syncproto.Value{}))
+				errs <- third(c.Call(t.Context(), "ready", syncproto.Value{}))
 				_ = c.Close()
 			}()
 			if _, err := p.Next(t.Context()); err != nil {
@@ -249,14 +249,14 @@ func TestOneJudgeOfTheCode(t *testing.T) {
 			if err := p.Decline(t.Context(), cause); err != nil {
 				t.Error(err)
 			}
-			code("Decline", <-asked)
+			code("Decline", <-errs)
 			if _, err := p.Next(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.Abort(t.Context(), cause); err == nil || err == io.EOF {
 				t.Errorf("Abort: %v", err)
 			}
-			code("Abort", <-asked)
+			code("Abort", <-errs)
 		}
 	}
 }

@@ -22,7 +22,7 @@ var (
 		Request: "read", Reply: "file", ReplyFDs: syncproto.FDCount{Min: 1, Max: 1},
 	}}
 	reading = &syncproto.Profile{Name: "reading", Phases: []syncproto.Phase{
-		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{read.Row}},
+		{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{read.Row}},
 	}}
 )
 
@@ -76,7 +76,7 @@ func ExampleStartCommand() {
 	for err == nil {
 		var req *transport.Request
 		if req, err = p.Next(ctx); err == nil {
-			err = hand(ctx, p, req)
+			err = openRequested(ctx, p, req)
 		}
 	}
 	if err == io.EOF {
@@ -88,8 +88,9 @@ func ExampleStartCommand() {
 	// <nil>
 }
 
-// hand opens the file that the child asks for. One that cannot be had is the child's to do without.
-func hand(ctx context.Context, p transport.Peer, req *transport.Request) error {
+// openRequested opens the file that the child requests. If that fails, it refuses the request, and the child goes on
+// without the file.
+func openRequested(ctx context.Context, p transport.Peer, req *transport.Request) error {
 	name, err := transport.Arg(ctx, p, req, read)
 	if err != nil {
 		return err
@@ -141,7 +142,7 @@ func conversing(child func(ctx context.Context, c *transport.Child) error, o tra
 	return p, p.Open(context.Background(), syncproto.Value{}, nil)
 }
 
-// A request that cannot be carried out is declined: the child hears why, and goes on. Abort ends the conversation.
+// A request that cannot be carried out is declined: the child learns why and goes on. Abort ends the conversation.
 func ExampleParent_Abort() {
 	ctx := context.Background()
 	said := make(chan string, 2)
@@ -160,21 +161,21 @@ func ExampleParent_Abort() {
 
 	req, err := p.Next(ctx)
 	if err == nil {
-		err = hand(ctx, p, req) // which declines
+		err = openRequested(ctx, p, req) // which declines
 	}
 	fmt.Print(<-said)
 	if err == nil {
 		_, err = p.Next(ctx)
 	}
 	if err == nil {
-		err = p.Abort(ctx, errors.New("the child asks for passwords"))
+		err = p.Abort(ctx, errors.New("the child requests passwords"))
 	}
 	fmt.Print(<-said)
 	fmt.Println("the parent:", err)
 	// Output:
 	// declined: open /no/such/file: no such file or directory true
-	// aborted: the child asks for passwords
-	// the parent: the child asks for passwords
+	// aborted: the child requests passwords
+	// the parent: the child requests passwords
 }
 
 // A child that executes nothing ends the conversation with Done.
@@ -192,7 +193,7 @@ func ExampleChild_Done() {
 	// Output: EOF success
 }
 
-// Total bounds a whole conversation, however often its child asks, and each time in good time.
+// Total bounds a whole conversation, even if the child keeps making requests in time.
 func ExampleDeadlines() {
 	ctx := context.Background()
 	p, err := conversing(func(ctx context.Context, c *transport.Child) error {
@@ -207,7 +208,7 @@ func ExampleDeadlines() {
 	for err == nil {
 		var req *transport.Request
 		if req, err = p.Next(ctx); err == nil {
-			err = hand(ctx, p, req)
+			err = openRequested(ctx, p, req)
 		}
 	}
 	f, ok := errors.AsType[*transport.Failure](err)

@@ -9,10 +9,10 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// Call makes the request of an exchange and waits for its reply: Peer.Call with types. The descriptors given stay the
-// caller's, those returned become the caller's. A reply that does not fit its type is a breach of the protocol: the
-// conversation is over, and the descriptors that came with it are closed. Whether the request is legal now is still
-// the machine's to say: one that is not is an error before a byte leaves.
+// Call makes the request of an exchange and waits for its reply; it is Peer.Call with types. The descriptors passed
+// still belong to the caller; those returned belong to the caller too. A reply that does not fit its type is a
+// violation: the conversation is over, and the descriptors sent with the reply are closed. The machine still decides
+// whether the request is legal now: if not, Call fails before a byte is sent.
 func Call[A, R any](
 	ctx context.Context, p Peer, x syncproto.Exchange[A, R], arg A, fds ...int,
 ) (reply R, got []int, err error) {
@@ -23,25 +23,25 @@ func Call[A, R any](
 	}
 	if reply, err = x.BindReply(v, d.s.Role().Peer()); err != nil {
 		discard(got)
-		return reply, nil, misfit(ctx, p, err)
+		return reply, nil, endOverArgument(ctx, p, err)
 	}
 	return reply, got, nil
 }
 
 func callTyped[A any](ctx context.Context, d *driver, name string, arg *A, fds []int) (syncproto.Value, []int, error) {
-	ctx, err := d.begin(ctx)
-	defer d.finish()
+	ctx, err := d.beginCall(ctx)
+	defer d.endCall()
 	if err != nil {
 		return syncproto.Value{}, nil, err
 	}
 	frame, err := encodeCall(d, syncproto.KindRequest, name, arg, len(fds))
 	if err != nil {
-		return syncproto.Value{}, nil, d.refusedHere(ctx, err)
+		return syncproto.Value{}, nil, d.sendError(ctx, err)
 	}
 	return d.exchange(ctx, frame, name, fds)
 }
 
-// encodeCall is the frame of a REQUEST or REPLY, straight from the memory of its argument.
+// encodeCall makes the frame of a REQUEST or REPLY directly from its argument in memory.
 func encodeCall[T any](d *driver, k syncproto.Kind, name string, arg *T, nfds int) ([]byte, error) {
 	body := struct { // as syncproto.Call
 		Name string `sync:"name"`
@@ -54,8 +54,8 @@ func encodeCall[T any](d *driver, k syncproto.Kind, name string, arg *T, nfds in
 	return d.s.Finish(frame, 0, syncproto.Frame{Kind: k, Name: name, FDs: nfds})
 }
 
-// Arg is the argument of a request that Next returned under the name of the exchange. One that does not fit its type
-// is a breach of the protocol: the conversation is over, the request's descriptors are closed.
+// Arg returns the argument of a request that Next returned under the name of the exchange. An argument that does not
+// fit its type is a violation: the conversation is over, and the request's descriptors are closed.
 func Arg[A, R any](ctx context.Context, p Peer, r *Request, x syncproto.Exchange[A, R]) (arg A, err error) {
 	if r == nil {
 		return arg, fmt.Errorf("transport: there is no request to take for %q", x.Request)
@@ -66,34 +66,34 @@ func Arg[A, R any](ctx context.Context, p Peer, r *Request, x syncproto.Exchange
 	if arg, err = x.BindArg(r.Arg, p.side().s.Role().Peer()); err != nil {
 		discard(r.FDs)
 		r.FDs = nil
-		return arg, misfit(ctx, p, err)
+		return arg, endOverArgument(ctx, p, err)
 	}
 	return arg, nil
 }
 
-// Reply replies to the pending request, which is that of the exchange: Peer.Reply with types. The descriptors stay the
-// caller's.
+// Reply replies to the pending request, which must be that of the exchange; it is Peer.Reply with types. The
+// descriptors still belong to the caller.
 func Reply[A, R any](ctx context.Context, p Peer, x syncproto.Exchange[A, R], reply R, fds ...int) error {
 	d := p.side()
-	ctx, err := d.begin(ctx)
-	defer d.finish()
+	ctx, err := d.beginCall(ctx)
+	defer d.endCall()
 	if err != nil {
 		return err
 	}
 	name := d.s.ReplyName()
 	frame, err := encodeCall(d, syncproto.KindReply, name, &reply, len(fds))
 	if err != nil {
-		return d.refusedHere(ctx, err)
+		return d.sendError(ctx, err)
 	}
-	d.load(frame, name, fds)
-	return d.flush(ctx)
+	d.startFrame(frame, name, fds)
+	return d.sendFrame(ctx)
 }
 
-// misfit ends the conversation over a body of the peer that does not fit its type.
-func misfit(ctx context.Context, p Peer, err error) error {
+// endOverArgument ends the conversation because of an argument of the peer that does not fit its type.
+func endOverArgument(ctx context.Context, p Peer, err error) error {
 	d := p.side()
-	ctx, end := d.begin(ctx)
-	defer d.finish()
+	ctx, end := d.beginCall(ctx)
+	defer d.endCall()
 	if end != nil {
 		return end
 	}

@@ -31,11 +31,11 @@ var (
 
 func sums() *syncproto.Profile {
 	return &syncproto.Profile{Name: "sums", Phases: []syncproto.Phase{
-		{Name: "open", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{sum.Row, blank.Row}},
+		{Name: "open", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{sum.Row, blank.Row}},
 	}}
 }
 
-// summing runs a child's part against a parent's, and returns how each ended.
+// summing runs a child's part against a parent's, and returns how each of them ended.
 func summing(t *testing.T, childDoes func(*transport.Child) error, parentDoes func(*transport.Parent,
 	*transport.Request) error) (parentErr, childErr error) {
 	t.Helper()
@@ -92,7 +92,8 @@ func TestExchangeCarriesTypesBothWays(t *testing.T) {
 	}
 }
 
-// What does not fit its type ends the conversation on both sides, names the field, and keeps no descriptor.
+// An argument that does not fit its type ends the conversation on both sides; the error names the field, and no
+// descriptor stays open.
 func TestExchangeRefusesWhatDoesNotFit(t *testing.T) {
 	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -128,7 +129,7 @@ func TestExchangeRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// What says nothing travels as null, and an empty map counts as null; anything else is refused.
+// An empty struct is sent as null, and an empty map counts as null; anything else is refused.
 func TestExchangeWithoutArguments(t *testing.T) {
 	for _, tt := range []struct {
 		arg  syncproto.Value
@@ -164,7 +165,7 @@ func TestExchangeWithoutArguments(t *testing.T) {
 	}
 }
 
-// A request that is taken for another one is a mistake of the caller, who keeps its descriptors.
+// Taking a request for another one is a bug in the caller, which keeps the descriptors.
 func TestArgOfAnotherRequest(t *testing.T) {
 	parentErr, _ := summing(t, func(c *transport.Child) error {
 		_, _, err := transport.Call(t.Context(), c, blank, struct{}{})

@@ -11,17 +11,17 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Failure is the end of a conversation that was not success: the machine's verdict, what was waited for and how long,
-// and every cause that is known, the first one first. errors.Is and errors.As reach them all, those of the other
-// process included (package remote).
+// Failure is any end of a conversation other than success. It holds the machine's verdict, what was waited for and how
+// long, and every known cause, the most important one first. errors.Is and errors.As find them all, including those of
+// the other process (package remote).
 type Failure struct {
 	syncproto.Verdict
-	Role   syncproto.Role // whose failure report this is
+	Role   syncproto.Role // the side that returned this Failure
 	Wait   syncproto.Wait // what was waited for
 	Waited time.Duration  // and for how long
-	Err    error          // the first cause; nil where the verdict is all that is known
-	Also   []error        // what came of it, or came later
-	write  bool           // it was a frame that found no room
+	Err    error          // the main cause; nil if only the verdict is known
+	Also   []error        // its consequences and later causes
+	write  bool           // the timeout was that of sending a frame
 }
 
 // Error is one line: what happened, where in the conversation, and the cause.
@@ -38,15 +38,15 @@ func (f *Failure) Error() string {
 		if f.Err == io.ErrUnexpectedEOF {
 			return "the " + peer + " ended in the middle of a frame " + f.where()
 		}
-		s = "the " + peer + " ended without a word " + f.where()
+		s = "the " + peer + " ended without a report " + f.where()
 		if f.Wait != syncproto.WaitNothing {
 			s += ", " + f.Waited.Round(100*time.Microsecond).String() + " into the wait for " + f.Wait.String()
 		}
 	case syncproto.TimedOut:
 		if f.write {
-			return "the " + peer + " took nothing for " + f.Waited.Round(time.Millisecond).String() + " " + f.where()
+			return "the " + peer + " accepted no data for " + f.Waited.Round(time.Millisecond).String() + " " + f.where()
 		}
-		s = "the " + peer + " did not answer within " + f.Waited.Round(time.Millisecond).String() +
+		s = "the " + peer + " did not reply within " + f.Waited.Round(time.Millisecond).String() +
 			": waited for " + f.Wait.String() + " " + f.where()
 	case syncproto.Cancelled:
 		s = "cancelled " + f.where()
@@ -72,7 +72,7 @@ func (f *Failure) where() string {
 	return s + ")"
 }
 
-// Unwrap gives every cause.
+// Unwrap returns every cause.
 func (f *Failure) Unwrap() []error {
 	all := append([]error(nil), f.Also...)
 	if f.Err != nil {
@@ -87,22 +87,22 @@ func (f *Failure) Unwrap() []error {
 	return all
 }
 
-// Refused is the failure of one request: the other side replied to it with an error. The conversation goes on.
+// Refused is the refusal of one request: the other side replied with an error. The conversation goes on.
 type Refused struct{ Err error }
 
 func (e *Refused) Error() string { return e.Err.Error() }
 
-// Unwrap is the error of the other side.
+// Unwrap returns the error of the other side.
 func (e *Refused) Unwrap() error { return e.Err }
 
-// CancelledError is what a child's call returns when the parent asked it to stop. The child then says so with Fail and
-// ends.
+// CancelledError is returned by a child's call when the parent tells the child to stop. The child must then call Fail
+// and end.
 type CancelledError struct{ Reason string }
 
 func (e *CancelledError) Error() string { return "cancelled by the parent: " + e.Reason }
 
-// SyncCode is CodeCancelled.
+// SyncCode returns CodeCancelled.
 func (e *CancelledError) SyncCode() syncproto.Code { return syncproto.CodeCancelled }
 
-// Is reports that a cancellation is a context.Canceled.
+// Is reports whether target is context.Canceled.
 func (e *CancelledError) Is(target error) bool { return target == context.Canceled }

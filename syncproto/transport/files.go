@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// TakeFiles makes files of descriptors that came with a message. Each file owns its descriptor from then on, so fds is
-// not to be closed any more. The files are called name, with a number where there are several: descriptors travel
-// without names.
+// TakeFiles turns descriptors that were received with a message into files. Each file owns its descriptor from then on,
+// so the caller must not close fds any more. The files get the given name, with a number if there are several:
+// descriptors are sent without names.
 func TakeFiles(name string, fds []int) []*os.File {
 	if len(fds) == 0 {
 		return nil
@@ -24,18 +24,18 @@ func TakeFiles(name string, fds []int) []*os.File {
 	return files
 }
 
-// TakeFiles makes files of the request's descriptors, as the function TakeFiles does, and leaves the request without
-// any. The files are called as the request is.
+// TakeFiles turns the request's descriptors into files, as the function TakeFiles does, and leaves the request without
+// any. The files are named after the request.
 func (r *Request) TakeFiles() []*os.File {
 	files := TakeFiles(r.Name, r.FDs)
 	r.FDs = nil
 	return files
 }
 
-// BorrowFDs calls f with the descriptors of files, to send them along with a message, and returns its error. Each file
-// keeps its descriptor, which stays open until f has returned even if another goroutine closes the file meanwhile, and
-// whether it is blocking stays as it was (os.File.Fd would change that). A file that is closed or nil is an error, and
-// f is not called.
+// BorrowFDs calls f with the descriptors of files, so that f can send them with a message, and returns the error of f.
+// Each file still owns its descriptor, which stays open until f has returned even if another goroutine closes the file
+// meanwhile. Whether a descriptor is blocking does not change (os.File.Fd would change that). If a file is closed or
+// nil, BorrowFDs returns an error and does not call f.
 func BorrowFDs(files []*os.File, f func(fds []int) error) error {
 	fds := make([]int, 0, len(files))
 	var next func() error
@@ -53,7 +53,7 @@ func BorrowFDs(files []*os.File, f func(fds []int) error) error {
 			fds = append(fds, int(fd))
 			inner = next()
 		})
-		if err != nil { // it has no other error, and this one of its own is not os.ErrClosed
+		if err != nil { // its only error, which is not os.ErrClosed itself
 			return &os.PathError{Op: "send along", Path: file.Name(), Err: os.ErrClosed}
 		}
 		return inner

@@ -20,9 +20,9 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// The tests of this file are the mistakes that handshakes of this kind have made before, each over real sockets.
+// The tests in this file are about mistakes that real handshakes have made, each over real sockets.
 
-// configOK is the answer to a configuration of "{}" in JSON.
+// configOK confirms a configuration of "{}" in JSON.
 var configOK = `{"size":2,"digest":"` + syncproto.Digest([]byte("{}")) + `"}`
 
 // afterOpening is a scripted child that opens the conversation properly, then goes on with f.
@@ -65,7 +65,7 @@ func TestB1NothingIsLeftUnreadAtAnySize(t *testing.T) {
 				if err := p.Open(t.Context(), config, nil); err != nil {
 					t.Fatalf("%d bytes: %v", size, err)
 				}
-				if err := serve(t, p); err != io.EOF {
+				if err := replyToAll(t, p); err != io.EOF {
 					t.Errorf("%d bytes: %v", size, err)
 				}
 			}
@@ -117,7 +117,7 @@ func TestB3AMissingNameIsAnError(t *testing.T) {
 	}
 }
 
-// The child's error before it knew what it was came as a message that the parent took for "ready".
+// An error of the child before it knew its type was sent as a message that the parent took for "ready".
 func TestB4AnErrorBeforeAnythingIsAgreedIsThatError(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, fd := half(t, typ)
@@ -133,7 +133,7 @@ func TestB4AnErrorBeforeAnythingIsAgreedIsThatError(t *testing.T) {
 	}
 }
 
-// Names were matched in any case, and the last of several won.
+// Names were matched in any case, and the last of several equal names won.
 func TestB5ANameStandsOnceAndExactly(t *testing.T) {
 	for _, payload := range []string{
 		`{"name":"ready","name":"hooks","arg":null}`, `{"name":"ready","NAME":"hooks","arg":null}`,
@@ -151,7 +151,7 @@ func TestB5ANameStandsOnceAndExactly(t *testing.T) {
 	}
 }
 
-// failing is what a parent hears of a child that fails with err.
+// failing returns the error that a parent gets from a child that fails with err.
 func failing(t *testing.T, cause error) error {
 	t.Helper()
 	a, b := links[3].make(t)
@@ -165,10 +165,10 @@ func failing(t *testing.T, cause error) error {
 	if err := p.Open(t.Context(), syncproto.MapValue(), nil); err != nil {
 		return err
 	}
-	return serve(t, p)
+	return replyToAll(t, p)
 }
 
-// The number of an error was lost, its words were quoted once more at every level, and an error without a stack was a
+// The number of an error was lost, its text was quoted again at every level, and an error without a stack caused a
 // panic.
 func TestB6ErrnoSurvivesAndWordsAreNotQuotedTwice(t *testing.T) {
 	cause := fmt.Errorf("set up rootfs: %w", fmt.Errorf("mount %q: %w", "/proc", unix.EPERM))
@@ -213,7 +213,7 @@ func TestB7TypesOfErrorsSurvive(t *testing.T) {
 	}
 }
 
-// Nothing bounded the waits: a child that was stopped, or whose socket lived on in another process, hung its parent.
+// Waits were unlimited: a child that was stopped, or whose socket stayed open in another process, hung its parent.
 func TestB8EveryWaitEnds(t *testing.T) {
 	type script = func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header)
 	hang := make(chan struct{})
@@ -247,16 +247,16 @@ func TestB8EveryWaitEnds(t *testing.T) {
 	} {
 		for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 			c, fd := half(t, typ)
-			d := wide() // for all that is not waited for in vain
+			d := longDeadlines() // for all that is not waited for in vain
 			switch tt.wait {
 			case syncproto.WaitHello:
-				d.Hello = quick.Hello
+				d.Hello = shortDeadlines.Hello
 			case syncproto.WaitConfig:
-				d.Config = quick.Config
+				d.Config = shortDeadlines.Config
 			case syncproto.WaitPeer:
-				d.Idle = quick.Idle
+				d.Idle = shortDeadlines.Idle
 			case syncproto.WaitEnd:
-				d.Exec = quick.Exec
+				d.Exec = shortDeadlines.Exec
 			}
 			p := newParent(t, c, transport.Options{Codecs: inJSON, Deadlines: d})
 			scripted(t, fd, func(send func(syncproto.Kind, uint16, string), recv func() syncproto.Header) {
@@ -267,7 +267,7 @@ func TestB8EveryWaitEnds(t *testing.T) {
 			})
 			err := p.Open(t.Context(), syncproto.MapValue(), nil)
 			if err == nil {
-				err = serve(t, p)
+				err = replyToAll(t, p)
 			}
 			var f *transport.Failure
 			if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut || f.State != tt.state || f.Wait != tt.wait ||
@@ -327,7 +327,7 @@ func started(t *testing.T, name string, o transport.Options) (*transport.Parent,
 }
 
 func TestB8AStoppedChildDoesNotHangItsParent(t *testing.T) {
-	o := transport.Options{Deadlines: quick}
+	o := transport.Options{Deadlines: shortDeadlines}
 	o.Deadlines.Hello, o.Deadlines.Config = 30*time.Second, 30*time.Second
 	p, _, end := started(t, "stopped", o)
 	_ = end.Close()
@@ -341,7 +341,7 @@ func TestB8AStoppedChildDoesNotHangItsParent(t *testing.T) {
 	}
 }
 
-// The child is gone, but a copy of its socket lives on: there is no end of file, and yet an end.
+// The child is gone, but a copy of its socket stays open: the conversation ends without end of file.
 func TestB8ADeadChildWithALeakedSocketDoesNotHangItsParent(t *testing.T) {
 	p, cmd, end := started(t, "child", transport.Options{}) // default deadlines: none of them is waited for
 	if err := p.Open(t.Context(), syncproto.MapValue(), nil); err != nil {
@@ -373,23 +373,24 @@ func TestB8AKilledChildIsADeathAndNoSuccess(t *testing.T) {
 	}
 }
 
-// Writing is bounded as well: a child that reads nothing.
+// Writing is limited as well: the child reads nothing.
 func TestB8AWriteThatNobodyReadsEnds(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, fd := half(t, typ)
-		d := quick
+		d := shortDeadlines
 		d.Hello = 30 * time.Second // it bounds the writing as well
 		p := newParent(t, c, transport.Options{Deadlines: d})
 		err := p.Open(t.Context(), text(4<<20-100), nil)
 		var f *transport.Failure
-		if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut || !strings.Contains(err.Error(), "took nothing for 50ms") {
+		if !errors.As(err, &f) || f.Outcome != syncproto.TimedOut ||
+			!strings.Contains(err.Error(), "accepted no data for 50ms") {
 			t.Errorf("type %v: %v", typ, err)
 		}
 		_ = unix.Close(fd)
 	}
 }
 
-// Deadlines were refused by files made of blocking sockets.
+// Files made from blocking sockets do not support deadlines.
 func TestB9DeadlinesWorkOnBothEnds(t *testing.T) {
 	for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 		c, end, err := transport.SocketPair(typ)

@@ -18,19 +18,19 @@ import (
 
 const readyJSON = `{"name":"ready","arg":null}`
 
-// An empty packet is no end of file: the child lives, and its socket is open.
+// An empty packet is not end of file: the child lives, and its socket is open.
 func TestEmptyPacketsAfterExecAreNoSuccess(t *testing.T) {
 	for _, tt := range []struct {
 		before bool
 		empty  int
 	}{{false, 1}, {false, 2}, {true, 1}, {true, 2}} {
 		c, fd := half(t, transport.SeqPacket)
-		p := newParent(t, c, transport.Options{Codecs: inJSON, Deadlines: wide()})
+		p := newParent(t, c, transport.Options{Codecs: inJSON, Deadlines: longDeadlines()})
 		done := make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			peer, _ := transport.Take(fd)
-			r := &raw{Conn: peer}
+			r := &rawPeer{Conn: peer}
 			r.opened()
 			if !tt.before {
 				_ = r.send(syncproto.KindRequest, 0, readyJSON)
@@ -45,7 +45,7 @@ func TestEmptyPacketsAfterExecAreNoSuccess(t *testing.T) {
 		})
 		err := p.Open(t.Context(), syncproto.MapValue(), nil)
 		if err == nil {
-			err = serve(t, p)
+			err = replyToAll(t, p)
 		}
 		if ended(err) != syncproto.Violated || !strings.Contains(err.Error(), "an empty packet") {
 			t.Errorf("%d packets, before EXEC %t: %v", tt.empty, tt.before, err)
@@ -55,11 +55,11 @@ func TestEmptyPacketsAfterExecAreNoSuccess(t *testing.T) {
 	}
 }
 
-// What the child did before its end explains the end better than a reply that found nobody.
+// What the child did before its end explains the end better than a reply that could not be delivered.
 func TestALateReplyDoesNotHideTheViolation(t *testing.T) {
 	for _, l := range eachLink {
 		done := make(chan struct{})
-		p := rawChild(t, l, transport.Options{Deadlines: patient()}, func(r *raw) {
+		p := rawChild(t, l, transport.Options{Deadlines: patient()}, func(r *rawPeer) {
 			defer close(done)
 			r.opened()
 			_, _ = r.send(syncproto.KindRequest, 0, readyJSON), r.send(syncproto.KindRequest, 0, readyJSON)
@@ -79,11 +79,11 @@ func TestALateReplyDoesNotHideTheViolation(t *testing.T) {
 	}
 }
 
-// Twenty requests at once are a violation, and yet the ERROR behind them says why.
+// Twenty requests at once are a violation, but the ERROR after them gives the reason.
 func TestAnErrorBehindAViolationIsThePeersError(t *testing.T) {
 	for _, l := range eachLink {
 		done := make(chan struct{})
-		p := rawChild(t, l, transport.Options{Deadlines: patient()}, func(r *raw) {
+		p := rawChild(t, l, transport.Options{Deadlines: patient()}, func(r *rawPeer) {
 			defer close(done)
 			r.opened()
 			for range 20 {
@@ -106,12 +106,12 @@ func TestAnErrorBehindAViolationIsThePeersError(t *testing.T) {
 	}
 }
 
-// The parent greets, gives up, and is gone before the child has answered.
+// The parent greets, gives up, and is gone before the child has replied.
 func TestTheParentsErrorIsReadWhereHelloAckFindsNobody(t *testing.T) {
 	hello := helloJSON(t)
 	for _, l := range eachLink {
 		a, b := l.make(t)
-		r := &raw{Conn: a}
+		r := &rawPeer{Conn: a}
 		_, _ = r.send(syncproto.KindHello, 0, hello), r.send(syncproto.KindError, 0, report)
 		_ = a.Close()
 		c, err := transport.NewChild(b, container.InitProfile(), transport.Options{Deadlines: patient()})
@@ -125,7 +125,7 @@ func TestTheParentsErrorIsReadWhereHelloAckFindsNobody(t *testing.T) {
 	}
 }
 
-// A child whose call finds nobody hears why its parent has gone.
+// A child whose request cannot be delivered learns why its parent is gone.
 func TestTheLastWordIsReadWhenACallFails(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -136,7 +136,7 @@ func TestTheLastWordIsReadWhenACallFails(t *testing.T) {
 		} {
 			t.Run(l.name+" "+name, func(t *testing.T) {
 				a, b := l.make(t)
-				d := wide()
+				d := longDeadlines()
 				p := newParent(t, a, transport.Options{Deadlines: d})
 				gone, heard := make(chan struct{}), make(chan error, 1)
 				go func() {
@@ -170,13 +170,13 @@ func TestTheLastWordIsReadWhenACallFails(t *testing.T) {
 	}
 }
 
-// pushy has requests of the parent.
+// pushy is a profile in which the parent makes requests.
 func pushy() *syncproto.Profile {
 	return &syncproto.Profile{Name: "pushy", Phases: []syncproto.Phase{
-		{Name: "orders", Asker: syncproto.Parent, Rows: []syncproto.Row{
+		{Name: "orders", Requester: syncproto.Parent, Rows: []syncproto.Row{
 			{Request: "order", Reply: "done"}, {Request: "end", Reply: "ended", Min: 1, Max: 1, Next: "alone"},
 		}},
-		{Name: "alone", Asker: syncproto.Child, Commit: true},
+		{Name: "alone", Requester: syncproto.Child, Commit: true},
 	}}
 }
 
@@ -184,7 +184,7 @@ func pushy() *syncproto.Profile {
 func TestTheChildsErrorIsReadByTheParentsCall(t *testing.T) {
 	for _, l := range eachLink {
 		a, b := l.make(t)
-		p, err := transport.NewParent(a, pushy(), transport.Options{Deadlines: wide()})
+		p, err := transport.NewParent(a, pushy(), transport.Options{Deadlines: longDeadlines()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,13 +211,13 @@ func TestTheChildsErrorIsReadByTheParentsCall(t *testing.T) {
 	}
 }
 
-// A parent that has said nothing yet has nobody to wait for.
+// A parent that has sent nothing yet need not wait for its child.
 func TestCancellingBeforeAnythingWasSentWaitsForNobody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, l := range eachLink {
 		a, _ := l.make(t)
-		d := wide()
+		d := longDeadlines()
 		d.Grace = time.Hour
 		p := newParent(t, a, transport.Options{Deadlines: d})
 		if err := p.Open(ctx, syncproto.MapValue(), nil); ended(err) != syncproto.Cancelled {
@@ -226,11 +226,11 @@ func TestCancellingBeforeAnythingWasSentWaitsForNobody(t *testing.T) {
 	}
 }
 
-// Somebody who holds a copy of a dead child's socket is nobody to this conversation.
+// Another process that holds a copy of a dead child's socket does not matter to the conversation.
 func TestALeakedSocketIsNotServed(t *testing.T) {
 	for _, l := range eachLink {
 		exited, served := make(chan struct{}), 0
-		p := rawChild(t, l, transport.Options{Deadlines: wide()}, func(r *raw) {
+		p := rawChild(t, l, transport.Options{Deadlines: longDeadlines()}, func(r *rawPeer) {
 			r.opened()
 			<-exited
 			for range 100 {
@@ -248,19 +248,19 @@ func TestALeakedSocketIsNotServed(t *testing.T) {
 		}
 		p.Exited()
 		close(exited)
-		if err := serve(t, p); ended(err) != syncproto.Died || served > 0 {
+		if err := replyToAll(t, p); ended(err) != syncproto.Died || served > 0 {
 			t.Errorf("%s: %v after %d replies", l.name, err, served)
 		}
 		_ = p.Close()
 	}
 }
 
-// A child that shuts down its sending alone is as gone as one that closed: its socket serves nobody any more.
+// A child that shuts down only its sending counts as gone, like one that closed its socket.
 func TestAHalfClosedSocket(t *testing.T) {
 	for _, l := range eachLink {
 		for _, executed := range []bool{false, true} {
 			done := make(chan struct{})
-			p := rawChild(t, l, transport.Options{Deadlines: wide()}, func(r *raw) {
+			p := rawChild(t, l, transport.Options{Deadlines: longDeadlines()}, func(r *rawPeer) {
 				r.opened()
 				if executed {
 					_ = r.send(syncproto.KindRequest, 0, readyJSON)
@@ -272,7 +272,7 @@ func TestAHalfClosedSocket(t *testing.T) {
 			})
 			err := p.Open(t.Context(), syncproto.MapValue(), nil)
 			if err == nil {
-				err = serve(t, p)
+				err = replyToAll(t, p)
 			}
 			if executed && err != io.EOF || !executed && ended(err) != syncproto.Died {
 				t.Errorf("%s, executed %t: %v", l.name, executed, err)
@@ -282,7 +282,7 @@ func TestAHalfClosedSocket(t *testing.T) {
 	}
 }
 
-// While a copy of the child's end is open, there is no end of file: the deadline is the end.
+// While a copy of the child's end is open, end of file cannot arrive: the deadline ends the conversation.
 func TestADuplicatedSocketEndsByTheDeadline(t *testing.T) {
 	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
 		c, fd := half(t, typ)
@@ -291,7 +291,7 @@ func TestADuplicatedSocketEndsByTheDeadline(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer unix.Close(copied)
-		d := wide()
+		d := longDeadlines()
 		d.Exec = short
 		p := newParent(t, c, transport.Options{Deadlines: d})
 		peer, err := transport.Take(fd)
@@ -301,7 +301,7 @@ func TestADuplicatedSocketEndsByTheDeadline(t *testing.T) {
 		child(t, peer, transport.Options{}, ready)
 		err = p.Open(t.Context(), syncproto.MapValue(), nil)
 		if err == nil {
-			err = serve(t, p)
+			err = replyToAll(t, p)
 		}
 		wantLate(t, err, syncproto.WaitEnd)
 	}
@@ -316,12 +316,12 @@ func TestExitedLosesNothing(t *testing.T) {
 			for range 200 {
 				a, b := l.make(t)
 				inNote, gone := make(chan struct{}), make(chan struct{})
-				p, err := transport.NewParent(a, container.InitProfile(), transport.Options{Deadlines: wide(),
+				p, err := transport.NewParent(a, container.InitProfile(), transport.Options{Deadlines: longDeadlines(),
 					Note: func(syncproto.Note) { close(inNote); <-gone }})
 				if err != nil {
 					t.Fatal(err)
 				}
-				c, err := transport.NewChild(b, container.InitProfile(), transport.Options{Deadlines: wide()})
+				c, err := transport.NewChild(b, container.InitProfile(), transport.Options{Deadlines: longDeadlines()})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -347,7 +347,7 @@ func TestExitedLosesNothing(t *testing.T) {
 				wg.Go(func() {
 					err := p.Open(t.Context(), syncproto.MapValue(), nil)
 					if err == nil {
-						err = serve(t, p)
+						err = replyToAll(t, p)
 					}
 					if err != io.EOF {
 						t.Errorf("a good child: %v", err)

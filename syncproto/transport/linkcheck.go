@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Link may be anybody's. What is here holds it to its contract, so that one that breaks it is an error of the call,
-// and never a panic, an endless loop, or a frame that nobody sent.
+// A Link may be implemented by anybody. The checks in this file enforce its contract: a Link that breaks it causes an
+// error, and never a panic, an endless loop, or a frame that was not sent.
 
-// named puts the name of a system call to the number of its error. What a Link says in its own words stays as it is.
-func named(call string, err error) error {
+// syscallError adds the name of the system call to an errno. Other errors of a Link stay as they are.
+func syscallError(call string, err error) error {
 	if errno, ok := err.(unix.Errno); ok {
 		return os.NewSyscallError(call, errno)
 	}
 	return err
 }
 
-// interruptions is how often in a row a link may say unix.EINTR.
+// interruptions is how many times in a row a link may return unix.EINTR.
 const interruptions = 10000
 
 var errInterrupted = errors.New("the link was interrupted again and again, and did nothing")
 
-// checkedRecv is Link.Recv. Descriptors are kept in the Conn, whatever happens.
+// checkedRecv is Link.Recv with checks. Descriptors are stored in the Conn, whatever happens.
 func (c *Conn) checkedRecv(p []byte) (n int, lost Lost, err error) {
 	had := len(c.fds)
 	n, got, lost, err := c.link.Recv(p, c.fds)
@@ -48,7 +48,7 @@ func (c *Conn) checkedRecv(p []byte) (n int, lost Lost, err error) {
 	return n, lost, err
 }
 
-// checkedSend is Link.Send.
+// checkedSend is Link.Send with checks.
 func (c *Conn) checkedSend(b []byte, fds []int) (int, error) {
 	n, err := c.link.Send(b, fds)
 	switch {
@@ -64,9 +64,9 @@ func (c *Conn) checkedSend(b []byte, fds []int) (int, error) {
 	return n, nil
 }
 
-// idleWaits counts the waits since something was received or sent. Some are the rule, as where a deadline is moved; but
-// a link whose Wait returns at once, each time, while there is nothing to receive and no room to send would keep a
-// processor busy for ever.
+// idleWaits counts the waits since something was received or sent. A few are normal, for example when a deadline is
+// moved. But a link whose Wait keeps returning at once, although there is nothing to receive and no room to send, would
+// keep a processor busy for ever.
 type idleWaits struct {
 	n     atomic.Int32
 	since atomic.Int64 // when a few had passed, in nanoseconds since 1970
@@ -75,7 +75,7 @@ type idleWaits struct {
 const (
 	idleFew  = 100
 	idleMost = 1 << 14
-	idleTime = 10 * time.Second // in which so many are too many
+	idleTime = 10 * time.Second // more than idleMost waits in this time are too many
 )
 
 func (w *idleWaits) moved() {
@@ -84,7 +84,7 @@ func (w *idleWaits) moved() {
 	}
 }
 
-// tooMany counts one more.
+// tooMany counts one more wait and reports whether there were too many.
 func (w *idleWaits) tooMany() bool {
 	switch w.n.Add(1) {
 	case idleFew:
@@ -105,7 +105,7 @@ func (idleError) Error() string {
 	return fmt.Sprintf("the link ended %d waits within %v, and nothing could be received or sent", idleMost, idleTime)
 }
 
-// wait is Link.Wait.
+// wait is Link.Wait with the check for idle waits.
 func (c *Conn) wait(want Events, d time.Duration) (Events, error) {
 	is, err := c.link.Wait(want, d)
 	if err == nil && c.idle.tooMany() {

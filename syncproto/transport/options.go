@@ -8,25 +8,25 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// Options are what a Parent or Child may be told; the zero value is usable.
+// Options configure a Parent or a Child. The zero value is usable.
 type Options struct {
-	// Codecs are offered, or accepted, in order of preference. Empty: a parent offers MessagePack alone, so that CONFIG
-	// goes out at once; a child accepts MessagePack and JSON.
+	// Codecs are offered, or accepted, in order of preference. If empty, a parent offers only MessagePack, so that it can
+	// send CONFIG at once, and a child accepts MessagePack and JSON.
 	Codecs []codec.Codec
-	// Limits bound what the peer may send; zero fields take the defaults.
+	// Limits bound what the peer may send; zero fields mean the defaults.
 	Limits syncproto.Limits
-	// Deadlines bound what is waited for; zero fields take the defaults of the role.
+	// Deadlines bound how long this side waits; zero fields mean the defaults of the role.
 	Deadlines Deadlines
-	// Session is an identifier for logs; the parent's goes to the child.
+	// Session is an identifier for logs; the parent's is sent to the child.
 	Session string
-	// Process is the child's pidfd, for a parent: once the process is gone, what it had said is read and the
-	// conversation is over, also where somebody else holds a copy of its socket open. It is borrowed until Close. Nil:
-	// the caller says so with Exited. A Link that is no Watcher cannot have one.
+	// Process is the child's pidfd, for a parent. Once the process has ended, what it had sent is read and the
+	// conversation is over, even if another process holds a copy of its socket open. It is borrowed until Close. If it is
+	// nil, the caller reports the end of the process with Exited. It requires a Link that is a Watcher.
 	Process *os.File
-	// Trace is told of every frame and of the end, in order, one call at a time, by the call that moved the frame. It
-	// must not call the Parent or Child, but for Close. Nil costs nothing.
+	// Trace is called for every frame and for the end, in order and one at a time, during the call that moved the frame.
+	// It must not call methods of the Parent or Child other than Close. Nil costs nothing.
 	Trace func(Event)
-	// Note is told of every NOTE, in the same way; nil drops them.
+	// Note is called for every NOTE in the same way; if nil, they are dropped.
 	Note func(syncproto.Note)
 }
 
@@ -36,24 +36,24 @@ var (
 	accepted = [...]codec.Codec{codec.MessagePack(), codec.JSON()}
 )
 
-// Deadlines bound what is waited for. Zero is the role's default, negative is no limit. The parent's bound a child that
-// may be dead, stopped or half dead; the child's are wide or none, for end of file tells it of its parent's death.
-// Each runs from the beginning of its wait to its end, whatever passes meanwhile; Idle alone begins anew with each
-// frame. The time that the caller takes between two calls, or a callback in one, is not the peer's.
+// Deadlines bound how long a side waits. Zero is the role's default, negative is no limit. The parent's protect it from
+// a child that is dead, stopped or half dead. The child's are long or absent, because end of file tells it that its
+// parent has died. Each runs from the beginning of its wait to its end, whatever arrives meanwhile; only Idle starts
+// again with each frame. Time that the caller spends between two calls, or in a callback, does not count.
 type Deadlines struct {
 	Hello  time.Duration // the greeting; parent 5 s, child 60 s
-	Config time.Duration // the configuration, to CONFIG_OK, its writing included; parent 10 s, child 60 s
-	Idle   time.Duration // the peer's next frame after that, a NOTE counts; parent 30 s, child none
+	Config time.Duration // the configuration up to CONFIG_OK, including the time to send it; parent 10 s, child 60 s
+	Idle   time.Duration // each further frame of the peer, including NOTE; parent 30 s, child none
 	Exec   time.Duration // end of file after EXEC; parent 5 s
-	Write  time.Duration // one frame to be taken by the kernel; both 10 s
-	Grace  time.Duration // after a failure, for the peer to say why; parent 1 s
-	Total  time.Duration // the whole conversation, from its first call on; both none
+	Write  time.Duration // until the kernel has accepted one frame; both 10 s
+	Grace  time.Duration // after a failure, for the peer to report why; parent 1 s
+	Total  time.Duration // the whole conversation, from the first call on; both none
 }
 
-// wordTime is how long a last word may wait for room.
-const wordTime = 100 * time.Millisecond
+// lastWordTimeout is how long the final ERROR or CANCEL may wait for room.
+const lastWordTimeout = 100 * time.Millisecond
 
-// DefaultDeadlines are those of zero Deadlines in a role; negative is no limit.
+// DefaultDeadlines returns the deadlines that zero Deadlines stand for in a role; negative means no limit.
 func DefaultDeadlines(r syncproto.Role) Deadlines {
 	if r == syncproto.Child {
 		return Deadlines{
@@ -80,8 +80,8 @@ func (d Deadlines) withDefaults(r syncproto.Role) Deadlines {
 	return d
 }
 
-// of is the deadline that runs during a wait; zero or less is none.
-func (d Deadlines) of(w syncproto.Wait) time.Duration {
+// forWait returns the deadline that applies to a wait; zero or less means none.
+func (d Deadlines) forWait(w syncproto.Wait) time.Duration {
 	switch w {
 	case syncproto.WaitHello:
 		return d.Hello
@@ -92,7 +92,7 @@ func (d Deadlines) of(w syncproto.Wait) time.Duration {
 	case syncproto.WaitEnd:
 		return d.Exec
 	case syncproto.WaitTold:
-		return wordTime
+		return lastWordTimeout
 	case syncproto.WaitGrace:
 		return max(d.Grace, time.Millisecond)
 	}

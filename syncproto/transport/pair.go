@@ -8,19 +8,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Type is the kind of Unix socket that carries the frames; the bytes of a frame are the same on both.
+// Type is the type of a Unix socket that carries frames; the bytes of a frame are the same on both.
 type Type int
 
-// The types. A packet socket keeps frames apart by itself and takes one system call for each; a stream is for peers and
-// tunnels that have nothing else.
+// The types. A packet socket keeps frames apart and needs one system call for each; a stream is for peers and tunnels
+// that support nothing else.
 const (
 	SeqPacket Type = unix.SOCK_SEQPACKET
 	Stream    Type = unix.SOCK_STREAM
 )
 
-// SocketPair makes a connected pair: the parent's end as a Conn, the child's as a file to pass on by inheritance
-// (exec.Cmd.ExtraFiles, os.ProcAttr.Files). Both are CLOEXEC. The caller owns both, and closes the child's end as soon
-// as the child exists: while a copy of it is open, the parent never sees end of file.
+// SocketPair makes a connected pair: the parent's end as a Conn, the child's as a file for the child to inherit
+// (exec.Cmd.ExtraFiles, os.ProcAttr.Files). Both are CLOEXEC. The caller owns both, and must close the child's end as
+// soon as the child exists: while a copy of it is open, the parent never reads end of file.
 func SocketPair(t Type) (*Conn, *os.File, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, int(t)|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -29,9 +29,9 @@ func SocketPair(t Type) (*Conn, *os.File, error) {
 	return newUnixConn(fds[0], t == SeqPacket), os.NewFile(uintptr(fds[1]), "child's handshake socket"), nil
 }
 
-// Take makes a Conn of a connected Unix socket and owns fd from then on; on an error it stays the caller's. The socket
-// is made blocking, which concerns every process that shares its open file description; no call depends on it but
-// those after Tail.
+// Take makes a Conn from a connected Unix socket and owns fd from then on; on an error fd still belongs to the caller.
+// The socket is made blocking, which affects every process that shares its open file description; only calls after Tail
+// depend on it.
 func Take(fd int) (*Conn, error) {
 	packet, err := inspect(fd)
 	if err != nil {
@@ -43,10 +43,10 @@ func Take(fd int) (*Conn, error) {
 	return newUnixConn(fd, packet), nil
 }
 
-// Adopt takes over the one socket that a child inherits: the environment variable name holds its number. The variable
-// is unset, FD_CLOEXEC set (the socket must end with the execution: that end of file is the parent's proof), and what
-// is no connected Unix socket of a type that carries frames is refused with what it is. ok is false, without an error,
-// where the variable is not set: this process is not such a child.
+// Adopt takes over the socket that a child inherits, whose number is in the environment variable name. It unsets the
+// variable, sets FD_CLOEXEC (the execution must close the socket: that end of file is the parent's proof), and refuses
+// a descriptor that is not a connected Unix socket of a type that carries frames, saying what it is. If the variable is
+// not set, this process is not such a child: ok is false and err is nil.
 func Adopt(name string) (c *Conn, ok bool, err error) {
 	text, ok := os.LookupEnv(name)
 	if !ok {
@@ -64,7 +64,7 @@ func Adopt(name string) (c *Conn, ok bool, err error) {
 	return c, true, nil
 }
 
-// inspect checks that fd can carry frames, and sets FD_CLOEXEC.
+// inspect checks that fd can carry frames and sets FD_CLOEXEC.
 func inspect(fd int) (packet bool, err error) {
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
 		return false, os.NewSyscallError("fcntl", err)

@@ -10,11 +10,11 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// Parent is the parent's side of a conversation. Its methods may be called by any goroutine; one call at a time is
-// carried out, and Exited, Verdict and Close do not wait for it.
+// Parent is the parent's side of a conversation. Its methods may be called by any goroutine. Calls run one at a time;
+// Exited, Verdict and Close do not wait for them.
 type Parent struct{ *driver }
 
-// NewParent is the parent's side of a conversation over c, and owns c; on an error c stays the caller's.
+// NewParent returns the parent's side of a conversation over c, and owns c. On an error c still belongs to the caller.
 func NewParent(c *Conn, p *syncproto.Profile, o Options) (*Parent, error) {
 	both := &struct { // one object
 		Parent
@@ -27,15 +27,15 @@ func NewParent(c *Conn, p *syncproto.Profile, o Options) (*Parent, error) {
 	return &both.Parent, nil
 }
 
-// Open is the opening: HELLO, CONFIG with its descriptors, and the wait until the child has agreed and confirmed. The
-// descriptors stay the caller's. Where a single codec is offered, CONFIG goes out with HELLO and nothing waits for a
-// round trip.
+// Open is the opening: it sends HELLO and CONFIG with its descriptors, and waits until the child has agreed and
+// confirmed. The descriptors still belong to the caller. If only one codec is offered, CONFIG is sent along with HELLO,
+// without waiting for a round trip.
 func (p *Parent) Open(ctx context.Context, config syncproto.Value, fds []int) error {
 	return Open(ctx, p, &config, fds)
 }
 
-// Open is Parent.Open for a configuration of a Go type, which is encoded as it lies in memory: see codec.Encode. What
-// cannot be encoded ends the conversation.
+// Open is Parent.Open for a configuration of a Go type, which is encoded directly from memory; see codec.Encode. A
+// configuration that cannot be encoded ends the conversation.
 func Open[T any](ctx context.Context, p *Parent, config *T, fds []int) error {
 	return p.open(ctx, fds, func(c codec.Codec, l syncproto.Limits) ([]byte, error) {
 		if config == nil {
@@ -45,27 +45,27 @@ func Open[T any](ctx context.Context, p *Parent, config *T, fds []int) error {
 	})
 }
 
-// firstRoom is room for most configurations.
+// firstRoom is enough for most configurations.
 const firstRoom = 16 << 10
 
 func (p *Parent) open(
 	ctx context.Context, fds []int, config func(codec.Codec, syncproto.Limits) ([]byte, error),
 ) error {
-	ctx, err := p.begin(ctx)
-	defer p.finish()
+	ctx, err := p.beginCall(ctx)
+	defer p.endCall()
 	if err != nil {
 		return err
 	}
 	frame, err := p.s.Hello(p.buf[:0])
 	if err != nil {
-		return p.refusedHere(ctx, err)
+		return p.sendError(ctx, err)
 	}
-	p.load(frame, "", nil)
-	if err := p.flush(ctx); err != nil {
+	p.startFrame(frame, "", nil)
+	if err := p.sendFrame(ctx); err != nil {
 		return err
 	}
 	for !p.s.Agreed() {
-		a, err := p.await(ctx)
+		a, err := p.nextArrival(ctx)
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (p *Parent) open(
 		return err
 	}
 	for {
-		a, err := p.await(ctx)
+		a, err := p.nextArrival(ctx)
 		switch {
 		case err != nil:
 			return err
@@ -93,7 +93,7 @@ func (p *Parent) open(
 	}
 }
 
-// configure sends CONFIG. What cannot be sent ends the conversation: the child waits for it.
+// configure sends CONFIG. If that fails the conversation ends, because the child waits for it.
 func (p *Parent) configure(ctx context.Context, b []byte, fds []int) error {
 	for off, first := 0, true; first || off < len(b); first = false {
 		var frame []byte
@@ -104,8 +104,8 @@ func (p *Parent) configure(ctx context.Context, b []byte, fds []int) error {
 			}
 			return p.abort(ctx, err)
 		}
-		p.load(frame, "", fds)
-		if err := p.flush(ctx); err != nil {
+		p.startFrame(frame, "", fds)
+		if err := p.sendFrame(ctx); err != nil {
 			return err
 		}
 		fds = nil
@@ -113,11 +113,11 @@ func (p *Parent) configure(ctx context.Context, b []byte, fds []int) error {
 	return nil
 }
 
-// Abort ends the conversation whatever its state: the child is told of err, and what it still says is heard. It
+// Abort ends the conversation in any state: it reports err to the child and reads what the child still sends. It
 // returns the *Failure that the conversation ended with.
 func (p *Parent) Abort(ctx context.Context, err error) error {
-	ctx, end := p.begin(ctx)
-	defer p.finish()
+	ctx, end := p.beginCall(ctx)
+	defer p.endCall()
 	if end != nil {
 		return end
 	}
@@ -129,15 +129,15 @@ func (d *driver) abort(ctx context.Context, err error) error {
 		err = errNoCause
 	}
 	if d.s.Live() {
-		d.blame(syncproto.LocalError, err)
+		d.addCause(syncproto.LocalError, err)
 		d.s.Abort(remote.Report(err, remote.CodeOf(err)))
 	}
 	return d.conclude(ctx)
 }
 
-// Exited says that the child's process is gone. What it has said is still read; then the conversation is over even if
-// somebody else holds a copy of its socket open, so that end of file will never come. Options.Process does this by
-// itself.
+// Exited reports that the child's process has ended. What it has sent is still read; then the conversation is over even
+// if another process holds a copy of its socket open, so that end of file will never arrive. With Options.Process this
+// happens automatically.
 func (p *Parent) Exited() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,35 +10,34 @@ import (
 	"github.com/handfast/handfast/syncproto/session"
 )
 
-// Request is one request of the peer. Its descriptors belong to whoever got the Request; the Request itself is another
-// one after the next call of Next.
+// Request is a request of the peer. Its descriptors belong to the caller of Next. The Request itself is only valid
+// until the next call of Next.
 type Request struct {
 	Name string
 	Arg  syncproto.Value
 	FDs  []int
 }
 
-// Peer is what both sides of a conversation can do: Parent and Child.
+// Peer is what a Parent and a Child have in common.
 type Peer interface {
-	// Call makes a request and waits for its reply. The descriptors given stay the caller's, those returned become
-	// the caller's. A *Refused is the other side's word that it cannot be done, after which the conversation goes
-	// on; a child may get a *CancelledError, after which it says Fail. Every other error is the end (a *Failure), or
-	// a call that may not be made now, of which nothing has left.
+	// Call makes a request and waits for its reply. The descriptors passed still belong to the caller; those returned
+	// belong to the caller too. A *Refused means that the other side has refused the request; the conversation goes on. A
+	// child may get a *CancelledError, and must then call Fail. Every other error is the end of the conversation (a
+	// *Failure), or reports a request that is not legal now, of which nothing was sent.
 	Call(ctx context.Context, name string, arg syncproto.Value, fds ...int) (syncproto.Value, []int, error)
-	// Next waits for the peer's next request. io.EOF is the end in success, for a parent: the child said EXEC and its
-	// end of the socket closed. A *Failure is every other end.
+	// Next waits for the peer's next request. For a parent, io.EOF means success: the child has sent EXEC and its end of
+	// the socket was closed. Every other end is a *Failure.
 	Next(ctx context.Context) (*Request, error)
-	// Reply replies to the pending request, under the name that the profile gives the reply. The descriptors stay the
-	// caller's. After an error that is no *Failure the request still waits.
+	// Reply replies to the pending request; the profile determines the name of the reply. The descriptors still belong to
+	// the caller. After an error other than a *Failure the request is still pending.
 	Reply(ctx context.Context, arg syncproto.Value, fds ...int) error
-	// Decline replies to the pending request that it cannot be done; the peer's Call returns err as a *Refused. The
-	// conversation goes on.
+	// Decline refuses the pending request; the peer's Call returns err as a *Refused. The conversation goes on.
 	Decline(ctx context.Context, err error) error
-	// Verdict is how the conversation stands, or ended.
+	// Verdict returns how the conversation stands, or how it ended.
 	Verdict() syncproto.Verdict
-	// Narrow puts a stricter form of the profile in force, before the configuration is confirmed.
+	// Narrow puts a stricter form of the profile in force. It must be called before the configuration is confirmed.
 	Narrow(p *syncproto.Profile) error
-	// Close ends the conversation whatever its state and without a word.
+	// Close ends the conversation in any state without sending anything.
 	Close() error
 
 	side() *driver
@@ -55,25 +54,25 @@ func (d *driver) side() *driver { return d }
 func (d *driver) Call(
 	ctx context.Context, name string, arg syncproto.Value, fds ...int,
 ) (syncproto.Value, []int, error) {
-	ctx, err := d.begin(ctx)
-	defer d.finish()
+	ctx, err := d.beginCall(ctx)
+	defer d.endCall()
 	if err != nil {
 		return syncproto.Value{}, nil, err
 	}
 	frame, err := d.s.Call(d.buf[:0], syncproto.KindRequest, syncproto.Call{Name: name, Arg: arg}, len(fds))
 	if err != nil {
-		return syncproto.Value{}, nil, d.refusedHere(ctx, err)
+		return syncproto.Value{}, nil, d.sendError(ctx, err)
 	}
 	return d.exchange(ctx, frame, name, fds)
 }
 
 // exchange sends a REQUEST and waits for its reply.
 func (d *driver) exchange(ctx context.Context, frame []byte, name string, fds []int) (syncproto.Value, []int, error) {
-	d.load(frame, name, fds)
-	if err := d.flush(ctx); err != nil {
+	d.startFrame(frame, name, fds)
+	if err := d.sendFrame(ctx); err != nil {
 		return syncproto.Value{}, nil, err
 	}
-	a, err := d.await(ctx)
+	a, err := d.nextArrival(ctx)
 	if err != nil {
 		return syncproto.Value{}, nil, err
 	}
@@ -86,16 +85,16 @@ func (d *driver) exchange(ctx context.Context, frame []byte, name string, fds []
 	return syncproto.Value{}, nil, d.unexpected(ctx, a)
 }
 
-// refusedHere is the error of a frame that this side may not send. Where that is because the peer has ended the
-// conversation, the end is the error, with the peer's words.
-func (d *driver) refusedHere(ctx context.Context, err error) error {
+// sendError returns the error for a frame that this side may not send. If the peer has ended the conversation, the
+// error is that end, with the peer's report.
+func (d *driver) sendError(ctx context.Context, err error) error {
 	if !d.s.Live() {
 		return d.conclude(ctx)
 	}
 	return err
 }
 
-// unexpected is an event that the caller has not waited for.
+// unexpected ends the conversation because of an event that the caller was not waiting for.
 func (d *driver) unexpected(ctx context.Context, a arrival) error {
 	discard(a.fds)
 	if a.Kind == session.Cancel {
@@ -103,14 +102,14 @@ func (d *driver) unexpected(ctx context.Context, a arrival) error {
 	}
 	v := d.s.Verdict()
 	err := &syncproto.ProtocolError{Code: syncproto.CodeState, State: v.State, Phase: v.Phase, Sender: d.s.Role().Peer(),
-		Text: "not what is waited for"}
+		Text: "not the frame that is expected now"}
 	return d.violation(ctx, err)
 }
 
-// violation ends the conversation over what the peer sent.
+// violation ends the conversation because of a violation by the peer.
 func (d *driver) violation(ctx context.Context, err error) error {
 	if d.s.Live() {
-		d.blame(syncproto.Violated, err)
+		d.addCause(syncproto.Violated, err)
 		d.s.Violate(err)
 	}
 	return d.conclude(ctx)
@@ -118,8 +117,8 @@ func (d *driver) violation(ctx context.Context, err error) error {
 
 // Next is documented at Peer.
 func (d *driver) Next(ctx context.Context) (*Request, error) {
-	ctx, err := d.begin(ctx)
-	defer d.finish()
+	ctx, err := d.beginCall(ctx)
+	defer d.endCall()
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +126,7 @@ func (d *driver) Next(ctx context.Context) (*Request, error) {
 		if err := d.mayWait(ctx); err != nil {
 			return nil, err
 		}
-		a, err := d.await(ctx)
+		a, err := d.nextArrival(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -142,9 +141,9 @@ func (d *driver) Next(ctx context.Context) (*Request, error) {
 	}
 }
 
-// mayWait refuses to wait for a peer that waits for this side.
+// mayWait refuses to wait for a request if the peer itself is waiting for this side.
 func (d *driver) mayWait(ctx context.Context) error {
-	if len(d.box) > 0 || !d.s.Live() || ctx.Err() != nil {
+	if len(d.inbox) > 0 || !d.s.Live() || ctx.Err() != nil {
 		return nil
 	}
 	why := ""
@@ -166,33 +165,33 @@ func (d *driver) mayWait(ctx context.Context) error {
 
 // Reply is documented at Peer.
 func (d *driver) Reply(ctx context.Context, arg syncproto.Value, fds ...int) error {
-	ctx, err := d.begin(ctx)
-	defer d.finish()
+	ctx, err := d.beginCall(ctx)
+	defer d.endCall()
 	if err != nil {
 		return err
 	}
 	name := d.s.ReplyName()
 	frame, err := d.s.Call(d.buf[:0], syncproto.KindReply, syncproto.Call{Name: name, Arg: arg}, len(fds))
 	if err != nil {
-		return d.refusedHere(ctx, err)
+		return d.sendError(ctx, err)
 	}
-	d.load(frame, name, fds)
-	return d.flush(ctx)
+	d.startFrame(frame, name, fds)
+	return d.sendFrame(ctx)
 }
 
 // Decline is documented at Peer.
 func (d *driver) Decline(ctx context.Context, cause error) error {
-	ctx, err := d.begin(ctx)
-	defer d.finish()
+	ctx, err := d.beginCall(ctx)
+	defer d.endCall()
 	if err != nil {
 		return err
 	}
 	frame, err := d.s.Refuse(d.buf[:0], remote.Report(cause, remote.CodeOf(cause)))
 	if err != nil {
-		return d.refusedHere(ctx, err)
+		return d.sendError(ctx, err)
 	}
-	d.load(frame, "", nil)
-	return d.flush(ctx)
+	d.startFrame(frame, "", nil)
+	return d.sendFrame(ctx)
 }
 
 var errNoCause = errors.New("no reason was given")

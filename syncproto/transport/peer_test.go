@@ -18,9 +18,9 @@ import (
 	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
-// quick are deadlines for peers that will not answer. Where a peer does answer, long ones keep a slow machine from
+// shortDeadlines are for peers that will not reply. If a peer does reply, long deadlines keep slow machines from
 // mattering.
-var quick = transport.Deadlines{Hello: 50 * time.Millisecond, Config: 50 * time.Millisecond,
+var shortDeadlines = transport.Deadlines{Hello: 50 * time.Millisecond, Config: 50 * time.Millisecond,
 	Idle: 50 * time.Millisecond, Exec: 50 * time.Millisecond, Write: 50 * time.Millisecond, Grace: 20 * time.Millisecond}
 
 // child runs f as the child's side of c until the test ends.
@@ -72,8 +72,8 @@ func ready(ctx context.Context, p *transport.Child) error {
 	return p.Exec(ctx)
 }
 
-// serve answers every request until the end, which it returns.
-func serve(t *testing.T, p *transport.Parent) error {
+// replyToAll replies to every request until the conversation ends, and returns that end.
+func replyToAll(t *testing.T, p *transport.Parent) error {
 	for {
 		req, err := p.Next(t.Context())
 		if err != nil {
@@ -130,7 +130,7 @@ func TestConversationOverEveryLink(t *testing.T) {
 				if err := p.Open(t.Context(), text(100000), nulls(t, 2)); err != nil {
 					t.Fatal(err)
 				}
-				if err := serve(t, p); err != io.EOF || p.Verdict().Outcome != syncproto.Success {
+				if err := replyToAll(t, p); err != io.EOF || p.Verdict().Outcome != syncproto.Success {
 					t.Errorf("%v, %+v", err, p.Verdict())
 				}
 				if len(notes) != 2 || notes[1].Text != "late" {
@@ -145,7 +145,7 @@ func TestConversationOverEveryLink(t *testing.T) {
 	}
 }
 
-// scripted answers as bytes: a child that does as it likes. It closes fd at the end.
+// scripted is a child that sends arbitrary bytes. It closes fd at the end.
 func scripted(t *testing.T, fd int, f func(send func(k syncproto.Kind, re uint16, payload string),
 	recv func() syncproto.Header)) {
 	var wg sync.WaitGroup
@@ -212,7 +212,7 @@ func TestEarlyErrorBeatsALargeConfig(t *testing.T) {
 	}
 }
 
-// An ERROR that comes while the caller works on a request is what ends the conversation, whatever the reply meets.
+// An ERROR that arrives while the caller works on a request ends the conversation, whatever happens to the reply.
 func TestErrorDuringARequestBeatsTheReply(t *testing.T) {
 	c, fd := half(t, transport.SeqPacket)
 	p := newParent(t, c, transport.Options{Codecs: inJSON})
@@ -262,7 +262,7 @@ func TestBothWriteBig(t *testing.T) {
 		if err := p.Open(t.Context(), text(4<<20-100), nil); err != nil {
 			t.Fatalf("%s: %v", l.name, err)
 		}
-		if err := serve(t, p); err != io.EOF || notes != 250 {
+		if err := replyToAll(t, p); err != io.EOF || notes != 250 {
 			t.Errorf("%s: %v, %d notes", l.name, err, notes)
 		}
 	}
@@ -336,7 +336,7 @@ func TestCancelReachesAChildThatWaits(t *testing.T) {
 	}
 }
 
-// A child that gives up by itself says so: its parent need not guess from the end of file.
+// A child that gives up reports it: its parent need not guess from the end of file.
 func TestAChildsDeadlineIsAnErrorOfTheChild(t *testing.T) {
 	for _, l := range links {
 		a, b := l.make(t)
@@ -423,8 +423,8 @@ func TestProgrammingMistakesAreErrors(t *testing.T) {
 	}
 }
 
-// A child whose execution fails while its parent takes nothing more tells it all the same, however long that lasts: if
-// it closed its end instead, that would be success. Nor is it the end of its words that the parent has no more to say.
+// A child whose execution fails reports it even if its parent has stopped reading, however long that lasts: if it
+// closed its end instead, that would be success. It still reports it if the parent has shut down its sending.
 func TestAFailedExecutionIsToldHoweverLongItTakes(t *testing.T) {
 	for name, halfClosed := range map[string]bool{"to a parent that is slow": false, "to one that is through": true} {
 		t.Run(name, func(t *testing.T) {

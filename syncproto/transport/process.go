@@ -15,28 +15,27 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Process is a child process together with the parent's side of the conversation with it. StartCommand makes it; its
-// user calls Close in every case, and Wait where the end of the process matters after a success.
+// Process is a child process together with the parent's side of the conversation with it. StartCommand starts it. The
+// caller must always call Close, and Wait if the end of the process matters after a success.
 type Process struct {
 	*Parent
-	// Cmd is the command as it was started. Its Wait and its Process's Wait and Release are called by nobody but Wait
-	// and Close here.
+	// Cmd is the started command. Only Wait and Close of this type may call its Wait, or Wait and Release of its Process.
 	Cmd *exec.Cmd
 
 	pidfd *os.File
 	reap  func() error
 }
 
-// StartCommand starts cmd as the child of a conversation, and is the parent's side of it. The child finds the number
-// of its socket in the environment variable socket, for Adopt. A conversation that cannot be (a profile that is none,
-// say) starts nothing.
+// StartCommand starts cmd as the child of a conversation and returns the parent's side of it. The child finds the
+// number of its socket in the environment variable socket, which Adopt reads. If no conversation is possible, for
+// example because the profile is not valid, nothing is started.
 //
-// Options.Process must be nil: the process is watched by itself, so the conversation ends with it even where somebody
-// else holds a copy of its socket. The sockets are a SeqPacket pair; a child that wants a stream is started by hand,
-// with SocketPair.
+// Options.Process must be nil, because StartCommand watches the process itself: the conversation ends with the process
+// even if another one holds a copy of its socket. The sockets are a SeqPacket pair; to use a stream, start the child
+// yourself with a SocketPair.
 //
-// Descriptors: the parent's end and a pidfd belong to the Process, the child's end is closed here once the child has
-// it, and the files in cmd.ExtraFiles stay the caller's and keep their numbers.
+// The parent's end and a pidfd belong to the Process. The child's end is closed here once the child has it. The files
+// in cmd.ExtraFiles still belong to the caller and keep their numbers.
 func StartCommand(cmd *exec.Cmd, socket string, p *syncproto.Profile, o Options) (*Process, error) {
 	switch {
 	case cmd == nil:
@@ -50,7 +49,7 @@ func StartCommand(cmd *exec.Cmd, socket string, p *syncproto.Profile, o Options)
 	if err != nil {
 		return nil, err
 	}
-	defer end.Close() // while a copy of it is open here, there is no end of file
+	defer end.Close() // while a copy of it is open here, end of file cannot arrive
 	parent, err := NewParent(conn, p, o)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
@@ -70,7 +69,7 @@ func StartCommand(cmd *exec.Cmd, socket string, p *syncproto.Profile, o Options)
 	return c, nil
 }
 
-// start starts cmd with its end of the socket, and leaves cmd otherwise as it was.
+// start starts cmd with its end of the socket, and otherwise leaves cmd unchanged.
 func start(cmd *exec.Cmd, socket string, end *os.File) (pidfd *os.File, err error) {
 	files, env := cmd.ExtraFiles, cmd.Env
 	cmd.Env = append(cmd.Environ(), socket+"="+strconv.Itoa(3+len(files)))
@@ -87,7 +86,7 @@ func start(cmd *exec.Cmd, socket string, end *os.File) (pidfd *os.File, err erro
 	return pidfd, nil
 }
 
-// openPidfd is a pidfd of a process that nobody has waited for, so that its number is still its own.
+// openPidfd returns a pidfd of a process that was not waited for yet, so that its pid cannot have been reused.
 func openPidfd(p *os.Process) (*os.File, error) {
 	fd, errFD := -1, error(nil)
 	err := p.WithHandle(func(handle uintptr) {
@@ -103,9 +102,9 @@ func openPidfd(p *os.Process) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "pidfd"), nil
 }
 
-// Wait ends the conversation and waits for the end of the process, of which the error tells as that of exec.Cmd.Wait
-// does: nil for exit status 0. After a success the process has all the time it wants, until ctx ends and it is killed;
-// the error is then that of ctx too. After anything else it is ended as by Close.
+// Wait ends the conversation and waits for the end of the process. It returns what exec.Cmd.Wait returns: nil for exit
+// status 0. After a success the process may run as long as it wants, until ctx ends and it is killed; the error then
+// includes that of ctx. After any other outcome it is ended as by Close.
 func (p *Process) Wait(ctx context.Context) error {
 	if p.Verdict().Outcome != syncproto.Success {
 		_ = p.Close()
@@ -128,13 +127,13 @@ func (p *Process) Wait(ctx context.Context) error {
 	return err
 }
 
-// Close ends the conversation without a word if it has not ended yet, and lets go of the process. After a success,
-// which is Next having returned io.EOF, the process goes on by itself, and becomes a zombie when it ends unless Wait
-// is called. After anything else it is dead and waited for when Close returns: a child that has ended or failed by
-// itself, was cancelled, or was told of an error has Deadlines.Grace to end of its own accord, and then, as any other
-// does at once, it is killed.
+// Close ends the conversation without sending anything, if it has not ended yet, and releases the process. After a
+// success (Next returned io.EOF) the process goes on, and becomes a zombie when it ends unless Wait is called. After
+// any other outcome the process has ended and was waited for when Close returns. A child that has died or failed, was
+// cancelled, or received an error has Deadlines.Grace to end on its own before it is killed; any other is killed at
+// once.
 //
-// An error is os.ErrClosed: the Process was closed before.
+// The only error is os.ErrClosed: the Process was already closed.
 func (p *Process) Close() error {
 	outcome := p.Verdict().Outcome
 	err := p.Parent.Close()
@@ -149,7 +148,7 @@ func (p *Process) Close() error {
 	return err
 }
 
-// awaitEnd waits for the end of the process, for as long as d; negative is no limit.
+// awaitEnd waits for the end of the process, at most for d; negative means no limit.
 func (p *Process) awaitEnd(d time.Duration) {
 	rc, err := p.pidfd.SyscallConn()
 	if err != nil {

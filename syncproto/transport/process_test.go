@@ -98,7 +98,7 @@ func converse(t *testing.T, p *transport.Process) error {
 	t.Helper()
 	err := p.Open(t.Context(), syncproto.MapValue(), nil)
 	if err == nil {
-		err = serve(t, p.Parent)
+		err = replyToAll(t, p.Parent)
 	}
 	return err
 }

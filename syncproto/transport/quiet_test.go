@@ -191,9 +191,9 @@ func betweenMarks(t *testing.T, trace string) map[string][]string {
 	return calls
 }
 
-// A whole conversation wakes no thread, waits for none and makes none, on either side: there is nobody to hand anything
-// over to. It is held with one processor for Go's scheduler: with more, the scheduler itself wakes an idle thread
-// whenever it preempts the only goroutine there is, after 10 ms, whatever that does.
+// A whole conversation wakes no thread, waits for none and starts none, on either side, because no other goroutine
+// exists. The test uses one processor for Go's scheduler: with more, the scheduler itself wakes an idle thread whenever
+// it preempts the only goroutine there is, after 10 ms, whatever that does.
 //
 // A thread of the runtime's own may be about to go to sleep when the conversation begins, and then its futex call falls
 // into one run. What the conversation does itself is in every run.
@@ -213,7 +213,7 @@ func TestAConversationWakesNoThread(t *testing.T) {
 	}
 }
 
-// loud says what of the system calls between the markers a conversation must not make, or lacks.
+// loud reports system calls between the markers that a conversation must not make, or that are missing.
 func loud(calls map[string][]string) (found []string) {
 	for process, of := range calls {
 		moved := 0

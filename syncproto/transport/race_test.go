@@ -10,8 +10,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// The last words of a peer that ends at once are never overtaken by its end, however the two race with a reader that
-// does not block.
+// If a peer sends its last word and ends at once, a reader that does not block must read the word before the end,
+// however they race.
 func TestTheLastPacketIsNotOvertakenByTheEnd(t *testing.T) {
 	for range 5000 {
 		c, fd := rawPair(t)

@@ -12,26 +12,26 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// raw is a peer that does as it likes, over any link: frames as they are, under no rule but their own numbering.
-type raw struct {
+// rawPeer is a peer that sends any frames it likes, over any link; only their numbering is correct.
+type rawPeer struct {
 	*transport.Conn
 	seq uint16
 }
 
-func (r *raw) send(k syncproto.Kind, re uint16, payload string) error {
+func (r *rawPeer) send(k syncproto.Kind, re uint16, payload string) error {
 	return r.sendFlagged(k, 0, re, payload)
 }
 
-func (r *raw) sendFlagged(k syncproto.Kind, flags uint8, re uint16, payload string) error {
+func (r *rawPeer) sendFlagged(k syncproto.Kind, flags uint8, re uint16, payload string) error {
 	r.seq++
 	h := syncproto.Header{Kind: k, Flags: flags, Seq: r.seq, Re: re, Length: uint32(len(payload))}
 	return r.WriteFrame(h, []byte(payload), nil)
 }
 
-// skippable is a frame of a kind that nobody knows yet.
-func (r *raw) skippable() error { return r.sendFlagged(200, syncproto.FlagSkippable, 0, "") }
+// skippable is a frame of an unknown kind that may be skipped.
+func (r *rawPeer) skippable() error { return r.sendFlagged(200, syncproto.FlagSkippable, 0, "") }
 
-func (r *raw) recv() syncproto.Header {
+func (r *rawPeer) recv() syncproto.Header {
 	h, _, fds, err := r.ReadFrame(all)
 	transport.CloseAll(fds)
 	if err != nil {
@@ -40,8 +40,8 @@ func (r *raw) recv() syncproto.Header {
 	return h
 }
 
-// opened answers HELLO and CONFIG as a child does.
-func (r *raw) opened() {
+// opened acknowledges HELLO and CONFIG as a child does.
+func (r *rawPeer) opened() {
 	r.recv()
 	r.recv()
 	_ = r.send(syncproto.KindHelloAck, 1, ackJSON)
@@ -49,7 +49,7 @@ func (r *raw) opened() {
 }
 
 // rawChild runs f at the other end of a new Parent until the test ends, and closes its end after it.
-func rawChild(t *testing.T, l link, o transport.Options, f func(r *raw)) *transport.Parent {
+func rawChild(t *testing.T, l link, o transport.Options, f func(r *rawPeer)) *transport.Parent {
 	t.Helper()
 	a, b := l.make(t)
 	o.Codecs = inJSON
@@ -57,7 +57,7 @@ func rawChild(t *testing.T, l link, o transport.Options, f func(r *raw)) *transp
 	t.Cleanup(wg.Wait) // after the Parent has closed
 	p := newParent(t, a, o)
 	wg.Go(func() {
-		f(&raw{Conn: b})
+		f(&rawPeer{Conn: b})
 		_ = b.Close()
 	})
 	return p
@@ -78,7 +78,7 @@ func helloJSON(t *testing.T) string {
 }
 
 // rawParent runs f at the other end of a new Child until the test ends, and closes its end after it.
-func rawParent(t *testing.T, l link, o transport.Options, f func(r *raw)) *transport.Child {
+func rawParent(t *testing.T, l link, o transport.Options, f func(r *rawPeer)) *transport.Child {
 	t.Helper()
 	a, b := l.make(t)
 	var wg sync.WaitGroup
@@ -89,13 +89,13 @@ func rawParent(t *testing.T, l link, o transport.Options, f func(r *raw)) *trans
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	wg.Go(func() {
-		f(&raw{Conn: a})
+		f(&rawPeer{Conn: a})
 		_ = a.Close()
 	})
 	return c
 }
 
-// ended is how err says that a conversation ended.
+// ended returns the outcome in err.
 func ended(err error) syncproto.Outcome {
 	var f *transport.Failure
 	if !errors.As(err, &f) {
@@ -104,8 +104,8 @@ func ended(err error) syncproto.Outcome {
 	return f.Outcome
 }
 
-// every calls f until it fails, with a pause before each.
-func every(pause time.Duration, f func() error) {
+// untilError calls f until it fails, with a pause before each call.
+func untilError(pause time.Duration, f func() error) {
 	for {
 		time.Sleep(pause)
 		if f() != nil {
@@ -114,8 +114,8 @@ func every(pause time.Duration, f func() error) {
 	}
 }
 
-// wide are deadlines that a test never waits for, and in which one is set that it does.
-func wide() transport.Deadlines {
+// longDeadlines are deadlines that a test never waits for, with one changed that it does wait for.
+func longDeadlines() transport.Deadlines {
 	const never = time.Hour
 	return transport.Deadlines{
 		Hello: never, Config: never, Idle: never, Exec: never, Write: never, Grace: time.Millisecond,
@@ -124,7 +124,7 @@ func wide() transport.Deadlines {
 
 // patient are wide for a peer that closes its end, so that nothing is cut short on a slow machine.
 func patient() transport.Deadlines {
-	d := wide()
+	d := longDeadlines()
 	d.Grace = d.Idle
 	return d
 }

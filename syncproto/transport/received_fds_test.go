@@ -27,9 +27,9 @@ func openFDs(t *testing.T) int {
 	return len(entries)
 }
 
-// Control messages that somebody else has asked for on this socket leave nothing behind, and the most descriptors that
-// a frame may have still fit beside them.
-func TestControlMessagesThatNobodyAskedFor(t *testing.T) {
+// Control messages that another process has enabled on this socket leave nothing behind, and the maximum number of
+// descriptors of a frame still fits beside them.
+func TestUnrequestedControlMessages(t *testing.T) {
 	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
 		for name, options := range map[string][]int{
 			"SO_PASSCRED":    {unix.SO_PASSCRED},
@@ -79,7 +79,7 @@ func holdControl(t *testing.T, a, b *transport.Conn) {
 	}
 }
 
-// A receiver that runs out of descriptors says so of itself: it blames nobody, and its error is EMFILE.
+// A receiver that runs out of descriptors reports its own failure with EMFILE and does not blame the peer.
 func TestRunningOutOfDescriptorsBlamesNobody(t *testing.T) {
 	for _, typ := range []transport.Type{transport.Stream, transport.SeqPacket} {
 		l := kernelLink("", typ, transport.Take)
@@ -129,13 +129,13 @@ func TestRunningOutOfDescriptorsBlamesNobody(t *testing.T) {
 
 func table() *syncproto.Profile {
 	return &syncproto.Profile{Name: "table", Phases: []syncproto.Phase{
-		{Name: "open", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{
+		{Name: "open", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{
 			{Request: "take", Reply: "taken", RequestFDs: syncproto.FDCount{Max: syncproto.MaxFDs}},
 		}},
 	}}
 }
 
-// lowestFree is the number that the next descriptor of this process gets.
+// lowestFree returns the number that the next descriptor of this process will get.
 func lowestFree(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
@@ -146,7 +146,7 @@ func lowestFree(t *testing.T) int {
 	return fd
 }
 
-// Descriptors come with the first byte of a frame. One that never comes whole leaves none of them behind.
+// Descriptors arrive with the first byte of a frame. If the rest never arrives, they are closed.
 func TestDescriptorsOfAFrameThatIsCutShort(t *testing.T) {
 	for name, end := range map[string]func(b *transport.Conn) error{
 		"a connection": func(b *transport.Conn) error {

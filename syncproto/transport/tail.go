@@ -11,23 +11,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tail is a Link for a process that may do next to nothing any more: after a seccomp(2) filter of somebody else's
-// making, sendmsg, recvmsg, ppoll and fcntl may be refused, trapped or handed to a supervisor that waits for this very
-// conversation. It uses two system calls, read(2) and write(2), and close(2) at the end; it carries no descriptors,
-// and its calls wait, so that no deadline bounds them. (Go's runtime itself needs futex, nanosleep, sched_yield, mmap,
-// munmap, madvise, rt_sigprocmask, rt_sigreturn, sigaltstack, getpid, tgkill and exit_group.)
+// tail is a Link for a process that may make almost no system calls any more: under a seccomp(2) filter written by
+// somebody else, sendmsg, recvmsg, ppoll and fcntl may be refused, trapped, or handed to a supervisor that waits for
+// this very conversation. It uses two system calls, read(2) and write(2), and close(2) at the end. It carries no
+// descriptors, and its calls wait, so no deadline bounds them. (Go's runtime itself needs futex, nanosleep,
+// sched_yield, mmap, munmap, madvise, rt_sigprocmask, rt_sigreturn, sigaltstack, getpid, tgkill and exit_group.)
 //
-// A write to a peer that is gone raises SIGPIPE, which Go ignores on descriptors above 2; the write is EPIPE.
+// A write to a peer that is gone raises SIGPIPE, which Go ignores on descriptors above 2, and fails with EPIPE.
 type tail struct {
 	fd      int
 	packets bool
 }
 
-// errTailFDs is for descriptors, which only sendmsg(2) can send.
+// errTailFDs is the error for descriptors, which only sendmsg(2) can send.
 var errTailFDs = errors.New("a tail carries no descriptors: they go with sendmsg(2), which may be forbidden now")
 
-// Tail turns c, a Unix socket (Take, Adopt) that is blocking, into one that uses nothing but read(2) and write(2).
-// Descriptors that the peer sends from then on are lost, so a frame that claims any is refused.
+// Tail turns c, a blocking Unix socket (Take, Adopt), into one that uses only read(2) and write(2). Descriptors that
+// the peer sends from then on are lost, so a frame that announces any is refused.
 func (c *Conn) Tail() error {
 	l, ok := c.link.(*unixLink)
 	if !ok {
@@ -71,8 +71,8 @@ func (t *tail) Send(p []byte, fds []int) (int, error) {
 	}
 }
 
-// call is read(2) or write(2). In a process of a single goroutine the scheduler hears nothing of it, as in ppoll: what
-// it would do for others, such as starting a thread for them, may be forbidden to this one.
+// call is read(2) or write(2). In a process with a single goroutine it does not inform the scheduler, as in ppoll: what
+// the scheduler would do for other goroutines, such as starting a thread, may be forbidden to this process.
 func (t *tail) call(trap uintptr, p []byte) (int, unix.Errno) {
 	var n uintptr
 	var errno unix.Errno

@@ -2,7 +2,7 @@ package transport
 
 import "github.com/handfast/handfast/syncproto"
 
-// Event is one frame as it passed, or the end.
+// Event is one frame that was sent or received, or the end.
 type Event struct {
 	Sent   bool // by this side
 	Header syncproto.Header
@@ -11,8 +11,8 @@ type Event struct {
 	Phase  string          // of the profile, after the frame
 
 	Payload []byte            // of the frame, valid during the call only
-	Codec   string            // the payload's
-	End     syncproto.Outcome // the conversation has ended so, and there is no frame; Undecided for a frame
+	Codec   string            // name of the payload's codec
+	End     syncproto.Outcome // at the end: the outcome; Undecided for a frame
 	Err     error             // at the end: the Failure; nil for success
 }
 
@@ -35,10 +35,10 @@ func (d *driver) traceReceived(h syncproto.Header, name string, payload []byte) 
 func (d *driver) trace(sent bool, h syncproto.Header, name string, payload []byte) {
 	e := Event{Sent: sent, Header: h, Name: name, State: d.s.State(), Phase: d.s.Phase(), Payload: payload}
 	e.Codec = d.s.Codec(h.Kind).Name()
-	d.outside(func() { d.o.Trace(e) })
+	d.runCallback(func() { d.o.Trace(e) })
 }
 
-// traceEnd tells of the end.
+// traceEnd reports the end.
 func (d *driver) traceEnd() {
 	if d.o.Trace == nil {
 		return
@@ -47,5 +47,5 @@ func (d *driver) traceEnd() {
 	if f, ok := d.end.(*Failure); ok {
 		e.End, e.State, e.Phase, e.Err = f.Outcome, f.State, f.Phase, f
 	}
-	d.outside(func() { d.o.Trace(e) })
+	d.runCallback(func() { d.o.Trace(e) })
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// newer is a configuration as a parent has it that knows a field more than its child.
+// newer is the configuration of a parent that knows one field more than its child.
 type newer struct {
 	Name  string   `sync:"name"`
 	Words []string `sync:"words,omitempty"`
@@ -25,7 +25,7 @@ type older struct {
 	Words []string `sync:"words,omitempty"`
 }
 
-// opening opens a conversation of typed configurations; got is what the child had of it.
+// opening opens a conversation with typed configurations; got is what the child received.
 func opening[P, C any](t *testing.T, l link, c codec.Codec, sent *P, got *C) (parent, child error) {
 	t.Helper()
 	a, b := l.make(t)
@@ -82,7 +82,7 @@ func TestTypedConfigurations(t *testing.T) {
 					t.Errorf("a text for a number: %v", child)
 				}
 				if parent == nil || !strings.Contains(parent.Error(), misfit.Error()) {
-					t.Errorf("the parent is told %v of %v", parent, child)
+					t.Errorf("the parent gets %v for %v", parent, child)
 				}
 				none := (*newer)(nil)
 				if parent, child := opening(t, l, c, none, &got); parent == nil || child == nil {

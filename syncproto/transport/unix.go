@@ -14,32 +14,32 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// unixLink is a Unix socket without the runtime's poller: each call is one that cannot wait (MSG_DONTWAIT), and every
-// wait is one ppoll(2) over the socket, the watched process and the eventfd by which it can be woken. So one thread
-// serves a whole conversation, and no descriptor but these is made.
+// unixLink is a Unix socket that does not use the runtime's poller: system calls never wait (MSG_DONTWAIT), and each
+// wait is one ppoll(2) over the socket, the watched process and the eventfd that can wake it. So one thread serves a
+// whole conversation, with no other descriptors.
 type unixLink struct {
 	fd      int
 	packets bool
-	refs    atomic.Int64 // calls in progress; closing is added by Close. Who leaves last closes the descriptors
+	refs    atomic.Int64 // calls in progress, plus closing after Close; the last call to leave closes the descriptors
 	wake    atomic.Int64 // eventfd(2), or -1
 	pid     int          // a pidfd, pidfd_open(2), borrowed; -1: none
 	gone    atomic.Bool  // the process of pid has ended
-	context atomic.Int64 // what tells of a context's end, borrowed; -1: none
+	context atomic.Int64 // becomes readable when the context ends, borrowed; -1: none
 	closed  atomic.Bool  // the descriptors are closed
 	recvOOB [controlSize]byte
 }
 
 const closing = 1 << 32
 
-// controlSize is room for the descriptors of any frame, and for what a socket option that somebody else has set adds
-// to every message: credentials, a pidfd, a security label, time stamps (unix(7), socket(7)). With less, the kernel
-// would drop descriptors, cmsg(3).
+// controlSize is enough for the descriptors of any frame and for everything that socket options set by another process
+// may add to a message: credentials, a pidfd, a security label, time stamps (unix(7), socket(7)). With less room the
+// kernel would drop descriptors, cmsg(3).
 const controlSize = unix.SizeofCmsghdr + (4*syncproto.MaxFDs+7)&^7 + 1024
 
-// scmPIDFD is SCM_PIDFD, <linux/socket.h>: a pidfd of the sender, which SO_PASSPIDFD asks for.
+// scmPIDFD is SCM_PIDFD, <linux/socket.h>: a pidfd of the sender, which the kernel adds if SO_PASSPIDFD is set.
 const scmPIDFD = 0x04
 
-// newUnixConn is a Conn over a socket that it owns. The two are one object.
+// newUnixConn returns a Conn that owns a socket. Conn and link are allocated as one object.
 func newUnixConn(fd int, packets bool) *Conn {
 	c := &struct {
 		Conn
@@ -70,8 +70,8 @@ func (l *unixLink) leave() {
 	}
 }
 
-// closes reports that Close has been called during this call: what the socket says then is of its shutdown.
-func (l *unixLink) closes() bool { return l.refs.Load() >= closing }
+// isClosing reports whether Close has been called during this call: errors of the socket then come from its shutdown.
+func (l *unixLink) isClosing() bool { return l.refs.Load() >= closing }
 
 func (l *unixLink) release() {
 	if l.closed.Swap(true) {
@@ -83,7 +83,7 @@ func (l *unixLink) release() {
 	}
 }
 
-// Close shuts the socket down where a call is in progress: that ends its wait.
+// Close also shuts the socket down if a call is in progress, which ends its wait.
 func (l *unixLink) Close() error {
 	for {
 		n := l.refs.Load()
@@ -130,7 +130,7 @@ func (l *unixLink) Wakeable() error {
 }
 
 func (l *unixLink) Wake() {
-	l.refs.Add(1) // also while it closes: the descriptors stay until this call is over
+	l.refs.Add(1) // even during Close: the descriptors stay open until this call has returned
 	defer l.leave()
 	if fd := l.wake.Load(); fd >= 0 {
 		one := [8]byte{7: 1}
@@ -141,11 +141,12 @@ func (l *unixLink) Wake() {
 // Watch is documented at Watcher.
 func (l *unixLink) Watch(pidfd int) { l.pid = pidfd }
 
-// wakeOnce has Wait report Woken once fd can be read, one time, for it is not emptied here. Negative: no longer.
+// wakeOnce makes Wait report Woken once fd becomes readable. It does so only once, because fd is not read. A negative
+// fd stops that.
 func (l *unixLink) wakeOnce(fd int) { l.context.Store(int64(fd)) }
 
-// Recv is recvmsg(2) with SCM_RIGHTS. Descriptors are parsed out before anything else is looked at: a packet without
-// bytes may carry some.
+// Recv is recvmsg(2) with SCM_RIGHTS. Descriptors are extracted before anything else is checked, because a packet
+// without bytes may carry some.
 func (l *unixLink) Recv(p []byte, fds []int) (int, []int, Lost, error) {
 	if !l.enter() {
 		return 0, fds, Lost{}, os.ErrClosed
@@ -155,7 +156,7 @@ func (l *unixLink) Recv(p []byte, fds []int) (int, []int, Lost, error) {
 	if err == nil && (n > 0 || len(p) == 0 || len(got) > len(fds)) {
 		return n, got, lost, nil
 	}
-	if l.closes() {
+	if l.isClosing() {
 		return 0, got, lost, os.ErrClosed
 	}
 	if err != nil {
@@ -167,9 +168,9 @@ func (l *unixLink) Recv(p []byte, fds []int) (int, []int, Lost, error) {
 	if !l.hungUp() {
 		return 0, got, lost, nil // an empty packet
 	}
-	// The end, or a packet that came between two looks of the kernel: it looks for a packet, finds none, and then
-	// finds the connection shut down (unix_dgram_recvmsg, net/unix/af_unix.c). What the peer sent before its end is
-	// queued now.
+	// Either this is the end, or a packet arrived between two checks of the kernel: it finds no packet, and then finds the
+	// connection shut down (unix_dgram_recvmsg, net/unix/af_unix.c). Everything that the peer sent before its end is
+	// queued now, so try once more.
 	n, got, lost, err = l.recv(p, got)
 	if err == nil && n == 0 && len(got) == len(fds) || err == unix.EAGAIN {
 		err = io.EOF
@@ -199,14 +200,14 @@ func (l *unixLink) recv(p []byte, fds []int) (int, []int, Lost, error) {
 	}
 }
 
-// hungUp reports that the peer sends no more.
+// hungUp reports whether the peer has ended its sending.
 func (l *unixLink) hungUp() bool {
 	fds := [1]unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLRDHUP}}
 	n, errno := ppoll(fds[:], 0)
 	return errno != 0 || n > 0
 }
 
-// Send is sendmsg(2), with MSG_NOSIGNAL: a peer that is gone is an error here, not a SIGPIPE.
+// Send is sendmsg(2) with MSG_NOSIGNAL: a peer that is gone causes an error, not a SIGPIPE.
 func (l *unixLink) Send(p []byte, fds []int) (int, error) {
 	if !l.enter() {
 		return 0, os.ErrClosed
@@ -242,7 +243,7 @@ func (l *unixLink) Send(p []byte, fds []int) (int, error) {
 		case errno == 0:
 			return int(n), nil
 		case errno == unix.EINTR:
-		case l.closes():
+		case l.isClosing():
 			return 0, os.ErrClosed
 		default:
 			return 0, errno
@@ -278,10 +279,10 @@ func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 	if errno == unix.EINTR {
 		n = 0
 	}
-	return l.happened(&fds, n, want), nil
+	return l.eventsOf(&fds, n, want), nil
 }
 
-func (l *unixLink) happened(fds *[4]unix.PollFd, n int, want Events) (is Events) {
+func (l *unixLink) eventsOf(fds *[4]unix.PollFd, n int, want Events) (is Events) {
 	if n == 0 {
 		return 0
 	}
@@ -311,12 +312,12 @@ func (l *unixLink) happened(fds *[4]unix.PollFd, n int, want Events) (is Events)
 	return is
 }
 
-// ppoll waits without the scheduler where this goroutine is the only one of the process: then there is nobody to give
-// the processor to, and handing it over costs futex calls and a thread. A raw call is no danger to the collector or
-// to a goroutine that comes to be meanwhile: the runtime preempts by a signal, which ends ppoll with EINTR.
+// ppoll waits without involving the scheduler if this goroutine is the only one of the process: no other goroutine
+// needs the processor, and handing it over costs futex calls and a thread. The raw call does not hold up the garbage
+// collector or a goroutine that is started meanwhile: the runtime preempts by a signal, which ends ppoll with EINTR.
 //
-// It does so every 10 ms (sysmon, forcePreemptNS), so a wait that proves to be long goes to the scheduler after all,
-// and costs that once.
+// The runtime does so every 10 ms (sysmon, forcePreemptNS), so a wait that turns out to be long is handed to the
+// scheduler after all, and pays that cost once.
 func ppoll(fds []unix.PollFd, d time.Duration) (int, unix.Errno) {
 	if d == 0 {
 		return ppollRaw(fds, 0)
@@ -343,9 +344,9 @@ func ppoll(fds []unix.PollFd, d time.Duration) (int, unix.Errno) {
 	return int(n), errno
 }
 
-// handOver is how long a wait may be before it is given to the scheduler: with more than one processor less than the
-// 10 ms after which the runtime wakes a thread for what it has preempted. It is asked for once, for asking takes a lock
-// of the scheduler.
+// handOver is how long a wait may last before it is handed to the scheduler. With more than one processor it is less
+// than the 10 ms after which the runtime wakes a thread for a goroutine that it has preempted. It is computed once,
+// because GOMAXPROCS takes a lock of the scheduler.
 var handOver = sync.OnceValue(func() time.Duration {
 	if runtime.GOMAXPROCS(0) == 1 {
 		return time.Second
@@ -360,7 +361,7 @@ func ppollRaw(fds []unix.PollFd, d time.Duration) (int, unix.Errno) {
 	return int(n), errno
 }
 
-// timeout is d for ppoll(2); negative is none.
+// timeout converts d for ppoll(2); negative means no limit.
 func timeout(d time.Duration) *unix.Timespec {
 	if d < 0 {
 		return nil
@@ -369,12 +370,12 @@ func timeout(d time.Duration) *unix.Timespec {
 	return &ts
 }
 
-// cmsgAlign is what control messages are aligned to: the size of a long, CMSG_ALIGN of <linux/socket.h> and, for
-// 32-bit programs, CMSG_COMPAT_ALIGN of net/compat.h.
+// cmsgAlign is the alignment of control messages: the size of a long, CMSG_ALIGN of <linux/socket.h> and, for 32-bit
+// programs, CMSG_COMPAT_ALIGN of net/compat.h.
 const cmsgAlign = int(unsafe.Sizeof(uintptr(0)))
 
-// appendRights appends the descriptors of every SCM_RIGHTS message in oob, and closes those that nobody asked for.
-// What the kernel wrote is trusted in form, and checked all the same.
+// appendRights appends the descriptors of every SCM_RIGHTS message in oob, and closes descriptors of other messages.
+// The kernel's data should be well-formed, but it is checked all the same.
 func appendRights(fds []int, oob []byte) []int {
 	for len(oob) >= unix.SizeofCmsghdr {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(oob)))

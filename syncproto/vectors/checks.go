@@ -1,22 +1,21 @@
 package vectors
 
-const everyField = "Every field is there that is not optional, and of its type and range"
+const everyField = "Every field that is not optional is present, and each field is of its type and range"
 
-// Check is one check that a receiver makes of a frame.
+// Check is one check that a receiver makes on a frame.
 type Check struct {
-	Name string // part of the names of the vectors below order/
-	Kind string // the kind of frame that it is made of, as docs/protocol.md spells it; empty for every kind
-	Code string // of the violation where it fails
+	Name string // part of the names of the vectors in order/
+	Kind string // the kind of frame that it applies to, as docs/protocol.md spells it; empty for every kind
+	Code string // the code of the violation if the check fails
 	Text string // what must hold
 }
 
-// Checks are the checks of a frame in the order in which a receiver makes them: of several violations in one frame the
-// first decides which code the ERROR has. Those without a kind come first and are made of every frame, then follow
-// those of its kind. The list of docs/protocol.md is drawn from it, and the vectors below order/ hold two violations
-// each.
+// Checks returns the checks of a frame in the order in which a receiver makes them: if a frame violates several rules,
+// the first one decides the code of the ERROR. Checks without a kind come first and apply to every frame; those for its
+// kind follow. The list in docs/protocol.md is generated from them, and each vector in order/ violates two of them.
 func Checks() []Check {
 	return []Check{
-		{"magic", "", "foreign", "Bytes 0 and 1 are `0x53 0x59`; the first is judged before the second has come."},
+		{"magic", "", "foreign", "Bytes 0 and 1 are `0x53 0x59`; the first is checked before the second has arrived."},
 		{"header", "", "frame", "The packet is no shorter than a header. " +
 			"(A stream that ends there is the death of the peer.)"},
 		{"version", "", "version", "Byte 2 is 1."},
@@ -30,11 +29,11 @@ func Checks() []Check {
 		{"state", "", "state", "The table of section 7 has a row for this kind, from this sender, in the present state."},
 		{"nfds", "", "descriptors", "`nfds` is not over what may come at this place: with the first fragment of CONFIG, " +
 			"what the profile says; with a REQUEST, the most that any row of the phase allows; with a REPLY, what the row " +
-			"of the unanswered request allows; with all others, none."},
+			"of the pending request allows; with all others, none."},
 		{"size", "", "frame", "The packet is as long as header and `length` say."},
 		{"came", "", "descriptors", "As many descriptors came as `nfds` says, and with the first byte."},
-		{"codec", "", "decode", "The codec takes the payload, which is one value with nothing behind it. " +
-			"(Where it is nested too deep or holds too many values, the code is `limit`. EXEC has no payload; of CONFIG " +
+		{"codec", "", "decode", "The codec accepts the payload, which is one value with nothing after it. " +
+			"(If it is nested too deep or holds too many values, the code is `limit`. EXEC has no payload; of CONFIG " +
 			"this and the fields are judged once its last fragment has come; an ERROR that cannot be read is an ERROR.)"},
 		{"re", "HELLO", "frame", "`re` is zero."},
 		{"fields", "HELLO", "decode", everyField + "."},
@@ -56,26 +55,26 @@ func Checks() []Check {
 		{"fields", "CONFIG_OK", "decode", everyField + "."},
 		{"same", "CONFIG_OK", "decode", "Size and digest are those of what was sent."},
 		{"fields", "REQUEST", "decode", everyField + ", and there are no others."},
-		{"asker", "REQUEST", "state", "The sender is the phase's asker."},
-		{"one", "REQUEST", "state", "No other request is unanswered."},
+		{"asker", "REQUEST", "state", "The sender is the phase's requester."},
+		{"one", "REQUEST", "state", "No other request is pending."},
 		{"row", "REQUEST", "state", "`name` is a request of the phase."},
 		{"max", "REQUEST", "state", "It was not made *max* times already."},
 		{"fds", "REQUEST", "descriptors", "As many descriptors come with it as its row says."},
-		{"required", "REQUEST", "state", "If it leaves the phase, each other row was answered *min* times."},
+		{"required", "REQUEST", "state", "If it leaves the phase, each other row has had *min* replies."},
 		{"re", "REQUEST", "frame", "`re` is zero."},
 		{"fields", "REPLY", "decode", everyField + ", and there are no others."},
-		{"asked", "REPLY", "state", "A request of the receiver's is unanswered."},
+		{"asked", "REPLY", "state", "A request of the receiver's is pending."},
 		{"name", "REPLY", "state", "`name` is the reply of that request's row."},
 		{"fds", "REPLY", "descriptors", "As many descriptors come with it as the row says."},
 		{"re", "REPLY", "frame", "`re` is the request's."},
 		{"notes", "NOTE", "limit", "There are not more than the limit `notes`."},
 		{"re", "NOTE", "frame", "`re` is zero."},
 		{"fields", "NOTE", "decode", everyField + ", and there are no others."},
-		{"re", "ERROR", "frame", "`re` is zero, or that of the receiver's unanswered request."},
+		{"re", "ERROR", "frame", "`re` is zero, or that of the receiver's pending request."},
 		{"empty", "EXEC", "frame", "The payload is empty."},
 		{"commits", "EXEC", "state", "The phase commits."},
-		{"unanswered", "EXEC", "state", "No request is unanswered."},
-		{"required", "EXEC", "state", "Each row was answered *min* times."},
+		{"unanswered", "EXEC", "state", "No request is pending."},
+		{"required", "EXEC", "state", "Each row has had *min* replies."},
 		{"re", "EXEC", "frame", "`re` is zero."},
 		{"re", "CANCEL", "frame", "`re` is zero."},
 		{"fields", "CANCEL", "decode", everyField + "."},

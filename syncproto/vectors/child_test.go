@@ -10,18 +10,18 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// children are the conversations that a child is put through.
+// children are the conversations that test a child.
 func children(t testing.TB) []Vector {
 	var all []Vector
 	for _, c := range []string{"json", "msgpack"} {
 		all = append(all, goodChildren(t, c)...)
 		all = append(all, endings(t, c)...)
-		all = append(all, wrongAnswers(t, c)...)
+		all = append(all, wrongReplies(t, c)...)
 		all = append(all, wrongConfigs(t, c)...)
-		all = append(all, spoiledForChild(t, c)...)
+		all = append(all, badHeadersForChild(t, c)...)
 	}
 	all = append(all, wrongGreetings(t)...)
-	all = append(all, outOfTurn(t)...)
+	all = append(all, illegalFrames(t)...)
 	return append(all, piecemeal(t)...)
 }
 
@@ -39,7 +39,7 @@ func goodChildren(t testing.TB, c string) (all []Vector) {
 	}
 	s := newScript(t, KindChild, c+"/good-last-fragment-empty", c, "6", "The last fragment may be empty.")
 	s.greet()
-	s.send(syncproto.KindConfig, 0, encode(t, s.codec, harmless("/bin/true")), more)
+	s.send(syncproto.KindConfig, 0, encode(t, s.codec, harmless("/bin/true")), setMore)
 	s.send(syncproto.KindConfig, 0, nil)
 	s.expect("CONFIG_OK", "re=3")
 	s.expect("REQUEST", "name=ready")
@@ -91,13 +91,13 @@ func endings(t testing.TB, c string) (all []Vector) {
 				s.greet()
 			case "configuration":
 				s.greet()
-				s.send(syncproto.KindConfig, 0, encode(t, s.codec, harmless("/bin/true"))[:9], more)
+				s.send(syncproto.KindConfig, 0, encode(t, s.codec, harmless("/bin/true"))[:9], setMore)
 			default:
 				s.ready("/bin/true")
 			}
 			return s
 		}
-		s := reach("cancel", "The parent asks the child to stop.")
+		s := reach("cancel", "The parent tells the child to stop.")
 		s.send(syncproto.KindCancel, 0, cancel)
 		s.expect("ERROR", "code=cancelled", "re=0")
 		all = append(all, s.done("refuse cancelled"))
@@ -118,17 +118,17 @@ func endings(t testing.TB, c string) (all []Vector) {
 		s.do("shutdown")
 		all = append(all, s.done("refuse"))
 	}
-	s := newScript(t, KindChild, c+"/refused", c, "6", "The parent cannot do what the child asks for.")
+	s := newScript(t, KindChild, c+"/refused", c, "6", "The parent refuses the child's request.")
 	s.ready("/bin/true")
 	s.send(syncproto.KindError, lastRequest, abort)
 	return append(all, s.done("refuse"))
 }
 
-func wrongAnswers(t testing.TB, c string) (all []Vector) {
-	add := func(name, code, about string, answer func(s *script)) {
+func wrongReplies(t testing.TB, c string) (all []Vector) {
+	add := func(name, code, about string, reply func(s *script)) {
 		s := newScript(t, KindChild, c+"/answer-"+name, c, "6", about)
 		s.ready("/bin/true")
-		answer(s)
+		reply(s)
 		s.expect("ERROR", "code="+code, "re=0")
 		all = append(all, s.done("refuse "+code))
 	}
@@ -137,42 +137,42 @@ func wrongAnswers(t testing.TB, c string) (all []Vector) {
 		Arg   syncproto.Value `sync:"arg"`
 		Extra bool            `sync:"extra"`
 	}
-	add("other-name", "state", "The answer is another request's.", func(s *script) {
+	add("other-name", "state", "The reply is another request's.", func(s *script) {
 		s.call(syncproto.KindReply,
 			lastRequest, "hooksDone")
 	})
-	add("unknown-name", "state", "The answer has a name that is in no table.",
+	add("unknown-name", "state", "The reply has a name that is in no table.",
 		func(s *script) { s.call(syncproto.KindReply, lastRequest, "go") })
-	add("request-name", "state", "The answer repeats the request's name.",
+	add("request-name", "state", "The reply repeats the request's name.",
 		func(s *script) { s.call(syncproto.KindReply, lastRequest, "ready") })
 	add("other-case", "state", "Names are compared byte by byte.", func(s *script) {
 		s.call(syncproto.KindReply,
 			lastRequest, "Run")
 	})
 	add("no-name", "state", "The name is empty.", func(s *script) { s.call(syncproto.KindReply, lastRequest, "") })
-	add("empty", "decode", "The answer has no payload.", func(s *script) { s.send(syncproto.KindReply, lastRequest, nil) })
+	add("empty", "decode", "The reply has no payload.", func(s *script) { s.send(syncproto.KindReply, lastRequest, nil) })
 	add("extra-field", "decode", "Unknown fields are refused in REPLY.", func(s *script) {
 		s.send(syncproto.KindReply, lastRequest, encode(t, s.codec, odd{Name: "run"}))
 	})
 	add("number", "decode", "The name is a number.", func(s *script) {
 		s.send(syncproto.KindReply, lastRequest, encode(t, s.codec, map2{2, syncproto.Value{}}))
 	})
-	add("re-zero", "frame", "The answer answers nothing.", func(s *script) { s.call(syncproto.KindReply, 0, "run") })
-	add("re-other", "frame", "The answer answers another frame.", func(s *script) {
+	add("re-zero", "frame", "The reply refers to no frame.", func(s *script) { s.call(syncproto.KindReply, 0, "run") })
+	add("re-other", "frame", "The reply refers to another frame.", func(s *script) {
 		s.call(syncproto.KindReply, 1,
 			"run")
 	})
 	add("with-descriptor", "descriptors", "The table allows no descriptor.", func(s *script) {
 		s.call(syncproto.KindReply, lastRequest, "run", func(f *frame) { f.h.NFDs, f.fds = 1, 1 })
 	})
-	add("error-for-another", "frame", "An ERROR that refuses what was not asked.", func(s *script) {
+	add("error-for-another", "frame", "An ERROR that refuses a request that was not made.", func(s *script) {
 		s.send(syncproto.KindError, 1, encode(t, codec.JSON(), syncproto.Report{Code: "internal", Role: "parent",
 			Nodes: []syncproto.ReportNode{{Type: "text"}}}))
 	})
 	return all
 }
 
-// map2 is a Call whose name is of another type.
+// map2 is a Call whose name has another type.
 type map2 struct {
 	Name int             `sync:"name"`
 	Arg  syncproto.Value `sync:"arg"`
@@ -199,9 +199,9 @@ func wrongConfigs(t testing.TB, c string) (all []Vector) {
 			append(whole(s), '0'))
 	})
 	add("empty-fragment", "frame", "A fragment that is not the last is empty.",
-		func(s *script) { s.send(syncproto.KindConfig, 0, nil, more) })
+		func(s *script) { s.send(syncproto.KindConfig, 0, nil, setMore) })
 	add("descriptor-later", "descriptors", "Descriptors ride with the first fragment only.", func(s *script) {
-		s.send(syncproto.KindConfig, 0, whole(s)[:5], more)
+		s.send(syncproto.KindConfig, 0, whole(s)[:5], setMore)
 		s.send(syncproto.KindConfig, 0, whole(s)[5:], func(f *frame) { f.h.NFDs, f.fds = 1, 1 })
 	})
 	add("too-many-descriptors", "descriptors", "The table allows 32 descriptors.", func(s *script) {
@@ -214,20 +214,20 @@ func wrongConfigs(t testing.TB, c string) (all []Vector) {
 	s.hello(h)
 	s.expect("HELLO_ACK", "re=1")
 	for range 3 {
-		s.send(syncproto.KindConfig, 0, make([]byte, 1024), more)
+		s.send(syncproto.KindConfig, 0, make([]byte, 1024), setMore)
 	}
 	s.expect("ERROR", "code=limit", "re=0")
 	all = append(all, s.done("refuse limit"))
 	s = newScript(t, KindChild, c+"/fragment-over-limit", c, "13", "The parent's own limit for a fragment holds for both.")
 	s.hello(h)
 	s.expect("HELLO_ACK", "re=1")
-	s.send(syncproto.KindConfig, 0, make([]byte, 1025), more)
+	s.send(syncproto.KindConfig, 0, make([]byte, 1025), setMore)
 	s.expect("ERROR", "code=limit", "re=0")
 	return append(all, s.done("refuse limit"))
 }
 
-// spoiledForChild are frames with something wrong in the header, at each place where a child waits.
-func spoiledForChild(t testing.TB, c string) (all []Vector) {
+// badHeadersForChild are frames with an error in the header, at each point where a child waits.
+func badHeadersForChild(t testing.TB, c string) (all []Vector) {
 	for _, sl := range slips() {
 		for _, at := range []string{"hello", "config", "reply"} {
 			if at == "hello" && c != "json" {
@@ -329,8 +329,8 @@ func wrongGreetings(t testing.TB) (all []Vector) {
 	return all
 }
 
-// outOfTurn are frames that may not come now, one for each state and kind.
-func outOfTurn(t testing.TB) (all []Vector) {
+// illegalFrames are frames that are not legal now, one for each state and kind.
+func illegalFrames(t testing.TB) (all []Vector) {
 	may := map[string][]syncproto.Kind{
 		"opened": {syncproto.KindHello},
 		"agreed": {syncproto.KindConfig, syncproto.KindError, syncproto.KindCancel},

@@ -8,8 +8,8 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// corners are what a reader of the document asks about last: the least limits, empty packets, frames that may be
-// skipped, requests that are refused, and words.
+// corners are rare cases: the lowest limits, empty packets, frames that may be skipped, requests that are refused, and
+// texts of errors.
 func corners(t testing.TB) (all []Vector) {
 	all = append(all, leastLimits(t)...)
 	all = append(all, emptyPackets(t)...)
@@ -20,14 +20,14 @@ func corners(t testing.TB) (all []Vector) {
 	return append(all, reports()...)
 }
 
-// finish is the rest of a conversation that goes well, from "ready" on.
+// finish adds the rest of a successful conversation, from "ready" on.
 func (s *script) finish() Vector {
 	s.call(syncproto.KindReply, lastRequest, "run")
 	s.expect("EXEC", "re=0")
 	return s.done("accept")
 }
 
-// leastLimits is the least of each limit, section 13.
+// leastLimits uses the lowest value of each limit, section 13.
 func leastLimits(t testing.TB) (all []Vector) {
 	least := syncproto.Limits{
 		Control: 1024, Error: 1024, Fragment: 1024, Message: 1024, Config: 1024, Notes: 1, Frames: 16, Depth: 4,
@@ -92,7 +92,7 @@ func emptyPackets(t testing.TB) (all []Vector) {
 	return all
 }
 
-// skipped are frames that may be skipped, and frames that only look like it.
+// skipped are frames that may be skipped, and frames that only look like such frames.
 func skipped(t testing.TB) (all []Vector) {
 	skip := func(f *frame) { f.h.Flags |= syncproto.FlagSkippable }
 	about := "The descriptors of a frame that is skipped are closed."
@@ -116,7 +116,7 @@ func skipped(t testing.TB) (all []Vector) {
 	}
 	wrong("seq", "frame", "A frame that is skipped counts: its number is the next.", func(f *frame) { f.h.Seq++ })
 	wrong("length", "limit", "A frame that is skipped has the limit of control.", func(f *frame) { f.h.Length = 4097 })
-	wrong("more", "frame", "A frame that is skipped is not cut into fragments.", more)
+	wrong("more", "frame", "A frame that is skipped is not cut into fragments.", setMore)
 	wrong("fds", "descriptors", "A frame that is skipped has as many descriptors as it says.",
 		func(f *frame) { f.h.NFDs = 1 })
 	s = opened(t, "skip", "json", "4", "A frame of an unknown kind may be skipped after EXEC too, and success it is.")
@@ -138,14 +138,15 @@ func skipped(t testing.TB) (all []Vector) {
 // refuseSource is the source of a mount that a parent under test refuses; README.md states it.
 const refuseSource = "/refuse"
 
-// refusedRequests go on: an ERROR that answers a request is an answer.
+// refusedRequests are conversations that go on after a request was refused.
 func refusedRequests(t testing.TB) (all []Vector) {
 	mount := func(s *script) {
 		arg := syncproto.MapValue(syncproto.Field{Name: "source", Value: syncproto.StringValue(refuseSource)})
 		s.send(syncproto.KindRequest, 0, encode(t, s.codec, syncproto.Call{Name: "mount", Arg: arg}))
 		s.expect("ERROR", "re="+utoa(s.seq), "code=setup")
 	}
-	s := opened(t, "", "json", "6", "A refused request is an ordinary answer: the child asks again and is served.")
+	s := opened(t, "", "json", "6",
+		"A refusal does not end the conversation: the child makes the request again and gets its reply.")
 	s.v.Name = "parent/refused/goes-on"
 	mount(s)
 	mount(s)
@@ -167,7 +168,7 @@ func refusedRequests(t testing.TB) (all []Vector) {
 	return append(all, s.done("died"))
 }
 
-// without is v in JSON without the field of that name.
+// without returns v in JSON without the field of that name.
 func without[T any](t testing.TB, v T, name string) []byte {
 	var rest []syncproto.Field
 	val, err := syncproto.ToValue(v)
@@ -185,7 +186,7 @@ func without[T any](t testing.TB, v T, name string) []byte {
 	return encode(t, codec.JSON(), syncproto.MapValue(rest...))
 }
 
-// absentFields are messages in which a field is absent that must be there, or is out of its range.
+// absentFields are messages in which a required field is absent, or a field is out of range.
 func absentFields(t testing.TB) (all []Vector) {
 	toChild := func(name, about string, play func(s *script)) {
 		s := newScript(t, KindChild, "absent/"+name, "json", "5", about)
@@ -239,7 +240,7 @@ func absentFields(t testing.TB) (all []Vector) {
 	return all
 }
 
-// cancelsWithoutReason are CANCELs whose body is not what it should be.
+// cancelsWithoutReason are CANCELs with an invalid body.
 func cancelsWithoutReason(t testing.TB) (all []Vector) {
 	for name, payload := range map[string]string{"garbage": "\xc1", "without-reason": "{}"} {
 		about := "A CANCEL whose body is not as it should be is a violation like any other."
@@ -252,7 +253,8 @@ func cancelsWithoutReason(t testing.TB) (all []Vector) {
 	return all
 }
 
-// reports are bodies of ERROR and what a reader says of them. A star stands for words that differ between systems.
+// reports are bodies of ERROR and the text that a reader shows for them. A star stands for text that differs between
+// systems.
 func reports() (all []Vector) {
 	add := func(name, verdict, about, words, data string) {
 		all = append(all, Vector{

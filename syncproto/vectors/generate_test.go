@@ -13,9 +13,9 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-var update = flag.Bool("update", false, "write the vectors anew")
+var update = flag.Bool("update", false, "rewrite the vectors")
 
-// generated are all vectors, as this code makes them.
+// generated returns all vectors as this code makes them.
 func generated(t testing.TB) []Vector {
 	var all []Vector
 	for _, list := range [][]Vector{
@@ -26,7 +26,7 @@ func generated(t testing.TB) []Vector {
 	return all
 }
 
-// The files are those that the code makes, no more and no less.
+// The files are exactly those that the code makes.
 func TestFilesAreGenerated(t *testing.T) {
 	want := map[string][]byte{}
 	for _, v := range generated(t) {

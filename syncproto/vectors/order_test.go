@@ -8,14 +8,14 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// violation is how one check is made to fail.
+// violation makes one check fail.
 type violation struct {
 	check string
 	part  string // of the frame that it changes: two that change the same part cannot be in one frame
 	edit  func(*frame)
 }
 
-// byteIs changes a byte of the header when the frame is made up.
+// byteIs changes a byte of the header when the frame is complete.
 func byteIs(i int, to byte) func(*frame) {
 	return func(f *frame) {
 		before := f.spoil
@@ -29,7 +29,7 @@ func byteIs(i int, to byte) func(*frame) {
 	}
 }
 
-// body replaces the payload, and what the header says of its length.
+// body replaces the payload and its length in the header.
 func body(b []byte) func(*frame) {
 	return func(f *frame) {
 		f.h.Length = f.h.Length - uint32(len(f.payload)) + uint32(len(b))
@@ -37,8 +37,8 @@ func body(b []byte) func(*frame) {
 	}
 }
 
-// general are the violations of any frame. Their order is of no importance: that of Checks counts. Flags are left out,
-// for they have the code of what stands before and behind them in the list.
+// general are the violations possible in any frame. Their order does not matter; that of Checks counts. Flags are left
+// out, because the checks before and after them have the same code.
 func general(c codec.Codec, t testing.TB, otherKind syncproto.Kind, unlikely string) []violation {
 	type noArg struct {
 		Name string `sync:"name"`
@@ -60,7 +60,7 @@ func general(c codec.Codec, t testing.TB, otherKind syncproto.Kind, unlikely str
 	}
 }
 
-// places are where a check stands in the list, for a kind.
+// places returns the position of each check in the list, for a kind.
 func places(kind string) map[string]int {
 	at := map[string]int{}
 	for i, c := range Checks() {
@@ -71,7 +71,7 @@ func places(kind string) map[string]int {
 	return at
 }
 
-// pair is the name of a vector with two violations, the code that the list gives it, and a sentence.
+// pair returns the name of a vector with two violations, its code according to the list, and a sentence.
 func pair(t testing.TB, kind, first, second string) (name, code, about string) {
 	at := places(kind)
 	one, ok1 := at[first]
@@ -83,7 +83,7 @@ func pair(t testing.TB, kind, first, second string) (name, code, about string) {
 	return name, Checks()[one].Code, kind + " breaks two rules: " + first + " is judged before " + second + "."
 }
 
-// pairs are the frames with two violations that have different codes: the code is that of the first in the list.
+// pairs returns the frames with two violations of different codes; the first in the list decides the code.
 func pairs(t testing.TB, kind string, list []violation, play func(first, second violation)) {
 	at, all := places(kind), Checks()
 	for i, a := range list {
@@ -99,8 +99,8 @@ func pairs(t testing.TB, kind string, list []violation, play func(first, second 
 	}
 }
 
-// socketOf is where both violations can be made. Many pairs are played, and the order is the same on either type of
-// socket, so each is played on one.
+// socketOf returns a type of socket on which both violations are possible. The order is the same on both types, so each
+// of the many pairs is played on only one.
 func socketOf(first, second violation) string {
 	if first.check == "size" || second.check == "size" || len(first.check+second.check)%2 == 0 {
 		return "seqpacket"
@@ -154,7 +154,7 @@ func orderForChild(t testing.TB) (all []Vector) {
 		h.Limits.Config, h.Limits.Fragment = 1024, 1024
 		s.hello(h)
 		s.expect("HELLO_ACK", "re=1")
-		s.send(syncproto.KindConfig, 0, make([]byte, 1024), more)
+		s.send(syncproto.KindConfig, 0, make([]byte, 1024), setMore)
 		s.send(syncproto.KindConfig, 7, make([]byte, 1))
 	})
 	full := func(s *script) {

@@ -25,7 +25,7 @@ func (s *script) acknowledge(edit func(a *syncproto.HelloAck), edits ...func(*fr
 	s.send(syncproto.KindHelloAck, 1, encode(s.t, codec.JSON(), a), edits...)
 }
 
-// parentLimits are those of a parent under test, where they are not the default; README.md states them.
+// parentLimits are the limits of a parent under test that differ from the default; README.md states them.
 var parentLimits = syncproto.Limits{Notes: 4, Frames: 32}
 
 func (s *script) confirm(edit func(ok *syncproto.ConfigOK), edits ...func(*frame)) {
@@ -58,7 +58,7 @@ func (s *script) report(code syncproto.Code, re uint16) {
 			{Type: "path", Op: "open", Path: "/x"}, {Parent: 1, Type: "errno", Errno: "ENOENT"}}}))
 }
 
-// parents are the conversations that a parent is put through.
+// parents are the conversations that test a parent.
 func parents(t testing.TB) []Vector {
 	var all []Vector
 	for _, c := range []string{"json", "msgpack"} {
@@ -182,7 +182,7 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 	add("unknown-request", "state", "A request that is in no table.", func(s *script) { s.request("money", "", 0) })
 	add("request-by-case", "state", "Names are compared byte by byte.", func(s *script) { s.request("Ready", "", 0) })
 	add("no-name", "state", "A request without a name.", func(s *script) { s.request("", "", 0) })
-	add("hooks-twice", "state", "Hooks are asked for at most once.", func(s *script) {
+	add("hooks-twice", "state", "Hooks are requested at most once.", func(s *script) {
 		s.request("hooks", "hooksDone",
 			0)
 		s.request("hooks", "", 0)
@@ -192,14 +192,15 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 		s.request("hooks", "",
 			0)
 	})
-	add("two-requests", "state", "A second request before the first is answered.", func(s *script) {
+	add("two-requests", "state", "A second request while the first is pending.", func(s *script) {
 		b := encode(t, s.codec, syncproto.Call{Name: "hooks"})
 		s.seq++
 		one := append(syncproto.Header{Kind: syncproto.KindRequest, Seq: s.seq, Length: uint32(len(b))}.Append(nil), b...)
 		s.raw(one, 0)
 		s.send(syncproto.KindReply, 0, b)
 	})
-	add("reply", "state", "A REPLY where the child asks.", func(s *script) { s.call(syncproto.KindReply, 3, "run") })
+	add("reply", "state", "A REPLY where the child makes the requests.",
+		func(s *script) { s.call(syncproto.KindReply, 3, "run") })
 	add("console-without-descriptor", "descriptors", "A console is a descriptor.",
 		func(s *script) { s.request("console", "", 0) })
 	add("console-two-descriptors", "descriptors", "One descriptor, not two.",
@@ -220,7 +221,7 @@ func wrongChildren(t testing.TB, c string) (all []Vector) {
 		s.send(syncproto.KindConfigOK, 2,
 			[]byte("{}"))
 	})
-	add("error-answers-nothing", "frame", "An ERROR that refuses what was not asked.",
+	add("error-answers-nothing", "frame", "An ERROR that refuses a request that was not made.",
 		func(s *script) { s.report("setup", 2) })
 	add("request-garbage", "decode", "A request that is no encoding.", func(s *script) {
 		s.send(syncproto.KindRequest, 0,

@@ -130,7 +130,7 @@ func sockets(t *testing.T, v vectors.Vector, f func(t *testing.T, c *transport.C
 	}
 }
 
-// The Go child answers as every vector expects.
+// The Go child replies as every vector expects.
 func TestChildren(t *testing.T) {
 	of(t, vectors.KindChild, func(t *testing.T, v vectors.Vector) {
 		sockets(t, v, func(t *testing.T, c *transport.Conn, fd int) {
@@ -148,7 +148,7 @@ func TestChildren(t *testing.T) {
 	})
 }
 
-// child is a child of the profile init that sets nothing up, and executes nothing but says so.
+// child is a child of the profile init that sets nothing up, and only pretends to execute its program.
 func child(t *testing.T, c *transport.Conn) {
 	p, err := transport.NewChild(c, container.InitProfile(), transport.Options{})
 	if err != nil {
@@ -257,7 +257,7 @@ func parent(c *transport.Conn, name string) string {
 	return s
 }
 
-// refused is why a parent refuses a request.
+// refused is the error with which a parent refuses a request.
 type refused struct{}
 
 func (refused) Error() string            { return "no such mount" }

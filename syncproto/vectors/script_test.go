@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// script makes one conversation, from the side that is not under test.
+// script makes one conversation, as sent by the side that is not under test.
 type script struct {
 	t     testing.TB
 	v     Vector
@@ -27,7 +27,7 @@ func newScript(t testing.TB, kind Kind, name, codecName, section, about string) 
 		Profile: "init", About: about, Section: section}}
 }
 
-// frame is a frame in the making, for what is done to it on purpose.
+// frame is a frame being made, for edits that make it invalid.
 type frame struct {
 	h       syncproto.Header
 	payload []byte
@@ -54,7 +54,7 @@ func (s *script) raw(b []byte, fds int) {
 	s.v.Steps = append(s.v.Steps, Step{Do: "send", Data: b, FDs: fds})
 }
 
-// expect is a frame of the side under test: its kind, then name=value.
+// expect adds a frame of the side under test: its kind, then name=value.
 func (s *script) expect(kind string, wants ...string) {
 	m := map[string]string{"kind": kind}
 	for _, w := range wants {
@@ -97,7 +97,7 @@ func harmless(program string) container.Config {
 	}}
 }
 
-// lastRequest stands for the sequence number of the child's last REQUEST, which NOTEs before it may have moved.
+// lastRequest stands for the sequence number of the child's last REQUEST, which depends on NOTEs before it.
 const lastRequest = 0xffff
 
 func (s *script) hello(h syncproto.Hello, edits ...func(*frame)) {
@@ -108,7 +108,7 @@ func (s *script) call(k syncproto.Kind, re uint16, name string, edits ...func(*f
 	s.send(k, re, encode(s.t, s.codec, syncproto.Call{Name: name}), edits...)
 }
 
-// greet is the opening of a parent up to the child's answer.
+// greet is the opening of a parent up to the child's HELLO_ACK.
 func (s *script) greet() {
 	s.hello(greeting(s.v.Codec))
 	s.expect("HELLO_ACK", "re=1")
@@ -121,7 +121,7 @@ func (s *script) configure(program string, size int) {
 		size = len(b)
 	}
 	for len(b) > size {
-		s.send(syncproto.KindConfig, 0, b[:size], more)
+		s.send(syncproto.KindConfig, 0, b[:size], setMore)
 		b = b[size:]
 	}
 	s.send(syncproto.KindConfig, 0, b)
@@ -135,9 +135,9 @@ func (s *script) ready(program string) {
 	s.expect("REQUEST", "name=ready", "fds=0")
 }
 
-func more(f *frame) { f.h.Flags |= syncproto.FlagMore }
+func setMore(f *frame) { f.h.Flags |= syncproto.FlagMore }
 
-// slip is something that no correct sender does to a frame.
+// slip is a mistake in a frame that no correct sender makes.
 type slip struct {
 	name, code, about, socket string
 	edit                      func(*frame)
@@ -156,7 +156,7 @@ func slips() []slip {
 		{"reserved", "frame", "The reserved bytes are not zero.", "both", at(11, 1)},
 		{"seq-gap", "frame", "A sequence number is left out.", "both", func(f *frame) { f.h.Seq++ }},
 		{"seq-again", "frame", "A sequence number comes twice, or is zero.", "both", func(f *frame) { f.h.Seq-- }},
-		{"re", "frame", "It answers what it cannot answer.", "both", func(f *frame) { f.h.Re = 77 }},
+		{"re", "frame", "Its `re` refers to a frame that it cannot refer to.", "both", func(f *frame) { f.h.Re = 77 }},
 		{"over-limit", "limit", "Its length is over the limit.", "both", func(f *frame) { f.h.Length = 1 << 20 }},
 		{"fds-missing", "descriptors", "It claims a descriptor, and none comes.", "both", func(f *frame) { f.h.NFDs = 1 }},
 		{"fds-extra", "descriptors", "A descriptor comes that it does not claim.", "both", func(f *frame) { f.fds = 1 }},

@@ -1,7 +1,7 @@
-// Package vectors holds the conformance vectors of the protocol: small files, one verdict each, for whoever writes a
-// parent, a child or a codec in any language. README.md describes them. They are made by this package's tests ("go test
-// ./syncproto/vectors -update") and are put through the Go implementation by the same tests; "handfast conformance"
-// puts any child program through those of the kind child.
+// Package vectors holds the conformance vectors of the protocol: small files with one verdict each, for authors of a
+// parent, a child or a codec in any language. README.md describes them. The tests of this package generate them ("go
+// test ./syncproto/vectors -update") and run the Go implementation against them; "handfast conformance" runs any child
+// program against those of the kind child.
 package vectors
 
 import (
@@ -32,9 +32,9 @@ type Kind string
 const (
 	KindFrame  Kind = "frame"  // a frame, judged by its header and the default limits
 	KindValue  Kind = "value"  // an encoded value, judged by a codec
-	KindChild  Kind = "child"  // what a parent sends, and what a correct child answers
-	KindParent Kind = "parent" // what a child sends, and what a correct parent makes of it
-	KindReport Kind = "report" // the body of an ERROR, and the words that a reader shows for it
+	KindChild  Kind = "child"  // what a parent sends, and how a correct child replies
+	KindParent Kind = "parent" // what a child sends, and the outcome for a correct parent
+	KindReport Kind = "report" // the body of an ERROR, and the text that a reader shows for it
 )
 
 // Vector is one file.
@@ -57,7 +57,7 @@ type Vector struct {
 type Step struct {
 	Do   string            // "send", "expect", "shutdown" or "end"
 	Data []byte            // send: the bytes, one frame or what is meant to be taken for one; none: an empty packet
-	FDs  int               // send: descriptors that ride with it
+	FDs  int               // send: descriptors sent with it
 	Want map[string]string // expect: "kind" and, where they matter, "re", "code", "name", "fds"
 }
 
@@ -167,7 +167,7 @@ func parseStep(do, arg string, left *[]byte) (Step, error) {
 	return s, nil
 }
 
-// Format is the file of v, the reverse of Parse.
+// Format returns the file for v; it is the reverse of Parse.
 func (v *Vector) Format() []byte {
 	var b strings.Builder
 	b.WriteString(magic + "\n")
@@ -202,7 +202,7 @@ func (s Step) format() string {
 	return s.Do + ":\n"
 }
 
-// All reads every vector, in the order of their names.
+// All returns every vector, in the order of their names.
 func All() ([]Vector, error) {
 	var all []Vector
 	err := fs.WalkDir(FS(), ".", func(path string, d fs.DirEntry, err error) error {
@@ -223,7 +223,7 @@ func All() ([]Vector, error) {
 	return all, err
 }
 
-// Of are the vectors of one kind.
+// Of returns the vectors of one kind.
 func Of(kind Kind) ([]Vector, error) {
 	all, err := All()
 	var some []Vector

@@ -61,7 +61,7 @@ func ranOut(said string) bool {
 
 type target struct{ pkg, name string }
 
-// find asks the compiled tests for their targets, so that build constraints and generated tests count.
+// find lists the targets of the compiled tests, so that build constraints and generated tests count.
 func find() ([]target, error) {
 	cmd := exec.Command("go", "test", "-list", "^Fuzz", "./...")
 	cmd.Stderr = os.Stderr

@@ -1,8 +1,8 @@
-// Package codectest holds the tests that every codec of the protocol passes, whoever wrote it:
+// Package codectest holds the tests that every codec of the protocol must pass:
 //
 //	func TestConformance(t *testing.T) { codectest.Run(t, mycodec.Codec{}) }
 //
-// It is a package of tests: programs do not import it.
+// Only tests import it.
 package codectest
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// Run runs every test of the suite on c. A codec that passes means the same by every value as those built in, and
-// refuses what they refuse.
+// Run runs the whole suite on c. A codec that passes encodes the same values as the built-in codecs and refuses what
+// they refuse.
 func Run(t *testing.T, c codec.Codec) {
 	t.Helper()
 	for _, test := range []struct {
@@ -109,8 +109,8 @@ func testIntegers(t *testing.T, c codec.Codec) {
 	}
 }
 
-// testDepth holds both ends of the limit: as deep as it says, and one deeper. Bytes are no nesting, whatever the
-// encoding makes of them.
+// testDepth checks both sides of the limit: the exact depth, and one deeper. Bytes do not count as nesting, whatever
+// their encoding.
 func testDepth(t *testing.T, c codec.Codec) {
 	const depth = 7
 	l := syncproto.Limits{Depth: depth}
@@ -121,7 +121,7 @@ func testDepth(t *testing.T, c codec.Codec) {
 		wantCode(t, err, syncproto.CodeLimit)
 		roundTrip(t, c, nested(leaf, codec.MaxDepth), syncproto.Limits{Depth: codec.MaxDepth})
 	}
-	// Zero is the default, not none and not no limit.
+	// Zero is the default limit, neither zero levels nor unlimited.
 	roundTrip(t, c, nest(leaf, int(syncproto.DefaultLimits().Depth)), syncproto.Limits{})
 	_, err := c.Decode(encode(t, c, nest(leaf, int(syncproto.DefaultLimits().Depth)+1)), syncproto.Limits{})
 	wantCode(t, err, syncproto.CodeLimit)
@@ -188,8 +188,8 @@ func testTrailing(t *testing.T, c codec.Codec) {
 	}
 }
 
-// testCorrupted sets every byte of an encoding to every value. Whatever is accepted is a value of the model: another
-// codec takes it, and this one again.
+// testCorrupted sets every byte of an encoding to every value. Whatever the codec accepts must be a value of the model
+// that all codecs can encode.
 func testCorrupted(t *testing.T, c codec.Codec) {
 	whole := encode(t, c, sample())
 	b := make([]byte, len(whole))
@@ -202,9 +202,9 @@ func testCorrupted(t *testing.T, c codec.Codec) {
 	}
 }
 
-// CheckDecoded decodes any bytes and checks what holds for every outcome: an error has one of two codes; a value can be
-// encoded by this codec and by those built in, and comes back from each as it was. It is the body of a codec's fuzz
-// test. It reports whether b was accepted.
+// CheckDecoded decodes any bytes and checks the result: an error must have one of two codes; a value must survive
+// encoding and decoding by this codec and by the built-in ones. Use it as the body of a codec's fuzz test. It reports
+// whether b was accepted.
 func CheckDecoded(t testing.TB, c codec.Codec, b []byte) (v syncproto.Value, accepted bool) {
 	t.Helper()
 	v, err := c.Decode(b, syncproto.Limits{})
@@ -228,7 +228,7 @@ func CheckDecoded(t testing.TB, c codec.Codec, b []byte) (v syncproto.Value, acc
 	return v, true
 }
 
-// testOwned overwrites the bytes after decoding: a frame's buffer is used again.
+// testOwned overwrites the bytes after decoding, because the buffers of frames are reused.
 func testOwned(t *testing.T, c codec.Codec) {
 	b := encode(t, c, sample())
 	v, err := c.Decode(b, syncproto.Limits{})
@@ -243,12 +243,12 @@ func testOwned(t *testing.T, c codec.Codec) {
 	}
 }
 
-// MaxMemory is the most that decoding any configuration of the default limit, 4 MiB, may allocate in all, in bytes:
-// what is given up again on the way counts.
+// MaxMemory is how much decoding any configuration of the default limit, 4 MiB, may allocate in total, in bytes,
+// including memory that is freed again during decoding.
 const MaxMemory = 64 << 20
 
-// testMemory decodes what costs the most for its size: as many values as there may be, in every shape, and as much text
-// and bytes.
+// testMemory decodes the input that costs the most for its size: as many values as allowed, in every shape, and as much
+// text and bytes.
 func testMemory(t *testing.T, c codec.Codec) {
 	const n, most = syncproto.MaxValues - 1, 4 << 20
 	fill := func(n int, v syncproto.Value) []syncproto.Value {
@@ -286,8 +286,8 @@ func testMemory(t *testing.T, c codec.Codec) {
 	}
 }
 
-// testValues holds the bound on the number of values on the side that sends. Only the codec's own tests know bytes of
-// more for the side that receives.
+// testValues checks the bound on the number of values when encoding. For decoding, only the codec's own tests can
+// produce the bytes.
 func testValues(t *testing.T, c codec.Codec) {
 	const n = syncproto.MaxValues
 	half := syncproto.ListValue(make([]syncproto.Value, n/2-1)...)

@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Values generates values of every kind, nested up to four deep, with the edges of each kind more often than chance
-// would: lengths and integers around the points where encodings change their form.
+// Values generates values of every kind, nested up to four deep. Edge cases are more likely than by pure chance:
+// lengths and integers around the points where encodings change their form.
 func Values() *rapid.Generator[syncproto.Value] { return values(4) }
 
 func values(depth int) *rapid.Generator[syncproto.Value] {

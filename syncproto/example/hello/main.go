@@ -1,5 +1,5 @@
-// Command hello is the smallest whole program on package transport, and the one that its documentation shows: a parent
-// that starts itself again as its child, configures it, and replies to what it asks.
+// Command hello is the smallest complete program that uses package transport, and the one shown in its documentation: a
+// parent that starts itself again as its child, configures it, and replies to its requests.
 //
 //	go run ./syncproto/example/hello
 package main
@@ -16,12 +16,12 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// root is the one request that there is, with the Go types of its argument and of its reply.
+// root is the only request, with the Go types of its argument and its reply.
 var root = syncproto.Exchange[int, int]{Row: syncproto.Row{Request: "root", Reply: "is"}}
 
-// profile is the whole conversation: in its only phase the child asks, and may end it (Commit).
+// profile is the whole conversation: in its only phase the child makes requests, and may end it (Commit).
 var profile = &syncproto.Profile{Name: "hello", Phases: []syncproto.Phase{
-	{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{root.Row}},
+	{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{root.Row}},
 }}
 
 // task is the configuration.
@@ -53,17 +53,17 @@ func parent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close() // after anything but success it ends the child, too
+	defer p.Close() // unless the conversation succeeded, it ends the child too
 	if err := transport.Open(ctx, p.Parent, &task{Numbers: []int{49, -4, 81}}, nil); err != nil {
 		return err
 	}
 	for {
 		req, err := p.Next(ctx)
 		if err == io.EOF {
-			return p.Wait(ctx) // success: the child has said that it is done, and has closed its end
+			return p.Wait(ctx) // success: the child has finished and closed its end
 		}
 		if err != nil {
-			return err // whatever else the child did: it died, was too slow, failed, broke the protocol
+			return err // any other end: the child died, failed, was too slow, or broke the protocol
 		}
 		n, err := transport.Arg(ctx, p, req, root)
 		if err != nil {

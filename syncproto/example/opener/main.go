@@ -1,8 +1,7 @@
-// Command opener is a privileged process that hands files to a confined worker, by a profile of its own.
-//
-// The worker counts words. The files are the opener's alone, so it asks for each by name, and the opener decides.
-// Started by root, the worker is nobody. Neither side can say anything that is not in the table below: a worker that is
-// taken over can ask for files of the one directory, and for nothing else.
+// Command opener is a privileged process that passes files to a confined worker, with a profile of its own. The worker
+// counts words. Only the opener may read the files, so the worker requests each by name and the opener decides. If root
+// runs the opener, the worker runs as user nobody. Neither side can send anything that is not in the table below: a
+// compromised worker can request files of one directory, and nothing else.
 //
 //	go run ./syncproto/example/opener
 package main
@@ -23,10 +22,10 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// socket is the environment variable that tells the worker its end.
+// socket is the environment variable with the number of the worker's end.
 const socket = "OPENER_SOCKET"
 
-// The requests, each with the types of what it and its reply carry; both sides use these, so the compiler checks both.
+// The requests, with the types of their arguments and replies. Both sides use them, so the compiler checks both.
 var (
 	open = syncproto.Exchange[openArg, fileInfo]{Row: syncproto.Row{
 		Request: "open", Reply: "opened", ReplyFDs: syncproto.FDCount{Min: 1, Max: 1},
@@ -43,8 +42,8 @@ func table() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name: "opener", Doc: "A process that opens files, and a worker that may not.",
 		Phases: []syncproto.Phase{
-			{Name: "files", Asker: syncproto.Child, Rows: []syncproto.Row{open.Row, enough.Row}},
-			{Name: "alone", Asker: syncproto.Child, Commit: true},
+			{Name: "files", Requester: syncproto.Child, Rows: []syncproto.Row{open.Row, enough.Row}},
+			{Name: "alone", Requester: syncproto.Child, Commit: true},
 		},
 	}
 }
@@ -92,7 +91,7 @@ func main() {
 	}
 }
 
-// count has a worker do a task over the files of dir.
+// count lets a worker carry out a task on the files of dir.
 func count(ctx context.Context, dir string, t task) (words int, err error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env, cmd.Stderr = []string{}, os.Stderr // StartCommand adds the one variable that the worker needs
@@ -103,7 +102,7 @@ func count(ctx context.Context, dir string, t task) (words int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer peer.Close() // a worker that has not succeeded is dead after it
+	defer peer.Close() // afterwards a worker that has not succeeded is dead
 	if words, err = serve(ctx, peer.Parent, dir, t); err != nil {
 		return 0, err
 	}
@@ -118,14 +117,14 @@ func serve(ctx context.Context, peer *transport.Parent, dir string, t task) (wor
 	for {
 		req, err := peer.Next(ctx)
 		if err == io.EOF {
-			return words, nil // the worker said EXEC and its end closed: the one way to succeed
+			return words, nil // the worker has sent EXEC and closed its end: the only way to succeed
 		}
 		if err != nil {
 			return 0, err
 		}
 		switch req.Name {
 		case open.Request:
-			err = hand(ctx, peer, req, dir)
+			err = sendFile(ctx, peer, req, dir)
 		case enough.Request:
 			var r result
 			if r, err = transport.Arg(ctx, peer, req, enough); err == nil {
@@ -139,8 +138,8 @@ func serve(ctx context.Context, peer *transport.Parent, dir string, t task) (wor
 	}
 }
 
-// hand gives the worker one file, or refuses: then the worker hears the same error, with its errno.
-func hand(ctx context.Context, peer *transport.Parent, req *transport.Request, dir string) error {
+// sendFile sends the worker one file, or refuses the request: the worker then gets the same error, with its errno.
+func sendFile(ctx context.Context, peer *transport.Parent, req *transport.Request, dir string) error {
 	arg, err := transport.Arg(ctx, peer, req, open)
 	if err != nil {
 		return err
@@ -166,7 +165,7 @@ func worker(ctx context.Context, conn *transport.Conn) int {
 		return 1
 	}
 	if err := work(ctx, peer); err != nil {
-		_ = peer.Fail(ctx, err) // whatever it is, the opener learns of it
+		_ = peer.Fail(ctx, err) // report any error to the opener
 		return 1
 	}
 	return 0
@@ -208,8 +207,9 @@ func wordsOf(ctx context.Context, peer transport.Peer, name string) (int, error)
 	return len(strings.Fields(string(text))), err
 }
 
-// confine gives up for good what the worker does not need before it looks at anything that somebody else wrote: writing
-// files, leaving a core, gaining rights by an execution. A worker for hostile files would put a seccomp filter on top.
+// confine permanently gives up rights that the worker does not need, before it reads anything written by somebody else:
+// writing files, dumping core, gaining privileges by an execution. A worker for hostile files would add a seccomp
+// filter.
 func confine() error {
 	for resource, most := range map[int]uint64{unix.RLIMIT_FSIZE: 0, unix.RLIMIT_CORE: 0} {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {

@@ -1,8 +1,7 @@
-// Command upgrade is a supervisor that replaces itself by a new version without closing its listening sockets.
-//
-// The old version starts the new one, sends it the sockets with the configuration, and goes on serving until the new
-// one has said that it serves and has closed its end of the conversation. A new version that fails, dies or hangs
-// before that leaves the old one as it was, with an error that says why.
+// Command upgrade is a supervisor that replaces itself with a new version without closing its listening sockets. The
+// old version starts the new one, sends it the sockets with the configuration, and goes on serving until the new one
+// has reported that it serves and has closed its end of the conversation. If the new version fails, dies or hangs
+// before that, the old one carries on unchanged, with an error that says why.
 //
 //	go run ./syncproto/example/upgrade
 package main
@@ -22,14 +21,14 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// socket is the environment variable that tells a new version its end.
+// socket is the environment variable with the number of a new version's end.
 const socket = "UPGRADE_SOCKET"
 
-// The requests. "serving" is the point of no return, and the old version's leave to go on alone.
+// The requests. "serving" is the point of no return: its reply lets the new version go on alone.
 var (
 	status = syncproto.Exchange[progress, struct{}]{Row: syncproto.Row{
 		Request: "status", Reply: "noted",
-		Doc: "The new version tells how far it is; the old one's patience begins anew.",
+		Doc: "The new version reports its progress, which extends the old one's deadline.",
 	}}
 	serving = syncproto.Exchange[struct{}, struct{}]{Row: syncproto.Row{
 		Request: "serving", Reply: "take-over", Min: 1, Max: 1, Next: "taken",
@@ -37,13 +36,13 @@ var (
 	}}
 )
 
-// table is the whole conversation. The sockets ride with CONFIG.
+// table is the whole conversation. The sockets are sent with CONFIG.
 func table() *syncproto.Profile {
 	return &syncproto.Profile{
 		Name: "upgrade", Doc: "A supervisor and its next version.", ConfigFDs: syncproto.FDCount{Min: 1, Max: 64},
 		Phases: []syncproto.Phase{
-			{Name: "warming-up", Asker: syncproto.Child, Rows: []syncproto.Row{status.Row, serving.Row}},
-			{Name: "taken", Asker: syncproto.Child, Commit: true},
+			{Name: "warming-up", Requester: syncproto.Child, Rows: []syncproto.Row{status.Row, serving.Row}},
+			{Name: "taken", Requester: syncproto.Child, Commit: true},
 		},
 	}
 }
@@ -54,21 +53,21 @@ type progress struct {
 
 // handover is the configuration: which descriptor is what.
 type handover struct {
-	Version   int        `sync:"version"` // of the supervisor to be
+	Version   int        `sync:"version"` // the version of the new supervisor
 	Listeners []listener `sync:"listeners"`
 }
 
 type listener struct {
 	Name string `sync:"name"`
-	FD   int    `sync:"fd"` // its place among the descriptors, counted from one
+	FD   int    `sync:"fd"` // its position among the descriptors, counting from one
 }
 
 func main() {
 	conn, ok, err := transport.Adopt(socket)
 	if err == nil && ok {
-		err = next(context.Background(), conn)
+		err = runNextVersion(context.Background(), conn)
 	} else if err == nil {
-		err = first(context.Background())
+		err = runFirstVersion(context.Background())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "upgrade:", err)
@@ -76,21 +75,21 @@ func main() {
 	}
 }
 
-// first is version 1: it listens, and is upgraded twice. The first upgrade fails.
-func first(ctx context.Context) error {
+// runFirstVersion is version 1: it listens, and is upgraded twice. The first upgrade fails.
+func runFirstVersion(ctx context.Context) error {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return err
 	}
 	stop := serve(l, 1)
-	fmt.Println("before:", ask(l.Addr()))
+	fmt.Println("before:", queryVersion(l.Addr()))
 	for _, version := range []int{13, 2} {
 		next, err := upgrade(ctx, l, version, stop)
 		if err != nil {
 			fmt.Println("not upgraded:", err)
 		}
-		fmt.Println("now:", ask(l.Addr()))
-		if next != nil { // a supervisor would end here, and the new version live on; the example leaves nothing behind
+		fmt.Println("now:", queryVersion(l.Addr()))
+		if next != nil { // a supervisor would exit here and leave the new version running; the example cleans up
 			_ = next.Cmd.Process.Kill()
 			_ = next.Wait(ctx)
 		}
@@ -98,8 +97,8 @@ func first(ctx context.Context) error {
 	return nil
 }
 
-// upgrade starts a version, hands the listener over and calls stop once it serves. After an error this process serves
-// on.
+// upgrade starts a version, passes it the listener, and calls stop once the new version serves. After an error this
+// process goes on serving.
 func upgrade(ctx context.Context, l *net.TCPListener, version int, stop func()) (*transport.Process, error) {
 	f, err := l.File() // a duplicate: the listener itself stays here
 	if err != nil {
@@ -113,15 +112,15 @@ func upgrade(ctx context.Context, l *net.TCPListener, version int, stop func()) 
 	if err != nil {
 		return nil, err
 	}
-	defer next.Close() // after a success the new version lives on, after anything else it is dead
-	if err := hand(ctx, next.Parent, f, version, stop); err != nil {
+	defer next.Close() // after a success the new version goes on, otherwise it is dead
+	if err := serveHandover(ctx, next.Parent, f, version, stop); err != nil {
 		return nil, fmt.Errorf("version %d: %w", version, err)
 	}
 	return next, nil
 }
 
-// hand is the old version's part of the conversation.
-func hand(ctx context.Context, peer *transport.Parent, f *os.File, version int, stop func()) error {
+// serveHandover is the old version's part of the conversation.
+func serveHandover(ctx context.Context, peer *transport.Parent, f *os.File, version int, stop func()) error {
 	config := handover{Version: version, Listeners: []listener{{Name: "front", FD: 1}}}
 	err := transport.BorrowFDs([]*os.File{f}, func(fds []int) error {
 		return transport.Open(ctx, peer, &config, fds)
@@ -143,7 +142,7 @@ func hand(ctx context.Context, peer *transport.Parent, f *os.File, version int, 
 				err = transport.Reply(ctx, peer, status, struct{}{})
 			}
 		case serving.Request:
-			stop() // from here on connections wait in the socket's own queue; none is refused
+			stop() // from here on connections wait in the socket's queue; none is refused
 			err = transport.Reply(ctx, peer, serving, struct{}{})
 		}
 		if err != nil {
@@ -152,8 +151,9 @@ func hand(ctx context.Context, peer *transport.Parent, f *os.File, version int, 
 	}
 }
 
-// next is a new version: it takes the sockets over, and tells the old one whatever goes wrong before it serves.
-func next(ctx context.Context, conn *transport.Conn) error {
+// runNextVersion is a new version: it takes over the sockets, and reports to the old version anything that goes wrong
+// before it serves.
+func runNextVersion(ctx context.Context, conn *transport.Conn) error {
 	peer, err := transport.NewChild(conn, table(), transport.Options{})
 	if err != nil {
 		return err
@@ -182,7 +182,7 @@ func take(ctx context.Context, peer *transport.Child) (*net.TCPListener, int, er
 		transport.CloseAll(fds)
 		return nil, 0, err
 	}
-	l, err := inherit(transport.TakeFiles(h.Listeners[0].Name, fds)[0])
+	l, err := listenerOf(transport.TakeFiles(h.Listeners[0].Name, fds)[0])
 	if err != nil {
 		return nil, 0, err
 	}
@@ -199,8 +199,8 @@ func take(ctx context.Context, peer *transport.Child) (*net.TCPListener, int, er
 	return l, h.Version, err
 }
 
-// inherit makes a listener of a file, which it closes.
-func inherit(f *os.File) (*net.TCPListener, error) {
+// listenerOf makes a listener from a file, and closes the file.
+func listenerOf(f *os.File) (*net.TCPListener, error) {
 	defer f.Close() // net.FileListener makes a duplicate
 	l, err := net.FileListener(f)
 	if err != nil {
@@ -213,7 +213,7 @@ func inherit(f *os.File) (*net.TCPListener, error) {
 	return tcp, nil
 }
 
-// serve answers every connection with the version's number, until it is told to stop.
+// serve sends the version's number on every connection until stop is called.
 func serve(l *net.TCPListener, version int) (stop func()) {
 	done := make(chan struct{})
 	go func() {
@@ -228,21 +228,21 @@ func serve(l *net.TCPListener, version int) (stop func()) {
 		}
 	}()
 	return func() {
-		_ = l.SetDeadline(time.Unix(1, 0)) // the socket stays open, for nothing may be lost between the two versions
+		_ = l.SetDeadline(time.Unix(1, 0)) // the socket stays open, so no connection is lost between the two versions
 		<-done
 	}
 }
 
-// ask is a client.
-func ask(addr net.Addr) string {
+// queryVersion is a client.
+func queryVersion(addr net.Addr) string {
 	c, err := net.Dial("tcp", addr.String())
 	if err != nil {
 		return err.Error()
 	}
 	defer c.Close()
-	answer, err := io.ReadAll(c)
+	text, err := io.ReadAll(c)
 	if err != nil {
 		return err.Error()
 	}
-	return strings.TrimSpace(string(answer))
+	return strings.TrimSpace(string(text))
 }

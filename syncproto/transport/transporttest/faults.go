@@ -10,11 +10,9 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Faults are what goes wrong on one end of a connection, for tests of whatever speaks over it. The zero value is none.
-// They are plain data: a test can draw, print and repeat them.
-//
-// The first four are the kernel's right, and no conversation may notice them; the others end one, and the only question
-// is how.
+// Faults go wrong on one end of a connection, for tests of the code that uses it. The zero value means none. They are
+// plain data: a test can generate, print and repeat them. The first four may happen with any kernel, and no
+// conversation may notice them; the others end a conversation, and the only question is how.
 type Faults struct {
 	Short     int // a send takes at most so many bytes; a stream only, for a packet is sent whole or not at all
 	Piece     int // a receive returns at most so many bytes; a stream only
@@ -44,7 +42,7 @@ func (f Faults) Lethal() bool {
 	return f != Faults{}
 }
 
-// WithFaults is a Conn over the same connection on which things go wrong. It takes c over.
+// WithFaults returns a Conn over the same connection that suffers from faults. It takes over c.
 func WithFaults(c *transport.Conn, f Faults) *transport.Conn {
 	s := &faulty{Link: c.Link(), f: f}
 	if w, ok := c.Link().(transport.Watcher); ok {
@@ -53,7 +51,7 @@ func WithFaults(c *transport.Conn, f Faults) *transport.Conn {
 	return transport.New(s)
 }
 
-// watcher is a faulty Link that can watch a process, where the one below can.
+// watcher is a faulty Link that can watch a process, if the Link that it wraps can.
 type watcher struct {
 	*faulty
 	transport.Watcher
@@ -71,8 +69,8 @@ type faulty struct {
 	ended       atomic.Bool // the end of file is kept back
 }
 
-// before is what comes before a call: a pause, an interruption.
-func (s *faulty) before() error {
+// interrupt delays or interrupts a call.
+func (s *faulty) interrupt() error {
 	if s.f.Pause > 0 {
 		time.Sleep(s.f.Pause)
 	}
@@ -82,9 +80,9 @@ func (s *faulty) before() error {
 	return nil
 }
 
-// Recv is the Link's, and then what goes wrong.
+// Recv calls the wrapped Link and applies the faults.
 func (s *faulty) Recv(p []byte, fds []int) (int, []int, transport.Lost, error) {
-	if err := s.before(); err != nil {
+	if err := s.interrupt(); err != nil {
 		return 0, fds, transport.Lost{}, err
 	}
 	if s.f.ResetBefore && !s.reset[0] {
@@ -114,7 +112,7 @@ func (s *faulty) Recv(p []byte, fds []int) (int, []int, transport.Lost, error) {
 	return n, fds, lost, err
 }
 
-// Wait is the Link's, without an end that is kept back and without room that there must not be.
+// Wait calls the wrapped Link and hides an end that is delayed and room that a fault denies.
 func (s *faulty) Wait(want transport.Events, d time.Duration) (transport.Events, error) {
 	if s.ended.Load() {
 		want &^= transport.Readable
@@ -128,9 +126,9 @@ func (s *faulty) Wait(want transport.Events, d time.Duration) (transport.Events,
 	return s.Link.Wait(want, time.Hour)
 }
 
-// Send is the Link's, with what goes wrong.
+// Send applies the faults and calls the wrapped Link.
 func (s *faulty) Send(p []byte, fds []int) (int, error) {
-	if err := s.before(); err != nil {
+	if err := s.interrupt(); err != nil {
 		return 0, err
 	}
 	if s.sends++; s.f.BrokenPipe > 0 && s.sends > s.f.BrokenPipe {
@@ -166,8 +164,7 @@ func (s *faulty) Send(p []byte, fds []int) (int, error) {
 	return whole, nil
 }
 
-// sendFDs sends with other descriptors than was said. They stay the caller's, and those that are too many are standard
-// input.
+// sendFDs sends other descriptors than announced. They still belong to the caller; additional ones are standard input.
 func (s *faulty) sendFDs(p []byte, fds []int) (int, error) {
 	starts := len(p) > 1 && string(p[:2]) == "SY"
 	if starts && s.f.MissingFDs > 0 {

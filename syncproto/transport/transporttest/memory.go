@@ -11,21 +11,21 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Memory is a connected pair without a kernel socket between: what one end sends, the other receives, as packets or as
-// a stream. Descriptors are duplicated when they are sent, as the kernel does, and closed with the end that did not
-// receive them. size bounds the bytes that wait in one direction, as a socket buffer does; zero is 212,992, the
-// kernel's own default.
+// Memory returns a connected pair without a kernel socket: what one end sends, the other receives, as packets or as a
+// stream. Descriptors are duplicated when they are sent, as the kernel does, and closed if the receiving end is closed
+// before it receives them. size bounds the bytes that wait in one direction, like a socket buffer; zero means 212,992,
+// the kernel's default.
 func Memory(t transport.Type, size int) (*transport.Conn, *transport.Conn) {
 	if size <= 0 {
 		size = 212992
 	}
-	p := &pair{packets: t == transport.SeqPacket, size: size}
+	p := &memoryPair{packets: t == transport.SeqPacket, size: size}
 	p.cond = sync.NewCond(&p.mu)
-	return transport.New(&memory{pair: p, me: 0}), transport.New(&memory{pair: p, me: 1})
+	return transport.New(&memory{memoryPair: p, me: 0}), transport.New(&memory{memoryPair: p, me: 1})
 }
 
-// pair is both directions, each named by the end that receives.
-type pair struct {
+// memoryPair holds both directions, each indexed by the receiving end.
+type memoryPair struct {
 	mu      sync.Mutex
 	cond    *sync.Cond
 	packets bool
@@ -33,7 +33,7 @@ type pair struct {
 	ends    [2]memoryEnd
 }
 
-// memoryEnd is what there is at one end.
+// memoryEnd is the state of one end.
 type memoryEnd struct {
 	queue  []chunk
 	bytes  int
@@ -42,7 +42,7 @@ type memoryEnd struct {
 	woken  bool
 }
 
-// chunk is what one Send put in.
+// chunk holds the data of one Send.
 type chunk struct {
 	data []byte
 	fds  []int
@@ -50,11 +50,11 @@ type chunk struct {
 
 // memory is one end of the pair.
 type memory struct {
-	*pair
+	*memoryPair
 	me int
 }
 
-func (m *memory) mine() *memoryEnd  { return &m.ends[m.me] }
+func (m *memory) own() *memoryEnd   { return &m.ends[m.me] }
 func (m *memory) other() *memoryEnd { return &m.ends[1-m.me] }
 
 // Packets reports whether one Send is one Recv.
@@ -66,7 +66,7 @@ func (m *memory) Recv(p []byte, fds []int) (n int, got []int, lost transport.Los
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	defer m.cond.Broadcast()
-	e := m.mine()
+	e := m.own()
 	switch {
 	case e.closed:
 		return 0, fds, lost, os.ErrClosed
@@ -98,14 +98,14 @@ func (m *memory) Recv(p []byte, fds []int) (n int, got []int, lost transport.Los
 	return n, fds, lost, nil
 }
 
-// Send puts in what there is room for.
+// Send sends as much as there is room for.
 func (m *memory) Send(p []byte, fds []int) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	to := m.other()
 	room := m.size - to.bytes
 	switch {
-	case m.mine().closed:
+	case m.own().closed:
 		return 0, os.ErrClosed
 	case m.packets && len(p) > m.size:
 		return 0, unix.EMSGSIZE
@@ -129,9 +129,9 @@ func (m *memory) Send(p []byte, fds []int) (int, error) {
 	return len(c.data), nil
 }
 
-// happened is what of the events has happened. The caller holds mu.
-func (m *memory) happened(want transport.Events) (is transport.Events) {
-	e, to := m.mine(), m.other()
+// eventsOf returns which of the wanted events have happened. The caller holds mu.
+func (m *memory) eventsOf(want transport.Events) (is transport.Events) {
+	e, to := m.own(), m.other()
 	if len(e.queue) > 0 || e.ended {
 		is |= transport.Readable & want
 	}
@@ -160,10 +160,10 @@ func (m *memory) Wait(want transport.Events, d time.Duration) (transport.Events,
 		defer t.Stop()
 	}
 	for {
-		if m.mine().closed {
+		if m.own().closed {
 			return 0, os.ErrClosed
 		}
-		if is := m.happened(want); is != 0 || late {
+		if is := m.eventsOf(want); is != 0 || late {
 			return is, nil
 		}
 		m.cond.Wait()
@@ -177,7 +177,7 @@ func (m *memory) Wakeable() error { return nil }
 func (m *memory) Wake() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.mine().woken = true
+	m.own().woken = true
 	m.cond.Broadcast()
 }
 
@@ -194,7 +194,7 @@ func (m *memory) CloseWrite() error {
 func (m *memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := m.mine()
+	e := m.own()
 	if e.closed {
 		return os.ErrClosed
 	}

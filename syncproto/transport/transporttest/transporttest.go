@@ -1,4 +1,4 @@
-// Package transporttest is the suite that every connection of package transport passes, whatever carries its frames.
+// Package transporttest is the test suite for every Link of package transport, whatever carries the frames.
 package transporttest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Link makes connected pairs, and says what they can do. Where the two ends of a pair differ, the first can do more.
+// Link makes connected pairs and says what they can do. If the two ends of a pair differ, the first one can do more.
 type Link struct {
 	Make        func(t testing.TB) (a, b *transport.Conn) // both are closed by the test that asked for them
 	Descriptors bool                                      // both ends carry descriptors; otherwise b carries none
@@ -24,23 +24,23 @@ type Link struct {
 	Interrupts  bool                                      // Close from another goroutine ends b's wait
 }
 
-// Run puts a link through the suite.
+// Run runs the suite on a link.
 func Run(t *testing.T, l Link) {
 	for _, test := range []struct {
 		name string
 		skip bool
 		f    func(t *testing.T, a, b *transport.Conn)
 	}{
-		{"every size arrives", false, sizes},
-		{"descriptors arrive", !l.Descriptors, descriptors},
-		{"descriptors are refused before a byte leaves", l.Descriptors, noDescriptors},
-		{"the end comes between two frames", false, end},
-		{"the end within a frame is told apart", false, torn},
-		{"half of a connection closes", false, half},
-		{"what a dead peer has said is read", false, dead},
-		{"both write much at once", false, both},
-		{"a wait ends with its deadline", !l.Deadlines, deadlines},
-		{"a wait ends with the connection", !l.Interrupts, interrupted},
+		{"every size arrives", false, testSizes},
+		{"descriptors arrive", !l.Descriptors, testDescriptors},
+		{"descriptors are refused before a byte leaves", l.Descriptors, testNoDescriptors},
+		{"the end comes between two frames", false, testEnd},
+		{"the end within a frame is told apart", false, testTorn},
+		{"half of a connection closes", false, testHalfClose},
+		{"what a dead peer has said is read", false, testDeadPeer},
+		{"both write much at once", false, testBothDirections},
+		{"a wait ends with its deadline", !l.Deadlines, testDeadlines},
+		{"a wait ends with the connection", !l.Interrupts, testInterrupted},
 	} {
 		if test.skip {
 			continue
@@ -53,17 +53,17 @@ func Run(t *testing.T, l Link) {
 	}
 }
 
-func anything(syncproto.Header) error { return nil }
+func admitAll(syncproto.Header) error { return nil }
 
 func header(seq, size, fds int) syncproto.Header {
 	return syncproto.Header{Kind: syncproto.KindRequest, Seq: uint16(seq), Length: uint32(size), NFDs: uint8(fds)}
 }
 
-// pass sends a frame from one end and reads it at the other.
-func pass(from, to *transport.Conn, h syncproto.Header, payload []byte, fds []int) (got []int, err error) {
+// sendAndRead sends a frame from one end and reads it at the other.
+func sendAndRead(from, to *transport.Conn, h syncproto.Header, payload []byte, fds []int) (got []int, err error) {
 	sent := make(chan error, 1)
 	go func() { sent <- from.WriteFrame(h, payload, fds) }()
-	h2, p2, got, err := to.ReadFrame(anything)
+	h2, p2, got, err := to.ReadFrame(admitAll)
 	if e := <-sent; e != nil || err != nil {
 		return nil, errors.Join(e, err)
 	}
@@ -74,7 +74,7 @@ func pass(from, to *transport.Conn, h syncproto.Header, payload []byte, fds []in
 	return got, nil
 }
 
-func sizes(t *testing.T, a, b *transport.Conn) {
+func testSizes(t *testing.T, a, b *transport.Conn) {
 	list := []int{0, 1, 2, 15, 16, 17, 30000, syncproto.MaxFrame - 1, syncproto.MaxFrame}
 	for k := 1; k <= 5; k++ { // the lengths at which a newline behind JSON once stayed unread
 		list = append(list, 512*(1<<k-1)-1, 512*(1<<k-1), 512*(1<<k-1)+1)
@@ -82,14 +82,14 @@ func sizes(t *testing.T, a, b *transport.Conn) {
 	for i, n := range list {
 		payload := bytes.Repeat([]byte{byte(i + 1)}, n)
 		for _, dir := range [][2]*transport.Conn{{a, b}, {b, a}} {
-			if _, err := pass(dir[0], dir[1], header(i+1, n, 0), payload, nil); err != nil {
+			if _, err := sendAndRead(dir[0], dir[1], header(i+1, n, 0), payload, nil); err != nil {
 				t.Fatalf("%d bytes: %v", n, err)
 			}
 		}
 	}
 }
 
-func descriptors(t *testing.T, a, b *transport.Conn) {
+func testDescriptors(t *testing.T, a, b *transport.Conn) {
 	f, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func descriptors(t *testing.T, a, b *transport.Conn) {
 			fds[j] = int(f.Fd())
 		}
 		for _, dir := range [][2]*transport.Conn{{a, b}, {b, a}} {
-			got, err := pass(dir[0], dir[1], header(i+1, 100, n), make([]byte, 100), fds)
+			got, err := sendAndRead(dir[0], dir[1], header(i+1, 100, n), make([]byte, 100), fds)
 			if err != nil || len(got) != n {
 				t.Fatalf("%d descriptors: %d came, %v", n, len(got), err)
 			}
@@ -120,25 +120,25 @@ func descriptors(t *testing.T, a, b *transport.Conn) {
 	}
 }
 
-func noDescriptors(t *testing.T, a, b *transport.Conn) {
+func testNoDescriptors(t *testing.T, a, b *transport.Conn) {
 	if err := b.WriteFrame(header(1, 0, 1), nil, []int{0}); err == nil {
 		t.Error("a descriptor was sent")
 	}
-	if _, err := pass(b, a, header(1, 3, 0), []byte("abc"), nil); err != nil {
+	if _, err := sendAndRead(b, a, header(1, 3, 0), []byte("abc"), nil); err != nil {
 		t.Errorf("and something left before: %v", err)
 	}
 	if err := a.WriteFrame(header(1, 0, 1), nil, []int{0}); err != nil { // nor does the other end carry any
-		if _, err := pass(a, b, header(1, 3, 0), []byte("abc"), nil); err != nil {
+		if _, err := sendAndRead(a, b, header(1, 3, 0), []byte("abc"), nil); err != nil {
 			t.Errorf("something left before the other end refused: %v", err)
 		}
 		return
 	}
-	if _, _, _, err := b.ReadFrame(anything); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeDescriptors}) {
+	if _, _, _, err := b.ReadFrame(admitAll); !errors.Is(err, &syncproto.ProtocolError{Code: syncproto.CodeDescriptors}) {
 		t.Errorf("a frame whose descriptor was lost: %v", err)
 	}
 }
 
-func end(t *testing.T, a, b *transport.Conn) {
+func testEnd(t *testing.T, a, b *transport.Conn) {
 	for _, dir := range [][2]*transport.Conn{{a, b}, {b, a}} {
 		if err := dir[0].WriteFrame(header(1, 2, 0), []byte("ab"), nil); err != nil {
 			t.Fatal(err)
@@ -146,42 +146,42 @@ func end(t *testing.T, a, b *transport.Conn) {
 		if err := dir[0].CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		_, p, _, err := dir[1].ReadFrame(anything)
+		_, p, _, err := dir[1].ReadFrame(admitAll)
 		if err != nil || string(p) != "ab" {
 			t.Fatalf("%q, %v", p, err)
 		}
 		for range 2 {
-			if _, _, _, err := dir[1].ReadFrame(anything); err != io.EOF {
+			if _, _, _, err := dir[1].ReadFrame(admitAll); err != io.EOF {
 				t.Errorf("after the last frame: %v", err)
 			}
 		}
 	}
 }
 
-// torn is sent by an end that dies in the middle: a packet is lost whole then.
-func torn(t *testing.T, a, b *transport.Conn) {
+// testTorn checks a frame whose sender dies in the middle of it: a packet is then lost as a whole.
+func testTorn(t *testing.T, a, b *transport.Conn) {
 	a = WithFaults(a, Faults{CutAfter: 40})
 	for i := range 2 {
 		if err := a.WriteFrame(header(i+1, 10, 0), make([]byte, 10), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, _, _, err := b.ReadFrame(anything); err != nil {
+	if _, _, _, err := b.ReadFrame(admitAll); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := b.ReadFrame(anything); err != io.ErrUnexpectedEOF && err != io.EOF {
+	if _, _, _, err := b.ReadFrame(admitAll); err != io.ErrUnexpectedEOF && err != io.EOF {
 		t.Errorf("%v", err)
 	}
 }
 
-func half(t *testing.T, a, b *transport.Conn) {
+func testHalfClose(t *testing.T, a, b *transport.Conn) {
 	if err := a.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := b.ReadFrame(anything); err != io.EOF {
+	if _, _, _, err := b.ReadFrame(admitAll); err != io.EOF {
 		t.Fatal(err)
 	}
-	if _, err := pass(b, a, header(1, 5, 0), []byte("still"), nil); err != nil {
+	if _, err := sendAndRead(b, a, header(1, 5, 0), []byte("still"), nil); err != nil {
 		t.Errorf("the other direction: %v", err)
 	}
 	if err := a.WriteFrame(header(1, 0, 0), nil, nil); !errors.Is(err, unix.EPIPE) {
@@ -189,7 +189,7 @@ func half(t *testing.T, a, b *transport.Conn) {
 	}
 }
 
-func dead(t *testing.T, a, b *transport.Conn) {
+func testDeadPeer(t *testing.T, a, b *transport.Conn) {
 	if err := a.WriteFrame(header(1, 0, 0), nil, nil); err != nil { // unread by b: its close resets the connection
 		t.Fatal(err)
 	}
@@ -203,16 +203,16 @@ func dead(t *testing.T, a, b *transport.Conn) {
 		t.Errorf("writing to it: %v", err)
 	}
 	for range 3 {
-		if _, p, _, err := a.ReadFrame(anything); err != nil || string(p) != "last" {
+		if _, p, _, err := a.ReadFrame(admitAll); err != nil || string(p) != "last" {
 			t.Fatalf("%q, %v", p, err)
 		}
 	}
-	if _, _, _, err := a.ReadFrame(anything); err != io.EOF {
+	if _, _, _, err := a.ReadFrame(admitAll); err != io.EOF {
 		t.Errorf("the end: %v", err)
 	}
 }
 
-func both(t *testing.T, a, b *transport.Conn) {
+func testBothDirections(t *testing.T, a, b *transport.Conn) {
 	const n, size = 40, 20000
 	errs := make(chan error, 4)
 	for _, c := range []*transport.Conn{a, b} {
@@ -227,7 +227,7 @@ func both(t *testing.T, a, b *transport.Conn) {
 		}()
 		go func() {
 			for i := range n {
-				h, p, _, err := c.ReadFrame(anything)
+				h, p, _, err := c.ReadFrame(admitAll)
 				if err == nil && (int(h.Seq) != i+1 || len(p) != size) {
 					err = fmt.Errorf("frame %d came as %d of %d bytes", i+1, h.Seq, len(p))
 				}
@@ -246,10 +246,10 @@ func both(t *testing.T, a, b *transport.Conn) {
 	}
 }
 
-func deadlines(t *testing.T, a, b *transport.Conn) {
+func testDeadlines(t *testing.T, a, b *transport.Conn) {
 	for _, c := range []*transport.Conn{a, b} {
 		_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-		if _, _, _, err := c.ReadFrame(anything); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if _, _, _, err := c.ReadFrame(admitAll); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("reading: %v", err)
 		}
 		_ = c.SetReadDeadline(time.Time{})
@@ -266,11 +266,11 @@ func deadlines(t *testing.T, a, b *transport.Conn) {
 	}
 }
 
-func interrupted(t *testing.T, a, b *transport.Conn) {
+func testInterrupted(t *testing.T, a, b *transport.Conn) {
 	for _, c := range []*transport.Conn{a, b} {
 		done := make(chan error, 1)
 		go func() {
-			_, _, _, err := c.ReadFrame(anything)
+			_, _, _, err := c.ReadFrame(admitAll)
 			done <- err
 		}()
 		time.Sleep(5 * time.Millisecond)

@@ -14,7 +14,7 @@ import (
 // numbered is a profile whose messages are numbers, as they were once: a version of the program with one row more
 // numbers them differently.
 func numbered(rows ...string) *syncproto.Profile {
-	setup := syncproto.Phase{Name: "setup", Asker: syncproto.Child, Commit: true}
+	setup := syncproto.Phase{Name: "setup", Requester: syncproto.Child, Commit: true}
 	p := &syncproto.Profile{Name: "numbered", Phases: []syncproto.Phase{setup}}
 	for i, meaning := range rows {
 		number := string(rune('0' + 2*i))
@@ -24,14 +24,14 @@ func numbered(rows ...string) *syncproto.Profile {
 	return p
 }
 
-// asked is a conversation in which the parent asks first.
-func asked() *syncproto.Profile {
-	return &syncproto.Profile{Name: "asked", Phases: []syncproto.Phase{
-		{Name: "questions", Asker: syncproto.Parent, Rows: []syncproto.Row{
+// parentRequests is a conversation in which the parent makes the first request.
+func parentRequests() *syncproto.Profile {
+	return &syncproto.Profile{Name: "requests", Phases: []syncproto.Phase{
+		{Name: "questions", Requester: syncproto.Parent, Rows: []syncproto.Row{
 			{Request: "what", Reply: "that", Max: 1, ReplyFDs: syncproto.FDCount{Max: 1}},
 			{Request: "go", Reply: "going", Min: 1, Max: 1, Next: "last"},
 		}},
-		{Name: "last", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{
+		{Name: "last", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{
 			{Request: "may", Reply: "yes", Max: 1},
 		}},
 	}}
@@ -45,7 +45,7 @@ func main() {
 	}{
 		{numbered("ready", "hooks"), model.Options{Child: numbered("ready", "start", "hooks")}},
 		{container.InitProfile(), model.Options{Commit: "ready", Narrowed: hooked}},
-		{asked(), model.Options{}},
+		{parentRequests(), model.Options{}},
 	} {
 		if _, err := model.Check(c.p, c.o); err != nil {
 			fmt.Println(err)

@@ -1,5 +1,5 @@
-// Package outside is a Link of somebody else's: frames over two pipes, pipe(2), as a child has them on its standard
-// input and output where no socket reaches it. A pipe carries no descriptors.
+// Package outside is a Link implemented outside of this module: frames over two pipes, pipe(2), such as a child's
+// standard input and output if it cannot have a socket. A pipe carries no descriptors.
 package outside
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Pipes is a transport.Link over the end of one pipe that is read and the end of another that is written.
+// Pipes is a transport.Link over the reading end of one pipe and the writing end of another.
 type Pipes struct {
 	r, w, wake int // wake is an eventfd(2); -1 is closed
 

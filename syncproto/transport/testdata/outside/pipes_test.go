@@ -44,7 +44,7 @@ func TestSuite(t *testing.T) {
 
 func TestConversation(t *testing.T) {
 	profile := &syncproto.Profile{Name: "outside", Phases: []syncproto.Phase{
-		{Name: "work", Asker: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "ready", Reply: "go"}}},
+		{Name: "work", Requester: syncproto.Child, Commit: true, Rows: []syncproto.Row{{Request: "ready", Reply: "go"}}},
 	}}
 	a, b := pair(t)
 	p, err := transport.NewParent(a, profile, transport.Options{})
