@@ -21,12 +21,18 @@ type StartError struct {
 	Cleanup error              // what could not be undone
 }
 
-// Error is one line.
+// Error is one line, in words that need no knowledge of the protocol.
 func (e *StartError) Error() string {
 	s := e.Err.Error()
+	died := errors.Is(e.Err, errNeverExecuted)
 	var f *transport.Failure
-	died := errors.As(e.Err, &f) && (f.Outcome == syncproto.Died || f.Outcome == syncproto.Broken)
-	if (died || errors.Is(e.Err, errNeverExecuted)) && e.Reaped {
+	if errors.As(e.Err, &f) {
+		died = f.Outcome == syncproto.Died || f.Outcome == syncproto.Broken
+	}
+	if e.Err == error(f) {
+		s = failureWords(f)
+	}
+	if died && e.Reaped {
 		s += ": " + describe(e.Status)
 	}
 	if e.Cleanup != nil {

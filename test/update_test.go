@@ -338,3 +338,17 @@ func TestIntelRdt(t *testing.T) {
 	r.fails([]string{id, "memBwSchema", "does not begin with"}, "update", "--mem-bw-schema", "L3:0=f", id)
 	r.ok("delete", id)
 }
+
+// TestUpdateWithoutLimits: it changes nothing and succeeds, as with runc, and says so.
+func TestUpdateWithoutLimits(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	r.ok("create", "-b", shell(t, "exit 0", nil), id)
+	for _, args := range [][]string{{id}, {"--kernel-memory", "5", id}} {
+		o := r.do(append([]string{"update"}, args...)...)
+		if o.status != 0 || o.stdout != "" || strings.Count(o.stderr, "\n") != 1 ||
+			!strings.Contains(o.stderr, "level=warning") || !strings.Contains(o.stderr, "no limit was given") {
+			t.Errorf("update %v: %+v", args, o)
+		}
+	}
+	r.ok("delete", "--force", id)
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/handfast/handfast/internal/lifecycle"
 	"github.com/handfast/handfast/internal/log"
+	"github.com/handfast/handfast/spawn"
 )
 
 // failed is the exit status of the runtime's own failures.
@@ -94,6 +95,10 @@ func runMain(args []string) int {
 	}
 	if err == nil {
 		return status
+	}
+	var start *spawn.StartError
+	if errors.As(err, &start) && start.Detail() != "" {
+		logger.Debugf("the conversation with the container's process: %s", start.Detail())
 	}
 	logger.Fail(err)
 	if status == 0 {

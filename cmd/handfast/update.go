@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"reflect"
 	"strconv"
 
 	"github.com/handfast/handfast/internal/lifecycle"
@@ -104,8 +105,13 @@ func (in *invocation) update() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	return 0, r.Update(interruptible(), in.args[0], lifecycle.Change{Resources: change, L3CacheSchema: *in.limit(l3Option),
-		MemBwSchema: *in.limit(bandwidthOption)})
+	l3, bandwidth := *in.limit(l3Option), *in.limit(bandwidthOption)
+	err = r.Update(interruptible(), in.args[0],
+		lifecycle.Change{Resources: change, L3CacheSchema: l3, MemBwSchema: bandwidth})
+	if err == nil && l3+bandwidth == "" && reflect.DeepEqual(change, &oci.Resources{}) {
+		in.log.Warnf("update: no limit was given, so container %s stays as it was", in.args[0])
+	}
+	return 0, err
 }
 
 // change is what the options say.

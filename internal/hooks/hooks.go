@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/interpreter"
 	"github.com/handfast/handfast/internal/sysmon"
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -174,8 +175,9 @@ func run(ctx context.Context, kind string, number int, h *container.Hook, in Inp
 	}
 	var start *os.PathError
 	if errors.As(err, &start) && cmd.Process == nil {
-		// "fork/exec PATH: errno": the path is said already. What came before that, such as a pipe, names its own call.
-		err = start.Err
+		// "fork/exec PATH: errno": the path is in *Error already. Other calls that fail before, such as pipe2, name
+		// themselves.
+		err = interpreter.Explain(start.Err, h.Path)
 	}
 	return fail(err)
 }
