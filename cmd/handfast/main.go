@@ -1,5 +1,5 @@
-// Go would keep descriptors of the host's cgroup files open for as long as the process lives, to follow the limit of
-// CPUs. Neither side of the handshake lives that long.
+// By default Go keeps the host's cgroup files open to follow changes of the CPU limit. The processes on both sides of
+// the handshake are too short-lived to need that.
 //
 //go:debug containermaxprocs=0
 
