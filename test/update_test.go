@@ -127,7 +127,7 @@ func TestUpdateThatFails(t *testing.T) {
 		before[i].is, _, _ = before[i].read(t, id)
 		before[i].or = before[i].is
 	}
-	r.fails([]string{"cannot update container " + id, "cpuset.mems", "1023", "the limits are those of before"},
+	r.fails([]string{"cannot update container " + id, "cpuset.mems", "1023", "the limits are unchanged"},
 		"update", "--memory", "128m", "--memory-swap", "128m", "--cpu-share", "7", "--cpuset-mems", "1023", "--pids-limit",
 		"7", id)
 	values(t, id, before...)
