@@ -58,8 +58,8 @@ func (p *planner) deviceList(rules []DeviceRule) (*deviceList, error) {
 	}
 	l.exceptions = slices.DeleteFunc(l.exceptions, func(e exception) bool { return e.access == 0 })
 	if l.denied && !l.join() {
-		return nil, invalid("device rules", "rules for reading and for writing overlap in more than %d devices and wildcards; "+
-			"give them together", maxExceptions)
+		return nil, invalid("device rules", "rules for reading and for writing overlap in more than %d devices and "+
+			"wildcards; give them together", maxExceptions)
 	}
 	return l, nil
 }
