@@ -61,8 +61,8 @@ func doing(f *transport.Failure) string {
 	return "it was preparing the execution of the program"
 }
 
-// Detail is where the conversation was when it failed, in the words of package transport, for a log of level debug; empty
-// if Error says all.
+// Detail returns where the conversation was when it failed, in the words of package transport, for a log of level debug.
+// It is empty if Error says all.
 func (e *StartError) Detail() string {
 	var f *transport.Failure
 	if !errors.As(e.Err, &f) || f.Error() == failureWords(f) {

@@ -35,9 +35,11 @@ func TestWordsOfAStartError(t *testing.T) {
 		{transport.Failure{Verdict: verdict(syncproto.Broken, syncproto.Configured, "released", ""), Err: unix.EIO},
 			"the connection to the container's process broke while it was preparing the execution of the program: " +
 				"input/output error: it was ended by signal 9 (killed)"},
-		{transport.Failure{Verdict: verdict(syncproto.TimedOut, syncproto.Committed, "released", ""), Waited: 5 * time.Second},
+		{transport.Failure{Verdict: verdict(syncproto.TimedOut, syncproto.Committed, "released", ""),
+			Waited: 5 * time.Second},
 			"the container's process made no progress for 5s while it was executing the program"},
-		{transport.Failure{Verdict: verdict(syncproto.Cancelled, syncproto.Configured, "setup", "ready"), Err: unix.ECANCELED},
+		{transport.Failure{Verdict: verdict(syncproto.Cancelled, syncproto.Configured, "setup", "ready"),
+			Err: unix.ECANCELED},
 			"cancelled while its limits were set and its state was stored: operation canceled"},
 		{transport.Failure{Verdict: verdict(syncproto.PeerError, syncproto.Configured, "setup", ""), Err: unix.ENOENT},
 			"no such file or directory"},
