@@ -61,7 +61,7 @@ func doing(f *transport.Failure) string {
 	return "it was preparing the execution of the program"
 }
 
-// Detail returns where the conversation was when it failed, in the words of package transport, for a log of level debug.
+// Detail returns where the conversation was when it failed, in the words of package transport, for the debug log.
 // It is empty if Error says all.
 func (e *StartError) Detail() string {
 	var f *transport.Failure
