@@ -1,5 +1,5 @@
-// Package interpreter finds out why execve(2) reports ENOENT for a file that exists: the interpreter of a script, or the
-// loader of a dynamically linked program, is missing.
+// Package interpreter finds out why execve(2) reports ENOENT for a file that exists: the interpreter of a script, or
+// the loader of a dynamically linked program, is missing.
 package interpreter
 
 import (
@@ -26,8 +26,8 @@ func (e *Missing) Error() string {
 // Unwrap is unix.ENOENT.
 func (e *Missing) Unwrap() error { return unix.ENOENT }
 
-// Explain returns a *Missing if err is ENOENT and the file at path, as this thread resolves it, lacks its interpreter or
-// loader. In every other case, also if the file cannot be read, it returns err.
+// Explain returns a *Missing if err is ENOENT and the file at path, as this thread resolves it, lacks its interpreter
+// or loader. In every other case, also if the file cannot be read, it returns err.
 func Explain(err error, path string) error {
 	if err != unix.ENOENT {
 		return err
@@ -41,8 +41,8 @@ func Explain(err error, path string) error {
 // mostScripts is how often a script may be the interpreter of another one, execve(2).
 const mostScripts = 5
 
-// Find returns what the file at path lacks for its execution; nil if it lacks nothing or cannot be read. It reads at most
-// a few KiB, whatever the file says, and does not wait for a FIFO or a device.
+// Find returns what the file at path lacks for its execution; nil if it lacks nothing or cannot be read. It reads at
+// most a few KiB, whatever the file says, and does not wait for a FIFO or a device.
 func Find(path string) *Missing {
 	for range mostScripts {
 		next, loader := of(path)
