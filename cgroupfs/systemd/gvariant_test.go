@@ -28,8 +28,9 @@ var readable = map[string]string{
 
 // texts that are refused, and a part of the error.
 var unreadable = map[string]string{
-	"": "a value is missing", "[]": "empty array of no known type", "[1, 'a']": `the string "a"`, "2147483648": "is not a value",
-	"uint32 -1": "is not a value", "byte 256": "not a value", "truex": "not a value", "1 2": "something follows",
+	"": "a value is missing", "[]": "empty array of no known type", "[1, 'a']": `the string "a"`,
+	"2147483648": "is not a value",
+	"uint32 -1":  "is not a value", "byte 256": "not a value", "truex": "not a value", "1 2": "something follows",
 	"'a": "no end", `'\`: "no end", `'\u12'`: "hexadecimal", `'\ud800'`: "not a character", `'\u0000'`: "zero byte",
 	"(1": "want , or )", "()": "structure of 0", "[1,]": "nothing follows", "(1,2,)": "nothing follows",
 	"@z 1": "not supported", "@a{ss} {}": "not supported", "{'a': 1}": "is not a value",
