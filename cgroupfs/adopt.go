@@ -9,19 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Adopt opens the group at an absolute path that somebody else has made and may have put processes into, systemd say,
-// and makes it in the hierarchies where it is not. Every controller is enabled on the way down as Create does it. A
-// hierarchy that the caller may not write to is skipped and listed. Where the group was there Saved counts nothing as
-// made, and Delete leaves the groups above it alone. The caller closes the Group.
+// Adopt opens a group that another program, such as systemd, has created at an absolute path and may have put processes
+// into, and creates it in the hierarchies that lack it. Like Create it enables every controller on the way down. A
+// hierarchy that the caller may not write to is skipped, and listed in Skipped. Where the group existed, Saved counts
+// nothing as made, and Delete leaves the groups above it alone. The caller closes the Group.
 func Adopt(l *Layout, p string) (*Group, error) {
 	rel, err := checkPath(p)
 	if err != nil {
 		return nil, err
 	}
-	return everywhere(l, p, func(h *Hierarchy) (member, error) { return adopt(l, h, rel) })
+	return inEveryHierarchy(l, p, func(h *Hierarchy) (member, error) { return adopt(l, h, rel) })
 }
 
-// adopt opens or makes the group in one hierarchy.
+// adopt opens or creates the group in one hierarchy.
 func adopt(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 	m.h = h
 	if m.mount, err = openMount(h); err != nil {
@@ -37,13 +37,13 @@ func adopt(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 	return m, err
 }
 
-// Inner moves a process of the group into one group below it, which is made if it is not there, and then lets that have
-// every controller on v2. Not sooner: a group that holds processes and has given on a controller is a threaded one at
-// best, below which no process can be (cgroup-v2.rst, "Threads"). The process must be the only one in the group; name
-// is one plain name.
+// Inner moves a process of the group into a group below it, which is created if it does not exist, and then enables
+// every v2 controller for that group. The order matters: once a group that holds processes has enabled a controller for
+// the groups below, no process can move into those (cgroup-v2.rst, "Threads"). The process must be the only one in the
+// group. name is a single path element.
 func (g *Group) Inner(name string, pid int) error {
 	if rel, err := checkPath("/" + name); err != nil || strings.Contains(rel, "/") {
-		return fmt.Errorf("group %q below %s: want one plain name: %w", name, g.path, unix.EINVAL)
+		return fmt.Errorf("group %q below %s: want a single name: %w", name, g.path, unix.EINVAL)
 	}
 	for i := range g.members {
 		if err := g.members[i].inner(g.path[1:], name, pid, g.layout.Mode() == V2); err != nil {
@@ -53,7 +53,7 @@ func (g *Group) Inner(name string, pid int) error {
 	return nil
 }
 
-// inner does it in one hierarchy, where the group is at rel.
+// inner does the work of Inner in one hierarchy, where the group is at rel.
 func (m *member) inner(rel, name string, pid int, enable bool) (err error) {
 	if m.mount, err = openMount(m.h); err != nil {
 		return err

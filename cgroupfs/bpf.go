@@ -9,20 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rule puts device rules in force for a group whose devices are not v1's, as a BPF program that the kernel asks at
-// every opening and making of a node (cgroup-v2.rst, "Device controller"). Rules that were put in force earlier are
-// replaced in one step: at no time is nothing asked. Where there is a v1 hierarchy for devices the rules are writes of
-// the plan, and Rule does nothing. Without rules it does nothing either.
+// Rule enforces device rules on a group by attaching a BPF program, which the kernel runs whenever a device node is
+// opened or created (cgroup-v2.rst, "Device controller"). It replaces earlier rules atomically, so that some rules are
+// always in force. If the host has a v1 hierarchy for devices, the rules are writes of the plan and Rule does nothing.
+// Without rules it does nothing either.
 func (g *Group) Rule(rules []DeviceRule) error {
 	if len(rules) == 0 || g.devicesV1() {
 		return nil
 	}
 	m := g.unified()
 	if m == nil {
-		if h := g.layout.find("devices"); h != nil {
-			return g.why(h)
+		if h := g.layout.controllerHierarchy("devices"); h != nil {
+			return g.whyMissing(h)
 		}
-		return (&planner{mode: g.layout.Mode()}).missing("device rules", "devices")
+		return (&planner{mode: g.layout.Mode()}).noController("device rules", "devices")
 	}
 	prog, err := compile(rules)
 	if err != nil {
@@ -49,7 +49,7 @@ func (g *Group) devicesV1() bool {
 	})
 }
 
-// unified is the group in the v2 hierarchy; nil where it is in none.
+// unified returns the group's member in the v2 hierarchy; nil if it is in none.
 func (g *Group) unified() *member {
 	for i := range g.members {
 		if g.members[i].h.V2 {
@@ -59,9 +59,9 @@ func (g *Group) unified() *member {
 	return nil
 }
 
-// enforce attaches a program in the place of the one that this package attached to the group before. A kernel before
-// 5.6 cannot replace; there, and where more than one is found, the new one is attached first and the others go then,
-// for a group asks all of its programs and each of them can refuse.
+// enforce attaches a program in place of the one that this package attached to the group before. Kernels before 5.6
+// cannot replace a program. There, and if more than one is found, the new one is attached before the others are
+// detached: the kernel runs all programs of a group, and each of them can deny access.
 func (d dir) enforce(group, program int) error {
 	old, err := d.attached(group)
 	if err != nil {
@@ -90,7 +90,7 @@ func (d dir) enforce(group, program int) error {
 	return nil
 }
 
-// attach adds a program to the group, or puts it in the place of another one.
+// attach adds a program to the group, or replaces another one by it.
 func (d dir) attach(group, program, replaced int) error {
 	attr := attachAttr{target: uint32(group), program: uint32(program), kind: bpfCgroupDevice, flags: bpfAllowMulti}
 	if replaced >= 0 {
@@ -103,7 +103,7 @@ func (d dir) attach(group, program, replaced int) error {
 	return nil
 }
 
-// attached is the device programs of this package on the group. The caller closes the descriptors.
+// attached returns this package's device programs on the group. The caller closes the descriptors.
 func (d dir) attached(group int) (ours []int, err error) {
 	ids, err := queryPrograms(group)
 	if err != nil {
@@ -111,7 +111,7 @@ func (d dir) attached(group int) (ours []int, err error) {
 	}
 	for _, id := range ids {
 		fd, name, err := openProgram(id)
-		if errors.Is(err, unix.ENOENT) { // it was detached meanwhile
+		if errors.Is(err, unix.ENOENT) { // detached meanwhile
 			continue
 		}
 		if err != nil {

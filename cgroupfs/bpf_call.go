@@ -14,12 +14,12 @@ import (
 const (
 	bpfCgroupDeviceProgram = 15 // BPF_PROG_TYPE_CGROUP_DEVICE
 	bpfCgroupDevice        = 6  // BPF_CGROUP_DEVICE
-	bpfAllowMulti          = 2  // BPF_F_ALLOW_MULTI: programs of the groups above go on being asked
+	bpfAllowMulti          = 2  // BPF_F_ALLOW_MULTI: programs of the groups above stay in force
 	bpfReplace             = 4  // BPF_F_REPLACE
 	bpfMaxPrograms         = 64 // BPF_CGROUP_MAX_PROGS, include/linux/bpf-cgroup-defs.h
 )
 
-// programName is what the kernel shows of the programs that this package loads, and what it knows its own ones by.
+// programName is the name of the programs that this package loads, by which it recognizes them.
 const programName = "handfast_dev"
 
 // loadAttr is the part of union bpf_attr that BPF_PROG_LOAD reads.
@@ -38,8 +38,8 @@ type attachAttr struct {
 	target, program, kind, flags, replace uint32
 }
 
-// queryAttr is the part that BPF_PROG_QUERY reads and writes. It goes as far as revision, which Linux 6.17 to 7.1 write
-// whatever size they were told.
+// queryAttr is the part that BPF_PROG_QUERY reads and writes. It includes revision, which Linux 6.17 to 7.1 write
+// whatever size they are given.
 type queryAttr struct {
 	target, kind, queryFlags, attachFlags uint32
 	ids                                   uint64
@@ -87,7 +87,7 @@ func loadProgram(prog []insn) (int, error) {
 		case err == unix.EAGAIN && try < 8, err == unix.EINTR: // the verifier was interrupted by a signal
 			continue
 		case attr.logLevel == 0:
-			// Once more, for the verifier's words.
+			// Load it again to get the verifier's log.
 			attr.logLevel, attr.logSize, attr.logBuf = 1, uint32(len(log)), address(unsafe.Pointer(&log[0]))
 			continue
 		}
@@ -97,7 +97,7 @@ func loadProgram(prog []insn) (int, error) {
 	}
 }
 
-// queryPrograms gives the ids of the device programs that are attached to a group itself.
+// queryPrograms returns the ids of the device programs that are attached to the group itself.
 func queryPrograms(group int) ([]uint32, error) {
 	ids := make([]uint32, bpfMaxPrograms)
 	attr := queryAttr{target: uint32(group), kind: bpfCgroupDevice, ids: address(unsafe.Pointer(&ids[0])),
@@ -111,7 +111,7 @@ func queryPrograms(group int) ([]uint32, error) {
 	return ids[:min(attr.count, bpfMaxPrograms)], nil
 }
 
-// openProgram gives a descriptor, which the caller closes, and the name of a program.
+// openProgram returns a descriptor, which the caller closes, and the name of a program.
 func openProgram(id uint32) (fd int, name string, err error) {
 	program := byIDAttr{id: id}
 	if fd, err = bpf(unix.BPF_PROG_GET_FD_BY_ID, unsafe.Pointer(&program), unsafe.Sizeof(program)); err != nil {
@@ -130,7 +130,7 @@ func openProgram(id uint32) (fd int, name string, err error) {
 	return fd, string(text), nil
 }
 
-// bpf is bpf(2). What it gives is a descriptor, for the commands that give one.
+// bpf calls bpf(2). It returns a descriptor for the commands that create one.
 func bpf(cmd uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
 	r, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(attr), size)
 	if errno != 0 {
@@ -139,5 +139,5 @@ func bpf(cmd uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
 	return int(r), nil
 }
 
-// address is what the kernel takes for a pointer inside of a structure; the caller pins it.
+// address returns a pointer in the form that the kernel takes inside a structure. The caller pins the memory.
 func address(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The files of a realtime budget, Documentation/scheduler/sched-rt-group.rst. What all groups in a group have together
-// may not be more than what that one has, and a new group has nothing.
+// The files of a realtime budget, Documentation/scheduler/sched-rt-group.rst. The budgets of a group's children
+// together may not exceed its own, and a new group has none.
 const (
 	budgetFile = "cpu.rt_runtime_us"
 	periodFile = "cpu.rt_period_us"
@@ -20,17 +20,18 @@ const (
 // limit.
 type budget struct{ runtime, period int64 }
 
-// in is the share of another period that is no less than the budget.
-func (b budget) in(period int64) int64 {
+// scaledTo returns the runtime that is the same share of another period, rounded up.
+func (b budget) scaledTo(period int64) int64 {
 	if b.runtime < 0 || b.period <= 0 {
 		return period
 	}
 	return (b.runtime*period + b.period - 1) / b.period
 }
 
-// raiseBudget gives the groups above one, as far as they were made for it or are this package's own, the budget that a
-// write of want to the group needs, and writes it. Groups above those are somebody else's: then the error, which begins
-// as refused, says what to do. Others may do the same at the same time, so it is tried more than once.
+// raiseBudget writes want to the group's runtime after it has raised the budgets above as needed, but only those of
+// groups that were created for this one or belong to this package. If a group of another owner has too little, the
+// error, which begins with refused, says what to do. Other processes may change budgets at the same time, so it tries
+// more than once.
 func (g *Group) raiseBudget(m *member, want string, refused error) error {
 	mount, err := openMount(m.h)
 	if err != nil {
@@ -52,7 +53,7 @@ func (g *Group) raiseBudget(m *member, want string, refused error) error {
 	return err
 }
 
-// raiseOnce goes up to the first group with enough, and gives the others what they need from there down.
+// raiseOnce walks up to the first group with enough budget, and raises those below it on the way back down.
 func (g *Group) raiseOnce(mount dir, m *member, runtime int64, refused error) error {
 	all := prefixes(g.path[1:])
 	period, err := readBudget(mount, all[len(all)-1])
@@ -73,9 +74,9 @@ func (g *Group) raiseOnce(mount dir, m *member, runtime int64, refused error) er
 		if has.runtime < 0 || taken <= has.runtime {
 			break
 		}
-		if i < 0 || len(all)-i > m.depth && all[i] != own {
-			return fmt.Errorf("%w (the group above, %s, has a realtime budget of %d us in %d, and %d would be taken: "+
-				"write more to its %s, ask for less, or choose another path)",
+		if i < 0 || len(all)-i > m.depth && all[i] != ownParent {
+			return fmt.Errorf("%w (the group above, %s, has a realtime budget of %d us in %d, and %d would be needed: "+
+				"write more to its %s, request less, or choose another path)",
 				refused, strings.TrimSuffix(mount.name+"/"+parent, "/"), has.runtime, has.period, taken, budgetFile)
 		}
 		needs = budget{taken, has.period}
@@ -89,8 +90,8 @@ func (g *Group) raiseOnce(mount dir, m *member, runtime int64, refused error) er
 	return nil
 }
 
-// budgets are what a group has, and what the groups in it would have taken of that, in its own period, if one of them
-// had what it needs.
+// budgets returns the budget of parent, and how much of it, in its own period, its children would use if child had what
+// it needs.
 func budgets(mount dir, parent, child string, needs budget) (has budget, taken int64, err error) {
 	if has, err = readBudget(mount, parent); err != nil {
 		return has, 0, err
@@ -104,7 +105,7 @@ func budgets(mount dir, parent, child string, needs budget) (has budget, taken i
 	if err != nil {
 		return has, 0, err
 	}
-	taken = needs.in(has.period)
+	taken = needs.scaledTo(has.period)
 	for _, n := range names {
 		if join(parent, n) == child {
 			continue
@@ -116,7 +117,7 @@ func budgets(mount dir, parent, child string, needs budget) (has budget, taken i
 		if err != nil {
 			return has, 0, err
 		}
-		taken += b.in(has.period)
+		taken += b.scaledTo(has.period)
 	}
 	return has, taken, nil
 }
@@ -131,7 +132,7 @@ func readBudget(d dir, rel string) (b budget, err error) {
 			return b, err
 		}
 		if *f.into, err = strconv.ParseInt(strings.TrimSpace(text), 10, 64); err != nil {
-			return b, fmt.Errorf("%s of the group %s: %q is no number: %w", f.file, rel, text, err)
+			return b, fmt.Errorf("%s of the group %s: %q is not a number: %w", f.file, rel, text, err)
 		}
 	}
 	return b, nil

@@ -15,12 +15,12 @@ func TestBudgetInAnotherPeriod(t *testing.T) {
 		b := budget{period: rapid.Int64Range(1, 4_000_000).Draw(t, "period")}
 		b.runtime = rapid.Int64Range(0, b.period).Draw(t, "runtime")
 		period := rapid.Int64Range(1, 4_000_000).Draw(t, "other period")
-		got := b.in(period)
+		got := b.scaledTo(period)
 		if got*b.period < b.runtime*period || (got-1)*b.period >= b.runtime*period && got > 0 {
 			t.Fatalf("%+v is %d in %d", b, got, period)
 		}
 	})
-	if got := (budget{-1, 1000}).in(500); got != 500 {
+	if got := (budget{-1, 1000}).scaledTo(500); got != 500 {
 		t.Errorf("no limit is %d of 500", got)
 	}
 }

@@ -9,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Create makes the group at an absolute path below the root of every hierarchy. One that is there already is taken if
-// it is empty and not frozen; otherwise that is the error. A hierarchy that the caller may not write to is skipped and
-// listed. After any other error everything that was made is removed again. The caller closes the Group.
+// Create creates the group at an absolute path below the root of every hierarchy. An existing group is used if it is
+// empty and not frozen; otherwise the error is ErrNotEmpty or ErrFrozen. A hierarchy that the caller may not write to
+// is skipped, and listed in Skipped. After any other error everything that Create has made is removed again. The caller
+// closes the Group.
 func Create(l *Layout, p string) (*Group, error) {
 	rel, err := checkPath(p)
 	if err != nil {
@@ -20,12 +21,12 @@ func Create(l *Layout, p string) (*Group, error) {
 	if len(l.Hierarchies) == 0 {
 		return nil, errors.New("no cgroup file system is mounted on this host")
 	}
-	return everywhere(l, p, func(h *Hierarchy) (member, error) { return create(l, h, rel) })
+	return inEveryHierarchy(l, p, func(h *Hierarchy) (member, error) { return create(l, h, rel) })
 }
 
-// everywhere makes a group out of what one gives for each hierarchy. Where that may not be done the hierarchy is
-// skipped; any other error takes back what was made.
-func everywhere(l *Layout, p string, one func(*Hierarchy) (member, error)) (*Group, error) {
+// inEveryHierarchy makes a Group of the members that one returns for each hierarchy. It skips a hierarchy for which one
+// reports missing permission; after any other error it removes what was made.
+func inEveryHierarchy(l *Layout, p string, one func(*Hierarchy) (member, error)) (*Group, error) {
 	g := &Group{layout: l, path: p}
 	for i := range l.Hierarchies {
 		m, err := one(&l.Hierarchies[i])
@@ -43,7 +44,7 @@ func everywhere(l *Layout, p string, one func(*Hierarchy) (member, error)) (*Gro
 	return g, nil
 }
 
-// remove takes back what everywhere made.
+// remove removes what inEveryHierarchy made.
 func (g *Group) remove() {
 	for _, m := range g.members {
 		m.undoMade(g.path[1:])
@@ -57,7 +58,7 @@ func (m *member) undo() {
 	}
 }
 
-// undoMade does the same once the group is open and the mount is not any more.
+// undoMade does what undo does once the group is open and the mount is closed.
 func (m *member) undoMade(rel string) {
 	all := prefixes(rel)
 	for i, p := range slices.Backward(all) {
@@ -67,7 +68,7 @@ func (m *member) undoMade(rel string) {
 	}
 }
 
-// create makes the group in one hierarchy.
+// create creates the group in one hierarchy.
 func create(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 	m.h = h
 	enable := l.Mode() == V2
@@ -80,7 +81,8 @@ func create(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 		}
 		m.mount.close()
 	}()
-	// Another group's removal may take a parent away between two steps: then they are taken again.
+	// mkdirs creates the group and its parents. It tries again if the removal of another group takes a parent away
+	// meanwhile.
 	for range 10 {
 		if err = m.mkdirs(rel, enable); !errors.Is(err, unix.ENOENT) {
 			break
@@ -93,13 +95,13 @@ func create(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 		return m, err
 	}
 	if len(m.made) == 0 {
-		err = m.free()
+		err = m.checkUnused()
 	}
 	if err == nil && h.V2 {
-		err = m.holdsProcesses()
+		err = m.checkCanHoldProcesses()
 	}
 	if err == nil && m.canFreeze(l) {
-		err = m.notFrozen()
+		err = m.checkNotFrozen()
 	}
 	if err != nil {
 		m.dir.close()
@@ -109,7 +111,7 @@ func create(l *Layout, h *Hierarchy, rel string) (m member, err error) {
 
 func (m *member) mkdirs(rel string, enable bool) error {
 	if !enable {
-		// Most often all parents are there.
+		// Usually all parents exist.
 		err := m.mkdir(rel)
 		if err == nil || errors.Is(err, unix.EEXIST) {
 			return m.initCpuset(rel)
@@ -139,11 +141,11 @@ type disabled struct {
 	err        error
 }
 
-// explain says what the kernel means with an error of cgroup.subtree_control.
+// explain adds to an error of a write to cgroup.subtree_control what the kernel means by it.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%w: that group holds processes itself, so it can give no controller to groups below it "+
+		return fmt.Errorf("%w: that group holds processes itself, so it cannot enable controllers for groups below it "+
 			"(cgroup-v2.rst, \"No Internal Process Constraint\")", err)
 	case errors.Is(err, unix.EOPNOTSUPP):
 		return fmt.Errorf("%w: that group is threaded, and this controller is not", err)
@@ -159,9 +161,9 @@ func (m *member) mkdir(p string) error {
 	return err
 }
 
-// initCpuset gives a group of v1's cpuset the processors and memory nodes of its parent where it has none: it could
-// hold no process (cgroup-v1/cpusets.rst). So it goes for the parent first, which somebody else may have made, a moment
-// ago, without values.
+// initCpuset copies the processors and memory nodes of the parent to a v1 cpuset group that has none, because such a
+// group cannot hold processes (cgroup-v1/cpusets.rst). It does the parent first, which another program may just have
+// created without values.
 func (m *member) initCpuset(p string) error {
 	if !slices.Contains(m.h.Controllers, "cpuset") {
 		return nil
@@ -186,8 +188,8 @@ func (m *member) inherit(p, file string) (string, error) {
 	return value, m.mount.write(join(p, file), value)
 }
 
-// enable lets the groups below parent have every controller that parent has (cgroup-v2.rst, "Enabling and Disabling").
-// A controller that cannot be enabled is one that a limit will not find; that limit's error says why.
+// enable enables every controller that parent has for the groups below it (cgroup-v2.rst, "Enabling and Disabling"). A
+// controller that cannot be enabled is not an error here: a limit that needs it will fail, and say why.
 func (m *member) enable(parent string) error {
 	have, err := m.mount.read(join(parent, "cgroup.controllers"))
 	if err != nil {
@@ -215,26 +217,27 @@ func (m *member) enable(parent string) error {
 	return nil
 }
 
-// holdsProcesses refuses a group that could hold threads at most, because a group above it has become a threaded one
-// (cgroup-v2.rst, "Threads").
-func (m *member) holdsProcesses() error {
+// checkCanHoldProcesses refuses a group that cannot hold processes because a group above it is threaded (cgroup-v2.rst,
+// "Threads").
+func (m *member) checkCanHoldProcesses() error {
 	text, err := m.dir.read("cgroup.type")
 	kind := strings.TrimSpace(text)
 	if err != nil || kind != "domain invalid" && kind != "threaded" {
-		return gone(err) // before Linux 4.14 there are no others than domains
+		return ignoreGone(err) // before Linux 4.14 all groups are domains
 	}
 	return fmt.Errorf("cgroup %s is %q: it cannot hold processes, as the group above it is threaded; choose a path "+
 		"elsewhere: %w", m.dir.name, kind, unix.EOPNOTSUPP)
 }
 
-// What Create finds in a group that it is not to take. The words are runc's: its users look for them.
+// Errors of Create about a group that exists. The words are runc's, because its users look for them.
 var (
 	ErrNotEmpty = errors.New("container's cgroup is not empty")
 	ErrFrozen   = errors.New("container's cgroup unexpectedly frozen")
 )
 
-// notFrozen refuses a group whose processes would stop at once, because it or one above it is frozen or about to be.
-func (m *member) notFrozen() error {
+// checkNotFrozen refuses a group that is frozen or freezing, by itself or by a group above it: a process in it would
+// stop at once.
+func (m *member) checkNotFrozen() error {
 	s, err := m.freezeState()
 	if err != nil || s == thawed {
 		return err
@@ -245,8 +248,8 @@ func (m *member) notFrozen() error {
 	return fmt.Errorf("%w: cgroup %s exists: %w", ErrFrozen, m.dir.name, unix.EBUSY)
 }
 
-// free refuses a group that somebody uses: one with a process in it or anywhere below.
-func (m *member) free() error {
+// checkUnused refuses a group that has a process in it or anywhere below.
+func (m *member) checkUnused() error {
 	pids, err := procs(m.dir, nil, 0)
 	if err != nil {
 		return err

@@ -9,14 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// delegateFile lists the files of a group that somebody needs who manages the tree below it (cgroup-v2.rst, "Delegation
-// Containment").
+// delegateFile lists the files of a group that must belong to the user who manages the tree below it (cgroup-v2.rst,
+// "Delegation Containment").
 const delegateFile = "/sys/kernel/cgroup/delegate"
 
-// Delegate gives the group's directory and the files that its delegation needs to a user of the host, in the v2
-// hierarchy: who has a cgroup namespace whose root the group is, may then make groups below it (cgroups(7), "Cgroups
-// delegation: delegating a hierarchy to a less privileged user"). The group of users stays. Limits are not in the list,
-// so they stay the caller's. On v1, where delegation is not safe, nothing happens.
+// Delegate makes a user of the host the owner of the group's directory in the v2 hierarchy and of the files that
+// delegation needs, so that a process of that user, in a cgroup namespace whose root the group is, can create groups
+// below it (cgroups(7), "Cgroups delegation: delegating a hierarchy to a less privileged user"). The owning group of
+// users does not change. The files of limits are not among them, so the limits stay under the caller's control. On v1,
+// where delegation is not safe, it does nothing.
 func (g *Group) Delegate(uid int) error {
 	for i := range g.members {
 		m := &g.members[i]
@@ -27,7 +28,7 @@ func (g *Group) Delegate(uid int) error {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		for _, file := range delegated(string(text)) {
+		for _, file := range delegatedFiles(string(text)) {
 			if err := m.dir.chown(file, uid); err != nil && (file == "" || !errors.Is(err, unix.ENOENT)) {
 				return err
 			}
@@ -36,9 +37,9 @@ func (g *Group) Delegate(uid int) error {
 	return nil
 }
 
-// delegated is the directory itself, "", and the files in it, by the kernel's list or, without one (before Linux 4.15),
-// by its documentation.
-func delegated(list string) []string {
+// delegatedFiles returns the directory itself, "", and the files in it that delegation needs: those of the kernel's
+// list, or, if there is none (before Linux 4.15), those of its documentation.
+func delegatedFiles(list string) []string {
 	out := []string{""}
 	if strings.TrimSpace(list) == "" {
 		list = "cgroup.procs cgroup.threads cgroup.subtree_control"
@@ -51,7 +52,7 @@ func delegated(list string) []string {
 	return out
 }
 
-// chown gives a file of the directory, or with an empty name the directory, to a user.
+// chown changes the owner of a file in the directory, or of the directory itself if the name is empty.
 func (d dir) chown(file string, uid int) error {
 	flags := unix.AT_SYMLINK_NOFOLLOW
 	if file == "" {

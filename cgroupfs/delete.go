@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Delete removes the group and those below it from every hierarchy, and the parents that were made for it, as far as
-// they are empty. Processes that have ended and are not yet gone from the group keep it busy for a moment: that is
-// waited for until ctx ends. A group that is gone already is no error.
+// Delete removes the group and those below it from every hierarchy, and the parents that were made for it if they are
+// empty. Processes that have ended but are still in the group keep it busy for a moment; Delete waits for them until
+// ctx ends. It is not an error if the group is gone already.
 func (g *Group) Delete(ctx context.Context) error {
 	if g.below {
-		return fmt.Errorf("cgroup %s: a group that Sub has opened is not removed by who opened it: %w", g.path, unix.EINVAL)
+		return fmt.Errorf("cgroup %s: a group that Sub has opened cannot be removed through it: %w", g.path, unix.EINVAL)
 	}
 	var errs []error
 	for i := range g.members {
@@ -35,27 +35,28 @@ func (g *Group) Delete(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// rmdir removes the group at one of the path's prefixes, of which the last is m itself: from its own directory upwards,
-// so that a Group holds one descriptor for each hierarchy and not the mount's too.
+// rmdir removes the group at one of the path's prefixes, the last of which is m itself. It resolves ".." from the
+// group's own directory, so that a Group needs no descriptor of the mount.
 func (m *member) rmdir(all []string, i int) error {
 	return m.dir.rmdir(strings.Repeat("../", len(all)-i) + path.Base(all[i]))
 }
 
-// own is the parent that only this package's users have: it goes with the last group in it.
-const own = "handfast"
+// ownParent is the name of a parent group that belongs to this package: it is removed together with the last group in
+// it.
+const ownParent = "handfast"
 
 func (g *Group) removeParents(m *member) error {
 	all := prefixes(g.path[1:])
 	for i := len(all) - 2; i >= 0; i-- {
 		if len(all)-i > m.depth {
-			if all[i] == own {
-				_ = m.rmdir(all, i) // it may be somebody else's to remove
+			if all[i] == ownParent {
+				_ = m.rmdir(all, i) // another process may have removed it
 			}
 			return nil
 		}
 		err := m.rmdir(all, i)
-		if theirs(err) || errors.Is(err, unix.ENOENT) {
-			return nil // somebody else's groups are in it, or they came first and it is gone
+		if inUse(err) || errors.Is(err, unix.ENOENT) {
+			return nil // it holds groups of another process, or that one has removed it
 		}
 		if err != nil {
 			return err
@@ -64,8 +65,8 @@ func (g *Group) removeParents(m *member) error {
 	return nil
 }
 
-// theirs says whether an error of rmdir(2) means that somebody has put a process or a group into the group.
-func theirs(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY) }
+// inUse reports whether an error of rmdir(2) means that the group holds a process or a group.
+func inUse(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY) }
 
 func (m *member) remove(ctx context.Context) error {
 	self := "../" + path.Base(m.dir.name)
@@ -89,11 +90,11 @@ func (m *member) remove(ctx context.Context) error {
 	}
 }
 
-// holders says who keeps a group busy.
+// holders says what keeps a group busy.
 func (m *member) holders() string {
 	pids, err := procs(m.dir, nil, 0)
 	if err != nil || len(pids) == 0 {
-		return "its processes have ended and are not gone from it yet"
+		return "its processes have ended, but the kernel has not yet removed them from it"
 	}
 	if len(pids) > 1 {
 		return fmt.Sprintf("process %d and %d more are in it", pids[0], len(pids)-1)
@@ -105,7 +106,7 @@ func (m *member) holders() string {
 func removeBelow(d dir, depth int) error {
 	names, err := d.groups()
 	if err != nil || depth == maxDepth {
-		return gone(err)
+		return ignoreGone(err)
 	}
 	for _, n := range names {
 		if d.rmdir(n) == nil {

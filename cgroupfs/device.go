@@ -25,11 +25,11 @@ const (
 	opJump     = 0x05 // goto +off
 )
 
-// Registers: the kernel gives the context in the first, and takes the verdict from the zeroth.
+// Registers: the kernel passes the context in r1 and takes the verdict from r0.
 const (
 	regVerdict = iota
 	regContext
-	regField // the word of the context that is looked at
+	regField // the word of the context that is examined
 )
 
 // The words of struct bpf_cgroup_dev_ctx, <linux/bpf.h>.
@@ -50,12 +50,12 @@ const (
 	accAll   = accMknod | accRead | accWrite
 )
 
-// compile makes a device program of rules. For every kind of access that is asked for the last rule counts that names
-// the device and it; what no rule names is allowed, as in a fresh group of v1.
+// compile compiles rules into a device program. For each kind of access that a process requests, the last rule that
+// matches the device and that kind decides; access that no rule matches is allowed, as in a new v1 group.
 //
-// Each kind is decided by itself, and every comparison loads anew what it compares. So nothing that the verifier
-// learned on one way is left on another, and its work grows with the number of rules: with what is undecided kept in a
-// register it grew with the square, and 1000 rules were refused after 1.5 s.
+// The program decides each kind separately, and every comparison reloads what it compares. So the verifier carries no
+// knowledge from one path to another, and its work is linear in the number of rules. A program that kept the undecided
+// kinds in a register was quadratic: the verifier rejected 1000 rules after 1.5 s.
 func compile(rules []DeviceRule) ([]insn, error) {
 	checked := make([]check, len(rules))
 	most := 0 // instructions for one kind of access
@@ -131,7 +131,7 @@ func newCheck(r *DeviceRule) (c check, err error) {
 			continue
 		}
 		if *n.value < 0 || *n.value > math.MaxUint32 {
-			return c, fmt.Errorf("number %d is not one of a device", *n.value)
+			return c, fmt.Errorf("%d is not a device number", *n.value)
 		}
 		add(loadField(n.offset))
 		add(insn{code: opNotEqual, regs: regField, imm: int32(uint32(*n.value))})
@@ -180,7 +180,7 @@ func accessBits(access string) (int32, error) {
 		return accAll, nil
 	}
 	if strings.Trim(access, "rwm") != "" {
-		return 0, fmt.Errorf("access %q is not letters of rwm", access)
+		return 0, fmt.Errorf("access %q: want letters of rwm", access)
 	}
 	var bits int32
 	for _, c := range access {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deviceKey is what a v1 exception is found by; nil of a DeviceRule is all here.
+// deviceKey identifies a v1 exception. What is nil in a DeviceRule is all here.
 type deviceKey struct {
 	kind         byte // 'b' or 'c'
 	major, minor int64
@@ -15,8 +15,8 @@ type deviceKey struct {
 
 const allNumbers = -1
 
-// letters is bits of access as a rule has them.
-func letters(bits int32) string {
+// accessLetters returns bits of access as the letters of a rule.
+func accessLetters(bits int32) string {
 	var b strings.Builder
 	for _, l := range [...]struct {
 		bit    int32
@@ -45,30 +45,30 @@ func (e exception) String() string {
 }
 
 func (k deviceKey) value(a int32) string {
-	return string(k.kind) + " " + numberOf(k.major) + ":" + numberOf(k.minor) + " " + letters(a)
+	return string(k.kind) + " " + numberText(k.major) + ":" + numberText(k.minor) + " " + accessLetters(a)
 }
 
-func numberOf(n int64) string {
+func numberText(n int64) string {
 	if n == allNumbers {
 		return "*"
 	}
 	return itoa(n)
 }
 
-// covers reports whether every node of o is one of k.
+// covers reports whether k matches every node that o matches.
 func (k deviceKey) covers(o deviceKey) bool {
 	return k.kind == o.kind && (k.major == allNumbers || k.major == o.major) &&
 		(k.minor == allNumbers || k.minor == o.minor)
 }
 
-// meets reports whether a node can be of both.
-func (k deviceKey) meets(o deviceKey) bool {
+// overlaps reports whether some node matches both.
+func (k deviceKey) overlaps(o deviceKey) bool {
 	same := func(a, b int64) bool { return a == allNumbers || b == allNumbers || a == b }
 	return k.kind == o.kind && same(k.major, o.major) && same(k.minor, o.minor)
 }
 
-// exceptions checks a rule and divides one for all kinds into one for each: to the kernel the letter a means every
-// device and every access, whatever is written after it (security/device_cgroup.c, devcgroup_update_access).
+// exceptions checks a rule and splits one for all types of nodes into one for each type: to the kernel the letter a
+// means every device and every access, whatever follows it (security/device_cgroup.c, devcgroup_update_access).
 func (d *DeviceRule) exceptions() ([]exception, error) {
 	a, err := accessBits(d.Access)
 	if err != nil {
@@ -83,7 +83,7 @@ func (d *DeviceRule) exceptions() ([]exception, error) {
 			continue
 		}
 		if *n.in < 0 || *n.in > 1<<32-1 {
-			return nil, fmt.Errorf("device rule %q: %d is no device number; want 0 to 4294967295, or nothing for all: %w",
+			return nil, fmt.Errorf("device rule %q: %d is not a device number; want 0 to 4294967295, or none for all: %w",
 				d.text(), *n.in, unix.EINVAL)
 		}
 		*n.into = *n.in
@@ -101,11 +101,11 @@ func (d *DeviceRule) exceptions() ([]exception, error) {
 }
 
 func (d *DeviceRule) everything() bool {
-	return (d.Type == "a" || d.Type == "") && d.Major == nil && d.Minor == nil && d.all()
+	return (d.Type == "a" || d.Type == "") && d.Major == nil && d.Minor == nil && d.allAccess()
 }
 
-// all reports whether the rule is about every kind of access.
-func (d *DeviceRule) all() bool {
+// allAccess reports whether the rule is about every kind of access.
+func (d *DeviceRule) allAccess() bool {
 	bits, err := accessBits(d.Access)
 	return err == nil && bits == accAll
 }

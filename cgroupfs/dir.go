@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dir is a directory of a cgroup file system, by descriptor.
+// dir is an open directory of a cgroup file system.
 type dir struct {
 	fd   int
 	name string // absolute path on the host, for errors
 }
 
-// openMount opens the mount point of a hierarchy and checks that a cgroup file system is there.
+// openMount opens the mount point of a hierarchy and checks that a cgroup file system is mounted there.
 func openMount(h *Hierarchy) (dir, error) {
 	fd, err := unix.Open(h.Mountpoint, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -40,7 +40,7 @@ func openMount(h *Hierarchy) (dir, error) {
 	return dir{fd, h.Mountpoint}, nil
 }
 
-// openGroup opens the group at a path below a hierarchy's mount, if it is there.
+// openGroup opens the group at a path below a hierarchy's mount, if it exists.
 func openGroup(h *Hierarchy, rel string) (d dir, found bool, err error) {
 	mount, err := openMount(h)
 	if err != nil {
@@ -54,8 +54,8 @@ func openGroup(h *Hierarchy, rel string) (d dir, found bool, err error) {
 	return d, err == nil, err
 }
 
-// how resolves beneath the directory, in the same mount, without links.
-func how(flags int) *unix.OpenHow {
+// resolveBeneath makes openat2(2) resolve a path beneath the directory, in the same mount, without links.
+func resolveBeneath(flags int) *unix.OpenHow {
 	return &unix.OpenHow{
 		Flags:   uint64(flags | unix.O_CLOEXEC),
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
@@ -64,7 +64,7 @@ func how(flags int) *unix.OpenHow {
 
 func (d dir) openat(name string, flags int) (int, error) {
 	for {
-		fd, err := unix.Openat2(d.fd, name, how(flags))
+		fd, err := unix.Openat2(d.fd, name, resolveBeneath(flags))
 		if err == unix.EINTR || err == unix.EAGAIN {
 			continue
 		}
@@ -100,7 +100,7 @@ func (d dir) rmdir(rel string) error {
 	return nil
 }
 
-// write writes a value in one write(2), as the kernel's parsers want it.
+// write writes a value in one write(2), as the kernel's parsers require.
 func (d dir) write(file, value string) error {
 	fd, err := d.openat(file, unix.O_WRONLY)
 	if err != nil {
@@ -119,7 +119,7 @@ func (d dir) write(file, value string) error {
 	}
 }
 
-// read reads a whole file, up to a bound that no control file comes near.
+// read reads a whole file, up to a limit far above the size of any control file.
 func (d dir) read(file string) (string, error) {
 	const most = 16 << 20
 	fd, err := d.openat(file, unix.O_RDONLY)
@@ -145,7 +145,7 @@ func (d dir) read(file string) (string, error) {
 	return string(out), nil
 }
 
-// groups are the names of the groups right below.
+// groups returns the names of the group's children.
 func (d dir) groups() ([]string, error) {
 	fd, err := d.openat(".", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
@@ -169,7 +169,7 @@ func (d dir) groups() ([]string, error) {
 	}
 }
 
-// appendDirs picks the directories out of the records of getdents64(2): inode and offset of eight bytes each, the
+// appendDirs appends the directories among the records of getdents64(2): inode and offset of eight bytes each, the
 // record's length of two, a type, the name.
 func appendDirs(names []string, b []byte) []string {
 	for len(b) > 19 {
@@ -189,7 +189,7 @@ func appendDirs(names []string, b []byte) []string {
 	return names
 }
 
-// prefixes are the paths from the first component to the whole: a, a/b, a/b/c.
+// prefixes returns the paths from the first component to the whole: a, a/b, a/b/c.
 func prefixes(rel string) []string {
 	var all []string
 	for i := range len(rel) {
@@ -200,8 +200,8 @@ func prefixes(rel string) []string {
 	return append(all, rel)
 }
 
-// checkPath refuses what is no group's path: it must be absolute, clean, and not the root itself. The result is
-// relative to the mount.
+// checkPath checks that a group's path is absolute, clean, and not the root itself, and returns it relative to the
+// mount.
 func checkPath(p string) (string, error) {
 	if !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsRune(p, 0) {
 		return "", fmt.Errorf("cgroup path %q: want an absolute path below the root, without . and ..: %w", p, unix.EINVAL)

@@ -1,7 +1,8 @@
-// Package cgroupfs makes, limits, empties and removes control groups, on cgroup v1, on v2, and on hosts that have both.
+// Package cgroupfs creates, limits, empties and removes control groups, on cgroup v1, on v2, and on hosts that have
+// both.
 //
-// Limits are decided before anything is touched: a Layout says how the host is built, and Plan turns Resources into a
-// list of writes, which prints, compares and tests as the value that it is. Only then a Group carries it out:
+// Limits are planned before anything is touched: a Layout describes the host, and Plan turns Resources into a list of
+// writes, a plain value that can be printed, compared and tested. A Group then carries it out:
 //
 //	layout, err := cgroupfs.Host()
 //	writes, err := cgroupfs.Plan(layout, &resources)
@@ -17,9 +18,9 @@
 //	err = group.Kill(ctx)
 //	err = group.Delete(ctx)
 //
-// What one version of cgroups cannot express is an error that names the property, never silently left out.
+// A property that one version of cgroups cannot express is an error that names it; nothing is silently left out.
 //
-// Groups are reached by descriptor: the mount of each hierarchy is opened and its file system checked, every path below
-// it is resolved by openat2(2) beneath that descriptor, without links, and the group's own directory is what is kept.
+// Groups are accessed by descriptor. The package opens the mount of each hierarchy, checks its file system, resolves
+// every path below it with openat2(2) beneath that descriptor, without links, and keeps the group's own directory open.
 // See cgroups(7), Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst in the kernel's sources.
 package cgroupfs

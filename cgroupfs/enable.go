@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// reach enables a controller of v2 for the group on a hybrid host, and reports whether it did. That is not done when a
-// group is made, as on v2 alone: hardly any container limits what v2 has there, and every one would pay for it.
-func (g *Group) reach(m *member, controller string) bool {
+// enableOnHybrid enables a v2 controller for the group on a hybrid host, and reports whether it succeeded. Create does
+// not do it there, as it does on a pure v2 host: few containers limit anything that v2 controls on a hybrid host, and
+// all of them would pay for it.
+func (g *Group) enableOnHybrid(m *member, controller string) bool {
 	if !m.h.V2 || g.layout.Mode() != Hybrid || !slices.Contains(m.h.Available, controller) {
 		return false
 	}
 	if text, err := m.dir.read("cgroup.controllers"); err != nil || slices.Contains(strings.Fields(text), controller) {
-		return false // then it is the kernel that lacks the file
+		return false // so the kernel lacks the file
 	}
 	mount, err := openMount(m.h)
 	if err != nil {

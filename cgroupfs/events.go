@@ -8,18 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EventKind says what an Event tells.
+// EventKind says what happened.
 type EventKind int
 
 // The kinds of events.
 const (
-	Watching EventKind = iota + 1 // the first: from here on nothing is missed
-	// the group met its limit of memory and the kernel killed, or on v1 would if it were let
+	Watching EventKind = iota + 1 // always the first: no later event is missed
+	// the group reached its memory limit, and the kernel killed a process, or on v1 would have with the killer enabled
 	OutOfMemory
-	PressureHigh // a trigger's stall was reached within its window
+	PressureHigh // tasks stalled for a trigger's time within its window
 )
 
-// String is the kind in a word.
+// String returns the kind in one word.
 func (k EventKind) String() string {
 	switch k {
 	case Watching:
@@ -32,14 +32,14 @@ func (k EventKind) String() string {
 	return "kind " + strconv.Itoa(int(k))
 }
 
-// Event is what the kernel tells of a group.
+// Event is something that happened to a group.
 type Event struct {
 	Kind    EventKind
-	Kills   uint64  // OutOfMemory: how many processes of the group were killed in all
+	Kills   uint64  // OutOfMemory: how many processes of the group were killed so far
 	Trigger Trigger // PressureHigh: which one
 }
 
-// Trigger asks for an event when tasks of the group have stalled for some time within a window
+// Trigger requests an event when tasks of the group have stalled for some time within a window
 // (Documentation/accounting/psi.rst, "Monitoring for pressure thresholds").
 type Trigger struct {
 	Resource string        // cpu, memory or io
@@ -48,7 +48,7 @@ type Trigger struct {
 	Window   time.Duration // 500 ms to 10 s; without CAP_SYS_RESOURCE a multiple of 2 s
 }
 
-// String is the trigger as the kernel takes it, in microseconds.
+// String returns the trigger in the kernel's form, in microseconds.
 func (t Trigger) String() string {
 	kind := "some"
 	if t.Full {
@@ -58,7 +58,7 @@ func (t Trigger) String() string {
 		strconv.FormatInt(t.Window.Microseconds(), 10)
 }
 
-// check refuses what the kernel would only answer with EINVAL.
+// check refuses a trigger for which the kernel would only return EINVAL.
 func (t Trigger) check() error {
 	switch t.Resource {
 	case "cpu", "memory", "io":

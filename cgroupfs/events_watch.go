@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch tells f of events, Watching first, until no process is left in the group, or the group is gone, and returns nil
-// then; where only v1 is mounted a group counts as long as it exists. When ctx ends it returns why. It polls nothing:
-// it sleeps in poll(2) on one thread, on inotify of v2's memory.events and cgroup.events, on an eventfd of v1's
-// memory.oom_control, and on the triggers of pressure, which v2 has, also beside v1. f is called on the caller's
-// goroutine, one call at a time. The events of before are not told.
+// Watch calls f for every event, with Watching first, until the group is empty or gone, and then returns nil; if only
+// v1 is mounted, until it is gone. When ctx ends Watch returns its cause. It does not check periodically: one thread
+// sleeps in poll(2) on inotify for v2's memory.events and cgroup.events, on an eventfd for v1's memory.oom_control, and
+// on pressure triggers, which v2 has on hybrid hosts too. f runs on the caller's goroutine. Events from before the call
+// are not reported.
 func (g *Group) Watch(ctx context.Context, triggers []Trigger, f func(Event)) error {
 	for _, t := range triggers {
 		if err := t.check(); err != nil {
@@ -28,7 +28,7 @@ func (g *Group) Watch(ctx context.Context, triggers []Trigger, f func(Event)) er
 	defer w.close()
 	if err := w.open(triggers); err != nil {
 		if over, e := w.look(); over && e == nil {
-			return nil // the group went away meanwhile
+			return nil // the group was removed meanwhile
 		}
 		return err
 	}
@@ -53,7 +53,7 @@ func (g *Group) Watch(ctx context.Context, triggers []Trigger, f func(Event)) er
 	}
 }
 
-// watch is a Watch under way. It owns every descriptor in polled.
+// watch is a running Watch. It owns every descriptor in polled.
 type watch struct {
 	g    *Group
 	tell func(Event)
@@ -64,7 +64,7 @@ type watch struct {
 	oom      int
 	triggers map[int]Trigger
 
-	last   OOM // what was told
+	last   OOM // as last reported
 	v2     *member
 	memory *member
 }
@@ -83,7 +83,7 @@ func (w *watch) add(fd int, events int16) int {
 func (w *watch) wake() {
 	defer close(w.woken)
 	one := binary.NativeEndian.AppendUint64(nil, 1)
-	_, _ = unix.Write(int(w.polled[0].Fd), one) // an eventfd takes it at once
+	_, _ = unix.Write(int(w.polled[0].Fd), one) // an eventfd does not block here
 }
 
 func (w *watch) open(triggers []Trigger) error {
@@ -98,7 +98,7 @@ func (w *watch) open(triggers []Trigger) error {
 			w.v2 = m
 		}
 	}
-	if h := w.g.layout.find("memory"); h != nil {
+	if h := w.g.layout.controllerHierarchy("memory"); h != nil {
 		w.memory = w.g.member(h)
 	}
 	if err := w.openInotify(); err != nil {
@@ -118,9 +118,9 @@ func (w *watch) open(triggers []Trigger) error {
 	return err
 }
 
-// openInotify watches the files that the kernel announces changes of (kernel/cgroup/cgroup.c, cgroup_file_notify). It
-// announces a change that follows soon upon another one later, and not at all if the group is removed first; so the
-// directory above is watched for that.
+// openInotify watches the files for which the kernel reports changes (kernel/cgroup/cgroup.c, cgroup_file_notify). It
+// delays the report of a change that soon follows another, and drops it if the group is removed first; so the parent
+// directory is watched for the removal.
 func (w *watch) openInotify() error {
 	if w.v2 == nil {
 		return nil
@@ -132,7 +132,7 @@ func (w *watch) openInotify() error {
 	w.inotify = w.add(fd, unix.POLLIN)
 	for file, mask := range map[string]uint32{"cgroup.events": unix.IN_MODIFY, "memory.events": unix.IN_MODIFY,
 		"..": unix.IN_DELETE} {
-		// By the directory's descriptor, so that it is this group and not one that came to be at its path.
+		// By the directory's descriptor, so that it is this group and not a newer one at the same path.
 		path := "/proc/self/fd/" + strconv.Itoa(w.v2.dir.fd) + "/" + file
 		_, err := unix.InotifyAddWatch(fd, path, mask)
 		if err != nil && err != unix.ENOENT { // without its controller there is no memory.events
@@ -159,7 +159,7 @@ func (w *watch) openOOM() error {
 	return d.write("cgroup.event_control", strconv.Itoa(fd)+" "+strconv.Itoa(control))
 }
 
-// openTrigger sets a trigger up. It lasts as long as the descriptor.
+// openTrigger sets up a trigger, which lasts as long as its descriptor.
 func (w *watch) openTrigger(t Trigger) error {
 	if w.v2 == nil {
 		return fmt.Errorf("pressure trigger of %s: the group is in no v2 hierarchy, and v1 has none: %w", t.Resource,
@@ -182,7 +182,7 @@ func (w *watch) openTrigger(t Trigger) error {
 	return nil
 }
 
-// wait sleeps until something has happened, and takes notice of it.
+// wait sleeps until something happens, and handles it.
 func (w *watch) wait() error {
 	for {
 		_, err := unix.Poll(w.polled, -1)
@@ -199,7 +199,7 @@ func (w *watch) wait() error {
 		switch {
 		case p.Revents == 0:
 		case isTrigger && p.Revents&unix.POLLERR != 0:
-			p.Fd, p.Events = w.dead(p.Fd), 0 // the group is about to go
+			p.Fd, p.Events = w.dead(p.Fd), 0 // the group is being removed
 		case isTrigger:
 			w.tell(Event{Kind: PressureHigh, Trigger: t})
 		default:
@@ -209,14 +209,14 @@ func (w *watch) wait() error {
 	return nil
 }
 
-// dead closes a descriptor whose group is gone; poll(2) passes over what is negative.
+// dead closes a descriptor whose group is gone, and returns -1, which poll(2) ignores.
 func (w *watch) dead(fd int32) int32 {
 	_ = unix.Close(int(fd))
 	return -1
 }
 
-// drain reads what was signalled away; look finds out what it means. v1's signal alone is an event of its own: it comes
-// whether or not a process was killed.
+// drain consumes a notification; look finds out what it means. Only that of v1's memory.oom_control is an event by
+// itself, since it comes whether or not a process was killed.
 func (w *watch) drain(i int) {
 	var buf [4096]byte
 	for {
@@ -234,7 +234,7 @@ func (w *watch) drain(i int) {
 	}
 }
 
-// signalled tells of v1's signal, unless it was that of the group's end.
+// signalled reports v1's out-of-memory notification, unless the removal of the group caused it.
 func (w *watch) signalled() {
 	if _, err := w.memory.dir.read("memory.oom_control"); err != nil {
 		return
@@ -245,7 +245,7 @@ func (w *watch) signalled() {
 	w.tell(Event{Kind: OutOfMemory, Kills: w.last.Kills})
 }
 
-// look compares the group with what was told, and says whether it is over.
+// look compares the group with what was last reported, and says whether the watch is over.
 func (w *watch) look() (over bool, err error) {
 	if w.memory != nil {
 		o, err := w.g.OOM()
@@ -262,7 +262,7 @@ func (w *watch) look() (over bool, err error) {
 	if w.v2 != nil {
 		text, err := w.v2.dir.read("cgroup.events")
 		if err != nil {
-			return true, gone(err)
+			return true, ignoreGone(err)
 		}
 		return !strings.Contains(text, "populated 1"), nil
 	}
@@ -270,5 +270,5 @@ func (w *watch) look() (over bool, err error) {
 		return true, nil
 	}
 	_, err = w.g.members[0].dir.read("cgroup.procs")
-	return err != nil, gone(err)
+	return err != nil, ignoreGone(err)
 }

@@ -95,7 +95,7 @@ func TestUpdateUndoesOnV2(t *testing.T) {
 		IOWeight: ptr[uint16](100), Hugepages: []Hugepage{{PageSize: "2MB", Limit: 1}},
 	})
 	if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "hugetlb.2MB.max") ||
-		!strings.HasSuffix(err.Error(), "; the limits are those of before") {
+		!strings.HasSuffix(err.Error(), "; the limits are unchanged") {
 		t.Errorf("%v", err)
 	}
 	for file, want := range files {

@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freezeState is how far a freezer has got.
+// freezeState is the state of a freezer.
 type freezeState int
 
 const (
 	thawed   freezeState = iota
-	freezing             // asked for, and some process has not stopped yet
+	freezing             // requested, but some process has not stopped yet
 	frozen
 )
 
-// Freeze stops every process of the group, and returns when they have stopped. If that fails, or ctx ends first, the
-// group is thawed again: a group half frozen is never left behind. Only a caller that is killed meanwhile can leave
-// one; it counts as frozen then, and Thaw and Kill undo it.
+// Freeze stops every process of the group, and returns when they have stopped. If that fails, or ctx ends first, it
+// thaws the group again and never leaves it half frozen. Only a caller that is killed meanwhile can leave one half
+// frozen; it then counts as frozen, and Thaw and Kill undo that.
 func (g *Group) Freeze(ctx context.Context) error {
 	m := g.freezer()
 	if m == nil {
@@ -38,10 +38,10 @@ func (g *Group) Freeze(ctx context.Context) error {
 	return errors.Join(err, m.thaw(undo))
 }
 
-// undoPatience bounds the wait for a thaw that nobody asked for; it is written in any case.
+// undoPatience bounds the wait for the thaw after a failed Freeze; the thaw is requested in any case.
 const undoPatience = 5 * time.Second
 
-// Thaw lets the processes of the group go on. Where a group above is frozen they do not: the error names it.
+// Thaw lets the processes of the group continue. They cannot if a group above it is frozen; the error names that one.
 func (g *Group) Thaw(ctx context.Context) error {
 	m := g.freezer()
 	if m == nil {
@@ -59,7 +59,7 @@ func (g *Group) Frozen() (bool, error) {
 	return m.isFrozen()
 }
 
-// Frozen reports the same of the group at an absolute path, which need not be there, without opening it in every
+// Frozen reports the same for the group at an absolute path, which need not exist, without opening it in every
 // hierarchy.
 func (l *Layout) Frozen(p string) (bool, error) {
 	rel, err := checkPath(p)
@@ -83,17 +83,17 @@ func (l *Layout) Frozen(p string) (bool, error) {
 
 func (m *member) isFrozen() (bool, error) {
 	s, err := m.freezeState()
-	return s != thawed && err == nil, gone(err)
+	return s != thawed && err == nil, ignoreGone(err)
 }
 
 func (g *Group) noFreezer() error {
 	return fmt.Errorf("cgroup %s: no hierarchy that it is in can freeze: %w", g.path, unix.ENOTSUP)
 }
 
-// canFreeze says whether the group is frozen here: by v1's freezer where there is one, for that is where others look,
-// else by v2.
+// canFreeze reports whether the group is frozen through this member: the one of v1's freezer if there is one, because
+// that is where other programs look, else the one of v2.
 func (m *member) canFreeze(l *Layout) bool {
-	h := l.find("freezer")
+	h := l.controllerHierarchy("freezer")
 	return h != nil && m.h == h
 }
 
@@ -106,25 +106,26 @@ func (g *Group) freezer() *member {
 	return nil
 }
 
-// again is after how many looks a v1 group that does not come to rest is thawed for a moment: a process that waits for
-// a frozen one in a way that cannot be frozen itself, as some file systems let it, would wait for ever.
-const again = 50
+// thawAfter is the number of checks after which a v1 group that does not come to rest is thawed for a moment. Otherwise
+// a process that waits for a frozen one in a state that cannot be frozen, as with some file systems, would wait for
+// ever.
+const thawAfter = 50
 
-// freeze asks and waits. v1 freezes what it finds at the time of the write, and is asked again while it is FREEZING
-// (cgroup-v1/freezer-subsystem.rst).
+// freeze requests the freeze and waits for it. v1 freezes the processes that exist at the time of the write, so it is
+// requested again while the state is FREEZING (cgroup-v1/freezer-subsystem.rst).
 func (m *member) freeze(ctx context.Context) error {
 	file, value := m.freezeFile(true)
 	for i := 1; ; i++ {
 		if err := m.dir.write(file, value); err != nil {
-			return gone(err)
+			return ignoreGone(err)
 		}
 		s, err := m.freezeState()
 		if err != nil || s == frozen {
-			return gone(err)
+			return ignoreGone(err)
 		}
-		if !m.h.V2 && i%again == 0 {
+		if !m.h.V2 && i%thawAfter == 0 {
 			if err := m.dir.write(file, "THAWED"); err != nil {
-				return gone(err)
+				return ignoreGone(err)
 			}
 		}
 		if err := sleep(ctx); err != nil {
@@ -137,11 +138,11 @@ func (m *member) thaw(ctx context.Context) error {
 	file, value := m.freezeFile(false)
 	for {
 		if err := m.dir.write(file, value); err != nil {
-			return gone(err)
+			return ignoreGone(err)
 		}
 		s, err := m.freezeState()
 		if err != nil || s == thawed {
-			return gone(err)
+			return ignoreGone(err)
 		}
 		if above := m.frozenAbove(); above != "" {
 			return fmt.Errorf("%s stays frozen: the group above it, %s, is: %w", m.dir.name, above, unix.EBUSY)
@@ -152,7 +153,7 @@ func (m *member) thaw(ctx context.Context) error {
 	}
 }
 
-// freezeFile is what is written where.
+// freezeFile returns the file that freezes or thaws the group, and what to write to it.
 func (m *member) freezeFile(freeze bool) (file, value string) {
 	switch {
 	case m.h.V2 && freeze:
@@ -165,8 +166,8 @@ func (m *member) freezeFile(freeze bool) (file, value string) {
 	return "freezer.state", "THAWED"
 }
 
-// freezeState asks v1's freezer.state, or v2's cgroup.events for what is so and cgroup.freeze for what was asked for. A
-// hierarchy that cannot freeze is thawed.
+// freezeState reads v1's freezer.state, or v2's cgroup.events for the state and cgroup.freeze for the request. A
+// hierarchy that cannot freeze counts as thawed.
 func (m *member) freezeState() (freezeState, error) {
 	switch {
 	case m.h.V2:
@@ -193,7 +194,7 @@ func (m *member) freezeState() (freezeState, error) {
 	return thawed, nil
 }
 
-// frozenAbove is the nearest group above this one that is frozen itself, as far as the mount shows them.
+// frozenAbove returns the nearest group above this one that is frozen itself, if the mount shows it.
 func (m *member) frozenAbove() string {
 	file, is := "cgroup.freeze", "1"
 	if !m.h.V2 {
@@ -216,7 +217,7 @@ func (m *member) frozenAbove() string {
 		}
 	}
 	if !m.h.V2 {
-		return mount.name // the mount's own root, or one that it does not show
+		return mount.name // the mount's root, or a group above that the mount does not show
 	}
 	return ""
 }

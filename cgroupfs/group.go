@@ -7,23 +7,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Group is one control group: a directory in every hierarchy of the host, held by descriptor. It owns its descriptors
-// until Close. It is not safe for use by two goroutines at once.
+// Group is a control group: a directory in every hierarchy of the host, held open. It owns its descriptors until Close.
+// It must not be used by several goroutines at once.
 type Group struct {
 	layout  *Layout
 	path    string
 	members []member
 	skipped []Skipped
-	gone    []*Hierarchy // where Load has not found it
-	made    int          // what Load was told of how many of the path's last components were made for it
-	below   bool         // opened by Sub: somebody else's to remove
+	gone    []*Hierarchy // where Load did not find it
+	made    int          // how many of the path's last components were made for it, as Load was told
+	below   bool         // opened by Sub, so not to be removed through this Group
 	sources [][]source   // what Stats reads, a list for each member
 }
 
 // member is the group in one hierarchy.
 type member struct {
 	h     *Hierarchy
-	mount dir // open while the group is made, and not afterwards
+	mount dir // open only while the group is created
 	dir   dir
 	made  []string // paths that Create made, relative to the mount, parents first
 	depth int      // how many of the path's last components were made for the group here
@@ -31,7 +31,7 @@ type member struct {
 	disabled []disabled // controllers of v2 that could not be enabled on the way down
 }
 
-// Skipped is a hierarchy that the group is not in, because the caller may not make one there.
+// Skipped is a hierarchy that the group is not in, because the caller has no permission there.
 type Skipped struct {
 	Hierarchy Hierarchy
 	Err       error
@@ -43,8 +43,8 @@ type Saved struct {
 	Made int    `json:"made,omitempty"` // how many of the path's last components were made for the group
 }
 
-// Saved is the group for a later Load. What was made counts as far as it was made in every hierarchy: a parent that was
-// there in one of them may hold somebody's limits.
+// Saved returns what Load needs to open the group again. A parent counts as made only if it was made in every
+// hierarchy: one that existed in some hierarchy may carry limits of another owner.
 func (g *Group) Saved() Saved {
 	s := Saved{Path: g.path}
 	for i, m := range g.members {
@@ -55,8 +55,8 @@ func (g *Group) Saved() Saved {
 	return s
 }
 
-// Load opens a group again that was made earlier. Hierarchies in which it is gone are left out; Delete removes the
-// parents that were made for it there. The caller closes the Group.
+// Load opens a group that was created earlier. It leaves out hierarchies in which the group is gone; Delete still
+// removes the parents that were made for it there. The caller closes the Group.
 func Load(l *Layout, s Saved) (*Group, error) {
 	rel, err := checkPath(s.Path)
 	if err != nil {
@@ -79,7 +79,7 @@ func Load(l *Layout, s Saved) (*Group, error) {
 	return g, nil
 }
 
-// Close gives up the descriptors; the group itself stays.
+// Close closes the descriptors; the group itself stays.
 func (g *Group) Close() {
 	for _, m := range g.members {
 		if m.dir.name != "" {
@@ -89,13 +89,13 @@ func (g *Group) Close() {
 	g.members = nil
 }
 
-// Path is the group's path below the root of every hierarchy.
+// Path returns the group's path below the root of every hierarchy.
 func (g *Group) Path() string { return g.path }
 
-// Skipped are the hierarchies that the group is not in.
+// Skipped returns the hierarchies that the group is not in for lack of permission.
 func (g *Group) Skipped() []Skipped { return g.skipped }
 
-// Dirs are the group's directories on the host, by the hierarchy's name.
+// Dirs returns the group's directories on the host, by the hierarchy's name.
 func (g *Group) Dirs() map[string]string {
 	all := map[string]string{}
 	for _, m := range g.members {
@@ -104,12 +104,11 @@ func (g *Group) Dirs() map[string]string {
 	return all
 }
 
-// Apply carries a plan out. The error names the file, the value and the errno; where a controller is missing it says
-// that.
+// Apply carries out a plan. Its error names the file, the value and the errno, or the controller that is missing.
 func (g *Group) Apply(writes []Write) error {
 	for i := 0; i < len(writes); i++ {
 		err := g.write(writes[i])
-		if errors.Is(err, unix.EINVAL) && i+1 < len(writes) && bound(writes[i].File, writes[i+1].File) &&
+		if errors.Is(err, unix.EINVAL) && i+1 < len(writes) && limitEachOther(writes[i].File, writes[i+1].File) &&
 			g.write(writes[i+1]) == nil {
 			if err = g.write(writes[i]); err == nil {
 				i++
@@ -122,24 +121,25 @@ func (g *Group) Apply(writes []Write) error {
 	return nil
 }
 
-// bound reports whether two files limit each other, so that their order depends on what is there already: a limit of
-// memory may not pass that of memory and swap, and a quota with its period not the parent's share.
-func bound(first, second string) bool {
+// limitEachOther reports whether two files limit each other, so that the right order of writes depends on their present
+// values: a memory limit may not exceed that of memory and swap, and a quota with its period may not exceed the
+// parent's share.
+func limitEachOther(first, second string) bool {
 	return first == "memory.limit_in_bytes" && second == "memory.memsw.limit_in_bytes" ||
 		first == "cpu.cfs_period_us" && second == "cpu.cfs_quota_us"
 }
 
 func (g *Group) write(w Write) error {
-	h := g.layout.find(w.Controller)
+	h := g.layout.controllerHierarchy(w.Controller)
 	if h == nil {
 		return fmt.Errorf("%s: no hierarchy of this host has the controller %s", w, w.Controller)
 	}
 	m := g.member(h)
 	if m == nil {
-		return fmt.Errorf("%s: %w", w, g.why(h))
+		return fmt.Errorf("%s: %w", w, g.whyMissing(h))
 	}
 	err := m.dir.write(w.File, w.Value)
-	if errors.Is(err, unix.ENOENT) && g.reach(m, w.Controller) {
+	if errors.Is(err, unix.ENOENT) && g.enableOnHybrid(m, w.Controller) {
 		err = m.dir.write(w.File, w.Value)
 	}
 	if errors.Is(err, unix.EINVAL) && w.File == budgetFile {
@@ -172,10 +172,10 @@ func (g *Group) member(h *Hierarchy) *member {
 	return nil
 }
 
-func (g *Group) why(h *Hierarchy) error {
+func (g *Group) whyMissing(h *Hierarchy) error {
 	for _, s := range g.skipped {
 		if s.Hierarchy.Name == h.Name && s.Hierarchy.V2 == h.V2 {
-			return fmt.Errorf("the group could not be made: %w", s.Err)
+			return fmt.Errorf("the group could not be created: %w", s.Err)
 		}
 	}
 	return fmt.Errorf("the group is gone from %s: %w", h.Mountpoint, unix.ENOENT)

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Update lays change over the limits of a group that has those of old, and returns what it has then, for the next
-// Update. Device rules without a v1 hierarchy are replaced in one step, and without new rules the old ones stay.
+// Update applies change to a group that has the limits of old, and returns the new limits, for the next Update. Device
+// rules that are not v1's are replaced atomically, and stay as they are if change has none.
 //
-// After an error the group has the limits of before, as far as the error does not say that they could not be put back.
-// With CheckMemory on v2 a limit below what the group uses is refused with EBUSY before anything is written.
+// After an error the group has its previous limits, unless the error says that they could not be restored. With
+// CheckMemory on v2, a limit below what the group uses is refused with EBUSY before anything is written.
 func (g *Group) Update(old, change *Resources) (*Resources, error) {
 	next := old.Merge(change)
 	writes, err := Update(g.layout, old, change)
@@ -38,24 +38,24 @@ func (g *Group) Update(old, change *Resources) (*Resources, error) {
 	back := true
 	for _, w := range undo {
 		if e := g.write(w); e != nil {
-			err, back = fmt.Errorf("%w; and what was before could not be put back: %w", err, e), false
+			err, back = fmt.Errorf("%w; and the previous limits could not be restored: %w", err, e), false
 		}
 	}
 	if !back {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w; the limits are those of before", err)
+	return nil, fmt.Errorf("%w; the limits are unchanged", err)
 }
 
-// sameRule reports whether two rules are written alike.
+// sameRule reports whether two rules are literally the same.
 func sameRule(a, b DeviceRule) bool {
 	return a.Allow == b.Allow && a.text() == b.text()
 }
 
-// checkMemory refuses a limit below what is used: v1's kernel does so by itself (cgroup-v1/memory.rst), v2's would kill
-// (cgroup-v2.rst, memory.max).
+// checkMemory refuses a limit below what is used. On v1 the kernel refuses it by itself (cgroup-v1/memory.rst); on v2
+// it would kill processes (cgroup-v2.rst, memory.max).
 func (g *Group) checkMemory(next, change *Resources) error {
-	h := g.layout.find("memory")
+	h := g.layout.controllerHierarchy("memory")
 	if !next.CheckMemory || h == nil || !h.V2 || g.member(h) == nil || change.Memory == nil && change.MemorySwap == nil {
 		return nil
 	}
@@ -72,7 +72,7 @@ func (g *Group) checkMemory(next, change *Resources) error {
 		return nil
 	}
 	swap, err := d.number("memory.swap.current")
-	if err != nil && !errors.Is(err, unix.ENOENT) { // a kernel without swap has no file
+	if err != nil && !errors.Is(err, unix.ENOENT) { // a kernel without swap does not have the file
 		return err
 	}
 	if uint64(*next.MemorySwap) < memory+swap {
@@ -94,22 +94,22 @@ func (d dir) number(file string) (uint64, error) {
 	return n, nil
 }
 
-// undo is what puts the files of some writes back as they are now, the last first: so the kernel takes it in every
-// state on the way.
+// undo returns the writes that restore the present content of the files that writes will change, in reverse order, so
+// that the kernel accepts every state on the way.
 func (g *Group) undo(writes []Write, old, next *Resources) ([]Write, error) {
 	var all []Write
 	for _, w := range slices.Backward(writes) {
 		if w.Controller == "devices" {
 			continue // only to be written; below
 		}
-		back, err := g.now(w)
+		back, err := g.currentValues(w)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, back...)
 		if w.File == "cpu.idle" { // which resets the shares (kernel/sched/fair.c, sched_group_set_idle)
 			for _, file := range [...]string{"cpu.shares", "cpu.weight"} {
-				back, err := g.now(Write{Controller: "cpu", File: file, Else: &Write{}})
+				back, err := g.currentValues(Write{Controller: "cpu", File: file, Else: &Write{}})
 				if err != nil {
 					return nil, err
 				}
@@ -129,21 +129,21 @@ func (g *Group) undo(writes []Write, old, next *Resources) ([]Write, error) {
 	return all, nil
 }
 
-// now is what the file of a write has at present, as writes. A file that is not there has nothing; the write itself
-// will say so.
-func (g *Group) now(w Write) ([]Write, error) {
-	h := g.layout.find(w.Controller)
+// currentValues returns the present content of a write's file, as writes. For a file that does not exist it returns
+// none; the write itself will report that.
+func (g *Group) currentValues(w Write) ([]Write, error) {
+	h := g.layout.controllerHierarchy(w.Controller)
 	if h == nil || g.member(h) == nil {
 		return nil, nil
 	}
 	m := g.member(h)
 	text, err := m.dir.read(w.File)
-	if errors.Is(err, unix.ENOENT) && g.reach(m, w.Controller) {
+	if errors.Is(err, unix.ENOENT) && g.enableOnHybrid(m, w.Controller) {
 		text, err = m.dir.read(w.File)
 	}
 	if errors.Is(err, unix.ENOENT) {
 		if w.Else != nil && w.Else.File != "" {
-			return g.now(*w.Else)
+			return g.currentValues(*w.Else)
 		}
 		return nil, nil
 	}

@@ -104,7 +104,7 @@ func TestUpdateThatFails(t *testing.T) {
 	}
 	_, err := g.Update(now, &bad)
 	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ERANGE) || !strings.Contains(err.Error(), "cpuset.mems") ||
-		!strings.HasSuffix(err.Error(), "; the limits are those of before") {
+		!strings.HasSuffix(err.Error(), "; the limits are unchanged") {
 		t.Errorf("%v", err)
 	}
 	check(t, g, "after an update that failed", files...)

@@ -10,15 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Intent is what Create will make of a path, as JSON if need be. Who stores it before Create can have everything
-// removed that a Create left which was killed midway, and nothing that was there before.
+// Intent records what Create is going to make for a path; it can be stored as JSON. A caller that stores it first can
+// later remove what a killed Create left behind, and nothing that existed before.
 type Intent struct {
 	Path string `json:"path"`
-	// Missing is by the hierarchy's name how many of the path's last components are not there yet; none: left out.
+	// Missing says, by the hierarchy's name, how many of the path's last components do not exist yet; hierarchies that
+	// lack none are left out.
 	Missing map[string]int `json:"missing"`
 }
 
-// Intend finds out what Create would make now at an absolute path. Nothing is made.
+// Intend finds out what Create would make at an absolute path now. It makes nothing.
 func (l *Layout) Intend(p string) (*Intent, error) {
 	rel, err := checkPath(p)
 	if err != nil {
@@ -31,7 +32,7 @@ func (l *Layout) Intend(p string) (*Intent, error) {
 		for _, below := range slices.Backward(all) {
 			var st unix.Stat_t
 			if unix.Lstat(path.Join(h.Mountpoint, below), &st) != unix.ENOENT {
-				break // there, or nothing that Create could make
+				break // it exists, or Create could not make it
 			}
 			n++
 		}
@@ -42,9 +43,9 @@ func (l *Layout) Intend(p string) (*Intent, error) {
 	return in, nil
 }
 
-// Undo removes what a Create with this intent has made, from the group upwards. Create puts no process into a group, so
-// nothing is killed: what holds a process or somebody's group by now has become theirs, and stays. After an error the
-// other hierarchies were seen to all the same.
+// Undo removes what a Create with this intent has made, from the group upwards. It kills nothing, because Create puts
+// no process into a group: a group that holds a process or another group by now belongs to someone else, and stays. An
+// error in one hierarchy does not keep it from the others.
 func (in *Intent) Undo(l *Layout) error {
 	rel, err := checkPath(in.Path)
 	if err != nil {
@@ -61,7 +62,7 @@ func (in *Intent) Undo(l *Layout) error {
 	return errors.Join(errs...)
 }
 
-// undoIn removes the last n components of the path in one hierarchy, and the parent that is this package's own.
+// undoIn removes the last n components of the path in one hierarchy, and the parent group that belongs to this package.
 func undoIn(h *Hierarchy, rel string, n int) error {
 	mount, err := openMount(h)
 	if errors.Is(err, os.ErrNotExist) {
@@ -74,14 +75,14 @@ func undoIn(h *Hierarchy, rel string, n int) error {
 	all := prefixes(rel)
 	for i, p := range slices.Backward(all) {
 		if len(all)-i > n {
-			if p == own {
-				_ = mount.rmdir(p) // as Group.Delete does it
+			if p == ownParent {
+				_ = mount.rmdir(p) // as Group.Delete does
 			}
 			return nil
 		}
 		switch err := mount.rmdir(p); {
 		case err == nil, errors.Is(err, unix.ENOENT): // not made yet
-		case theirs(err):
+		case inUse(err):
 			return nil
 		default:
 			return err

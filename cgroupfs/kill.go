@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poll is how often something is looked at again that the kernel does in its own time.
-const poll = 2 * time.Millisecond
+// pollInterval is the time between two checks of something that the kernel does in its own time.
+const pollInterval = 2 * time.Millisecond
 
 func sleep(ctx context.Context) error {
-	t := time.NewTimer(poll)
+	t := time.NewTimer(pollInterval)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -25,9 +25,9 @@ func sleep(ctx context.Context) error {
 	}
 }
 
-// Kill ends every process in the group and below it with SIGKILL, and returns when none is left: by cgroup.kill where
-// there is one (Linux 5.14), which no fork escapes; else again and again until the group is empty. The group is not
-// frozen then, whatever it was.
+// Kill ends every process in the group and below it with SIGKILL, and returns when none is left. It uses cgroup.kill if
+// there is one (Linux 5.14), which no fork escapes, and otherwise repeats until the group is empty. Afterwards the
+// group is not frozen, even if it was before.
 func (g *Group) Kill(ctx context.Context) error {
 	if len(g.members) == 0 {
 		return nil
@@ -43,10 +43,10 @@ func (g *Group) Kill(ctx context.Context) error {
 			return err
 		}
 		if !byKernel {
-			g.signal(ctx, pids, round >= rounds)
+			g.signal(ctx, pids, round >= killRounds)
 		}
-		if round%again == again-1 {
-			// The group itself was thawed: what is frozen now is another one, which is not ours to thaw.
+		if round%thawAfter == thawAfter-1 {
+			// The group itself was thawed: only a group above it can be frozen now, which is not ours to thaw.
 			for _, pid := range pids {
 				if err := g.layout.Stuck(pid); err != nil {
 					return fmt.Errorf("cgroup %s: %w", g.path, err)
@@ -59,9 +59,9 @@ func (g *Group) Kill(ctx context.Context) error {
 	}
 }
 
-// KillStrays sends SIGKILL to every process that is in the group, or in one below it, in any hierarchy: those that
-// somebody has put into it in one hierarchy alone are not found by Kill, and keep the group from being removed. This
-// process itself is left alone. It does not wait.
+// KillStrays sends SIGKILL to every process, but this one, that is in the group or in one below it in any hierarchy.
+// Kill does not find processes that were put into the group in a single hierarchy, and they keep the group from being
+// removed. KillStrays does not wait.
 func (g *Group) KillStrays() {
 	for i := range g.members {
 		pids, err := procs(g.members[i].dir, nil, 0)
@@ -74,15 +74,15 @@ func (g *Group) KillStrays() {
 	}
 }
 
-// signalRounds bounds how often Signal looks for processes that were made meanwhile.
+// signalRounds is the most times that Signal looks for new processes.
 const signalRounds = 100
 
-// Signal sends a signal to every process in the group and below it, once to each, until it finds none that has not got
-// it; found says whether there was one. A frozen group keeps it until it is thawed.
+// Signal sends a signal to every process in the group and below it, once to each, until it finds no new process. found
+// reports whether there was any. Processes of a frozen group receive it when they are thawed.
 func (g *Group) Signal(sig unix.Signal) (found bool, err error) {
 	sent := map[int]bool{}
 	again := true
-	for round := 0; again && round < signalRounds; round++ { // a program that forks all the time is never done with
+	for round := 0; again && round < signalRounds; round++ { // bounded: a program may fork all the time
 		again = false
 		pids, err := g.Procs()
 		if err != nil {
@@ -102,13 +102,14 @@ func (g *Group) Signal(sig unix.Signal) (found bool, err error) {
 	return found, nil
 }
 
-// rounds is how often processes are killed one by one before it is taken that they fork faster, and the group is frozen
-// meanwhile. Not sooner: a caller that is killed itself in between would leave a frozen group.
-const rounds = 5
+// killRounds is how often Kill kills the processes one by one before it assumes that they fork faster than it kills,
+// and freezes the group meanwhile. It does not do that at once, because a caller that is killed in between leaves a
+// frozen group.
+const killRounds = 5
 
-// signal kills what it is told, or, with the group frozen, so that nothing can fork, what is there then. It waits while
-// this process has a thread in the group, one that entered and has yet to end (Enter): v1 lists the whole process for
-// it, which would end itself, or freeze itself and wait for ever.
+// signal kills the processes in pids, or, with freeze, all processes of the group while it is frozen, so that none can
+// fork. It waits while a thread of this process is in the group, one that has entered (Enter) and not yet ended: v1
+// lists the whole process for it, so that it would kill itself, or freeze itself and wait for ever.
 func (g *Group) signal(ctx context.Context, pids []int, freeze bool) {
 	if slices.Contains(pids, os.Getpid()) {
 		return
@@ -130,27 +131,27 @@ func (g *Group) signal(ctx context.Context, pids []int, freeze bool) {
 	}
 }
 
-// Unfreeze thaws the group without waiting, on v1 all the groups below it too: a process that is frozen there does not
-// even die, not by cgroup.kill of a hybrid host's v2 either, and a group below may have been frozen by the container
-// itself. On v2 SIGKILL reaches frozen processes.
+// Unfreeze thaws the group without waiting, and on v1 all groups below it, which the container itself may have frozen:
+// a process that v1 has frozen does not die, not even by cgroup.kill of a hybrid host's v2. On v2 SIGKILL reaches
+// frozen processes.
 func (g *Group) Unfreeze() error {
 	m := g.freezer()
 	switch {
 	case m == nil:
 		return nil
 	case m.h.V2:
-		return gone(m.dir.write(m.freezeFile(false)))
+		return ignoreGone(m.dir.write(m.freezeFile(false)))
 	}
 	return thawBelow(m.dir, 0)
 }
 
 func thawBelow(d dir, depth int) error {
 	if err := d.write("freezer.state", "THAWED"); err != nil {
-		return gone(err)
+		return ignoreGone(err)
 	}
 	names, err := d.groups()
 	if err != nil || depth == maxDepth {
-		return gone(err)
+		return ignoreGone(err)
 	}
 	for _, n := range names {
 		sub, err := d.sub(n)

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/internal/smallfile"
 )
 
-// Mode is how a host has its control groups.
+// Mode says which versions of control groups a host has mounted.
 type Mode int
 
 // The modes. On a hybrid host some controllers are v1's and others v2's, or none.
@@ -23,7 +23,7 @@ const (
 	V2
 )
 
-// String is the mode in a word.
+// String returns the mode in one word.
 func (m Mode) String() string {
 	switch m {
 	case V1:
@@ -38,21 +38,21 @@ func (m Mode) String() string {
 
 // Hierarchy is one mounted hierarchy of the host.
 type Hierarchy struct {
-	Name        string   // its line's name in /proc/PID/cgroup: "cpu", "cpu,cpuacct", "name=systemd"; empty for v2
+	Name        string   // as in /proc/PID/cgroup: "cpu", "cpu,cpuacct", "name=systemd"; empty for v2
 	Controllers []string // the v1 controllers; none for v2
-	Available   []string // what v2's cgroup.controllers at the mount point lists; nil: not known
+	Available   []string // the controllers in v2's cgroup.controllers at the mount point; nil: not known
 	Mountpoint  string   // absolute
-	// the group that stands at the mount point, "/" unless the mount shows a part; "/.." and so on seen from a cgroup
-	// namespace below
+	// the group at the mount point: "/", unless only a part is mounted; "/.." and so on as seen from a cgroup namespace
+	// below
 	Root string
-	Own  string // the caller's own group in it, as /proc/self/cgroup says; empty if unknown
+	Own  string // the caller's own group in it, from /proc/self/cgroup; empty if unknown
 	V2   bool
 }
 
-// Layout is how a host has its control groups, in the order of its mounts.
+// Layout describes the control groups of a host: its hierarchies in the order of their mounts.
 type Layout struct{ Hierarchies []Hierarchy }
 
-// Mode is V2 where cgroup2 is all there is, V1 where there is none of it, Hybrid where there are both.
+// Mode returns V2 if only cgroup2 is mounted, V1 if it is not mounted, and Hybrid if both are.
 func (l *Layout) Mode() Mode {
 	v1, v2 := false, false
 	for _, h := range l.Hierarchies {
@@ -69,9 +69,9 @@ func (l *Layout) Mode() Mode {
 	return None
 }
 
-// find is the hierarchy that a controller belongs to; nil for none. On v2 it is the one hierarchy, whether or not the
-// controller is enabled there.
-func (l *Layout) find(controller string) *Hierarchy {
+// controllerHierarchy returns the hierarchy that a controller belongs to; nil for none. On v2 that is the only
+// hierarchy, whether or not the controller is enabled there.
+func (l *Layout) controllerHierarchy(controller string) *Hierarchy {
 	var v2 *Hierarchy
 	for i := range l.Hierarchies {
 		h := &l.Hierarchies[i]
@@ -86,8 +86,8 @@ func (l *Layout) find(controller string) *Hierarchy {
 	return v2
 }
 
-// Host reads the layout of this host from /proc/self/mountinfo and /proc/self/cgroup, and where there is v1 beside v2
-// also which controllers v2 has.
+// Host reads the layout of this host from /proc/self/mountinfo and /proc/self/cgroup, and on a hybrid host also which
+// controllers v2 has.
 func Host() (*Layout, error) {
 	mounts, err := smallfile.Read("/proc/self/mountinfo")
 	if err != nil {
@@ -113,8 +113,8 @@ func Host() (*Layout, error) {
 	return l, nil
 }
 
-// ParseLayout decides the layout from the bytes of a mountinfo and a cgroup file (proc_pid_mountinfo(5), cgroups(7)). A
-// hierarchy that is mounted more than once counts where it was mounted first below /sys/fs/cgroup, else where it was
+// ParseLayout derives the layout from the contents of a mountinfo and a cgroup file (proc_pid_mountinfo(5),
+// cgroups(7)). Of a hierarchy that is mounted more than once it takes the first mount below /sys/fs/cgroup, or else the
 // first.
 func ParseLayout(mountinfo, own []byte) (*Layout, error) {
 	groups, err := parseOwn(string(own))
@@ -142,7 +142,7 @@ func (l *Layout) add(h Hierarchy) {
 		if have.Name != h.Name || have.V2 != h.V2 {
 			continue
 		}
-		if !below(have.Mountpoint) && below(h.Mountpoint) {
+		if !underCgroupMount(have.Mountpoint) && underCgroupMount(h.Mountpoint) {
 			l.Hierarchies[i] = h
 		}
 		return
@@ -150,11 +150,11 @@ func (l *Layout) add(h Hierarchy) {
 	l.Hierarchies = append(l.Hierarchies, h)
 }
 
-func below(mountpoint string) bool {
+func underCgroupMount(mountpoint string) bool {
 	return mountpoint == "/sys/fs/cgroup" || strings.HasPrefix(mountpoint, "/sys/fs/cgroup/")
 }
 
-// parseMount reads one line of mountinfo; ok is false for a mount of another file system.
+// parseMount parses one line of mountinfo; ok is false for a mount of another file system.
 func parseMount(line string) (h Hierarchy, ok bool, err error) {
 	left, right, found := strings.Cut(line, " - ")
 	if !found {
@@ -182,13 +182,13 @@ func parseMount(line string) (h Hierarchy, ok bool, err error) {
 	return h, false, nil
 }
 
-// controllers are a v1 hierarchy's controllers, by its superblock options, and its name in /proc/PID/cgroup.
+// controllers returns a v1 hierarchy's controllers, by its superblock options, and its name in /proc/PID/cgroup.
 func controllers(options string) (list []string, name string) {
 	for o := range strings.SplitSeq(options, ",") {
 		switch {
 		case strings.HasPrefix(o, "name="):
 			name = o
-		case known(o):
+		case isController(o):
 			list = append(list, o)
 		}
 	}
@@ -198,9 +198,9 @@ func controllers(options string) (list []string, name string) {
 	return list, name
 }
 
-// known is the controllers of v1 (Documentation/admin-guide/cgroup-v1), apart from options such as rw, xattr or
-// release_agent.
-func known(o string) bool {
+// isController reports whether a mount option is a controller of v1 (Documentation/admin-guide/cgroup-v1) and not an
+// option such as rw, xattr or release_agent.
+func isController(o string) bool {
 	switch o {
 	case "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "net_cls", "net_prio", "perf_event", "blkio", "pids",
 		"hugetlb", "rdma", "misc", "dmem", "debug":
@@ -209,7 +209,7 @@ func known(o string) bool {
 	return false
 }
 
-// parseOwn reads /proc/PID/cgroup: a line a hierarchy, number, controllers, path.
+// parseOwn parses /proc/PID/cgroup: a line for each hierarchy with its number, controllers and path.
 func parseOwn(text string) (map[string]string, error) {
 	groups := map[string]string{}
 	for line := range strings.Lines(text) {

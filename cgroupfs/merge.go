@@ -2,7 +2,7 @@ package cgroupfs
 
 import "slices"
 
-// Empty reports whether the resources ask for nothing. CheckMemory alone is about later changes, and nothing.
+// Empty reports whether the resources limit nothing. CheckMemory does not count, because it limits nothing by itself.
 func (r *Resources) Empty() bool {
 	return r.Memory == nil && r.MemoryReservation == nil && r.MemorySwap == nil && r.KernelMemory == nil &&
 		r.KernelMemoryTCP == nil && r.Swappiness == nil &&
@@ -14,10 +14,9 @@ func (r *Resources) Empty() bool {
 			len(r.Devices) == 0
 }
 
-// Merge is r with change laid over it: what change leaves alone stays as it is. Of lists, an entry for the same thing
-// (a device, a page size, a file) takes the place of the earlier one as far as it says something; device rules are
-// replaced as a whole, for their order is their meaning. Neither r nor change is changed, and the result shares their
-// values.
+// Merge returns r with change applied to it; what change does not set stays as it is. In lists, an entry for the same
+// thing (a device, a page size, a file) replaces what it sets of the earlier entry. Device rules are replaced as a
+// whole, because their order matters. Neither r nor change is modified, and the result shares their values.
 func (r *Resources) Merge(change *Resources) *Resources {
 	out := *r
 	for _, f := range [...]struct{ into, from **int64 }{
@@ -26,19 +25,19 @@ func (r *Resources) Merge(change *Resources) *Resources {
 		{&out.KernelMemoryTCP, &change.KernelMemoryTCP}, {&out.CPUQuota, &change.CPUQuota}, {&out.CPUIdle, &change.CPUIdle},
 		{&out.RTRuntime, &change.RTRuntime}, {&out.Pids, &change.Pids},
 	} {
-		over(f.into, *f.from)
+		overlay(f.into, *f.from)
 	}
 	for _, f := range [...]struct{ into, from **uint64 }{
 		{&out.Swappiness, &change.Swappiness}, {&out.CPUShares, &change.CPUShares}, {&out.CPUPeriod, &change.CPUPeriod},
 		{&out.CPUBurst, &change.CPUBurst}, {&out.RTPeriod, &change.RTPeriod},
 	} {
-		over(f.into, *f.from)
+		overlay(f.into, *f.from)
 	}
-	over(&out.DisableOOMKiller, change.DisableOOMKiller)
-	over(&out.UseHierarchy, change.UseHierarchy)
-	over(&out.IOWeight, change.IOWeight)
-	over(&out.IOLeafWeight, change.IOLeafWeight)
-	over(&out.NetClass, change.NetClass)
+	overlay(&out.DisableOOMKiller, change.DisableOOMKiller)
+	overlay(&out.UseHierarchy, change.UseHierarchy)
+	overlay(&out.IOWeight, change.IOWeight)
+	overlay(&out.IOLeafWeight, change.IOLeafWeight)
+	overlay(&out.NetClass, change.NetClass)
 	out.CheckMemory = out.CheckMemory || change.CheckMemory
 	if change.Cpus != "" {
 		out.Cpus = change.Cpus
@@ -46,37 +45,37 @@ func (r *Resources) Merge(change *Resources) *Resources {
 	if change.Mems != "" {
 		out.Mems = change.Mems
 	}
-	out.lists(r, change)
+	out.mergeLists(r, change)
 	return &out
 }
 
-// over puts a value in the place of another, if there is one.
-func over[T any](into **T, from *T) {
+// overlay replaces a value by another one unless that is nil.
+func overlay[T any](into **T, from *T) {
 	if from != nil {
 		*into = from
 	}
 }
 
-func (r *Resources) lists(old, change *Resources) {
+func (r *Resources) mergeLists(old, change *Resources) {
 	r.IODevices = mergeList(old.IODevices, change.IODevices, func(d IODevice) [2]uint32 {
 		return [2]uint32{d.Major,
 			d.Minor}
 	}, func(have *IODevice, d IODevice) {
-		over(&have.Weight, d.Weight)
-		over(&have.LeafWeight, d.LeafWeight)
-		over(&have.ReadBps, d.ReadBps)
-		over(&have.WriteBps, d.WriteBps)
-		over(&have.ReadIOPS, d.ReadIOPS)
-		over(&have.WriteIOPS, d.WriteIOPS)
+		overlay(&have.Weight, d.Weight)
+		overlay(&have.LeafWeight, d.LeafWeight)
+		overlay(&have.ReadBps, d.ReadBps)
+		overlay(&have.WriteBps, d.WriteBps)
+		overlay(&have.ReadIOPS, d.ReadIOPS)
+		overlay(&have.WriteIOPS, d.WriteIOPS)
 	})
 	r.RDMA = mergeList(old.RDMA, change.RDMA, func(d RDMA) string { return d.Device }, func(have *RDMA, d RDMA) {
-		over(&have.Handles, d.Handles)
-		over(&have.Objects, d.Objects)
+		overlay(&have.Handles, d.Handles)
+		overlay(&have.Objects, d.Objects)
 	})
 	r.DMem = mergeList(old.DMem, change.DMem, func(d DMem) string { return d.Region }, func(have *DMem, d DMem) {
-		over(&have.Max, d.Max)
-		over(&have.Low, d.Low)
-		over(&have.Min, d.Min)
+		overlay(&have.Max, d.Max)
+		overlay(&have.Low, d.Low)
+		overlay(&have.Min, d.Min)
 	})
 	r.Hugepages = mergeList(old.Hugepages, change.Hugepages, func(h Hugepage) string { return h.PageSize }, replace)
 	r.NetPriorities = mergeList(old.NetPriorities, change.NetPriorities, func(n NetPriority) string { return n.Interface },
@@ -90,7 +89,7 @@ func (r *Resources) lists(old, change *Resources) {
 
 func replace[T any](have *T, with T) { *have = with }
 
-// mergeList is old with the entries of change laid over those of the same key, and new ones at the end.
+// mergeList returns old with the entries of change applied to those of the same key, and new ones at the end.
 func mergeList[T any, K comparable](old, change []T, key func(T) K, lay func(*T, T)) []T {
 	if len(change) == 0 {
 		return old

@@ -8,18 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Write is one value to be written to one file of the group. Controller is its v1 name, which also names the hierarchy,
-// or the v2 controller; Value is written as it is.
+// Write is a value to be written to a file of the group. Controller is the v1 name, which also identifies the
+// hierarchy, or the v2 controller. Value is written as it is.
 type Write struct {
 	Controller string
 	File       string
 	Value      string
-	// what is written instead where this kernel does not have File; with an empty File there nothing is, for there is
+	// what to write instead if this kernel does not have File; nothing if its own File is empty, because then there is
 	// nothing to limit
 	Else *Write
 }
 
-// String is the write in one line.
+// String returns the write in one line.
 func (w Write) String() string {
 	text := w.Controller + " " + w.File + " = " + strconv.Quote(w.Value)
 	switch {
@@ -31,16 +31,16 @@ func (w Write) String() string {
 	return text + ", else " + w.Else.String()
 }
 
-// is reports whether two writes are the same.
-func (w Write) is(o Write) bool {
-	if w.Else != nil && o.Else != nil && !w.Else.is(*o.Else) || (w.Else == nil) != (o.Else == nil) {
+// equal reports whether two writes are the same.
+func (w Write) equal(o Write) bool {
+	if w.Else != nil && o.Else != nil && !w.Else.equal(*o.Else) || (w.Else == nil) != (o.Else == nil) {
 		return false
 	}
 	return w.Controller == o.Controller && w.File == o.File && w.Value == o.Value
 }
 
-// UnsupportedError is a property that the host's version of cgroups cannot express, or that belongs to a controller
-// which the host does not have.
+// UnsupportedError is a property that the host's version of cgroups cannot express, or whose controller the host does
+// not have.
 type UnsupportedError struct {
 	Property string
 	Mode     Mode
@@ -51,12 +51,12 @@ func (e *UnsupportedError) Error() string {
 	return e.Property + " cannot be expressed on cgroup " + e.Mode.String() + ": " + e.Why
 }
 
-// Plan is what must be written to a fresh group for the resources, in order. It is pure. Every controller gets the
-// files of the version that has it on this host: on a hybrid one that may be either. Device rules without a hierarchy
-// of v1 for them are a program and not a write: they are not in the plan, and Group.Rule puts them in force.
+// Plan returns what must be written to a new group for the resources, in order. It is pure. For each controller it uses
+// the files of the version that has the controller on this host; on a hybrid host that may be either. Device rules are
+// in the plan only if there is a v1 hierarchy for them; otherwise they are a BPF program, which Group.Rule attaches.
 //
-// The error is an *UnsupportedError for what the host cannot express; any other names a value that no kernel takes, and
-// errors.Is finds EINVAL in it.
+// The error is an *UnsupportedError for a property that the host does not support. Any other error names a value that
+// no kernel accepts, and wraps EINVAL.
 func Plan(l *Layout, r *Resources) ([]Write, error) {
 	p := &planner{layout: l, mode: l.Mode(), r: r}
 	for _, part := range [...]struct {
@@ -77,7 +77,7 @@ func Plan(l *Layout, r *Resources) ([]Write, error) {
 			return nil, err
 		}
 		if h == nil && len(p.writes) > before {
-			return nil, p.missing(p.writes[before].File, part.v1)
+			return nil, p.noController(p.writes[before].File, part.v1)
 		}
 	}
 	if err := p.unified(); err != nil {
@@ -86,16 +86,16 @@ func Plan(l *Layout, r *Resources) ([]Write, error) {
 	return p.writes, nil
 }
 
-// planner is one plan under way.
+// planner is the state of one call of Plan.
 type planner struct {
 	layout *Layout
 	mode   Mode
 	r      *Resources
-	v2     bool // the controller that is planned for is one of v2
+	v2     bool // the current controller is one of v2
 	writes []Write
 }
 
-// place is the hierarchy that has a controller, by its names in v1 and v2; nil for none.
+// place returns the hierarchy that has a controller, by its names in v1 and v2; nil for none.
 func (p *planner) place(v1, v2 string) *Hierarchy {
 	for i := range p.layout.Hierarchies {
 		if h := &p.layout.Hierarchies[i]; !h.V2 && slices.Contains(h.Controllers, v1) {
@@ -103,7 +103,7 @@ func (p *planner) place(v1, v2 string) *Hierarchy {
 		}
 	}
 	for i := range p.layout.Hierarchies {
-		// What a v2 hierarchy has may be unknown; then the group's files will tell.
+		// The controllers of a v2 hierarchy may be unknown; then the write to the group's file decides.
 		if h := &p.layout.Hierarchies[i]; h.V2 && v2 != "" && (h.Available == nil || slices.Contains(h.Available, v2)) {
 			return h
 		}
@@ -111,12 +111,12 @@ func (p *planner) place(v1, v2 string) *Hierarchy {
 	return nil
 }
 
-func (p *planner) missing(property, controller string) error {
+func (p *planner) noController(property, controller string) error {
 	return &UnsupportedError{property, p.mode, "no hierarchy of this host has the controller " + controller}
 }
 
-// without is the error for a property that only v1 has.
-func (p *planner) without(property, why string) error {
+// unsupportedOnV2 returns the error for a property that only v1 has.
+func (p *planner) unsupportedOnV2(property, why string) error {
 	return &UnsupportedError{property, p.mode, why}
 }
 
@@ -124,19 +124,19 @@ func (p *planner) add(controller, file, value string) {
 	p.writes = append(p.writes, Write{Controller: controller, File: file, Value: value})
 }
 
-// addOr adds a write for kernels that have the file, and another for those that have not; an empty second one stands
-// for nothing to do.
+// addOr adds a write for kernels that have the file, and another for those that do not; if the second one is empty,
+// those need none.
 func (p *planner) addOr(first, second Write) {
 	first.Else = &second
 	p.writes = append(p.writes, first)
 }
 
-// invalid is the error for a value that no kernel takes.
+// invalid returns the error for a value that no kernel accepts.
 func invalid(property, format string, args ...any) error {
 	return fmt.Errorf("%s: %s: %w", property, fmt.Sprintf(format, args...), unix.EINVAL)
 }
 
-// maxOr is n as v2 and pids.max write it: a negative number is no limit.
+// maxOr returns n in the form of v2 and of pids.max: a negative number is "max", no limit.
 func maxOr(n int64) string {
 	if n < 0 {
 		return "max"

@@ -2,7 +2,7 @@ package cgroupfs
 
 import "strings"
 
-// pids writes the limit of tasks, which is the same file in both versions; a limit of 0 lets those go on that are there
+// pids writes the limit of tasks, which is the same file in both versions. With a limit of 0, existing tasks continue
 // (kernel/cgroup/pids.c).
 func (p *planner) pids() error {
 	if n := p.r.Pids; n != nil {
@@ -14,8 +14,8 @@ func (p *planner) pids() error {
 	return nil
 }
 
-// hugetlb limits reserved pages first and then those in use (Documentation/admin-guide/cgroup-v1/hugetlb.rst): the
-// reservation is refused, where running into the other limit is a SIGBUS.
+// hugetlb limits reserved pages first and then those in use (Documentation/admin-guide/cgroup-v1/hugetlb.rst): a
+// reservation above the limit fails, whereas using more pages than allowed is a SIGBUS.
 func (p *planner) hugetlb() error {
 	suffix := ".limit_in_bytes"
 	if p.v2 {
@@ -32,7 +32,8 @@ func (p *planner) hugetlb() error {
 	return nil
 }
 
-// pageSize tells what may stand in a file's name (mm/hugetlb_cgroup.c, mem_fmt), and so cannot name any other file.
+// pageSize reports whether s is a page size as it appears in file names (mm/hugetlb_cgroup.c, mem_fmt), so that it
+// cannot name any other file.
 func pageSize(s string) bool {
 	number, found := "", false
 	for _, unit := range [...]string{"KB", "MB", "GB"} {
@@ -43,8 +44,8 @@ func pageSize(s string) bool {
 	return found && number != "" && len(number) < 12 && number[0] != '0' && strings.Trim(number, "0123456789") == ""
 }
 
-// key refuses what would not be one word of a line.
-func key(property, name string) error {
+// checkKey refuses a name that is not a single word, because it becomes the first word of a line.
+func checkKey(property, name string) error {
 	if name == "" || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
 		return invalid(property, "%q; want one word", name)
 	}
@@ -54,7 +55,7 @@ func key(property, name string) error {
 // rdma is one file in both versions (kernel/cgroup/rdma.c).
 func (p *planner) rdma() error {
 	for _, d := range p.r.RDMA {
-		if err := key("rdma device", d.Device); err != nil {
+		if err := checkKey("rdma device", d.Device); err != nil {
 			return err
 		}
 		value := d.Device
@@ -74,7 +75,7 @@ func (p *planner) rdma() error {
 // misc is one file in both versions (kernel/cgroup/misc.c).
 func (p *planner) misc() error {
 	for _, m := range p.r.Misc {
-		if err := key("misc resource", m.Name); err != nil {
+		if err := checkKey("misc resource", m.Name); err != nil {
 			return err
 		}
 		if m.Max < noLimit {
@@ -85,10 +86,10 @@ func (p *planner) misc() error {
 	return nil
 }
 
-// dmem is three files in both versions (kernel/cgroup/dmem.c). What is protected comes before what is limited.
+// dmem is three files in both versions (kernel/cgroup/dmem.c). Protections are written before limits.
 func (p *planner) dmem() error {
 	for _, d := range p.r.DMem {
-		if err := key("dmem region", d.Region); err != nil {
+		if err := checkKey("dmem region", d.Region); err != nil {
 			return err
 		}
 		for _, w := range [...]struct {

@@ -24,8 +24,8 @@ func (p *planner) cpuV1() {
 	if r.CPUShares != nil && !idle(r) {
 		p.add("cpu", "cpu.shares", utoa(*r.CPUShares))
 	}
-	// The period first: a quota is judged by the period that stands (kernel/sched/core.c, tg_set_cfs_bandwidth), and a
-	// fresh group has none. Update puts the two in the order that fits what is there.
+	// The period comes first: the kernel checks a quota against the current period (kernel/sched/core.c,
+	// tg_set_cfs_bandwidth), and a new group has no quota. Update orders the two by their present values.
 	for _, w := range [...]struct {
 		file  string
 		value *uint64
@@ -37,7 +37,7 @@ func (p *planner) cpuV1() {
 	}
 }
 
-// unsigned is the same bits, for a table of both kinds.
+// unsigned returns the same bits, so that one table can hold signed and unsigned values.
 func unsigned(n *int64) *uint64 {
 	if n == nil {
 		return nil
@@ -49,7 +49,7 @@ func unsigned(n *int64) *uint64 {
 func (p *planner) cpuV2() error {
 	r := p.r
 	if r.RTRuntime != nil || r.RTPeriod != nil {
-		return p.without("real-time cpu", "v2 does not divide real-time")
+		return p.unsupportedOnV2("real-time cpu", "v2 does not distribute real-time")
 	}
 	p.idle()
 	if r.CPUShares != nil && !idle(r) {
@@ -71,7 +71,7 @@ func (p *planner) cpuV2() error {
 	return nil
 }
 
-// idle comes before the shares: an idle group has none and refuses them (kernel/sched/fair.c, sched_group_set_shares).
+// idle comes before the shares, which an idle group refuses (kernel/sched/fair.c, sched_group_set_shares).
 func (p *planner) idle() {
 	if p.r.CPUIdle != nil {
 		p.add("cpu", "cpu.idle", itoa(*p.r.CPUIdle))
@@ -90,8 +90,8 @@ func (p *planner) cpuset() error {
 	return nil
 }
 
-// Weight turns v1 shares, 2 to 262144 around 1024, into a v2 weight, 1 to 10000 around 100, by the curve through these
-// three points that OCI runtimes agreed on in 2025 (github.com/opencontainers/cgroups,
+// Weight converts v1 shares (2 to 262144, default 1024) to a v2 weight (1 to 10000, default 100), by the curve through
+// these three points that OCI runtimes agreed on in 2025 (github.com/opencontainers/cgroups,
 // ConvertCPUSharesToCgroupV2Value): 10^((l^2+125 l)/612 - 7/34), where l is the binary logarithm of the shares.
 func Weight(shares uint64) uint64 {
 	switch {

@@ -2,16 +2,16 @@ package cgroupfs
 
 import "slices"
 
-// deviceList is what the kernel keeps of a v1 group: what holds for all devices, and the exceptions from it. The zero
-// value is a fresh group, which has its parent's list, and that is the root's, all allowed, or denies more and refuses
-// what goes beyond it.
+// deviceList is the state that the kernel keeps for a v1 group: a default for all devices, and exceptions from it. The
+// zero value is a new group, which has its parent's list: that of the root, which allows everything, or one that denies
+// more, whose group refuses rules that go beyond it.
 type deviceList struct {
-	ruled      bool // a rule said what holds for all
+	ruled      bool // a rule has set the default
 	denied     bool // without an exception
 	exceptions []exception
 }
 
-// devices plans rules for a hierarchy of v1. Without one they are a program that belongs to Group.Rule, and are only
+// devices plans rules for a v1 hierarchy. Without one the rules are a program, which is up to Group.Rule, and are only
 // checked here.
 func (p *planner) devices() error {
 	if len(p.r.Devices) == 0 {
@@ -19,7 +19,7 @@ func (p *planner) devices() error {
 	}
 	if p.place("devices", "") == nil {
 		if p.mode == V1 {
-			return p.missing("device rules", "devices")
+			return p.noController("device rules", "devices")
 		}
 		_, err := compile(p.r.Devices)
 		return err
@@ -32,10 +32,10 @@ func (p *planner) devices() error {
 	return nil
 }
 
-// deviceList is the list in which the kernel answers by rules of which the last that matches counts. What agrees with
-// the default only takes exceptions away, and the kernel takes away only those with the very same numbers
-// (security/device_cgroup.c, dev_exception_rm): a deny below a wildcard that is allowed would be accepted and mean
-// nothing. Such rules are an error.
+// deviceList returns the list with which the kernel decides as the rules do, of which the last match counts. A rule
+// that agrees with the default only removes exceptions, and the kernel removes only those with exactly the same numbers
+// (security/device_cgroup.c, dev_exception_rm): it would accept a deny that is part of an allowed wildcard, and ignore
+// it. Such rules are an error.
 func (p *planner) deviceList(rules []DeviceRule) (*deviceList, error) {
 	l := &deviceList{}
 	for i := range rules {
@@ -58,30 +58,30 @@ func (p *planner) deviceList(rules []DeviceRule) (*deviceList, error) {
 	}
 	l.exceptions = slices.DeleteFunc(l.exceptions, func(e exception) bool { return e.access == 0 })
 	if l.denied && !l.join() {
-		return nil, invalid("device rules", "reading and writing meet in more than %d devices and wildcards; give them "+
-			"together", maxExceptions)
+		return nil, invalid("device rules", "rules for reading and for writing overlap in more than %d devices and "+
+			"wildcards; give them together", maxExceptions)
 	}
 	return l, nil
 }
 
-// take takes a rule that agrees with the default out of the exceptions.
+// take removes from the exceptions what a rule that agrees with the default covers.
 func (p *planner) take(l *deviceList, e exception) error {
 	for i := range l.exceptions {
 		have := &l.exceptions[i]
 		both := have.access & e.access
-		if both == 0 || !e.meets(have.deviceKey) {
+		if both == 0 || !e.overlaps(have.deviceKey) {
 			continue
 		}
 		if !e.covers(have.deviceKey) {
-			return &UnsupportedError{"device rule " + e.String(), p.mode, "it takes a part out of the earlier rule " +
-				have.String() + ", which stays whole there; put the parts that shall be left in its place"}
+			return &UnsupportedError{"device rule " + e.String(), p.mode, "it removes a part of the earlier rule " +
+				have.String() + ", which v1 cannot split; replace that one by rules for the parts that stay"}
 		}
 		have.access &^= both
 	}
 	return nil
 }
 
-// add reports whether the list says more by it.
+// add adds an exception, and reports whether the list allows or denies more by it.
 func (l *deviceList) add(e exception) bool {
 	for i := range l.exceptions {
 		if have := &l.exceptions[i]; have.deviceKey == e.deviceKey {
@@ -94,13 +94,13 @@ func (l *deviceList) add(e exception) bool {
 	return true
 }
 
-// join adds an exception for what two of them allow together: where all is denied the kernel wants one exception that
-// has every kind of access which is asked for (security/device_cgroup.c, match_exception), and would refuse to open for
-// reading and writing what one rule allows to read and another to write. Making a node is never asked for together with
-// another kind.
+// join adds an exception for what two exceptions allow together. If the default is to deny, the kernel requires a
+// single exception with every kind of access that is requested (security/device_cgroup.c, match_exception). It would
+// refuse to open for reading and writing what one rule allows to read and another one to write. The creation of a node
+// is never requested together with another kind.
 //
-// It reports whether that ended: rules for each of many majors and each of many minors have as many meetings as there
-// are pairs.
+// It reports whether the list stayed within maxExceptions: rules for many majors and many minors overlap in as many
+// devices as there are pairs.
 func (l *deviceList) join() bool {
 	const opens = accRead | accWrite
 	for again := true; again; {
@@ -111,7 +111,7 @@ func (l *deviceList) join() bool {
 				a, b := l.exceptions[i], l.exceptions[k]
 				both := a
 				both.major, both.minor, both.access = max(a.major, b.major), max(a.minor, b.minor), (a.access|b.access)&opens
-				if a.meets(b.deviceKey) && both.access != a.access&opens && both.access != b.access&opens {
+				if a.overlaps(b.deviceKey) && both.access != a.access&opens && both.access != b.access&opens {
 					again = l.add(both) || again
 				}
 			}
@@ -123,19 +123,19 @@ func (l *deviceList) join() bool {
 	return true
 }
 
-// maxExceptions bounds what join adds to.
+// maxExceptions is the length up to which join extends a list.
 const maxExceptions = 4096
 
-// devicesFrom plans the way from one list to another with as few writes as there are differences. What is allowed comes
-// before what is denied, so that a device which both lists allow stays open all the way. Only where what holds for all
-// changes does the list begin anew, for the kernel then clears it (devcgroup_update_access).
+// devicesFrom plans the change from one list to another, with one write for each difference. Writes that allow come
+// before those that deny, so that a device which both lists allow stays usable all the time. Only if the default
+// changes does the list start over, because the kernel then clears it (devcgroup_update_access).
 func (p *planner) devicesFrom(from, to *deviceList) {
 	have := from.exceptions
 	if to.denied != from.denied || to.ruled && !from.ruled {
 		p.device(!to.denied, "a")
 		have = nil
 	}
-	added, taken := beyond(to.exceptions, have), beyond(have, to.exceptions)
+	added, taken := exceptionsOnlyIn(to.exceptions, have), exceptionsOnlyIn(have, to.exceptions)
 	allowed, denied := taken, added
 	if to.denied {
 		allowed, denied = added, taken
@@ -148,8 +148,8 @@ func (p *planner) devicesFrom(from, to *deviceList) {
 	}
 }
 
-// beyond is what a has and b has not.
-func beyond(a, b []exception) []exception {
+// exceptionsOnlyIn returns the exceptions of a that b does not have.
+func exceptionsOnlyIn(a, b []exception) []exception {
 	var out []exception
 	for _, e := range a {
 		for _, o := range b {

@@ -44,7 +44,7 @@ func (d *IODevice) number() string {
 	return strconv.FormatUint(uint64(d.Major), 10) + ":" + strconv.FormatUint(uint64(d.Minor), 10)
 }
 
-// ioV1 writes weights for bfq, the only scheduler of v1 since Linux 5.0 that has some (block/bfq-cgroup.c), else for
+// ioV1 writes weights for bfq, the only v1 scheduler with weights since Linux 5.0 (block/bfq-cgroup.c), or else for
 // cfq, which had leaf weights too (Documentation/cgroup-v1/blkio-controller.txt of Linux 4.20).
 func (p *planner) ioV1() {
 	r := p.r
@@ -83,7 +83,7 @@ func (p *planner) ioV1() {
 func (p *planner) ioV2() error {
 	r := p.r
 	if r.IOLeafWeight != nil {
-		return p.without("io leaf weight", "v2 holds no processes beside groups")
+		return p.unsupportedOnV2("io leaf weight", "v2 holds no processes beside groups")
 	}
 	weight := func(device string, w uint16) {
 		p.addOr(Write{Controller: "io", File: "io.bfq.weight", Value: device + utoa(uint64(w))},
@@ -95,7 +95,7 @@ func (p *planner) ioV2() error {
 	for i := range r.IODevices {
 		d := &r.IODevices[i]
 		if d.LeafWeight != nil {
-			return p.without("io leaf weight of device "+d.number(), "v2 holds no processes beside groups")
+			return p.unsupportedOnV2("io leaf weight of device "+d.number(), "v2 holds no processes beside groups")
 		}
 		if d.Weight != nil {
 			weight(d.number()+" ", *d.Weight)
@@ -120,8 +120,8 @@ func (p *planner) ioV2() error {
 	return nil
 }
 
-// ioWeight turns a weight as bfq counts, of which OCI takes 10 to 1000, into one of io.weight, 1 to 10000
-// (include/linux/cgroup.h, CGROUP_WEIGHT_MAX), by the straight line that OCI runtimes agree on
+// ioWeight converts a weight of bfq, of which OCI allows 10 to 1000, to one of io.weight, 1 to 10000
+// (include/linux/cgroup.h, CGROUP_WEIGHT_MAX), by the linear function that OCI runtimes agree on
 // (github.com/opencontainers/cgroups, ConvertBlkIOToIOWeightValue).
 func ioWeight(w uint16) uint64 {
 	if w <= 10 {

@@ -1,6 +1,6 @@
 package cgroupfs
 
-// noLimit is below every limit that the kernel has: -1 is what both versions of the interface call none.
+// noLimit is how Resources, and the OCI configuration, write that there is no limit.
 const noLimit = -1
 
 func (p *planner) memory() error {
@@ -33,17 +33,16 @@ func (p *planner) memory() error {
 	return nil
 }
 
-// memoryV1 sets the limit of memory before that of memory and swap, which may not be the lower of the two at any time
-// (mm/memcontrol-v1.c, mem_cgroup_resize_max). A fresh group has neither; Update puts the two in the order that fits
-// what is there.
+// memoryV1 sets the limit of memory before that of memory and swap, which may never be the lower of the two
+// (mm/memcontrol-v1.c, mem_cgroup_resize_max). A new group has neither; Update orders the two by their present values.
 //
-// The hierarchy comes first, for it can be changed only while there are no limits and no groups below
-// (mem_cgroup_hierarchy_write of kernels before 5.11; later ones only take the 1 that they have).
+// use_hierarchy comes first, because it can be changed only while there are no limits and no groups below
+// (mem_cgroup_hierarchy_write of kernels before 5.11; later ones accept only 1, which they always have).
 func (p *planner) memoryV1() {
 	r := p.r
 	switch {
 	case r.UseHierarchy == nil:
-	case *r.UseHierarchy: // a kernel without the file has nothing else
+	case *r.UseHierarchy: // a kernel without the file always does this
 		p.addOr(Write{Controller: "memory", File: "memory.use_hierarchy", Value: "1"}, Write{})
 	default:
 		p.add("memory", "memory.use_hierarchy", "0")
@@ -91,7 +90,7 @@ func (p *planner) memoryV2() error {
 			"without a memory limit v2 can limit swap alone only"},
 	} {
 		if u.set {
-			return p.without(u.property, u.why)
+			return p.unsupportedOnV2(u.property, u.why)
 		}
 	}
 	if r.Memory != nil {
@@ -99,7 +98,7 @@ func (p *planner) memoryV2() error {
 	}
 	if r.MemorySwap != nil {
 		w := Write{Controller: "memory", File: "memory.swap.max", Value: swapV2(r)}
-		if w.Value == "max" || w.Value == "0" { // a kernel without swap has no file, and both are how it is
+		if w.Value == "max" || w.Value == "0" { // a kernel without swap lacks the file, and both values hold anyway
 			p.addOr(w, Write{})
 		} else {
 			p.writes = append(p.writes, w)
@@ -111,7 +110,7 @@ func (p *planner) memoryV2() error {
 	return nil
 }
 
-// swapV2 is the limit of swap alone: v2 counts it apart from memory (cgroup-v2.rst, memory.swap.max).
+// swapV2 returns the limit of swap alone, which v2 counts apart from memory (cgroup-v2.rst, memory.swap.max).
 func swapV2(r *Resources) string {
 	if *r.MemorySwap < 0 || r.Memory == nil || *r.Memory < 0 {
 		return "max"

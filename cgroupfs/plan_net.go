@@ -10,7 +10,7 @@ func (p *planner) netClass() error {
 	case p.r.NetClass == nil:
 		return nil
 	case p.mode == V2:
-		return p.without("network class", "v2 has none; a firewall can match packets by the group's path")
+		return p.unsupportedOnV2("network class", "v2 has none; a firewall can match packets by the group's path")
 	}
 	p.add("net_cls", "net_cls.classid", utoa(uint64(*p.r.NetClass)))
 	return nil
@@ -18,10 +18,10 @@ func (p *planner) netClass() error {
 
 func (p *planner) netPriorities() error {
 	if len(p.r.NetPriorities) > 0 && p.mode == V2 {
-		return p.without("network priorities", "v2 has none; a firewall can match packets by the group's path")
+		return p.unsupportedOnV2("network priorities", "v2 has none; a firewall can match packets by the group's path")
 	}
 	for _, n := range p.r.NetPriorities {
-		if err := key("network interface", n.Interface); err != nil {
+		if err := checkKey("network interface", n.Interface); err != nil {
 			return err
 		}
 		if len(n.Interface) > maxInterface || strings.ContainsRune(n.Interface, '/') {

@@ -2,7 +2,7 @@ package cgroupfs
 
 import "strings"
 
-// unified adds files of v2 that have no property of their own, after everything else, so that they have the last word.
+// unified adds the v2 files of Resources.Unified after everything else, so that they override other properties.
 func (p *planner) unified() error {
 	for _, u := range p.r.Unified {
 		if err := unifiedName(u.File); err != nil {
@@ -30,19 +30,19 @@ func (p *planner) unifiedPlace(file, controller string) error {
 	if controller == "io" {
 		v1 = "blkio"
 	}
-	if controller == "cgroup" { // of every group, and no controller's
+	if controller == "cgroup" { // files of the core, which every group has
 		v1, controller = "", ""
 	}
 	switch h := p.place(v1, controller); {
 	case h == nil && controller != "" && p.mode != V1:
-		return p.missing("unified "+file, controller)
+		return p.noController("unified "+file, controller)
 	case h != nil && !h.V2 || p.mode == V1 || p.mode == None:
-		return p.without("unified "+file, "the controller is not one of v2 here, and its files are")
+		return p.unsupportedOnV2("unified "+file, "the controller is not one of v2 here, and its files are")
 	}
 	return nil
 }
 
-// unifiedName refuses names that are no plain file of the group: a slash would reach another group.
+// unifiedName refuses a name that is not that of a file of the group: a slash would lead to another group.
 func unifiedName(file string) error {
 	if strings.ContainsAny(file, "/\x00") || strings.HasPrefix(file, ".") || !strings.Contains(file, ".") {
 		return invalid("unified", "%q is not the name of a controller's file", file)

@@ -2,7 +2,7 @@ package cgroupfs
 
 import "strings"
 
-// keyed reports whether a write is to one line of a file of many, which is found by its first word.
+// keyed reports whether a write changes only the line of the file that begins with the same word.
 func keyed(w Write) bool {
 	switch w.File {
 	case "rdma.max", "misc.max", "dmem.max", "dmem.low", "dmem.min", "net_prio.ifpriomap":
@@ -12,7 +12,7 @@ func keyed(w Write) bool {
 	return found && strings.Contains(name, ":")
 }
 
-// place is what a write of the same place overwrites: a file, or a line of one.
+// place identifies what a write overwrites: a file, or a line of one.
 func (w Write) place() [3]string {
 	if !keyed(w) {
 		return [3]string{w.Controller, w.File}
@@ -21,7 +21,8 @@ func (w Write) place() [3]string {
 	return [3]string{w.Controller, w.File, key}
 }
 
-// present is what must be written to undo w, from what its file says at present; false where that is not known.
+// present returns what must be written to undo w, from the present content of its file; ok is false if that is not
+// known.
 func present(w Write, text string) (string, bool) {
 	if w.File == "memory.oom_control" {
 		return field(text, "oom_kill_disable")
@@ -32,22 +33,22 @@ func present(w Write, text string) (string, bool) {
 		if value, ok := field(text, key); ok {
 			return key + " " + value, true
 		}
-		fresh, ok := freshLine(w.File)
+		fresh, ok := hiddenDefaults(w.File)
 		return key + " " + fresh, ok
 	}
-	if value, ok := field(text, "default"); ok { // a weight, and beside it those of single devices
+	if value, ok := field(text, "default"); ok { // a default weight, followed by those of single devices
 		return "default " + value, true
 	}
 	if strings.Contains(text, "\n") {
 		return "", false
 	}
-	if text == "" { // of cpuset, and no write at all would leave it
+	if text == "" { // of cpuset; to write nothing would leave the new value
 		return "\n", true
 	}
 	return text, true
 }
 
-// field is the rest of the line that begins with a word.
+// field returns the rest of the line that begins with a word.
 func field(text, key string) (string, bool) {
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(line, key+" "); ok {
@@ -57,8 +58,8 @@ func field(text, key string) (string, bool) {
 	return "", false
 }
 
-// freshLine is what a line has that the file does not show, as it is written.
-func freshLine(file string) (string, bool) {
+// hiddenDefaults returns the value to write for a line that the file does not show because it has only default values.
+func hiddenDefaults(file string) (string, bool) {
 	switch file {
 	case "io.max":
 		return "rbps=max wbps=max riops=max wiops=max", true

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Add moves a process, with all its threads, into the group in every hierarchy. After an error it may be in some of
-// them, and Kill finds it.
+// Add moves a process with all its threads into the group in every hierarchy. After an error it may be in some of them;
+// Kill finds it there.
 func (g *Group) Add(pid int) error {
 	if len(g.members) == 0 {
 		return nil
 	}
 	text := strconv.Itoa(pid)
-	first := g.tracker() // the one that Procs and Kill look at
+	first := g.tracker() // the one that Procs and Kill use
 	if err := first.join(pid, text); err != nil {
 		return err
 	}
@@ -40,8 +40,8 @@ func (m *member) join(pid int, text string) error {
 	return err
 }
 
-// FD is a descriptor of the group's directory in the v2 hierarchy, for CLONE_INTO_CGROUP (clone(2)), so that a child
-// begins its life in the group; -1 where there is no v2. The Group keeps the descriptor.
+// FD returns a descriptor of the group's directory in the v2 hierarchy, for CLONE_INTO_CGROUP (clone(2)), so that a
+// child starts in the group; -1 without v2. The Group keeps the descriptor.
 func (g *Group) FD() int {
 	for _, m := range g.members {
 		if m.h.V2 {
@@ -51,8 +51,8 @@ func (g *Group) FD() int {
 	return -1
 }
 
-// Inherited reports whether the group is in hierarchies of v1 too, which a child can only inherit from the thread that
-// makes it (Enter).
+// Inherited reports whether the group is in v1 hierarchies too, where a child can only inherit it from the thread that
+// creates it (Enter).
 func (g *Group) Inherited() bool {
 	for _, m := range g.members {
 		if !m.h.V2 {
@@ -62,11 +62,12 @@ func (g *Group) Inherited() bool {
 	return false
 }
 
-// Enter moves the calling thread into the group in the hierarchies of v1, so that a child which it makes next begins
-// there. The caller has locked the thread, which is not the process's first one, and ends it afterwards, for it stays
-// in the group; Delete waits for that. To move one thread is much cheaper than to move a process: the kernel need not
-// keep every process from forking meanwhile, which takes an RCU grace period (kernel/cgroup/cgroup.c,
-// cgroup_attach_lock).
+// Enter moves the calling thread into the group in the v1 hierarchies, so that a child which it creates next starts
+// there. The caller must have locked the goroutine to the thread, which must not be the process's first, and must let
+// the thread end afterwards, because it stays in the group; Delete waits for that.
+//
+// Moving a thread is much cheaper than moving a process: the kernel need not block all forks meanwhile, which takes an
+// RCU grace period (kernel/cgroup/cgroup.c, cgroup_attach_lock).
 func (g *Group) Enter() error {
 	for _, m := range g.members {
 		if m.h.V2 {
@@ -79,7 +80,7 @@ func (g *Group) Enter() error {
 	return nil
 }
 
-// Procs are the processes in the group and in those below it, as this process sees them.
+// Procs returns the ids of the processes in the group and in those below it, as this process sees them.
 func (g *Group) Procs() ([]int, error) {
 	if len(g.members) == 0 {
 		return nil, nil
@@ -88,7 +89,8 @@ func (g *Group) Procs() ([]int, error) {
 	return procs(m.dir, nil, 0)
 }
 
-// tracker is the member that tells best which processes there are: v2's if there is one, for it can also kill them all.
+// tracker returns the member that Procs and Kill use: v2's if there is one, because it can also kill all processes at
+// once.
 func (g *Group) tracker() *member {
 	for i := range g.members {
 		if g.members[i].h.V2 {
@@ -103,13 +105,14 @@ func (g *Group) tracker() *member {
 	return &g.members[0]
 }
 
-// maxDepth bounds the groups below a group: the kernel's own bound may be raised by a container that has its own tree.
+// maxDepth is how deep groups below a group are visited. A container with a tree of its own can raise the kernel's
+// limit.
 const maxDepth = 512
 
 func procs(d dir, pids []int, depth int) ([]int, error) {
 	text, err := d.read("cgroup.procs")
 	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
-		return pids, gone(err)
+		return pids, ignoreGone(err)
 	}
 	for line := range strings.Lines(text) {
 		if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && pid > 0 {
@@ -118,7 +121,7 @@ func procs(d dir, pids []int, depth int) ([]int, error) {
 	}
 	names, err := d.groups()
 	if err != nil || depth == maxDepth {
-		return pids, gone(err)
+		return pids, ignoreGone(err)
 	}
 	for _, n := range names {
 		sub, err := d.sub(n)
@@ -137,8 +140,8 @@ func procs(d dir, pids []int, depth int) ([]int, error) {
 	return pids, nil
 }
 
-// gone forgives that a group went away meanwhile.
-func gone(err error) error {
+// ignoreGone returns nil for an error that says that the group was removed meanwhile, and any other error as it is.
+func ignoreGone(err error) error {
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}

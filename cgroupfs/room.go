@@ -11,11 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TaskRoom is how many more tasks may begin in the group, by pids.max of its own and of the groups above it, as far as
-// the mount shows them; limited is false where none of them has a limit. A group that holds more than its limit has a
-// room below zero: only fork(2) is refused by it, and not the joining of a task (cgroup-v2.rst, "PID").
+// TaskRoom returns how many more tasks can be created in the group under its pids.max and those of the groups above it,
+// as far as the mount shows them. limited is false if none of them has a limit. The room is negative in a group that
+// holds more tasks than its limit: the limit makes fork(2) fail, but does not keep a task from joining (cgroup-v2.rst,
+// "PID").
 func (g *Group) TaskRoom() (room int64, limited bool, err error) {
-	h := g.layout.find("pids")
+	h := g.layout.controllerHierarchy("pids")
 	if h == nil {
 		return 0, false, nil
 	}
@@ -40,7 +41,7 @@ func (g *Group) TaskRoom() (room int64, limited bool, err error) {
 	return room, limited, nil
 }
 
-// roomAt is the room of one group alone. A group without the controller has no limit.
+// roomAt returns the room under the limit of one group. A group without the controller has no limit.
 func roomAt(mount dir, rel string) (room int64, limited bool, err error) {
 	var value [2]int64
 	for i, file := range [2]string{"pids.max", "pids.current"} {

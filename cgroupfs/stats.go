@@ -2,13 +2,13 @@ package cgroupfs
 
 import "math"
 
-// Unlimited is the value of a limit that there is none of, where the kernel says "max". v1 says it as a number near the
-// greatest int64, which is left as it is.
+// Unlimited is the value of a limit for which the kernel says "max". v1 shows a number near the greatest int64 instead,
+// which is kept as it is.
 const Unlimited = math.MaxUint64
 
-// Stats are the numbers of one group, those below it included. What the host's kernel or its version of cgroups does
-// not have is zero, or an empty list. A Stats that is read into again reuses what it holds: after the first few times
-// nothing is allocated. The slices are valid until then.
+// Stats are the statistics of a group, including the groups below it. Numbers that the kernel or its version of cgroups
+// does not have are zero, and lists are empty. Reading into a Stats again reuses its memory: after the first few times
+// nothing is allocated. The slices are valid until the next read.
 type Stats struct {
 	CPU     CPUStats
 	CPUSet  CPUSetStats
@@ -37,7 +37,7 @@ type CPUStats struct {
 // CPUTime is the time of one processor in nanoseconds.
 type CPUTime struct{ Usage, User, System uint64 }
 
-// CPUSetStats are where the group may run. On v2 there are CPUs and Mems alone, as they are in effect.
+// CPUSetStats say where the group may run. v2 has only CPUs and Mems, as they are in effect.
 type CPUSetStats struct {
 	CPUs, Mems            []uint16
 	CPUExclusive          uint64
@@ -53,10 +53,10 @@ type CPUSetStats struct {
 
 // MemoryStats are in bytes.
 type MemoryStats struct {
-	Cache     uint64 // of files
+	Cache     uint64 // page cache
 	Usage     MemoryUsage
 	Swap      MemoryUsage // v1: of memory and swap together (memsw); v2: of swap alone
-	SwapAlone bool        // which of the two
+	SwapAlone bool        // Swap is swap alone
 	Kernel    MemoryUsage // v2: only Usage, Linux 5.18
 	KernelTCP MemoryUsage // v1 only
 	Stat      []Counter   // memory.stat, in the kernel's order
@@ -64,14 +64,14 @@ type MemoryStats struct {
 	Pressure  Pressure
 }
 
-// MemoryUsage is one counter of memory: what is used, the most that ever was, the limit, and how often that was met (v1
-// only).
+// MemoryUsage is one counter of memory: the present usage, the highest usage, the limit, and how often that was reached
+// (v1 only).
 type MemoryUsage struct{ Usage, Max, Limit, Failcnt uint64 }
 
-// MemoryEvents count what happened at the limits (v2 memory.events; v1 has OOMKill alone, in memory.oom_control).
+// MemoryEvents count what happened at the limits (v2 memory.events; v1 has only OOMKill, in memory.oom_control).
 type MemoryEvents struct{ Low, High, Max, OOM, OOMKill uint64 }
 
-// Counter is a number that the kernel gives by name.
+// Counter is a named number of the kernel.
 type Counter struct {
 	Name  string
 	Value uint64
@@ -80,7 +80,7 @@ type Counter struct {
 // IOStats are the traffic with block devices (v1 blkio.*, v2 io.stat).
 type IOStats struct {
 	Bytes, Operations []IOEntry // Op: Read, Write, Discard; on v1 also Sync, Async, Total
-	// Of schedulers on v1 alone: requests in their queues, and nanoseconds that requests took, and waited.
+	// Of v1's schedulers only: queued requests, and the nanoseconds that requests took and waited.
 	Queued, ServiceTime, WaitTime, Merged []IOEntry
 	Time                                  []IOEntry // milliseconds of the device
 	Sectors                               []IOEntry
@@ -94,10 +94,10 @@ type IOEntry struct {
 	Value        uint64
 }
 
-// PidsStats count tasks. LimitHit is how often a fork was refused.
+// PidsStats count tasks. LimitHit is how often a fork failed at the limit.
 type PidsStats struct{ Current, Limit, Peak, LimitHit uint64 }
 
-// HugetlbStats are in bytes, of huge pages of one size. Where the kernel counts reservations they are what is told.
+// HugetlbStats are in bytes, for huge pages of one size. If the kernel counts reservations, they are the reservations.
 type HugetlbStats struct {
 	Size    string // as the files are named: 2MB, 1GB
 	Usage   uint64
@@ -112,14 +112,14 @@ type RDMAStats struct {
 	HandleLimit, ObjectLimit uint64
 }
 
-// MiscStats are one resource of the controller misc. Events is how often its limit was met.
+// MiscStats are one resource of the controller misc. Events is how often its limit was reached.
 type MiscStats struct {
 	Name                 string
 	Usage, Limit, Events uint64
 }
 
-// Pressure is pressure stall information (Documentation/accounting/psi.rst), zero where the kernel has none: v1 without
-// v2 beside it, or psi=0.
+// Pressure is pressure stall information (Documentation/accounting/psi.rst). It is zero if the kernel has none: without
+// v2, or with psi=0.
 type Pressure struct {
 	Known bool
 	Some  Stall // some task waited

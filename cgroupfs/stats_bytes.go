@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// These take the kernel's text apart without allocating. All of them accept any bytes.
+// The functions of this file parse the kernel's text without allocating. All of them accept any bytes.
 
 var errNumber = errors.New("not a number")
 
@@ -42,7 +42,8 @@ func cutAt(b []byte, c byte) (before, after []byte, found bool) {
 	return b, nil, false
 }
 
-// digits is a whole field of decimal digits, or "max". Greater than the type it stays at its greatest value.
+// digits parses a field that is all decimal digits, or "max". A number too great for the type becomes the greatest
+// value.
 func digits(b []byte) (uint64, error) {
 	if string(b) == "max" {
 		return Unlimited, nil
@@ -64,14 +65,14 @@ func digits(b []byte) (uint64, error) {
 	return n, nil
 }
 
-// oneNumber is a file that holds one number.
+// oneNumber parses a file that holds one number.
 func oneNumber(b []byte) (uint64, error) {
 	line, _ := cutLine(b)
 	field, _ := cutField(line)
 	return digits(field)
 }
 
-// decimal is a number with digits after the point, as the shares of pressure are written.
+// decimal parses a number with decimals, the form of the percentages of pressure.
 func decimal(b []byte) (float64, error) {
 	whole, part, found := cutAt(b, '.')
 	n, err := digits(whole)
@@ -91,8 +92,8 @@ func decimal(b []byte) (float64, error) {
 	return float64(n) / scale, nil
 }
 
-// eachNumber reads a file of lines "key number". A line without a number is passed over: the next kernel may have
-// others.
+// eachNumber parses a file of lines "key number". It skips a line without a number, since later kernels may have other
+// lines.
 func eachNumber(b []byte, f func(key []byte, n uint64)) {
 	for len(b) > 0 {
 		var line []byte
@@ -105,8 +106,8 @@ func eachNumber(b []byte, f func(key []byte, n uint64)) {
 	}
 }
 
-// nested is a line of fields "key=number".
-func nested(line []byte, f func(key []byte, n uint64)) {
+// eachField parses a line of fields "key=number".
+func eachField(line []byte, f func(key []byte, n uint64)) {
 	for len(line) > 0 {
 		var field []byte
 		field, line = cutField(line)
@@ -118,7 +119,7 @@ func nested(line []byte, f func(key []byte, n uint64)) {
 	}
 }
 
-// majorMinor is "major:minor".
+// majorMinor parses "major:minor".
 func majorMinor(b []byte) (major, minor uint64, err error) {
 	first, second, found := cutAt(b, ':')
 	if !found {
@@ -154,19 +155,19 @@ func idList(out []uint16, b []byte) ([]uint16, error) {
 	return out, nil
 }
 
-// named is the entry of a list that has a name, the next one if there is none yet. One that was there in an earlier
-// round keeps its string, if it is the same.
-func named[T any](all []T, name []byte, field func(*T) *string) ([]T, *T) {
+// entryNamed returns the entry with a name, which it appends if there is none. If an earlier read left the same name in
+// that place, it keeps that string.
+func entryNamed[T any](all []T, name []byte, field func(*T) *string) ([]T, *T) {
 	for i := range all {
 		if *field(&all[i]) == string(name) {
 			return all, &all[i]
 		}
 	}
-	return next(all, name, field)
+	return appendNamed(all, name, field)
 }
 
-// next appends an entry of this name.
-func next[T any](all []T, name []byte, field func(*T) *string) ([]T, *T) {
+// appendNamed appends an entry with this name.
+func appendNamed[T any](all []T, name []byte, field func(*T) *string) ([]T, *T) {
 	n := len(all)
 	if n < cap(all) {
 		all = all[:n+1]

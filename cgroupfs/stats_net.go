@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// NetworkInterface are the counters of one network interface since it was made.
+// NetworkInterface holds the counters of a network interface since its creation.
 type NetworkInterface struct {
 	Name                                    string
 	RxBytes, RxPackets, RxErrors, RxDropped uint64
@@ -14,7 +14,7 @@ type NetworkInterface struct {
 }
 
 // Network appends the interfaces that a process sees, in the kernel's order (/proc/PID/net/dev, proc_pid_net(5)). They
-// are those of its network namespace, and not of a group.
+// belong to its network namespace, not to a control group.
 func Network(all []NetworkInterface, pid int) ([]NetworkInterface, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/net/dev"
 	b, err := os.ReadFile(path)
@@ -27,8 +27,8 @@ func Network(all []NetworkInterface, pid int) ([]NetworkInterface, error) {
 	return all, err
 }
 
-// parseNetwork reads two lines of headings, and a line for every interface: its name and a colon, eight counters of
-// what was received, eight of what was sent.
+// parseNetwork parses two heading lines, and a line for every interface: its name and a colon, eight counters of
+// received data, eight of sent data.
 func parseNetwork(all []NetworkInterface, b []byte) ([]NetworkInterface, error) {
 	for i := 0; len(b) > 0; i++ {
 		var line []byte

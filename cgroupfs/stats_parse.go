@@ -1,6 +1,7 @@
 package cgroupfs
 
-// Each of these takes what one file says into a Stats. size is the huge page's size for the files that are named by it.
+// Each of these functions parses a file into a Stats. size is the huge page size for the files that have it in their
+// names.
 
 // tick is v1's unit of user and system time in nanoseconds: USER_HZ, which is 100 on all of Linux's architectures.
 const tick = 10_000_000
@@ -17,7 +18,7 @@ func cpuacctStat(s *Stats, b []byte, _ string) error {
 	return nil
 }
 
-// cpuacctAll is a heading, and a line for every processor: its number, user and system time.
+// cpuacctAll parses a heading, and a line for every processor: its number, user and system time.
 func cpuacctAll(s *Stats, b []byte, _ string) error {
 	for i := 0; len(b) > 0; i++ {
 		var line []byte
@@ -62,7 +63,7 @@ func (s *Stats) processor(i int) *CPUTime {
 	return &s.CPU.PerCPU[i]
 }
 
-// cpuStat is cpu.stat of both versions: v1 counts nanoseconds, v2 microseconds, under names that tell.
+// cpuStat parses cpu.stat of both versions: v1 counts nanoseconds, v2 microseconds, under different names.
 func cpuStat(s *Stats, b []byte, _ string) error {
 	c := &s.CPU
 	eachNumber(b, func(key []byte, n uint64) {
@@ -92,13 +93,13 @@ func cpuStat(s *Stats, b []byte, _ string) error {
 	return nil
 }
 
-// memoryStat is memory.stat of both versions. Cache is "total_cache" on v1, where "cache" is the group's without those
-// below it, and "file" on v2.
+// memoryStat parses memory.stat of both versions. Cache is "file" on v2, and "total_cache" on v1, whose "cache" does
+// not include the groups below.
 func memoryStat(s *Stats, b []byte, _ string) error {
 	m := &s.Memory
 	eachNumber(b, func(key []byte, n uint64) {
 		var c *Counter
-		m.Stat, c = next(m.Stat, key, counterName)
+		m.Stat, c = appendNamed(m.Stat, key, counterName)
 		c.Value = n
 		switch string(key) {
 		case "cache", "total_cache", "file":
@@ -131,7 +132,7 @@ func memoryEvents(s *Stats, b []byte, _ string) error {
 	return nil
 }
 
-// ioStat is a line for every device: rbytes, wbytes and dbytes, rios, wios and dios, and what cost models add.
+// ioStat parses a line for every device: rbytes, wbytes and dbytes, rios, wios and dios, and fields of cost models.
 func ioStat(s *Stats, b []byte, _ string) error {
 	for len(b) > 0 {
 		var line []byte
@@ -141,7 +142,7 @@ func ioStat(s *Stats, b []byte, _ string) error {
 		if err != nil {
 			return err
 		}
-		nested(rest, func(key []byte, n uint64) {
+		eachField(rest, func(key []byte, n uint64) {
 			switch string(key) {
 			case "rbytes":
 				s.IO.Bytes = append(s.IO.Bytes, IOEntry{major, minor, "Read", n})
@@ -161,8 +162,8 @@ func ioStat(s *Stats, b []byte, _ string) error {
 	return nil
 }
 
-// blkio appends lines of "major:minor op number", or without an op. The sum over all devices at the end, which has no
-// device, is left out.
+// blkio parses lines of "major:minor op number", or without op. It leaves out the sum over all devices at the end,
+// which has no device.
 func blkio(out []IOEntry, b []byte) ([]IOEntry, error) {
 	for len(b) > 0 {
 		var line []byte
@@ -190,7 +191,7 @@ func blkio(out []IOEntry, b []byte) ([]IOEntry, error) {
 	return out, nil
 }
 
-// operation is the kernel's word for an operation, without a string of its own for the known ones.
+// operation returns the kernel's word for an operation, as a constant for the known ones, so that nothing is allocated.
 func operation(op []byte) string {
 	for _, known := range [...]string{"", "Read", "Write", "Sync", "Async", "Discard", "Total"} {
 		if string(op) == known {
@@ -228,7 +229,7 @@ func hugetlbEvents(s *Stats, b []byte, size string) error {
 	return nil
 }
 
-// rdma is a line for every device: its name, hca_handle and hca_object.
+// rdma parses a line for every device: its name, hca_handle and hca_object.
 func rdma(s *Stats, b []byte, f func(r *RDMAStats, handle bool, n uint64)) {
 	for len(b) > 0 {
 		var line []byte
@@ -238,8 +239,8 @@ func rdma(s *Stats, b []byte, f func(r *RDMAStats, handle bool, n uint64)) {
 			continue
 		}
 		var r *RDMAStats
-		s.RDMA, r = named(s.RDMA, name, func(r *RDMAStats) *string { return &r.Device })
-		nested(rest, func(key []byte, n uint64) {
+		s.RDMA, r = entryNamed(s.RDMA, name, func(r *RDMAStats) *string { return &r.Device })
+		eachField(rest, func(key []byte, n uint64) {
 			switch string(key) {
 			case "hca_handle":
 				f(r, true, n)
@@ -252,11 +253,11 @@ func rdma(s *Stats, b []byte, f func(r *RDMAStats, handle bool, n uint64)) {
 
 func (s *Stats) misc(name []byte) *MiscStats {
 	var m *MiscStats
-	s.Misc, m = named(s.Misc, name, func(m *MiscStats) *string { return &m.Name })
+	s.Misc, m = entryNamed(s.Misc, name, func(m *MiscStats) *string { return &m.Name })
 	return m
 }
 
-// miscEvents is lines of "resource.max number".
+// miscEvents parses lines of "resource.max number".
 func miscEvents(s *Stats, b []byte, _ string) error {
 	eachNumber(b, func(key []byte, n uint64) {
 		if name, event, found := cutAt(key, '.'); found && string(event) == "max" {
@@ -266,7 +267,7 @@ func miscEvents(s *Stats, b []byte, _ string) error {
 	return nil
 }
 
-// stalls is one line each for "some" and "full".
+// stalls parses one line each for "some" and "full".
 func stalls(p *Pressure, b []byte) error {
 	for len(b) > 0 {
 		var line []byte

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stats reads the group in one pass into s, whose memory it reuses. Where a controller is missing its numbers are zero.
-// An error names the file; once the group is gone it is ENOENT.
+// Stats reads the group's statistics in one pass into s, whose memory it reuses. The numbers of a missing controller
+// are zero. An error names the file; if the group is gone, it wraps ENOENT.
 func (g *Group) Stats(s *Stats) error {
 	if len(g.members) == 0 {
 		return fmt.Errorf("cgroup %s is gone: %w", g.path, unix.ENOENT)
@@ -36,14 +36,14 @@ func (g *Group) Stats(s *Stats) error {
 		}
 		found += n
 	}
-	if found == 0 { // a group has some file of these as long as it exists
+	if found == 0 { // a group that exists has at least one of these files
 		return fmt.Errorf("cgroup %s is gone: %w", g.path, unix.ENOENT)
 	}
 	return nil
 }
 
-// sourcesOf are the files that a group is to be read from in one hierarchy: on a hybrid host no v2 file whose
-// controller is v1's.
+// sourcesOf returns the files to read for a group in one hierarchy. On a hybrid host it leaves out v2 files whose
+// controller belongs to v1.
 func sourcesOf(l *Layout, h *Hierarchy, pages []string) []source {
 	all := sourcesV1(pages)
 	if h.V2 {
@@ -51,9 +51,9 @@ func sourcesOf(l *Layout, h *Hierarchy, pages []string) []source {
 	}
 	var out []source
 	for _, f := range all {
-		owner := l.find(f.controller)
+		owner := l.controllerHierarchy(f.controller)
 		if f.controller == "cpu" && h.V2 && owner == h {
-			owner = l.find("cpuacct") // cpu.stat is always there, and the time in it is v1's cpuacct
+			owner = l.controllerHierarchy("cpuacct") // cpu.stat always exists, but its times are those of v1's cpuacct
 		}
 		if f.controller == "" || owner == h {
 			out = append(out, f)
@@ -62,13 +62,13 @@ func sourcesOf(l *Layout, h *Hierarchy, pages []string) []source {
 	return out
 }
 
-// contents is where the files come from. The bytes are valid until the next call; a file that does not exist, or that
-// this kernel does not support, is an errno.
+// contents reads files. The bytes are valid until the next call. The error for a file that does not exist, or that this
+// kernel does not support, is an errno.
 type contents interface {
 	contents(file string) ([]byte, error)
 }
 
-// collect takes every file in and counts them. After an error the name is that of the file that it is about.
+// collect parses every file into s, and returns how many it found. With an error it returns the name of the file.
 func collect(s *Stats, from contents, sources []source) (found int, name string, err error) {
 	for i := range sources {
 		f := &sources[i]
@@ -86,7 +86,7 @@ func collect(s *Stats, from contents, sources []source) (found int, name string,
 	return found, "", nil
 }
 
-// absent says that a file is not there, or that what it tells is turned off.
+// absent reports whether the error means that the file does not exist, or that its feature is turned off.
 func absent(err error) bool {
 	return err == unix.ENOENT || err == unix.EOPNOTSUPP || err == unix.ENODEV
 }
@@ -97,7 +97,7 @@ type fileReader struct {
 	buf []byte
 }
 
-// readHow is for files that the kernel made: nothing below a group is a link.
+// readHow opens files that the kernel made: there are no links below a group.
 var readHow = unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC,
 	Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV}
 
@@ -119,7 +119,7 @@ func (r *fileReader) contents(file string) ([]byte, error) {
 		r.buf = make([]byte, 16<<10)
 	}
 	for {
-		// These files are one record each, which one read(2) gives whole if there is room (fs/seq_file.c).
+		// Each of these files is one record, which one read(2) returns whole if the buffer is large enough (fs/seq_file.c).
 		n, err := unix.Pread(int(fd), r.buf, 0)
 		switch {
 		case err == unix.EINTR:
@@ -135,14 +135,14 @@ func (r *fileReader) contents(file string) ([]byte, error) {
 	}
 }
 
-// pages are the host's sizes of huge pages, once they are asked for.
+// pages caches the host's sizes of huge pages.
 var pages struct {
 	once  sync.Once
 	sizes []string
 }
 
-// hugetlbSizes are those sizes as the files are named (mm/hugetlb_cgroup.c, mem_fmt). They do not change while the host
-// runs.
+// hugetlbSizes returns the sizes as they appear in file names (mm/hugetlb_cgroup.c, mem_fmt). They do not change while
+// the host runs.
 func hugetlbSizes() []string {
 	pages.once.Do(func() { pages.sizes = readHugetlbSizes() })
 	return pages.sizes
@@ -162,7 +162,7 @@ func readHugetlbSizes() []string {
 	return sizes
 }
 
-// hugetlbSize turns hugepages-2048kB into 2MB.
+// hugetlbSize converts hugepages-2048kB to 2MB.
 func hugetlbSize(dir string) (string, error) {
 	text, found := strings.CutPrefix(dir, "hugepages-")
 	text, kb := strings.CutSuffix(text, "kB")

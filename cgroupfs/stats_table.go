@@ -1,14 +1,14 @@
 package cgroupfs
 
-// source is one file that a Stats is read from: the controller that it belongs to, its name, and what takes it in.
+// source is a file that a Stats is read from: its controller, its name, and the function that parses it.
 type source struct {
 	controller string // empty: v2's own, whatever controllers are enabled
-	file       string // ends with a zero byte, as the system call wants it
+	file       string // ends with a zero byte, for the system call
 	size       string // of huge pages, for their files
 	take       func(s *Stats, b []byte, size string) error
 }
 
-// numberFile is a file of one number that goes into a field.
+// numberFile returns a source for a file of one number, which is stored in a field.
 func numberFile(controller, file string, field func(*Stats) *uint64) source {
 	return source{controller: controller, file: file + "\x00", take: func(s *Stats, b []byte, _ string) (err error) {
 		*field(s), err = oneNumber(b)
@@ -20,7 +20,7 @@ func textFile(controller, file string, take func(*Stats, []byte, string) error) 
 	return source{controller: controller, file: file + "\x00", take: take}
 }
 
-// sourcesV1 are the files of v1 (Documentation/admin-guide/cgroup-v1); pages are the sizes of huge pages.
+// sourcesV1 returns the files of v1 (Documentation/admin-guide/cgroup-v1); pages are the sizes of huge pages.
 func sourcesV1(pages []string) []source {
 	all := []source{
 		numberFile("cpuacct", "cpuacct.usage", func(s *Stats) *uint64 { return &s.CPU.Usage }),
@@ -54,7 +54,7 @@ func sourcesV1(pages []string) []source {
 	return append(all, sourcesBoth()...)
 }
 
-// sourcesV2 are the files of v2 (cgroup-v2.rst, "Controllers").
+// sourcesV2 returns the files of v2 (cgroup-v2.rst, "Controllers").
 func sourcesV2(pages []string) []source {
 	all := []source{
 		textFile("cpu", "cpu.stat", cpuStat),
@@ -83,7 +83,7 @@ func sourcesV2(pages []string) []source {
 	return append(all, sourcesBoth()...)
 }
 
-// sourcesBoth are the files that are the same in both versions.
+// sourcesBoth returns the files that are the same in both versions.
 func sourcesBoth() []source {
 	return []source{
 		numberFile("pids", "pids.current", func(s *Stats) *uint64 { return &s.Pids.Current }),
@@ -129,7 +129,7 @@ func allowedMems(s *Stats, b []byte, _ string) (err error) {
 	return err
 }
 
-// relaxDomainLevel is -1 where nothing was asked for.
+// relaxDomainLevel parses cpuset.sched_relax_domain_level, which is -1 if nothing was requested.
 func relaxDomainLevel(s *Stats, b []byte, _ string) error {
 	sign := int64(1)
 	if len(b) > 0 && b[0] == '-' {
@@ -149,8 +149,8 @@ func memoryV1(prefix string, of func(*Stats) *MemoryUsage) []source {
 	}
 }
 
-// blkioSources are the counters of the schedulers BFQ and CFQ, and of the throttling layer, which sees what has no
-// scheduler. The first that has an entry counts.
+// blkioSources returns the counters of the schedulers BFQ and CFQ, and of the throttling layer, which also counts
+// requests without a scheduler. The first file with an entry is used.
 func blkioSources() []source {
 	var all []source
 	add := func(file string, of func(*Stats) *[]IOEntry) {
@@ -178,7 +178,8 @@ func blkioSources() []source {
 	return all
 }
 
-// hugetlbFields are the counter of use and then that of reservations, which counts where there is one (Linux 5.7).
+// hugetlbFields returns the counter of usage and then that of reservations, which replaces the other if the kernel has
+// it (Linux 5.7).
 func hugetlbFields(size, name string, of func(*HugetlbStats) *uint64) []source {
 	take := func(s *Stats, b []byte, size string) (err error) {
 		*of(s.hugetlb(size)), err = oneNumber(b)

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stuck is an error if a process that was killed cannot end, because v1's freezer holds it: it names the frozen group,
-// which is the process's own or one above it. A process that is gone, or on v2, where SIGKILL reaches the frozen, is
-// not stuck.
+// Stuck returns an error if a process that was killed cannot end because v1's freezer holds it. The error names the
+// frozen group, which is the process's own or one above it. A process that is gone is not stuck, nor is one that v2 has
+// frozen, because SIGKILL reaches it.
 func (l *Layout) Stuck(pid int) error {
-	h := l.find("freezer")
+	h := l.controllerHierarchy("freezer")
 	if h == nil || h.V2 || !slices.Contains(h.Controllers, "freezer") {
 		return nil
 	}
@@ -33,11 +33,11 @@ func (l *Layout) Stuck(pid int) error {
 	m := member{h: h}
 	var found bool
 	if m.dir, found, err = openGroup(h, group); err != nil || !found {
-		return gone(err)
+		return ignoreGone(err)
 	}
 	defer m.dir.close()
 	if s, err := m.freezeState(); err != nil || s == thawed {
-		return gone(err)
+		return ignoreGone(err)
 	}
 	where := m.dir.name
 	if self, err := m.dir.read("freezer.self_freezing"); err != nil || strings.TrimSpace(self) != "1" {

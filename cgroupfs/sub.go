@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sub opens existing groups below g, for a process that shall join them and not g itself. Each path is relative to g,
-// whether or not it begins with a slash; "controller:path", or "controller,controller:path", means the hierarchies of
-// v1 with these controllers alone. A hierarchy that no path means stays at g. A path without controllers must exist in
-// every hierarchy, but for the v2 hierarchy of a hybrid host, which limits nothing there. Paths are taken name by name
-// beneath g's descriptors: none leads out of g. The Group is for joining, listing and statistics, not for Delete. The
-// caller closes it beside g.
+// Sub opens existing groups below g, for a process that is to join them instead of g. Each path is relative to g, even
+// if it begins with a slash. "controller:path" or "controller,controller:path" selects only the v1 hierarchies with
+// these controllers; hierarchies that no path selects stay at g. A path without controllers must exist in every
+// hierarchy except the v2 hierarchy of a hybrid host, which limits nothing there. Paths are resolved name by name
+// beneath g's descriptors, so that none leads out of g. The returned Group is for joining, listing and statistics, not
+// for Delete. The caller closes both.
 func (g *Group) Sub(paths ...string) (*Group, error) {
 	chosen := make([]string, len(g.members))
 	for _, p := range paths {
@@ -38,7 +38,7 @@ func (g *Group) Sub(paths ...string) (*Group, error) {
 	return out, nil
 }
 
-// choose notes a path for the members that it means.
+// choose stores a path for the members that it selects.
 func (g *Group) choose(chosen []string, p string) error {
 	list, rel, found := strings.Cut(p, ":")
 	if !found {
@@ -68,7 +68,8 @@ func (g *Group) choose(chosen []string, p string) error {
 	return nil
 }
 
-// checkSub refuses what does not name groups right below each other. The result has no slash at its ends.
+// checkSub checks that every element of a path is the name of a group, and returns the path without slashes at its
+// ends.
 func checkSub(whole, rel string) (string, error) {
 	rel = strings.TrimPrefix(rel, "/")
 	if rel == "" {
@@ -76,13 +77,13 @@ func checkSub(whole, rel string) (string, error) {
 	}
 	for name := range strings.SplitSeq(rel, "/") {
 		if name == "" || name == "." || name == ".." || len(name) > 255 || strings.ContainsRune(name, 0) {
-			return "", fmt.Errorf("bad sub cgroup path %q: %q is no name of a group below: %w", whole, name, unix.EINVAL)
+			return "", fmt.Errorf("bad sub cgroup path %q: %q is not the name of a group: %w", whole, name, unix.EINVAL)
 		}
 	}
 	return rel, nil
 }
 
-// sub is the member at rel below m, with a descriptor of its own.
+// sub returns the member at rel below m, with a descriptor of its own.
 func (m *member) sub(rel string, l *Layout) (member, error) {
 	out := member{h: m.h}
 	var err error

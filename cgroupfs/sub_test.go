@@ -272,7 +272,7 @@ func TestOOMNamesTheLimit(t *testing.T) {
 	}
 	apply(t, g, cgroupfs.Resources{Memory: p[int64](-1), MemorySwap: p[int64](-1)})
 	if o, err := g.OOM(); err != nil || o.Limit != -1 || !strings.HasPrefix(o.String(),
-		"possibly killed for want of memory: memory.") {
+		"possibly killed because the host was out of memory: memory.") {
 		t.Errorf("without a limit: %+v %q %v", o, o, err)
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Update is what must be written to a group that has the limits of old to lay change over them: the difference of two
-// plans, in an order in which the kernel takes each write. It is pure. After it the group has the limits of
-// old.Merge(change), and the same change once more is nothing to write.
+// Update returns what must be written to a group with the limits of old to apply change: the difference of two plans,
+// in an order in which the kernel accepts each write. It is pure. Afterwards the group has the limits of
+// old.Merge(change), and the same change again needs no write.
 //
 //   - v1 refuses a limit of memory above that of memory and swap at any time (mm/memcontrol-v1.c): where the latter
 //     grows it goes first, else second. v2 has two independent limits; there too what gives room goes first.
@@ -26,7 +26,7 @@ func Update(l *Layout, old, change *Resources) ([]Write, error) {
 		return nil, err
 	}
 	diff := difference(was, want)
-	order(diff, old, next)
+	orderLimits(diff, old, next)
 	p := &planner{layout: l, mode: l.Mode(), r: next, writes: diff}
 	if err := p.changeDevices(old.Devices, change.Devices); err != nil {
 		return nil, err
@@ -40,20 +40,20 @@ func planWithoutDevices(l *Layout, r *Resources) ([]Write, error) {
 	return Plan(l, &without)
 }
 
-// difference is what want says and was does not. What follows a different write to the same place is written again, for
-// it had the last word.
+// difference returns the writes of want that are not in was. It also keeps a write that follows a different one to the
+// same place, because the later one must win.
 func difference(was, want []Write) []Write {
 	var diff []Write
 	for _, w := range want {
 		again := slices.ContainsFunc(diff, func(d Write) bool { return d.place() == w.place() })
-		if again || !slices.ContainsFunc(was, w.is) {
+		if again || !slices.ContainsFunc(was, w.equal) {
 			diff = append(diff, w)
 		}
 	}
 	return diff
 }
 
-// changeDevices plans the way from one list of v1 to another; no new rules leave the old ones.
+// changeDevices plans the change from the old v1 device rules to new ones; without new rules the old ones stay.
 func (p *planner) changeDevices(old, rules []DeviceRule) error {
 	if len(rules) == 0 {
 		return nil
@@ -73,59 +73,57 @@ func (p *planner) changeDevices(old, rules []DeviceRule) error {
 	return nil
 }
 
-// What a fresh group has, in microseconds (kernel/sched/fair.c, default_bw_period_ns; kernel/sched/rt.c).
+// The periods of a new group, in microseconds (kernel/sched/fair.c, default_bw_period_ns; kernel/sched/rt.c).
 const (
 	defaultPeriod   = 100000
 	defaultRTPeriod = 1000000
 )
 
-// order puts files that bound each other in an order that the kernel takes all the way.
-func order(writes []Write, old, next *Resources) {
-	if above(limit(next.MemorySwap), limit(old.MemorySwap)) {
-		first(writes, "memory.memsw.limit_in_bytes", "memory.limit_in_bytes")
+// orderLimits sorts writes to files that limit each other, so that the kernel accepts each of them.
+func orderLimits(writes []Write, old, next *Resources) {
+	if limitOrMax(next.MemorySwap) > limitOrMax(old.MemorySwap) {
+		moveBefore(writes, "memory.memsw.limit_in_bytes", "memory.limit_in_bytes")
 	}
-	if above(swapAlone(next), swapAlone(old)) {
-		first(writes, "memory.swap.max", "memory.max")
+	if swapAlone(next) > swapAlone(old) {
+		moveBefore(writes, "memory.swap.max", "memory.max")
 	}
-	if !above(count(next.CPUPeriod, defaultPeriod), count(old.CPUPeriod, defaultPeriod)) {
-		first(writes, "cpu.cfs_quota_us", "cpu.cfs_period_us")
+	if valueOr(next.CPUPeriod, defaultPeriod) <= valueOr(old.CPUPeriod, defaultPeriod) {
+		moveBefore(writes, "cpu.cfs_quota_us", "cpu.cfs_period_us")
 	}
-	if !above(count(next.RTPeriod, defaultRTPeriod), count(old.RTPeriod, defaultRTPeriod)) {
-		first(writes, "cpu.rt_runtime_us", "cpu.rt_period_us")
+	if valueOr(next.RTPeriod, defaultRTPeriod) <= valueOr(old.RTPeriod, defaultRTPeriod) {
+		moveBefore(writes, "cpu.rt_runtime_us", "cpu.rt_period_us")
 	}
-	if above(count(old.CPUBurst, 0), count(next.CPUBurst, 0)) {
-		first(writes, "cpu.cfs_burst_us", "cpu.cfs_quota_us", "cpu.cfs_period_us")
-		first(writes, "cpu.max.burst", "cpu.max")
+	if valueOr(old.CPUBurst, 0) > valueOr(next.CPUBurst, 0) {
+		moveBefore(writes, "cpu.cfs_burst_us", "cpu.cfs_quota_us", "cpu.cfs_period_us")
+		moveBefore(writes, "cpu.max.burst", "cpu.max")
 	}
 }
 
-func above(a, b uint64) bool { return a > b }
-
-// limit is a limit as a number: none is above all.
-func limit(n *int64) uint64 {
+// limitOrMax returns a limit as a number, which is the greatest if there is none.
+func limitOrMax(n *int64) uint64 {
 	if n == nil || *n < 0 {
 		return math.MaxUint64
 	}
 	return uint64(*n)
 }
 
-// swapAlone is the limit of swap as v2 counts it.
+// swapAlone returns the limit of swap alone, as v2 counts it.
 func swapAlone(r *Resources) uint64 {
-	if limit(r.MemorySwap) == math.MaxUint64 || limit(r.Memory) == math.MaxUint64 {
+	if limitOrMax(r.MemorySwap) == math.MaxUint64 || limitOrMax(r.Memory) == math.MaxUint64 {
 		return math.MaxUint64
 	}
-	return limit(r.MemorySwap) - limit(r.Memory)
+	return limitOrMax(r.MemorySwap) - limitOrMax(r.Memory)
 }
 
-func count(n *uint64, fresh uint64) uint64 {
+func valueOr(n *uint64, fresh uint64) uint64 {
 	if n == nil {
 		return fresh
 	}
 	return *n
 }
 
-// first moves the write to a file before those to others.
-func first(writes []Write, file string, others ...string) {
+// moveBefore moves the write to a file before those to others.
+func moveBefore(writes []Write, file string, others ...string) {
 	at := slices.IndexFunc(writes, func(w Write) bool { return w.File == file })
 	to := slices.IndexFunc(writes, func(w Write) bool { return slices.Contains(others, w.File) })
 	if at <= to || to < 0 {

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/interpreter"
 	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
@@ -18,14 +19,15 @@ type child struct {
 	profile *syncproto.Profile
 	plan    func(*container.Config) ([]step, error)
 	cfg     container.Config
-	parent  int       // number of the socket to the parent, which the peer owns; zero: it need not be there
-	fds     []int     // that came with CONFIG
-	root    *sys.Root // the container's root file system, once stageRootfs is done
-	env     []string  // of the program
-	program string    // path of the program, once it is found
-	nullFD  int       // the container's null device, once a mask has needed it; zero until then
-	empty   int       // a shared empty read-only directory for masks; zero until the first one
-	filter  *filter   // of system calls; nil: none
+	parent  int                  // number of the socket to the parent, which the peer owns; zero: it need not be there
+	fds     []int                // that came with CONFIG
+	root    *sys.Root            // the container's root file system, once stageRootfs is done
+	env     []string             // of the program
+	program string               // path of the program, once it is found
+	nullFD  int                  // the container's null device, once a mask has needed it; zero until then
+	empty   int                  // a shared empty read-only directory for masks; zero until the first one
+	filter  *filter              // of system calls; nil: none
+	missing *interpreter.Missing // what the program lacks for its execution; found only where there is a filter
 	made    madeMounts
 	onSlash bool // the root is mounted on "/" until it becomes the root
 	waiting bool // behind the gate: the peer is whoever opened it

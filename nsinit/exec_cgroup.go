@@ -62,7 +62,7 @@ func (c *child) mountCgroup(m *container.Mount, dest string) error {
 
 // mountHierarchy mounts one hierarchy. In a cgroup namespace a mount of it shows the container's own group as its root;
 // otherwise, or where a user namespace may not mount it, the group is bound in place.
-func (c *child) mountHierarchy(h *container.Hierarchy, attr uint64, dest string) error {
+func (c *child) mountHierarchy(h *container.CgroupEntry, attr uint64, dest string) error {
 	target, err := c.root.MkdirAll(dest, 0o755)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/interpreter"
 	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
@@ -165,8 +166,16 @@ func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {
 }
 
 // notExecuted is an execution that failed. With its stage it reads "exec /run.sh: no such file or directory", the words
-// that callers of a runtime look for.
-func notExecuted(program string, err error) error { return op("", program, err) }
+// that callers of a runtime look for; a missing interpreter or loader is named after them.
+func (c *child) notExecuted(err error) error {
+	switch {
+	case c.filter == nil:
+		err = interpreter.Explain(err, c.program)
+	case err == unix.ENOENT && c.missing != nil:
+		err = c.missing
+	}
+	return op("", c.program, err)
+}
 
 // execStep executes the program, whose name is empty where there is none.
 type execStep struct{ program string }
@@ -190,5 +199,5 @@ func (c *child) exec() error {
 	emptyMask() // a hook's making has put back what the Go runtime began with
 	// syscall.Exec and not the bare call: it waits for threads in the making, and gives RLIMIT_NOFILE its value of before
 	// the runtime.
-	return notExecuted(c.program, syscall.Exec(c.program, c.cfg.Process.Args, c.env))
+	return c.notExecuted(syscall.Exec(c.program, c.cfg.Process.Args, c.env))
 }

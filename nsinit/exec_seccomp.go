@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/interpreter"
 	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
@@ -75,6 +76,7 @@ func newFilter(f *container.Seccomp) *filter {
 func (c *child) seccomp() error {
 	p := &c.cfg.Process
 	c.filter = newFilter(p.Seccomp)
+	c.missing = interpreter.Find(c.program) // while the filter does not forbid to look
 	if !p.NoNewPrivs {
 		if err := raise(unix.CAP_SYS_ADMIN); err != nil {
 			return err
@@ -167,7 +169,7 @@ type launch struct {
 func (c *child) execFiltered() error {
 	l, err := newLaunch(c.program, c.cfg.Process.Args, c.env)
 	if err != nil {
-		return notExecuted(c.program, err)
+		return c.notExecuted(err)
 	}
 	if err := c.peer.Exec(context.Background()); err != nil {
 		return err
@@ -185,7 +187,7 @@ func (c *child) execFiltered() error {
 	if !c.filter.loaded {
 		return &stepError{Stage: stageSeccomp, Err: c.filter.refused(&c.cfg.Process, errno)}
 	}
-	return notExecuted(c.program, errno)
+	return c.notExecuted(errno)
 }
 
 func newLaunch(path string, args, env []string) (l *launch, err error) {

@@ -119,13 +119,20 @@ func (c *child) checkFDs() error {
 	return nil
 }
 
-// fail tells the parent. If there is no parent to tell, standard error is the last resort, and gets both errors. A
-// parent that has ended the conversation itself knows why.
+// fail tells the parent. If that fails although the parent is there, standard error is the last resort, and gets both
+// errors. It is the container's, so nothing is written to it because the parent was killed, or has ended the
+// conversation itself and knows why.
 func (c *child) fail(err error) {
 	e := c.peer.Fail(context.Background(), err)
 	var f *transport.Failure
-	if e == nil || errors.As(e, &f) && (f.Outcome == syncproto.PeerError || f.Outcome == syncproto.Cancelled) {
+	if e == nil || errors.Is(err, errNoParent) || errors.Is(e, unix.EPIPE) || errors.Is(e, unix.ECONNRESET) {
 		return
+	}
+	if errors.As(e, &f) {
+		switch f.Outcome {
+		case syncproto.PeerError, syncproto.Cancelled, syncproto.Died:
+			return
+		}
 	}
 	fmt.Fprintf(os.Stderr, "handfast init: %v (and the parent could not be told: %v)\n", err, e)
 }

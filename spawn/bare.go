@@ -15,9 +15,9 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// bare makes the child by a bare fork, as the plan's program says, and gives it its mappings on the way. It runs on the
-// thread that has carried out the plan's steps.
-func (s *starter) bare(ctx context.Context, files []int, exe *os.File, cgroup int) error {
+// forkBare makes the child by a bare fork that runs the plan's program, and writes its id mappings on the way. It runs
+// on the thread that has carried out the plan's steps.
+func (s *starter) forkBare(ctx context.Context, files []int, exe *os.File, cgroup int) error {
 	src, done, err := s.sources(files, exe)
 	defer done()
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *starter) bare(ctx context.Context, files []int, exe *os.File, cgroup in
 	if err != nil {
 		return explainClone(err, s.plan.firstFlags())
 	}
-	ctx, cancel := s.cfg.Deadlines.bare(ctx)
+	ctx, cancel := s.cfg.Deadlines.beforeHello(ctx)
 	defer cancel()
 	if err := s.release(ctx, child); err != nil {
 		child.Kill()
@@ -49,7 +49,7 @@ func (s *starter) bare(ctx context.Context, files []int, exe *os.File, cgroup in
 	return nil
 }
 
-// release writes the mappings of a child that waits for them, and lets it go on.
+// release writes the id mappings of a child that waits for them, and lets it continue.
 func (s *starter) release(ctx context.Context, child *rawfork.Child) error {
 	if len(s.plan.UIDMap) == 0 {
 		return nil
@@ -69,20 +69,20 @@ func (s *starter) release(ctx context.Context, child *rawfork.Child) error {
 	return child.Go()
 }
 
-// bare bounds what a child does before it can speak.
-func (d Deadlines) bare(ctx context.Context) (context.Context, context.CancelFunc) {
+// beforeHello limits the time that a child takes before it can send HELLO.
+func (d Deadlines) beforeHello(ctx context.Context) (context.Context, context.CancelFunc) {
 	if d.Hello < 0 {
 		return context.WithCancel(ctx)
 	}
 	if d.Hello == 0 {
 		d.Hello = 5 * time.Second
 	}
-	return context.WithTimeoutCause(ctx, d.Hello, fmt.Errorf("the child did not come to its execution within %v: %w",
+	return context.WithTimeoutCause(ctx, d.Hello, fmt.Errorf("the child did not execute its program within %v: %w",
 		d.Hello, unix.ETIMEDOUT))
 }
 
-// sources copies what the child needs above the numbers that it uses, so that no copy in the child lands on another's
-// source. done closes the copies.
+// sources copies the descriptors that the child needs to numbers above those that it uses, so that no dup2(2) in the
+// child overwrites a source. done closes the copies.
 func (s *starter) sources(files []int, exe *os.File) (src sources, done func(), err error) {
 	var copies []int
 	done = func() {
@@ -125,7 +125,7 @@ func (s *starter) sources(files []int, exe *os.File) (src sources, done func(), 
 	return src, done, err
 }
 
-// explainClone adds to the errno of clone(2) what it usually means here. Other errors say what they are.
+// explainClone adds to an errno of clone(2) what it usually means here.
 func explainClone(err error, flags uintptr) error {
 	var call *os.SyscallError
 	if !errors.As(err, &call) || call.Syscall != "clone" && call.Syscall != "clone3" {
@@ -157,14 +157,14 @@ func cloneHint(errno unix.Errno, flags uintptr) string {
 	case errno == unix.EAGAIN:
 		return " (RLIMIT_NPROC or pids.max is reached)"
 	case errno == unix.ENOMEM:
-		return " (memory is short, or the first process of the pid namespace has ended: then it takes no more)"
+		return " (out of memory, or the first process of the pid namespace has ended, so that it accepts no new ones)"
 	case errno == unix.EBUSY:
 		return " (the control group has controllers enabled for groups below it, and so cannot hold processes)"
 	}
 	return ""
 }
 
-// explainCall adds to the errno of one of the child's calls what it usually means.
+// explainCall adds to an errno of one of the child's system calls what it usually means here.
 func explainCall(err error, p *plan) error {
 	var call *rawfork.Error
 	if !errors.As(err, &call) {
@@ -176,7 +176,7 @@ func explainCall(err error, p *plan) error {
 	case call.Call == "clone":
 		return cloneError(call.Errno, call.Errno, p.Cloneflags&^p.firstFlags())
 	case call.Call == "execveat":
-		hint = " (execution of this very program as the child)"
+		hint = " (this program executes itself as the child)"
 	case call.Errno == unix.EBADF && strings.HasPrefix(call.Call, "dup3"):
 		hint = " (the number is above RLIMIT_NOFILE)"
 	case call.Errno == unix.ECANCELED:
@@ -184,8 +184,7 @@ func explainCall(err error, p *plan) error {
 	case call.Errno == unix.ESRCH && joins:
 		hint = " (the process whose namespaces were to be joined has ended)"
 	case call.Errno == unix.EPERM && joins:
-		hint = " (it belongs to a user in whose place the caller may not act: CAP_SYS_ADMIN in the user namespace that " +
-			"owns it is needed)"
+		hint = " (this needs CAP_SYS_ADMIN in the user namespace that owns it)"
 	case call.Errno == unix.EINVAL && joins && p.enters(container.NSUser):
 		hint = " (the user namespace is the caller's own, or maps no id 0)"
 	case call.Errno == unix.EINVAL && strings.HasPrefix(call.Call, "become "):

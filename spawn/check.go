@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// check refuses what a Config says and no plan would do: whoever says it believes that it is done.
+// check refuses a Config with a property that no plan would carry out, because its caller would believe that it was.
 func (cfg *Config) check() error {
 	if cfg.PreserveFDs < 0 {
 		return fmt.Errorf("preserve %d descriptors: the number is negative", cfg.PreserveFDs)
@@ -28,7 +28,7 @@ func (cfg *Config) check() error {
 	case !p.Terminal && (p.Rows > 0 || p.Columns > 0):
 		return errors.New("process: Rows and Columns are the size of a terminal, and Terminal is false")
 	case cfg.Container.Hooks.Runtime && cfg.Handler == nil:
-		return errors.New("hooks: Runtime says that the parent has some, and there is no Handler to run them")
+		return errors.New("hooks: Runtime is set, but there is no Handler to run hooks")
 	case cfg.Gate != "" && !filepath.IsAbs(cfg.Gate):
 		return fmt.Errorf("gate %q: want an absolute path", cfg.Gate)
 	case len(cfg.TimeOffsets) > 0 && !cfg.creates(container.NSTime):
@@ -39,12 +39,12 @@ func (cfg *Config) check() error {
 	}
 	for _, m := range append(slices.Clone(cfg.UIDMappings), cfg.GIDMappings...) {
 		if m.Size == 0 {
-			return fmt.Errorf("id mapping %d %d 0: it maps no id", m.ContainerID, m.HostID)
+			return fmt.Errorf("id mapping %d %d 0: it maps no ids", m.ContainerID, m.HostID)
 		}
 	}
 	for _, clock := range slices.Sorted(maps.Keys(cfg.TimeOffsets)) {
 		if !slices.Contains(clocks[:], clock) {
-			return fmt.Errorf("time offsets: there is no clock %q in a time namespace, only %q", clock, clocks)
+			return fmt.Errorf("time offsets: %q is not a clock of a time namespace; want one of %q", clock, clocks)
 		}
 	}
 	return nil
@@ -55,11 +55,11 @@ func (cfg *Config) creates(kind string) bool {
 	return slices.ContainsFunc(cfg.Namespaces, func(n Namespace) bool { return n.Kind == kind && n.Path == "" })
 }
 
-// checkDevices refuses devices that could go nowhere, or two to one name.
+// checkDevices refuses network devices without a namespace to move to, and two of the same name.
 func (cfg *Config) checkDevices() error {
 	network := slices.ContainsFunc(cfg.Namespaces, func(n Namespace) bool { return n.Kind == container.NSNetwork })
 	if len(cfg.NetDevices) > 0 && !network {
-		return errors.New("network devices without a network namespace of the child's")
+		return errors.New("network devices without a network namespace for the child")
 	}
 	seen := map[string]bool{}
 	for _, d := range cfg.NetDevices {
@@ -68,14 +68,14 @@ func (cfg *Config) checkDevices() error {
 			as = d.Name
 		}
 		if d.Name == "" || seen[as] && !strings.Contains(as, "%d") {
-			return fmt.Errorf("network device %q as %q: a name is missing, or stands twice", d.Name, as)
+			return fmt.Errorf("network device %q as %q: a name is missing or occurs twice", d.Name, as)
 		}
 		seen[as] = true
 	}
 	return nil
 }
 
-// checkJoining refuses what is the business of a container's first process alone.
+// checkJoining refuses, for a process that joins a container, the properties that only its first process can have.
 func (c *Container) checkJoining() error {
 	for _, f := range [...]struct {
 		name string
@@ -88,7 +88,7 @@ func (c *Container) checkJoining() error {
 		{"Hooks", c.Hooks.Runtime || len(c.Hooks.CreateContainer)+len(c.Hooks.StartContainer) > 0},
 	} {
 		if f.said {
-			return fmt.Errorf("target: Container.%s is of a container that is made, and the child joins one that runs", f.name)
+			return fmt.Errorf("target: Container.%s is for a new container, but the child joins a running one", f.name)
 		}
 	}
 	return nil

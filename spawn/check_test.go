@@ -22,7 +22,7 @@ func TestPlanRefusesWhatWouldBeDropped(t *testing.T) {
 			c.Container.Process.AdditionalGIDs = []uint32{7}
 			c.Namespaces, c.UIDMappings, c.GIDMappings = []Namespace{{Kind: container.NSUser}}, alone, alone
 		},
-		"there is no Handler to run them":         func(c *Config) { c.Container.Hooks.Runtime = true },
+		"there is no Handler to run hooks":        func(c *Config) { c.Container.Hooks.Runtime = true },
 		`gate "gate.sock": want an absolute path`: func(c *Config) { c.Gate = "gate.sock" },
 		"id mapping 0 1000 0: it maps no id":      func(c *Config) { c.UIDMappings = []IDMap{{HostID: 1000}} },
 		"Terminal is false":                       func(c *Config) { c.Container.Process.Rows = 24 },
@@ -30,23 +30,23 @@ func TestPlanRefusesWhatWouldBeDropped(t *testing.T) {
 			c.TimeOffsets = map[string]TimeOffset{"boottime": {}}
 		},
 		"time offsets without a new time namespace\n": func(c *Config) { joinTime(c) },
-		`there is no clock "realtime"`: func(c *Config) {
+		`"realtime" is not a clock`: func(c *Config) {
 			c.TimeOffsets = map[string]TimeOffset{"realtime": {Secs: 1}}
 			c.Namespaces = []Namespace{{Kind: container.NSTime}}
 		},
 		"network devices without a network namespace": func(c *Config) { c.NetDevices = []NetDevice{{Name: "a"}} },
-		`network device "b" as "x": a name is missing, or stands twice`: func(c *Config) {
+		`network device "b" as "x": a name is missing or occurs twice`: func(c *Config) {
 			c.NetDevices = []NetDevice{{Name: "a", As: "x"}, {Name: "b", As: "x"}}
 			c.Namespaces = []Namespace{{Kind: container.NSNetwork}}
 		},
-		"affinity: processor 8192 is more than 8191":        func(c *Config) { c.Affinity = []uint32{8192} },
-		"Container.Hostname is of a container that is made": func(c *Config) { joining(c); c.Container.Hostname = "x" },
-		"Container.Root is of a container":                  func(c *Config) { joining(c); c.Container.Root.Path = "/x" },
-		"Container.Hooks is of a container": func(c *Config) {
+		"affinity: processor 8192 is more than 8191": func(c *Config) { c.Affinity = []uint32{8192} },
+		"Container.Hostname is for a new container":  func(c *Config) { joining(c); c.Container.Hostname = "x" },
+		"Container.Root is for a new container":      func(c *Config) { joining(c); c.Container.Root.Path = "/x" },
+		"Container.Hooks is for a new container": func(c *Config) {
 			joining(c)
 			c.Container.Hooks.CreateContainer = make([]container.Hook, 1)
 		},
-		"Container.Mounts is of a container": func(c *Config) {
+		"Container.Mounts is for a new container": func(c *Config) {
 			joining(c)
 			c.Container.Mounts = make([]container.Mount, 1)
 		},
@@ -70,7 +70,7 @@ func joinTime(c *Config) {
 func TestContainerTravelsWhole(t *testing.T) {
 	var c Container
 	fill(reflect.ValueOf(&c).Elem())
-	told := reflect.ValueOf(c.told())
+	told := reflect.ValueOf(c.containerConfig())
 	for i := range reflect.ValueOf(c).NumField() {
 		name := reflect.TypeFor[Container]().Field(i).Name
 		if diff := cmp.Diff(reflect.ValueOf(c).Field(i).Interface(), told.FieldByName(name).Interface()); diff != "" {

@@ -4,9 +4,9 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Container is what the child shall make of itself: the part of CONFIG that is the caller's to decide. Start adds what
-// only it can know. Paths are absolute and resolved, names are numbers; the fields mean what those of the same name in
-// container.Config do, and a zero one is nothing of its kind.
+// Container is what the child sets up: the part of CONFIG that the caller decides. Start adds the rest. Paths are
+// absolute and resolved, and users and groups are numbers. The fields have the meaning of those of the same name in
+// container.Config, and a zero field requests nothing.
 type Container struct {
 	ID         string // the container's name, also in logs of the conversation
 	Hostname   string // sethostname(2), in a UTS namespace; empty: left as it is
@@ -23,8 +23,8 @@ type Container struct {
 	State      string // the OCI state as JSON, for the hooks that the child runs
 }
 
-// told is CONFIG as far as the container says it.
-func (c *Container) told() container.Config {
+// containerConfig returns the part of CONFIG that the Container decides.
+func (c *Container) containerConfig() container.Config {
 	return container.Config{
 		ID: c.ID, Hostname: c.Hostname, Domainname: c.Domainname, Root: c.Root, Mounts: c.Mounts, Devices: c.Devices,
 		Masked: c.Masked, Readonly: c.Readonly, Sysctl: c.Sysctl, Process: c.Process, Hooks: c.Hooks,

@@ -15,7 +15,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// converse is the handshake from HELLO to the end of file after EXEC.
+// converse carries out the handshake from HELLO to the end of file after EXEC.
 func (s *starter) converse(ctx context.Context) error {
 	config, fds, err := s.config()
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *starter) converse(ctx context.Context) error {
 	}
 }
 
-// reply does what the child requests. The profile has already made sure that it may.
+// reply carries out a request of the child, which the profile has already checked, and replies.
 func (s *starter) reply(ctx context.Context, req *transport.Request) error {
 	switch req.Name {
 	case container.MountRequest.Request:
@@ -59,8 +59,8 @@ func (s *starter) reply(ctx context.Context, req *transport.Request) error {
 	return s.peer.Abort(ctx, fmt.Errorf("request %q is not carried out by this version", req.Name))
 }
 
-// carryOut does what a request wants and replies with what came of it, or ends the start. do owns the request's
-// descriptors; those that it returns are sent with the reply, and closed.
+// carryOut carries out a request and replies with the result, or ends the start. do owns the request's descriptors;
+// those that it returns are sent with the reply and then closed.
 func carryOut[Arg, Reply any](
 	ctx context.Context, p *transport.Parent, req *transport.Request, x syncproto.Exchange[Arg, Reply],
 	do func(ctx context.Context, arg Arg, fds []int) (Reply, []int, error),
@@ -77,61 +77,61 @@ func carryOut[Arg, Reply any](
 	return transport.Reply(ctx, p, x, reply, fds...)
 }
 
-// nothing is the argument of a request, or of a reply, that says nothing.
-type nothing = struct{}
+// empty is the argument of requests and replies that carry no data.
+type empty = struct{}
 
-func (s *starter) hooks(ctx context.Context, _ nothing, _ []int) (nothing, []int, error) {
+func (s *starter) hooks(ctx context.Context, _ empty, _ []int) (empty, []int, error) {
 	if s.cfg.Handler == nil {
-		return nothing{}, nil, nil
+		return empty{}, nil, nil
 	}
-	return nothing{}, nil, s.cfg.Handler.Hooks(ctx, s.process.pid)
+	return empty{}, nil, s.cfg.Handler.Hooks(ctx, s.process.pid)
 }
 
-func (s *starter) ready(ctx context.Context, _ nothing, _ []int) (nothing, []int, error) {
+func (s *starter) ready(ctx context.Context, _ empty, _ []int) (empty, []int, error) {
 	err := s.limits()
 	if err == nil {
 		err = s.tune()
 	}
 	if err == nil {
-		err = s.makerIsGone(ctx)
+		err = s.waitForMaker(ctx)
 	}
 	if err == nil && s.cfg.Handler != nil {
 		err = s.cfg.Handler.Ready(ctx, s.process.pid)
 	}
-	return nothing{}, nil, err
+	return empty{}, nil, err
 }
 
-func (s *starter) listener(ctx context.Context, arg container.SeccompArg, _ []int) (nothing, []int, error) {
-	return nothing{}, nil, s.cfg.Listener.take(ctx, s.process.pid, s.process.pidfd, arg)
+func (s *starter) listener(ctx context.Context, arg container.SeccompArg, _ []int) (empty, []int, error) {
+	return empty{}, nil, s.cfg.Listener.take(ctx, s.process.pid, s.process.pidfd, arg)
 }
 
-// console hands the terminal's master to the handler, which owns it from then on.
-func (s *starter) console(ctx context.Context, arg container.ConsoleArg, fds []int) (nothing, []int, error) {
+// console passes the terminal's master to the handler, which owns it from then on.
+func (s *starter) console(ctx context.Context, arg container.ConsoleArg, fds []int) (empty, []int, error) {
 	master := os.NewFile(uintptr(fds[0]), arg.Path)
-	// The child could send any descriptor; what is not the master of a terminal must not be written to as one.
+	// The child could send any descriptor; make sure that it is the master of a terminal before anybody writes to it.
 	if _, err := unix.IoctlGetInt(fds[0], unix.TIOCGPTN); err != nil {
 		_ = master.Close()
-		return nothing{}, nil, &os.PathError{Op: "ioctl TIOCGPTN", Path: "the console from the child", Err: err}
+		return empty{}, nil, &os.PathError{Op: "ioctl TIOCGPTN", Path: "the console from the child", Err: err}
 	}
 	if s.cfg.Handler == nil {
 		_ = master.Close()
-		return nothing{}, nil, errors.New("a terminal is asked for, and nobody takes its console")
+		return empty{}, nil, errors.New("a terminal is requested, but there is no Handler to receive its master")
 	}
-	return nothing{}, nil, s.cfg.Handler.Console(ctx, master, arg.Path)
+	return empty{}, nil, s.cfg.Handler.Console(ctx, master, arg.Path)
 }
 
-// mountSource opens a mount source for a child that cannot reach it. Only what the configuration itself names is
-// opened: the child may not use its parent's eyes for anything else.
-func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) (nothing, []int, error) {
-	if made, err := s.madeHere(&m); made != nil || err != nil {
-		return nothing{}, made, err
+// mountSource opens a mount source for a child that cannot access it. It only opens sources that the configuration
+// names, so that the child cannot use its parent's rights for anything else.
+func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) (empty, []int, error) {
+	if made, err := s.mappedMount(&m); made != nil || err != nil {
+		return empty{}, made, err
 	}
-	if !s.named(m.Source) {
-		return nothing{}, nil, fmt.Errorf("mount source %q is not in the configuration: %w", m.Source, unix.EPERM)
+	if !s.isConfigured(m.Source) {
+		return empty{}, nil, fmt.Errorf("mount source %q is not in the configuration: %w", m.Source, unix.EPERM)
 	}
 	ids, err := s.idsOf(&m)
 	if err != nil {
-		return nothing{}, nil, err
+		return empty{}, nil, err
 	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if m.Recursive {
@@ -144,33 +144,33 @@ func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) 
 		}
 		fd, err = s.makeDevice(d)
 		if err != nil {
-			return nothing{}, nil, err
+			return empty{}, nil, err
 		}
-		return nothing{}, []int{fd}, nil
+		return empty{}, []int{fd}, nil
 	}
 	if err != nil {
-		return nothing{}, nil, &os.PathError{Op: "open_tree", Path: m.Source, Err: err}
+		return empty{}, nil, &os.PathError{Op: "open_tree", Path: m.Source, Err: err}
 	}
 	if ids != nil {
 		if err := s.mapIDs(fd, m.Source, ids, typesAt(m.Source, m.Recursive)); err != nil {
 			_ = unix.Close(fd)
-			return nothing{}, nil, err
+			return empty{}, nil, err
 		}
 	}
 	if s.plan.hasUser() {
-		// As the kernel does with every mount that a namespace of fewer rights gets (mount_namespaces(7)): what is
-		// mounted there must not reach the host.
+		// As the kernel does with the mounts of a less privileged mount namespace (mount_namespaces(7)): mounts made there
+		// must not propagate to the host.
 		attr := unix.MountAttr{Propagation: unix.MS_SLAVE}
 		if err := unix.MountSetattr(fd, "", flags&unix.AT_RECURSIVE|unix.AT_EMPTY_PATH, &attr); err != nil {
 			_ = unix.Close(fd)
-			return nothing{}, nil, &os.PathError{Op: "mount_setattr", Path: m.Source, Err: err}
+			return empty{}, nil, &os.PathError{Op: "mount_setattr", Path: m.Source, Err: err}
 		}
 	}
-	return nothing{}, []int{fd}, nil
+	return empty{}, []int{fd}, nil
 }
 
-// madeHere is the file system of a mount that is no bind and has ids, if the request is about one.
-func (s *starter) madeHere(arg *container.MountArg) ([]int, error) {
+// mappedMount returns the new file system of an id-mapped mount that is not a bind, if the request is about one.
+func (s *starter) mappedMount(arg *container.MountArg) ([]int, error) {
 	ids, err := s.idsOf(arg)
 	if err != nil || ids == nil || s.cfg.Container.Mounts[arg.Mount-1].Bind {
 		return nil, err
@@ -182,7 +182,7 @@ func (s *starter) madeHere(arg *container.MountArg) ([]int, error) {
 	return []int{tree}, nil
 }
 
-func (s *starter) named(source string) bool {
+func (s *starter) isConfigured(source string) bool {
 	if !filepath.IsAbs(source) {
 		return false
 	}
@@ -198,8 +198,8 @@ func (s *starter) named(source string) bool {
 	return s.hostDevice(source) != nil
 }
 
-// limits raises the child's resource limits from outside, where the parent may do more than a child in a user
-// namespace. The child sets them all itself as well, and what neither may do is its error to report.
+// limits raises the child's resource limits from outside, because the parent may do more than a child in a user
+// namespace. The child also sets all of them itself, and reports an error if neither of them may.
 func (s *starter) limits() error {
 	for _, l := range s.cfg.Container.Process.Rlimits {
 		err := unix.Prlimit(s.process.pid, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)

@@ -7,9 +7,9 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// transport is the deadlines for a start. Hooks that the child runs itself are time in which it rightly says nothing:
-// theirs is added to Idle, and one without a timeout of its own takes the limit away.
-func (d Deadlines) transport(h container.Hooks) transport.Deadlines {
+// withHooks returns the deadlines for a start. The child sends nothing while it runs hooks itself, so their timeouts
+// are added to Idle, and a hook without a timeout removes that limit.
+func (d Deadlines) withHooks(h container.Hooks) transport.Deadlines {
 	if d.Idle == 0 {
 		d.Idle = 30 * time.Second
 	}
@@ -25,9 +25,9 @@ func (d Deadlines) transport(h container.Hooks) transport.Deadlines {
 			d.Idle += time.Duration(hook.Timeout) * time.Second
 		}
 	}
-	return d.plain()
+	return d.toTransport()
 }
 
-func (d Deadlines) plain() transport.Deadlines {
+func (d Deadlines) toTransport() transport.Deadlines {
 	return transport.Deadlines{Hello: d.Hello, Config: d.Config, Idle: d.Idle, Exec: d.Exec, Grace: d.Kill}
 }

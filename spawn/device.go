@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// hostDevice is the device of the configuration at this path, which a child in a user namespace cannot make and so
-// binds from its parent; nil where there is none, or where the child can make it.
+// hostDevice returns the configured device at this path if the child cannot create it, because it is in a user
+// namespace, and needs a bind mount of its parent's; nil otherwise.
 func (s *starter) hostDevice(path string) *container.Device {
 	if !s.plan.hasUser() {
 		return nil
@@ -36,11 +36,11 @@ func nodeType(d *container.Device) uint32 {
 	return unix.S_IFCHR
 }
 
-// makeDevice makes a node that the host does not have, or has as another device, on a file system of its own that is
-// mounted nowhere, and returns a detached mount of that one node: as crun does. The caller owns the descriptor.
+// makeDevice creates a node that the host does not have, or has with other numbers, on a separate file system that is
+// mounted nowhere, and returns a detached mount of that node, as crun does. The caller owns the descriptor.
 func (s *starter) makeDevice(d *container.Device) (int, error) {
 	fail := func(call string, err error) (int, error) {
-		return -1, fmt.Errorf("device %s: the host has no such node %s %d:%d, and one cannot be made: %w",
+		return -1, fmt.Errorf("device %s: the host has no such node %s %d:%d, and it cannot be created: %w",
 			d.Path, d.Type, d.Major, d.Minor, os.NewSyscallError(call, err))
 	}
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
@@ -60,7 +60,7 @@ func (s *starter) makeDevice(d *container.Device) (int, error) {
 	if err := unix.Mknodat(mount, node, nodeType(d), int(unix.Mkdev(d.Major, d.Minor))); err != nil {
 		return fail("mknodat", err)
 	}
-	// Its mode is what the configuration says, whatever this process's umask is.
+	// Set the configured mode, whatever this process's umask is.
 	if err := unix.Fchmodat(mount, node, d.Mode&0o7777, 0); err != nil {
 		return fail("fchmodat", err)
 	}
@@ -75,7 +75,7 @@ func (s *starter) makeDevice(d *container.Device) (int, error) {
 	return fd, nil
 }
 
-// hostID is what a container's id is on the host; -1, which chown(2) leaves alone, where no mapping says it.
+// hostID returns a container's id as the host sees it; -1, which chown(2) ignores, if no mapping has it.
 func hostID(maps []IDMap, id uint32) int {
 	for _, m := range maps {
 		if id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {

@@ -1,28 +1,28 @@
 // Package spawn starts a child in namespaces of its own and holds the parent's side of the handshake with it.
 //
-// A Config becomes a plan, which is a value and prints: argv, environment, clone flags, what is joined before and what
-// the child joins itself. Start carries it out: one clone(2) makes the child with all its new namespaces, the program
-// itself executed anew, without any process in between; the child, which is package nsinit on the other end of one
-// inherited socket, gets its configuration, asks for what it cannot do itself, says that it is ready, and becomes the
-// program that was asked for. If anything fails on the way, the child is told, killed and reaped, and nothing is left.
-// So a program that calls Start calls nsinit.Main first: the example of the package is a whole one.
+// Start turns a Config into a plan, a value that can be printed: argv, environment, clone flags, and the namespaces
+// that are joined before the clone and by the child. It then carries the plan out. A single clone(2) creates the child
+// with all its new namespaces, and the child executes this same program again. There package nsinit, at the other end
+// of an inherited socket, gets the configuration, requests what it cannot do itself, reports that it is ready, and
+// executes the requested program. If anything fails on the way, the child is told, killed and reaped, and nothing is
+// left. So a program that calls Start must call nsinit.Main first; the package example is a complete program.
 //
-// Start returns when the child says EXEC and the end of file proves the execution, or, with a Gate, when it waits
-// behind it; OpenGate lets it go on, and reports the execution's own error, from any process that may reach the gate's
-// socket.
+// Start returns when the child has sent EXEC and the end of file proves the execution, or, with a Gate, when the child
+// waits behind it. OpenGate lets it continue, and reports an error of the execution, from any process with access to
+// the gate's socket.
 //
-// With a Target the child is one more process of what runs already. It joins the target's namespaces while it has one
-// thread alone and nothing of the host open, by a list of system calls that is part of the plan (package rawfork), and
-// only then executes the program and speaks, by the profile "setns".
+// With a Target the child joins a running process. It enters the target's namespaces while it has a single thread and
+// no file of the host open, by a list of system calls that is part of the plan (package rawfork). Only then does it
+// execute this program and start the handshake, with the profile "setns".
 //
 // # Zero values
 //
-// A zero Config starts nothing; what it does not say is the safe choice. Of the caller's, the child has no descriptor
-// but those in Files and PreserveFDs, no environment, no supplementary group and no umask, and no capability that
+// A zero Config starts nothing, and unset fields are the safe choice. The child inherits from the caller only the
+// descriptors in Files and PreserveFDs, no environment, no supplementary groups, no umask, and no capability that
 // container.Process does not name. It shares with the caller the namespaces that Namespaces does not list, the control
-// group where Cgroup is nil, and the resource limits that Rlimits leaves out. A property that nothing would carry out
-// is an error of Start that names it, never dropped.
+// group if Cgroup is nil, and the resource limits that Rlimits leaves out. Start never ignores a property: one that
+// cannot be carried out is an error that names it.
 //
-// The package knows no OCI and does not import nsinit: the two share the protocol alone (packages syncproto and
+// The package knows nothing of OCI and does not import nsinit: the two share only the protocol (packages syncproto and
 // syncproto/container).
 package spawn

@@ -12,22 +12,28 @@ import (
 
 const stageHandshake = "handshake"
 
-// StartError is why there is no child. errors.Is reaches the errno, also one that the child met in its own process.
+// StartError says why a start failed. It wraps the errno, even one of a system call in the child.
 type StartError struct {
 	Stage   string             // "plan", "gate", "clone", "oom_score_adj", "started" or "handshake"
 	Err     error              // the cause; for "handshake" a *transport.Failure or an error of the Handler
-	Reaped  bool               // Status holds how the child ended
-	Status  syscall.WaitStatus // SIGKILL here is often Start's own
+	Reaped  bool               // the child was reaped, and Status is valid
+	Status  syscall.WaitStatus // how the child ended; often killed by Start itself
 	Cleanup error              // what could not be undone
 }
 
-// Error is one line.
+// Error is one line, in words that need no knowledge of the protocol.
 func (e *StartError) Error() string {
 	s := e.Err.Error()
+	died := errors.Is(e.Err, errNeverExecuted)
 	var f *transport.Failure
-	died := errors.As(e.Err, &f) && (f.Outcome == syncproto.Died || f.Outcome == syncproto.Broken)
-	if (died || errors.Is(e.Err, errNeverExecuted)) && e.Reaped {
-		s += ": " + describe(e.Status)
+	if errors.As(e.Err, &f) {
+		died = f.Outcome == syncproto.Died || f.Outcome == syncproto.Broken
+	}
+	if e.Err == error(f) {
+		s = failureWords(f)
+	}
+	if died && e.Reaped {
+		s += ": " + describeEnd(e.Status)
 	}
 	if e.Cleanup != nil {
 		s += "; and " + e.Cleanup.Error()
@@ -35,7 +41,7 @@ func (e *StartError) Error() string {
 	return s
 }
 
-// Unwrap gives the cause and what could not be undone.
+// Unwrap returns the cause and what could not be undone.
 func (e *StartError) Unwrap() []error {
 	if e.Cleanup == nil {
 		return []error{e.Err}
@@ -43,8 +49,8 @@ func (e *StartError) Unwrap() []error {
 	return []error{e.Err, e.Cleanup}
 }
 
-// also is two errors in one line; either may be nil.
-func also(first, second error) error {
+// joinErrors joins two errors in one line; either may be nil.
+func joinErrors(first, second error) error {
 	switch {
 	case first == nil:
 		return second
@@ -62,8 +68,8 @@ func asStartError(err error) *StartError {
 	return &StartError{Stage: stageHandshake, Err: err}
 }
 
-// describe says how a process ended.
-func describe(s syscall.WaitStatus) string {
+// describeEnd says how a process ended.
+func describeEnd(s syscall.WaitStatus) string {
 	switch {
 	case s.Signaled() && s.CoreDump():
 		return fmt.Sprintf("it was ended by signal %d (%s), core dumped", s.Signal(), s.Signal())

@@ -16,15 +16,15 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// gate is the listening socket that a created container waits on.
+// gate is the listening socket on which a created container waits.
 type gate struct {
 	path string
 	file *os.File
 }
 
-// inDirectory calls f with a name for path's last element that fits a socket address, whose 108 bytes a state directory
-// easily outgrows (unix(7)).
-func inDirectory(path string, f func(short string) error) error {
+// withShortPath calls f with another path of the same file that is short enough for a socket address. State directories
+// are easily longer than its 108 bytes (unix(7)).
+func withShortPath(path string, f func(short string) error) error {
 	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -33,16 +33,15 @@ func inDirectory(path string, f func(short string) error) error {
 	return f("/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/" + filepath.Base(path))
 }
 
-// listen makes the socket at path, readable and writable for its owner only. It must not exist.
+// listen creates the socket at path, accessible only to its owner. The path must not exist.
 func listen(path string) (*gate, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	g := &gate{path: path, file: os.NewFile(uintptr(fd), path)}
-	err = inDirectory(path, func(short string) error {
-		// The mode of the socket's own inode becomes that of the name which bind(2) makes: nobody else can connect even for a
-		// moment.
+	err = withShortPath(path, func(short string) error {
+		// bind(2) creates the file with the mode of the socket's inode, so that nobody else can connect even for a moment.
 		if err := unix.Fchmod(fd, 0o600); err != nil {
 			return os.NewSyscallError("fchmod", err)
 		}
@@ -60,30 +59,30 @@ func listen(path string) (*gate, error) {
 
 func (g *gate) remove() { _ = unix.Unlink(g.path) }
 
-// Gate says how a gate is opened.
+// Gate says how to open a gate.
 type Gate struct {
 	Path string // as in Config.Gate
-	// Hello, Config, Idle and Exec count; an Idle of zero is no limit, for hooks may run behind the gate
+	// Hello, Config, Idle and Exec are used; an Idle of zero is no limit, because hooks may run behind the gate
 	Deadlines Deadlines
-	Trace     func(transport.Event) // told of every frame and of the end
+	Trace     func(transport.Event) // called for every frame and for the end
 
-	// Listener takes the listener of the filter that the process loads behind the gate; nil: it has none. PID and PIDFD
-	// are the process where it has a filter; OpenGate borrows the descriptor.
+	// Listener receives the listener of the filter that the process loads behind the gate; nil: it has none. PID and PIDFD
+	// identify the process if it has a filter; OpenGate borrows the descriptor.
 	Listener Listener
 	PID      int
 	PIDFD    *os.File
 }
 
-// OpenGate lets a created container go on and returns once it has executed its program; the gate is gone then. An error
-// of the execution, or of a hook before it, is the *StartError's cause, with errno and path; the container's process is
-// ending then, and the caller reaps or waits for it as its own business. ENOENT and ECONNREFUSED from here mean that no
-// process waits at the gate.
+// OpenGate lets a created container continue, and returns once it has executed its program; then the gate is gone. An
+// error of the execution, or of a hook before it, is the cause of the *StartError, with errno and path; the container's
+// process then ends, and it is up to the caller to wait for it. ENOENT and ECONNREFUSED mean that no process waits at
+// the gate.
 func OpenGate(ctx context.Context, g Gate) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return &StartError{Stage: "gate", Err: os.NewSyscallError("socket", err)}
 	}
-	err = inDirectory(g.Path, func(short string) error { return unix.Connect(fd, &unix.SockaddrUnix{Name: short}) })
+	err = withShortPath(g.Path, func(short string) error { return unix.Connect(fd, &unix.SockaddrUnix{Name: short}) })
 	if err != nil {
 		_ = unix.Close(fd)
 		return &StartError{Stage: "gate", Err: fmt.Errorf("no process waits at the gate: %w",
@@ -97,7 +96,7 @@ func OpenGate(ctx context.Context, g Gate) error {
 	if g.Deadlines.Idle == 0 {
 		g.Deadlines.Idle = -1
 	}
-	o := transport.Options{Deadlines: g.Deadlines.plain(), Trace: g.Trace}
+	o := transport.Options{Deadlines: g.Deadlines.toTransport(), Trace: g.Trace}
 	p, err := transport.NewParent(conn, container.StartProfile(), o)
 	if err != nil {
 		_ = conn.Close()
@@ -122,8 +121,7 @@ func OpenGate(ctx context.Context, g Gate) error {
 	return nil
 }
 
-// serve does what the child requests behind the gate, until the end of the conversation, which it returns: io.EOF is
-// success.
+// serve handles the child's requests behind the gate until the conversation ends, and returns how: io.EOF is success.
 func (g *Gate) serve(ctx context.Context, p *transport.Parent) error {
 	for {
 		req, err := p.Next(ctx)
@@ -139,6 +137,6 @@ func (g *Gate) serve(ctx context.Context, p *transport.Parent) error {
 	}
 }
 
-func (g *Gate) listener(ctx context.Context, arg container.SeccompArg, _ []int) (nothing, []int, error) {
-	return nothing{}, nil, g.Listener.take(ctx, g.PID, g.PIDFD, arg)
+func (g *Gate) listener(ctx context.Context, arg container.SeccompArg, _ []int) (empty, []int, error) {
+	return empty{}, nil, g.Listener.take(ctx, g.PID, g.PIDFD, arg)
 }

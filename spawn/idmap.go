@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// writeMaps lets newuidmap(1) and newgidmap(1) write the mappings of the user namespace that the process pid has made:
-// they may do more than the caller, as far as subuid(5) and subgid(5) allow it.
+// writeMaps runs newuidmap(1) and newgidmap(1) to write the id mappings of the user namespace that the process pid has
+// made: they may write more than the caller, as far as subuid(5) and subgid(5) allow it.
 func writeMaps(ctx context.Context, pid int, cfg *Config) error {
 	for _, h := range [...]struct {
 		program, file string
@@ -25,18 +25,18 @@ func writeMaps(ctx context.Context, pid int, cfg *Config) error {
 	return nil
 }
 
-// writeMapFiles writes the mappings of the user namespace that the process pid has made, user_namespaces(7).
+// writeMapFiles writes the id mappings of the user namespace that the process pid has made, user_namespaces(7).
 func writeMapFiles(pid int, p *plan) error {
 	proc := "/proc/" + strconv.Itoa(pid)
 	write := func(file, text string) error {
-		// One write(2): the kernel takes the whole or nothing, and only once.
+		// One write(2): the kernel accepts a mapping only as a whole, and only once.
 		if err := os.WriteFile(proc+"/"+file, []byte(text), 0); err != nil {
 			return fmt.Errorf("%s of the new user namespace, %q: %w", file, text, err)
 		}
 		return nil
 	}
 	if !p.SetGroups {
-		// The file is there since Linux 3.19.
+		// The file exists since Linux 3.19.
 		if err := write("setgroups", "deny"); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -60,8 +60,8 @@ func helper(ctx context.Context, program, file string, pid int, maps []IDMap) er
 	if err != nil {
 		// A caller may have no PATH at all.
 		if path, err = exec.LookPath("/usr/bin/" + program); err != nil {
-			return fmt.Errorf("%s: it is needed to map other ids than the caller's own, and is not installed (Debian's "+
-				"package uidmap has it): %w", program, err)
+			return fmt.Errorf("%s, which is needed to map ids other than the caller's own, is not installed (it is in Debian's "+
+				"package uidmap): %w", program, err)
 		}
 	}
 	cmd := exec.CommandContext(ctx, path, helperArgs(pid, maps)...)
@@ -81,7 +81,7 @@ func helper(ctx context.Context, program, file string, pid int, maps []IDMap) er
 	return fmt.Errorf("%s %s: %w", program, strings.Join(helperArgs(pid, maps), " "), err)
 }
 
-// helperArgs are the arguments of newuidmap(1): the process, then three numbers a line.
+// helperArgs returns the arguments of newuidmap(1): the process, then three numbers for each line.
 func helperArgs(pid int, maps []IDMap) []string {
 	args := []string{strconv.Itoa(pid)}
 	for _, m := range maps {

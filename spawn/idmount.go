@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// idsOf are the mappings of the mount that a request is about, nil if it has none.
+// idsOf returns the id mappings of the mount that a request is about, nil if it has none.
 func (s *starter) idsOf(arg *container.MountArg) (*container.MountIDs, error) {
 	if arg.Mount == 0 {
 		return nil, nil
@@ -28,15 +28,15 @@ func (s *starter) idsOf(arg *container.MountArg) (*container.MountIDs, error) {
 	return mounts[arg.Mount-1].IDs, nil
 }
 
-// mappedFS makes a file system whose owners are shown as others, for a mount that is no bind. It is the caller's and
-// not the child's: who has made it in a user namespace has no say over what its ids mean outside.
+// mappedFS creates a file system with an id-mapped mount, for a mount that is not a bind. The parent must create it: a
+// file system that is created in a user namespace belongs to that, which may not map its ids.
 func (s *starter) mappedFS(m *container.Mount) (int, error) {
 	data, attr := m.Data, m.Set
 	if l := s.cfg.Container.MountLabel; l != "" {
 		data = append(slices.Clone(data), "context="+l)
 	}
 	if m.Type == "tmpfs" {
-		attr &^= unix.MOUNT_ATTR_RDONLY // the child sets it when all that stands in it is made
+		attr &^= unix.MOUNT_ATTR_RDONLY // the child sets it when everything in the mount exists
 	}
 	tree, err := sys.NewFS(m.Type, m.Source, m.FSFlags, data, attr)
 	if err != nil {
@@ -49,7 +49,8 @@ func (s *starter) mappedFS(m *container.Mount) (int, error) {
 	return tree, nil
 }
 
-// typesAt gives the types of the file system that a path is on and, for the whole tree, of those mounted below it.
+// typesAt returns a function that returns the type of the file system at a path and, if recursive, of those mounted
+// below it.
 func typesAt(source string, recursive bool) func() []string {
 	return func() []string { return readTypes(source, recursive) }
 }
@@ -78,7 +79,7 @@ func readTypes(source string, recursive bool) (types []string) {
 	return types
 }
 
-// mapIDs has a detached mount show its owners as others. types gives those of its file systems, for an error.
+// mapIDs maps the ids of a detached mount. types returns those of its file systems, for an error.
 func (s *starter) mapIDs(tree int, source string, ids *container.MountIDs, types func() []string) error {
 	ns, err := s.idNamespace(ids)
 	if err != nil {
@@ -105,17 +106,18 @@ func explainIDMap(err error, types []string) error {
 	}
 	switch err {
 	case unix.EINVAL:
-		return fmt.Errorf("%w (%s takes no mappings in this kernel; none does before Linux 5.12, and tmpfs since 6.3)",
+		return fmt.Errorf("%w (%s does not support id mappings in this kernel; none does before Linux 5.12, "+
+			"and tmpfs only since 6.3)",
 			err, what)
 	case unix.EPERM:
-		return fmt.Errorf("%w (it takes CAP_SYS_ADMIN over %s, which root of the host has; "+
-			"and what has mappings is given no others)", err, what)
+		return fmt.Errorf("%w (this needs CAP_SYS_ADMIN over %s, which root of the host has; "+
+			"and a mount with mappings cannot get others)", err, what)
 	}
 	return err
 }
 
-// idNamespace is a user namespace with these mappings, which nobody is in, or the child's own. The start keeps it for
-// its other mounts.
+// idNamespace returns an empty user namespace with these mappings, or the child's own if there are none. The starter
+// keeps it for other mounts.
 func (s *starter) idNamespace(ids *container.MountIDs) (*os.File, error) {
 	key := fmt.Sprint(ids.UIDs, ids.GIDs)
 	if f := s.idNamespaces[key]; f != nil {
@@ -135,12 +137,12 @@ func (s *starter) idNamespace(ids *container.MountIDs) (*os.File, error) {
 		s.idNamespaces = map[string]*os.File{}
 	}
 	s.idNamespaces[key] = f
-	s.later(func() { _ = f.Close() })
+	s.onExit(func() { _ = f.Close() })
 	return f, nil
 }
 
-// newIDNamespace makes a user namespace by a process that stops at its first instruction, as the traced process of this
-// one, and is ended once the namespace is held. A namespace is made with a process, or by a process of one thread.
+// newIDNamespace creates a user namespace with a traced process that stops at its first instruction, and kills the
+// process once the namespace is open. Only clone(2), or unshare(2) in a process of one thread, can create one.
 func newIDNamespace(ids *container.MountIDs) (*os.File, error) {
 	runtime.LockOSThread() // a tracer is a thread
 	defer runtime.UnlockOSThread()
@@ -158,7 +160,7 @@ func newIDNamespace(ids *container.MountIDs) (*os.File, error) {
 		var status syscall.WaitStatus
 		n, e := syscall.Wait4(pid, &status, syscall.WALL, nil)
 		if e == syscall.EINTR || e == nil && n == pid && status.Stopped() {
-			continue // the stop that it was in
+			continue // its stop as a traced process
 		}
 		return f, err
 	}

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openNamespace opens the namespace file at path and checks that it is of the kind that was asked for, so that a
-// mistake is named here and not by a bare EINVAL of setns(2) later. The caller owns the file.
+// openNamespace opens the namespace file at path and checks its kind, so that a mistake is reported here and not by a
+// bare EINVAL of setns(2) later. The caller owns the file.
 func openNamespace(kind, path string) (*os.File, error) {
-	// O_NONBLOCK: whatever else stands at the path, a FIFO say, must not keep us.
+	// O_NONBLOCK: another file at the path, such as a FIFO, must not block us.
 	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("namespace %q: %w", kind, err)
@@ -52,8 +52,8 @@ func kindOf(flag uintptr) string {
 	return fmt.Sprintf("%#x", flag)
 }
 
-// onThread runs f on a thread that has carried out the steps. Where there are any, the thread ends with f: a thread
-// whose namespaces or groups were changed must never run anything else.
+// onThread runs f on a thread that has carried out the steps. If there are any, the thread ends after f, because a
+// thread with other namespaces or groups must not run anything else.
 func onThread(steps []func() error, f func() error) error {
 	if len(steps) == 0 {
 		return f()
@@ -70,8 +70,8 @@ func onThread(steps []func() error, f func() error) error {
 	return <-done
 }
 
-// throwaway runs f and ends its thread. The process's first thread cannot end before the process: where this is it,
-// another one is taken, and this one only waits meanwhile.
+// throwaway runs f and ends its thread. The process's first thread cannot end before the process, so if it is the
+// current one, it only waits while another thread runs f.
 func throwaway(f func() error, done chan<- error) {
 	runtime.LockOSThread() // and not unlocked: the runtime ends a thread with the goroutine that is locked to it
 	if unix.Gettid() != unix.Getpid() {
@@ -92,7 +92,7 @@ func (s threadStep) run() error {
 		if s.Offsets == "" {
 			return nil
 		}
-		// Not thread-self: the file stands only where a process's directory is, and /proc/TID is one for any thread.
+		// Not thread-self: only the directory of a process has this file, and /proc/TID is one for any thread.
 		path := "/proc/" + strconv.Itoa(unix.Gettid()) + "/timens_offsets"
 		if err := os.WriteFile(path, []byte(s.Offsets), 0); err != nil {
 			return fmt.Errorf("time offsets %q: %w", s.Offsets, err)
@@ -110,9 +110,9 @@ func (s threadStep) run() error {
 	return nil
 }
 
-// withoutFork is for builds that cannot fork by themselves: the thread joins what a thread of many may join, and makes
-// the child there. That child finds its program through the target's /proc, and is not hidden on its way in: it is for
-// tests of this package, not for a container that is not trusted.
+// withoutFork is for instrumented builds, which cannot use a bare fork: the thread joins the namespaces that a thread
+// of many may join, and makes the child there. That child finds its program through the target's /proc, and processes
+// in the target can trace it on its way in. So this is for tests of this package, not for untrusted containers.
 func (s *starter) withoutFork() error {
 	if s.cfg.Target == nil {
 		return errors.New("this build is instrumented (race detector or sanitizer) and can neither join user and time " +

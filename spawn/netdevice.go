@@ -13,28 +13,28 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// NetDevice is a network device of the caller's namespace that the child's gets.
+// NetDevice is a network device that moves from the caller's network namespace to the child's.
 type NetDevice struct {
 	Name string // in the caller's namespace
-	As   string // in the child's, where "%d" is the lowest number that makes it a free one; empty: as it is
+	As   string // in the child's, where "%d" is the lowest number that makes it unique; empty: unchanged
 }
 
-// givenDevice is a device on its way: what it was, for its new place and for its way back.
+// givenDevice is a device that was moved, and its state before.
 type givenDevice struct {
 	link      rtnl.Link
 	as        string // its name in the child's namespace
 	addresses []rtnl.Address
 }
 
-// devices is the giving of devices: a socket in either namespace, and what has left.
+// devices is the move of network devices: a socket in each namespace, and the devices that have moved.
 type devices struct {
 	here, there     *rtnl.Conn
 	hereFD, thereFD *os.File
 	given           []givenDevice
 }
 
-// giveDevices moves the devices of the configuration into the child's network namespace, with their lasting addresses,
-// and brings them up there. Until the start has succeeded both namespaces stay open, for takeDevicesBack.
+// giveDevices moves the configured devices into the child's network namespace, with their permanent addresses, and
+// brings them up there. Both namespaces stay open until the start has succeeded, for takeDevicesBack.
 func (s *starter) giveDevices() error {
 	if len(s.cfg.NetDevices) == 0 {
 		return nil
@@ -64,7 +64,7 @@ func (s *starter) giveDevices() error {
 // openDevices opens both namespaces. Everything is closed when the start is over.
 func (s *starter) openDevices() (*devices, error) {
 	d := &devices{}
-	s.later(d.close)
+	s.onExit(d.close)
 	var err error
 	if d.hereFD, err = os.Open("/proc/self/ns/net"); err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (d *devices) close() {
 	}
 }
 
-// names are those that the child's namespace has already.
+// names returns the names of the devices in the child's namespace.
 func (d *devices) names() (map[string]bool, error) {
 	links, err := d.there.Links()
 	if err != nil {
@@ -115,7 +115,7 @@ func (d *devices) names() (map[string]bool, error) {
 	return names, nil
 }
 
-// freeName is the name that a device gets, of which no other may be.
+// freeName returns the new name of a device, which no other device may have.
 func freeName(n NetDevice, names map[string]bool) (string, error) {
 	as := n.As
 	if as == "" {
@@ -124,7 +124,7 @@ func freeName(n NetDevice, names map[string]bool) (string, error) {
 	before, after, pattern := strings.Cut(as, "%d")
 	if !pattern {
 		if names[as] {
-			return "", fmt.Errorf("the child's network namespace has one of the name %s: %w", as, unix.EEXIST)
+			return "", fmt.Errorf("the child's network namespace has one named %s: %w", as, unix.EEXIST)
 		}
 		return as, nil
 	}
@@ -155,7 +155,7 @@ func (d *devices) give(name, as string) error {
 			g.addresses = append(g.addresses, a)
 		}
 	}
-	// From here on there is something to take back.
+	// From here on takeDevicesBack has to undo something.
 	d.given = append(d.given, g)
 	if err := d.here.SetUp(link.Index, false); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (d *devices) give(name, as string) error {
 	return restore(d.there, arrived, &g, true)
 }
 
-// restore gives a device what the move took from it.
+// restore restores the addresses and the state that a device loses when it moves.
 func restore(c *rtnl.Conn, link rtnl.Link, g *givenDevice, up bool) error {
 	for i := range g.addresses {
 		if err := c.AddAddress(&g.addresses[i], link, g.link.Name); err != nil {
@@ -183,8 +183,8 @@ func restore(c *rtnl.Conn, link rtnl.Link, g *givenDevice, up bool) error {
 	return c.SetUp(link.Index, true)
 }
 
-// takeDevicesBack undoes giveDevices: after a start that fails the devices are where they were, with name, addresses
-// and state. The kernel alone would give back what is physical and end what is virtual, network_namespaces(7).
+// takeDevicesBack undoes giveDevices after a start that fails: the devices return with their name, addresses and state.
+// The kernel by itself would only return physical devices and destroy virtual ones, network_namespaces(7).
 func (s *starter) takeDevicesBack() error {
 	if s.devices == nil {
 		return nil
@@ -195,7 +195,7 @@ func (s *starter) takeDevicesBack() error {
 	for i := len(d.given) - 1; i >= 0; i-- {
 		g := &d.given[i]
 		if err := d.takeBack(g); err != nil {
-			all = also(all, fmt.Errorf("network device %s could not be taken back: %w", g.link.Name, err))
+			all = joinErrors(all, fmt.Errorf("network device %s could not be taken back: %w", g.link.Name, err))
 		}
 	}
 	return all
@@ -204,13 +204,13 @@ func (s *starter) takeDevicesBack() error {
 func (d *devices) takeBack(g *givenDevice) error {
 	link, err := d.there.Link(g.as)
 	if errors.Is(err, unix.ENODEV) {
-		link, err = d.there.Link(g.link.Name) // it was moved, and could not be renamed
+		link, err = d.there.Link(g.link.Name) // it was moved but not renamed
 	}
 	if err == nil {
 		_ = d.there.SetUp(link.Index, false)
 		err = d.there.Move(link.Index, int(d.hereFD.Fd()), g.link.Name)
 	} else if errors.Is(err, unix.ENODEV) {
-		err = nil // it has not left
+		err = nil // it was not moved
 	}
 	if err != nil {
 		return err

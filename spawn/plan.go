@@ -14,36 +14,37 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// plan is how a child is made, as a value: what Start hands to clone(2) and execve(2), and what happens on the thread
+// plan says how to make a child, as a value: what Start passes to clone(2) and execve(2), and what the thread does
 // before.
 type plan struct {
-	Argv       []string     // of the program itself, executed anew
+	Argv       []string     // of the child's program
 	Env        []string     // nothing of the caller's environment reaches the child
 	Profile    string       // of the conversation: "init" or "setns"
 	SocketFD   int          // number of the handshake socket in the child
 	Cloneflags uintptr      // the new namespaces that clone(2) makes
-	Thread     []threadStep // what the cloning thread does first; if there is any, the thread is not used again
-	Joins      []join       // what the child joins before the execution, when it still has one thread alone
+	Thread     []threadStep // what the cloning thread does first; if anything, the thread ends afterwards
+	Joins      []join       // what the child joins before its execution, while it has a single thread
 	Chroot     bool         // the child takes the target's root directory as its own
 	Helpers    bool         // newuidmap(1) and newgidmap(1) write the mappings
-	Time       *string      // the child makes a time namespace, which its new user namespace owns, with these offsets
-	// the child executes with two different group ids, so that nobody may trace it, from its first instruction on
+	Time       *string      // the child makes a time namespace, owned by its new user namespace, with these offsets
+	// the child executes with different real and effective group ids, so that it cannot be traced from its first
+	// instruction on
 	Hidden     bool
 	UIDMap     []syscall.SysProcIDMap
 	GIDMap     []syscall.SysProcIDMap
 	SetGroups  bool                  // setgroups(2) stays allowed in the new user namespace
-	Namespaces []container.Namespace // as the child is told
+	Namespaces []container.Namespace // as in CONFIG
 	Loopback   bool
 }
 
-// threadStep is one thing that the cloning thread does to itself so that the child inherits it.
+// threadStep is a change that the cloning thread makes to itself, for the child to inherit.
 type threadStep struct {
 	Kind    string // of the namespace
 	Path    string // setns(2) into this one; empty: unshare(2) a new one
 	Offsets string // time: what is written to the thread's timens_offsets
 }
 
-// cloneFlag is the CLONE_NEW* bit of a namespace kind, zero for an unknown kind.
+// cloneFlag returns the CLONE_NEW* flag of a namespace kind, zero for an unknown kind.
 func cloneFlag(kind string) uintptr {
 	switch kind {
 	case container.NSPid:
@@ -66,8 +67,8 @@ func cloneFlag(kind string) uintptr {
 	return 0
 }
 
-// makePlan decides how the child of cfg is made. It touches nothing; privileged says whether the caller may write any
-// id mapping (CAP_SETUID and CAP_SETGID), which decides whether setgroups(2) can stay allowed.
+// makePlan decides how to make the child of cfg. It is pure. privileged says whether the caller may write any id
+// mapping (CAP_SETUID and CAP_SETGID), which decides whether setgroups(2) can stay allowed.
 func makePlan(cfg *Config, privileged bool) (*plan, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -77,10 +78,11 @@ func makePlan(cfg *Config, privileged bool) (*plan, error) {
 		p.Profile = profileSetns
 	}
 	p.Argv = []string{"handfast", p.Profile}
-	// One processor is what the child's few milliseconds need; the variable spares the runtime the rest.
+	// One processor is enough for the child's few milliseconds; the variable saves the Go runtime from preparing for more.
 	p.Env = []string{container.SocketVariable + "=" + strconv.Itoa(p.SocketFD), "GOMAXPROCS=1"}
 	if cfg.Container.Process.Seccomp != nil {
-		// A signal by which the runtime preempts a thread would end with a call that the filter may not allow.
+		// The handler of the signal by which the Go runtime preempts a thread returns with a system call that the filter may
+		// not allow.
 		p.Env = append(p.Env, "GODEBUG=asyncpreemptoff=1")
 	}
 	if len(cfg.Init) > 0 {
@@ -90,45 +92,46 @@ func makePlan(cfg *Config, privileged bool) (*plan, error) {
 		p.Argv = slices.Clone(cfg.Init)
 	}
 	if cfg.Target != nil {
-		return p, p.target(cfg, privileged)
+		return p, p.planTarget(cfg, privileged)
 	}
 	for i, ns := range cfg.Namespaces {
-		if err := p.namespace(cfg, ns); err != nil {
+		if err := p.planNamespace(cfg, ns); err != nil {
 			return nil, err
 		}
 		if slices.ContainsFunc(cfg.Namespaces[:i], func(o Namespace) bool { return o.Kind == ns.Kind }) {
-			return nil, fmt.Errorf("namespace %q stands twice", ns.Kind)
+			return nil, fmt.Errorf("namespace %q occurs twice", ns.Kind)
 		}
 	}
-	if err := p.mappings(cfg, privileged); err != nil {
+	if err := p.planMappings(cfg, privileged); err != nil {
 		return nil, err
 	}
-	return p, p.joins(cfg)
+	return p, p.planJoins(cfg)
 }
 
-// namespace puts one namespace where it is made or joined: by clone(2), by the cloning thread, or by the child.
-func (p *plan) namespace(cfg *Config, ns Namespace) error {
+// planNamespace decides where a namespace is made or joined: by clone(2), by the cloning thread, or by the child.
+func (p *plan) planNamespace(cfg *Config, ns Namespace) error {
 	flag := cloneFlag(ns.Kind)
 	told := container.Namespace{Kind: ns.Kind, How: container.NSCreated}
 	switch {
 	case flag == 0:
-		return fmt.Errorf("namespace %q is of no kind that Linux has", ns.Kind)
+		return fmt.Errorf("namespace %q is not a kind of namespace", ns.Kind)
 	case ns.Path == "" && ns.Kind == container.NSCgroup:
-		// Its root is the cgroup at the moment of its making, so it is made after the move.
+		// Its root is the cgroup of its creator at that time, so the child creates it once it is in its group.
 		told.How = container.NSUnshare
 	case ns == Namespace{Kind: container.NSTime} && slices.Contains(cfg.Namespaces, Namespace{Kind: container.NSUser}):
-		// Only root of the user namespace may, and it shall belong to it.
-		text := offsets(cfg.TimeOffsets)
+		// Only root of the user namespace may create it, and that is to own it.
+		text := offsetsText(cfg.TimeOffsets)
 		p.Time = &text
 	case ns.Path == "" && ns.Kind == container.NSTime:
-		// clone(2) itself would freeze the offsets before they can be written, time_namespaces(7).
-		p.Thread = append(p.Thread, threadStep{Kind: ns.Kind, Offsets: offsets(cfg.TimeOffsets)})
+		// clone(2) would fix the offsets before they can be written, time_namespaces(7).
+		p.Thread = append(p.Thread, threadStep{Kind: ns.Kind, Offsets: offsetsText(cfg.TimeOffsets)})
 	case ns.Path == "":
 		p.Cloneflags |= flag
 		p.Loopback = p.Loopback || ns.Kind == container.NSNetwork
-	case ns.Kind == container.NSUser || ns.Kind == container.NSTime: // only a process of one thread may: see joins
+	case ns.Kind == container.NSUser || ns.Kind == container.NSTime:
+		// Only a process of one thread may join these: see planJoins.
 	case ns.Kind == container.NSMount:
-		told.How = container.NSJoin // after the execution: the program is still found in the parent's mounts
+		told.How = container.NSJoin // after the execution, which finds the program in the parent's mounts
 	default:
 		p.Thread = append(p.Thread, threadStep{Kind: ns.Kind, Path: ns.Path})
 	}
@@ -136,7 +139,7 @@ func (p *plan) namespace(cfg *Config, ns Namespace) error {
 	return nil
 }
 
-func (p *plan) mappings(cfg *Config, privileged bool) error {
+func (p *plan) planMappings(cfg *Config, privileged bool) error {
 	userns := p.Cloneflags&unix.CLONE_NEWUSER != 0
 	if !userns {
 		if len(cfg.UIDMappings)+len(cfg.GIDMappings) > 0 {
@@ -148,9 +151,9 @@ func (p *plan) mappings(cfg *Config, privileged bool) error {
 		return errors.New("a new user namespace needs uid and gid mappings")
 	}
 	p.UIDMap, p.GIDMap = sysIDMap(cfg.UIDMappings), sysIDMap(cfg.GIDMappings)
-	// user_namespaces(7): without CAP_SETUID and CAP_SETGID one line of one id can be written, and only after setgroups(2)
-	// is denied for good.
-	p.Helpers = !privileged && (more(cfg.UIDMappings) || more(cfg.GIDMappings))
+	// user_namespaces(7): without CAP_SETUID and CAP_SETGID a process can map only a single id, and only after it has
+	// denied setgroups(2) for good.
+	p.Helpers = !privileged && (needsHelper(cfg.UIDMappings) || needsHelper(cfg.GIDMappings))
 	p.SetGroups = privileged || p.Helpers
 	if gids := cfg.Container.Process.AdditionalGIDs; !p.SetGroups && len(gids) > 0 {
 		return fmt.Errorf("process: AdditionalGIDs %v cannot be set: a plain user's own mapping denies setgroups(2)", gids)
@@ -158,8 +161,8 @@ func (p *plan) mappings(cfg *Config, privileged bool) error {
 	return nil
 }
 
-// more reports whether a mapping is more than a plain user may write.
-func more(m []IDMap) bool { return len(m) != 1 || m[0].Size != 1 }
+// needsHelper reports whether a plain user may not write this mapping.
+func needsHelper(m []IDMap) bool { return len(m) != 1 || m[0].Size != 1 }
 
 func sysIDMap(m []IDMap) []syscall.SysProcIDMap {
 	out := make([]syscall.SysProcIDMap, len(m))
@@ -169,11 +172,11 @@ func sysIDMap(m []IDMap) []syscall.SysProcIDMap {
 	return out
 }
 
-// clocks are those of a time namespace, time_namespaces(7).
+// clocks are the clocks of a time namespace, time_namespaces(7).
 var clocks = [...]string{"monotonic", "boottime"}
 
-// offsets is the text of timens_offsets, one clock a line, in a fixed order.
-func offsets(m map[string]TimeOffset) string {
+// offsetsText returns the text for timens_offsets, a line for each clock, in a fixed order.
+func offsetsText(m map[string]TimeOffset) string {
 	var b strings.Builder
 	for _, clock := range clocks {
 		if o, ok := m[clock]; ok {
@@ -183,8 +186,8 @@ func offsets(m map[string]TimeOffset) string {
 	return b.String()
 }
 
-// sysProcAttr is the plan in the form that clone(2) is called with. pidfd receives the child's descriptor; cgroup is a
-// cgroup2 directory to be cloned into, or -1.
+// sysProcAttr returns the plan in the form of package syscall. pidfd receives the child's descriptor; cgroup is a
+// cgroup2 directory to clone into, or -1.
 func (p *plan) sysProcAttr(pidfd *int, cgroup int) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Cloneflags: p.Cloneflags, PidFD: pidfd, UidMappings: p.UIDMap, GidMappings: p.GIDMap,
 		GidMappingsEnableSetgroups: p.SetGroups}
@@ -192,13 +195,13 @@ func (p *plan) sysProcAttr(pidfd *int, cgroup int) *syscall.SysProcAttr {
 		a.UseCgroupFD, a.CgroupFD = true, cgroup
 	}
 	if len(p.UIDMap) > 0 {
-		// Root of the new namespace before the execution, so that the capabilities survive it.
+		// Become root of the new namespace before the execution, so that the capabilities survive it.
 		a.Credential = &syscall.Credential{NoSetGroups: !p.SetGroups}
 	}
 	return a
 }
 
-// String prints the plan, a line a decision.
+// String returns the plan as text, with a line for each decision.
 func (p *plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "profile %s\nargv %q\nenv %q\nsocket %d\n", p.Profile, p.Argv, p.Env, p.SocketFD)

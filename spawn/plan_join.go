@@ -14,19 +14,19 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// The profiles of package syncproto that a child is made for, and the word of its command line that tells it which.
+// The names of the profiles, which are also the child's first argument.
 const (
 	profileInit  = "init"
 	profileSetns = "setns"
 )
 
-// join is one setns(2) of the child: by a namespace's file, or by the target's pidfd.
+// join is a setns(2) of the child, with a namespace's file or with the target's pidfd.
 type join struct {
 	Kinds []string
 	Path  string // empty: the target's
 }
 
-// String is the join in one line.
+// String returns the join in one line.
 func (j join) String() string {
 	s := fmt.Sprint(j.Kinds)
 	if j.Path == "" {
@@ -42,8 +42,8 @@ func (j join) flags() (flags uintptr) {
 	return flags
 }
 
-// bare reports whether the child begins by a bare fork, as a process of one thread.
-func (p *plan) bare() bool {
+// needsBareFork reports whether the child must be made by a bare fork, to be a process of one thread at first.
+func (p *plan) needsBareFork() bool {
 	return len(p.Joins) > 0 || p.Helpers || p.Time != nil || p.Profile == profileSetns
 }
 
@@ -55,32 +55,32 @@ func (p *plan) enters(kind string) bool {
 // hasUser reports whether the child is in a user namespace that is not the caller's.
 func (p *plan) hasUser() bool { return len(p.UIDMap) > 0 || p.enters(container.NSUser) }
 
-// kinds are all that there are, in the order in which they are joined where it makes no difference.
+// kinds lists all kinds of namespaces, in the order in which they are joined if it does not matter.
 var kinds = [...]string{
 	container.NSCgroup, container.NSIPC, container.NSUTS, container.NSNetwork, container.NSPid, container.NSTime,
 	container.NSMount, container.NSUser,
 }
 
-// target plans a child that joins a running process.
-func (p *plan) target(cfg *Config, privileged bool) error {
+// planTarget plans a child that joins a running process.
+func (p *plan) planTarget(cfg *Config, privileged bool) error {
 	t := cfg.Target
 	switch {
 	case t.PIDFD == nil:
-		return errors.New("target: there is no pidfd")
+		return errors.New("target: the pidfd is missing")
 	case len(cfg.Namespaces)+len(cfg.UIDMappings)+len(cfg.GIDMappings)+len(cfg.TimeOffsets) > 0:
-		return errors.New("target: a child that joins a process has its namespaces, and can be given none besides")
+		return errors.New("target: a child that joins a process gets its namespaces, and cannot have others")
 	case cfg.Gate != "":
-		return errors.New("target: a child that joins a process waits at no gate")
+		return errors.New("target: a child that joins a process cannot have a gate")
 	}
 	if err := cfg.Container.checkJoining(); err != nil {
 		return err
 	}
 	for i, k := range t.Kinds {
 		if cloneFlag(k) == 0 {
-			return fmt.Errorf("target: namespace %q is of no kind that Linux has", k)
+			return fmt.Errorf("target: namespace %q is not a kind of namespace", k)
 		}
 		if slices.Contains(t.Kinds[:i], k) {
-			return fmt.Errorf("target: namespace %q stands twice", k)
+			return fmt.Errorf("target: namespace %q occurs twice", k)
 		}
 	}
 	user := slices.Contains(t.Kinds, container.NSUser)
@@ -103,12 +103,12 @@ func (p *plan) target(cfg *Config, privileged bool) error {
 	return nil
 }
 
-// joins moves what only a process of one thread can do, or can do only after it has entered a user namespace, from the
-// cloning thread to the child.
-func (p *plan) joins(cfg *Config) error {
+// planJoins moves the joins that only a process of one thread can make, or can make only after it has entered a user
+// namespace, from the cloning thread to the child.
+func (p *plan) planJoins(cfg *Config) error {
 	path := map[string]string{}
 	for _, n := range cfg.Namespaces {
-		if n.Path != "" && n.Kind != container.NSMount { // that one is joined after the execution
+		if n.Path != "" && n.Kind != container.NSMount { // joined after the execution
 			path[n.Kind] = n.Path
 		}
 	}
@@ -125,39 +125,40 @@ func (p *plan) joins(cfg *Config) error {
 	return nil
 }
 
-// second reports whether the one that joins makes the child as a second process: a pid namespace holds only the
-// children of who has entered it, and what is made new shall belong to the user namespace that was entered.
+// needsSecondFork reports whether the forked process, once it has joined namespaces, must fork again to make the child:
+// after setns(2) only the children of a process are in the pid namespace, and new namespaces are to belong to the user
+// namespace that was joined.
 //
-// Likewise a time namespace: who makes one is no member of it before its next execution, and before Linux 6.0 never,
-// time_namespaces(7).
-func (p *plan) second() bool {
+// The same holds for a new time namespace: its creator becomes a member only with its next execution, and before Linux
+// 6.0 never, time_namespaces(7).
+func (p *plan) needsSecondFork() bool {
 	return p.enters(container.NSPid) || len(p.Joins) > 0 && p.Cloneflags != 0 || p.Time != nil
 }
 
-// firstFlags are the new namespaces of the process that this one makes; where there is a second one, they are that
-// one's, but for a user namespace that must be entered before another one is made.
+// firstFlags returns the clone flags of the first fork. If there is a second fork, that one creates the new namespaces,
+// except for a user namespace that is to own a new time namespace.
 func (p *plan) firstFlags() uintptr {
 	switch {
 	case p.Time != nil:
 		return p.Cloneflags & unix.CLONE_NEWUSER
-	case p.second():
+	case p.needsSecondFork():
 		return 0
 	}
 	return p.Cloneflags
 }
 
-// mapped reports whether the child waits until the mappings of its new user namespace are written, and where: the
-// second process, if that one makes it.
-func (p *plan) mapped() (first, second bool) {
+// awaitsMapping reports whether the first or the second forked process waits for the mappings of the new user
+// namespace: the one that is created in it.
+func (p *plan) awaitsMapping() (first, second bool) {
 	if len(p.UIDMap) == 0 {
 		return false, false
 	}
-	first = !p.second() || p.Time != nil
+	first = !p.needsSecondFork() || p.Time != nil
 	return first, !first
 }
 
-// numbers are the descriptors of a child on its way, beside those that it will have. From rest on everything is closed
-// at its first step, and everything below is open.
+// numbers are the descriptors that a forked child uses beside those that it keeps. Its first step closes everything
+// from rest on; all numbers below are in use.
 type numbers struct{ files, exe, alive, joins, root, word, rest int }
 
 func (p *plan) numbers(files int) numbers {
@@ -168,7 +169,7 @@ func (p *plan) numbers(files int) numbers {
 		n.word++
 	}
 	n.rest = n.word
-	if first, second := p.mapped(); first || second {
+	if first, second := p.awaitsMapping(); first || second {
 		n.rest++
 	}
 	return n
@@ -182,11 +183,11 @@ type sources struct {
 	root  int   // where the plan has Chroot
 }
 
-// program is what the child does until it executes.
+// program returns the list of what the child does until it executes its program.
 func (p *plan) program(s sources) (*rawfork.Program, error) {
 	n := p.numbers(len(s.files))
 	prog := &rawfork.Program{}
-	// The caller's mask is not the child's to keep, signal(7).
+	// The child must not keep the caller's signal mask, signal(7).
 	none := rawfork.Keep(prog, &[2]uint64{})
 	prog.Call("unblock all signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, none, 0, signalSetSize())
 	for i, fd := range s.files {
@@ -199,11 +200,12 @@ func (p *plan) program(s sources) (*rawfork.Program, error) {
 	if p.Chroot {
 		prog.Dup2(s.root, n.root, true)
 	}
-	// From here on nothing of the host is open in it but what it was given.
+	// From here on nothing of the host is open in the child except what it was given.
 	prog.CloseFrom(n.rest)
-	first, second := p.mapped()
-	// CVE-2016-9962: nobody in the container may look into it on its way in. But what is hidden belongs to root in
-	// /proc, and a plain user could not write its mappings: it hides when they are written.
+	first, second := p.awaitsMapping()
+	// CVE-2016-9962: processes in the container must not trace the child on its way in. But the files in /proc of a
+	// process that is not dumpable belong to root, so a plain user could not write its mappings: then it becomes not
+	// dumpable after they are written.
 	hidden := len(p.UIDMap) == 0 || p.SetGroups && !p.Helpers
 	if hidden {
 		notDumpable(prog)
@@ -218,7 +220,7 @@ func (p *plan) program(s sources) (*rawfork.Program, error) {
 		notDumpable(prog)
 	}
 	p.enter(prog, n)
-	if p.second() {
+	if p.needsSecondFork() {
 		prog.Fork(p.Cloneflags &^ p.firstFlags())
 	}
 	if second {
@@ -248,7 +250,7 @@ func notDumpable(prog *rawfork.Program) {
 	prog.Call("prctl PR_SET_DUMPABLE", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
 }
 
-// await waits until the mappings are written, and becomes the root that they give.
+// await waits until the mappings are written, and becomes root of the user namespace.
 func (p *plan) await(prog *rawfork.Program, n numbers) {
 	prog.Await(n.word)
 	if p.SetGroups {
@@ -258,8 +260,8 @@ func (p *plan) await(prog *rawfork.Program, n numbers) {
 	prog.Call("setresuid 0", unix.SYS_SETRESUID, 0, 0, 0)
 }
 
-// unshareTime makes a time namespace for who comes after this process, and writes its offsets. The file is opened at
-// the lowest number that is free, which is known: everything below is open.
+// unshareTime creates a time namespace for the children of this process, and writes its offsets. The file is opened
+// with the lowest free number, which is known because all numbers below are in use.
 func (p *plan) unshareTime(prog *rawfork.Program, n numbers) {
 	prog.Call("make a time namespace", unix.SYS_UNSHARE, unix.CLONE_NEWTIME)
 	if *p.Time == "" {
@@ -275,8 +277,8 @@ func (p *plan) unshareTime(prog *rawfork.Program, n numbers) {
 	prog.Close(n.rest)
 }
 
-// enter joins the namespaces. Where a user namespace is among them, what the caller's own privileges reach is joined
-// before it, for inside they count no more; what only its owner may join comes after.
+// enter joins the namespaces. If a user namespace is among them, those that the caller's own privileges reach are
+// joined before it, because they do not count inside; the others, which need the rights of its owner, after it.
 func (p *plan) enter(prog *rawfork.Program, n numbers) {
 	user := p.enters(container.NSUser)
 	var places []int
@@ -292,7 +294,7 @@ func (p *plan) enter(prog *rawfork.Program, n numbers) {
 		}
 	}
 	if user {
-		// What it makes and opens from here on is the container's root's.
+		// What the child creates and opens from here on belongs to the container's root.
 		prog.Call("become group 0 of the user namespace", unix.SYS_SETRESGID, none, 0, 0)
 		prog.Call("become user 0 of the user namespace", unix.SYS_SETRESUID, 0, 0, 0)
 	}
@@ -306,16 +308,15 @@ func (p *plan) enter(prog *rawfork.Program, n numbers) {
 	prog.Call("chdir /", unix.SYS_CHDIR, rawfork.Keep(prog, &[2]byte{'/'}))
 }
 
-// none leaves an id as it is, setresgid(2).
+// none leaves an id unchanged, setresgid(2).
 const none = ^uintptr(0)
 
-// overflow is nobody's group, /proc/sys/kernel/overflowgid.
+// overflow is the group of unmapped ids, /proc/sys/kernel/overflowgid.
 const overflow = 65534
 
-// hide makes the real and the effective group two different ones. execve(2) makes such a process not dumpable (kernel
-// fs/exec.c, begin_new_exec), where it would otherwise undo what prctl(2) has done, and leave a moment for others
-// before the new program can do it again. In a user namespace they differ already, unless its root is the caller
-// itself.
+// hide makes the real and the effective group id differ. execve(2) then makes the process not dumpable (kernel
+// fs/exec.c, begin_new_exec). Otherwise it would undo the prctl(2), and the process could be traced until the new
+// program repeats that. In a user namespace the ids differ already, unless its root is the caller itself.
 func (p *plan) hide(prog *rawfork.Program) {
 	if !p.enters(container.NSUser) {
 		prog.Call("setresgid", unix.SYS_SETRESGID, overflow, 0, 0)

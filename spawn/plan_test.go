@@ -71,7 +71,7 @@ func TestPlanGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := p.String()
-			if p.bare() {
+			if p.needsBareFork() {
 				text += "\n" + programText(t, p)
 			}
 			golden(t, filepath.Join("testdata", "plan", name+".txt"), text)
@@ -117,16 +117,16 @@ func golden(t *testing.T, path, got string) {
 
 func TestPlanRefusals(t *testing.T) {
 	for want, cfg := range map[string]Config{
-		`"pid" stands twice`:                    {Namespaces: all(container.NSPid, container.NSPid)},
-		`"net" is of no kind`:                   {Namespaces: all("net")},
+		`"pid" occurs twice`:                    {Namespaces: all(container.NSPid, container.NSPid)},
+		`"net" is not a kind`:                   {Namespaces: all("net")},
 		"number is negative":                    {PreserveFDs: -1},
 		"without a new user namespace":          {UIDMappings: []IDMap{{0, 0, 1}}},
 		"needs uid and gid mappings":            {Namespaces: all(container.NSUser)},
-		"there is no pidfd":                     {Target: &Target{}},
-		"can be given none besides":             {Target: &Target{PIDFD: os.Stdin}, Namespaces: all(container.NSPid)},
-		"waits at no gate":                      {Target: &Target{PIDFD: os.Stdin}, Gate: "/x"},
-		`target: namespace "net" is of no kind`: {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"net"}}},
-		`target: namespace "pid" stands twice`:  {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"pid", "pid"}}},
+		"the pidfd is missing":                  {Target: &Target{}},
+		"cannot have others":                    {Target: &Target{PIDFD: os.Stdin}, Namespaces: all(container.NSPid)},
+		"cannot have a gate":                    {Target: &Target{PIDFD: os.Stdin}, Gate: "/x"},
+		`target: namespace "net" is not a kind`: {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"net"}}},
+		`target: namespace "pid" occurs twice`:  {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"pid", "pid"}}},
 	} {
 		if _, err := makePlan(&cfg, true); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", cfg.Namespaces, err, want)
@@ -166,7 +166,7 @@ func TestIdleCountsHooks(t *testing.T) {
 		{0, []container.Hook{{Timeout: 2}, {}}, -1},
 		{-1, []container.Hook{{Timeout: 2}}, -1},
 	} {
-		if got := (Deadlines{Idle: c.idle}).transport(container.Hooks{CreateContainer: c.hooks}).Idle; got != c.want {
+		if got := (Deadlines{Idle: c.idle}).withHooks(container.Hooks{CreateContainer: c.hooks}).Idle; got != c.want {
 			t.Errorf("idle %v with %v: %v, want %v", c.idle, c.hooks, got, c.want)
 		}
 	}

@@ -10,21 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is a child that was started. It is held by a pidfd, so its number cannot come to mean another process.
+// Process is a child that was started. It is held by a pidfd, so that its number cannot be confused with that of a
+// later process.
 type Process struct {
 	pid        int
 	pidfd      *os.File
 	protection Protection
 }
 
-// PID is the child's process id as the parent sees it.
+// PID returns the child's process id as the parent sees it.
 func (p *Process) PID() int { return p.pid }
 
-// Protection is how the program was protected that this process executed to become the child; empty if it was
-// Config.Init's.
+// Protection says how the program that the child executed was protected against the container; empty if it was that of
+// Config.Init.
 func (p *Process) Protection() Protection { return p.protection }
 
-// PIDFD is the descriptor of the process, pidfd_open(2). The Process keeps it.
+// PIDFD returns the descriptor of the process, pidfd_open(2). The Process keeps it.
 func (p *Process) PIDFD() *os.File { return p.pidfd }
 
 // newProcess takes the pidfd.
@@ -44,8 +45,8 @@ func (p *Process) Signal(sig unix.Signal) error {
 	return os.NewSyscallError("pidfd_send_signal", err)
 }
 
-// Wait waits until the process has ended and reaps it. It is called once; ECHILD means that somebody else has reaped
-// the process.
+// Wait waits until the process has ended and reaps it. It must be called only once. ECHILD means that the process was
+// reaped elsewhere.
 func (p *Process) Wait(ctx context.Context) (status syscall.WaitStatus, err error) {
 	ended, err := p.reap(&status)
 	if ended || err != nil {
@@ -75,7 +76,7 @@ func (p *Process) Wait(ctx context.Context) (status syscall.WaitStatus, err erro
 	return status, err
 }
 
-// reap takes the process if it has ended.
+// reap reaps the process if it has ended.
 func (p *Process) reap(status *syscall.WaitStatus) (ended bool, err error) {
 	for {
 		pid, err := syscall.Wait4(p.pid, status, syscall.WNOHANG|syscall.WALL, nil)
@@ -85,8 +86,8 @@ func (p *Process) reap(status *syscall.WaitStatus) (ended bool, err error) {
 	}
 }
 
-// pollable is a copy of the pidfd that the runtime's poller waits for, so that no thread does. That the pidfd itself is
-// not has a reason: the poller costs a process that only starts another one two descriptors and some system calls.
+// pollable returns a copy of the pidfd for Go's poller, so that no thread blocks in the wait. The pidfd itself is not
+// registered, because the poller costs a process that only starts another one two descriptors and some system calls.
 func (p *Process) pollable() (*os.File, error) {
 	rc, err := p.pidfd.SyscallConn()
 	if err != nil {
@@ -109,7 +110,7 @@ func (p *Process) pollable() (*os.File, error) {
 // Release gives up the process without waiting for it.
 func (p *Process) Release() error { return p.pidfd.Close() }
 
-// kill ends the process and reaps it, within a bound: a process that the kernel cannot end is reported, not waited for.
+// kill kills and reaps the process. It gives up after ten seconds on a process that the kernel cannot end.
 func (p *Process) kill() (syscall.WaitStatus, error) {
 	if err := p.Signal(unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 		return 0, err

@@ -12,16 +12,16 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Listener takes the listener of a filter that hands system calls to a supervisor, seccomp_unotify(2), of the process
-// pid. It owns the file from here on. The process waits meanwhile, under the filter and before its execution; an error
-// ends its start.
+// Listener receives the listener of a seccomp filter of the process pid that passes system calls to a supervisor,
+// seccomp_unotify(2). It owns the file from then on. The process waits meanwhile, under the filter and before its
+// execution; an error ends its start.
 type Listener func(ctx context.Context, pid int, listener *os.File) error
 
-// take fetches the listener that the child's request names, and hands it on. The child cannot send it: sendmsg(2) may
-// be what the filter forbids.
+// take fetches the listener that the child's request names, and passes it on. The child cannot send it, because the
+// filter may forbid sendmsg(2).
 func (f Listener) take(ctx context.Context, pid int, pidfd *os.File, arg container.SeccompArg) error {
 	if f == nil {
-		return errors.New("the filter hands system calls to a supervisor, and nobody takes its listener")
+		return errors.New("the filter passes system calls to a supervisor, but there is no Listener to receive its listener")
 	}
 	n := arg.FD
 	if n < 0 || n > 1<<30 {
@@ -40,7 +40,7 @@ func (f Listener) take(ctx context.Context, pid int, pidfd *os.File, arg contain
 			os.NewSyscallError("pidfd_getfd", err))
 	}
 	file := os.NewFile(uintptr(fd), "seccomp listener")
-	// Whatever else the child has open is not the supervisor's to have.
+	// The supervisor must not get another descriptor of the child.
 	const want = "anon_inode:seccomp notify"
 	what, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	if err == nil && what != want {
@@ -53,17 +53,18 @@ func (f Listener) take(ctx context.Context, pid int, pidfd *os.File, arg contain
 	return f(ctx, pid, file)
 }
 
-// errNeverExecuted is a child that has said EXEC and ended as what it was: the filter has stopped its execution, and
-// its report of that.
+// errNeverExecuted is the error for a child that has sent EXEC and then ended without executing the program: the filter
+// has killed it, or has stopped both its execution and its report of that.
 var errNeverExecuted = errors.New(
-	"the child ended at its execution: the filter of system calls allows neither that nor a word about it")
+	"the child ended at its execution: the seccomp filter allows neither that nor a report about it")
 
-// childName is what package nsinit calls its process until the execution, PR_SET_NAME.
+// childName is the name that package nsinit gives its process until the execution, PR_SET_NAME.
 const childName = "handfast:init"
 
-// checkExecuted is for the end of file after EXEC of a child with a filter, which an execution that succeeds leaves as
-// well as a child that the filter has killed. An execution closes the socket when the program is in place already; a
-// process that ends gives up its memory first, and its program with it, and keeps its name until it is reaped.
+// checkExecuted finds out whether a child with a filter has executed its program. The end of file after EXEC does not
+// tell, because it also comes if the filter kills the child. An execution closes the socket when the new program is
+// already in place, whereas a process that ends first gives up its memory, and with it its program, and keeps its name
+// until it is reaped.
 func checkExecuted(pid int) error {
 	proc := "/proc/" + strconv.Itoa(pid)
 	if _, err := os.Readlink(proc + "/exe"); !errors.Is(err, unix.ENOENT) {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openSelf opens the program itself in a form that a container cannot write to. For a moment before the execution the
-// child runs this program with the container around it, and whoever can open /proc/PID/exe then could write to the file
-// of the host (CVE-2019-5736). So the child executes
+// openSelf opens this program in a form that a container cannot write to. For a moment before its execution the child
+// runs this program inside the container, where a process that opens /proc/PID/exe could write to the host's file
+// (CVE-2019-5736). So the child executes
 //
 //   - a private read-only clone of the mount that the program stands on (open_tree(2), mount_setattr(2)): nothing is
 //     copied and no mount namespace sees it; a write meets EROFS, and once the last descriptor is closed the clone is
@@ -17,7 +17,7 @@ import (
 //   - or the file as it is, where the user that runs us could not write to it anyway;
 //   - or a sealed copy in memory (memfd_create(2)), where neither can be had.
 //
-// The caller owns the file and closes it as soon as the child has executed it.
+// The caller owns the file, and closes it as soon as the child has executed it.
 func openSelf() (*os.File, Protection, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, selfExe, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err == nil {
@@ -35,20 +35,20 @@ func openSelf() (*os.File, Protection, error) {
 	return f, SealedCopy, err
 }
 
-// Protection is how the program that the child executes was kept from being written to by the container
+// Protection says how the program that the child executes is protected from being overwritten by the container
 // (CVE-2019-5736), see Process.Protection.
 type Protection string
 
 // The protections of the program itself, best first.
 const (
-	ReadOnlyMount Protection = "a read-only clone of the mount that it stands on"
+	ReadOnlyMount Protection = "a read-only clone of the mount that it is on"
 	NotWritable   Protection = "none: this user cannot write to it anyway"
 	SealedCopy    Protection = "a sealed copy in memory"
 )
 
 const selfExe = "/proc/self/exe"
 
-// selfWritable reports whether this user could write to the program's file, or make it so.
+// selfWritable reports whether this user could write to the program's file, or change its mode to be able to.
 func selfWritable() (bool, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(selfExe, &st); err != nil {

@@ -17,12 +17,12 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Start makes the child and leads it through the handshake. It returns when the child has executed the program, or
+// Start makes the child and carries out the handshake with it. It returns when the child has executed the program, or
 // waits behind the gate. The caller owns the Process.
 //
-// After an error there is no child any more: it was told, killed and reaped, and what Start had made is gone. The error
-// is a *StartError. Start never waits without a bound for a child that is dead, half dead or stopped, or whose socket
-// somebody else keeps open (Deadlines).
+// After an error there is no child left: it was told, killed and reaped, and everything that Start had made is removed.
+// The error is a *StartError. Start never waits without a limit for a child that has ended, hangs or is stopped, or
+// whose socket another process keeps open (Deadlines).
 func Start(ctx context.Context, cfg Config) (*Process, error) {
 	s := &starter{cfg: &cfg}
 	defer s.cleanup()
@@ -32,20 +32,20 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 	return s.process, nil
 }
 
-// starter is one start in the making: what must be undone if it fails.
+// starter is the state of one Start, with what must be undone if it fails.
 type starter struct {
 	cfg     *Config
 	plan    *plan
 	process *Process
 	peer    *transport.Parent
 	gate    *gate
-	// protection is that of the program itself; empty for another one.
+	// protection is that of this program; empty for Config.Init.
 	protection Protection
-	// idNamespaces are those that were made for mounts, by their mappings.
+	// idNamespaces are the user namespaces of id-mapped mounts, by their mappings.
 	idNamespaces map[string]*os.File
-	maker        int      // thread that has made the child, if the child shall hear of its parent's end
-	devices      *devices // network devices that were given away; nil: none
-	close        []func() // what only the start itself needs, whatever becomes of it
+	maker        int      // thread that made the child, if that has a parent death signal
+	devices      *devices // network devices that were moved; nil: none
+	close        []func() // run when the start is over, whether or not it succeeded
 }
 
 func (s *starter) start(ctx context.Context) error {
@@ -66,14 +66,14 @@ func (s *starter) start(ctx context.Context) error {
 		_ = conn.Close()
 		return &StartError{Stage: "plan", Err: err}
 	}
-	s.later(func() { _ = s.peer.Close() })
+	s.onExit(func() { _ = s.peer.Close() })
 	if err := s.place(ctx); err != nil {
 		return err
 	}
 	return s.converse(ctx)
 }
 
-func (s *starter) later(f func()) { s.close = append(s.close, f) }
+func (s *starter) onExit(f func()) { s.close = append(s.close, f) }
 
 func (s *starter) cleanup() {
 	for i := len(s.close) - 1; i >= 0; i-- {
@@ -84,7 +84,7 @@ func (s *starter) cleanup() {
 	}
 }
 
-// clone makes the child, with the other end of the connection as its only handshake socket.
+// clone makes the child with a socket for the handshake, and returns the parent's end of that.
 func (s *starter) clone(ctx context.Context) (*transport.Conn, error) {
 	conn, theirs, err := transport.SocketPair(transport.SeqPacket)
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *starter) clone(ctx context.Context) (*transport.Conn, error) {
 	return conn, nil
 }
 
-// openInit opens the program that becomes the child; the caller owns the file.
+// openInit opens the program that the child executes; the caller owns the file.
 func (s *starter) openInit() (*os.File, error) {
 	if len(s.cfg.Init) > 0 {
 		f, err := os.OpenFile(s.cfg.Init[0], unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -116,7 +116,7 @@ func (s *starter) openInit() (*os.File, error) {
 	}
 	f, how, err := openSelf()
 	if err != nil {
-		return nil, fmt.Errorf("open the program itself: %w", err)
+		return nil, fmt.Errorf("open this program: %w", err)
 	}
 	s.protection = how
 	return f, nil
@@ -149,25 +149,25 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 	for _, fd := range files[:len(files)-1] {
 		kept = append(kept, int(fd))
 	}
-	bare := func() error { return onThread(steps, func() error { return s.bare(ctx, kept, exe, cgroup) }) }
-	if s.plan.bare() && rawfork.Available {
+	bare := func() error { return onThread(steps, func() error { return s.forkBare(ctx, kept, exe, cgroup) }) }
+	if s.plan.needsBareFork() && rawfork.Available {
 		return bare()
 	}
-	if s.plan.bare() {
+	if s.plan.needsBareFork() {
 		steps = append(steps, s.withoutFork)
 	}
-	made, err := s.quick(steps, files, cgroup)
+	made, err := s.forkBySyscall(steps, files, cgroup)
 	if err != nil && made && rawfork.Available && ctx.Err() == nil {
-		// One errno stands for all that happens between the clone and the execution. The slower way knows which call it
-		// is.
+		// That errno may be of any call between the clone and the execution. The bare fork is slower, but knows which call
+		// failed.
 		return bare()
 	}
 	return err
 }
 
-// quick makes the child by package syscall, which neither copies memory nor needs a word between the two. made says
-// whether it came to that: the steps before it were all carried out.
-func (s *starter) quick(steps []func() error, files []uintptr, cgroup int) (made bool, err error) {
+// forkBySyscall makes the child with package syscall, which neither copies page tables nor needs an exchange between
+// the two processes. made reports whether all steps before were carried out, so that it got to the fork.
+func (s *starter) forkBySyscall(steps []func() error, files []uintptr, cgroup int) (made bool, err error) {
 	pidfd, pid := -1, 0
 	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.sysProcAttr(&pidfd, cgroup)}
 	err = onThread(steps, func() (err error) {
@@ -183,7 +183,7 @@ func (s *starter) quick(steps []func() error, files []uintptr, cgroup int) (made
 		return false, err
 	case pidfd < 0:
 		_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
-		return false, errors.New("clone gave no pidfd: Linux 5.4 or later is needed")
+		return false, errors.New("clone returned no pidfd: Linux 5.4 or later is needed")
 	}
 	s.process = newProcess(pid, pidfd)
 	return true, nil
@@ -195,7 +195,7 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 	return pid, err
 }
 
-// files is the child's descriptor table: standard streams, those to preserve, the socket, the program.
+// files returns the child's descriptor table: standard streams, descriptors to preserve, the socket, the program.
 func (s *starter) files(socket, exe *os.File) (fds []uintptr, done func(), err error) {
 	var null *os.File
 	done = func() {
@@ -224,13 +224,13 @@ func (s *starter) files(socket, exe *os.File) (fds []uintptr, done func(), err e
 	return append(fds, socket.Fd(), exe.Fd()), done, nil
 }
 
-// checkPreserved refuses what no caller can have meant to pass on: a descriptor that is not open, or one that is marked
-// to end with an execution, as all of this process's own are. So no descriptor of the runtime itself can reach a
+// checkPreserved refuses descriptors that the caller cannot have meant to pass on: those that are not open, and those
+// with FD_CLOEXEC, which all of this process's own have. So no descriptor of the runtime itself can leak into a
 // container.
 func checkPreserved(fd int) error {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	if err == nil && flags&unix.FD_CLOEXEC != 0 {
-		err = unix.EBADF // a number that the caller left free is one of our own by now: the two cases look alike
+		err = unix.EBADF // it may be one of our own, with a number that the caller left free: report it as not open
 	}
 	if err != nil {
 		return fmt.Errorf("preserve descriptor %d: it is not open in the caller, or has FD_CLOEXEC: %w", fd, err)
@@ -238,7 +238,7 @@ func checkPreserved(fd int) error {
 	return nil
 }
 
-// place does what is done to the child from outside before it is told anything.
+// place does what the parent does to the child before it sends anything.
 func (s *starter) place(ctx context.Context) error {
 	if adj := s.cfg.OOMScoreAdj; adj != nil {
 		path := "/proc/" + strconv.Itoa(s.process.pid) + "/oom_score_adj"
@@ -270,21 +270,21 @@ func (s *starter) newPeer(conn *transport.Conn) (*transport.Parent, error) {
 		profile = container.SetnsProfile()
 	}
 	p, err := transport.NewParent(conn, profile, transport.Options{
-		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.transport(s.cfg.Container.Hooks),
+		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.withHooks(s.cfg.Container.Hooks),
 		Trace:   s.cfg.Trace,
 		Process: s.process.pidfd,
 	})
 	if err != nil {
 		return nil, err
 	}
-	told := s.cfg.Container.told()
+	told := s.cfg.Container.containerConfig()
 	if s.gate != nil {
-		told.GateFD = 1 // config says which
+		told.GateFD = 1 // any number but 0; config sets the right one
 	}
 	return p, p.Narrow(told.Narrow(profile))
 }
 
-// undo ends what there is of the child and gives the error all that is known of its end.
+// undo ends the child, if there is one, and adds to the error what is known of its end.
 func (s *starter) undo(err error) error {
 	if s.gate != nil {
 		s.gate.remove()
@@ -300,16 +300,16 @@ func (s *starter) undo(err error) error {
 	status, werr := s.process.kill()
 	_ = s.process.Release()
 	if werr != nil {
-		e.Cleanup = also(e.Cleanup, fmt.Errorf("kill and reap pid %d: %w", s.process.pid, werr))
+		e.Cleanup = joinErrors(e.Cleanup, fmt.Errorf("kill and reap pid %d: %w", s.process.pid, werr))
 		return e
 	}
 	e.Status, e.Reaped = status, true
 	return e
 }
 
-// config is the body of CONFIG and the descriptors that ride with it.
+// config returns the body of CONFIG and the descriptors to send with it.
 func (s *starter) config() (*container.Config, []int, error) {
-	c := s.cfg.Container.told()
+	c := s.cfg.Container.containerConfig()
 	c.Namespaces = append([]container.Namespace(nil), s.plan.Namespaces...)
 	c.Loopback = s.plan.Loopback
 	c.KeepFDs = s.cfg.PreserveFDs
@@ -323,7 +323,7 @@ func (s *starter) config() (*container.Config, []int, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		s.later(func() { _ = f.Close() })
+		s.onExit(func() { _ = f.Close() })
 		fds = append(fds, int(f.Fd()))
 		c.Namespaces[i].FD = len(fds)
 	}

@@ -134,12 +134,16 @@ func ended(t *testing.T, what string, err error, outcome syncproto.Outcome, stat
 		t.Errorf("%s: %v: want outcome %v in state %v, got %+v", what, err, outcome, state, f)
 		return
 	}
-	if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "\n") {
-		t.Errorf("%s: %q is not one line with %q", what, err, text)
-	}
 	var s *spawn.StartError
 	if !errors.As(err, &s) || !s.Reaped {
-		t.Errorf("%s: the child was not reaped: %v", what, err)
+		t.Fatalf("%s: the child was not reaped: %v", what, err)
+	}
+	// Where the conversation was is in the detail, and the error itself has no word of the protocol.
+	if all := err.Error() + s.Detail(); !strings.Contains(all, text) || strings.Contains(all, "\n") {
+		t.Errorf("%s: %q and %q are not one line each with %q", what, err, s.Detail(), text)
+	}
+	if outcome != syncproto.PeerError && strings.Contains(err.Error(), "phase") {
+		t.Errorf("%s: %q needs knowledge of the protocol", what, err)
 	}
 }
 

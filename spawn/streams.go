@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// giveStreams makes the child's user, who is another one on the host, the owner of the standard streams: else the
-// program could not open them anew, as /dev/stderr. The child itself may not: their owner is nobody in its user
-// namespace. As there, a device of the host stays as it is, but for a terminal, and what is not the caller's to give as
-// well.
+// giveStreams makes the child's user the owner of the standard streams, if the child is in a user namespace: otherwise
+// the program could not reopen them, for example as /dev/stderr. The child cannot do it itself, because its user
+// namespace does not map their owner. As when the child does it, devices of the host other than terminals stay as they
+// are, and so do files whose owner the caller may not change.
 func (s *starter) giveStreams() error {
 	if !s.plan.hasUser() {
 		return nil
@@ -45,7 +45,7 @@ func (s *starter) giveStreams() error {
 	return nil
 }
 
-// hostUser is what the child's user is here; -1 where its user namespace does not map it.
+// hostUser returns the host's id of the child's user; -1 if its user namespace does not map it.
 func (s *starter) hostUser() (int, error) {
 	path := "/proc/" + strconv.Itoa(s.process.pid) + "/uid_map"
 	data, err := os.ReadFile(path)

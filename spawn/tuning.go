@@ -12,10 +12,10 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// mostProcessor bounds the numbers of processors: no kernel has more.
+// mostProcessor is the greatest number of a processor in any kernel.
 const mostProcessor = 8191
 
-// affinity binds the thread that makes the child to the processors of Config.Affinity. The child begins on them, too.
+// affinity binds the thread that makes the child, and so the child at first, to the processors of Config.Affinity.
 func (s *starter) affinity() error {
 	err := sys.SetProcessors(0, s.cfg.Affinity)
 	switch {
@@ -28,8 +28,8 @@ func (s *starter) affinity() error {
 	return nil
 }
 
-// tune gives the child the scheduler and the priority that it could not give itself: they take rights over the whole
-// host, and a child in a user namespace has none. What cannot be had is an error here.
+// tune sets the child's scheduler and I/O priority if it could not do so itself: they need privileges on the host,
+// which a child in a user namespace does not have. A failure here ends the start.
 func (s *starter) tune() error {
 	p, pid := &s.cfg.Container.Process, s.process.pid
 	if want := p.Scheduler; want != nil && !sys.HasScheduler(pid, want) {
@@ -46,16 +46,16 @@ func (s *starter) tune() error {
 	return nil
 }
 
-// noteMaker notes the thread that makes the child. That there is a step makes the thread one that ends with it.
+// noteMaker stores the thread that makes the child. As it is a step, that thread ends afterwards.
 func (s *starter) noteMaker() error {
 	s.maker = unix.Gettid()
 	return nil
 }
 
-// makerIsGone waits for the end of the thread that has made the child. The kernel takes a thread for the parent, so the
-// signal of a parent's death would come with that end; after it another thread of this process is the parent, the first
-// one most often, which ends with the process.
-func (s *starter) makerIsGone(ctx context.Context) error {
+// waitForMaker waits until the thread that made the child has ended. To the kernel that thread is the parent, and its
+// end sends the parent death signal. Afterwards another thread of this process is the parent, usually the first one,
+// which ends with the process.
+func (s *starter) waitForMaker(ctx context.Context) error {
 	if s.maker == 0 {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (s *starter) makerIsGone(ctx context.Context) error {
 	return nil
 }
 
-// policies are the SCHED_* of <linux/sched.h> by number.
+// policies are the names of SCHED_* in <linux/sched.h>, by number.
 var policies = [...]string{
 	"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE",
 }
@@ -88,16 +88,16 @@ func describeScheduler(s *container.Scheduler) string {
 	return fmt.Sprintf("%s, nice %d", name, s.Nice)
 }
 
-// schedulerHint adds to an errno of sched_setattr(2) what it usually means here, sched(7).
+// schedulerHint says what an errno of sched_setattr(2) usually means here, sched(7).
 func schedulerHint(err error, s *container.Scheduler) string {
 	switch {
 	case errors.Is(err, unix.EPERM) && s.Priority > 0:
-		return " (a realtime policy takes CAP_SYS_NICE on the host, " +
-			"and of a v1 cpu group a budget, cpu.rt_runtime_us)"
+		return " (a realtime policy needs CAP_SYS_NICE on the host, " +
+			"and in a v1 cpu group a budget, cpu.rt_runtime_us)"
 	case errors.Is(err, unix.EPERM) && s.Runtime > 0:
-		return " (SCHED_DEADLINE takes CAP_SYS_NICE on the host, and a cpuset of all its processors)"
+		return " (SCHED_DEADLINE needs CAP_SYS_NICE on the host, and a cpuset of all its processors)"
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return " (a nice value below the present one takes CAP_SYS_NICE on the host, or RLIMIT_NICE)"
+		return " (a nice value below the present one needs CAP_SYS_NICE on the host, or RLIMIT_NICE)"
 	case errors.Is(err, unix.EBUSY):
 		return " (the processors have no bandwidth left for it: /proc/sys/kernel/sched_rt_runtime_us)"
 	case errors.Is(err, unix.EINVAL):
@@ -108,7 +108,7 @@ func schedulerHint(err error, s *container.Scheduler) string {
 
 func priorityHint(err error) string {
 	if errors.Is(err, unix.EPERM) {
-		return " (the realtime class takes CAP_SYS_NICE or CAP_SYS_ADMIN on the host)"
+		return " (the realtime class needs CAP_SYS_NICE or CAP_SYS_ADMIN on the host)"
 	}
 	return ""
 }

@@ -93,7 +93,7 @@ func TestConfigSurvivesTheModel(t *testing.T) {
 		Root: container.Root{Path: "/rootfs", Readonly: true, Propagation: 1 << 19},
 		Mounts: []container.Mount{{Destination: "/proc", Type: "proc", Set: 14},
 			{Destination: "/sys/fs/cgroup", Type: "cgroup", Cgroup: &container.Cgroup{Version: 1,
-				Hierarchies: []container.Hierarchy{{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Path: "/x",
+				Hierarchies: []container.CgroupEntry{{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Path: "/x",
 					Links: []string{"cpu"}}}}}},
 		Devices: []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}},
 		Process: container.Process{Args: []string{"/bin/true"}, Cwd: "/",

@@ -85,7 +85,8 @@ func TestMountsWithMappings(t *testing.T) {
 		mounts[len(mounts)-1].(map[string]any)["uidMappings"] = mapping(5)
 	}), testenv.ID(t))
 	// A file system that takes no mappings.
-	words := []string{"MOUNT_ATTR_IDMAP /proc", "invalid argument (a file system of type proc takes no mappings"}
+	words := []string{"MOUNT_ATTR_IDMAP /proc",
+		"invalid argument (a file system of type proc does not support id mappings"}
 	r.fails(words, "run", "-b", shell(t, "true",
 		func(config map[string]any) {
 			addMount(config, "/mapped", "bind", "/proc", "bind")
@@ -122,7 +123,8 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 		mapped(c, 1000)
 	}), testenv.ID(t))
 	if !tmpfsTakesMappings(t) {
-		if o.status != 1 || !strings.Contains(o.stderr, "a file system of type tmpfs takes no mappings in this kernel") {
+		if o.status != 1 || !strings.Contains(o.stderr,
+			"a file system of type tmpfs does not support id mappings in this kernel") {
 			t.Errorf("before Linux 6.3: %+v", o)
 		}
 		return
@@ -171,7 +173,7 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 		mapped(c, 1000)
 	})
 	if o := r.do("run", "-b", overlay, testenv.ID(t)); o.status != 0 { // a kernel that takes them may come
-		r.oneLine(o, []string{"MOUNT_ATTR_IDMAP /mnt", "of type overlay takes no mappings in this kernel"})
+		r.oneLine(o, []string{"MOUNT_ATTR_IDMAP /mnt", "of type overlay does not support id mappings in this kernel"})
 	}
 }
 

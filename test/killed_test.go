@@ -45,6 +45,52 @@ func TestKilledCreate(t *testing.T) {
 	})
 }
 
+// TestKilledCreateLeavesTheStreamsAlone: a create that is killed while its child waits in a hook writes nothing to the
+// container's standard error, and neither does the child; with SIGTERM there is the command's own error, and no more.
+func TestKilledCreateLeavesTheStreamsAlone(t *testing.T) {
+	for _, hook := range []string{"createRuntime", "createContainer"} {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+			t.Run(hook+" "+sig.String(), func(t *testing.T) {
+				r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
+				bundle := shell(t, "exit 0", func(c map[string]any) {
+					removeNamespace(c, "pid") // for $$ to be the hook's number here
+					setHook(c, hook, 0, "/bin/sh", "sh", "-c", "echo $$ > "+dir+"/hook.new; mv "+dir+"/hook.new "+dir+
+						"/hook; exec sleep 1000")
+				})
+				stderr, err := os.Create(filepath.Join(dir, "stderr"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer stderr.Close()
+				cmd := r.command("create", "-b", bundle, id)
+				cmd.Stdout, cmd.Stderr = stderr, stderr
+				start(t, cmd)
+				eventually(t, "the hook runs", func() bool { _, err := os.Stat(filepath.Join(dir, "hook")); return err == nil })
+				pid := strconv.Itoa(int(r.stateOf(id)["pid"].(float64)))
+				_ = cmd.Process.Signal(sig)
+				_ = cmd.Wait()
+				data, _ := os.ReadFile(filepath.Join(dir, "hook"))
+				if n, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil {
+					_ = syscall.Kill(n, syscall.SIGKILL)
+				}
+				eventually(t, "the child has ended", func() bool {
+					stat, err := os.ReadFile("/proc/" + pid + "/stat")
+					return err != nil || strings.Contains(string(stat), ") Z ")
+				})
+				data, err = os.ReadFile(stderr.Name())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if lines := strings.Count(string(data), "\n"); sig == syscall.SIGKILL && lines > 0 || lines > 1 ||
+					lines == 1 && !strings.HasPrefix(string(data), "time=") {
+					t.Errorf("standard error holds %q", data)
+				}
+				r.ok("delete", "--force", id)
+			})
+		}
+	}
+}
+
 // TestChildEndsWithItsCommand: once the command was killed the child does nothing more, also where it would not have
 // asked its parent for long: neither the next hook nor the mounts after it.
 func TestChildEndsWithItsCommand(t *testing.T) {

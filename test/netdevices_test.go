@@ -149,7 +149,7 @@ func TestNetDevicesComeBack(t *testing.T) {
 		{"another device is missing", netDevices(false, map[string]string{"hft0": "eth0", "hft9": ""}),
 			[]string{"network device hft9", "RTM_GETLINK hft9: no such device"}},
 		{"a name is taken", netDevices(false, map[string]string{"hft0": "lo"}),
-			[]string{"network device hft0", "has one of the name lo", "file exists"}},
+			[]string{"network device hft0", "has one named lo", "file exists"}},
 		{"a device that may not leave", netDevices(false, map[string]string{"hft0": "", "lo": "lo2"}),
 			[]string{"network device lo", "RTM_NEWLINK IFLA_NET_NS_FD: invalid argument"}},
 	} {

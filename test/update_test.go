@@ -127,7 +127,7 @@ func TestUpdateThatFails(t *testing.T) {
 		before[i].is, _, _ = before[i].read(t, id)
 		before[i].or = before[i].is
 	}
-	r.fails([]string{"cannot update container " + id, "cpuset.mems", "1023", "the limits are those of before"},
+	r.fails([]string{"cannot update container " + id, "cpuset.mems", "1023", "the limits are unchanged"},
 		"update", "--memory", "128m", "--memory-swap", "128m", "--cpu-share", "7", "--cpuset-mems", "1023", "--pids-limit",
 		"7", id)
 	values(t, id, before...)
@@ -337,4 +337,18 @@ func TestIntelRdt(t *testing.T) {
 	r.fails([]string{id, "no class of cache and memory bandwidth"}, "update", "--mem-bw-schema", "MB:0=50", id)
 	r.fails([]string{id, "memBwSchema", "does not begin with"}, "update", "--mem-bw-schema", "L3:0=f", id)
 	r.ok("delete", id)
+}
+
+// TestUpdateWithoutLimits: it changes nothing and succeeds, as with runc, and says so.
+func TestUpdateWithoutLimits(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	r.ok("create", "-b", shell(t, "exit 0", nil), id)
+	for _, args := range [][]string{{id}, {"--kernel-memory", "5", id}} {
+		o := r.do(append([]string{"update"}, args...)...)
+		if o.status != 0 || o.stdout != "" || strings.Count(o.stderr, "\n") != 1 ||
+			!strings.Contains(o.stderr, "level=warning") || !strings.Contains(o.stderr, "no limit was given") {
+			t.Errorf("update %v: %+v", args, o)
+		}
+	}
+	r.ok("delete", "--force", id)
 }

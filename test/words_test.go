@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,21 @@ func startWords() []wordCase {
 		{"an interpreter that is missing", func(t *testing.T, c map[string]any) {
 			testenv.SetArgs(c, "/run.sh")
 			script(t, c, "/run.sh", "#!/mmnnttbb foo bar\nsh\n")
-		}, []string{"exec /run.sh: no such file or directory"}},
+		}, []string{"exec /run.sh: no such file or directory: its interpreter /mmnnttbb does not exist"}},
+		{"a loader that is missing", func(t *testing.T, c map[string]any) {
+			testenv.SetArgs(c, "/dynamic")
+			loaderless(t, c, "/dynamic")
+		}, []string{"exec /dynamic: no such file or directory: its loader /lib/none.so does not exist"}},
+		{"an interpreter that is missing, under a filter that forbids to look", func(t *testing.T, c map[string]any) {
+			testenv.SetArgs(c, "/run.sh")
+			script(t, c, "/run.sh", "#!/mmnnttbb foo bar\nsh\n")
+			linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW",
+				rule("SCMP_ACT_KILL_PROCESS", -1, "open", "openat", "openat2", "stat", "newfstatat", "statx", "pread64"))
+		}, []string{"exec /run.sh: no such file or directory: its interpreter /mmnnttbb does not exist"}},
+		{"a hook whose interpreter is missing", func(t *testing.T, c map[string]any) {
+			script(t, c, "/run.sh", "#!/mmnnttbb\n")
+			setHook(c, "createRuntime", 0, filepath.Join(c["root"].(map[string]any)["path"].(string), "run.sh"), "run.sh")
+		}, []string{"error running createRuntime hook #0", "no such file or directory: its interpreter /mmnnttbb"}},
 		{"the second createRuntime hook", twoHooks("createRuntime"),
 			[]string{"error running createRuntime hook #1: /bin/false"}},
 		{"the second prestart hook", twoHooks("prestart"), []string{"error running prestart hook #1: /bin/false"}},
@@ -123,6 +138,24 @@ func script(t *testing.T, c map[string]any, path, text string) {
 	if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// loaderless writes an ELF file whose loader is /lib/none.so.
+func loaderless(t *testing.T, c map[string]any, path string) {
+	t.Helper()
+	data, err := os.ReadFile("/bin/ls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, []byte("/lib64/ld-linux-x86-64.so.2\x00"))
+	if at < 0 {
+		at = bytes.Index(data, []byte("/lib/ld-linux-aarch64.so.1\x00"))
+	}
+	if at < 0 {
+		t.Fatal("/bin/ls names no loader that this test knows")
+	}
+	copy(data[at:], "/lib/none.so\x00")
+	script(t, c, path, string(data))
 }
 
 // TestWordsOfAStart: every container is undone, and its error holds runc's words.

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// place is one socket that systemd may be reached by.
+// place is a socket that systemd may listen on.
 type place struct {
 	path string // beginning with "@": abstract, unix(7)
-	bus  bool   // a bus, on which others talk too; else systemd itself
+	bus  bool   // a bus, with other peers on it; else systemd itself
 }
 
 // Where the sockets are: D-Bus Specification, "Standard Message Buses", and systemd's own, which only root may use
@@ -21,7 +21,7 @@ const (
 	systemPrivate = "/run/systemd/private"
 )
 
-// places are the sockets to try, in their order. getenv is os.Getenv; uid is the effective user's.
+// places returns the sockets to try, in order. getenv is os.Getenv; uid is the effective user id.
 func places(user bool, uid int, getenv func(string) string) ([]place, error) {
 	if !user {
 		all, err := buses("DBUS_SYSTEM_BUS_ADDRESS", getenv, systemBus)
@@ -51,7 +51,7 @@ func buses(name string, getenv func(string) string, otherwise string) ([]place, 
 	return all, nil
 }
 
-// parseAddress picks the Unix sockets out of a list of addresses (D-Bus Specification, "Server Addresses").
+// parseAddress returns the Unix sockets of a list of addresses (D-Bus Specification, "Server Addresses").
 func parseAddress(list string) ([]string, error) {
 	var paths []string
 	for one := range strings.SplitSeq(list, ";") {
@@ -75,7 +75,7 @@ func parseAddress(list string) ([]string, error) {
 		}
 	}
 	if len(paths) == 0 {
-		return nil, fmt.Errorf("address %q: no socket of the kind unix:path= or unix:abstract= in it: %w", list, unix.EINVAL)
+		return nil, fmt.Errorf("address %q: it has no unix:path= and no unix:abstract=: %w", list, unix.EINVAL)
 	}
 	return paths, nil
 }
@@ -93,7 +93,7 @@ func unescape(s string) (string, error) {
 		}
 		n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
 		if err != nil {
-			return "", fmt.Errorf("%q is no escape: %w", s[i:i+3], unix.EINVAL)
+			return "", fmt.Errorf("%q is not an escape: %w", s[i:i+3], unix.EINVAL)
 		}
 		b.WriteByte(byte(n))
 		i += 2

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// AnnotationPrefix begins the annotations that set properties of the unit; what follows is the property's name, and
-// the annotation's value is the property's in GVariant's text format.
+// AnnotationPrefix is the prefix of annotations that set properties of the unit. The rest of the name is the
+// property's, and the annotation's value is the property's value in GVariant's text format.
 const AnnotationPrefix = "org.systemd.property."
 
-// SubAnnotation names the group below the unit's own that the container's processes shall be in.
+// SubAnnotation names the group below the unit's own to put the container's processes into.
 const SubAnnotation = "run.oci.systemd.subgroup"
 
-// FromAnnotations is the properties that annotations set, by their names' order. A name that ends in Sec with a number
-// of seconds is a property of microseconds: TimeoutStopSec becomes TimeoutStopUSec. Names of which the driver depends
-// on its own value (Slice, say) are refused. errors.Is finds EINVAL in the error, which names the annotation.
+// FromAnnotations returns the properties that annotations set, sorted by name. A name that ends in Sec, with a number
+// of seconds, sets the property in microseconds: TimeoutStopSec becomes TimeoutStopUSec. Properties that must have the
+// driver's own value, such as Slice, are refused. The error names the annotation and wraps EINVAL.
 //
-// Who may write annotations can through some properties do more than a container may: docs/runtime.md lists them.
+// Some properties allow whoever writes the annotations more than a container may do: docs/runtime.md lists them.
 func FromAnnotations(all map[string]string) ([]Property, error) {
 	var out []Property
 	for _, key := range slices.Sorted(maps.Keys(all)) {
@@ -56,7 +56,7 @@ func propertyName(name string) bool {
 	return len(name) >= 3
 }
 
-// microseconds turns a number of seconds, of any type, into the uint64 that such properties have.
+// microseconds converts a number of seconds, of any type, to the uint64 of such properties.
 func microseconds(v Value) (Value, error) {
 	const most = math.MaxUint64 / 1_000_000
 	switch v.kind {
@@ -72,14 +72,14 @@ func microseconds(v Value) (Value, error) {
 		}
 		return uint64v(uint64(f * 1_000_000)), nil
 	default:
-		return v, invalid("%s is no number of seconds", v)
+		return v, invalid("%s is not a number of seconds", v)
 	}
 	if v.n > most {
-		return v, invalid("%s seconds are more than fit", v)
+		return v, invalid("%s seconds are too many", v)
 	}
 	return uint64v(v.n * 1_000_000), nil
 }
 
-// owned is the properties that annotations may not set: what the unit holds, where it is, and who divides its group.
-// Without them a container would be somewhere else than its state says.
+// owned lists the properties that annotations may not set: which processes the unit holds, where it is, and who manages
+// its group. Otherwise a container could be elsewhere than its state says.
 func owned() []string { return []string{"Controller", "Delegate", "DelegateSubgroup", "PIDs", "Slice"} }

@@ -10,11 +10,11 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// Start makes the unit, with these properties, and returns when systemd has started it: its group exists then, and
-// holds the processes that the properties name. A unit of that name that has failed earlier gives way; any other is an
-// error in which errors.Is finds EEXIST.
+// Start creates the unit with these properties, and returns when systemd has started it: then its group exists and
+// holds the processes that the properties name. It replaces a unit of that name that has failed; for any other the
+// error wraps EEXIST.
 //
-// After an error the unit may be there, or may still come: Stop and ResetFailed remove it.
+// After an error the unit may exist, or may still appear: Stop and ResetFailed remove it.
 func (m *Manager) Start(ctx context.Context, u Unit, properties []Property) error {
 	err := m.start(ctx, u, properties)
 	if errors.Is(err, unix.EEXIST) && m.ResetFailed(ctx, u) == nil {
@@ -24,13 +24,13 @@ func (m *Manager) Start(ctx context.Context, u Unit, properties []Property) erro
 }
 
 func (m *Manager) start(ctx context.Context, u Unit, properties []Property) error {
-	// Mode "replace" queues the job in the place of one that is not done; no other unit's job is touched, for a transient
-	// unit has none before it.
+	// Mode "replace" replaces a queued job of the unit. It affects no other unit's job, because nothing is ordered before
+	// a transient unit.
 	return m.job(ctx, u, "StartTransientUnit", text(u.Name), text("replace"), list(properties), array("(sa(sv))"))
 }
 
-// Set changes properties of the unit until it ends; systemd puts them in force, and again whenever it loads its units
-// anew. Any property that is not given stays.
+// Set changes properties of the unit until it ends. systemd applies them now, and again whenever it reloads its units.
+// Other properties stay as they are.
 func (m *Manager) Set(ctx context.Context, u Unit, properties []Property) error {
 	if len(properties) == 0 {
 		return nil
@@ -39,8 +39,8 @@ func (m *Manager) Set(ctx context.Context, u Unit, properties []Property) error 
 	return err
 }
 
-// Stop ends the unit, and every process that is left in its group: with SIGTERM, and after the unit's own time with
-// SIGKILL. It returns when the unit has ended. One that is not there is no error.
+// Stop ends the unit and every process in its group, with SIGTERM and, after the unit's stop timeout, SIGKILL. It
+// returns when the unit has ended. It is not an error if the unit does not exist.
 func (m *Manager) Stop(ctx context.Context, u Unit) error {
 	err := m.job(ctx, u, "StopUnit", text(u.Name), text("replace"))
 	if errors.Is(err, unix.ENOENT) {
@@ -49,8 +49,8 @@ func (m *Manager) Stop(ctx context.Context, u Unit) error {
 	return err
 }
 
-// ResetFailed makes systemd forget that the unit has failed, and the unit with it. One that is not there, or has not
-// failed, is no error.
+// ResetFailed makes systemd forget a unit that has failed. It is not an error if the unit does not exist or has not
+// failed.
 func (m *Manager) ResetFailed(ctx context.Context, u Unit) error {
 	_, err := m.about(ctx, u, "ResetFailedUnit", text(u.Name))
 	if errors.Is(err, unix.ENOENT) {
@@ -59,12 +59,12 @@ func (m *Manager) ResetFailed(ctx context.Context, u Unit) error {
 	return err
 }
 
-// minAttach is the version that brought AttachProcessesToUnit (NEWS, "CHANGES WITH 238").
+// minAttach is the first version with AttachProcessesToUnit (NEWS, "CHANGES WITH 238").
 const minAttach = 238
 
 // Attach moves processes into the group sub below the unit's own, or into the unit's own if sub is empty. systemd does
-// it with its own rights: a plain user may so move a process between groups of which neither is in one that is the
-// user's own.
+// it with its own rights, so that a plain user can move a process between groups without owning a common parent of
+// both.
 func (m *Manager) Attach(ctx context.Context, u Unit, sub string, pids ...int) error {
 	if m.version < minAttach {
 		return fmt.Errorf("systemd %d cannot attach processes to %s: that needs version %d: %w", m.version, u.Name, minAttach,
@@ -85,7 +85,7 @@ func numbers(pids []int) Value {
 	return v
 }
 
-// list is properties as the manager's methods take them, a(sv).
+// list returns properties in the form of the manager's methods, a(sv).
 func list(all []Property) Value {
 	v := array("(sv)")
 	for _, p := range all {
@@ -94,16 +94,16 @@ func list(all []Property) Value {
 	return v
 }
 
-// about is a call that is about one unit. None is made while the unit's group is frozen.
+// about calls a method about one unit, unless the unit's group is frozen.
 func (m *Manager) about(ctx context.Context, u Unit, method string, body ...Value) (*message, error) {
 	ctx, cancel := m.bound(ctx)
 	defer cancel()
 	return m.awake(ctx, u, method, body)
 }
 
-// awake makes the call unless the unit's group is frozen. Processes that somebody has frozen for the time of a call
-// would stay frozen with a call that hangs, and systemd would wait for them in vain. This package freezes nothing, and
-// since every call goes this way, nobody can have it called with something frozen.
+// awake makes a call unless the unit's group is frozen. Processes that are frozen during a call stay frozen if the call
+// hangs, and systemd would wait for them in vain. This package freezes nothing, and because every call goes through
+// here, no caller can make one with a frozen group.
 func (m *Manager) awake(ctx context.Context, u Unit, method string, body []Value) (*message, error) {
 	if m.o.Layout == nil {
 		l, err := cgroupfs.Host()
@@ -118,7 +118,7 @@ func (m *Manager) awake(ctx context.Context, u Unit, method string, body []Value
 	}
 	frozen, err := m.o.Layout.Frozen(p)
 	if err == nil && frozen {
-		err = fmt.Errorf("not asked for while the group %s is frozen (resume the container first): %w", p, unix.EBUSY)
+		err = fmt.Errorf("not requested while the group %s is frozen (resume the container first): %w", p, unix.EBUSY)
 	}
 	if err != nil {
 		return nil, &CallError{Call: method, Unit: u.Name, Err: err}
@@ -126,7 +126,7 @@ func (m *Manager) awake(ctx context.Context, u Unit, method string, body []Value
 	return m.call(ctx, u.Name, managerName, method, body...)
 }
 
-// job makes a call that systemd answers with a job, and waits for the job's end. Call and job have one bound together.
+// job calls a method whose reply is a job, and waits for the job's end. Call and job share one deadline.
 func (m *Manager) job(ctx context.Context, u Unit, method string, body ...Value) error {
 	ctx, cancel := m.bound(ctx)
 	defer cancel()
@@ -135,12 +135,12 @@ func (m *Manager) job(ctx context.Context, u Unit, method string, body ...Value)
 		return err
 	}
 	if !answer.bodyIs("o") {
-		return &CallError{Call: method, Unit: u.Name, Err: malformed("the answer is no job")}
+		return &CallError{Call: method, Unit: u.Name, Err: malformed("the reply is not a job")}
 	}
 	job, result := answer.body[0].text, ""
 	err = m.conn.bounded(ctx, func() error {
 		return m.conn.signal(func(s *message) bool {
-			// u id, o job, s unit, s result. A bus would let anybody send such a signal; the answer says who systemd is there.
+			// u id, o job, s unit, s result. On a bus anybody can send such a signal; the reply says which peer is systemd.
 			if s.member != "JobRemoved" || s.iface != managerName || s.sender != answer.sender ||
 				!s.bodyIs("u", "o", "s", "s") || s.body[1].text != job {
 				return false

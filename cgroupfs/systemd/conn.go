@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is a connection to a bus or to systemd itself. It owns its socket until close. One goroutine uses it at a time;
-// nothing runs beside the calls. What has failed in the middle of a message is of no use any more.
+// conn is a connection to a bus or to systemd itself. It owns its socket until close. Only one goroutine may use it at
+// a time, and nothing runs between calls. After a failure in the middle of a message it cannot be used any more.
 type conn struct {
 	socket  *os.File
 	bus     bool
 	serial  uint32
-	signals []*message // that came while something else was waited for, the oldest first
+	signals []*message // received during other waits, oldest first
 }
 
-// maxSignals bounds what is kept of signals that nobody has asked for: on a private socket systemd tells everything.
+// maxSignals is how many signals are kept that nothing waits for yet: on its private socket systemd sends all of them.
 const maxSignals = 4096
 
-// connect opens the socket and introduces itself, until ctx ends.
+// connect opens the socket and authenticates, until ctx ends.
 func connect(ctx context.Context, p place) (*conn, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -42,8 +42,8 @@ func connect(ctx context.Context, p place) (*conn, error) {
 	return c, nil
 }
 
-// dial waits for room in the queue of a listener that is slow to accept: connect(2) of a Unix socket says EAGAIN then,
-// and poll(2) does not tell when it is over.
+// dial connects. While the listener's queue is full, connect(2) of a Unix socket fails with EAGAIN, and poll(2) does
+// not report when there is room, so dial tries again.
 func dial(ctx context.Context, fd int, path string) error {
 	for {
 		err := unix.Connect(fd, &unix.SockaddrUnix{Name: path})
@@ -60,7 +60,7 @@ func dial(ctx context.Context, fd int, path string) error {
 
 func (c *conn) close() { _ = c.socket.Close() }
 
-// bounded runs something that reads and writes, and ends it with ctx, with the error that ctx has then.
+// bounded runs a function that reads and writes, and interrupts it when ctx ends, with the cause of ctx as the error.
 func (c *conn) bounded(ctx context.Context, do func() error) error {
 	deadline, _ := ctx.Deadline() // the zero time is none
 	if err := c.socket.SetDeadline(deadline); err != nil {
@@ -70,20 +70,20 @@ func (c *conn) bounded(ctx context.Context, do func() error) error {
 	defer stop()
 	err := do()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		<-ctx.Done() // its timer may be a moment behind the socket's
+		<-ctx.Done() // its timer may fire a moment after the socket's
 		return context.Cause(ctx)
 	}
 	return err
 }
 
-// greet is the conversation before the first message (D-Bus Specification, "Authentication Protocol"): EXTERNAL without
-// a name, so that the other side takes whom the kernel tells it of (unix(7), SO_PEERCRED). To write a user's id would
-// be wrong in a user namespace, where it is another one outside.
+// greet authenticates (D-Bus Specification, "Authentication Protocol"), with EXTERNAL and without an identity, so that
+// the peer takes that from the kernel (unix(7), SO_PEERCRED). A user id would be wrong in a user namespace, where the
+// peer knows the user by another one.
 //
-// All of it is said at once, and the first message only after the answers, as systemd's own clients do it. On its
-// private socket systemd may take a message that comes close behind BEGIN in together with it, and then waits for more
-// to come before it looks at it (src/libsystemd/sd-bus/bus-socket.c, bus_socket_auth_verify_server): the call would
-// never be answered.
+// It sends all of it at once, and the first message only after the replies, as systemd's own clients do. On its private
+// socket systemd may read a message that follows closely together with BEGIN, and then does not look at it until more
+// data arrives (src/libsystemd/sd-bus/bus-socket.c, bus_socket_auth_verify_server), so that the call would never get a
+// reply.
 func (c *conn) greet() error {
 	if _, err := io.WriteString(c.socket, "\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"); err != nil {
 		return err
@@ -94,13 +94,13 @@ func (c *conn) greet() error {
 			return fmt.Errorf("authentication: %w", err)
 		}
 		if word, _, _ := strings.Cut(line, " "); word != want {
-			return fmt.Errorf("authentication as user %d was answered with %q: %w", os.Geteuid(), line, unix.EACCES)
+			return fmt.Errorf("authentication as user %d: the reply is %q: %w", os.Geteuid(), line, unix.EACCES)
 		}
 	}
 	return nil
 }
 
-// line reads one line of the authentication, byte by byte: what follows it is not text any more.
+// line reads one line of the authentication, byte by byte, because what follows is no longer text.
 func (c *conn) line() (string, error) {
 	const longest = 1024
 	var b []byte
@@ -116,7 +116,7 @@ func (c *conn) line() (string, error) {
 	return "", fmt.Errorf("a line of more than %d bytes: %w", longest, unix.EBADMSG)
 }
 
-// send writes a message, with a serial of its own.
+// send writes a message with a new serial.
 func (c *conn) send(m *message) error {
 	c.serial++
 	m.serial = c.serial
@@ -142,7 +142,7 @@ func (c *conn) receive() (*message, error) {
 	return decodeMessage(b)
 }
 
-// ended says what an end of the stream means here.
+// ended rewords the end of the stream.
 func ended(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("the other side has closed the connection: %w", unix.ECONNRESET)
@@ -150,7 +150,7 @@ func ended(err error) error {
 	return err
 }
 
-// reply waits for the answer to the message with this serial, and keeps the signals that come before it.
+// reply waits for the reply to the message with this serial, and keeps the signals that arrive before it.
 func (c *conn) reply(serial uint32) (*message, error) {
 	for {
 		m, err := c.receive()
@@ -168,7 +168,7 @@ func (c *conn) reply(serial uint32) (*message, error) {
 	}
 }
 
-// signal waits for one that fits, among those that are kept first.
+// signal returns the first signal that matches, among those that were kept, or else waits for one.
 func (c *conn) signal(fits func(*message) bool) error {
 	for _, m := range c.signals {
 		if fits(m) {

@@ -2,9 +2,9 @@ package systemd
 
 import "reflect"
 
-// Difference is what must be set of the plan after on a unit that has that of before. A property that is given more
-// than once, as a list and what empties it, counts as a whole. What only before has stays: no property is the same as
-// none.
+// Difference returns the properties of the plan after that must be set on a unit with those of before. A property that
+// occurs more than once, such as a list preceded by its reset, is compared as a whole. Properties that only before has
+// stay, because leaving a property out does not unset it.
 func Difference(before, after []Property) []Property {
 	had := map[string][]Value{}
 	for _, p := range before {

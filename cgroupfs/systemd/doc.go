@@ -1,9 +1,9 @@
-// Package systemd lets systemd make and hold the control group of a container, as a transient unit: a scope, or a
+// Package systemd has systemd create and hold the control group of a container, as a transient unit: a scope or a
 // slice.
 //
-// As in package cgroupfs everything is decided before anything is touched. Parse says which unit a cgroupsPath means,
-// and Host.Base and Host.Plan turn Resources into a list of properties, which prints, compares and tests as the value
-// that it is. A Manager carries it out:
+// As in package cgroupfs, everything is planned before anything is touched. Parse says which unit a cgroupsPath means,
+// and Host.Base and Host.Plan turn Resources into a list of properties, a plain value that can be printed, compared and
+// tested. A Manager carries it out:
 //
 //	m, err := systemd.Open(ctx, systemd.Options{})
 //	unit, err := systemd.Parse("system.slice:handfast:web", "web", false)
@@ -13,16 +13,15 @@
 //	err = m.Stop(ctx, unit)
 //	err = m.ResetFailed(ctx, unit)
 //
-// Every call has a deadline, of Options.Timeout or of its context, whichever is first; its error names the call and the
-// unit. No call is made while the unit's group is frozen, and nothing here freezes: so no process stays frozen because
-// systemd did not answer.
+// Every call has a deadline, that of Options.Timeout or of its context, whichever comes first; its error names the call
+// and the unit. The package freezes nothing and makes no call while the unit's group is frozen, so that no process
+// stays frozen because systemd does not reply.
 //
 // # D-Bus
 //
-// The package speaks D-Bus itself, as far as this takes: one kind of authentication, calls, replies, and one signal,
-// over a socket that is read by who calls, without goroutines. The usual module, github.com/godbus/dbus/v5 (5.2.4), was
-// measured first. It makes the stripped program larger by 827 KB (4.55 MB to 5.38 MB), because it needs package net,
-// and adds 5 packages and 5 KB of memory to what runs at the start of a program that starts twice for every container,
-// whether or not systemd is asked for. This package adds 117 KB and nothing to that start. The module is what the tests
-// compare with.
+// The package implements the part of D-Bus that this takes: one kind of authentication, calls, replies, and one signal,
+// over a socket that the caller's goroutine reads. The usual module, github.com/godbus/dbus/v5 (5.2.4), was measured
+// first. It makes the stripped program larger by 827 KB (4.55 MB to 5.38 MB), because it needs package net, and adds 5
+// packages and 5 KB of memory to the start of a program that starts twice for every container, whether or not it uses
+// systemd. This package adds 117 KB and nothing to that start. The tests compare the two.
 package systemd

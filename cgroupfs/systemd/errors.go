@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CallError is a call that systemd has refused, or has not answered.
+// CallError is a call that systemd has refused, or to which it has not replied.
 type CallError struct {
 	Call    string // the method, such as "StartTransientUnit"
-	Unit    string // which it was about; empty: none
-	Name    string // D-Bus's name of the error; empty: there was no answer
-	Message string // the answer's own words
-	Err     error  // why there was no answer, or an errno that the name stands for; may be nil
+	Unit    string // that the call was about; empty: none
+	Name    string // D-Bus's name of the error; empty: there was no reply
+	Message string // the text of the reply
+	Err     error  // why there was no reply, or an errno that the name stands for; may be nil
 }
 
 // Error is one line.
@@ -30,10 +30,10 @@ func (e *CallError) Error() string {
 	return s + ": " + e.Err.Error()
 }
 
-// Unwrap gives the errno, or what ended the wait.
+// Unwrap returns the errno, or what ended the wait.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// errnos are the errors of systemd and of the bus that a caller may want to know apart
+// errnos are the errors of systemd and of the bus that a caller may want to distinguish
 // (src/libsystemd/sd-bus/bus-common-errors.h, D-Bus Specification).
 var errnos = [...]struct {
 	name  string
@@ -55,7 +55,7 @@ var errnos = [...]struct {
 	{"org.freedesktop.DBus.Error.LimitsExceeded", unix.EAGAIN},
 }
 
-// refused is the error of an error reply.
+// refused returns the error for an error reply.
 func refused(call, unit string, m *message) error {
 	e := &CallError{Call: call, Unit: unit, Name: m.errorName}
 	if len(m.body) > 0 {
@@ -69,21 +69,21 @@ func refused(call, unit string, m *message) error {
 	return e
 }
 
-// JobError is a job that systemd took on and did not bring to a good end.
+// JobError is a job of systemd that did not succeed.
 type JobError struct {
-	Call   string // the method that asked for it
+	Call   string // the method that started it
 	Unit   string
 	Result string // systemd's word, other than "done"
 }
 
-// results are systemd's words for how a job ended (org.freedesktop.systemd1(5), "JobRemoved"), in a sentence, and the
-// errno that says the same.
+// results explains systemd's words for the result of a job (org.freedesktop.systemd1(5), "JobRemoved"), with the
+// closest errno.
 var results = [...]struct {
 	result, why string
 	errno       unix.Errno
 }{
 	{"canceled", "another job took its place", unix.ECANCELED},
-	{"timeout", "the unit did not get there in its time", unix.ETIMEDOUT},
+	{"timeout", "the unit did not make it in time", unix.ETIMEDOUT},
 	{"failed", "the unit failed; systemctl status and the journal say how", unix.EIO},
 	{"dependency", "a unit that it needs failed", unix.EIO},
 	{"skipped", "it did not apply to the unit", unix.EINVAL},
@@ -102,7 +102,7 @@ func (e *JobError) Error() string {
 	return fmt.Sprintf("systemd: the job of %s of %s ended with %q: %s", e.Call, e.Unit, e.Result, why)
 }
 
-// Unwrap gives an errno that says the same.
+// Unwrap returns the errno that is closest to the result.
 func (e *JobError) Unwrap() error {
 	_, errno := e.means()
 	return errno
@@ -114,5 +114,5 @@ func (e *JobError) means() (string, unix.Errno) {
 			return r.why, r.errno
 		}
 	}
-	return "systemd says no more", unix.EIO
+	return "systemd gives no further reason", unix.EIO
 }

@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// parseValue reads one value in GVariant's text format (docs.gtk.org/glib, "GVariant Text Format"), as far as
-// properties of systemd use it: booleans, numbers, strings, object paths, signatures, arrays, structures and variants,
-// each with its type before it where that is not the one that it has without ("uint64 5", "@as []"). A number without
-// one is an int32, or a double where it is written as one. Dictionaries, maybe types, handles and byte strings are
-// refused. The error says where; errors.Is finds EINVAL in it.
+// parseValue parses a value in GVariant's text format (docs.gtk.org/glib, "GVariant Text Format"), as far as properties
+// of systemd use it: booleans, numbers, strings, object paths, signatures, arrays, structures and variants, each with
+// its type before it if that is not the default ("uint64 5", "@as []"). A number without a type is an int32, or a
+// double if it is written as one. Dictionaries, maybe types, handles and byte strings are refused. The error says where
+// it is, and wraps EINVAL.
 func parseValue(s string) (Value, error) {
 	if len(s) > maxText {
 		return Value{}, invalid("%d bytes; at most %d are read", len(s), maxText)
@@ -31,7 +31,7 @@ func parseValue(s string) (Value, error) {
 	return v, err
 }
 
-// maxText bounds what is read.
+// maxText is the longest text that is parsed, in bytes.
 const maxText = 64 << 10
 
 type parser struct {
@@ -44,7 +44,7 @@ func (p *parser) wrong(format string, args ...any) error {
 	return invalid(format+" (in %q, after %d bytes)", args...)
 }
 
-// peek skips blanks and is the next byte, 0 at the end.
+// peek skips blanks and returns the next byte, 0 at the end.
 func (p *parser) peek() byte {
 	for p.at < len(p.text) && strings.IndexByte(" \t\n\r", p.text[p.at]) >= 0 {
 		p.at++
@@ -55,7 +55,7 @@ func (p *parser) peek() byte {
 	return p.text[p.at]
 }
 
-// word takes letters, digits and what numbers have.
+// word reads letters, digits and the other characters of numbers.
 func (p *parser) word() string {
 	start := p.at
 	for p.at < len(p.text) && (p.text[p.at] >= '0' && p.text[p.at] <= '9' ||
@@ -65,7 +65,7 @@ func (p *parser) word() string {
 	return p.text[start:p.at]
 }
 
-// value reads one of the type want, or of the type that it says or has by itself if that is empty.
+// value parses a value of the type want, or, if that is empty, of the type that precedes it or that it has by default.
 func (p *parser) value(want string, depth int) (Value, error) {
 	if depth > maxNesting {
 		return Value{}, p.wrong("nested more than %d deep", maxNesting)
@@ -85,7 +85,7 @@ func (p *parser) value(want string, depth int) (Value, error) {
 		p.at++
 		one, _, err := oneType(p.text[p.at:min(len(p.text), p.at+maxSignature)])
 		if err != nil || strings.ContainsAny(one, "{") {
-			return Value{}, p.wrong("a type that is not known here")
+			return Value{}, p.wrong("the type is not supported")
 		}
 		p.at += len(one)
 		return p.typed(want, one, depth)
@@ -99,7 +99,7 @@ func (p *parser) value(want string, depth int) (Value, error) {
 	return p.scalar(want, word)
 }
 
-// typed reads a value whose type stands before it.
+// typed parses a value with its type before it.
 func (p *parser) typed(want, kind string, depth int) (Value, error) {
 	if want != "" && want != kind {
 		return Value{}, p.wrong("the type %q where %q is wanted", kind, want)
@@ -157,7 +157,7 @@ func (p *parser) array(want string, depth int) (Value, error) {
 	items, err := p.items(']', func(int) (Value, error) {
 		item, err := p.value(of, depth+1)
 		if of == "" {
-			of = item.kind // a type before the first element counts for all
+			of = item.kind // a type before the first element applies to all
 		}
 		return item, err
 	})
@@ -196,7 +196,7 @@ func (p *parser) tuple(want string, depth int) (Value, error) {
 	return tuple(items...), nil
 }
 
-// items reads what stands between the bracket that is next and end, with commas between.
+// items parses the elements between the opening bracket, which is next, and end, with commas between them.
 func (p *parser) items(end byte, item func(int) (Value, error)) ([]Value, error) {
 	var all []Value
 	for p.at++; p.peek() != end; {
@@ -236,7 +236,7 @@ func (p *parser) variant(want string, depth int) (Value, error) {
 	return variant(v), nil
 }
 
-// scalar reads a boolean or a number out of its word.
+// scalar parses a boolean or a number.
 func (p *parser) scalar(want, word string) (Value, error) {
 	if word == "true" || word == "false" {
 		if want != "" && want != "b" {
@@ -253,7 +253,7 @@ func (p *parser) scalar(want, word string) (Value, error) {
 	}
 	v, ok := parseNumber(want, word)
 	if !ok {
-		return Value{}, p.wrong("%q is no value of the type %q", word, want)
+		return Value{}, p.wrong("%q is not a value of the type %q", word, want)
 	}
 	return v, nil
 }

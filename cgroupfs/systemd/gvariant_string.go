@@ -31,8 +31,8 @@ func (p *parser) quoted() (string, error) {
 	return "", p.wrong("the string has no end")
 }
 
-// escape reads what follows a backslash: a letter as in C, uXXXX, UXXXXXXXX, the end of a line, which is left out, or
-// any other character, which stands for itself.
+// escape parses what follows a backslash: a letter as in C, uXXXX, UXXXXXXXX, a newline, which is dropped, or any other
+// character, which stands for itself.
 func (p *parser) escape(b *strings.Builder) error {
 	r, n := utf8.DecodeRuneInString(p.text[p.at:])
 	if n == 0 {
@@ -47,7 +47,7 @@ func (p *parser) escape(b *strings.Builder) error {
 		}
 		code, err := strconv.ParseUint(p.text[p.at:p.at+digits], 16, 32)
 		if err != nil || !utf8.ValidRune(rune(code)) || code > utf8.MaxRune {
-			return p.wrong("%q is no character", p.text[p.at:p.at+digits])
+			return p.wrong("%q is not a character", p.text[p.at:p.at+digits])
 		}
 		p.at += digits
 		b.WriteRune(rune(code))

@@ -28,15 +28,17 @@ var readable = map[string]string{
 
 // texts that are refused, and a part of the error.
 var unreadable = map[string]string{
-	"": "a value is missing", "[]": "empty array of no known type", "[1, 'a']": `the string "a"`, "2147483648": "no value",
-	"uint32 -1": "no value", "byte 256": "no value", "truex": "no value", "1 2": "something follows",
-	"'a": "no end", `'\`: "no end", `'\u12'`: "hexadecimal", `'\ud800'`: "no character", `'\u0000'`: "zero byte",
+	"": "a value is missing", "[]": "empty array of no known type", "[1, 'a']": `the string "a"`,
+	"2147483648": "is not a value",
+	"uint32 -1":  "is not a value", "byte 256": "not a value", "truex": "not a value", "1 2": "something follows",
+	"'a": "no end", `'\`: "no end", `'\u12'`: "hexadecimal", `'\ud800'`: "not a character", `'\u0000'`: "zero byte",
 	"(1": "want , or )", "()": "structure of 0", "[1,]": "nothing follows", "(1,2,)": "nothing follows",
-	"@z 1": "not known", "@a{ss} {}": "not known", "{'a': 1}": "no value",
-	"just 1": "no value", "nothing": "no value", "handle 1": "no value", "b'x'": "no value", "@(st) ('a',)": "want 2",
-	"@(s) ('a', 1)": "more than 1", "uint64 'x'": "wanted", "@as 5": "no value", "<1": "want >",
+	"@z 1": "not supported", "@a{ss} {}": "not supported", "{'a': 1}": "is not a value",
+	"just 1": "is not a value", "nothing": "not a value", "handle 1": "not a value", "b'x'": "not a value",
+	"@(st) ('a',)":  "want 2",
+	"@(s) ('a', 1)": "more than 1", "uint64 'x'": "wanted", "@as 5": "is not a value", "<1": "want >",
 	"objectpath 'a'": "wanted",
-	"uint64 @s 'x'":  "wanted", "1_000": "no value", "\xff": "not UTF-8",
+	"uint64 @s 'x'":  "wanted", "1_000": "is not a value", "\xff": "not UTF-8",
 }
 
 func TestParseValue(t *testing.T) {
@@ -123,8 +125,8 @@ func TestAnnotations(t *testing.T) {
 	for key, c := range map[string][2]string{
 		"PIDs": {"[uint32 1]", "itself"}, "Slice": {"'x.slice'", "itself"}, "ab": {"1", "name of a property"},
 		"A_b": {"1", "name of a property"}, "TimeoutStopSec": {"-1", "0 or more"},
-		"RuntimeMaxSec": {"'1'", "number of seconds"}, "WatchdogSec": {"uint64 18446744073709551615", "more than fit"},
-		"FooSec": {"nan", "0 or more"}, "Description": {"x", "no value"},
+		"RuntimeMaxSec": {"'1'", "number of seconds"}, "WatchdogSec": {"uint64 18446744073709551615", "are too many"},
+		"FooSec": {"nan", "0 or more"}, "Description": {"x", "is not a value"},
 	} {
 		all, err := FromAnnotations(map[string]string{AnnotationPrefix + key: c[0]})
 		if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), c[1]) || !strings.Contains(err.Error(), key) {

@@ -14,20 +14,20 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// patience bounds every call that has no earlier deadline: what systemd does in it takes milliseconds, and a job for a
-// scope not much longer. No call can wait for ever.
+// patience is the deadline of a call without an earlier one. A call takes systemd milliseconds, and a job for a scope
+// not much longer.
 const patience = 30 * time.Second
 
-// Options say which systemd is meant.
+// Options say which systemd to use.
 type Options struct {
 	User    bool             // the manager of this user, not the system's
-	Socket  string           // the path of a bus's socket; empty: where the environment and the specification have it
+	Socket  string           // the path of a bus's socket; empty: where the environment or the D-Bus Specification says
 	Timeout time.Duration    // for each call; 0 is 30 s
-	Layout  *cgroupfs.Layout // the host's control groups; nil: they are read when they are needed
+	Layout  *cgroupfs.Layout // the host's control groups; nil: read when needed
 }
 
-// Manager talks with systemd. It owns its connection until Close, and makes a new one when a call has failed on the old
-// one. It is not safe for use by two goroutines at once.
+// Manager talks to systemd. It owns its connection until Close, and opens a new one after a call has failed on the old
+// one. It must not be used by several goroutines at once.
 type Manager struct {
 	o       Options
 	conn    *conn // nil: none, or none any more
@@ -35,7 +35,7 @@ type Manager struct {
 	base    string
 }
 
-// Open reaches systemd and asks for its version and its group. The caller closes the Manager.
+// Open connects to systemd and reads its version and its group. The caller closes the Manager.
 func Open(ctx context.Context, o Options) (*Manager, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = patience
@@ -57,7 +57,7 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	return m, nil
 }
 
-// Close gives up the connection. Units stay.
+// Close closes the connection. Units stay.
 func (m *Manager) Close() {
 	if m.conn != nil {
 		m.conn.close()
@@ -65,13 +65,14 @@ func (m *Manager) Close() {
 	}
 }
 
-// Version is systemd's, such as 252.
+// Version returns the version of systemd, such as 252.
 func (m *Manager) Version() int { return m.version }
 
-// Base is the group that the manager's units are below: empty for the system's, that of its service for a user's.
+// Base returns the group that the manager's units are below: empty for the system's manager, that of its service for a
+// user's.
 func (m *Manager) Base() string { return m.base }
 
-// parseVersion reads "252", "252.38-1~deb12u1", "v256.1" or "systemd 219".
+// parseVersion parses "252", "252.38-1~deb12u1", "v256.1" or "systemd 219".
 func parseVersion(text string) (int, error) {
 	digits := strings.TrimLeft(strings.TrimPrefix(text, "systemd"), " v")
 	end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' })
@@ -85,7 +86,7 @@ func parseVersion(text string) (int, error) {
 	return n, nil
 }
 
-// reach connects, if there is no connection, to the first place where there is somebody.
+// reach connects, if there is no connection, to the first place that accepts one.
 func (m *Manager) reach(ctx context.Context) error {
 	if m.conn != nil {
 		return nil
@@ -120,7 +121,7 @@ func (m *Manager) reach(ctx context.Context) error {
 	return &unreachable{strings.Join(failed, "; "), first}
 }
 
-// unreachable is that nobody was found anywhere; what the first place said counts.
+// unreachable says that no place accepted a connection, with the error of the first one.
 type unreachable struct {
 	text  string
 	first error
@@ -129,7 +130,7 @@ type unreachable struct {
 func (e *unreachable) Error() string { return e.text }
 func (e *unreachable) Unwrap() error { return e.first }
 
-// introduce does what a bus wants of who joins it, and asks for the signals that tell how a job has ended.
+// introduce says Hello to a bus, as every client must, and subscribes to the signals for the end of a job.
 func (m *Manager) introduce(ctx context.Context) error {
 	for _, c := range [...]*message{
 		{destination: busName, path: "/org/freedesktop/DBus", iface: busName, member: "Hello"},
@@ -153,8 +154,8 @@ const (
 	managerPath = "/org/freedesktop/systemd1"
 )
 
-// exchange sends a call and waits for its answer on the connection that there is. A connection on which that fails is
-// given up: half a message may be left on it.
+// exchange sends a call on the open connection and waits for the reply. If that fails it closes the connection, on
+// which half a message may be left.
 func (m *Manager) exchange(ctx context.Context, call *message, unit string) (*message, error) {
 	call.kind = methodCall
 	var answer *message
@@ -174,7 +175,7 @@ func (m *Manager) exchange(ctx context.Context, call *message, unit string) (*me
 	return answer, nil
 }
 
-// call is one call of systemd's manager, connection and all, within ctx and the Manager's own bound.
+// call calls a method of systemd's manager within ctx and the Manager's own deadline, and connects first if need be.
 func (m *Manager) call(ctx context.Context, unit, iface, method string, body ...Value) (*message, error) {
 	if err := m.reach(ctx); err != nil {
 		var e *CallError
@@ -190,13 +191,13 @@ func (m *Manager) call(ctx context.Context, unit, iface, method string, body ...
 		unit)
 }
 
-// bound is ctx with the Manager's own bound, which its error names.
+// bound returns ctx with the Manager's own deadline, which the error names.
 func (m *Manager) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, m.o.Timeout, fmt.Errorf("no answer within %v: %w", m.o.Timeout,
+	return context.WithTimeoutCause(ctx, m.o.Timeout, fmt.Errorf("no reply within %v: %w", m.o.Timeout,
 		context.DeadlineExceeded))
 }
 
-// property is one of the manager's.
+// property reads a property of the manager.
 func (m *Manager) property(ctx context.Context, name, kind string) (Value, error) {
 	ctx, cancel := m.bound(ctx)
 	defer cancel()

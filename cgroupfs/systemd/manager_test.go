@@ -82,7 +82,7 @@ func TestHangs(t *testing.T) {
 				m := newFake(t, do).open(t, brief)
 				err := call(t.Context(), m)
 				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), name) ||
-					!strings.Contains(err.Error(), scope.Name) || !strings.Contains(err.Error(), "no answer within "+brief.String()) {
+					!strings.Contains(err.Error(), scope.Name) || !strings.Contains(err.Error(), "no reply within "+brief.String()) {
 					t.Errorf("got %v", err)
 				}
 				m.o.Timeout = patience
@@ -328,8 +328,8 @@ func TestPlaces(t *testing.T) {
 			{"/x/systemd/private", false}}},
 		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "unix:abstract=a,guid=b", "XDG_RUNTIME_DIR": "/x"},
 			want: []place{{"@a", true}, {"/x/systemd/private", false}}},
-		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "autolaunch:"}, err: "no socket"},
-		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "unix:path=/%zz"}, err: "no escape"},
+		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "autolaunch:"}, err: "no unix:path="},
+		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "unix:path=/%zz"}, err: "is not an escape"},
 		{user: true, env: map[string]string{"DBUS_SESSION_BUS_ADDRESS": "unix:path=/%2"}, err: "middle of an escape"},
 	} {
 		got, err := places(c.user, 1000, func(name string) string { return c.env[name] })

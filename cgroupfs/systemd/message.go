@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// message is one message of D-Bus (D-Bus Specification, "Message Format").
+// message is a D-Bus message (D-Bus Specification, "Message Format").
 type message struct {
 	kind    byte
 	flags   byte
 	serial  uint32
-	replyTo uint32 // the serial that a reply or an error answers
+	replyTo uint32 // of a reply or an error: the serial of the call
 
 	path, iface, member, errorName, destination, sender string
 
@@ -37,15 +37,15 @@ const (
 	fieldSignature   = 8
 )
 
-// fixed is the part of the header that tells how long the message is: byte order, kind, flags, version, the body's
-// length, the serial, the length of the fields.
+// fixed is the size of the part of the header that says how long the message is: byte order, kind, flags, version, the
+// body's length, the serial, the length of the fields.
 const fixed = 16
 
-// maxMessage bounds what is read into memory. The specification allows 128 MiB; nothing that is asked for here comes
-// near this.
+// maxMessage is the longest message that is read. The specification allows 128 MiB; no reply that is expected here
+// comes close to this.
 const maxMessage = 1 << 20
 
-// encode is the message as it is sent, little-endian.
+// encode returns the message in its wire format, little-endian.
 func (m *message) encode() []byte {
 	body, sig := encoder{}, ""
 	for _, v := range m.body {
@@ -82,7 +82,7 @@ func (m *message) encode() []byte {
 	return append(e.b, body.b...)
 }
 
-// messageLength is how long the message is that begins with these bytes.
+// messageLength returns the length of the message that begins with these bytes.
 func messageLength(b []byte) (int, error) {
 	order, err := byteOrder(b)
 	if err != nil {
@@ -91,14 +91,14 @@ func messageLength(b []byte) (int, error) {
 	body, fields := uint64(order.Uint32(b[4:])), uint64(order.Uint32(b[12:]))
 	n := fixed + (fields+7)&^7 + body
 	if n > maxMessage {
-		return 0, malformed("%d bytes; at most %d are taken", n, maxMessage)
+		return 0, malformed("%d bytes; at most %d are accepted", n, maxMessage)
 	}
 	return int(n), nil
 }
 
 func byteOrder(b []byte) (binary.ByteOrder, error) {
 	if len(b) < fixed {
-		return nil, malformed("%d bytes are no header", len(b))
+		return nil, malformed("%d bytes are too short for a header", len(b))
 	}
 	if b[3] != 1 {
 		return nil, malformed("version %d of the protocol; want 1", b[3])
@@ -112,7 +112,7 @@ func byteOrder(b []byte) (binary.ByteOrder, error) {
 	return nil, malformed("byte order %q; want l or B", b[0])
 }
 
-// decodeMessage reads a whole message. The result shares nothing with b.
+// decodeMessage decodes a whole message. The result shares no memory with b.
 func decodeMessage(b []byte) (*message, error) {
 	n, err := messageLength(b)
 	if err != nil {
@@ -138,7 +138,8 @@ func decodeMessage(b []byte) (*message, error) {
 	if err := d.align(8); err != nil {
 		return nil, err
 	}
-	// Alignment in the body counts from the message's beginning, which the header is a multiple of 8 away from.
+	// Alignment counts from the beginning of the message, and the header's length is a multiple of 8, so the body can be
+	// decoded by itself.
 	for sig != "" {
 		var one string
 		if one, sig, err = oneType(sig); err != nil {
@@ -156,8 +157,8 @@ func decodeMessage(b []byte) (*message, error) {
 	return m, nil
 }
 
-// fields takes over the header's fields. One that is not known is left out, as the specification asks; of a known one
-// the type must be right.
+// fields decodes the header's fields. It ignores an unknown one, as the specification requires; a known one must have
+// the right type.
 func (m *message) fields(all []Value) (sig string, err error) {
 	for _, f := range all {
 		v := f.items[1].items[0]
@@ -180,7 +181,7 @@ func (m *message) fields(all []Value) (sig string, err error) {
 			into, want = &sig, "g"
 		case fieldReply:
 			if v.kind != "u" {
-				return "", malformed("the serial that is answered has the type %q", v.kind)
+				return "", malformed("the reply serial has the type %q", v.kind)
 			}
 			m.replyTo = uint32(v.n)
 			continue

@@ -8,25 +8,25 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// Property is one property of a unit.
+// Property is a property of a unit.
 type Property struct {
 	Name  string
 	Value Value
 }
 
-// String is the property in one line, its value in GVariant's text format.
+// String returns the property in one line, with its value in GVariant's text format.
 func (p Property) String() string { return p.Name + " = " + p.Value.String() }
 
-// Host is what a plan must know of systemd and of the host.
+// Host is what a plan must know about systemd and the host.
 type Host struct {
-	Version int         // systemd's; properties that it does not know yet are left out
-	V2      bool        // cgroup v2 alone; else the properties are those of v1
+	Version int         // of systemd; properties that it does not know are left out
+	V2      bool        // only cgroup v2 is mounted; else the properties are those for v1
 	Devices DeviceNames // see ParseDeviceNames
 }
 
-// Base is the properties that every container's unit has, whatever its limits: what it is called and where it is, that
-// everything in it is counted, and that nothing but its own end ends it. A scope begins with the process pid, and what
-// is below its group is the container's to divide (systemd's "Control Group APIs and Delegation"); a slice has neither.
+// Base returns the properties that every container's unit has, whatever its limits: its description and slice,
+// accounting for every controller, and independence of other units' jobs. A scope starts with the process pid, and its
+// group is delegated to the container (systemd's "Control Group APIs and Delegation"); a slice has neither.
 func (h Host) Base(u Unit, description string, pid int) []Property {
 	all := []Property{{"Description", text(description)}}
 	if u.isSlice() {
@@ -47,8 +47,7 @@ func (h Host) Base(u Unit, description string, pid int) []Property {
 	return append(all, Property{"DefaultDependencies", boolean(false)})
 }
 
-// since is the first version of systemd that has a property, as its NEWS says; 0 for one that is older than all that
-// can be met.
+// since returns the first version of systemd that has a property, from its NEWS; 0 if every version in use has it.
 func since(name string) int {
 	switch name {
 	case "TasksMax", "TasksAccounting":
@@ -71,15 +70,15 @@ func since(name string) int {
 	return 0
 }
 
-// minIdle is the version that takes a CPUWeight of 0 for cpu.idle (NEWS, "CHANGES WITH 252").
+// minIdle is the first version that accepts a CPUWeight of 0 for cpu.idle (NEWS, "CHANGES WITH 252").
 const minIdle = 252
 
-// Plan is the properties that systemd has for the resources, in a fixed order. It is pure. What systemd has no property
-// for, or not in this version, is left out: package cgroupfs writes it to the unit's group afterwards, as it writes all
-// of the plan. What systemd would forget is thereby in force nevertheless, and what it may write again later is what it
-// was told here.
+// Plan returns the properties that systemd has for the resources, in a fixed order. It is pure. It leaves out limits
+// for which systemd, or this version of it, has no property: package cgroupfs writes its whole plan to the unit's group
+// afterwards. So the limits that systemd does not know are in force too, and those that it may write again later are
+// the same.
 //
-// The error names a value that cannot be; errors.Is finds EINVAL in it.
+// The error names an invalid value, and wraps EINVAL.
 func (h Host) Plan(r *cgroupfs.Resources) ([]Property, error) {
 	p := &planner{host: h, r: r}
 	parts := []func() error{p.memory, p.cpu, p.tasks, p.io, p.cpuset, p.unified, p.devices}
@@ -91,14 +90,14 @@ func (h Host) Plan(r *cgroupfs.Resources) ([]Property, error) {
 	return p.all, nil
 }
 
-// planner is one plan under way.
+// planner is the state of one call of Plan.
 type planner struct {
 	host Host
 	r    *cgroupfs.Resources
 	all  []Property
 }
 
-// add puts a property into the plan, in the place of an earlier one of that name.
+// add adds a property to the plan, and replaces an earlier one with the same name.
 func (p *planner) add(name string, v Value) {
 	if p.host.Version < since(name) {
 		return
@@ -112,7 +111,7 @@ func (p *planner) add(name string, v Value) {
 	p.all = append(p.all, Property{name, v})
 }
 
-// infinity is no limit (CGROUP_LIMIT_MAX and the like).
+// infinity means no limit (CGROUP_LIMIT_MAX and the like).
 const infinity = math.MaxUint64
 
 func limit(n int64) Value {
@@ -149,7 +148,7 @@ func (p *planner) memory() error {
 	return nil
 }
 
-// tasks: systemd takes no 0, and one task is what can be in a group whose limit allows no further one.
+// tasks: systemd refuses 0, and with a limit of 1 the first task cannot create another either.
 func (p *planner) tasks() error {
 	if n := p.r.Pids; n != nil {
 		if *n == 0 {
@@ -175,7 +174,7 @@ func (p *planner) io() error {
 	return nil
 }
 
-// ioWeight is the same straight line that package cgroupfs has for io.weight.
+// ioWeight is the linear function of package cgroupfs for io.weight.
 func ioWeight(w uint64) uint64 {
 	if w <= 10 {
 		return 1
@@ -183,7 +182,7 @@ func ioWeight(w uint64) uint64 {
 	return 1 + (w-10)*9999/990
 }
 
-// number reads what a file of v2 takes for a limit.
+// number parses a limit in the form of v2's files.
 func number(file, value string) (uint64, error) {
 	value = strings.TrimSpace(value)
 	if value == "max" {

@@ -10,7 +10,8 @@ import (
 // defaultPeriod is that of cpu.max and cpu.cfs_period_us in microseconds (kernel/sched/core.c, default_cfs_period).
 const defaultPeriod = 100_000
 
-// quotaStep is what systemd rounds a quota to, in microseconds of each second: a hundredth (src/core/dbus-cgroup.c).
+// quotaStep is the unit to which systemd rounds a quota, in microseconds of each second: a hundredth
+// (src/core/dbus-cgroup.c).
 const quotaStep = 10_000
 
 func (p *planner) cpu() error {
@@ -40,7 +41,7 @@ func (p *planner) cpu() error {
 	}
 }
 
-// quota is microseconds in a period, as microseconds in a second, rounded up to what systemd can hold.
+// quota converts microseconds in a period to microseconds in a second, rounded up to a multiple of quotaStep.
 func (p *planner) quota(quota, period uint64) error {
 	if quota == infinity {
 		p.add("CPUQuotaPerSecUSec", uint64v(infinity))
@@ -57,7 +58,7 @@ func (p *planner) quota(quota, period uint64) error {
 
 func (p *planner) cpuset() error {
 	if !p.host.V2 {
-		return nil // systemd leaves v1's cpuset alone
+		return nil // systemd does not manage v1's cpuset
 	}
 	return p.sets(p.r.Cpus, p.r.Mems, "cpus", "mems")
 }
@@ -77,11 +78,11 @@ func (p *planner) sets(cpus, mems, cpusName, memsName string) error {
 	return nil
 }
 
-// maxBit bounds the numbers in a list: more than any kernel has of processors or memory nodes (CONFIG_NR_CPUS).
+// maxBit is the greatest number in a list: no kernel has more processors or memory nodes (CONFIG_NR_CPUS).
 const maxBit = 8191
 
-// bitmask turns a list such as 0-3,7 into bytes, the lowest number in the lowest bit of the first one. The kernel's
-// lists with strides, 0-31:2/8, are read too (Documentation/admin-guide/kernel-parameters.rst, "cpu lists").
+// bitmask converts a list such as 0-3,7 to bytes, with the lowest number in the lowest bit of the first byte. It also
+// reads the kernel's lists with strides, 0-31:2/8 (Documentation/admin-guide/kernel-parameters.rst, "cpu lists").
 func bitmask(list string) ([]byte, error) {
 	var mask []byte
 	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
@@ -98,12 +99,12 @@ func bitmask(list string) ([]byte, error) {
 		if strided {
 			u, g, ok := strings.Cut(stride, "/")
 			if used, group = bit(u), bit(g); !ok || used < 1 || group < used {
-				return nil, invalid("%q is no stride of used/group", part)
+				return nil, invalid("%q is not a stride of used/group", part)
 			}
 		}
 		from, to := bit(first), bit(last)
 		if from < 0 || to < from {
-			return nil, invalid("%q is no number or range of 0 to %d", part, maxBit)
+			return nil, invalid("%q is not a number or range of 0 to %d", part, maxBit)
 		}
 		for n := from; n <= to; n++ {
 			if (n-from)%group >= used {
@@ -116,12 +117,12 @@ func bitmask(list string) ([]byte, error) {
 		}
 	}
 	if len(mask) == 0 {
-		return nil, invalid("%q names nothing", list)
+		return nil, invalid("%q is an empty list", list)
 	}
 	return mask, nil
 }
 
-// bit is a number of a list, or -1.
+// bit parses a number of a list; it returns -1 if that is not valid.
 func bit(s string) int {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil || n > maxBit {

@@ -11,10 +11,10 @@ import (
 // deviceList is the type of DeviceAllow: pairs of a node and letters of rwm.
 const deviceList = "a(ss)"
 
-// DeviceNames are the drivers of each major number, for systemd names all devices of one by its driver.
+// DeviceNames are the drivers of each major number, by which systemd names all devices of a major.
 type DeviceNames struct{ Char, Block map[int64]string }
 
-// ParseDeviceNames reads /proc/devices (proc_devices(5)). Of two drivers of one number the first counts.
+// ParseDeviceNames parses /proc/devices (proc_devices(5)). If two drivers share a number it takes the first.
 func ParseDeviceNames(text string) DeviceNames {
 	names := DeviceNames{map[int64]string{}, map[int64]string{}}
 	var into map[int64]string
@@ -35,16 +35,16 @@ func ParseDeviceNames(text string) DeviceNames {
 	return names
 }
 
-// node is devices of one kind, and what may be done with them.
+// node is a set of devices of one kind, and what may be done with them.
 type node struct {
 	kind         string // "c" or "b"
 	major, minor int64  // -1: all
 	access       string // letters of rwm
 }
 
-// devices: systemd knows lists of what is allowed and nothing else. So it is told what the rules allow in the end, or a
-// little more where they take out of something larger what a list cannot take out; the rules themselves are put in
-// force by package cgroupfs. On v2 both are asked. On v1 systemd's list stands until the rules are written after it.
+// devices: systemd only knows lists of what is allowed. So it gets what the rules allow in the end, or slightly more if
+// they deny a part of something that a list cannot split. Package cgroupfs enforces the rules themselves. On v2 both
+// apply. On v1 systemd's list applies until the rules are written after it.
 func (p *planner) devices() error {
 	if len(p.r.Devices) == 0 {
 		return nil
@@ -65,7 +65,7 @@ func (p *planner) devices() error {
 		return nil
 	}
 	p.add("DevicePolicy", text("strict"))
-	p.add("DeviceAllow", array("(ss)")) // an empty list takes back what was allowed before
+	p.add("DeviceAllow", array("(ss)")) // an empty list resets what was allowed before
 	list := array("(ss)")
 	for _, pair := range p.host.Devices.pairs(all) {
 		list.items = append(list.items, tuple(text(pair[0]), text(pair[1])))
@@ -76,7 +76,7 @@ func (p *planner) devices() error {
 	return nil
 }
 
-// allowed goes through the rules in their order, from a group that allows everything.
+// allowed applies the rules in order, starting from a group that allows everything.
 func allowed(rules []cgroupfs.DeviceRule) ([]node, error) {
 	all := []node{{"c", -1, -1, "rwm"}, {"b", -1, -1, "rwm"}}
 	for i, r := range rules {
@@ -120,7 +120,7 @@ func allow(all []node, n node) []node {
 	return append(all, n)
 }
 
-// deny takes away from what the rule covers as a whole.
+// deny removes the nodes that the rule covers entirely.
 func deny(all []node, n node) []node {
 	var left []node
 	for _, o := range all {
@@ -144,8 +144,8 @@ func letters(has func(string) bool) string {
 	return out
 }
 
-// pairs are the nodes as systemd names them (systemd.resource-control(5), "DeviceAllow="). A major number without a
-// driver on this host is left out: there is nothing that could be opened.
+// pairs returns the nodes as systemd names them (systemd.resource-control(5), "DeviceAllow="). It leaves out a major
+// number without a driver on this host, which has no devices to open.
 func (names DeviceNames) pairs(all []node) [][2]string {
 	var out [][2]string
 	for _, n := range all {
@@ -162,7 +162,7 @@ func (names DeviceNames) pairs(all []node) [][2]string {
 				continue
 			}
 			name = word + "-" + drivers[n.major]
-		default: // a minor number of any major one can be named only together with all
+		default: // a minor number of any major cannot be named, only all devices
 			name = word + "-*"
 		}
 		if i := slices.IndexFunc(out, func(o [2]string) bool { return o[0] == name }); i >= 0 {

@@ -99,9 +99,9 @@ func TestPlanRefuses(t *testing.T) {
 	for want, r := range map[string]cgroupfs.Resources{
 		"without a smaller limit":       {MemorySwap: ptr(int64(5))},
 		"8192":                          {Cpus: "8192"},
-		`"3-1" is no number`:            {Cpus: "3-1"},
-		"names nothing":                 {Mems: " , "},
-		"is no stride":                  {Cpus: "0-3:4/2"},
+		`"3-1" is not a number`:         {Cpus: "3-1"},
+		"is an empty list":              {Mems: " , "},
+		"is not a stride":               {Cpus: "0-3:4/2"},
 		"want 1 to 1000":                {IOWeight: ptr(uint16(1001))},
 		"want a number or max":          unified("memory.high", "a lot"),
 		"want a quota":                  unified("cpu.max", "1 2 3"),

@@ -2,8 +2,8 @@ package systemd
 
 import "strings"
 
-// unified takes over the files of v2 that systemd has a property for. They come after the others, as cgroupfs writes
-// them, and so have the last word.
+// unified adds properties for the v2 files of Resources.Unified. They come after the others, as in package cgroupfs,
+// and so override them.
 func (p *planner) unified() error {
 	if !p.host.V2 {
 		return nil // cgroupfs refuses those of a controller that v1 has
@@ -16,7 +16,7 @@ func (p *planner) unified() error {
 	return nil
 }
 
-// fileProperty is the property for a file that holds one number or "max"; empty for any other.
+// fileProperty returns the property for a file that holds one number or "max"; empty for any other file.
 func fileProperty(file string) string {
 	switch file {
 	case "memory.max":
@@ -68,7 +68,7 @@ func (p *planner) file(file, value string) error {
 	return nil
 }
 
-// max reads cpu.max: a quota or "max", and perhaps a period.
+// max parses cpu.max: a quota or "max", and optionally a period.
 func (p *planner) max(value string) error {
 	f := strings.Fields(value)
 	if len(f) == 0 || len(f) > 2 {
@@ -88,8 +88,7 @@ func (p *planner) max(value string) error {
 	return p.quota(quota, period)
 }
 
-// weight is the default of io.weight; those of single devices are left to the file. bfq's own weights are not
-// systemd's.
+// weight sets the default of io.weight; weights of single devices, and bfq's own, are only written to the files.
 func (p *planner) weight(file, value string) error {
 	f := strings.Fields(strings.TrimPrefix(value, "default "))
 	if file != "io.weight" || len(f) != 1 {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxNesting bounds how deep arrays and structures may stand in each other, and maxSignature the length of a signature
-// (D-Bus Specification, "Valid Signatures").
+// maxNesting is how deep arrays and structures may be nested, and maxSignature the longest signature (D-Bus
+// Specification, "Valid Signatures").
 const (
 	maxNesting   = 32
 	maxSignature = 255
@@ -50,13 +50,14 @@ func typeLength(sig string, depth int) (int, error) {
 		}
 		return n + 1, nil
 	}
-	return 0, fmt.Errorf("signature %q begins with a type that is not known here: %w", sig, unix.EBADMSG)
+	return 0, fmt.Errorf("signature %q begins with a type that is not supported: %w", sig, unix.EBADMSG)
 }
 
-// entryLength is that of an entry of a dictionary, which stands in an array alone: a basic type, and any.
+// entryLength returns the length of the type of a dictionary entry, which only occurs in an array: a basic type, and
+// any type.
 func entryLength(sig string, depth int) (int, error) {
 	if len(sig) < 2 || strings.IndexByte("ybnqiuxtdsog", sig[1]) < 0 {
-		return 0, fmt.Errorf("signature %q has an entry whose key is no basic type: %w", sig, unix.EBADMSG)
+		return 0, fmt.Errorf("signature %q has an entry whose key is not a basic type: %w", sig, unix.EBADMSG)
 	}
 	n, err := typeLength(sig[2:], depth+1)
 	if err != nil {
@@ -68,7 +69,7 @@ func entryLength(sig string, depth int) (int, error) {
 	return 3 + n, nil
 }
 
-// members are the types in a structure or an entry, whose signature is known to be right.
+// members returns the types in a structure or an entry, whose signature must be valid.
 func members(sig string) ([]string, error) {
 	var all []string
 	for rest := sig[1 : len(sig)-1]; rest != ""; {
@@ -81,7 +82,7 @@ func members(sig string) ([]string, error) {
 	return all, nil
 }
 
-// alignment of a type in bytes (D-Bus Specification, "Summary of D-Bus marshalling").
+// alignment returns the alignment of a type in bytes (D-Bus Specification, "Summary of D-Bus marshalling").
 func alignment(kind byte) int {
 	switch kind {
 	case 'n', 'q':

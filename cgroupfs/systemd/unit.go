@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unit is the unit that holds one container: a scope, or a slice where its name ends in ".slice".
+// Unit is the unit that holds a container: a scope, or a slice if its name ends in ".slice".
 type Unit struct {
 	Slice string // the slice that it is in, "-.slice" for the root
 	Name  string // with its suffix
@@ -30,10 +30,10 @@ const (
 // maxName is the longest name of a unit in bytes (src/basic/unit-name.h, UNIT_NAME_MAX).
 const maxName = 255
 
-// Parse reads cgroupsPath in systemd's form, slice:prefix:name. The unit is the scope prefix-name.scope, or name.scope
-// without a prefix; a name that ends in ".slice" is a slice of its own. Without a slice it is in system.slice, and for
-// a user's manager in user.slice. An empty path is the scope handfast-ID.scope there. Every part is checked: errors.Is
-// finds EINVAL in the error.
+// Parse parses cgroupsPath in systemd's form, slice:prefix:name. The unit is the scope prefix-name.scope, or name.scope
+// without a prefix; a name that ends in ".slice" is a slice itself. Without a slice the unit is in system.slice, or for
+// a user's manager in user.slice. An empty path is the scope handfast-ID.scope there. Every part is checked; the error
+// wraps EINVAL.
 func Parse(cgroupsPath, id string, user bool) (Unit, error) {
 	slice, prefix, name := "", "handfast", escape(id)
 	if cgroupsPath != "" {
@@ -66,7 +66,8 @@ func Parse(cgroupsPath, id string, user bool) (Unit, error) {
 	return u, err
 }
 
-// ofSlice is a unit that is itself a slice: systemd finds what it is in from its name alone (systemd.slice(5)).
+// ofSlice returns a unit that is itself a slice. systemd derives the parent of a slice from its name
+// (systemd.slice(5)).
 func (u Unit) ofSlice(slice, name string) (Unit, error) {
 	all, err := expand(name)
 	if err != nil {
@@ -88,7 +89,8 @@ func (u Unit) ofSlice(slice, name string) (Unit, error) {
 // isSlice reports whether the unit is a slice, which systemd puts no processes into.
 func (u Unit) isSlice() bool { return strings.HasSuffix(u.Name, sliceSuffix) }
 
-// Path is the unit's group, below the root of every hierarchy. base is that of its manager, see Manager.Base.
+// Path returns the path of the unit's group below the root of every hierarchy. base is that of its manager, see
+// Manager.Base.
 func (u Unit) Path(base string) (string, error) {
 	all, err := expand(u.Slice)
 	if err != nil {
@@ -101,8 +103,8 @@ func (u Unit) Path(base string) (string, error) {
 	return p, nil
 }
 
-// expand is a slice with those around it, the outermost first, by its name: a-b-c.slice is in a-b.slice, and that in
-// a.slice (systemd.slice(5)). The root slice is none.
+// expand returns a slice and those that contain it, the outermost first, by its name: a-b-c.slice is in a-b.slice, and
+// that in a.slice (systemd.slice(5)). The root slice is left out.
 func expand(slice string) ([]string, error) {
 	if slice == rootSlice {
 		return nil, nil
@@ -137,13 +139,13 @@ func checkName(name string) error {
 	return nil
 }
 
-// valid is the bytes that a unit's name has (src/basic/unit-name.c, VALID_CHARS), without the backslash of an escape
-// and without "@": a template's instance is no transient unit.
+// valid holds the bytes that are allowed in a unit's name (src/basic/unit-name.c, VALID_CHARS), without the backslash
+// of an escape and without "@", because an instance of a template is not a transient unit.
 func valid(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte(":-_.", c) >= 0
 }
 
-// escape writes what a unit's name cannot have as systemd-escape(1) does.
+// escape escapes what is not allowed in a unit's name, as systemd-escape(1) does.
 func escape(id string) string {
 	var b strings.Builder
 	for i := range len(id) {
@@ -156,7 +158,7 @@ func escape(id string) string {
 	return b.String()
 }
 
-// groupName is the directory of a unit: a name that a control file could have gets an underscore before it
+// groupName returns the directory of a unit: a name that a control file could have gets an underscore before it
 // (src/basic/cgroup-util.c, cg_needs_escape).
 func groupName(unit string) string {
 	first, _, _ := strings.Cut(unit, ".")
@@ -169,17 +171,17 @@ func groupName(unit string) string {
 	return unit
 }
 
-// Below is the unit with its processes in the group sub below its own, which is one plain name. errors.Is finds EINVAL
-// in the error.
+// Below returns the unit with its processes in the group sub below its own. sub is a single name. The error wraps
+// EINVAL.
 func (u Unit) Below(sub string) (Unit, error) {
 	u.Sub = sub
 	return u, checkSub(sub)
 }
 
-// checkSub refuses what is not the name of one group.
+// checkSub checks that sub is the name of a group.
 func checkSub(sub string) error {
 	if strings.ContainsAny(sub, "/\x00") || strings.HasPrefix(sub, ".") || sub != groupName(sub) || len(sub) > maxName {
-		return invalid("group %q below the unit: want one name that no control file has", sub)
+		return invalid("group %q below the unit: want a single name that no control file has", sub)
 	}
 	return nil
 }

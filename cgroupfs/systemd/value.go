@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Value is one value of D-Bus. Values are made by the functions of this package and are not changed afterwards.
+// Value is a D-Bus value. The functions of this package make values, which do not change afterwards.
 type Value struct {
 	kind  string  // signature of one complete type (D-Bus Specification, "Type System")
 	n     uint64  // of a boolean, a number (sign extended), a double (its bits)
@@ -56,8 +56,7 @@ func octets(b []byte) Value {
 	return v
 }
 
-// String is the value in GVariant's text format, with the type wherever it is not the one that the format takes
-// without; parseValue reads it back.
+// String returns the value in GVariant's text format, with its type unless that is the default. parseValue parses it.
 func (v Value) String() string {
 	var b strings.Builder
 	v.print(&b)
@@ -90,7 +89,7 @@ func (v Value) print(b *strings.Builder) {
 	}
 }
 
-// keyword is what the text format writes before a value of a type.
+// keyword returns what the text format has before a value of a type.
 func keyword(kind string) string {
 	for _, k := range keywords {
 		if k.kind == kind {

@@ -56,7 +56,7 @@ func (e *encoder) signature(s string) {
 	e.b = append(append(append(e.b, byte(len(s))), s...), 0)
 }
 
-// array has its length before the padding of its first element, and without it.
+// array writes the length before the padding of the first element, which it does not include.
 func (e *encoder) array(v Value) {
 	e.uint32(0)
 	at := len(e.b)
@@ -68,8 +68,8 @@ func (e *encoder) array(v Value) {
 	binary.LittleEndian.PutUint32(e.b[at-4:], uint32(len(e.b)-start))
 }
 
-// decoder reads values. What it reads was written by somebody else: every length is checked against what is there, and
-// every nesting against its bound.
+// decoder reads values. It does not trust its input: it checks every length against the remaining bytes, and every
+// nesting against its limit.
 type decoder struct {
 	b     []byte
 	at    int
@@ -80,10 +80,10 @@ func malformed(format string, args ...any) error {
 	return fmt.Errorf("D-Bus message: %s: %w", fmt.Sprintf(format, args...), unix.EBADMSG)
 }
 
-// take gives the next n bytes.
+// take returns the next n bytes.
 func (d *decoder) take(n int) ([]byte, error) {
 	if n < 0 || n > len(d.b)-d.at {
-		return nil, malformed("%d bytes are wanted at %d of %d", n, d.at, len(d.b))
+		return nil, malformed("%d bytes are needed at %d of %d", n, d.at, len(d.b))
 	}
 	b := d.b[d.at : d.at+n]
 	d.at += n
@@ -111,7 +111,7 @@ func (d *decoder) uint32() (uint32, error) {
 	return d.order.Uint32(b), nil
 }
 
-// value reads one value of a type, which is a right one.
+// value reads one value of a type, which must be valid.
 func (d *decoder) value(kind string, depth int) (Value, error) {
 	v := Value{kind: kind}
 	if depth > 2*maxNesting {

@@ -7,20 +7,20 @@ import (
 	"github.com/handfast/handfast/internal/lifecycle"
 )
 
-// features prints what the runtime can do, in the specification's form.
+// features prints what the runtime supports, in the form of the runtime specification's features.md.
 func (in *invocation) features() (int, error) {
-	v, c := stamps()
+	v, c := versionAndCommit()
 	text, err := json.MarshalIndent(lifecycle.Features(v, c), "", "  ")
 	if err != nil {
 		return failed, err
 	}
-	return answer(string(text) + "\n")
+	return printText(string(text) + "\n")
 }
 
-// showVersion is --version as a command.
-func (in *invocation) showVersion() (int, error) { return answer(versionText()) }
+// showVersion prints what --version does.
+func (in *invocation) showVersion() (int, error) { return printText(versionText()) }
 
-// info prints what the runtime finds on this host.
+// info prints what the runtime found out about this host.
 func (in *invocation) info() (int, error) {
 	switch in.format {
 	case "", "text", "json":
@@ -35,13 +35,13 @@ func (in *invocation) info() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	facts.Version, facts.Commit = stamps()
+	facts.Version, facts.Commit = versionAndCommit()
 	if in.format == "json" {
 		text, err := json.MarshalIndent(facts, "", "  ")
 		if err != nil {
 			return failed, err
 		}
-		return answer(string(text) + "\n")
+		return printText(string(text) + "\n")
 	}
-	return answer(facts.Text())
+	return printText(facts.Text())
 }

@@ -8,12 +8,13 @@ import (
 
 	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/log"
+	"github.com/handfast/handfast/spawn"
 )
 
 // failed is the exit status of the runtime's own failures.
 const failed = 1
 
-// invocation is one call of the program, parsed.
+// invocation is a parsed command line.
 type invocation struct {
 	settings
 	command command
@@ -21,8 +22,8 @@ type invocation struct {
 	log     *log.Logger
 }
 
-// parse turns the arguments into an invocation. The invocation is never nil: what is known of the global options counts
-// for the log even when the rest is wrong.
+// parse turns the arguments into an invocation. It is never nil: even if the rest of the command line is wrong, the
+// global options that were read so far decide where the error is logged.
 func parse(args []string) (*invocation, error) {
 	in := &invocation{}
 	fs := flagSet(globalOptions(), &in.settings)
@@ -70,7 +71,7 @@ func checkArgs(c command, args []string) error {
 	return fmt.Errorf("%s: %s: want %s", c.name, what, usage)
 }
 
-// runMain carries the program out and returns its exit status.
+// runMain runs the command that args name and returns the exit status.
 func runMain(args []string) int {
 	in, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -79,7 +80,7 @@ func runMain(args []string) int {
 	options := log.Options{Path: in.settings.log, Format: in.logFormat, Level: in.logLevel, Debug: in.debug}
 	if err == nil {
 		if err = checkRoom(in.command); err != nil {
-			options.Path = "" // there may be no descriptor for it
+			options.Path = "" // no descriptor may be left to open it
 		}
 	}
 	logger, logErr := log.Open(options)
@@ -95,6 +96,10 @@ func runMain(args []string) int {
 	if err == nil {
 		return status
 	}
+	var start *spawn.StartError
+	if errors.As(err, &start) && start.Detail() != "" {
+		logger.Debugf("the conversation with the container's process: %s", start.Detail())
+	}
 	logger.Fail(err)
 	if status == 0 {
 		status = failed
@@ -105,11 +110,11 @@ func runMain(args []string) int {
 func (in *invocation) carryOut() (int, error) {
 	switch {
 	case in.help && in.command.name != "":
-		return answer(commandHelp(in.command))
+		return printText(commandHelp(in.command))
 	case in.help:
-		return answer(helpText())
+		return printText(helpText())
 	case in.version:
-		return answer(versionText())
+		return printText(versionText())
 	}
 	switch in.cgroupManager {
 	case "", cgroupdriver.Filesystem, cgroupdriver.Systemd, cgroupdriver.None:
@@ -130,8 +135,8 @@ func (in *invocation) carryOut() (int, error) {
 	return in.command.run(in)
 }
 
-// answer writes a command's answer; a reader that has gone away is the only way it fails.
-func answer(text string) (int, error) {
+// printText writes the output of a command to standard output. It fails only if the reader has gone away.
+func printText(text string) (int, error) {
 	if _, err := os.Stdout.WriteString(text); err != nil {
 		return failed, err
 	}
@@ -140,11 +145,11 @@ func answer(text string) (int, error) {
 
 func (in *invocation) helpCommand() (int, error) {
 	if len(in.args) == 0 {
-		return answer(helpText())
+		return printText(helpText())
 	}
 	c, found := commandByName(in.args[0])
 	if !found {
 		return failed, unknownCommand(in.args[0])
 	}
-	return answer(commandHelp(c))
+	return printText(commandHelp(c))
 }

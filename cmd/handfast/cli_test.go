@@ -90,7 +90,7 @@ func TestBadCommandLines(t *testing.T) {
 		"run -x C":               "run: unknown option -x (see --help)",
 		"create --bundle":        "create: option --bundle needs a value, DIR (see --help)",
 		"create -b":              "create: option -b needs a value, DIR (see --help)",
-		"run --preserve-fds x C": `run: option --preserve-fds: "x" is no number of the range (see --help)`,
+		"run --preserve-fds x C": `run: option --preserve-fds: "x" is not a number, or out of range (see --help)`,
 		"run --detach=perhaps C": `run: option --detach: "perhaps" is neither true nor false (see --help)`,
 	} {
 		t.Run(line, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/handfast/handfast/internal/signals"
 )
 
-// runtime is what the global options make of the runtime.
+// runtime returns the runtime as the global options configure it.
 func (in *invocation) runtime() (*lifecycle.Runtime, error) {
 	root, err := filepath.Abs(lifecycle.RootDir(in.root, lifecycle.Privileged(), os.Getenv("XDG_RUNTIME_DIR")))
 	if err != nil {
@@ -26,12 +26,12 @@ func (in *invocation) runtime() (*lifecycle.Runtime, error) {
 	}, nil
 }
 
-// interruptible is done when somebody asks this process to end, so that what it is making is undone and not left
-// behind. It is for the process's whole life.
+// interruptible returns a context that is cancelled when a signal asks this process to end, so that a command undoes
+// what it has begun. It holds for the rest of the process's life.
 func interruptible() context.Context {
 	ctx, err := signals.Interruptible()
 	if err != nil {
-		// No descriptor is left: a signal ends the process as it is, and delete removes what it was making.
+		// No descriptor is left to wait for signals with, so a signal ends the process at once, and delete cleans up.
 		return context.Background()
 	}
 	return ctx
@@ -80,7 +80,7 @@ func (in *invocation) state() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	return answer(lifecycle.StateJSON(s))
+	return printText(lifecycle.StateJSON(s))
 }
 
 func (in *invocation) kill() (int, error) {
@@ -91,16 +91,16 @@ func (in *invocation) kill() (int, error) {
 			return failed, err
 		}
 	}
-	return in.each(in.args[:1], func(r *lifecycle.Runtime, id string) error { return r.Kill(id, sig, in.all) })
+	return in.forEachContainer(in.args[:1], func(r *lifecycle.Runtime, id string) error { return r.Kill(id, sig, in.all) })
 }
 
 func (in *invocation) delete() (int, error) {
-	return in.each(in.args, func(r *lifecycle.Runtime, id string) error { return r.Delete(id, in.force) })
+	return in.forEachContainer(in.args, func(r *lifecycle.Runtime, id string) error { return r.Delete(id, in.force) })
 }
 
-// each does something to every container that is named, or with --regex to all that match. It goes on after an error,
-// so that one container does not keep the others.
-func (in *invocation) each(names []string, do func(r *lifecycle.Runtime, id string) error) (int, error) {
+// forEachContainer calls do for every named container, or with --regex for every one that matches. It goes on after an
+// error, so that one container does not hold up the others.
+func (in *invocation) forEachContainer(names []string, do func(r *lifecycle.Runtime, id string) error) (int, error) {
 	r, err := in.runtime()
 	if err != nil {
 		return failed, err
@@ -158,9 +158,9 @@ func (in *invocation) list() (int, error) {
 	}
 	switch {
 	case in.quiet:
-		return answer(lifecycle.IDs(all))
+		return printText(lifecycle.IDs(all))
 	case in.format == "json":
-		return answer(lifecycle.JSON(all))
+		return printText(lifecycle.JSON(all))
 	}
-	return answer(lifecycle.Table(all))
+	return printText(lifecycle.Table(all))
 }

@@ -5,23 +5,23 @@ import (
 	"strings"
 )
 
-// completion prints the script that completes command lines in a shell.
+// completion prints a script that teaches a shell to complete command lines of handfast.
 func (in *invocation) completion() (int, error) {
 	write, known := map[string]func() string{"bash": bashCompletion, "zsh": zshCompletion,
 		"fish": fishCompletion}[in.args[0]]
 	if !known {
 		return failed, fmt.Errorf("completion: %q: want bash, zsh or fish", in.args[0])
 	}
-	return answer(write())
+	return printText(write())
 }
 
-// takesID says that a command's first argument is a container's.
+// takesID reports whether a command's first argument is the id of an existing container.
 func takesID(c command) bool {
 	return strings.HasPrefix(c.args, "ID") && c.name != "create" && c.name != "run"
 }
 
-// wordsOf are the options of a list as they are typed, those alone that the help shows.
-func wordsOf(options []option) (all []string) {
+// optionWords returns the options as they are typed, without those that the help does not show.
+func optionWords(options []option) (all []string) {
 	for _, o := range options {
 		if o.help == "" {
 			continue
@@ -34,23 +34,23 @@ func wordsOf(options []option) (all []string) {
 	return all
 }
 
-// withValue are those of the words that a value follows.
-func withValue(options []option) (all []string) {
+// optionsWithValue returns the words of those options that take a value.
+func optionsWithValue(options []option) (all []string) {
 	for _, o := range options {
 		if o.value != "" {
-			all = append(all, wordsOf([]option{o})...)
+			all = append(all, optionWords([]option{o})...)
 		}
 	}
 	return all
 }
 
-// optionsOf are all options of a command.
+// optionsOf returns all options of a command, --help included.
 func optionsOf(c command) []option {
 	return append(c.options[:len(c.options):len(c.options)], helpOption())
 }
 
-// bashCompletion is for bash's programmable completion: commands, their options, containers, and files for the values
-// of options.
+// bashCompletion returns the script for bash. It completes commands, options and container ids, and file names as the
+// values of options.
 func bashCompletion() string {
 	var b strings.Builder
 	var names, takeIDs []string
@@ -76,10 +76,10 @@ _handfast() {
 	local options values
 	case $command in
 	'') options='%s' values='%s' ;;
-`, strings.Join(withValue(global[1:]), "|"), strings.Join(wordsOf(global), " "), strings.Join(withValue(global), " "))
+`, strings.Join(optionsWithValue(global[1:]), "|"), strings.Join(optionWords(global), " "), strings.Join(optionsWithValue(global), " "))
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "\t%s) options='%s' values='%s' ;;\n", c.name, strings.Join(wordsOf(optionsOf(c)), " "),
-			strings.Join(withValue(c.options), " "))
+		fmt.Fprintf(&b, "\t%s) options='%s' values='%s' ;;\n", c.name, strings.Join(optionWords(optionsOf(c)), " "),
+			strings.Join(optionsWithValue(c.options), " "))
 	}
 	fmt.Fprintf(&b, `	esac
 	if [[ " $values " == *" $previous "* ]]; then
@@ -102,7 +102,7 @@ complete -o filenames -F _handfast handfast
 	return b.String()
 }
 
-// zshCompletion is for compinit: what bash's does, with a description of each word.
+// zshCompletion returns the script for zsh's compinit. It completes what bashCompletion does, and describes each word.
 func zshCompletion() string {
 	var b strings.Builder
 	b.WriteString("#compdef handfast\n# zsh completion of handfast. Put it as _handfast into a directory of $fpath.\n" +
@@ -145,18 +145,18 @@ func zshOption(o option) string {
 		value = ":" + zshText(o.value) + ":_files"
 	}
 	var b strings.Builder
-	for _, w := range wordsOf([]option{o}) {
+	for _, w := range optionWords([]option{o}) {
 		fmt.Fprintf(&b, "\t\t'*%s[%s]%s' \\\n", w, zshText(o.help), value)
 	}
 	return b.String()
 }
 
-// zshText is text within single quotes and brackets of _arguments.
+// zshText quotes text for use between single quotes and brackets in an argument of _arguments.
 func zshText(s string) string {
 	return strings.NewReplacer("'", `'\''`, "[", `\[`, "]", `\]`, ":", `\:`).Replace(s)
 }
 
-// fishCompletion is for fish.
+// fishCompletion returns the script for fish.
 func fishCompletion() string {
 	var b strings.Builder
 	b.WriteString("# fish completion of handfast: handfast completion fish > ~/.config/fish/completions/handfast.fish\n")

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/internal/conformance"
 )
 
-// conformance puts a child program through the protocol's vectors. Its status is 1 if one of them fails.
+// conformance runs a child program against the protocol's conformance vectors. Its status is 1 if one of them fails.
 func (in *invocation) conformance() (int, error) {
 	if in.timeout < 0 {
 		return failed, fmt.Errorf("conformance: --timeout %d: want a number of seconds", in.timeout)

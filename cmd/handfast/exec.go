@@ -8,7 +8,7 @@ import (
 )
 
 func (in *invocation) exec() (int, error) {
-	changes, err := in.changes()
+	changes, err := in.processChanges()
 	if err != nil {
 		return lifecycle.ExecFailed, err
 	}
@@ -24,8 +24,8 @@ func (in *invocation) exec() (int, error) {
 	})
 }
 
-// changes are what the command line says of the process.
-func (in *invocation) changes() (*oci.Changes, error) {
+// processChanges returns what the command line says about the process.
+func (in *invocation) processChanges() (*oci.Changes, error) {
 	args := in.args[1:]
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]

@@ -38,13 +38,13 @@ func (in *invocation) ps() (int, error) {
 		return failed, err
 	}
 	if in.format == "json" {
-		return answer(lifecycle.ProcessesJSON(pids))
+		return printText(lifecycle.ProcessesJSON(pids))
 	}
 	text, err := lifecycle.ProcessTable(interruptible(), pids, in.args[1:])
 	if err != nil {
 		return failed, err
 	}
-	return answer(text)
+	return printText(text)
 }
 
 func (in *invocation) events() (int, error) {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// width is that of the help's lines.
+// width is the longest line of the help, in columns.
 const width = 80
 
-// helpText is the help of the program as a whole. Its first lines, and those of every command's, have the form of
+// helpText returns the help of the program as a whole. Like the help of every command, it begins with the same lines as
 // runc's.
 func helpText() string {
 	var b strings.Builder
@@ -22,7 +22,7 @@ func helpText() string {
 	return b.String()
 }
 
-// commandHelp is the help of one command.
+// commandHelp returns the help of one command.
 func commandHelp(c command) string {
 	var b strings.Builder
 	b.WriteString("NAME:\n   handfast " + c.name + " - " + c.summary + "\n\n")
@@ -55,7 +55,7 @@ func writeOptions(b *strings.Builder, options []option) {
 	}
 }
 
-// wrap breaks text into indented lines.
+// wrap breaks text into lines of at most width columns, each with the indent before it.
 func wrap(text, indent string) string {
 	var b strings.Builder
 	line := indent

@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// man prints a page of the manual, in the language of man(7): that of the program, or of one command.
+// man prints the manual page of the program or of one command as man(7) source.
 func (in *invocation) man() (int, error) {
 	if len(in.args) == 0 {
-		return answer(manual())
+		return printText(manual())
 	}
 	c, found := commandByName(in.args[0])
 	if !found {
 		return failed, unknownCommand(in.args[0])
 	}
-	return answer(commandManual(c))
+	return printText(commandManual(c))
 }
 
-// manual is handfast(8).
+// manual returns the page handfast(8).
 func manual() string {
 	var b strings.Builder
-	head(&b, "handfast", "an OCI runtime")
+	manualHead(&b, "handfast", "an OCI runtime")
 	b.WriteString(".SH SYNOPSIS\n.B handfast\n[\\fIglobal options\\fR] \\fICOMMAND\\fR [\\fIoptions\\fR] " +
 		"[\\fIarguments\\fR]\n" +
 		".SH DESCRIPTION\n" + roff("Makes containers as the runtime specification of the Open Container Initiative says, "+
@@ -37,10 +37,10 @@ func manual() string {
 	return b.String()
 }
 
-// commandManual is the page of one command, handfast-NAME(8).
+// commandManual returns the page of one command, handfast-NAME(8).
 func commandManual(c command) string {
 	var b strings.Builder
-	head(&b, "handfast-"+c.name, c.summary)
+	manualHead(&b, "handfast-"+c.name, c.summary)
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B handfast\n[\\fIglobal options\\fR]\n.B %s\n[\\fIoptions\\fR] %s\n", roff(c.name),
 		roff(c.args))
 	if c.details != "" {
@@ -52,7 +52,7 @@ func commandManual(c command) string {
 	return b.String()
 }
 
-func head(b *strings.Builder, name, what string) {
+func manualHead(b *strings.Builder, name, what string) {
 	fmt.Fprintf(b, ".TH %s 8 \"\" handfast \"System Manager's Manual\"\n.SH NAME\n%s \\- %s\n",
 		strings.ToUpper(roff(name)), roff(name), roff(what))
 }
@@ -73,7 +73,7 @@ func manOptions(b *strings.Builder, options []option) {
 	}
 }
 
-// roff is text that means itself in man(7).
+// roff escapes text for man(7).
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// settings is what the command line says: one field for every option of every command.
+// settings holds the value of every option of every command.
 type settings struct {
 	// global options
 	root, log, logFormat, rootless, cgroupManager string
@@ -41,8 +41,8 @@ type option struct {
 	into        func(*settings) any
 }
 
-// flagSet is the standard library's parser over some options: "-x v", "--x v", "-x=v" and "--x=v" are all one, as in
-// runc.
+// flagSet returns the standard library's parser for the options. It accepts "-x v", "--x v", "-x=v" and "--x=v", as
+// runc does.
 func flagSet(options []option, s *settings) *flag.FlagSet {
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
@@ -69,8 +69,8 @@ func bind(fs *flag.FlagSet, name string, into any) {
 	}
 }
 
-// parseCommand reads a command's options, which may stand before, between and after its arguments; "--" ends them. With
-// passes the first argument does too: what follows is not ours.
+// parseCommand reads a command's options, which may come before, between and after its arguments; "--" ends them. With
+// passes the first argument ends them too: what follows belongs to another program.
 func parseCommand(options []option, args []string, passes bool, s *settings) (rest []string, err error) {
 	fs := flagSet(options, s)
 	for {

@@ -11,38 +11,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Go's runtime ends the program with its own stack traces where it gets no thread, or no descriptor for its poller, and
-// nothing can be done about that once it happens. So it is looked before whether there is room. The four threads that
-// the runtime has before main begins are beyond reach.
+// Go's runtime crashes with stack traces if it cannot create a thread or open a descriptor for its poller, and the
+// program cannot recover from that. So the limits are checked first. Nothing can be done about the four threads that
+// the runtime creates before main begins.
 const (
-	someThreads = 2  // that a command which only looks may make yet
-	moreThreads = 6  // that one may which makes a process
-	scarce      = 32 // with less room the runtime is kept from making threads for every processor
-	someFDs     = 8  // descriptors: the poller's two, and a few files at once
-	plentyFDs   = 256
+	queryThreads = 2   // threads that a command which starts no process may still create
+	startThreads = 6   // and one that starts a process
+	scarceTasks  = 32  // with fewer tasks left, Go may run on one processor only, which takes fewer threads
+	neededFDs    = 8   // descriptors: two for the poller, and a few files at once
+	plentyFDs    = 256 // a limit from which on nothing needs checking
 )
 
-// checkRoom is an error if this process may not have the threads and descriptors that the command needs.
+// checkRoom returns an error if this process may not have the threads and descriptors that the command needs.
 func checkRoom(c command) error {
 	if err := checkDescriptors(); err != nil {
 		return err
 	}
-	need := int64(someThreads)
+	need := int64(queryThreads)
 	if c.makesProcess {
-		need = moreThreads
+		need = startThreads
 	}
 	room, where, limited := taskRoom()
-	if limited && room < scarce {
+	if limited && room < scarceTasks {
 		goruntime.GOMAXPROCS(1)
 	}
 	if limited && room < need {
-		return fmt.Errorf("tasks that may still be made here: %d (%s); this command needs %d for its own threads: "+
-			"raise the limit, or call it from elsewhere: %w", max(room, 0), where, need, unix.EAGAIN)
+		return fmt.Errorf("only %d more tasks may be created here (%s), and this command needs %d for its own threads: "+
+			"raise the limit, or run it elsewhere: %w", max(room, 0), where, need, unix.EAGAIN)
 	}
 	return nil
 }
 
-// checkDescriptors opens what the command will need at least, where the limit is low.
+// checkDescriptors tries, if the limit is low, to open as many descriptors as every command needs.
 func checkDescriptors() error {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur >= plentyFDs {
@@ -50,7 +50,7 @@ func checkDescriptors() error {
 	}
 	null, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	fds := []int{null}
-	for err == nil && len(fds) < someFDs {
+	for err == nil && len(fds) < neededFDs {
 		var fd int
 		if fd, err = unix.FcntlInt(uintptr(null), unix.F_DUPFD_CLOEXEC, 0); err == nil {
 			fds = append(fds, fd)
@@ -61,18 +61,17 @@ func checkDescriptors() error {
 	}
 	if err == unix.EMFILE {
 		return fmt.Errorf("RLIMIT_NOFILE, the limit of descriptors, is %d, which does not leave the %d that any command "+
-			"needs: raise it (ulimit -n): %w", limit.Cur, someFDs, err)
+			"needs: raise it (ulimit -n): %w", limit.Cur, neededFDs, err)
 	}
 	return nil
 }
 
-// taskRoom is how many more tasks this process may make, by RLIMIT_NPROC and by the pids.max of its group and of those
-// above it, where they are mounted in the usual places. where names the limit.
+// taskRoom returns how many more tasks this process may create under RLIMIT_NPROC and under the pids.max of its control
+// group and of those above it, if they are mounted in the usual places. where names the limit that decides.
 func taskRoom() (room int64, where string, limited bool) {
 	var limit unix.Rlimit
-	// Whoever is under it shares it with all processes of the same user; root is not held to it (kernel/fork.c,
-	// copy_process).
-	if os.Geteuid() != 0 && unix.Getrlimit(unix.RLIMIT_NPROC, &limit) == nil && limit.Cur < scarce {
+	// All processes of a user share this limit; it does not apply to root (kernel/fork.c, copy_process).
+	if os.Geteuid() != 0 && unix.Getrlimit(unix.RLIMIT_NPROC, &limit) == nil && limit.Cur < scarceTasks {
 		room, where, limited = int64(limit.Cur), "RLIMIT_NPROC, ulimit -u", true
 	}
 	var buf [4096]byte
@@ -93,8 +92,8 @@ func taskRoom() (room int64, where string, limited bool) {
 	return room, where, limited
 }
 
-// pidsGroup is where the process's group with a pids controller is, out of /proc/self/cgroup (cgroups(7)); on a hybrid
-// host v1's.
+// pidsGroup finds the group that the pids controller counts this process in, from the text of /proc/self/cgroup
+// (cgroups(7)). On a hybrid host that is the one of v1.
 func pidsGroup(text string) (base, group string) {
 	for line := range strings.Lines(text) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
@@ -109,8 +108,8 @@ func pidsGroup(text string) (base, group string) {
 	return base, group
 }
 
-// readSmall is a file's text without white space at its ends, empty if it cannot be read. It is by bare calls: package
-// os would need the poller.
+// readSmall returns a file's text without white space at its ends, or an empty string if it cannot be read. It uses
+// bare system calls, because package os would need descriptors for the poller.
 func readSmall(file string, buf []byte) string {
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

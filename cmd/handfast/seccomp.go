@@ -11,10 +11,10 @@ import (
 	"github.com/handfast/handfast/internal/seccomp"
 )
 
-// profileLimit bounds what is read as a profile or as the configuration that holds one.
+// profileLimit is the most bytes that are read as a profile or as the configuration that holds one.
 const profileLimit = 16 << 20
 
-// seccomp shows a profile, or says what it does with one call.
+// seccomp shows a profile, or with --call what happens to one system call.
 func (in *invocation) seccomp() (int, error) {
 	args := in.args
 	source := ""
@@ -41,19 +41,19 @@ func (in *invocation) seccomp() (int, error) {
 		return failed, fmt.Errorf("seccomp: %s: %w", source, err)
 	}
 	if profile == nil {
-		return answer("no filter: every call is allowed\n")
+		return printText("no filter: every call is allowed\n")
 	}
 	if in.call != "" {
 		text, err := in.explainCall(profile, program, args)
 		if err != nil {
 			return failed, fmt.Errorf("seccomp: %w", err)
 		}
-		return answer(text)
+		return printText(text)
 	}
 	return in.showProfile(profile, program)
 }
 
-// profileText finds the profile: in a file, on standard input, or in the configuration of a container.
+// profileText reads the profile from a file, from standard input, or from the configuration of a container.
 func (in *invocation) profileText(name string) (source string, raw []byte, err error) {
 	if in.profileOf != "" {
 		r, err := in.runtime()
@@ -88,7 +88,8 @@ func (in *invocation) profileText(name string) (source string, raw []byte, err e
 	return name, raw, nil
 }
 
-// profileIn takes linux.seccomp out of a configuration; what does not look like one is the profile itself.
+// profileIn returns linux.seccomp of a configuration. Data that does not look like a configuration is taken for the
+// profile itself.
 func profileIn(data []byte) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil {
@@ -114,7 +115,7 @@ func profileIn(data []byte) ([]byte, error) {
 	return platform.Seccomp, nil
 }
 
-// showProfile prints the stages that were asked for.
+// showProfile prints the forms of the profile that --format selects.
 func (in *invocation) showProfile(profile *seccomp.Profile, program *seccomp.Program) (int, error) {
 	tree, err := profile.Tree(program.Host)
 	if err != nil {
@@ -122,19 +123,19 @@ func (in *invocation) showProfile(profile *seccomp.Profile, program *seccomp.Pro
 	}
 	switch in.format {
 	case "rules":
-		return answer(profile.String())
+		return printText(profile.String())
 	case "tree":
-		return answer(tree)
+		return printText(tree)
 	case "program":
-		return answer(program.String())
+		return printText(program.String())
 	case "", "all":
-		return answer(fmt.Sprintf("Rules\n\n%s\nDecision tree on %s\n\n%s\nProgram, %d instructions\n\n%s",
+		return printText(fmt.Sprintf("Rules\n\n%s\nDecision tree on %s\n\n%s\nProgram, %d instructions\n\n%s",
 			profile, program.Host, tree, len(program.Filter), program))
 	}
 	return failed, fmt.Errorf("seccomp: --format %q: want rules, tree, program or all", in.format)
 }
 
-// explainCall says what happens to one call, and why.
+// explainCall says what happens to one system call, and which rule decides.
 func (in *invocation) explainCall(profile *seccomp.Profile, program *seccomp.Program, args []string) (string, error) {
 	arch := program.Host
 	if in.arch != "" {
@@ -189,7 +190,7 @@ func (in *invocation) explainCall(profile *seccomp.Profile, program *seccomp.Pro
 	return text + fmt.Sprintf("%d of %d instructions executed\n", verdict.Steps, len(program.Filter)), nil
 }
 
-// parseArgument reads an argument of a system call: a number in any base that Go writes, negative too.
+// parseArgument reads an argument of a system call: a number in any base of Go's literals, which may be negative.
 func parseArgument(text string) (uint64, error) {
 	if value, err := strconv.ParseUint(text, 0, 64); err == nil {
 		return value, nil

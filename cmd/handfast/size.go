@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-var errSize = errors.New("want bytes, with k, m, g, t or p behind them for a multiple of 1024, or -1 for no limit")
+var errSize = errors.New("want a number of bytes, with k, m, g, t or p after it for a power of 1024, " +
+	"or -1 for no limit")
 
-// size reads a number of bytes as runc's options have it (docker/go-units, RAMInBytes): 64m, 64MB, 64MiB and 65536 K
-// are one, and a fraction is allowed.
-func size(v string, into **int64) error {
+// setBytes reads a number of bytes in the form of runc's options (docker/go-units, RAMInBytes): 64m, 64MB, 64MiB and
+// 65536 K are the same, and a fraction is allowed.
+func setBytes(v string, into **int64) error {
 	n, err := parseSize(v)
 	if err != nil {
 		return err

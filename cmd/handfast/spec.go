@@ -8,7 +8,7 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// spec writes a configuration to start from. It never overwrites one.
+// spec writes a config.json to start from. It never overwrites an existing one.
 func (in *invocation) spec() (int, error) {
 	layout, err := cgroupfs.Host()
 	if err != nil {

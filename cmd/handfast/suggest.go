@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// unknownCommand names the command that was probably meant, and has runc's words at its end.
+// unknownCommand is the error for a command that does not exist. It names the one that was probably meant, and ends
+// with runc's words.
 func unknownCommand(name string) error {
 	var all []string
 	for _, c := range commands() {
@@ -19,7 +20,7 @@ func unknownCommand(name string) error {
 	return fmt.Errorf("unknown command %q (%s): No help topic for '%s'", name, hint, name)
 }
 
-// optionError says in our own words what package flag found wrong with an option.
+// optionError rewords an error of package flag for people who know nothing of that package.
 func optionError(err error, options []option) error {
 	if err == flag.ErrHelp {
 		return err
@@ -42,13 +43,13 @@ func optionError(err error, options []option) error {
 	}
 	if rest, found := strings.CutPrefix(text, "invalid value "); found {
 		if value, name, found := cutValue(rest, " for flag -"); found {
-			return fmt.Errorf("option %s: %s is no number of the range (see --help)", dashed(name), value)
+			return fmt.Errorf("option %s: %s is not a number, or out of range (see --help)", dashed(name), value)
 		}
 	}
 	return fmt.Errorf("%s (see --help)", text)
 }
 
-// cutValue splits a quoted value from the name of its option, which ends at a colon.
+// cutValue splits text into a quoted value and the name of its option, which ends at a colon.
 func cutValue(text, between string) (value, name string, found bool) {
 	i := strings.LastIndex(text, between)
 	if i < 0 {
@@ -58,7 +59,7 @@ func cutValue(text, between string) (value, name string, found bool) {
 	return text[:i], name, found
 }
 
-// dashed is an option as it is typed.
+// dashed returns an option's name as it is typed, with its dashes.
 func dashed(name string) string {
 	if len(name) == 1 {
 		return "-" + name
@@ -66,7 +67,7 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// optionNames are the long names of the options that the help shows.
+// optionNames returns the long names of the options that the help shows.
 func optionNames(options []option) (all []string) {
 	for _, o := range options {
 		if o.help != "" {
@@ -76,7 +77,7 @@ func optionNames(options []option) (all []string) {
 	return all
 }
 
-// valueName is what the help calls the value of an option.
+// valueName returns what the help calls the value of an option.
 func valueName(name string, options []option) string {
 	for _, o := range options {
 		if name == o.name || name == o.short {
@@ -86,8 +87,8 @@ func valueName(name string, options []option) string {
 	return "VALUE"
 }
 
-// nearest is the name that a typing error may have made this of, and empty where none is near: a third of the letters
-// may be wrong.
+// nearest returns the name that was probably meant by what was typed, or an empty string if none is close: up to a
+// third of the letters may be wrong.
 func nearest(typed string, names []string) (best string) {
 	least := len(typed)/3 + 1
 	for _, name := range names {
@@ -98,8 +99,8 @@ func nearest(typed string, names []string) (best string) {
 	return best
 }
 
-// distance is the number of letters to insert, to leave out, to change, or to exchange with a neighbour (optimal string
-// alignment), that makes b of a.
+// distance returns how many letters must be inserted, deleted, changed, or swapped with a neighbour to turn a into b
+// (optimal string alignment).
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -1,6 +1,6 @@
 package main
 
-// command is one row of the table of commands. Parsing and help are both made from it.
+// command is a row of the table of commands, from which parsing, help, completion and manual pages are made.
 type command struct {
 	name    string
 	args    string // as the help shows them
@@ -22,21 +22,21 @@ func globalOptions() []option {
 		{"root", "", "DIR", "where the state of containers is stored; it should be on a tmpfs (default /run/handfast, or " +
 			"$XDG_RUNTIME_DIR/handfast for a plain user)",
 			func(s *settings) any { return &s.root }},
-		{"log", "", "FILE", "append log lines to FILE, or send them to journald: or syslog:, " +
-			"with what stands behind the colon for a name; without it errors and warnings go to standard error",
+		{"log", "", "FILE", "append log lines to FILE, or send them to journald:NAME or syslog:NAME " +
+			"(default: errors and warnings go to standard error)",
 			func(s *settings) any { return &s.log }},
 		{"log-format", "", "FORMAT", "text, or json: one object a line with level, msg and time",
 			func(s *settings) any { return &s.logFormat }},
-		{"log-level", "", "LEVEL", "the least grave lines that are logged: error, warning (the default) or debug",
+		{"log-level", "", "LEVEL", "the lowest level that is logged: error, warning (the default) or debug",
 			func(s *settings) any { return &s.logLevel }},
-		{"debug", "", "", "log what is being done, too: --log-level debug", func(s *settings) any { return &s.debug }},
-		{"rootless", "", "WHEN", "true, false or auto: whether cgroups that may not be made are done without, if no limit " +
-			"was asked for (default auto: for a plain user)",
+		{"debug", "", "", "also log what is being done: --log-level debug", func(s *settings) any { return &s.debug }},
+		{"rootless", "", "WHEN", "true, false or auto: whether to go on without cgroups that may not be created, if no " +
+			"limit was requested (default auto: for a plain user)",
 			func(s *settings) any { return &s.rootless }},
-		{"cgroup-manager", "", "WHO", "who makes cgroups: cgroupfs (the default: this program), systemd, or disabled " +
-			"(nobody: containers stay in the caller's, and limits are refused)",
+		{"cgroup-manager", "", "WHO", "who creates cgroups: cgroupfs (the default: this program), systemd, or disabled " +
+			"(nobody: containers stay in the caller's cgroup, and limits are refused)",
 			func(s *settings) any { return &s.cgroupManager }},
-		{"systemd-cgroup", "", "", "let systemd make the cgroups, as --cgroup-manager systemd; cgroupsPath is then " +
+		{"systemd-cgroup", "", "", "let systemd create the cgroups, as with --cgroup-manager systemd; cgroupsPath is then " +
 			"slice:prefix:name", func(s *settings) any { return &s.systemdCgroup }},
 		helpOption(),
 		{"version", "v", "", "print the version", func(s *settings) any { return &s.version }},
@@ -54,7 +54,7 @@ func createOptions() []option {
 			func(s *settings) any { return &s.bundle }},
 		{"config", "", "FILE", "take the configuration from FILE, in place of the bundle's config.json",
 			func(s *settings) any { return &s.config }},
-		{"pid-file", "", "FILE", "write the process id of the container to FILE, as a whole and before this command ends",
+		{"pid-file", "", "FILE", "write the process id of the container to FILE, atomically and before this command ends",
 			func(s *settings) any { return &s.pidFile }},
 		{"console-socket", "", "SOCKET", "send the master of the container's terminal over this Unix socket",
 			func(s *settings) any { return &s.consoleSocket }},
@@ -75,7 +75,7 @@ func pidfdSocketOption() option {
 }
 
 func traceOption() option {
-	return option{"trace", "", "FILE", "write the handshake down in FILE, for the command trace to show",
+	return option{"trace", "", "FILE", "record the handshake in FILE, for the command trace to show",
 		func(s *settings) any { return &s.trace }}
 }
 
@@ -98,17 +98,17 @@ func execOptions() []option {
 		{"user", "u", "UID[:GID]", "run as this user, in numbers of the container", func(s *settings) any { return &s.user }},
 		{"additional-gids", "g", "GID", "add a supplementary group; may be repeated",
 			func(s *settings) any { return &s.additionalGIDs }},
-		{"cap", "c", "CAP", "add a capability; may be repeated. None becomes inheritable",
+		{"cap", "c", "CAP", "add a capability, but not to the inheritable set; may be repeated",
 			func(s *settings) any { return &s.caps }},
 		{"no-new-privs", "", "", "set no_new_privs: no program executed gains privileges",
 			func(s *settings) any { return &s.noNewPrivs }},
-		{"tty", "t", "", "give the process a terminal of the container's", func(s *settings) any { return &s.tty }},
+		{"tty", "t", "", "give the process a terminal of the container", func(s *settings) any { return &s.tty }},
 		{"console-socket", "", "SOCKET", "send the master of the process's terminal over this Unix socket",
 			func(s *settings) any { return &s.consoleSocket }},
 		pidfdSocketOption(),
 		{"detach", "d", "", "return once the process has been executed, and leave it running",
 			func(s *settings) any { return &s.detach }},
-		{"pid-file", "", "FILE", "write the process id, as the host sees it, to FILE, as a whole and before this " +
+		{"pid-file", "", "FILE", "write the process id, as the host sees it, to FILE, atomically and before this " +
 			"command ends",
 			func(s *settings) any { return &s.pidFile }},
 		{"preserve-fds", "", "N", "pass N descriptors to the process beside the standard streams, from 3 on",
@@ -125,7 +125,7 @@ func execOptions() []option {
 
 func regexOption(what string) option {
 	return option{"regex", "r", "", "ID is an extended regular expression: " + what +
-		" every container whose id it matches; it is no error if there is none",
+		" every container whose id it matches; if there is none, that is not an error",
 		func(s *settings) any { return &s.regex }}
 }
 
@@ -152,7 +152,7 @@ func (c *command) complete() {
 func commandTable() []command {
 	return []command{
 		{name: "create", args: "ID", min: 1, max: 1, summary: "create a container",
-			details: "Makes everything that the bundle's config.json asks for, and stops before its process is executed: " +
+			details: "Sets up everything that the bundle's config.json says, and stops before the process is executed: " +
 				"start does that.",
 			build: createOptions, makesProcess: true, run: (*invocation).create},
 		{name: "start", args: "ID", min: 1, max: 1, summary: "execute the process of a created container",
@@ -219,9 +219,9 @@ func commandTable() []command {
 				}
 			}, run: (*invocation).events},
 		{name: "mounts", args: "add|remove ID FILE", min: 3, max: 3,
-			summary: "give a running container mounts, or take them away",
-			details: "FILE holds mounts in the form of config.json's, as a list or as the member mounts of an object. " +
-				"Only what was added can be removed; of the file's mounts the destination counts then.",
+			summary: "add mounts to a running container, or remove them",
+			details: "FILE holds mounts as config.json does, as a list or as the member mounts of an object. " +
+				"Only mounts that were added can be removed; they are found by their destination.",
 			run: (*invocation).mounts},
 		{name: "spec", summary: "write a config.json to start from",
 			details: "Refuses to overwrite one.",
@@ -248,7 +248,7 @@ func commandTable() []command {
 					formatOption("rules, tree (the decisions), program (the instructions) or all (default all)"),
 				}
 			}, run: (*invocation).seccomp},
-		{name: "trace", args: "FILE", min: 1, max: 1, summary: "show a handshake that --trace has written down",
+		{name: "trace", args: "FILE", min: 1, max: 1, summary: "show a handshake that --trace has recorded",
 			details: "FILE - is standard input. Environments and arguments are not in a trace.",
 			build: func() []option {
 				return []option{
@@ -256,8 +256,8 @@ func commandTable() []command {
 					{"output", "o", "FILE", "write to FILE instead of standard output", func(s *settings) any { return &s.output }},
 				}
 			}, run: (*invocation).showTrace},
-		{name: "conformance", args: "-- COMMAND [ARG...]", min: 1, max: -1, summary: "test a child of the protocol, in any " +
-			"language",
+		{name: "conformance", args: "-- COMMAND [ARG...]", min: 1, max: -1,
+			summary: "test a child of the protocol in any language",
 			details: "COMMAND is started anew for each conformance vector, with its end of the socket in HANDFAST_SOCKET, as " +
 				"docs/protocol.md says. Prints a line for each; fails if one of them fails.",
 			build: func() []option {
@@ -285,7 +285,7 @@ func commandTable() []command {
 	}
 }
 
-// commandByName finds a row.
+// commandByName returns the row of the command with this name.
 func commandByName(name string) (command, bool) {
 	for _, c := range commandTable() {
 		if c.name == name {

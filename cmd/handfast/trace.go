@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transcript"
 )
 
-// showTrace draws a transcript that --trace has written. One that was cut off is drawn as far as it goes.
+// showTrace draws a transcript that --trace has written, and of one that was cut off what there is.
 func (in *invocation) showTrace() (int, error) {
 	var r io.Reader = os.Stdin
 	if name := in.args[0]; name != "-" {
@@ -35,7 +35,7 @@ func (in *invocation) showTrace() (int, error) {
 		_, err = os.Stdout.WriteString(text)
 	}
 	if err == nil && torn != nil {
-		err = fmt.Errorf("trace: %s: %w; what is before it is shown", in.args[0], torn)
+		err = fmt.Errorf("trace: %s: %w; the part before that is shown", in.args[0], torn)
 	}
 	if err != nil {
 		return failed, err

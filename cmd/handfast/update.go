@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"reflect"
 	"strconv"
 
 	"github.com/handfast/handfast/internal/lifecycle"
@@ -13,44 +14,44 @@ import (
 // limitOption is one limit that update takes on its command line.
 type limitOption struct {
 	name, value, help string
-	set               func(*oci.Resources, string) error // nil: accepted, not shown, and without a meaning
+	set               func(*oci.Resources, string) error // nil: accepted and ignored, and not in the help
 }
 
-// limitOptions are those of runc, by the same names.
+// limitOptions returns the limits of runc's update, under the same names.
 func limitOptions() []limitOption {
 	const microseconds = "MICROSECONDS"
 	return []limitOption{
 		{"memory", "BYTES", "limit of memory, such as 64m; -1 is none", func(r *oci.Resources,
 			v string) error {
-			return size(v, &memoryOf(r).Limit)
+			return setBytes(v, &memoryOf(r).Limit)
 		}},
 		{"memory-reservation", "BYTES", "memory that is left to the container while others have more",
-			func(r *oci.Resources, v string) error { return size(v, &memoryOf(r).Reservation) }},
+			func(r *oci.Resources, v string) error { return setBytes(v, &memoryOf(r).Reservation) }},
 		{"memory-swap", "BYTES", "limit of memory and swap together; -1 is none",
-			func(r *oci.Resources, v string) error { return size(v, &memoryOf(r).Swap) }},
+			func(r *oci.Resources, v string) error { return setBytes(v, &memoryOf(r).Swap) }},
 		{"cpu-share", "N", "weight of the processors, 2 to 262144 around 1024",
-			func(r *oci.Resources, v string) error { return whole(v, &cpuOf(r).Shares) }},
+			func(r *oci.Resources, v string) error { return setPositive(v, &cpuOf(r).Shares) }},
 		{"cpu-quota", microseconds, "processor time in a period; -1 is no limit",
-			func(r *oci.Resources, v string) error { return signed(v, &cpuOf(r).Quota) }},
+			func(r *oci.Resources, v string) error { return setNonZero(v, &cpuOf(r).Quota) }},
 		{"cpu-period", microseconds, "the period", func(r *oci.Resources, v string) error {
-			return whole(v,
+			return setPositive(v,
 				&cpuOf(r).Period)
 		}},
 		{"cpu-burst", microseconds, "unused time that may be saved up", func(r *oci.Resources,
 			v string) error {
-			return unsigned(v, &cpuOf(r).Burst)
+			return setUnsigned(v, &cpuOf(r).Burst)
 		}},
 		{"cpu-idle", "0|1", "1 gives only time that nobody else wants", func(r *oci.Resources,
 			v string) error {
-			return number(v, &cpuOf(r).Idle)
+			return setInteger(v, &cpuOf(r).Idle)
 		}},
 		{"cpu-rt-runtime", microseconds, "real-time in a period", func(r *oci.Resources,
 			v string) error {
-			return signed(v, &cpuOf(r).RealtimeRuntime)
+			return setNonZero(v, &cpuOf(r).RealtimeRuntime)
 		}},
 		{"cpu-rt-period", microseconds, "the period of real-time", func(r *oci.Resources,
 			v string) error {
-			return whole(v, &cpuOf(r).RealtimePeriod)
+			return setPositive(v, &cpuOf(r).RealtimePeriod)
 		}},
 		{"cpuset-cpus", "LIST", "processors, such as 0-3,7", func(r *oci.Resources,
 			v string) error {
@@ -60,7 +61,7 @@ func limitOptions() []limitOption {
 		{"cpuset-mems", "LIST", "memory nodes", func(r *oci.Resources, v string) error { cpuOf(r).Mems = v; return nil }},
 		{"pids-limit", "N", "limit of tasks; -1 is none", func(r *oci.Resources,
 			v string) error {
-			return number(v, &pidsOf(r).Limit)
+			return setInteger(v, &pidsOf(r).Limit)
 		}},
 		{"blkio-weight", "N", "weight of block devices, 10 to 1000", blockIOWeight},
 		{name: "kernel-memory", value: "BYTES"},
@@ -81,10 +82,10 @@ func updateOptions() []option {
 			func(s *settings) any { return s.limit(bandwidthOption) }})
 }
 
-// The options that are no limits of a control group.
+// The options that do not set limits of a control group.
 const l3Option, bandwidthOption = "l3-cache-schema", "mem-bw-schema"
 
-// limit is where an option of update goes.
+// limit returns where the value of an option of update is stored.
 func (s *settings) limit(name string) *string {
 	if s.limits == nil {
 		s.limits = map[string]*string{}
@@ -96,7 +97,7 @@ func (s *settings) limit(name string) *string {
 }
 
 func (in *invocation) update() (int, error) {
-	change, err := in.change()
+	change, err := in.limitChange()
 	if err != nil {
 		return failed, fmt.Errorf("update: %w", err)
 	}
@@ -104,12 +105,17 @@ func (in *invocation) update() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	return 0, r.Update(interruptible(), in.args[0], lifecycle.Change{Resources: change, L3CacheSchema: *in.limit(l3Option),
-		MemBwSchema: *in.limit(bandwidthOption)})
+	l3, bandwidth := *in.limit(l3Option), *in.limit(bandwidthOption)
+	err = r.Update(interruptible(), in.args[0],
+		lifecycle.Change{Resources: change, L3CacheSchema: l3, MemBwSchema: bandwidth})
+	if err == nil && l3+bandwidth == "" && reflect.DeepEqual(change, &oci.Resources{}) {
+		in.log.Warnf("update: no limit was given, so container %s stays as it was", in.args[0])
+	}
+	return 0, err
 }
 
-// change is what the options say.
-func (in *invocation) change() (r *oci.Resources, err error) {
+// limitChange returns the limits that the options and the file of --resources name.
+func (in *invocation) limitChange() (r *oci.Resources, err error) {
 	switch in.resources {
 	case "":
 		r = &oci.Resources{}
@@ -167,7 +173,7 @@ func blockIOWeight(r *oci.Resources, v string) error {
 	return nil
 }
 
-func number(v string, into **int64) error {
+func setInteger(v string, into **int64) error {
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil {
 		return fmt.Errorf("want a whole number")
@@ -176,8 +182,8 @@ func number(v string, into **int64) error {
 	return nil
 }
 
-// signed is a number of which zero would change nothing.
-func signed(v string, into **int64) error {
+// setNonZero reads a number for which 0 would mean no change.
+func setNonZero(v string, into **int64) error {
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || n == 0 {
 		return fmt.Errorf("want a whole number that is not 0")
@@ -186,7 +192,7 @@ func signed(v string, into **int64) error {
 	return nil
 }
 
-func unsigned(v string, into **uint64) error {
+func setUnsigned(v string, into **uint64) error {
 	n, err := strconv.ParseUint(v, 10, 64)
 	if err != nil || n > math.MaxInt64 {
 		return fmt.Errorf("want a whole number from 0 on")
@@ -195,8 +201,8 @@ func unsigned(v string, into **uint64) error {
 	return nil
 }
 
-// whole is a number of which zero would change nothing.
-func whole(v string, into **uint64) error {
+// setPositive reads a positive number for which 0 would mean no change.
+func setPositive(v string, into **uint64) error {
 	n, err := strconv.ParseUint(v, 10, 64)
 	if err != nil || n == 0 || n > math.MaxInt64 {
 		return fmt.Errorf("want a whole number from 1 on")

@@ -30,7 +30,7 @@ func TestUpdateOptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := in.change()
+		r, err := in.limitChange()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,8 +42,8 @@ func TestUpdateOptions(t *testing.T) {
 
 func TestBadUpdateOptions(t *testing.T) {
 	for line, want := range map[string]string{
-		"--memory 64x":             `--memory "64x": want bytes, with k, m, g, t or p behind them for a multiple of 1024, or -1 for no limit`,
-		"--memory-swap 0":          `--memory-swap "0": want bytes`,
+		"--memory 64x":             `--memory "64x": want a number of bytes, with k, m, g, t or p after it for a power of 1024, or -1 for no limit`,
+		"--memory-swap 0":          `--memory-swap "0": want a number of bytes`,
 		"--cpu-share 0":            `--cpu-share "0": want a whole number from 1 on`,
 		"--cpu-quota=0":            `--cpu-quota "0": want a whole number that is not 0`,
 		"--cpu-burst -1":           `--cpu-burst "-1": want a whole number from 0 on`,
@@ -57,7 +57,7 @@ func TestBadUpdateOptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := in.change(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := in.limitChange(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngot  %v\nwant %s", line, err, want)
 		}
 	}

@@ -8,30 +8,30 @@ import (
 // version and commit are stamped by the build (-ldflags -X).
 var version, commit string
 
-// specVersion is the newest version of the runtime specification that config.json is read by.
+// specVersion is the newest version of the runtime specification that is supported.
 const specVersion = "1.3.0"
 
-// versionText is what container managers parse: a first line of three words, then "commit: " and "spec: ". Each is
-// there whatever is known, for who reads them counts lines.
+// versionText returns the text that container managers parse: a first line of three words, then "commit: " and "spec:
+// ". Every line is always there, because some managers count lines.
 func versionText() string {
-	v, c := stamps()
+	v, c := versionAndCommit()
 	return "handfast version " + v + "\ncommit: " + c + "\nspec: " + specVersion + "\ngo: " + runtime.Version() + "\n"
 }
 
-// stamps are the version and the commit, unknown where nobody has stamped them.
-func stamps() (v, c string) {
+// versionAndCommit returns what the build stamped; a version that it did not stamp is "unknown".
+func versionAndCommit() (v, c string) {
 	v, c = version, commit
 	if v == "" {
 		v = "unknown"
 	}
 	if c == "" {
-		c = builtFrom()
+		c = buildCommit()
 	}
 	return v, c
 }
 
-// builtFrom is the commit that the go command recorded, or unknown.
-func builtFrom() string {
+// buildCommit returns the commit that the go command recorded, or "unknown".
+func buildCommit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

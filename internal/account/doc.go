@@ -1,13 +1,13 @@
-// Package account tells where the time of one command goes, for "go run ./bench -account": marks, each with the time
-// and with what the process has used up to then, that are written to a file when the command ends.
+// Package account records where the time of a command goes, for "go run ./bench -account": marks, each with the time
+// and the resource usage of the process so far, which are written to a file when the command ends.
 //
-// It does so only in a program built with the tag handfast_account. In any other the functions are empty.
+// It only does so in a program built with the tag handfast_account. In others its functions are empty.
 package account
 
-// Variable names the environment variable that holds the file's path. Without it nothing is kept.
+// Variable is the environment variable with the file's path. Without it nothing is recorded.
 const Variable = "HANDFAST_ACCOUNT"
 
-// Mark is the end of one phase of this process, which began with the mark before.
+// Mark is the end of a phase of this process, which began at the previous mark.
 type Mark struct {
 	Phase string // that ends here
 	NS    int64  // CLOCK_MONOTONIC

@@ -62,8 +62,8 @@ func (g Graph) Path(from, to string) []string {
 	return nil
 }
 
-// Violations returns a line for each pair of packages that breaks the rule, with the chain of imports, and an error
-// line for a From that names no package: a rule about nothing would pass for ever.
+// Violations returns a line for each pair of packages that breaks the rule, with the chain of imports, and one for a
+// From that matches no package, because such a rule could never fail.
 func (g Graph) Violations(r Rule) []string {
 	var bad []string
 	for _, pattern := range r.From {

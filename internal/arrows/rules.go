@@ -15,7 +15,7 @@ type Rule struct {
 	Reason string   // completes the sentence "must not, because"
 }
 
-// Rules returns the architecture's refusals.
+// Rules returns the imports that the architecture forbids.
 func Rules() []Rule {
 	return []Rule{
 		{
@@ -31,7 +31,7 @@ func Rules() []Rule {
 		{
 			From:   []string{"./syncproto/session"},
 			Not:    []string{"./syncproto/transport/...", "./syncproto/container/..."},
-			Reason: "a Session is told what happened and knows neither the socket nor the messages of one use of it",
+			Reason: "a Session takes events as values, and knows neither the socket nor the messages of one use of it",
 		},
 		{
 			From:   []string{"./fuzz/model"},
@@ -72,12 +72,12 @@ func Rules() []Rule {
 			From: []string{"./internal/seccomp"},
 			Not: []string{"net/...", "golang.org/x/sys/...", "./syncproto/...", "./spawn/...", "./nsinit/...",
 				"./internal/oci/..."},
-			Reason: "the compiler of seccomp profiles is pure: who has a profile hands it over, and who gets a program loads it",
+			Reason: "the compiler of seccomp profiles is pure: its callers read the profile and load the program",
 		},
 		{
 			From:   []string{"./..."},
 			Not:    []string{"github.com/fxamacker/cbor/v2/...", "github.com/vmihailenco/msgpack/v5/..."},
-			Reason: "these are the tests' own: a third codec, and what the built-in ones are held against",
+			Reason: "only tests use these: a third codec, and one that the built-in codecs are compared with",
 		},
 		{
 			From: []string{"./cmd/handfast"},

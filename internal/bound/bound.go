@@ -1,6 +1,6 @@
-// Package bound bounds waits that mostly do not come to pass. A context of package context with a deadline starts a
-// timer at once, and the first timer of a process starts the poller of Go's runtime and wakes a thread; a command that
-// finds its lock free and its group empty waits for nothing.
+// Package bound limits waits that rarely happen. A context with a deadline from package context starts a timer at once,
+// and the first timer of a process starts the poller of Go's runtime and wakes a thread, in vain for a command that
+// finds its lock free and its group empty.
 package bound
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Within is context.WithTimeout, without a timer until somebody asks for Done.
+// Within is context.WithTimeout, but it starts no timer until Done is called.
 func Within(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	at := time.Now().Add(d)
 	if earlier, ok := parent.Deadline(); ok && earlier.Before(at) {
@@ -19,14 +19,14 @@ func Within(parent context.Context, d time.Duration) (context.Context, context.C
 	return c, c.cancel
 }
 
-// within is a context that ends with its parent, at a time, or when it is cancelled.
+// within is a context that ends with its parent, at its deadline, or when it is cancelled.
 type within struct {
 	parent context.Context
 	at     time.Time
 
 	mu    sync.Mutex
 	err   error
-	timed context.Context // once Done was asked for
+	timed context.Context // once Done was called
 	stop  context.CancelFunc
 }
 
@@ -44,7 +44,7 @@ func (c *within) Done() <-chan struct{} {
 	return c.timed.Done()
 }
 
-// Err stays what it was once it is not nil.
+// Err never changes once it is not nil.
 func (c *within) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,7 +60,7 @@ func (c *within) Err() error {
 	return c.err
 }
 
-// Value is the parent's, or that of the context that Done is of: by it context.Cause finds the cause.
+// Value asks the parent, or the context behind Done, in which context.Cause finds the cause.
 func (c *within) Value(key any) any {
 	c.mu.Lock()
 	timed := c.timed
@@ -72,7 +72,7 @@ func (c *within) Value(key any) any {
 }
 
 func (c *within) cancel() {
-	_ = c.Err() // what has come first stays
+	_ = c.Err() // keep the first error
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil {

@@ -10,19 +10,20 @@ import (
 )
 
 const (
-	// pause is how long a terminal that another process still holds must be silent for its output to be complete.
+	// pause is how long a terminal that another process still has open must be silent before its output counts as
+	// complete.
 	pause = 100 * time.Millisecond
-	// rest bounds in bytes what is copied from one that is never silent. It is more than the kernel keeps of a terminal's
-	// output (64 KiB, tty_buffer.c).
+	// rest is the most bytes that are copied at the end from a terminal that is never silent. It is more than the kernel
+	// buffers of a terminal's output (64 KiB, tty_buffer.c).
 	rest = 256 << 10
 )
 
-// output copies from the container's terminal. The end is EIO: the kernel's word that the last holder of the other side
-// has closed it (pty(7)).
+// output copies from the container's terminal. The end is EIO, with which the kernel reports that the last process has
+// closed the other side (pty(7)).
 type output struct {
 	master *os.File
 	out    *os.File
-	ending atomic.Bool   // nothing more is to come but the rest
+	ending atomic.Bool   // only the rest is still to come
 	done   chan struct{} // closed when all is copied
 }
 
@@ -40,7 +41,7 @@ func (o *output) copy() {
 		}
 		n, err := o.master.Read(buf)
 		if e := writeAll(o.out, buf[:n]); e != nil {
-			// Nobody sees the container's output any more: its terminal hangs up, as a terminal does whose line is lost.
+			// Nobody sees the container's output any more, so hang up its terminal, as one does that loses its line.
 			_ = o.master.Close()
 			return
 		}
@@ -56,7 +57,7 @@ func (o *output) copy() {
 
 // finish waits for the rest.
 func (o *output) finish(abort <-chan os.Signal) {
-	// wakes the reader, which sets a later one once it sees the flag: so the flag comes second
+	// wakes the reader, which sets a later deadline once it sees the flag, so the flag must be set first
 	_ = o.master.SetReadDeadline(time.Unix(1, 0))
 	o.ending.Store(true)
 	for {
@@ -71,7 +72,7 @@ func (o *output) finish(abort <-chan os.Signal) {
 	}
 }
 
-// hungUp tells whether no process holds the other side of a terminal: what it wrote comes to an end then.
+// hungUp reports whether no process has the other side of a terminal open, so that its output has an end.
 func hungUp(master *os.File) (yes bool) {
 	control(master, func(fd int) {
 		p := []unix.PollFd{{Fd: int32(fd)}}
@@ -81,8 +82,8 @@ func hungUp(master *os.File) (yes bool) {
 	return yes
 }
 
-// writeAll writes to a file that may be non-blocking, for its open file is shared. It does without (*os.File).Write,
-// which ends the process when standard output is a pipe that nobody reads.
+// writeAll writes to a file that may be non-blocking, because others share its open file description. It avoids
+// (*os.File).Write, which ends the process if standard output is a pipe without a reader.
 func writeAll(f *os.File, data []byte) error {
 	fd := number(f)
 	for len(data) > 0 {
@@ -100,14 +101,14 @@ func writeAll(f *os.File, data []byte) error {
 	return nil
 }
 
-// input copies to the container's terminal, until its own end or the end of what it reads. Nothing tells the container
-// of the latter: a terminal has no end, and a program that waits for a key waits on, as with runc. But a terminal that
-// hangs up takes the container's with it: a signal alone, SIGHUP, does not reach the first process of a pid namespace
-// that has no handler for it (pid_namespaces(7)).
+// input copies to the container's terminal until it is stopped or its source ends. The container does not notice the
+// end of the source: a terminal has no end, and a program that waits for a key continues to wait, as with runc. But if
+// the source is a terminal that hangs up, so does the container's: SIGHUP by itself does not reach the first process of
+// a pid namespace unless it has a handler (pid_namespaces(7)).
 type input struct {
 	in     *os.File
 	master *os.File
-	wake   [2]int // a pipe whose closed end ends the wait; copy closes the other
+	wake   [2]int // a pipe: closing one end stops the wait; copy closes the other
 }
 
 func newInput(in, master *os.File) (*input, error) {
@@ -146,8 +147,8 @@ func (i *input) copy() {
 	}
 }
 
-// close ends the copying; what was typed and not read stays for whoever reads next. It is called once.
+// close stops the copying; input that was typed but not read stays for the next reader. It must be called only once.
 func (i *input) close() {
 	_ = unix.Close(i.wake[1])
-	_ = i.master.SetWriteDeadline(time.Unix(1, 0)) // a container that reads nothing holds it up
+	_ = i.master.SetWriteDeadline(time.Unix(1, 0)) // unblocks a write to a container that reads nothing
 }

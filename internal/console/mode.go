@@ -6,10 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawMode is the mode of a terminal whose every key goes to the container, whose own terminal does the editing:
-// cfmakeraw(3), but output is still post-processed. The container's terminal adds no carriage return then, see newline,
-// so that whoever reads a pipe or a file sees the container's bytes and whoever looks at a screen sees lines. It is
-// what runc does.
+// rawMode makes a terminal pass every key to the container, whose own terminal does the line editing. It is
+// cfmakeraw(3), but output is still post-processed, and in return the container's terminal adds no carriage returns
+// (newline). So a reader of a pipe or file gets the container's bytes, and a screen shows lines. runc does the same.
 func rawMode(t unix.Termios) unix.Termios {
 	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
 	t.Oflag |= unix.OPOST
@@ -19,8 +18,8 @@ func rawMode(t unix.Termios) unix.Termios {
 	return t
 }
 
-// newline keeps the container's terminal from turning a line feed into two bytes: the host's does it, if it is one that
-// output goes to.
+// newline keeps the container's terminal from adding a carriage return to a line feed: the host's terminal does it, if
+// the output goes to one.
 func newline(master int) error {
 	t, err := unix.IoctlGetTermios(master, unix.TCGETS)
 	if err != nil {
@@ -30,7 +29,7 @@ func newline(master int) error {
 	return os.NewSyscallError("ioctl TCSETS", unix.IoctlSetTermios(master, unix.TCSETS, t))
 }
 
-// save remembers the terminal's mode.
+// save stores the terminal's mode.
 func (h *Host) save() error {
 	t, err := unix.IoctlGetTermios(number(h.tty), unix.TCGETS)
 	if err != nil {
@@ -40,23 +39,22 @@ func (h *Host) save() error {
 	return nil
 }
 
-// raw sets the raw mode. A process in the background is stopped here (SIGTTOU, termios(3)) until it is brought to the
-// foreground.
+// raw sets the raw mode. A background process is stopped here (SIGTTOU, termios(3)) until it is in the foreground.
 func (h *Host) raw() error {
 	t := rawMode(h.saved)
 	return os.NewSyscallError("ioctl TCSETSW", unix.IoctlSetTermios(number(h.tty), unix.TCSETSW, &t))
 }
 
-// restore sets the mode that was saved. In the background the terminal is somebody else's and its mode too: it is left
-// alone.
+// restore sets the saved mode. In the background it does nothing, because the terminal and its mode belong to another
+// process.
 func (h *Host) restore() {
 	if h.foreground() {
 		_ = unix.IoctlSetTermios(number(h.tty), unix.TCSETSW, &h.saved)
 	}
 }
 
-// foreground tells whether the terminal is this process's to set: it is in the foreground, or the terminal is not the
-// one that controls it.
+// foreground reports whether this process may change the terminal: it is in the foreground, or the terminal is not its
+// controlling one.
 func (h *Host) foreground() bool {
 	group, err := unix.IoctlGetInt(number(h.tty), unix.TIOCGPGRP)
 	return err != nil || group == unix.Getpgrp()

@@ -1,5 +1,5 @@
-// Package console joins the terminal of a container to the runtime's caller: handed over a socket, or copied to and
-// from the terminal the runtime itself runs in.
+// Package console connects the terminal of a container with the runtime's caller: it passes the master over a socket,
+// or copies to and from the terminal in which the runtime runs.
 package console
 
 import (
@@ -26,7 +26,7 @@ func FindHost() (*Host, error) {
 	}
 	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, fmt.Errorf("process.terminal is true, and there is no terminal to show it on (run in one, or use "+
+		return nil, fmt.Errorf("process.terminal is true, but there is no terminal to show it on (run in one, or use "+
 			"--detach with --console-socket): %w", unix.ENOTTY)
 	}
 	return &Host{tty: f, owned: true}, nil
@@ -56,12 +56,11 @@ type Proxy struct {
 	stop   sync.Once
 }
 
-// Start puts the host's terminal into raw mode, gives the container's its size, and copies in both directions until
-// Stop. It takes master, and borrows host. in and out are what is copied from and to, standard input and output as a
-// rule; they stay as they are, for others share their open files.
+// Start puts the host's terminal into raw mode, sets the size of the container's, and copies in both directions until
+// Stop. It takes master and borrows host. in and out are the source and the destination, usually standard input and
+// output. Their modes stay as they are, because others share the open file descriptions.
 //
-// Whoever may be ended by a signal must have arranged for Stop to be called then: nobody else gives the terminal its
-// mode back.
+// A caller that a signal may end must call Stop then, because nothing else restores the terminal's mode.
 func Start(host *Host, master, in, out *os.File) (*Proxy, error) {
 	p, err := newProxy(host, master)
 	if err != nil {
@@ -87,7 +86,7 @@ func newProxy(host *Host, master *os.File) (*Proxy, error) {
 	if err := host.save(); err != nil {
 		return nil, err
 	}
-	// A new os.File, because a file is made known to the poller when it is made, or never.
+	// A new os.File, because only NewFile can register a descriptor with the poller.
 	fd, err := unix.FcntlInt(master.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return nil, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
@@ -103,7 +102,7 @@ func newProxy(host *Host, master *os.File) (*Proxy, error) {
 	return &Proxy{host: host, master: os.NewFile(uintptr(fd), master.Name())}, nil
 }
 
-// Resize gives the container's terminal the size of the host's; a terminal without a size is left alone.
+// Resize gives the container's terminal the size of the host's, if that has one.
 func (p *Proxy) Resize() {
 	size, err := unix.IoctlGetWinsize(number(p.host.tty), unix.TIOCGWINSZ)
 	if err != nil || size.Row == 0 || size.Col == 0 {
@@ -112,7 +111,7 @@ func (p *Proxy) Resize() {
 	control(p.master, func(fd int) { _ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
 }
 
-// Suspend gives the host's terminal its mode back while the process is stopped, and Resume sets the raw mode again, and
+// Suspend restores the mode of the host's terminal before the process stops, and Resume sets the raw mode again, and
 // the size, which may have changed.
 func (p *Proxy) Suspend() {
 	p.mode.Lock()
@@ -123,9 +122,9 @@ func (p *Proxy) Suspend() {
 	}
 }
 
-// Resume sets the raw mode again after Suspend, or after the process was stopped without a chance to call it. One that
-// goes on in the background leaves the terminal alone, whose mode is somebody else's: it will be told again when it
-// comes to the foreground.
+// Resume sets the raw mode again after Suspend, or after the process was stopped without a chance to call it. In the
+// background it does nothing, because the terminal's mode belongs to another process; it is called again when this
+// process is in the foreground.
 func (p *Proxy) Resume() error {
 	if !p.host.foreground() {
 		return nil
@@ -133,7 +132,7 @@ func (p *Proxy) Resume() error {
 	return p.show()
 }
 
-// show takes the terminal: in the background it is stopped there until it is brought to the foreground.
+// show sets the terminal to raw mode, which stops a background process until it is in the foreground.
 func (p *Proxy) show() error {
 	p.mode.Lock()
 	defer p.mode.Unlock()
@@ -145,10 +144,10 @@ func (p *Proxy) show() error {
 	return nil
 }
 
-// Stop copies the rest of the output and gives the host's terminal its mode back. The rest is what was written before
-// the last holder of the container's terminal closed it, however long the reader takes; if others hold it still, it is
-// what arrives without a pause. A value on abort, which may be nil, ends the wait for a reader that takes nothing.
-// Calling Stop twice does nothing.
+// Stop copies the rest of the output and restores the mode of the host's terminal. The rest is everything up to the end
+// if no process has the container's terminal open, however long the reader takes; otherwise it is what arrives without
+// a pause. A value on abort, which may be nil, ends the wait for a reader that reads nothing. A second call does
+// nothing.
 func (p *Proxy) Stop(abort <-chan os.Signal) {
 	p.stop.Do(func() {
 		p.input.close()
@@ -164,8 +163,8 @@ func control(f *os.File, do func(fd int)) {
 	}
 }
 
-// number is the descriptor of a file that outlives its use. It does without (*os.File).Fd, which makes a non-blocking
-// file block, for everybody who shares it.
+// number returns the descriptor of a file, which must stay open while it is used. It avoids (*os.File).Fd, which makes
+// a non-blocking file blocking for everybody who shares it.
 func number(f *os.File) (n int) {
 	control(f, func(fd int) { n = fd })
 	return n

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Send passes the master of a container's terminal over the Unix stream socket at path: one message whose data is the
-// terminal's name and whose SCM_RIGHTS is the one descriptor, as runc's --console-socket. It borrows master; the
-// receiver gets a duplicate of its own.
+// Send sends the master of a container's terminal to the Unix stream socket at path: one message with the terminal's
+// name as data and the descriptor as SCM_RIGHTS, as runc's --console-socket does. It borrows master; the receiver gets
+// a duplicate.
 func Send(path string, master *os.File, name string) error {
 	if err := Pass(path, master, name); err != nil {
 		return fmt.Errorf("--console-socket: %w", err)
@@ -45,7 +45,7 @@ func Pass(path string, file *os.File, text string) error {
 	return nil
 }
 
-// connect reaches the socket through a descriptor of it, because a path of more than 107 bytes does not fit a socket
+// connect connects through a descriptor of the socket, because a path of more than 107 bytes does not fit into a socket
 // address (unix(7)).
 func connect(fd int, path string) error {
 	socket, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)

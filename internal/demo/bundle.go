@@ -25,8 +25,8 @@ func makeBundle(dir, payload string, uid, gid int) error {
 
 type object = map[string]any
 
-// config returns the container's configuration for a caller with these ids. Root's container keeps root's ids; anybody
-// else's gets a user namespace in which they are root and nobody else exists.
+// config returns the container's configuration for a caller with these ids. A container of root keeps the host's ids;
+// that of a plain user gets a user namespace that maps only this user, as root.
 func config(uid, gid int) object {
 	namespaces := []object{{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"}, {"type": "network"}}
 	linux := object{

@@ -50,7 +50,7 @@ func demo() (err error) {
 	fmt.Println("\n2. Run")
 	trace := filepath.Join(dir, "trace")
 	args := runArgs(filepath.Join(dir, "state"), trace, bundle, fmt.Sprintf("demo-%d", os.Getpid()))
-	// Directories may be long: one option a line, as one would type it with a backslash at the end of each.
+	// Directories may be long, so print one option per line, with a backslash at the end.
 	fmt.Printf("  $ %s", handfast)
 	for i := 0; i < len(args)-1; i++ {
 		if strings.HasPrefix(args[i], "--") {
@@ -86,7 +86,7 @@ func runArgs(state, trace, bundle, id string) []string {
 	return []string{"--root", state, "run", "--trace", trace, "--bundle", bundle, id}
 }
 
-// buildRuntime builds bin/handfast, or into dir where the checkout belongs to somebody else.
+// buildRuntime builds bin/handfast, or into dir if the checkout is not writable.
 func buildRuntime(dir string) (string, error) {
 	version := "unknown"
 	if out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output(); err == nil {
@@ -108,7 +108,7 @@ func buildRuntime(dir string) (string, error) {
 	return program, nil
 }
 
-// writable says whether a file in dir can be replaced by this user; dir is made if it is not there.
+// writable reports whether this user can replace a file in dir, which it creates if need be.
 func writable(dir string) bool {
 	if os.MkdirAll(dir, 0o755) != nil {
 		return false
@@ -130,7 +130,7 @@ func build(program, ldflags, pkg string) error {
 	return nil
 }
 
-// namespaceHint explains a failure of a plain user that is the system's decision.
+// namespaceHint explains the failure if this system does not let plain users make user namespaces.
 func namespaceHint() string {
 	if reason := refusal(); os.Geteuid() != 0 && reason != "" {
 		return "\nThis system refuses user namespaces to plain users (" + reason + "): run it as root."

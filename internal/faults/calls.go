@@ -13,7 +13,7 @@ type Call struct {
 	Name string // such as mkdirat
 	Path string // its path argument, or what its descriptor is open on; empty where the call has neither
 	PID  int    // the thread that makes it, as this process sees it
-	Own  bool   // it is made by the command itself, and not by a process that the command has made
+	Own  bool   // made by the command itself, not by one of its child processes
 }
 
 // String is the call as an error message would name it.
@@ -32,7 +32,7 @@ type At struct {
 	N       int
 }
 
-// matches says whether the call is one of those that are counted.
+// matches reports whether the call counts.
 func (at At) matches(c Call) bool {
 	return (at.Syscall == "" || at.Syscall == c.Name) && strings.Contains(c.Path, at.Path)
 }
@@ -54,7 +54,7 @@ func (f Fault) String() string {
 	return "no fault"
 }
 
-// Errno is what the call fails with; zero: it does not fail.
+// Errno returns the error with which the call fails; zero if it does not fail.
 func (f Fault) Errno() unix.Errno { return f.errno }
 
 // Kill ends the process with SIGKILL when it is about to make the call, which is not made.
@@ -63,15 +63,15 @@ func Kill() Fault { return Fault{kill: true} }
 // Errno makes the call fail with e; it is not carried out.
 func Errno(e unix.Errno) Fault { return Fault{errno: e} }
 
-// None lets everything go its way: the run is only recorded.
+// None makes nothing fail: Run only records the calls.
 func None() Fault { return Fault{} }
 
-// Report is what became of a run.
+// Report is the result of a run.
 type Report struct {
 	Status unix.WaitStatus // of the command
 	Calls  []Call          // every call that At describes, in order, up to the command's end
 	Hit    *Call           // the call that went wrong; nil: there were fewer than N
-	Left   []int           // processes that the command has made and that were there when it ended
+	Left   []int           // processes of the command that were running when it ended
 	Hung   bool            // the command did not end within Patience, and was killed
 }
 
@@ -92,6 +92,6 @@ const (
 type changing struct {
 	name  string
 	path  where
-	fails []unix.Errno // what its manual page names and a host can come to, beside programming errors
+	fails []unix.Errno // those in its manual page that are not programming errors
 	only  func(t *tracee, args [6]uint64, path string) bool
 }

@@ -19,7 +19,7 @@ import (
 // Available reports whether Run can trace on this architecture.
 const Available = true
 
-// Errnos are the ways in which the named call is made to fail by a sweep, from its manual page.
+// Errnos returns the errors, from its manual page, with which a sweep makes the named call fail.
 func Errnos(name string) []unix.Errno {
 	for _, c := range table {
 		if c.name == name {
@@ -29,9 +29,9 @@ func Errnos(name string) []unix.Errno {
 	return nil
 }
 
-// Run runs the command to its end, with the fault at the chosen call of the command or of a process that it has made.
-// Processes that outlive the command are let go then, and run on. The command's streams must be files or nil, for
-// nobody copies them; cmd.Process is set, cmd.ProcessState is not. An error is one of the tracing itself.
+// Run runs the command to its end, with the fault at the chosen call of the command or of one of its processes.
+// Processes that outlive the command are detached and continue. The command's streams must be files or nil, because
+// nothing copies them. Run sets cmd.Process but not cmd.ProcessState. Its error is one of the tracing itself.
 func Run(cmd *exec.Cmd, at At, f Fault) (Report, error) {
 	r := &run{at: at, fault: f, tracees: map[int]*tracee{}}
 	done := make(chan error)
@@ -40,13 +40,12 @@ func Run(cmd *exec.Cmd, at At, f Fault) (Report, error) {
 	return r.report, err
 }
 
-// trace runs the command on a thread that is the tracer, and ends with this goroutine, for it is never unlocked: that
-// detaches what is left (ptrace(2), "If the tracer dies").
+// trace runs the command on a thread of its own, the tracer, which is never unlocked and so ends with this goroutine.
+// That detaches the remaining tracees (ptrace(2), "If the tracer dies").
 func (r *run) trace(cmd *exec.Cmd, done chan<- error) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
-		// Go keeps the process's first thread, whatever is locked to it. While this goroutine holds it, another one
-		// gets another thread.
+		// Go never ends the process's first thread. While this goroutine holds that one, a new goroutine gets another thread.
 		held := make(chan error)
 		go r.trace(cmd, held)
 		err := <-held
@@ -57,7 +56,7 @@ func (r *run) trace(cmd *exec.Cmd, done chan<- error) {
 	done <- r.run(cmd)
 }
 
-// run is one run under way. Everything in it happens on one thread.
+// run is the state of a run. Everything in it happens on one thread.
 type run struct {
 	at      At
 	fault   Fault
@@ -70,15 +69,15 @@ type run struct {
 // tracee is one traced thread.
 type tracee struct {
 	tid  int
-	fail unix.Errno // the call that it is in is to return this; zero: whatever it does
+	fail unix.Errno // what the call that it is in must return; zero: what the kernel returns
 }
 
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
 	unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC
 
 func (r *run) run(cmd *exec.Cmd) error {
-	// PTRACE_SEIZE, by which later processes can be told from stopped ones, wants a process that is there already: a
-	// shell stops itself, and executes the command when it is let go.
+	// PTRACE_SEIZE, with which new processes can be distinguished from stopped ones, needs an existing process: a shell
+	// stops itself, and executes the command when it continues.
 	path, args := cmd.Path, cmd.Args
 	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `kill -STOP $$; exec "$0" "$@"`, path}, args[1:]...)
 	if err := cmd.Start(); err != nil {
@@ -113,11 +112,11 @@ func (r *run) run(cmd *exec.Cmd) error {
 	return err
 }
 
-// loop takes one event after the other until the command has ended.
+// loop handles events until the command has ended.
 func (r *run) loop() error {
 	for {
 		var ws unix.WaitStatus
-		// Without __WNOTHREAD it would take children of other tests.
+		// Without __WNOTHREAD it would reap children of other tests.
 		tid, err := unix.Wait4(-1, &ws, unix.WALL|unix.WNOTHREAD, nil)
 		if err == unix.EINTR {
 			continue
@@ -144,7 +143,7 @@ func (r *run) loop() error {
 	}
 }
 
-// stopped lets a stopped thread go on, after what its stop calls for.
+// stopped handles the stop of a thread and lets it continue.
 func (r *run) stopped(t *tracee, ws unix.WaitStatus) error {
 	signal := int(ws.StopSignal())
 	switch event := int(ws) >> 16; {
@@ -220,7 +219,7 @@ func (r *run) syscall(t *tracee) error {
 	return unix.PtraceSetRegs(t.tid, &regs)
 }
 
-// fails gives the call that was not made its result.
+// fails sets the result of the call that was skipped.
 func (t *tracee) fails() error {
 	var regs unix.PtraceRegs
 	if err := unix.PtraceGetRegs(t.tid, &regs); err != nil {

@@ -15,7 +15,7 @@ const Available = false
 
 type tracee struct{}
 
-// Run is for amd64 alone: how a call is kept from being made differs from one architecture to the next.
+// Run works only on amd64: how to skip a system call depends on the architecture.
 func Run(*exec.Cmd, At, Fault) (Report, error) {
 	return Report{}, fmt.Errorf("faults on %s: %w", runtime.GOARCH, unix.ENOSYS)
 }

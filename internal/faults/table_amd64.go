@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// table is the system calls that change something, by number. The errnos are those of the manual pages, section 2, that
-// a full disk, a limit, a policy or failing hardware gives; those of wrong arguments are left out.
+// table holds the system calls that change something, by number. The errnos are those of the manual pages, section 2,
+// that result from a full disk, a limit, a policy or failing hardware, without those for wrong arguments.
 var table = map[uint64]changing{
 	unix.SYS_MKDIR:             {"mkdir", first, making, nil},
 	unix.SYS_MKDIRAT:           {"mkdirat", second, making, nil},
@@ -92,7 +92,7 @@ func creates(_ *tracee, args [6]uint64, _ string) bool {
 	return args[2]&(unix.O_CREAT|unix.O_TRUNC) != 0
 }
 
-// writes says whether openat2(2)'s struct open_how, at argument 2, asks to write.
+// writes reports whether openat2(2)'s struct open_how, at argument 2, requests to write.
 func writes(t *tracee, args [6]uint64, _ string) bool {
 	return t.word(args[2])&(unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC) != unix.O_RDONLY
 }
@@ -106,7 +106,7 @@ func toFile(_ *tracee, _ [6]uint64, path string) bool {
 
 func process(_ *tracee, args [6]uint64, _ string) bool { return args[0]&unix.CLONE_THREAD == 0 }
 
-// process3 looks into clone3(2)'s struct clone_args, at argument 0. Without one it is asked whether the call exists.
+// process3 reads clone3(2)'s struct clone_args, at argument 0. A call without one only tests whether clone3 exists.
 func process3(t *tracee, args [6]uint64, _ string) bool {
 	return args[0] != 0 && t.word(args[0])&unix.CLONE_THREAD == 0
 }

@@ -15,11 +15,10 @@ import (
 // Dir is a directory of entries. It need not exist yet.
 type Dir struct{ path string }
 
-// At is the directory with this absolute path. It touches nothing.
+// At returns the directory with this absolute path. It touches nothing.
 func At(path string) Dir { return Dir{path} }
 
-// Compiler is the mark of this program: what its file is, so that another version of it never takes what this one has
-// compiled.
+// Compiler identifies this program by its file, so that another version never uses what this one has compiled.
 func Compiler() (string, error) {
 	var st unix.Stat_t
 	if err := unix.Stat("/proc/self/exe", &st); err != nil {
@@ -32,8 +31,8 @@ func Compiler() (string, error) {
 	return string(b), nil
 }
 
-// Load is the filter of a profile. The error says why there is none, or none to be believed: fs.ErrNotExist where it
-// was never compiled.
+// Load returns the filter of a profile. The error says why there is none, or none that can be trusted; it wraps
+// fs.ErrNotExist if the profile was never compiled.
 func (d Dir) Load(compiler string, profile []byte) (*Entry, error) {
 	dir, err := d.open()
 	if err != nil {
@@ -68,18 +67,18 @@ func (d Dir) open() (fd int, err error) {
 	return fd, nil
 }
 
-// owned refuses what is not this user's alone.
+// owned refuses a file that another user owns or can write to.
 func owned(st *unix.Stat_t) error {
 	if uid := os.Geteuid(); int(st.Uid) != uid {
 		return fmt.Errorf("its owner is user %d, not %d: %w", st.Uid, uid, unix.EPERM)
 	}
 	if st.Mode&0o077 != 0 {
-		return fmt.Errorf("its mode is %#o, which lets others in: %w", st.Mode&0o7777, unix.EPERM)
+		return fmt.Errorf("its mode is %#o, which gives others access: %w", st.Mode&0o7777, unix.EPERM)
 	}
 	return nil
 }
 
-// Read is the entry in a file, with the directory that it is in as at.
+// Read reads the entry in a file of the directory at.
 func Read(path string) (*Entry, error) { return read(unix.AT_FDCWD, path, path) }
 
 func read(dir int, name, path string) (*Entry, error) {
@@ -93,7 +92,7 @@ func read(dir int, name, path string) (*Entry, error) {
 	switch {
 	case err != nil:
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		err = errors.New("it is no regular file")
+		err = errors.New("it is not a regular file")
 	case st.Size > maxEntry:
 		err = fmt.Errorf("it has %d bytes; want at most %d", st.Size, maxEntry)
 	default:
@@ -123,9 +122,9 @@ func read(dir int, name, path string) (*Entry, error) {
 	return e, nil
 }
 
-// Save puts an entry into the directory, which it makes if need be, and removes the oldest where there are too many.
-// Whoever reads meanwhile finds the whole entry, or none. It is not synced: a crash may leave an entry that is damaged,
-// and then compiled anew.
+// Save puts an entry into the directory, which it creates if need be, and removes the oldest entries if there are too
+// many. A concurrent reader finds the whole entry or none. The file is not synced: a crash may leave a damaged entry,
+// which is then compiled again.
 func (d Dir) Save(e *Entry) error {
 	dir, err := d.open()
 	if errors.Is(err, unix.ENOENT) {
@@ -153,7 +152,7 @@ func (d Dir) Save(e *Entry) error {
 	return d.prune(time.Now())
 }
 
-// Write puts an entry into a file of its own, which must not exist.
+// Write writes an entry to a new file, which must not exist.
 func Write(path string, e *Entry) error { return write(unix.AT_FDCWD, path, path, e.Encode()) }
 
 func write(dir int, name, path string, b []byte) error {
@@ -172,7 +171,7 @@ func write(dir int, name, path string, b []byte) error {
 	return err
 }
 
-// prune removes what a directory holds too much.
+// prune removes the oldest entries of a directory that has too many.
 func (d Dir) prune(now time.Time) error {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
@@ -182,7 +181,7 @@ func (d Dir) prune(now time.Time) error {
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil {
-			continue // somebody else has removed it
+			continue // another process has removed it
 		}
 		all = append(all, file{e.Name(), info.ModTime()})
 	}

@@ -81,7 +81,7 @@ func TestNotBelieved(t *testing.T) {
 		{"link to a file", func(_, path string) error { return link(path) }, "too many levels of symbolic links"},
 		{"link to a directory", func(dir, _ string) error { return link(dir) }, "not a directory"},
 		{"pipe", func(_, path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)) },
-			"no regular file"},
+			"not a regular file"},
 		{"empty", func(_, path string) error { return os.Truncate(path, 0) }, "damaged"},
 		{"cut", func(_, path string) error { return os.Truncate(path, 50) }, "cut short"},
 		{"huge", func(_, path string) error { return os.Truncate(path, maxEntry+1) }, "want at most"},

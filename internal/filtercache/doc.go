@@ -1,8 +1,8 @@
-// Package filtercache keeps compiled filters of system calls in files: those that were compiled lately, so that most
-// containers start without compiling one, and that of each container, for the processes that join it.
+// Package filtercache keeps compiled seccomp filters in files: the most recent ones, so that most containers start
+// without compiling one, and that of each container, for the processes that join it.
 //
-// What an entry is, and whether it is the one that is wanted, is decided in entry.go, purely; dir.go reads and writes.
-// Nothing that is found is believed: a directory or file that others could have written is left alone, and an entry
-// must be whole, and hold the very profile that is asked for, byte by byte, and the mark of the very program that
-// compiled it. What fails any of this is not there.
+// The format, and the decision whether an entry is the right one, are pure functions in entry.go; dir.go reads and
+// writes. Nothing in a file is trusted: directories and files that others could have written are ignored, and an entry
+// must be complete, and contain exactly the requested profile and the identity of exactly this program. Anything else
+// counts as missing.
 package filtercache

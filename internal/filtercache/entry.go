@@ -34,8 +34,8 @@ const (
 	newSpace  = ".filter-" // what that of one in the making begins with
 )
 
-// Name is the file that the filter of a profile is in, if this compiler has made it: a fingerprint of both. Two
-// profiles with one fingerprint would take turns in the file; Is keeps them apart.
+// Name returns the file name for a profile's filter by this compiler, a fingerprint of both. Two profiles with the same
+// fingerprint replace each other in the file; Is distinguishes them.
 func Name(compiler string, profile []byte) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(compiler))
@@ -45,12 +45,12 @@ func Name(compiler string, profile []byte) string {
 	return nameSpace + "0000000000000000"[:nameSize-len(digits)] + digits
 }
 
-// Is reports whether the entry is that of this profile and this compiler.
+// Is reports whether the entry is for this profile and this compiler.
 func (e *Entry) Is(compiler string, profile []byte) bool {
 	return e.Compiler == compiler && string(e.Profile) == string(profile)
 }
 
-// Encode is the entry as bytes: the magic, the fields, each with its length where that is not fixed, their checksum,
+// Encode returns the entry as bytes: the magic, the fields, each with its length unless that is fixed, their checksum,
 // and the profile. Numbers are big-endian.
 func (e *Entry) Encode() []byte {
 	b := make([]byte, 0,
@@ -88,12 +88,12 @@ func sum(b []byte) uint64 {
 // errDamaged is the cause of every error of Decode.
 var errDamaged = errors.New("damaged")
 
-// Decode reads an entry. Anything but what Encode has made is an error that says what is wrong. The entry shares b's
-// memory.
+// Decode decodes an entry. Anything that Encode would not return is an error that says what is wrong. The entry shares
+// b's memory.
 func Decode(b []byte) (*Entry, error) {
 	d := decoder{b: b}
 	if string(d.take(len(magic))) != magic {
-		return nil, fmt.Errorf("%w: it does not begin as an entry of this version does", errDamaged)
+		return nil, fmt.Errorf("%w: it does not begin like an entry of this version", errDamaged)
 	}
 	e := &Entry{Compiler: d.text(), Flags: d.number()}
 	notify := d.take(1)

@@ -17,16 +17,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/interpreter"
 	"github.com/handfast/handfast/internal/sysmon"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// linger is how long a hook's output is waited for once the hook itself has ended: what it left running in the
-// background may keep the pipe open for ever.
+// linger is how long Run waits for a hook's output after the hook has ended: processes that it left in the background
+// may keep the pipe open for ever.
 const linger = 100 * time.Millisecond
 
-// Error is a hook that could not be run, failed, or was killed. errors.Is reaches the errno of one that could not be
-// started.
+// Error is a hook that could not be run, failed, or was killed. It wraps the errno of one that could not be started.
 type Error struct {
 	Kind   string // such as prestart
 	Number int    // among those of its kind, from 0
@@ -35,7 +35,7 @@ type Error struct {
 	Output string // the end of what it wrote, standard output and error together
 }
 
-// Error is one line, the output quoted. It begins with runc's words, number included.
+// Error returns one line, with the output quoted. It begins with runc's words, including the number.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("error running %s hook #%d: %s: %v", e.Kind, e.Number, e.Path, e.Err)
 	if e.Output != "" {
@@ -44,17 +44,17 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Input is what every hook of a point of the life cycle gets.
 type Input struct {
-	// Dir is the working directory; one that does not exist any more is done without, for hooks run after a bundle was
+	// Dir is the working directory. It is ignored if it no longer exists, because hooks also run after the bundle was
 	// removed.
 	Dir   string
 	State []byte // JSON for standard input
-	// Stdout and Stderr are files that take what the hooks write, at their ends; empty: nobody does, but for the error of
-	// a hook that fails.
+	// Stdout and Stderr are files to which the output of the hooks is appended. If they are empty, the output appears only
+	// in the error of a hook that fails.
 	Stdout, Stderr string
 }
 
@@ -87,8 +87,8 @@ func (in *Input) streams(all io.Writer) (stdout, stderr io.Writer, done func(), 
 	return stdout, stderr, done, err
 }
 
-// OpenOutput opens a file for what hooks write, at its end, and makes it if it is missing. A FIFO that nobody reads
-// is an error, and does not keep the runtime waiting. The caller closes the file.
+// OpenOutput opens a file to append the output of hooks to, and creates it if it is missing. A FIFO without a reader is
+// an error and does not block. The caller closes the file.
 func OpenOutput(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0o600)
 }
@@ -106,8 +106,7 @@ func (l *locked) Write(p []byte) (int, error) {
 }
 
 // Run runs the hooks of one point of the life cycle in order and stops at the first that fails. name is that point,
-// such as createRuntime. A hook without an environment of its own inherits this process's, as with runc. The error is
-// an *Error.
+// such as createRuntime. A hook without an environment inherits this process's, as with runc. The error is an *Error.
 func Run(ctx context.Context, name string, list []container.Hook, in Input) error {
 	for i := range list {
 		if err := run(ctx, name, i, &list[i], in); err != nil {
@@ -117,8 +116,7 @@ func Run(ctx context.Context, name string, list []container.Hook, in Input) erro
 	return nil
 }
 
-// RunAll runs every hook whatever the others do, as poststop hooks are run, and returns the errors of those that
-// failed.
+// RunAll runs every hook, even after one has failed, as for poststop, and returns the errors of those that failed.
 func RunAll(ctx context.Context, name string, list []container.Hook, in Input) []error {
 	var failed []error
 	for i := range list {
@@ -162,7 +160,7 @@ func run(ctx context.Context, kind string, number int, h *container.Hook, in Inp
 	}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = linger
-	// A group of its own: what the hook has started dies with it.
+	// A process group of its own, so that the processes which the hook has started can be killed with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	err = runCommand(cmd)
@@ -174,8 +172,9 @@ func run(ctx context.Context, kind string, number int, h *container.Hook, in Inp
 	}
 	var start *os.PathError
 	if errors.As(err, &start) && cmd.Process == nil {
-		// "fork/exec PATH: errno": the path is said already. What came before that, such as a pipe, names its own call.
-		err = start.Err
+		// "fork/exec PATH: errno": the path is in *Error already. Other calls that fail before, such as pipe2, name
+		// themselves.
+		err = interpreter.Explain(start.Err, h.Path)
 	}
 	return fail(err)
 }
@@ -209,7 +208,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is the text without the white space at its ends.
+// String returns the text without white space at its ends.
 func (t *tail) String() string {
 	text := strings.TrimSpace(string(t.b))
 	if t.cut && text != "" {

@@ -43,7 +43,7 @@ func stayBehind(mounts []container.Mount, l *cgroupfs.Layout) {
 			continue
 		}
 		own := *mounts[i].Cgroup
-		own.Hierarchies = append([]container.Hierarchy(nil), own.Hierarchies...)
+		own.Hierarchies = append([]container.CgroupEntry(nil), own.Hierarchies...)
 		for k := range own.Hierarchies {
 			if k < len(l.Hierarchies) {
 				own.Hierarchies[k].Path = path.Join(l.Hierarchies[k].Mountpoint, l.Hierarchies[k].Own)

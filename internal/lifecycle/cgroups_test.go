@@ -41,7 +41,7 @@ func TestCgroupHost(t *testing.T) {
 // TestStayBehind: what is shown are the groups of this process, and the value that was converted is not changed under
 // its owner.
 func TestStayBehind(t *testing.T) {
-	shown := &container.Cgroup{Version: 1, Hierarchies: []container.Hierarchy{{Name: "memory",
+	shown := &container.Cgroup{Version: 1, Hierarchies: []container.CgroupEntry{{Name: "memory",
 		Path: "/sys/fs/cgroup/memory/handfast/x"}}}
 	mounts := []container.Mount{{Destination: "/proc"}, {Destination: "/sys/fs/cgroup", Cgroup: shown}}
 	stayBehind(mounts, &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Name: "memory",

@@ -15,28 +15,28 @@ import (
 
 // Info is what the runtime finds on a host, for people who look for what is lacking, and for reports.
 type Info struct {
-	Version      string      `json:"version"`
-	Commit       string      `json:"commit"`
-	Spec         string      `json:"spec"`
-	Root         string      `json:"root"`
-	User         uint32      `json:"user"` // effective
-	Kernel       string      `json:"kernel"`
-	Machine      string      `json:"machine"`
-	Processors   int         `json:"processors"`
-	Memory       uint64      `json:"memory"` // bytes
-	CgroupMode   string      `json:"cgroupMode"`
-	Hierarchies  []Hierarchy `json:"hierarchies"`
-	Namespaces   []string    `json:"namespaces"`   // that this kernel has
-	SeccompFlags []string    `json:"seccompFlags"` // that this kernel knows
-	LSM          []string    `json:"lsm"`          // security modules in force, in their order
-	Unprivileged bool        `json:"unprivileged"` // plain users may make user namespaces
-	Filesystems  []string    `json:"filesystems"`  // that can be mounted without a device
-	Resctrl      string      `json:"resctrlMount"` // of intelRdt; empty: none
-	Containers   int         `json:"containers"`   // below Root, damaged ones included
+	Version      string          `json:"version"`
+	Commit       string          `json:"commit"`
+	Spec         string          `json:"spec"`
+	Root         string          `json:"root"`
+	User         uint32          `json:"user"` // effective
+	Kernel       string          `json:"kernel"`
+	Machine      string          `json:"machine"`
+	Processors   int             `json:"processors"`
+	Memory       uint64          `json:"memory"` // bytes
+	CgroupMode   string          `json:"cgroupMode"`
+	Hierarchies  []InfoHierarchy `json:"hierarchies"`
+	Namespaces   []string        `json:"namespaces"`   // that this kernel has
+	SeccompFlags []string        `json:"seccompFlags"` // that this kernel knows
+	LSM          []string        `json:"lsm"`          // security modules in force, in their order
+	Unprivileged bool            `json:"unprivileged"` // plain users may make user namespaces
+	Filesystems  []string        `json:"filesystems"`  // that can be mounted without a device
+	Resctrl      string          `json:"resctrlMount"` // of intelRdt; empty: none
+	Containers   int             `json:"containers"`   // below Root, damaged ones included
 }
 
-// Hierarchy is one mounted hierarchy of control groups.
-type Hierarchy struct {
+// InfoHierarchy is one mounted hierarchy of control groups in an Info.
+type InfoHierarchy struct {
 	Mountpoint  string   `json:"mountpoint"`
 	Version     int      `json:"version"`
 	Controllers []string `json:"controllers"`
@@ -68,7 +68,7 @@ func (r *Runtime) Info() (*Info, error) {
 		f.Memory = uint64(memory.Totalram) * uint64(memory.Unit)
 	}
 	for _, h := range layout.Hierarchies {
-		one := Hierarchy{Mountpoint: h.Mountpoint, Version: 1, Controllers: h.Controllers}
+		one := InfoHierarchy{Mountpoint: h.Mountpoint, Version: 1, Controllers: h.Controllers}
 		if h.V2 {
 			one.Version, one.Controllers = 2, h.Available
 		} else if len(h.Controllers) == 0 {

@@ -30,13 +30,13 @@ type daemon struct {
 	journal bool
 }
 
-// dial connects. An empty name is handfast.
+// dial connects to the service. An empty name is handfast.
 func dial(service, name string) (*daemon, error) {
 	if name == "" {
 		name = "handfast"
 	}
 	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '[' || r == ':' }) {
-		return nil, fmt.Errorf("%q is no name to log as: want letters, digits and the like", name)
+		return nil, fmt.Errorf("%q is not a name to log as: want letters, digits and the like", name)
 	}
 	socket := syslogSocket
 	if service == journald {
@@ -57,9 +57,8 @@ func dialSocket(socket, name string, journal bool) (*daemon, error) {
 	return &daemon{fd: fd, name: name, journal: journal}, nil
 }
 
-// write sends one line. One that is too long for a datagram is cut, for half of it says more than none; there is
-// nowhere to report a failing log to. It does not wait for a service that does not read: a runtime must not hang for
-// its log.
+// write sends one line, and cuts it if it is too long for a datagram. It does not wait for a service that does not
+// read, because the runtime must not hang for its log. Errors are ignored, because there is nowhere to report them.
 func (d *daemon) write(level Level, msg string) {
 	msg = oneLine(msg)
 	for {
@@ -71,7 +70,7 @@ func (d *daemon) write(level Level, msg string) {
 	}
 }
 
-// datagram is a line in the form of the service.
+// datagram returns a line in the format of the service.
 func (d *daemon) datagram(level Level, msg string, at time.Time) []byte {
 	severity := map[Level]int{Error: 3, Warning: 4, Debug: 7}[level] // LOG_ERR and so on, syslog(3)
 	if d.journal {

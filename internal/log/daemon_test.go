@@ -66,7 +66,9 @@ func TestServicesThatAreNotThere(t *testing.T) {
 	if _, err := dialSocket(filepath.Join(t.TempDir(), "none"), "x", true); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("got %v", err)
 	}
-	for path, words := range map[string]string{"syslog:a b": "no name to log as", "journald:a:b": "no name to log as"} {
+	for path, words := range map[string]string{
+		"syslog:a b": "not a name to log as", "journald:a:b": "not a name to log as",
+	} {
 		l, err := Open(Options{Path: path})
 		if err == nil || !strings.Contains(err.Error(), words) || !strings.Contains(err.Error(), "--log "+path) {
 			t.Errorf("%s: %v", path, err)

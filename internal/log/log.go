@@ -1,8 +1,8 @@
-// Package log writes the runtime's log in the two formats that container managers read: one line of text, or one JSON
-// object a line with level, msg and time.
+// Package log writes the runtime's log in the two formats that container managers read: lines of text, or of JSON
+// objects with level, msg and time.
 //
-// Where a line goes is what callers of a runtime are used to: to the log file, and without one to standard error. The
-// one error that ends a command, and what a list cannot show, are on standard error in any case.
+// Lines go to the log file, or without one to standard error, as callers of a runtime expect. The error that ends a
+// command, and warnings about entries that a list cannot show, are on standard error in any case.
 package log
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Level is how grave a line is, in the words that container managers look for.
+// Level is the level of a line, in the words that container managers look for.
 type Level string
 
 // The levels that the runtime writes.
@@ -33,7 +33,7 @@ type Logger struct {
 	daemon *daemon // in place of a file
 }
 
-// rank orders the levels by how grave they are. Its zero is what is written where nobody asks for more or less.
+// rank orders the levels. Its zero value is the default, from which on lines are written.
 type rank int
 
 const (
@@ -44,15 +44,15 @@ const (
 
 // Options say how and where to log.
 type Options struct {
-	// Path is a file to append to, by itself or behind "file:"; or "journald:" or "syslog:", with the name to log as
-	// behind the colon, empty for handfast; empty: standard error.
+	// Path is a file to append to, optionally with "file:" before it; or "journald:" or "syslog:", with the name to log as
+	// after the colon, empty for handfast; empty: standard error.
 	Path   string
 	Format string // "text", "json", or empty for text
-	Level  string // the least grave that is written: "error", "warning", "debug", or empty for warning
+	Level  string // the lowest that is written: "error", "warning", "debug", or empty for warning
 	Debug  bool   // write lines of level debug too, whatever Level says
 }
 
-// leastOf is the rank that the options ask for.
+// leastOf returns the rank that the options set.
 func leastOf(o Options) (rank, error) {
 	least := map[string]rank{"": warnings, string(Error): errorsOnly, string(Warning): warnings, string(Debug): debugging}
 	r, known := least[o.Level]
@@ -65,9 +65,9 @@ func leastOf(o Options) (rank, error) {
 	return r, nil
 }
 
-// Open makes a Logger. The file is created with mode 0644 where it is missing and written with O_SYNC, because whoever
-// reads it does so as soon as the runtime has ended. On an error the Logger is still usable, for telling of the error
-// itself: it writes to standard error.
+// Open makes a Logger. A missing file is created with mode 0644. It is written with O_SYNC, because callers read it as
+// soon as the runtime has ended. After an error the Logger is still usable, to log that error: it writes to standard
+// error.
 func Open(o Options) (*Logger, error) {
 	l := &Logger{}
 	var err error
@@ -99,35 +99,35 @@ func Open(o Options) (*Logger, error) {
 	return l, nil
 }
 
-// Debugf writes a line of level debug if they were asked for.
+// Debugf writes a line of level debug, if those are enabled.
 func (l *Logger) Debugf(format string, args ...any) {
 	if l.least <= debugging {
 		l.write(Debug, fmt.Sprintf(format, args...))
 	}
 }
 
-// Warnf writes a warning to the log file, or without one to standard error: what nobody sees warns nobody.
+// Warnf writes a warning to the log file, or without one to standard error.
 func (l *Logger) Warnf(format string, args ...any) {
 	if l.least <= warnings {
 		l.write(Warning, fmt.Sprintf(format, args...))
 	}
 }
 
-// Show writes a warning that belongs to a command's answer: with a log file it is in there and, for people, bare on
-// standard error as well.
+// Show writes a warning that belongs to a command's output. With a log file it is written there and also, for people,
+// to standard error without decoration.
 func (l *Logger) Show(err error) {
 	l.write(Warning, err.Error())
 	l.bare(err)
 }
 
-// Fail writes the error that ends a command. With a log file it is in there and, for people, bare on standard error as
-// well.
+// Fail writes the error that ends a command. With a log file it is written there and also, for people, to standard
+// error without decoration.
 func (l *Logger) Fail(err error) {
 	l.write(Error, err.Error())
 	l.bare(err)
 }
 
-// bare shows an error to people where the log is somewhere else.
+// bare shows an error on standard error if the log is elsewhere.
 func (l *Logger) bare(err error) {
 	if l.file != nil || l.daemon != nil {
 		_, _ = os.Stderr.WriteString("handfast: " + oneLine(err.Error()) + "\n")
@@ -160,12 +160,12 @@ func (l *Logger) write(level Level, msg string) {
 		l.daemon.write(level, msg)
 		return
 	}
-	// One write(2) a line: with O_APPEND lines of several processes do not mix. There is nowhere to report a failing log
-	// to.
+	// One write(2) for each line: with O_APPEND, lines of several processes do not mix. Errors are ignored, because there
+	// is nowhere to report them.
 	_, _ = l.out().Write(Line(l.json, level, msg, time.Now()))
 }
 
-// Line is one log line with its newline. Times are in RFC 3339, seconds, UTC.
+// Line returns a log line with its newline. Times are in RFC 3339, in seconds and UTC.
 func Line(asJSON bool, level Level, msg string, at time.Time) []byte {
 	stamp := at.UTC().Format(time.RFC3339)
 	if !asJSON {
@@ -182,7 +182,7 @@ func Line(asJSON bool, level Level, msg string, at time.Time) []byte {
 	return b.Bytes()
 }
 
-// oneLine keeps what a peer or a file put into a message from breaking the promise of one line.
+// oneLine replaces control characters, which a peer or a file may have put into a message, so that it stays one line.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

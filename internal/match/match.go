@@ -1,8 +1,8 @@
 // Package match matches names against regular expressions.
 //
-// Package regexp costs start-up time and size in a program that starts twice for every container. What names of
-// containers need is little: extended regular expressions of regex(7) without repetition counts and classes such as
-// [[:alpha:]], with \d, \w and \s. The time is that of the expression's length times the name's, whatever either is.
+// Package regexp costs start-up time and size in a program that starts twice for every container, and container names
+// need little: the extended regular expressions of regex(7) without repetition counts and classes such as [[:alpha:]],
+// but with \d, \w and \s. Matching takes time proportional to the length of the expression times that of the name.
 package match
 
 import (
@@ -48,10 +48,10 @@ func (s *set) holds(r rune) bool {
 	return s.negated
 }
 
-// limit bounds an expression: names have up to 1024 characters, and nobody writes more to tell them apart.
+// limit is the longest expression, in bytes: names have up to 1024 characters, and no expression needs more.
 const limit = 4096
 
-// Compile reads an expression. Errors say what is wrong and at which byte, counted from one.
+// Compile parses an expression. Errors say what is wrong and at which byte, counted from one.
 func Compile(text string) (*Expression, error) {
 	if len(text) > limit {
 		return nil, fmt.Errorf("%d bytes; want at most %d", len(text), limit)
@@ -70,7 +70,7 @@ func Compile(text string) (*Expression, error) {
 	return &Expression{append(program, instruction{op: found})}, nil
 }
 
-// Matches says whether the expression matches the name or a part of it.
+// Matches reports whether the expression matches the name or a part of it.
 func (e *Expression) Matches(name string) bool {
 	now, next := newThreads(len(e.program)), newThreads(len(e.program))
 	at := 0
@@ -97,7 +97,7 @@ func (e *Expression) Matches(name string) bool {
 	}
 }
 
-// threads are the places in the program at which a match may stand: those of instructions that take a character.
+// threads are the positions that a match may have reached in the program: those of instructions that read a character.
 type threads struct {
 	list  []int
 	seen  []bool
@@ -111,8 +111,8 @@ func (t *threads) clear() {
 	clear(t.seen)
 }
 
-// add follows everything that takes no character. It keeps a list of its own: an expression can be nested as deeply
-// as it is long.
+// add follows all instructions that read no character. It uses a list instead of recursion, because an expression can
+// be nested as deeply as it is long.
 func (e *Expression) add(t *threads, pc, at, length int) {
 	todo := []int{pc}
 	for len(todo) > 0 {

@@ -54,10 +54,10 @@ func TestCompileErrors(t *testing.T) {
 		`a\`:                      `byte 2: nothing behind \`,
 		`\b`:                      `byte 1: \b is not known; want \d, \w, \s or a sign`,
 		"a{2}":                    `byte 2: a count in braces is not known here; write \{ for the character`,
-		"[[:alpha:]]":             "byte 2: classes such as [:alpha:] are not known here",
+		"[[:alpha:]]":             "byte 2: classes such as [:alpha:] are not supported",
 		"[z-a]":                   "byte 5: a range that ends before it begins",
 		"a\xff":                   "the text is not UTF-8",
-		strings.Repeat("(", 200):  "byte 101: more than 100 parentheses in each other",
+		strings.Repeat("(", 200):  "byte 101: parentheses nested more than 100 deep",
 		strings.Repeat("a", 5000): "5000 bytes; want at most 4096",
 	} {
 		if _, err := Compile(text); err == nil || err.Error() != want {

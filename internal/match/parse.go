@@ -6,28 +6,28 @@ import (
 	"unicode/utf8"
 )
 
-// parser reads an expression by recursive descent. Every part is a list of instructions whose targets count from where
-// the part will stand, which the reader of a part is told.
+// parser parses an expression by recursive descent. Every part is a list of instructions with absolute targets, so each
+// method gets the position where the part will be.
 type parser struct {
 	text string
 	at   int
 	deep int
 }
 
-// deepest bounds the parentheses, and so the recursion.
+// deepest limits the nesting of parentheses, and so the recursion.
 const deepest = 100
 
 func (p *parser) wrong(format string, args ...any) error {
 	return fmt.Errorf("byte %d: %s", p.at+1, fmt.Sprintf(format, args...))
 }
 
-// more says whether a character follows that does not end what is read.
-func (p *parser) more() bool { return p.at < len(p.text) && p.text[p.at] != ')' }
+// inSequence reports whether the next character belongs to the current sequence.
+func (p *parser) inSequence() bool { return p.at < len(p.text) && p.text[p.at] != ')' }
 
-// alternatives are sequences with | between them. from is where the part will stand.
+// alternatives parses sequences with | between them. from is the position of the part.
 func (p *parser) alternatives(from int) ([]instruction, error) {
 	first, err := p.sequence(from)
-	if err != nil || !p.more() {
+	if err != nil || !p.inSequence() {
 		return first, err
 	}
 	p.at++ // the |
@@ -45,7 +45,7 @@ func (p *parser) alternatives(from int) ([]instruction, error) {
 
 func (p *parser) sequence(from int) ([]instruction, error) {
 	var part []instruction
-	for p.more() && p.text[p.at] != '|' {
+	for p.inSequence() && p.text[p.at] != '|' {
 		next, err := p.repeated(from + len(part))
 		if err != nil {
 			return nil, err
@@ -55,7 +55,7 @@ func (p *parser) sequence(from int) ([]instruction, error) {
 	return part, nil
 }
 
-// repeated is a piece and what stands behind it.
+// repeated parses a piece and the repetition operators after it.
 func (p *parser) repeated(from int) ([]instruction, error) {
 	if strings.IndexByte("*+?", p.text[p.at]) >= 0 {
 		return nil, p.wrong("nothing before %c", p.text[p.at])
@@ -78,13 +78,13 @@ func (p *parser) repeated(from int) ([]instruction, error) {
 		}
 		p.at++
 		if p.at < len(p.text) && p.text[p.at] == '?' {
-			p.at++ // to take as little as can be makes no difference to whether it matches
+			p.at++ // whether a repetition is lazy does not change whether it matches
 		}
 	}
 	return part, nil
 }
 
-// moved is a part that stands n instructions further on.
+// moved returns a part moved n instructions further on.
 func moved(part []instruction, n int) []instruction {
 	for i := range part {
 		switch part[i].op {
@@ -126,7 +126,7 @@ func (p *parser) piece(from int) ([]instruction, error) {
 func (p *parser) group(from int) ([]instruction, error) {
 	opening := *p
 	if p.deep++; p.deep > deepest {
-		return nil, p.wrong("more than %d parentheses in each other", deepest)
+		return nil, p.wrong("parentheses nested more than %d deep", deepest)
 	}
 	p.at++
 	if strings.HasPrefix(p.text[p.at:], "?:") {
@@ -144,7 +144,7 @@ func (p *parser) group(from int) ([]instruction, error) {
 	return part, nil
 }
 
-// class is what a letter behind a backslash stands for; nil where it stands for nothing.
+// class returns the set for a letter after a backslash; nil if it has none.
 func class(letter byte) [][2]rune {
 	switch letter {
 	case 'd':
@@ -157,7 +157,7 @@ func class(letter byte) [][2]rune {
 	return nil
 }
 
-// escaped is what a backslash makes of the character behind it.
+// escaped parses the character after a backslash.
 func (p *parser) escaped() (*set, error) {
 	if p.at+1 >= len(p.text) {
 		return nil, p.wrong(`nothing behind \`)
@@ -174,7 +174,7 @@ func (p *parser) escaped() (*set, error) {
 	return &set{ranges: [][2]rune{{rune(c), rune(c)}}}, nil
 }
 
-// brackets is a set such as [a-z_] or [^0-9].
+// brackets parses a set such as [a-z_] or [^0-9].
 func (p *parser) brackets() ([]instruction, error) {
 	opening := *p
 	p.at++
@@ -191,7 +191,7 @@ func (p *parser) brackets() ([]instruction, error) {
 			p.at++
 			return []instruction{{op: one, set: s}}, nil
 		case strings.HasPrefix(p.text[p.at:], "[:"):
-			return nil, p.wrong("classes such as [:alpha:] are not known here")
+			return nil, p.wrong("classes such as [:alpha:] are not supported")
 		}
 		if err := p.member(s); err != nil {
 			return nil, err
@@ -199,7 +199,7 @@ func (p *parser) brackets() ([]instruction, error) {
 	}
 }
 
-// member is one character of a set, a range of them, or a class.
+// member parses a member of a set: a character, a range, or a class.
 func (p *parser) member(s *set) error {
 	low, class, err := p.character()
 	if err != nil {
@@ -207,7 +207,7 @@ func (p *parser) member(s *set) error {
 	}
 	if class != nil {
 		if class.negated {
-			return p.wrong("a class that is everything else has no place in brackets")
+			return p.wrong("a negated class is not supported in brackets")
 		}
 		s.ranges = append(s.ranges, class.ranges...)
 		return nil
@@ -226,7 +226,7 @@ func (p *parser) member(s *set) error {
 	return nil
 }
 
-// character is one in brackets; class is set in its place for \d and the like.
+// character parses one character in brackets; for \d and the like it sets class instead.
 func (p *parser) character() (r rune, class *set, err error) {
 	if p.text[p.at] == '\\' {
 		s, err := p.escaped()

@@ -34,7 +34,7 @@ func (h CgroupHost) view(group string) *container.Cgroup {
 		if one.Fixed != "" {
 			own = one.Fixed
 		}
-		out.Hierarchies = append(out.Hierarchies, container.Hierarchy{
+		out.Hierarchies = append(out.Hierarchies, container.CgroupEntry{
 			Name: one.Name, Options: one.Options, Path: path.Join(one.Mountpoint, own), Links: one.Links, V2: one.V2,
 		})
 	}

@@ -151,7 +151,7 @@ func TestCgroupMount(t *testing.T) {
 	}}}
 	out := convert(t, Options{Host: host},
 		`{"mounts": [{"destination": "/sys/fs/cgroup", "type": "cgroup"}, {"destination": "/c2", "type": "cgroup2"}], "linux": {"cgroupsPath": "/p"}}`)
-	want := &container.Cgroup{Version: 1, Hierarchies: []container.Hierarchy{
+	want := &container.Cgroup{Version: 1, Hierarchies: []container.CgroupEntry{
 		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Path: "/cg/cpu,cpuacct/p", Links: []string{"cpu", "cpuacct"}},
 		{Name: "systemd", Options: "none,name=systemd", Path: "/cg/systemd/user"},
 	}}

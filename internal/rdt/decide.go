@@ -26,15 +26,15 @@ func (c *Config) empty() bool {
 // Group is where a container's processes go.
 type Group struct {
 	Class   string   // directory below the root of resctrl; empty: the root class
-	Schema  []string // lines of its file schemata; none: they are left as they are
-	Given   bool     // the configuration named the class: without a Schema it must be there already
+	Schema  []string // lines of its file schemata; none: they stay as they are
+	Given   bool     // the configuration named the class: without a Schema it must exist already
 	Monitor string   // name of a monitoring group in the class; empty: none
-	// Optional: nothing but a class was asked for, so a host without resctrl has nothing to give or to withhold.
+	// Optional: only a class is requested, so on a host without resctrl there is nothing to do.
 	Optional bool
 }
 
-// Decide says where the container id goes, and refuses names and lines that would mean another file or another line. It
-// is pure. Errors begin with the property below linux.intelRdt.
+// Decide decides which group the container id goes to, and refuses names and lines that would address another file or
+// another line. It is pure. Errors begin with the property below linux.intelRdt.
 func Decide(c *Config, id string) (Group, error) {
 	g := Group{Class: c.ClosID, Given: c.ClosID != "", Optional: c.empty()}
 	switch c.ClosID {
@@ -54,7 +54,7 @@ func Decide(c *Config, id string) (Group, error) {
 	return g, err
 }
 
-// className refuses what is no directory of a class of its own (fs/resctrl/rdtgroup.c, rdtgroup_mkdir).
+// className checks that name can be the directory of a class (fs/resctrl/rdtgroup.c, rdtgroup_mkdir).
 func className(given, name string) error {
 	if given == "/" {
 		return nil
@@ -66,8 +66,8 @@ func className(given, name string) error {
 	return nil
 }
 
-// Lines are the lines of a schemata file: those of the cache, without lines about memory bandwidth if there is one for
-// that, that one, then the others as they are (config-linux.md, "IntelRdt").
+// Lines returns the lines for a schemata file: those of the cache, without lines about memory bandwidth if there is a
+// separate one, that one, then the others as they are (config-linux.md, "IntelRdt").
 func Lines(l3, memory string, others []string) ([]string, error) {
 	var all []string
 	for line := range strings.Lines(l3) {
@@ -102,8 +102,8 @@ func Lines(l3, memory string, others []string) ([]string, error) {
 	return all, nil
 }
 
-// Match reports whether a schemata file says what lines ask for: each domain that they name, in any order, with any
-// number of leading zeros. The error names the first line that it does not.
+// Match checks that a schemata file has the values of lines for each domain that they name, in any order and with any
+// number of leading zeros. The error names the first line that differs.
 func Match(file string, lines []string) error {
 	have := map[string]string{}
 	for line := range strings.Lines(file) {
@@ -122,7 +122,7 @@ func Match(file string, lines []string) error {
 	return nil
 }
 
-// read takes one line of a schemata file apart.
+// read parses one line of a schemata file.
 func read(line string, each func(name, domain, value string)) {
 	name, domains, _ := strings.Cut(strings.TrimSpace(line), ":")
 	for part := range strings.SplitSeq(domains, ";") {

@@ -1,5 +1,5 @@
-// Package rdt puts containers into classes of cache and memory bandwidth, by the file system resctrl
+// Package rdt puts containers into classes of cache and memory bandwidth, through the resctrl file system
 // (Documentation/filesystems/resctrl.rst; config-linux.md, "IntelRdt").
 //
-// What is to be done is decided first, by Decide; an FS carries it out.
+// Decide decides what to do, and an FS carries it out.
 package rdt

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNone says that the host has no resctrl mounted, or no processor with the feature.
+// ErrNone says that no resctrl is mounted on the host, or that its processor lacks the feature.
 var ErrNone = errors.New("no resctrl file system is mounted on this host")
 
 // FS is a mounted resctrl.
@@ -23,14 +23,14 @@ type FS struct {
 	put   func(path, text string) error
 }
 
-// Saved is what a later process needs to remove what Make made, and to put processes there; it may be stored as JSON.
+// Saved is what a later process needs to add processes to what Make made, and to remove it; it can be stored as JSON.
 type Saved struct {
 	Class   string `json:"class"`             // empty: the root class
 	Made    bool   `json:"made,omitempty"`    // Make made the class
 	Monitor string `json:"monitor,omitempty"` // monitoring group that Make made
 }
 
-// Host finds resctrl on this host. The error is ErrNone where there is none.
+// Host finds resctrl on this host. The error is ErrNone if there is none.
 func Host() (*FS, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -69,8 +69,8 @@ func findMount(mountinfo string) (string, bool) {
 	return "", false
 }
 
-// Intend is what Make would return for the group now. Who stores it before Make can have removed what a Make left that
-// was killed midway.
+// Intend returns what Make would return for the group now. A caller that stores it first can later remove what a killed
+// Make left behind.
 func (f *FS) Intend(g Group) (Saved, error) {
 	s := Saved{Class: g.Class, Monitor: g.Monitor}
 	if g.Class == "" || g.Given && len(g.Schema) == 0 {
@@ -84,8 +84,8 @@ func (f *FS) Intend(g Group) (Saved, error) {
 	return s, err
 }
 
-// Make makes the group, or checks that the class which is there already is as the group wants it. After an error
-// nothing that it made is left.
+// Make creates the group, or checks that an existing class has the requested schemata. After an error nothing that it
+// made is left.
 func (f *FS) Make(g Group) (s Saved, err error) {
 	s.Class = g.Class
 	class := filepath.Join(f.root, g.Class)
@@ -141,7 +141,7 @@ func (f *FS) Lines(s Saved) ([]string, error) {
 	return lines, err
 }
 
-// Change writes lines to the schemata of a class that Make made. One that others may be in is refused.
+// Change writes lines to the schemata of a class that Make made. It refuses a class that others may share.
 func (f *FS) Change(s Saved, lines []string) error {
 	if !s.Made {
 		return fmt.Errorf("the class %q was not made for this container and is not changed for it", "/"+s.Class)
@@ -177,8 +177,8 @@ func put(path, text string) error {
 	return err
 }
 
-// Add puts a process into the group, thread by thread: a thread's class is its own, and that of new ones is the class
-// of the thread that makes them. So it looks again until all that it finds are there.
+// Add puts a process into the group, thread by thread: each thread has its own class, which the threads that it creates
+// inherit. So it repeats until all threads are in the group.
 func (f *FS) Add(s Saved, pid int) error {
 	dir := filepath.Join(f.root, s.Class)
 	if s.Monitor != "" {
@@ -204,7 +204,7 @@ func (f *FS) Add(s Saved, pid int) error {
 	return nil
 }
 
-// Remove removes what Make made, and nothing else. What is gone already is no error.
+// Remove removes what Make made, and nothing else. It is not an error if that is gone already.
 func (f *FS) Remove(s Saved) error {
 	path := filepath.Join(f.root, s.Class)
 	switch {

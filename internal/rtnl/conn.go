@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Conn is a socket of rtnetlink(7). It belongs to the network namespace of the thread that has opened it, whoever uses
-// it. It is for one goroutine at a time.
+// Conn is an rtnetlink(7) socket. It acts in the network namespace of the thread that opened it, whatever thread uses
+// it. It must not be used by several goroutines at once.
 type Conn struct {
 	fd  int
 	seq uint32
@@ -26,17 +26,17 @@ func Open() (*Conn, error) {
 		_ = unix.Close(fd)
 		return nil, os.NewSyscallError("bind AF_NETLINK", err)
 	}
-	// The kernel answers at once; nobody shall wait for good if it does not.
+	// The kernel replies at once; the timeout is for a kernel that does not.
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 30})
-	// Linux 4.12 and later say more than an errno.
+	// Linux 4.12 and later add a text to the errno.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
 	return &Conn{fd: fd}, nil
 }
 
-// Close gives up the socket.
+// Close closes the socket.
 func (c *Conn) Close() { _ = unix.Close(c.fd) }
 
-// Link finds a device by its name; ENODEV where there is none.
+// Link finds a device by its name; the error wraps ENODEV if there is none.
 func (c *Conn) Link(name string) (Link, error) {
 	body := appendAttribute(linkBody(0, 0, 0), unix.IFLA_IFNAME, append([]byte(name), 0))
 	var found Link
@@ -52,7 +52,7 @@ func (c *Conn) Link(name string) (Link, error) {
 	return found, wrap("RTM_GETLINK "+name, err)
 }
 
-// Links are all devices of the namespace.
+// Links returns all devices of the namespace.
 func (c *Conn) Links() (all []Link, err error) {
 	err = c.do(unix.RTM_GETLINK, unix.NLM_F_DUMP, linkBody(0, 0, 0), func(m *message) error {
 		if m.kind != unix.RTM_NEWLINK {
@@ -65,7 +65,7 @@ func (c *Conn) Links() (all []Link, err error) {
 	return all, wrap("RTM_GETLINK", err)
 }
 
-// Addresses are all addresses of a device.
+// Addresses returns all addresses of a device.
 func (c *Conn) Addresses(index int32) (all []Address, err error) {
 	body := make([]byte, unix.SizeofIfAddrmsg)
 	binary.NativeEndian.PutUint32(body[4:], uint32(index))
@@ -74,7 +74,7 @@ func (c *Conn) Addresses(index int32) (all []Address, err error) {
 			return nil
 		}
 		a, err := decodeAddress(m.body)
-		if a.Index == index { // the kernel gives those of all devices, unless it was asked to be strict
+		if a.Index == index { // the kernel returns those of all devices, unless strict checking is enabled
 			all = append(all, a)
 		}
 		return err
@@ -91,7 +91,7 @@ func (c *Conn) SetUp(index int32, up bool) error {
 	return wrap("RTM_NEWLINK IFF_UP", c.do(unix.RTM_NEWLINK, 0, linkBody(index, flags, unix.IFF_UP), nil))
 }
 
-// Move puts a device into the namespace of a descriptor, under this name.
+// Move moves a device to the namespace of a descriptor, under this name.
 func (c *Conn) Move(index int32, namespace int, name string) error {
 	fd := binary.NativeEndian.AppendUint32(nil, uint32(namespace))
 	body := appendAttribute(linkBody(index, 0, 0), unix.IFLA_NET_NS_FD, fd)
@@ -99,7 +99,8 @@ func (c *Conn) Move(index int32, namespace int, name string) error {
 	return wrap("RTM_NEWLINK IFLA_NET_NS_FD", c.do(unix.RTM_NEWLINK, 0, body, nil))
 }
 
-// AddAddress gives a device an address that one of the name oldName had; one that it has already is no error.
+// AddAddress adds an address, which a device named oldName had, to a device. It is not an error if the device has it
+// already.
 func (c *Conn) AddAddress(a *Address, to Link, oldName string) error {
 	const flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
 	return wrap("RTM_NEWADDR", c.do(unix.RTM_NEWADDR, flags, a.body(to.Index, oldName, to.Name), nil))
@@ -112,7 +113,7 @@ func wrap(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// do sends a request and hands every message that comes back to each, up to the one that ends the conversation.
+// do sends a request and passes every message of the reply to each, up to the one that ends it.
 func (c *Conn) do(kind, flags uint16, body []byte, each func(*message) error) error {
 	c.seq++
 	if flags&unix.NLM_F_DUMP != unix.NLM_F_DUMP {
@@ -131,7 +132,7 @@ func (c *Conn) do(kind, flags uint16, body []byte, each func(*message) error) er
 		for i := range all {
 			m := &all[i]
 			if m.seq != c.seq {
-				continue // of a request that was given up
+				continue // reply to a request that timed out
 			}
 			switch m.kind {
 			case unix.NLMSG_ERROR:
@@ -146,7 +147,7 @@ func (c *Conn) do(kind, flags uint16, body []byte, each func(*message) error) er
 	}
 }
 
-// receive takes one datagram of the kernel's.
+// receive receives one datagram from the kernel.
 func (c *Conn) receive() ([]message, error) {
 	for {
 		size, _, err := unix.Recvfrom(c.fd, nil, unix.MSG_PEEK|unix.MSG_TRUNC)

@@ -1,5 +1,5 @@
-// Package rtnl moves network devices from one network namespace to another: the few messages of rtnetlink(7) that it
-// takes, as values, and a socket that carries them. Nothing here knows of containers.
+// Package rtnl moves network devices from one network namespace to another: the few rtnetlink(7) messages that this
+// takes, as values, and a socket that carries them. It knows nothing of containers.
 package rtnl
 
 import (
@@ -17,7 +17,7 @@ import (
 type Link struct {
 	Index int32
 	Name  string
-	Up    bool // its state as it was asked for (IFF_UP)
+	Up    bool // its administrative state (IFF_UP)
 }
 
 // Address is an address of a device, with whatever attributes the kernel gave it.
@@ -30,8 +30,8 @@ type Address struct {
 	attributes []attribute
 }
 
-// Lasting reports whether an address is one that somebody has given the device for good and for the whole network:
-// permanent and of global scope. Others come and go with the device, as those of the link itself.
+// Lasting reports whether an address was configured permanently and has global scope. Others, such as link-local ones,
+// come and go with the device.
 func (a *Address) Lasting() bool {
 	return a.flags&unix.IFA_F_PERMANENT != 0 && a.scope == unix.RT_SCOPE_UNIVERSE
 }
@@ -55,7 +55,7 @@ const headerSize = unix.SizeofNlMsghdr
 // align is NLMSG_ALIGN and RTA_ALIGN.
 func align(n int) int { return (n + 3) &^ 3 }
 
-// encode is the message as it is sent.
+// encode returns the message in its wire format.
 func (m *message) encode() []byte {
 	b := make([]byte, headerSize, headerSize+align(len(m.body)))
 	binary.NativeEndian.PutUint32(b[0:], uint32(headerSize+len(m.body)))
@@ -66,10 +66,10 @@ func (m *message) encode() []byte {
 	return append(b, make([]byte, align(len(b))-len(b))...)
 }
 
-// errCut is a message that says it is longer than it is, or too short to be one.
+// errCut is the error for a message that is shorter than its header says, or than a header.
 var errCut = errors.New("a netlink message is cut off")
 
-// decode splits what was received into messages. Their bodies are parts of b.
+// decode splits a datagram into messages. Their bodies share b's memory.
 func decode(b []byte) (all []message, err error) {
 	for len(b) > 0 {
 		if len(b) < headerSize {
@@ -119,7 +119,7 @@ func find(all []attribute, kind uint16) []byte {
 	return nil
 }
 
-// text is the value of an attribute that ends with a NUL.
+// text returns the value of an attribute up to its NUL.
 func text(value []byte) string {
 	if i := bytes.IndexByte(value, 0); i >= 0 {
 		value = value[:i]
@@ -174,11 +174,11 @@ func decodeAddress(body []byte) (Address, error) {
 	return a, nil
 }
 
-// stateFlags say how an address fares, and are not for anybody to ask for.
+// stateFlags describe the state of an address, and cannot be requested.
 const stateFlags = unix.IFA_F_SECONDARY | unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED
 
-// body is the address as a request for another device, or for the same one again. A label is the device's name, or
-// begins with it.
+// body returns the request that adds the address to another device, or to the same one again. A label is the device's
+// name, or begins with it.
 func (a *Address) body(index int32, oldName, newName string) []byte {
 	flags := a.flags &^ stateFlags
 	b := make([]byte, unix.SizeofIfAddrmsg)
@@ -187,7 +187,7 @@ func (a *Address) body(index int32, oldName, newName string) []byte {
 	for _, e := range a.attributes {
 		value := e.value
 		switch e.kind {
-		case unix.IFA_CACHEINFO, unix.IFA_TARGET_NETNSID: // how long it still lasts, and whom the kernel has told
+		case unix.IFA_CACHEINFO, unix.IFA_TARGET_NETNSID: // its remaining lifetime, and a namespace id of the kernel's
 			continue
 		case unix.IFA_LABEL:
 			rest, _ := strings.CutPrefix(text(value), oldName)
@@ -201,8 +201,8 @@ func (a *Address) body(index int32, oldName, newName string) []byte {
 	return appendAttribute(b, unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, flags))
 }
 
-// decodeError reads an NLMSG_ERROR: nil for an acknowledgement, else the errno with the kernel's own words if it has
-// some.
+// decodeError decodes an NLMSG_ERROR: nil for an acknowledgement, else the errno with the kernel's text if there is
+// one.
 func decodeError(m *message) error {
 	if len(m.body) < 4 {
 		return errCut

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Interrupt is a context that ends when somebody asks this process to end, by SIGINT, SIGTERM, SIGQUIT or SIGHUP. A
-// signal that the process was started to ignore stays ignored. It needs no goroutine unless Done is asked for: who
-// waits in ppoll(2) waits for WakeFD too, and asks Err.
+// Interrupt is a context that ends when SIGINT, SIGTERM, SIGQUIT or SIGHUP requests the end of this process. A signal
+// that was ignored when the process started stays ignored. The context needs no goroutine unless Done is called: code
+// that waits in ppoll(2) includes WakeFD and then checks Err.
 type Interrupt struct {
 	set Set
 	fd  int
@@ -23,7 +23,7 @@ type Interrupt struct {
 
 var _ context.Context = (*Interrupt)(nil)
 
-// Interruptible catches the signals, for as long as the process lives.
+// Interruptible catches the signals for the rest of the process's life.
 func Interruptible() (*Interrupt, error) {
 	i := &Interrupt{set: SetOf(unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)}
 	if !Ignored(unix.SIGHUP) {
@@ -42,7 +42,7 @@ type interrupted struct{ sig unix.Signal }
 func (e *interrupted) Error() string        { return "ended by signal: " + e.sig.String() }
 func (e *interrupted) Is(target error) bool { return target == context.Canceled }
 
-// Err says which signal has arrived; the error is context.Canceled to errors.Is.
+// Err says which signal has arrived; the error wraps context.Canceled.
 func (i *Interrupt) Err() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -54,7 +54,7 @@ func (i *Interrupt) Err() error {
 	return i.err
 }
 
-// Done is for who cannot wait for WakeFD. The first call starts a goroutine that waits for the signal.
+// Done is for code that cannot wait for WakeFD. The first call starts a goroutine that waits for the signal.
 func (i *Interrupt) Done() <-chan struct{} {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -82,8 +82,8 @@ func (i *Interrupt) watch(done chan struct{}) {
 	}
 }
 
-// Commit says that from now on the signals are not for what this context is of: it does not end any more, unless it
-// has. Whoever else takes them waits for WakeFD and asks Take(Signals()).
+// Commit keeps signals that arrive later from ending the context. Other code can then handle them: it waits for WakeFD
+// and calls Take(Signals()).
 func (i *Interrupt) Commit() {
 	_ = i.Err()
 	i.mu.Lock()
@@ -91,7 +91,7 @@ func (i *Interrupt) Commit() {
 	i.committed = true
 }
 
-// Signals are those that the context ends with.
+// Signals returns the signals that end the context.
 func (i *Interrupt) Signals() Set { return i.set }
 
 // WakeFD is an eventfd that is readable once a signal has arrived. It is borrowed.

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Last is the highest number of a signal that is collected, signal(7).
+// Last is the highest number of a signal that can be caught, signal(7).
 const Last = 64
 
-// pending are the signals that have arrived and were not taken, bit 0 for number 1. The handler sets them.
+// pending holds the signals that have arrived and were not taken, bit 0 for number 1. The handler sets the bits.
 var pending uint64
 
 // wakes are the eventfds that the handler writes to, by signal, from number 1 on.
@@ -23,7 +23,7 @@ var wakes [Last]int32
 // Set is a set of signals.
 type Set uint64
 
-// SetOf is the set of some signals.
+// SetOf returns the set of these signals.
 func SetOf(all ...unix.Signal) (s Set) {
 	for _, sig := range all {
 		if sig >= 1 && sig <= Last {
@@ -36,7 +36,7 @@ func SetOf(all ...unix.Signal) (s Set) {
 // Has reports whether a signal is in the set.
 func (s Set) Has(sig unix.Signal) bool { return s&SetOf(sig) != 0 }
 
-// Next is the lowest signal of the set, zero for none, and the rest of it.
+// Next returns the lowest signal of the set, zero if it is empty, and the rest of the set.
 func (s Set) Next() (unix.Signal, Set) {
 	if s == 0 {
 		return 0, 0
@@ -44,15 +44,15 @@ func (s Set) Next() (unix.Signal, Set) {
 	return unix.Signal(bits.TrailingZeros64(uint64(s)) + 1), s & (s - 1)
 }
 
-// Pending are those of the set that have arrived and were not taken. Signals of one number that arrive before they are
-// taken count as one.
+// Pending returns the signals of the set that have arrived and were not taken. Several arrivals of a signal before it
+// is taken count as one.
 func Pending(s Set) Set { return Set(atomic.LoadUint64(&pending)) & s }
 
-// Take is Pending, and takes them.
+// Take returns what Pending does, and takes those signals.
 func Take(s Set) Set { return Set(atomic.AndUint64(&pending, ^uint64(s))) & s }
 
-// Catch has the signals of a set collected from now on. Each that arrives makes fd, an eventfd(2), readable; fd is
-// borrowed for as long as the process lives. A signal that this thread blocks is blocked no longer.
+// Catch catches the signals of a set from now on. Each arrival makes fd, an eventfd(2), readable; fd is borrowed for
+// the rest of the process's life. Catch also unblocks the signals on this thread.
 func Catch(s Set, fd int) error {
 	for rest := s; rest != 0; {
 		var sig unix.Signal
@@ -62,14 +62,14 @@ func Catch(s Set, fd int) error {
 	return catch(s)
 }
 
-// NewEventfd makes a descriptor for Catch. It is not closed: a handler may write to it as long as the process lives.
+// NewEventfd makes a descriptor for Catch. It must not be closed, because a handler may write to it at any time.
 func NewEventfd() (int, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	return fd, os.NewSyscallError("eventfd2", err)
 }
 
-// Wait waits until one of the descriptors can be read, and empties those of them that are eventfds, which are given
-// first, n of them. It may return before.
+// Wait waits until one of the descriptors is readable, and empties the first n of them, which are eventfds. It may
+// return early.
 func Wait(n int, fds ...int) error {
 	set := make([]unix.PollFd, len(fds))
 	for i, fd := range fds {
@@ -87,12 +87,12 @@ func Wait(n int, fds ...int) error {
 	return nil
 }
 
-// patience is how long poll keeps the processor of Go's scheduler.
+// patience is how long poll blocks without telling Go's scheduler.
 const patience = 20 * time.Millisecond
 
-// poll waits without the scheduler at first where this goroutine is alone: to hand the processor over and take it back
-// costs a short command more than all of its wait. A long wait must not do so, for the scheduler's monitor looks at it
-// a hundred times a second.
+// poll does not tell Go's scheduler about a short wait if no other goroutine runs: that would cost a short command more
+// than the wait itself. It does for a long wait, because otherwise the scheduler's monitor checks on it a hundred times
+// a second.
 func poll(set []unix.PollFd) unix.Errno {
 	p, n := unsafe.Pointer(unsafe.SliceData(set)), uintptr(len(set))
 	if runtime.NumGoroutine() == 1 {

@@ -1,8 +1,8 @@
 // Package smallfile reads files without the poller of Go's runtime.
 //
-// Package os asks the poller about every file that it opens, regular ones and those of procfs too, and the first time
-// costs a process two descriptors, and from then on its idle threads wait in epoll_pwait(2). A command that reads a few
-// small files and starts a process does without.
+// Package os tries to register every file that it opens with the poller, even regular files and those of procfs. The
+// first time costs a process two descriptors, and from then on its idle threads wait in epoll_pwait(2). A command that
+// reads a few small files and starts a process can save that.
 package smallfile
 
 import (
@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read is os.ReadFile: the whole file, and the same errors. A file that may keep its reader waiting, such as a FIFO, is
-// not for it.
+// Read reads a whole file and returns the same errors as os.ReadFile. It is not for files that may block their reader,
+// such as FIFOs.
 func Read(path string) ([]byte, error) {
 	fd, err := open(path)
 	if err != nil {

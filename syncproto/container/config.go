@@ -100,12 +100,12 @@ type Mount struct {
 // only its own groups, bound in place.
 type Cgroup struct {
 	// 1 (v1 or hybrid: a tmpfs with one entry a hierarchy) or 2 (one cgroup2 tree)
-	Version     int         `sync:"version"`
-	Hierarchies []Hierarchy `sync:"hierarchies,omitempty"`
+	Version     int           `sync:"version"`
+	Hierarchies []CgroupEntry `sync:"hierarchies,omitempty"`
 }
 
-// Hierarchy is one v1 hierarchy, or the single one of v2.
-type Hierarchy struct {
+// CgroupEntry is what a mount of type cgroup shows of one hierarchy: one of v1, or the only one of v2.
+type CgroupEntry struct {
 	// directory below the mount, such as "cpu,cpuacct" or "unified"; empty for v2
 	Name string `sync:"name"`
 	// data for mounting it in a new cgroup namespace, such as "cpu,cpuacct" or "none,name=systemd"

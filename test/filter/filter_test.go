@@ -326,7 +326,7 @@ func TestListenerRefused(t *testing.T) {
 	f := &container.Seccomp{Listener: true, Filter: rules(unix.SECCOMP_RET_ALLOW, nil)}
 	cfg := under(root, f, "/bin/tight")
 	_, err := spawn.Start(t.Context(), cfg)
-	if err == nil || !strings.Contains(err.Error(), "nobody takes its listener") {
+	if err == nil || !strings.Contains(err.Error(), "there is no Listener") {
 		t.Errorf("got %v", err)
 	}
 	busy := errors.New("the supervisor is busy")

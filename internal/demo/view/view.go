@@ -1,5 +1,5 @@
-// Package view collects what a process sees of itself and its surroundings. The demonstration looks twice with it: from
-// inside the container and from outside.
+// Package view collects what a process sees of itself and its surroundings. The demonstration uses it inside the
+// container and outside.
 package view
 
 import (
