@@ -2,18 +2,16 @@ package vectors
 
 import (
 	"bytes"
-	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 )
-
-var update = flag.Bool("update", false, "write the vectors anew")
 
 // generated are all vectors, as this code makes them.
 func generated(t testing.TB) []Vector {
@@ -35,7 +33,7 @@ func TestFilesAreGenerated(t *testing.T) {
 		}
 		want[v.Name] = v.Format()
 	}
-	if *update {
+	if golden.Updating() {
 		if err := os.RemoveAll("data"); err != nil {
 			t.Fatal(err)
 		}

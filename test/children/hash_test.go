@@ -1,16 +1,14 @@
 package children
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"regexp"
 	"testing"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/syncproto/container"
 )
-
-var update = flag.Bool("update", false, "write the profile's hash into the children")
 
 // The children compile the profile's hash in, as any child does. It is one line of each.
 func TestChildrenKnowTheProfile(t *testing.T) {
@@ -27,7 +25,7 @@ func TestChildrenKnowTheProfile(t *testing.T) {
 		switch {
 		case found == nil:
 			t.Errorf("%s: no line matches %v", name, line)
-		case *update:
+		case golden.Updating():
 			text = line.ReplaceAll(text, []byte("${1}"+hash+"${3}"))
 			if err := os.WriteFile(name, text, 0o644); err != nil {
 				t.Fatal(err)
