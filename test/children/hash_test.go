@@ -14,8 +14,8 @@ import (
 func TestChildrenKnowTheProfile(t *testing.T) {
 	hash := fmt.Sprintf("%016x", container.InitProfile().Hash())
 	for name, line := range map[string]*regexp.Regexp{
-		"testdata/child.c": regexp.MustCompile(`(?m)^(#define HASH ")([0-9a-f]{16})(")`),
-		pythonChild:        regexp.MustCompile(`(?m)^(HASH = ")([0-9a-f]{16})(")`),
+		cChild:      regexp.MustCompile(`(?m)^(#define HASH ")([0-9a-f]{16})(")`),
+		pythonChild: regexp.MustCompile(`(?m)^(HASH = ")([0-9a-f]{16})(")`),
 	} {
 		text, err := os.ReadFile(name)
 		if err != nil {
