@@ -90,11 +90,7 @@ func TestDefaultSpecs(t *testing.T) {
 // TestSpecAgainstRunc: the default configuration is runc's on a host with the same version of control groups, but for
 // its name, its version, and ambient capabilities, which older versions wrote without effect.
 func TestSpecAgainstRunc(t *testing.T) {
-	runc, err := exec.LookPath("runc")
-	if err != nil {
-		t.Skip("needs runc to compare with")
-	}
-	cmd := exec.Command(runc, "spec")
+	cmd := exec.Command(testenv.Tool(t, "runc", "runc"), "spec")
 	cmd.Dir = t.TempDir()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
