@@ -3,6 +3,7 @@ package main
 import (
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -153,6 +154,29 @@ func TestVersion(t *testing.T) {
 	defer func() { version, commit = "", "" }()
 	if got := versionText(); !strings.HasPrefix(got, "handfast version 1.2.3\ncommit: abc\nspec: 1.3.0\ngo: go") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestStamps: what the build says counts, then what the go command recorded, then the source.
+func TestStamps(t *testing.T) {
+	info := func(version string) *debug.BuildInfo {
+		return &debug.BuildInfo{Main: debug.Module{Version: version},
+			Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "c1"}}}
+	}
+	for _, c := range []struct {
+		version, commit string
+		info            *debug.BuildInfo
+		v, c            string
+	}{
+		{"v1.2.3-4-gabc", "c0", info("v9.9.9"), "1.2.3-4-gabc", "c0"},
+		{"", "", info("v0.1.0"), "0.1.0", "c1"},
+		{"", "", info("(devel)"), release, "c1"},
+		{"", "", info("v0.0.0-20260101000000-abcdef012345+dirty"), release, "c1"},
+		{"", "", nil, release, "unknown"},
+	} {
+		if v, commit := stampsOf(c.version, c.commit, c.info); v != c.v || commit != c.c {
+			t.Errorf("%+v: %s, %s", c, v, commit)
+		}
 	}
 }
 
