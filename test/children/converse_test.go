@@ -17,7 +17,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// TestPythonChildConverses holds a conversation with the child in Python alone, without namespaces, and so without root.
+// TestPythonChildConverses holds a conversation with the child in Python alone, without namespaces and so
+// without root.
 func TestPythonChildConverses(t *testing.T) {
 	python := testenv.Tool(t, "python3", "python3")
 	for _, program := range []string{"/bin/true", "/no/such/program"} {

@@ -14,8 +14,8 @@ const (
 	recentCommits = 50
 )
 
-// commits checks the messages since the last tag, or the most recent ones. Outside a clone, as in an unpacked archive of
-// the source, there is nothing to check, and the line says so.
+// commits checks the messages since the last tag, or the most recent ones. Outside a clone, as in an unpacked archive,
+// there is nothing to check, and the line says so.
 func commits() (verdict, string) {
 	if _, err := exec.Command("git", "rev-parse", "--verify", "-q", "HEAD").Output(); err != nil {
 		return skipped, "no git history here, nothing was checked"
