@@ -1,5 +1,6 @@
 # Each target is one line with one meaning. What needs more than a line is a program of its own.
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Without a tag the version is the one in cmd/handfast/version.go.
+VERSION  ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)
 COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 PREFIX   ?= /usr/local
 BINDIR   ?= $(PREFIX)/bin
@@ -9,7 +10,7 @@ FAULTS   ?= 1
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = build
-.PHONY: build demo test test-faults test-vm test-oci check fuzz bench bench-against install clean
+.PHONY: build demo test test-faults test-vm test-oci check fuzz bench bench-against install release clean
 
 build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/handfast ./cmd/handfast
 demo:    ; test/demo.sh
@@ -23,4 +24,5 @@ fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
 bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/conversation && go run -buildvcs=false .
 bench-against: ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds 10 -against bench/record.json
 install: build ; install -D -m 0755 bin/handfast $(DESTDIR)$(BINDIR)/handfast
-clean:   ; rm -rf bin
+release: ; test/release.sh
+clean:   ; rm -rf bin dist

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/handfast/handfast/internal/account"
+	"github.com/handfast/handfast/internal/golden"
 )
 
 // Two rounds of one command: what stands between two marks is a phase, what nobody has marked is the end, and the
@@ -25,19 +23,7 @@ func TestAccountText(t *testing.T) {
 		}
 	}
 	got := accountText("run (v2)", []accounted{round(1e9, 1), round(5e9, 3)})
-	golden := filepath.Join("testdata", "account.txt")
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("the account (rewrite it with -update) (-want +got):\n%s", diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", "account.txt"), got)
 	if !strings.Contains(got, "100.0%") {
 		t.Error("the phases are not the whole")
 	}

@@ -1,17 +1,13 @@
 package main
 
 import (
-	"flag"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/handfast/handfast/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestQuantile(t *testing.T) {
 	values := []float64{4, 1, 3, 2, 5}
@@ -102,17 +98,5 @@ func TestReportText(t *testing.T) {
 			t.Errorf("wider than 80 columns: %q", line)
 		}
 	}
-	const golden = "testdata/report.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("the report differs from %s (-want +got), -update rewrites it:\n%s", golden, diff)
-	}
+	golden.Compare(t, "testdata/report.txt", got)
 }

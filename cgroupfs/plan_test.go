@@ -2,7 +2,6 @@ package cgroupfs_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,28 +13,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: helper}) }
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (rewrite with -update):\n%s", path, diff)
-	}
-}
 
 func layoutOf(t testing.TB, name string) *cgroupfs.Layout {
 	t.Helper()
@@ -63,6 +45,7 @@ func layoutOf(t testing.TB, name string) *cgroupfs.Layout {
 }
 
 func TestLayoutGolden(t *testing.T) {
+	golden.Only(t, "testdata/layout/*.golden")
 	for _, name := range []string{"hybrid", "v1", "v2", "namespace"} {
 		l := layoutOf(t, name)
 		var b strings.Builder
@@ -71,7 +54,7 @@ func TestLayoutGolden(t *testing.T) {
 			fmt.Fprintf(&b, "%q v2=%t controllers %q at %q root %q own %q\n", h.Name, h.V2, h.Controllers, h.Mountpoint, h.Root,
 				h.Own)
 		}
-		golden(t, filepath.Join("testdata", "layout", name+".golden"), b.String())
+		golden.Compare(t, filepath.Join("testdata", "layout", name+".golden"), b.String())
 	}
 }
 
@@ -145,6 +128,7 @@ func everything() cgroupfs.Resources {
 }
 
 func TestPlanGolden(t *testing.T) {
+	golden.Only(t, "testdata/plan/*")
 	full := everything()
 	layouts := map[string]*cgroupfs.Layout{"v1": layoutOf(t, "v1"), "hybrid": layoutOf(t, "hybrid"),
 		"v2": layoutOf(t, "v2")}
@@ -188,7 +172,7 @@ func TestPlanGolden(t *testing.T) {
 					t.Errorf("%s on %s: %v is neither an UnsupportedError nor EINVAL", name, mode, err)
 				}
 			}
-			golden(t, filepath.Join("testdata", "plan", name+"."+mode+".txt"), b.String())
+			golden.Compare(t, filepath.Join("testdata", "plan", name+"."+mode+".txt"), b.String())
 		}
 	}
 }

@@ -2,7 +2,6 @@ package cgroupfs
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	"github.com/handfast/handfast/internal/golden"
 )
 
 // tree is a group's files in every hierarchy, read from a file of testdata: a line "-- hierarchy/file" before the
@@ -82,6 +83,7 @@ func (t tree) stats(s *Stats) error {
 // TestStatsOfKernels reads the groups that were captured on several kernels, and two that show what those machines do
 // not have, all into the same Stats.
 func TestStatsOfKernels(t *testing.T) {
+	golden.Only(t, "testdata/stats/*.golden")
 	trees, err := filepath.Glob("testdata/stats/*.txt")
 	if err != nil || len(trees) < 5 {
 		t.Fatalf("%v %v", trees, err)
@@ -97,19 +99,7 @@ func TestStatsOfKernels(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := strings.ReplaceAll(string(b), "[]", "null") + "\n" // an empty list and none are the same
-			golden := strings.TrimSuffix(path, ".txt") + ".golden"
-			if flag.Lookup("update").Value.String() == "true" { // the flag is plan_test.go's
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s: run with -update if this is meant (-want +got):\n%s", path, diff)
-			}
+			golden.Compare(t, strings.TrimSuffix(path, ".txt")+".golden", got)
 		}
 	}
 }

@@ -2,7 +2,6 @@
 package docs
 
 import (
-	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -19,13 +18,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 	"github.com/handfast/handfast/syncproto/vectors"
 )
-
-var update = flag.Bool("update", false, "rewrite the generated blocks of protocol.md")
 
 var block = regexp.MustCompile(`(?s)<!-- generated:([a-z]+) -->\n.*?<!-- end -->`)
 
@@ -57,7 +55,7 @@ func TestProtocolIsWhatTheCodeDoes(t *testing.T) {
 	if want == string(have) {
 		return
 	}
-	if *update {
+	if golden.Updating() {
 		if err := os.WriteFile("protocol.md", []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -76,3 +76,63 @@ func TestPropertiesAreDocumented(t *testing.T) {
 		t.Errorf("only %d properties", count)
 	}
 }
+
+// TestCommandsAreDocumented: runtime.md has a row for every command that the help lists.
+func TestCommandsAreDocumented(t *testing.T) {
+	help, err := os.ReadFile("../cmd/handfast/testdata/help.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := os.ReadFile("runtime.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(help), "\nCommands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	commands := strings.Split(list, "\n")
+	if len(commands) < 20 {
+		t.Fatalf("the help lists %d commands: %q", len(commands), list)
+	}
+	for _, line := range commands {
+		name := strings.Fields(line)[0]
+		row := regexp.MustCompile("(?m)^\\|[^|]*`" + regexp.QuoteMeta(name) + "[ `]")
+		if name != "help" && !row.Match(document) {
+			t.Errorf("runtime.md has no row for the command %s", name)
+		}
+	}
+}
+
+// TestEveryRequestIsCarriedOut: each request that package container declares has a reply in spawn and a call in nsinit.
+func TestEveryRequestIsCarriedOut(t *testing.T) {
+	source := func(dir string) string {
+		files, err := filepath.Glob("../" + dir + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all strings.Builder
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(text)
+		}
+		return all.String()
+	}
+	declared := regexp.MustCompile(`(?m)^var (\w+) = syncproto\.Exchange\[`)
+	names := declared.FindAllStringSubmatch(source("syncproto/container"), -1)
+	if len(names) < 5 {
+		t.Errorf("%d requests are declared", len(names))
+	}
+	for _, side := range []string{"spawn", "nsinit"} {
+		text := source(side)
+		for _, m := range names {
+			if !regexp.MustCompile(`\bcontainer\.` + m[1] + `\b`).MatchString(text) {
+				t.Errorf("%s does nothing about container.%s", side, m[1])
+			}
+		}
+	}
+}

@@ -12,12 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) {
 	if os.Geteuid() != 0 {
@@ -96,7 +95,7 @@ func TestPlanJoinGolden(t *testing.T) {
 	for _, s := range steps {
 		b.WriteString(describe(s) + "\n")
 	}
-	golden(t, filepath.Join("testdata", "plan", "setns.txt"), b.String())
+	golden.Compare(t, filepath.Join("testdata", "plan", "setns.txt"), b.String())
 	for _, bad := range []func(p *container.Process){
 		func(p *container.Process) { p.Args = nil }, func(p *container.Process) { p.Cwd = "x" },
 		func(p *container.Process) { p.AppArmorProfile = "a\x00b" },
@@ -110,6 +109,7 @@ func TestPlanJoinGolden(t *testing.T) {
 }
 
 func TestPlanGolden(t *testing.T) {
+	golden.Only(t, "testdata/plan/*", "testdata/plan/setns.txt")
 	for name, mutate := range map[string]func(*container.Config){
 		"minimal":  func(*container.Config) {},
 		"full":     func(c *container.Config) { *c = full() },
@@ -144,24 +144,8 @@ func TestPlanGolden(t *testing.T) {
 			for _, s := range steps {
 				b.WriteString(describe(s) + "\n")
 			}
-			golden(t, filepath.Join("testdata", "plan", name+".txt"), b.String())
+			golden.Compare(t, filepath.Join("testdata", "plan", name+".txt"), b.String())
 		})
-	}
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (rewrite with -update):\n%s", path, diff)
 	}
 }
 

@@ -1,7 +1,6 @@
 package spawn
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,12 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/syncproto/container"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func all(kinds ...string) []Namespace {
 	var ns []Namespace
@@ -25,6 +21,7 @@ func all(kinds ...string) []Namespace {
 }
 
 func TestPlanGolden(t *testing.T) {
+	golden.Only(t, "testdata/plan/*")
 	mapped := []IDMap{{HostID: 100000, Size: 65536}}
 	for name, c := range map[string]struct {
 		cfg        Config
@@ -74,7 +71,7 @@ func TestPlanGolden(t *testing.T) {
 			if p.needsBareFork() {
 				text += "\n" + programText(t, p)
 			}
-			golden(t, filepath.Join("testdata", "plan", name+".txt"), text)
+			golden.Compare(t, filepath.Join("testdata", "plan", name+".txt"), text)
 		})
 	}
 }
@@ -94,25 +91,6 @@ func programText(t *testing.T, p *plan) string {
 		t.Fatal(err)
 	}
 	return prog.String()
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (rewrite with -update):\n%s", path, diff)
-	}
 }
 
 func TestPlanRefusals(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 )
 
 func TestDigest(t *testing.T) {
-	for text, want := range map[string]string{ // by docs/testdata/child.py
+	for text, want := range map[string]string{ // by test/children/testdata/child.py
 		"":              "0000000000000000",
 		"a":             "cf922ca84cfbe86d",
 		"abc":           "489bf24ee6120bda",

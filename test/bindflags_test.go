@@ -2,14 +2,12 @@ package test
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -33,19 +31,7 @@ func TestBindAttributes(t *testing.T) {
 			add(true, source, []string{options})
 		}
 	}
-	path := filepath.Join("testdata", "bindflags.txt")
-	if *update {
-		if err := os.WriteFile(path, []byte(all.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), all.String()); diff != "" {
-		t.Errorf("%s (rewrite with -update):\n%s", path, diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", "bindflags.txt"), all.String())
 }
 
 // bindAttributes are the options of the binds, each an entry.

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,12 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 var bindOptions = []string{"none", "private", "rprivate", "slave", "rslave", "shared", "rshared"}
 
@@ -75,19 +71,7 @@ func TestPropagation(t *testing.T) {
 			all.WriteString(propagationOf(t, value, kind))
 		}
 	}
-	path := filepath.Join("testdata", "propagation.txt")
-	if *update {
-		if err := os.WriteFile(path, []byte(all.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), all.String()); diff != "" {
-		t.Errorf("%s (rewrite with -update):\n%s", path, diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", "propagation.txt"), all.String())
 }
 
 func propagationOf(t *testing.T, value, kind string) string {

@@ -8,7 +8,7 @@ set -eu
 
 case "${1:-}" in
 demo)  wanted="ca-certificates" ;; # For go, when it fetches the modules.
-test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace groff-base" ;;
+test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace groff-base runc" ;;
 vm)    wanted="ca-certificates busybox-static mmdebstrap e2fsprogs qemu-system-x86" ;;
 oci)   wanted="ca-certificates tar gzip" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"math"
 	"os"
 	"strings"
@@ -9,13 +8,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // The test binary is the children of the contenders, too.
 func TestMain(m *testing.M) {
@@ -46,19 +44,7 @@ func TestReportText(t *testing.T) {
 			t.Errorf("wider than 80 columns: %q", line)
 		}
 	}
-	const golden = "testdata/report.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the report differs from %s, -update rewrites it; got:\n%s", golden, got)
-	}
+	golden.Compare(t, "testdata/report.txt", got)
 }
 
 // A host that turns twice as slow half-way does not change the paired ratio.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/golden"
 )
 
 // texts that are read, and how they print.
@@ -121,7 +123,7 @@ func TestAnnotations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "annotations.txt", lines(all))
+	golden.Compare(t, "testdata/annotations.txt", lines(all))
 	for key, c := range map[string][2]string{
 		"PIDs": {"[uint32 1]", "itself"}, "Slice": {"'x.slice'", "itself"}, "ab": {"1", "name of a property"},
 		"A_b": {"1", "name of a property"}, "TimeoutStopSec": {"-1", "0 or more"},

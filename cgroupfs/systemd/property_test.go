@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/golden"
 )
 
 func hosts(t testing.TB) map[string]Host {
@@ -44,7 +45,7 @@ func TestBaseGolden(t *testing.T) {
 			fmt.Fprintf(&b, "# %s %s\n%s", name, path, lines(hosts(t)[name].Base(u, "container id", 4711)))
 		}
 	}
-	golden(t, "base.txt", b.String())
+	golden.Compare(t, "testdata/base.txt", b.String())
 }
 
 var some = map[string]cgroupfs.Resources{
@@ -79,6 +80,7 @@ var some = map[string]cgroupfs.Resources{
 }
 
 func TestPlanGolden(t *testing.T) {
+	golden.Only(t, "testdata/plan/*")
 	for name, host := range hosts(t) {
 		for what, r := range some {
 			t.Run(what+"."+name, func(t *testing.T) {
@@ -86,7 +88,7 @@ func TestPlanGolden(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				golden(t, "plan/"+what+"."+name+".txt", lines(all))
+				golden.Compare(t, "testdata/plan/"+what+"."+name+".txt", lines(all))
 			})
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // features prints what the runtime supports, in the form of the runtime specification's features.md.
 func (in *invocation) features() (int, error) {
-	v, c := versionAndCommit()
+	v, c := stamps()
 	text, err := json.MarshalIndent(lifecycle.Features(v, c), "", "  ")
 	if err != nil {
 		return failed, err
@@ -35,7 +35,7 @@ func (in *invocation) info() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	facts.Version, facts.Commit = versionAndCommit()
+	facts.Version, facts.Commit = stamps()
 	if in.format == "json" {
 		text, err := json.MarshalIndent(facts, "", "  ")
 		if err != nil {

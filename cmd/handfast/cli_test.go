@@ -1,19 +1,17 @@
 package main
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
@@ -147,19 +145,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("longer than %d: %s", width, line)
 		}
 	}
-	golden := filepath.Join("testdata", "help.txt")
-	if *update {
-		if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), text); diff != "" {
-		t.Errorf("run with -update if this is meant (-want +got):\n%s", diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", "help.txt"), text)
 }
 
 // TestVersion: Docker reads the version from the first line, and the lines "commit: " and "spec: ".
@@ -168,6 +154,29 @@ func TestVersion(t *testing.T) {
 	defer func() { version, commit = "", "" }()
 	if got := versionText(); !strings.HasPrefix(got, "handfast version 1.2.3\ncommit: abc\nspec: 1.3.0\ngo: go") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestStamps: what the build says counts, then what the go command recorded, then the source.
+func TestStamps(t *testing.T) {
+	info := func(version string) *debug.BuildInfo {
+		return &debug.BuildInfo{Main: debug.Module{Version: version},
+			Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "c1"}}}
+	}
+	for _, c := range []struct {
+		version, commit string
+		info            *debug.BuildInfo
+		v, c            string
+	}{
+		{"v1.2.3-4-gabc", "c0", info("v9.9.9"), "1.2.3-4-gabc", "c0"},
+		{"", "", info("v0.1.0"), "0.1.0", "c1"},
+		{"", "", info("(devel)"), release, "c1"},
+		{"", "", info("v0.0.0-20260101000000-abcdef012345+dirty"), release, "c1"},
+		{"", "", nil, release, "unknown"},
+	} {
+		if v, commit := stampsOf(c.version, c.commit, c.info); v != c.v || commit != c.c {
+			t.Errorf("%+v: %s, %s", c, v, commit)
+		}
 	}
 }
 

@@ -2,26 +2,21 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/handfast/handfast/internal/demo/view"
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-// golden compares with the file, and checks what holds for everything that the demonstration prints.
-func golden(t *testing.T, name, got string) {
+// compareOutput compares with the file, and checks what holds for everything that the demonstration prints.
+func compareOutput(t *testing.T, name, got string) {
 	t.Helper()
 	for line := range strings.Lines(got) {
 		if line = strings.TrimRight(line, "\n"); utf8.RuneCountInString(line) > columns || strings.HasSuffix(line, " ") {
@@ -31,19 +26,7 @@ func golden(t *testing.T, name, got string) {
 	if strings.ContainsRune(got, '\x1b') {
 		t.Error("there is a terminal's escape in the output")
 	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("differs from %s (-want +got), -update rewrites it:\n%s", path, diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", name), got)
 }
 
 func TestCompare(t *testing.T) {
@@ -63,7 +46,7 @@ func TestCompare(t *testing.T) {
 			"wlan0 down"},
 		Mounts: make([]view.Mount, 27),
 	}
-	golden(t, "compare.txt", compare(inside, outside))
+	compareOutput(t, "compare.txt", compare(inside, outside))
 }
 
 func TestConfigs(t *testing.T) {
@@ -72,19 +55,7 @@ func TestConfigs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), string(data)+"\n"); diff != "" {
-			t.Errorf("%s (-want +got), -update rewrites it:\n%s", path, diff)
-		}
+		golden.Compare(t, filepath.Join("testdata", name), append(data, '\n'))
 	}
 }
 

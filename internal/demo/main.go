@@ -88,16 +88,14 @@ func runArgs(state, trace, bundle, id string) []string {
 
 // buildRuntime builds bin/handfast, or into dir if the checkout is not writable.
 func buildRuntime(dir string) (string, error) {
-	version := "unknown"
-	if out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output(); err == nil {
-		version = strings.TrimSpace(string(out))
-	}
+	// As in the Makefile: without a tag the version is the one of the source.
+	version, _ := exec.Command("git", "describe", "--tags", "--match", "v[0-9]*", "--dirty").Output()
 	program, shown := "bin/handfast", "bin/handfast"
 	if !writable("bin") {
 		program = filepath.Join(dir, "handfast")
 		shown = program + " (bin/ is not writable)"
 	}
-	if err := build(program, "-X main.version="+version, "./cmd/handfast"); err != nil {
+	if err := build(program, "-X main.version="+strings.TrimSpace(string(version)), "./cmd/handfast"); err != nil {
 		return "", err
 	}
 	info, err := os.Stat(program)

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -12,10 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/golden"
 )
 
 // TestStatsJSON compares what is printed of a group with every number, and of one with none, with the golden files.
 func TestStatsJSON(t *testing.T) {
+	golden.Only(t, "testdata/events/*")
 	full := cgroupfs.Stats{}
 	n := uint64(0)
 	number(reflect.ValueOf(&full).Elem(), &n)
@@ -40,22 +41,7 @@ func TestStatsJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden := filepath.Join("testdata", "events", name+".json")
-		if *update {
-			if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s: run with -update if this is meant (-want +got):\n%s", name, diff)
-		}
+		golden.Compare(t, filepath.Join("testdata", "events", name+".json"), got)
 		if !json.Valid([]byte(got)) {
 			t.Errorf("%s: not JSON: %s", name, got)
 		}

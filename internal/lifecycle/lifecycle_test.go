@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,11 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/oci/state"
 	"github.com/handfast/handfast/internal/testenv"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
@@ -114,15 +112,7 @@ func TestTable(t *testing.T) {
 			Created: time.Unix(0, 0).UTC(), Owner: "#1000"},
 	}
 	text := Table(nil) + Table(all) + JSON(nil) + JSON(all) + StateJSON(all[0]) + IDs(all)
-	golden := filepath.Join("testdata", "list.txt")
-	if *update {
-		if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want, err := os.ReadFile(golden); err != nil || string(want) != text {
-		t.Errorf("%v; run with -update if this is meant:\n%s", err, text)
-	}
+	golden.Compare(t, filepath.Join("testdata", "list.txt"), text)
 }
 
 func TestPIDFile(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -65,6 +66,7 @@ func TestLoadBundle(t *testing.T) {
 
 // TestDefaultSpecs prints what the command spec writes, and converts it.
 func TestDefaultSpecs(t *testing.T) {
+	golden.Only(t, "testdata/golden/*.json")
 	for file, s := range map[string]*Spec{
 		"spec.json": DefaultSpec(true), "spec-v1.json": DefaultSpec(false),
 		"spec-rootless.json": RootlessSpec(1000, 1001, true), "spec-rootless-v1.json": RootlessSpec(1000, 1001, false),
@@ -73,7 +75,7 @@ func TestDefaultSpecs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "testdata/golden/"+file, b)
+		golden.Compare(t, "testdata/golden/"+file, b)
 		back, err := Decode(b, file)
 		if err != nil {
 			t.Fatal(err)
@@ -88,11 +90,7 @@ func TestDefaultSpecs(t *testing.T) {
 // TestSpecAgainstRunc: the default configuration is runc's on a host with the same version of control groups, but for
 // its name, its version, and ambient capabilities, which older versions wrote without effect.
 func TestSpecAgainstRunc(t *testing.T) {
-	runc, err := exec.LookPath("runc")
-	if err != nil {
-		t.Skip("needs runc to compare with")
-	}
-	cmd := exec.Command(runc, "spec")
+	cmd := exec.Command(testenv.Tool(t, "runc", "runc"), "spec")
 	cmd.Dir = t.TempDir()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -3,17 +3,14 @@ package oci
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/handfast/handfast/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // testHost is root on a host with plain cgroup v2.
 func testHost() Host {
@@ -22,6 +19,7 @@ func testHost() Host {
 
 // TestClients converts what real clients wrote: each configuration is accepted, and what it means is printed.
 func TestClients(t *testing.T) {
+	golden.Only(t, "testdata/golden/*.txt", "testdata/golden/resources.txt")
 	files, err := filepath.Glob("testdata/clients/*.config.json")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +38,7 @@ func TestClients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "testdata/golden/"+name+".txt", describe(t, spec))
+			golden.Compare(t, "testdata/golden/"+name+".txt", describe(t, spec))
 		})
 	}
 }
@@ -71,22 +69,6 @@ func describe(t *testing.T, spec *Spec) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s differs (-want +got); see go test -update\n%s", file, diff)
-	}
 }
 
 // TestClientProcesses decodes the process files that clients hand to exec.

@@ -2,13 +2,13 @@ package oci
 
 import (
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/rdt"
 )
 
@@ -54,19 +54,7 @@ func TestEveryResourceIsConverted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const path = "testdata/golden/resources.txt"
-	if *update {
-		if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(text)+"\n"); diff != "" {
-		t.Errorf("(-want +got); see go test -update\n%s", diff)
-	}
+	golden.Compare(t, "testdata/golden/resources.txt", append(text, '\n'))
 }
 
 // TestUpdateTakesBack: in an update a zero or false takes a limit back where the specification has no other word for

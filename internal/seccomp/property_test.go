@@ -3,14 +3,14 @@ package seccomp
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/handfast/handfast/internal/golden"
 )
 
 // drawProfile is randomProfile with rapid's choice of the seed.
@@ -256,6 +256,7 @@ func TestCheckTail(t *testing.T) {
 
 // TestGolden prints every stage of the default profiles.
 func TestGolden(t *testing.T) {
+	golden.Only(t, "testdata/golden/*")
 	for name, file := range map[string]string{"docker": "docker-2", "podman": "podman-1",
 		"containerd": "containerd-1.6-ctr-1"} {
 		t.Run(name, func(t *testing.T) {
@@ -272,19 +273,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := fmt.Sprintf("%s\n%s\n%s", p, tree, program)
-			golden := filepath.Join("testdata", "golden", name+".txt")
-			if *update {
-				if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), text); diff != "" {
-				t.Errorf("run with -update if this is meant (-want +got):\n%s", diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", "golden", name+".txt"), text)
 		})
 	}
 }

@@ -4,21 +4,16 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/transcript"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // fixed is a conversation whose peer says what it should not.
 func fixed(end syncproto.Outcome, why string) *transcript.Transcript {
@@ -49,6 +44,7 @@ func fixed(end syncproto.Outcome, why string) *transcript.Transcript {
 }
 
 func TestGolden(t *testing.T) {
+	golden.Only(t, "testdata/*")
 	for name, tr := range map[string]*transcript.Transcript{
 		"success": fixed(syncproto.Success, ""),
 		"failure": fixed(syncproto.PeerError, "open <none>\n\x1b[31m: no such file or directory"),
@@ -59,18 +55,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join("testdata", name+"."+format)
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s (-want +got, -update rewrites it):\n%s", path, diff)
-			}
+			golden.Compare(t, path, got)
 			if strings.Contains(got, "\x1b") {
 				t.Errorf("%s: what the peer said reaches the terminal as it is", path)
 			}

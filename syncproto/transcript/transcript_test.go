@@ -3,7 +3,6 @@ package transcript_test
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"io"
 	"os"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
@@ -22,9 +22,7 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-var update = flag.Bool("update", false, "rewrite testdata/init.hftr")
-
-// record returns both sides' transcripts of one conversation; if fails is set, the child fails.
+// record is both sides' transcripts of one conversation; fails says that the child does.
 func record(t *testing.T, o transcript.Options, codecs []codec.Codec, fails bool) (parent, child *bytes.Buffer) {
 	t.Helper()
 	parent, child = &bytes.Buffer{}, &bytes.Buffer{}
@@ -176,7 +174,7 @@ func TestTornFiles(t *testing.T) {
 // The file of an earlier version stays readable.
 func TestGolden(t *testing.T) {
 	const path = "testdata/init.hftr"
-	if *update {
+	if golden.Updating() {
 		parent, _ := record(t, transcript.Options{}, []codec.Codec{codec.JSON()}, false)
 		if err := os.WriteFile(path, parent.Bytes(), 0o644); err != nil {
 			t.Fatal(err)

@@ -137,7 +137,8 @@ func TestConversationOverEveryLink(t *testing.T) {
 					t.Errorf("notes %v", notes)
 				}
 				if n := len(events); n < 15 || events[0].Header.Kind != syncproto.KindHello ||
-					events[n-2].Header.Kind != syncproto.KindExec || events[n-1].End != syncproto.Success {
+					events[n-2].Header.Kind != syncproto.KindExec || events[n-1].End != syncproto.Success ||
+					events[n-1].State != syncproto.Closed || events[n-1].Phase == "" {
 					t.Errorf("%d events", n)
 				}
 			})

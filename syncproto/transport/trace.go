@@ -43,7 +43,7 @@ func (d *driver) traceEnd() {
 	if d.o.Trace == nil {
 		return
 	}
-	e := Event{End: syncproto.Success}
+	e := Event{End: syncproto.Success, State: d.s.State(), Phase: d.s.Phase()}
 	if f, ok := d.end.(*Failure); ok {
 		e.End, e.State, e.Phase, e.Err = f.Outcome, f.State, f.Phase, f
 	}

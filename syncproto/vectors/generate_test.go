@@ -2,20 +2,18 @@ package vectors
 
 import (
 	"bytes"
-	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-var update = flag.Bool("update", false, "rewrite the vectors")
-
-// generated returns all vectors as this code makes them.
+// generated are all vectors, as this code makes them.
 func generated(t testing.TB) []Vector {
 	var all []Vector
 	for _, list := range [][]Vector{
@@ -35,7 +33,7 @@ func TestFilesAreGenerated(t *testing.T) {
 		}
 		want[v.Name] = v.Format()
 	}
-	if *update {
+	if golden.Updating() {
 		if err := os.RemoveAll("data"); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,5 @@
-// Package children tests the children in other languages, the one in C that stands beside this file and the one in
-// Python that stands beside docs/protocol.md: that they pass the conformance vectors, and that each can be a real
-// container's init.
+// Package children holds the children in other languages, testdata/child.c and testdata/child.py, and tests that they
+// pass the conformance vectors and that each can be a real container's init.
 package children
 
 import (
@@ -26,8 +25,11 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-// pythonChild is the document's own child: the one that a reader of docs/protocol.md is shown.
-const pythonChild = "../../docs/testdata/child.py"
+// The children's source files.
+const (
+	cChild      = "testdata/child.c"
+	pythonChild = "testdata/child.py"
+)
 
 // languages are the children's command lines.
 func languages(t *testing.T) map[string][]string {
@@ -39,7 +41,7 @@ func languages(t *testing.T) map[string][]string {
 	program := filepath.Join(t.TempDir(), "child")
 	cc := testenv.Tool(t, "cc", "gcc")
 	if out, err := exec.Command(cc, "-O2", "-Wall", "-Wextra", "-Werror", "-o", program,
-		"testdata/child.c").CombinedOutput(); err != nil {
+		cChild).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	python, err := filepath.EvalSymlinks(testenv.Tool(t, "python3", "python3"))
@@ -55,7 +57,7 @@ func languages(t *testing.T) map[string][]string {
 
 // Each is short enough to be read at one sitting.
 func TestChildrenAreShort(t *testing.T) {
-	for _, name := range []string{"testdata/child.c", pythonChild} {
+	for _, name := range []string{cChild, pythonChild} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

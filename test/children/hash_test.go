@@ -1,23 +1,21 @@
 package children
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"regexp"
 	"testing"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/syncproto/container"
 )
-
-var update = flag.Bool("update", false, "write the profile's hash into the children")
 
 // The children compile the profile's hash in, as any child does. It is one line of each.
 func TestChildrenKnowTheProfile(t *testing.T) {
 	hash := fmt.Sprintf("%016x", container.InitProfile().Hash())
 	for name, line := range map[string]*regexp.Regexp{
-		"testdata/child.c": regexp.MustCompile(`(?m)^(#define HASH ")([0-9a-f]{16})(")`),
-		pythonChild:        regexp.MustCompile(`(?m)^(HASH = ")([0-9a-f]{16})(")`),
+		cChild:      regexp.MustCompile(`(?m)^(#define HASH ")([0-9a-f]{16})(")`),
+		pythonChild: regexp.MustCompile(`(?m)^(HASH = ")([0-9a-f]{16})(")`),
 	} {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -27,7 +25,7 @@ func TestChildrenKnowTheProfile(t *testing.T) {
 		switch {
 		case found == nil:
 			t.Errorf("%s: no line matches %v", name, line)
-		case *update:
+		case golden.Updating():
 			text = line.ReplaceAll(text, []byte("${1}"+hash+"${3}"))
 			if err := os.WriteFile(name, text, 0o644); err != nil {
 				t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/syncproto"
 )
 
@@ -215,7 +216,7 @@ func TestTranscriptsAreConversationsOfToday(t *testing.T) {
 		fmt.Fprintf(&verdicts, "%-18s the child %-9s then: %-58s now: %s in %s\n", tr.name, last+",", tr.historic+",",
 			got.Outcome, got.State)
 	}
-	golden(t, "mapping.golden", table(used)+"\n"+verdicts.String())
+	golden.Compare(t, "testdata/mapping.golden", table(used)+"\n"+verdicts.String())
 }
 
 func find(profile string, l line) *meaning {

@@ -7,6 +7,8 @@ import (
 	"go/token"
 	"strings"
 	"testing"
+
+	"github.com/handfast/handfast/internal/golden"
 )
 
 // mistake is one that was made: then shows it on the form that the handshake had, now that today's refuses or survives
@@ -44,7 +46,7 @@ func TestMistakes(t *testing.T) {
 			fmt.Fprintf(&list, "            syncproto/transport %s\n", name)
 		}
 	}
-	golden(t, "mistakes.golden", list.String())
+	golden.Compare(t, "testdata/mistakes.golden", list.String())
 }
 
 // transportTests are the names of the tests that the other half of this table is.

@@ -78,3 +78,49 @@ func TestTooWide(t *testing.T) {
 		t.Errorf("generated: %v", got)
 	}
 }
+
+func TestMessageFaults(t *testing.T) {
+	for message, want := range map[string]string{
+		"Refuse a frame that is too long":            "",
+		"Refuse a frame\n\nIt was taken.\n":          "",
+		strings.Repeat("ü", 72) + "\n":               "",
+		strings.Repeat("ü", 73) + "\n":               "73 characters",
+		"Refuse a frame.\n":                          "ends in a period",
+		"Refuse a frame\nthat is too long\n\nmore\n": "second line",
+		"": "empty",
+	} {
+		got := strings.Join(messageFaults(message), "\n")
+		if (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %q", message, got, want)
+		}
+	}
+}
+
+// TestCommits checks a history of its own, before and after a tag.
+func TestCommits(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if v, text := commits(); v != skipped || !strings.Contains(text, "no git history") {
+		t.Errorf("without a repository: %s, %q", v, text)
+	}
+	git := func(args ...string) {
+		t.Helper()
+		settings := []string{"-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"}
+		if out, err := run("git", append(settings, args...)...); err != nil {
+			t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	git("init", "-q")
+	git("commit", "-q", "--allow-empty", "-m", "Begin", "-m", "With a body.")
+	if v, text := commits(); v != passed {
+		t.Errorf("a good history: %s, %q", v, text)
+	}
+	git("commit", "-q", "--allow-empty", "-m", "End.")
+	if v, text := commits(); v != failed || !strings.Contains(text, "ends in a period: End.") {
+		t.Errorf("a bad subject: %s, %q", v, text)
+	}
+	git("tag", "v0.1.0")
+	git("commit", "-q", "--allow-empty", "-m", "Go on")
+	if v, text := commits(); v != passed {
+		t.Errorf("after a tag: %s, %q", v, text)
+	}
+}

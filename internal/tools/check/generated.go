@@ -44,7 +44,7 @@ func contents(root string) (map[string][32]byte, error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (path == ".git" || path == "bin"):
+		case d.IsDir() && (path == ".git" || path == "bin" || path == "dist"):
 			return filepath.SkipDir
 		case d.Type().IsRegular():
 			data, err := os.ReadFile(path)

@@ -1,5 +1,6 @@
 // Command check runs every check that needs no container: formatting, width of lines, vet, staticcheck, the import
-// arrows, module tidiness, generated files, and known vulnerabilities. It runs them all, prints one line for each, and
+// arrows, module tidiness, generated files, the form of commit messages, and known vulnerabilities.
+// It runs them all, prints one line for each, and
 // exits with status 1 if one of them failed. Run it from the module's root.
 package main
 
@@ -40,6 +41,7 @@ func checks() []check {
 		{"import arrows", command("go", "test", "./internal/arrows")},
 		{"go.mod tidy", command("go", "mod", "tidy", "-diff")},
 		{"generated files", generated},
+		{"commit messages", commits},
 		{"govulncheck", vulnerabilities},
 	}
 }

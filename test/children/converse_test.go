@@ -1,4 +1,4 @@
-package docs
+package children
 
 import (
 	"errors"
@@ -10,19 +10,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast/handfast/internal/testenv"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// The document's own child, in another language, converses with this implementation. Package test/children puts the
-// same file through the conformance vectors and makes it a container's init.
-func TestAChildInAnotherLanguage(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed: the child of testdata/child.py cannot run")
-	}
+// TestPythonChildConverses holds a conversation with the child in Python alone, without namespaces and so
+// without root.
+func TestPythonChildConverses(t *testing.T) {
+	python := testenv.Tool(t, "python3", "python3")
 	for _, program := range []string{"/bin/true", "/no/such/program"} {
 		conn, end, err := transport.SocketPair(transport.SeqPacket)
 		if err != nil {
@@ -39,7 +37,7 @@ func TestAChildInAnotherLanguage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(python, "testdata/child.py")
+		cmd := exec.Command(python, pythonChild)
 		cmd.Env = append(os.Environ(), "HANDFAST_SOCKET=3")
 		cmd.ExtraFiles, cmd.Stderr = []*os.File{end}, os.Stderr
 		if err := cmd.Start(); err != nil {
