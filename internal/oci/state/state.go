@@ -25,7 +25,7 @@ type State struct {
 	StartTime uint64 `json:"startTime,omitempty"`
 	// path of the start gate's socket, which is there until start; empty: run without a gate
 	Gate string `json:"gate,omitempty"`
-	// id of the mount that Rootfs is on, where the container mounts on the host, on top of it; zero: it mounts nothing there
+	// id of the mount that Rootfs is on, if the container mounts on the host, on top of it; zero: it does not
 	BelowRootfs uint64 `json:"belowRootfs,omitempty"`
 	Console     bool   `json:"console,omitempty"` // the process has a terminal
 	// SharedPID: the container has no pid namespace of its own, so what its first process leaves behind lives on.
