@@ -171,17 +171,17 @@ func commandTable() []command {
 			run: (*invocation).state},
 		{name: "kill", args: "ID [SIGNAL]", min: 1, max: 2, summary: "send a signal to a container",
 			details: "SIGNAL is a name with or without SIG, or a number; TERM without one. KILL ends all processes of the " +
-				"container, " +
-				"also without a pid namespace of its own, and also those that its first process has left behind.",
+				"container, even without a pid namespace of its own, and also those that its first process has left behind.",
 			build: func() []option {
-				return []option{{"all", "a", "", "send the signal to every process of the container; no error if there is none",
+				return []option{{"all", "a", "", "send the signal to every process of the container; if there is none, that is " +
+					"not an error",
 					func(s *settings) any { return &s.all }}, regexOption("send it to")}
 			},
 			run: (*invocation).kill},
 		{name: "delete", args: "ID...", min: 1, max: -1, summary: "remove what is left of containers",
 			details: "A container must be stopped, or created and never started.",
 			build: func() []option {
-				return []option{{"force", "f", "", "kill the container if it runs; one that does not exist is no error",
+				return []option{{"force", "f", "", "kill the container if it runs; if it does not exist, that is not an error",
 					func(s *settings) any { return &s.force }},
 					regexOption("remove")}
 			},
@@ -197,17 +197,17 @@ func commandTable() []command {
 		{name: "resume", args: "ID", min: 1, max: 1, summary: "let the processes of a paused container go on",
 			run: (*invocation).resume},
 		{name: "ps", args: "ID [PS-OPTIONS...]", min: 1, max: -1, summary: "list the processes of a container",
-			details: "A table is that of ps(1), with its options (default -ef), for the container's processes alone.",
+			details: "The table is that of ps(1), with its options (default -ef), reduced to the container's processes.",
 			build: func() []option {
 				return []option{formatOption("table, or json: an array of process ids as the host sees them (default table)")}
 			},
 			passes: true, run: (*invocation).ps},
 		{name: "update", args: "ID", min: 1, max: 1, summary: "change the limits of a container",
-			details: "What is not named stays as it is. If the kernel refuses a limit, all of them stay as they were.",
+			details: "Limits that are not named stay as they are. If the kernel refuses one, all of them stay as they were.",
 			build:   updateOptions, run: (*invocation).update},
 		{name: "events", args: "ID", min: 1, max: 1, summary: "print statistics and events of a container as JSON",
-			details: "A line for each, until the container ends: its statistics at every interval, out-of-memory when it " +
-				"happens, and pressure if asked for.",
+			details: "Prints a line for each, until the container ends: its statistics at every interval, out-of-memory when " +
+				"it happens, and pressure with --pressure.",
 			build: func() []option {
 				return []option{
 					{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s)",
@@ -229,7 +229,7 @@ func commandTable() []command {
 				return []option{
 					{"bundle", "b", "DIR", "where to write it (default: the working directory)",
 						func(s *settings) any { return &s.bundle }},
-					{"rootless", "", "", "one for a plain user: with a user namespace",
+					{"rootless", "", "", "write one for a plain user, with a user namespace",
 						func(s *settings) any { return &s.rootlessSpec }},
 				}
 			}, run: (*invocation).spec},
@@ -239,7 +239,7 @@ func commandTable() []command {
 				"call follow, 0 where there are none; with --profile-of there is no FILE.",
 			build: func() []option {
 				return []option{
-					{"call", "", "NAME", "say what happens to the system call of this name or number, and which rule decides",
+					{"call", "", "NAME", "show what happens to the system call of this name or number, and which rule decides",
 						func(s *settings) any { return &s.call }},
 					{"arch", "", "ARCH", "with --call: the architecture that makes the call, such as x86 or x32 (default: the host's)",
 						func(s *settings) any { return &s.arch }},
