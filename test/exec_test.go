@@ -158,7 +158,7 @@ func TestExecCannotStart(t *testing.T) {
 		{[]string{"preserve descriptor 3: it is not open in the caller, or has FD_CLOEXEC: bad file descriptor"},
 			[]string{"--preserve-fds", "1", id, "true"}},
 		{[]string{"--preserve-fds -1: want a number"}, []string{"--preserve-fds", "-1", id, "true"}},
-		{[]string{"--cgroup", `".." is no name`}, []string{"--cgroup", "../other", id, "true"}},
+		{[]string{"--cgroup", `".." is not the name of a group`}, []string{"--cgroup", "../other", id, "true"}},
 		{[]string{"--cgroup", "no such file or directory"}, []string{"--cgroup", "nothing", id, "true"}},
 		{[]string{"nobody stays to show it: give --console-socket"}, []string{"--tty", "--detach", id, "true"}},
 		{[]string{"--console-socket", "connect " + dir + "/none.sock: no such file or directory"},

@@ -71,7 +71,7 @@ func TestSeccompKept(t *testing.T) {
 	run("damaged", "damaged")
 	run("made anew", "")
 	change(func() error { return os.Chmod(file, 0o606) })
-	run("others may write it", "lets others in")
+	run("others may write it", "gives others access")
 	run("replaced", "")
 	change(func() error { return os.Chown(file, 1234, 1234) })
 	run("of another user", "its owner is user 1234")

@@ -228,7 +228,7 @@ func TestRealtimeBudget(t *testing.T) {
 		t.Errorf("updated: %q", got)
 	}
 	for group, words := range map[string][]string{
-		parent + "/a/b/d": {parent + "/a/b, has a realtime budget of 30000 us in 1000000", "40000 would be taken",
+		parent + "/a/b/d": {parent + "/a/b, has a realtime budget of 30000 us in 1000000", "40000 would be needed",
 			"invalid argument"},
 		"": {"/sys/fs/cgroup/cpu, has a realtime budget of"},
 	} {

@@ -139,7 +139,9 @@ func TestUpdateThatFails(t *testing.T) {
 		jsonFile(t, map[string]any{"memory": "x"}), id)
 	values(t, id, before...)
 	r.ok("update", "--memory-swap", "96m", id)
-	r.ok("update", id)
+	if o := r.do("update", id); o.status != 0 || !strings.Contains(o.stderr, "no limit was given") {
+		t.Errorf("%+v", o)
+	}
 	values(t, id, limitFile{"memory.limit_in_bytes", "67108864", "memory.max", "67108864"},
 		limitFile{"memory.memsw.limit_in_bytes", "100663296", "memory.swap.max", "33554432"})
 	r.ok("kill", id, "KILL")
