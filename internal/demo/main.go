@@ -89,21 +89,29 @@ func runArgs(state, trace, bundle, id string) []string {
 // buildRuntime builds bin/handfast, or into dir if the checkout is not writable.
 func buildRuntime(dir string) (string, error) {
 	// As in the Makefile: without a tag the version is the one of the source.
-	version, _ := exec.Command("git", "describe", "--tags", "--match", "v[0-9]*", "--dirty").Output()
+	version := output("git", "describe", "--tags", "--match", "v[0-9]*", "--dirty")
+	commit := output("git", "rev-parse", "HEAD")
 	program, shown := "bin/handfast", "bin/handfast"
 	if !writable("bin") {
 		program = filepath.Join(dir, "handfast")
 		shown = program + " (bin/ is not writable)"
 	}
-	if err := build(program, "-X main.version="+strings.TrimSpace(string(version)), "./cmd/handfast"); err != nil {
+	if err := build(program, "-X main.version="+version+" -X main.commit="+commit, "./cmd/handfast"); err != nil {
 		return "", err
 	}
 	info, err := os.Stat(program)
 	if err != nil {
 		return "", err
 	}
-	fmt.Printf("  %s: version %s, %.1f MiB\n", shown, version, float64(info.Size())/(1<<20))
+	first, _, _ := strings.Cut(output(program, "--version"), "\n")
+	fmt.Printf("  %s: %s, %.1f MiB\n", shown, strings.TrimPrefix(first, "handfast "), float64(info.Size())/(1<<20))
 	return program, nil
+}
+
+// output is what a command writes to standard output, trimmed; empty if it fails.
+func output(name string, args ...string) string {
+	out, _ := exec.Command(name, args...).Output()
+	return strings.TrimSpace(string(out))
 }
 
 // writable reports whether this user can replace a file in dir, which it creates if need be.
