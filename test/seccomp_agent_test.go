@@ -235,3 +235,15 @@ func TestSeccompAgentMissing(t *testing.T) {
 	p["listenerPath"] = ends.path
 	r.fails([]string{"SCMP_ACT_NOTIFY cannot be used for the futex syscall"}, "run", "-b", calling(t, p, "0"), id)
 }
+
+// TestSeccompUnusedListener: a listenerPath that no rule has a use for is a warning.
+func TestSeccompUnusedListener(t *testing.T) {
+	p := profile("SCMP_ACT_ALLOW")
+	p["listenerPath"] = "/no/such/agent"
+	o := newRuntime(t).do("run", "-b", shell(t, "echo here", func(c map[string]any) { linux(c)["seccomp"] = p }),
+		testenv.ID(t))
+	if o.stdout != "here\n" || o.status != 0 {
+		t.Errorf("%+v", o)
+	}
+	contains(t, o.stderr, "level=warning", "linux.seccomp.listenerPath", "/no/such/agent", "is not used")
+}

@@ -425,18 +425,6 @@ func TestSeccompRefused(t *testing.T) {
 	}
 }
 
-// TestSeccompUnusedListener: a listenerPath that no rule has a use for is a warning.
-func TestSeccompUnusedListener(t *testing.T) {
-	p := profile("SCMP_ACT_ALLOW")
-	p["listenerPath"] = "/no/such/agent"
-	o := newRuntime(t).do("run", "-b", shell(t, "echo here", func(c map[string]any) { linux(c)["seccomp"] = p }),
-		testenv.ID(t))
-	if o.stdout != "here\n" || o.status != 0 {
-		t.Errorf("%+v", o)
-	}
-	contains(t, o.stderr, "level=warning", "linux.seccomp.listenerPath", "/no/such/agent", "is not used")
-}
-
 // TestSeccompTight: nothing needs to be allowed for the runtime's own sake but the execution, and write(2) to say that
 // it failed.
 func TestSeccompTight(t *testing.T) {
