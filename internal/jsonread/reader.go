@@ -164,7 +164,9 @@ func Text(r *Reader, read func()) json.RawMessage {
 // Raw takes any value as it stands.
 func Raw(r *Reader, raw *json.RawMessage) {
 	start := r.at
-	r.skip(0)
+	if r.skip(0); r.bad {
+		return
+	}
 	*raw = r.data[start:r.at:r.at]
 }
 

@@ -3,6 +3,7 @@ package jsonread_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/handfast/handfast/internal/jsonread"
@@ -63,4 +64,49 @@ func TestNoMemory(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { jsonread.Decode(data, &p, readPoint) }); n > 2 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// everything is a document in which each rule of JSON occurs, in members with a Field and in others.
+const everything = ` {"x":-10,"tags":["a\"\\\u00e4\u00E4\n",null],` +
+	`"extra":{"a":[1.5e+3,-0,0.1E-2,true,false,null,"\/\b\u0041",{}]},` +
+	`"other":{"b":"\\\"\u00e4","c":[[],{"d":"\u12aB"}]},"y":7,"last":"\t"} `
+
+// TestBrokenOff: a document that ends anywhere is not taken, and nothing behind its end is looked at.
+func TestBrokenOff(t *testing.T) {
+	for n := range len(everything) + 1 {
+		data := []byte(everything[:n])
+		var p point
+		took := jsonread.Decode(data[:n:n], &p, readPoint)
+		if took != json.Valid(data) {
+			t.Errorf("%q: taken %t", data, took)
+		}
+	}
+	for _, text := range []string{`{"extra":{"\`, `{"other":["\`, `{"other":{"\`, `{"tags":["\u12`, `{"\`} {
+		data := []byte(text)
+		var p point
+		if jsonread.Decode(data[:len(text):len(text)], &p, readPoint) {
+			t.Errorf("%q: taken", text)
+		}
+	}
+}
+
+// FuzzDecode holds a Reader against encoding/json: what it takes, that takes too, with the same result.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(everything))
+	f.Add([]byte(`{"extra":{"\`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		data = append(make([]byte, 0, len(data)), data...)
+		data = data[:len(data):len(data)]
+		var got point
+		if !jsonread.Decode(data, &got, readPoint) {
+			return
+		}
+		var want point
+		if err := json.Unmarshal(data, &want); err != nil {
+			t.Fatalf("%q is taken, and is wrong: %v", data, err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q\n got  %+v\n want %+v", data, got, want)
+		}
+	})
 }

@@ -178,6 +178,10 @@ func (r *Reader) escaped(start int) string {
 // escape reads what follows a backslash.
 func (r *Reader) escape(out []byte) []byte {
 	c := r.peek()
+	if c == 0 { // the document ends here, and r.at must not be behind its end
+		r.bad = true
+		return out
+	}
 	r.at++
 	switch c {
 	case '"', '\\', '/':
@@ -218,6 +222,9 @@ func hex4(s string) bool {
 
 // number passes over a number, and gives its text.
 func (r *Reader) number() string {
+	if r.bad {
+		return ""
+	}
 	start := r.at
 	if r.peek() == '-' {
 		r.at++
@@ -238,7 +245,7 @@ func (r *Reader) number() string {
 		}
 		r.digits()
 	}
-	return r.text[start:min(r.at, len(r.text))]
+	return r.text[start:r.at]
 }
 
 // digits passes over one digit or more.
@@ -254,7 +261,7 @@ func (r *Reader) digits() {
 
 // skip passes over any value.
 func (r *Reader) skip(depth int) {
-	if depth > maxDepth {
+	if r.bad || depth > maxDepth {
 		r.bad = true
 		return
 	}
