@@ -12,7 +12,7 @@ type Container struct {
 	Hostname   string // sethostname(2), in a UTS namespace; empty: left as it is
 	Domainname string // setdomainname(2), in a UTS namespace; empty: left as it is
 	Root       container.Root
-	Mounts     []container.Mount    // in their order; they need a mount namespace, as the four below do
+	Mounts     []container.Mount    // in their order; as the four below they need a mount namespace, or Root.OnHost
 	Devices    []container.Device   // made after the mounts
 	Masked     []string             // paths inside the container that are made unreadable
 	Readonly   []string             // paths inside the container that are made read-only
