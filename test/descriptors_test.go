@@ -106,3 +106,15 @@ func TestDescriptorsThatAreNotThere(t *testing.T) {
 		r.oneLine(o, []string{"preserve descriptor 5", "bad file descriptor"})
 	}
 }
+
+// TestFewDescriptorsAllowed: a program may be allowed no descriptors but its streams, although the limit is the child's
+// before its conversation is over.
+func TestFewDescriptorsAllowed(t *testing.T) {
+	r := newRuntime(t)
+	few := func(c map[string]any) {
+		process(c)["rlimits"] = []any{map[string]any{"type": "RLIMIT_NOFILE", "soft": 3, "hard": 3}}
+	}
+	if o := r.do("run", "-b", shell(t, "ulimit -n; ulimit -H -n", few), testenv.ID(t)); o != (outcome{stdout: "3\n3\n"}) {
+		t.Errorf("%+v", o)
+	}
+}

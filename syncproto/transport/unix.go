@@ -272,7 +272,12 @@ func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 	fds[1] = unix.PollFd{Fd: wake, Events: unix.POLLIN}
 	fds[2] = unix.PollFd{Fd: pid, Events: unix.POLLIN}
 	fds[3] = unix.PollFd{Fd: int32(l.context.Load()), Events: unix.POLLIN}
-	n, errno := ppoll(fds[:], d)
+	// Not more of them than there are: ppoll(2) is EINVAL for more than RLIMIT_NOFILE, which a child may have lowered.
+	count := len(fds)
+	for count > 1 && fds[count-1].Fd < 0 {
+		count--
+	}
+	n, errno := ppoll(fds[:count], d)
 	if errno != 0 && errno != unix.EINTR {
 		return 0, os.NewSyscallError("ppoll", errno)
 	}
