@@ -61,8 +61,8 @@ func (g *Group) Kill(ctx context.Context) error {
 
 // KillStrays sends SIGKILL to every process, but this one, that is in the group or in one below it in any hierarchy.
 // Kill does not find processes that were put into the group in a single hierarchy, and they keep the group from being
-// removed. KillStrays does not wait.
-func (g *Group) KillStrays() {
+// removed. KillStrays does not wait; its error is Stuck's, of a process that will not end.
+func (g *Group) KillStrays() (stuck error) {
 	for i := range g.members {
 		pids, err := procs(g.members[i].dir, nil, 0)
 		if err != nil || slices.Contains(pids, os.Getpid()) {
@@ -70,8 +70,12 @@ func (g *Group) KillStrays() {
 		}
 		for _, pid := range pids {
 			_ = unix.Kill(pid, unix.SIGKILL)
+			if stuck == nil {
+				stuck = g.layout.Stuck(pid)
+			}
 		}
 	}
+	return stuck
 }
 
 // signalRounds is the most times that Signal looks for new processes.

@@ -102,7 +102,9 @@ func destroy(ctx context.Context, g *cgroupfs.Group) error {
 	if !errors.Is(err, unix.EBUSY) {
 		return err
 	}
-	g.KillStrays()
+	if err := g.KillStrays(); err != nil {
+		return err
+	}
 	return g.Delete(ctx)
 }
 
