@@ -8,8 +8,6 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -122,7 +120,7 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 		addMount(c, "/mnt", "tmpfs", "tmpfs", "size=1m")
 		mapped(c, 1000)
 	}), testenv.ID(t))
-	if !tmpfsTakesMappings(t) {
+	if !linuxIs(t, 6, 3) {
 		if o.status != 1 || !strings.Contains(o.stderr,
 			"a file system of type tmpfs does not support id mappings in this kernel") {
 			t.Errorf("before Linux 6.3: %+v", o)
@@ -175,18 +173,4 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 	if o := r.do("run", "-b", overlay, testenv.ID(t)); o.status != 0 { // a kernel that takes them may come
 		r.oneLine(o, []string{"MOUNT_ATTR_IDMAP /mnt", "of type overlay does not support id mappings in this kernel"})
 	}
-}
-
-// tmpfsTakesMappings says whether the kernel is Linux 6.3 or later.
-func tmpfsTakesMappings(t *testing.T) bool {
-	t.Helper()
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		t.Fatal(err)
-	}
-	var major, minor int
-	if n, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); n != 2 {
-		t.Fatal(err)
-	}
-	return major > 6 || major == 6 && minor >= 3
 }

@@ -3,6 +3,7 @@ package test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -78,4 +81,16 @@ func (l *lines) want(t testing.TB, text string) string {
 			t.Fatalf("no %q in %q", text, seen)
 		}
 	}
+}
+
+// linuxIs reports whether the kernel is of this version or a later one.
+func linuxIs(t testing.TB, wantMajor, wantMinor int) bool {
+	t.Helper()
+	var u unix.Utsname
+	must(t, unix.Uname(&u))
+	var major, minor int
+	if n, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); n != 2 {
+		t.Fatal(err)
+	}
+	return major > wantMajor || major == wantMajor && minor >= wantMinor
 }
