@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/rawfork"
-	"github.com/handfast/handfast/internal/sysmon"
 	"github.com/handfast/handfast/syncproto/container"
 )
 
@@ -28,10 +27,8 @@ func (s *starter) forkBare(ctx context.Context, files []int, exe *os.File, cgrou
 		return err
 	}
 	n := s.plan.numbers(len(files))
-	forked := sysmon.Forking()
 	child, err := rawfork.Start(prog, rawfork.Options{Flags: s.plan.firstFlags(), Cgroup: cgroup, Alive: n.alive,
 		Word: n.word})
-	forked()
 	if err != nil {
 		return explainClone(err, s.plan.firstFlags())
 	}

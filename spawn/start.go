@@ -53,6 +53,7 @@ func (s *starter) start(ctx context.Context) error {
 	if s.plan, err = makePlan(s.cfg, os.Geteuid() == 0); err != nil {
 		return &StartError{Stage: "plan", Err: err}
 	}
+	s.plan.Env = append(s.plan.Env, sysmon.Env()...)
 	if s.cfg.Gate != "" {
 		if s.gate, err = listen(s.cfg.Gate); err != nil {
 			return &StartError{Stage: "gate", Err: err}
@@ -172,7 +173,7 @@ func (s *starter) forkBySyscall(steps []func() error, files []uintptr, cgroup in
 	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.sysProcAttr(&pidfd, cgroup)}
 	err = onThread(steps, func() (err error) {
 		made = true
-		pid, err = forkExec("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
+		pid, _, err = syscall.StartProcess("/proc/self/fd/"+strconv.Itoa(len(files)-1), s.plan.Argv, attr)
 		return err
 	})
 	switch {
@@ -187,12 +188,6 @@ func (s *starter) forkBySyscall(steps []func() error, files []uintptr, cgroup in
 	}
 	s.process = newProcess(pid, pidfd)
 	return true, nil
-}
-
-func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
-	defer sysmon.Forking()()
-	pid, _, err := syscall.StartProcess(path, argv, attr)
-	return pid, err
 }
 
 // files returns the child's descriptor table: standard streams, descriptors to preserve, the socket, the program.

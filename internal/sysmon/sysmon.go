@@ -12,9 +12,14 @@ package sysmon
 
 import (
 	"runtime"
+	"strconv"
 	"syscall"
 	"unsafe"
 )
+
+// Variable is the environment variable in which a process that has changed a timer slack tells its child the one that
+// the child must have: see Env.
+const Variable = "HANDFAST_TIMERSLACK"
 
 // Slack is the monitor's timer slack after Relax, in nanoseconds: what the runtime itself lets it sleep when nothing
 // happens. A goroutine that others wait for behind a long system call may wait that much longer.
@@ -41,12 +46,22 @@ const (
 // Relax lets the monitor wake a hundred times a second at most. It needs CAP_SYS_NICE, Linux 5.6, and procfs at /proc,
 // and changes nothing without them, nor when it is called again. The monitor is the first thread that the runtime
 // makes, and the kernel lists threads in that order: so it comes before a goroutine that is locked to its thread ends.
+//
+// Before that, it gives the calling thread the slack that Variable tells, and removes the variable.
 func Relax() {
 	if own != 0 {
 		return
 	}
 	slack, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, prGetTimerslack, 0, 0, 0, 0, 0)
-	if errno != 0 || slack >= Slack {
+	if errno != 0 {
+		return
+	}
+	if told := told(); told != 0 && told != slack {
+		if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, prSetTimerslack, told, 0, 0, 0, 0); errno == 0 {
+			slack = told
+		}
+	}
+	if slack >= Slack {
 		return
 	}
 	proc, ok := openProc()
@@ -69,20 +84,38 @@ func Relax() {
 	}
 }
 
+// told is the timer slack that Variable tells, and zero where there is none.
+func told() uintptr {
+	text, ok := syscall.Getenv(Variable)
+	if !ok {
+		return 0
+	}
+	_ = syscall.Unsetenv(Variable)
+	slack, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0
+	}
+	return uintptr(slack)
+}
+
+// Env is what the environment of a child says that calls Relax: the timer slack that this process was started with,
+// once Relax has changed that of another thread. The child cannot know it otherwise. A process has the slack of the
+// thread that made it, a thread that the monitor has made has the monitor's, and a goroutine may be on any of them by
+// the time of its clone(2); locking it to its thread costs another thread, the runtime's template.
+func Env() []string {
+	if own == 0 {
+		return nil
+	}
+	return []string{Variable + "=" + strconv.FormatUint(uint64(own), 10)}
+}
+
 // Forking sees to it that a process which the calling goroutine makes next has the timer slack that this process was
-// started with: a thread that the monitor has made has the monitor's. Done is called when the process has been made.
-//
-// The goroutine is locked to its thread only where that is such a thread, for the first lock of a process costs another
-// thread, the runtime's template.
+// started with, whatever program it is: see Env for one of our own. Done is called when the process has been made.
 func Forking() (done func()) {
 	if own == 0 {
 		return func() {}
 	}
-	slack, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, prGetTimerslack, 0, 0, 0, 0, 0)
-	if errno != 0 || slack == own {
-		return func() {}
-	}
-	runtime.LockOSThread()
+	runtime.LockOSThread() // or it may go on on another thread before the fork
 	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, prSetTimerslack, own, 0, 0, 0, 0)
 	return runtime.UnlockOSThread
 }

@@ -1,7 +1,9 @@
 package sysmon_test
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -12,6 +14,43 @@ import (
 	"github.com/handfast/handfast/internal/sysmon"
 	"github.com/handfast/handfast/internal/testenv"
 )
+
+// childVariable lets the test binary be a child that prints its own timer slack after Relax.
+const childVariable = "HANDFAST_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) == "" {
+		os.Exit(m.Run())
+	}
+	runtime.LockOSThread()
+	sysmon.Relax()
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	_, left := os.LookupEnv(sysmon.Variable)
+	fmt.Println(slack, err, left)
+}
+
+// A child that was made by a thread with another slack has the one that its parent tells it; without a number there, it
+// keeps its own.
+func TestRelaxInAChild(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(before), 0, 0, 0) }()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, sysmon.Slack, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	kept := fmt.Sprintln(sysmon.Slack, nil, false)
+	for told, want := range map[string]string{"54321": "54321 <nil> false\n", "x": kept, "0": kept} {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = []string{childVariable + "=1", sysmon.Variable + "=" + told}
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("told %q: %q, %v, want %q", told, out, err, want)
+		}
+	}
+}
 
 func slack(t *testing.T, tid int) string {
 	t.Helper()
@@ -33,8 +72,14 @@ func TestRelax(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if env := sysmon.Env(); env != nil {
+		t.Errorf("before Relax a child is told %q", env)
+	}
 	sysmon.Relax()
 	sysmon.Relax() // the second changes nothing
+	if env := sysmon.Env(); len(env) != 1 || env[0] != sysmon.Variable+"="+before {
+		t.Errorf("a child is told %q, this process was started with %s ns", env, before)
+	}
 	want, relaxed := strconv.Itoa(sysmon.Slack), 0
 	for _, e := range threads {
 		tid, err := strconv.Atoi(e.Name())
