@@ -1,0 +1,71 @@
+//go:build linux && !race && !msan && !asan
+
+package smallchild
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"github.com/handfast/handfast/syncproto"
+)
+
+// Available reports whether this build has the small child. The code of an instrumented build is not what stands in the
+// source.
+const Available = true
+
+// bounds is where the machine code of child_amd64.s begins and ends in this program.
+func bounds() (start, end uintptr)
+
+// machineCode is that code. It refers to itself by relative addresses alone, so it runs wherever it is put.
+func machineCode() []byte {
+	start, end := bounds()
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&start)), end-start)
+}
+
+// Image is the static program, elf(5), that becomes the small child: a header of 64 bytes, three program headers of 56,
+// the constants from address constants on, the code, and the texts that the constants point to. Its conversation has
+// this profile.
+func Image(p *syncproto.Profile) []byte {
+	const entry = constants + 12*8
+	code := machineCode()
+	b := make([]byte, constants-imageBase, 4096)
+	texts := []string{}
+	g := boot(p)
+	texts = append(texts, g.expected, g.before, g.behind, failedBefore, failedBehind, cancelledText)
+	at := uint64(entry + len(code))
+	for _, t := range texts {
+		b = binary.LittleEndian.AppendUint64(b, at)
+		b = binary.LittleEndian.AppendUint64(b, uint64(len(t)))
+		at += uint64(len(t))
+	}
+	b = append(b, code...)
+	for _, t := range texts {
+		b = append(b, t...)
+	}
+	le := binary.LittleEndian
+	copy(b, "\x7fELF\x02\x01\x01")
+	le.PutUint16(b[16:], 2)  // ET_EXEC
+	le.PutUint16(b[18:], 62) // EM_X86_64
+	le.PutUint32(b[20:], 1)
+	le.PutUint64(b[24:], entry)
+	le.PutUint64(b[32:], 64) // of the program headers
+	le.PutUint16(b[52:], 64)
+	le.PutUint16(b[54:], 56)
+	le.PutUint16(b[56:], 3)
+	segment(b[64:], 1, 5, imageBase, uint64(len(b)), uint64(len(b)))
+	segment(b[120:], 1, 6, memoryBase, 0, memorySize)
+	segment(b[176:], 0x6474e551, 6, 0, 0, 0) // PT_GNU_STACK: the stack cannot be executed
+	return b
+}
+
+// segment is one Elf64_Phdr.
+func segment(b []byte, kind, flags uint32, address, inFile, inMemory uint64) {
+	le := binary.LittleEndian
+	le.PutUint32(b, kind)
+	le.PutUint32(b[4:], flags)
+	le.PutUint64(b[16:], address)
+	le.PutUint64(b[24:], address)
+	le.PutUint64(b[32:], inFile)
+	le.PutUint64(b[40:], inMemory)
+	le.PutUint64(b[48:], 0x1000)
+}

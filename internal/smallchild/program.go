@@ -1,0 +1,425 @@
+package smallchild
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// opcode is the kind of an instruction. child_amd64.s has the same numbers.
+type opcode uint8
+
+const (
+	opCall    opcode = iota // a system call
+	opTest                  // jump if the memory at an address, under a mask, has a value
+	opJump                  // jump
+	opCombine               // and, or: of 32 bits of memory
+	opOctal                 // permissions as text
+	opRequest               // REQUEST, and the reply to it
+	opWord                  // EXEC
+	opGate                  // wait at a gate
+	opHome                  // a user's directory, from passwd(5)
+	opReport                // ERROR, and the end
+	opGiveUp                // the ERROR of a child that cannot go on, and the end
+	opParent                // end if the parent has ended
+	opNames                 // the interpreter or the loader of a program
+)
+
+// Reg is a register. It holds the result of a call, in most cases a descriptor.
+type Reg uint8
+
+// The registers, some of which are set from the beginning.
+const (
+	Socket Reg = 0 // the handshake socket
+
+	firstFD  Reg = 16 // the descriptors of CONFIG, in their order
+	lastFD   Reg = 47
+	firstReg Reg = 48 // those of the program
+	lastReg  Reg = 120
+	noReg    Reg = 0xff
+)
+
+// Config returns the register of the n-th descriptor that came with CONFIG, counted from one.
+func Config(n int) Reg { return firstFD + Reg(n-1) }
+
+// Label is a place in a program, to jump to.
+type Label int16
+
+// Arg is an argument of an instruction: a number, a register, or the address of memory.
+type Arg struct {
+	value uint32
+	kind  argKind
+	wide  bool // a number that does not fit
+}
+
+type argKind uint8
+
+const (
+	argNumber argKind = iota
+	argReg
+	argData   // value is an offset in the program's data
+	argMemory // value is an offset in the child's scratch memory
+	argSlot   // value is a register: the address of what it holds
+)
+
+// Int returns a number as an argument.
+func Int[N ~int | ~uint32 | ~uint64 | ~uint](n N) Arg {
+	v := int64(n)
+	return Arg{value: uint32(v), wide: v != int64(int32(v)) && v != int64(uint32(v))}
+}
+
+// words returns the two halves of 64 bits.
+func words(n uint64) (low, high Arg) { return Arg{value: uint32(n)}, Arg{value: uint32(n >> 32)} }
+
+// Val returns the content of a register as an argument.
+func Val(r Reg) Arg { return Arg{kind: argReg, value: uint32(r)} }
+
+// Slot returns the address of a register as an argument.
+func Slot(r Reg) Arg { return Arg{kind: argSlot, value: uint32(r)} }
+
+// At returns the address of the byte at an offset.
+func (m Memory) At(offset int) Arg { return Arg{kind: argMemory, value: uint32(m) + uint32(offset)} }
+
+// Memory is a piece of the child's memory, made by Scratch. It is zero in the beginning.
+type Memory uint64
+
+// Instr is one instruction.
+type Instr struct {
+	name   string // of the system call
+	args   [6]Arg // of a test: the address, and two words each of the mask and of the value
+	nr     uint16 // the number of the system call; of opCombine: 0 and, 1 or
+	op     opcode
+	count  uint8 // of the arguments
+	into   Reg
+	errnos [4]uint16 // after these errors the program continues at to; the first may be anyErrno
+	to     Label     // or noLabel
+	ignore bool      // the program continues after any other error
+}
+
+const anyErrno = 0xffff
+
+// noLabel is the target of an instruction that does not jump.
+const noLabel Label = -1
+
+// Into keeps the result in r.
+func (i *Instr) Into(r Reg) *Instr { i.into = r; return i }
+
+// On lets the program continue at l after one of up to four errors, or after any error if none is given.
+func (i *Instr) On(l Label, errnos ...unix.Errno) *Instr {
+	if len(errnos) == 0 {
+		i.errnos[0] = anyErrno
+	}
+	for n, e := range errnos {
+		i.errnos[n] = uint16(e)
+	}
+	i.to = l
+	return i
+}
+
+// Ignore lets the program continue after any error.
+func (i *Instr) Ignore() *Instr { i.ignore = true; return i }
+
+// Program is what a small child does, in order. Methods add instructions to its end.
+type Program struct {
+	instrs   []Instr
+	labels   []int16 // instruction of each label, -1: not placed
+	steps    []step
+	blames   []blame
+	data     []byte
+	pointers []pointer
+	known    map[string]uint32 // where a piece of data is; those of bytes have a zero byte in front
+	names    []name
+	memory   uint64
+	regs     Reg
+}
+
+// step is a step of the plan, with the instruction that it begins at.
+type step struct {
+	at   int
+	text func() string
+	err  func(call string, e unix.Errno) error
+}
+
+// blame is the error that a failure of an instruction means.
+type blame struct {
+	at  int
+	err func(unix.Errno) error
+}
+
+// name describes a piece of the data in print.
+type name struct {
+	at, size uint32
+	text     string
+}
+
+// New returns an empty program.
+func New() *Program {
+	return &Program{
+		// Room for what most containers need: a list that grows touches pages that nobody has touched before.
+		regs: firstReg, instrs: make([]Instr, 0, 512), labels: make([]int16, 0, 256), data: make([]byte, 0, 12<<10),
+		known: make(map[string]uint32, 160),
+	}
+}
+
+// Step begins a step of the plan: text describes it in print, and err returns the error that a failed call of it means.
+func (p *Program) Step(text func() string, err func(call string, e unix.Errno) error) {
+	p.steps = append(p.steps, step{len(p.instrs), text, err})
+}
+
+// Blame gives the last instruction an error of its own, where that of its step does not say enough.
+func (p *Program) Blame(err func(unix.Errno) error) {
+	p.blames = append(p.blames, blame{len(p.instrs) - 1, err})
+}
+
+// Explain returns the error that a failure of instruction n with this errno means.
+func (p *Program) Explain(n int, e unix.Errno) error {
+	for _, b := range p.blames {
+		if b.at == n {
+			return b.err(e)
+		}
+	}
+	var s step
+	for _, next := range p.steps {
+		if next.at <= n {
+			s = next
+		}
+	}
+	if n < 0 || n >= len(p.instrs) || s.err == nil {
+		return fmt.Errorf("instruction %d of the small child: %w", n, e)
+	}
+	call := p.instrs[n].name
+	if call == "" {
+		call = opcodes[p.instrs[n].op]
+	}
+	return s.err(call, e)
+}
+
+// Reg takes a register that is not in use.
+func (p *Program) Reg() Reg { p.regs++; return p.regs - 1 }
+
+// Mark returns how many registers are in use. Release gives back those that were taken since.
+func (p *Program) Mark() Reg { return p.regs }
+
+// Release gives back the registers that were taken since a Mark.
+func (p *Program) Release(m Reg) { p.regs = m }
+
+// Scratch reserves memory of size bytes, rounded up to a multiple of 8.
+func (p *Program) Scratch(size int) Memory {
+	m := Memory(p.memory)
+	p.memory += uint64(size+7) &^ 7
+	return m
+}
+
+// Label returns a new label, for Place.
+func (p *Program) Label() Label {
+	p.labels = append(p.labels, -1)
+	return Label(len(p.labels) - 1)
+}
+
+// Place puts a label before the next instruction.
+func (p *Program) Place(l Label) { p.labels[l] = int16(len(p.instrs)) }
+
+// Str returns the address of a text that ends with a zero byte.
+func (p *Program) Str(s string) Arg {
+	at, known := p.known[s]
+	if !known {
+		at = uint32(len(p.data))
+		p.known[s] = at
+		p.data = append(append(p.data, s...), 0)
+	}
+	return Arg{kind: argData, value: at}
+}
+
+// Bytes returns the address of data that the program does not change, at a multiple of eight bytes from the other data.
+// text describes it in print.
+func (p *Program) Bytes(b []byte, text string) Arg {
+	if at, known := p.known["\x00"+string(b)]; known {
+		return Arg{kind: argData, value: at}
+	}
+	at := p.place(b, text)
+	p.known["\x00"+string(b)] = at.value
+	return at
+}
+
+// place appends data.
+func (p *Program) place(b []byte, text string) Arg {
+	for len(p.data)%8 != 0 {
+		p.data = append(p.data, 0)
+	}
+	at := uint32(len(p.data))
+	p.data = append(p.data, b...)
+	p.names = append(p.names, name{at, uint32(len(b)), text})
+	return Arg{kind: argData, value: at}
+}
+
+// At returns the address offset bytes behind a.
+func (a Arg) At(offset int) Arg {
+	a.value += uint32(offset)
+	return a
+}
+
+// Words returns numbers of 64 bits in the machine's byte order.
+func Words(n ...uint64) []byte {
+	var b []byte
+	for _, w := range n {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	return b
+}
+
+// pointer is an address in the data, which the encoder fills in.
+type pointer struct {
+	at uint32
+	to Arg
+}
+
+// Table returns the address of a table of numbers and addresses, each of 64 bits.
+func (p *Program) Table(text string, entries ...Arg) Arg {
+	table := p.place(make([]byte, 8*len(entries)), text)
+	for i, e := range entries {
+		p.pointers = append(p.pointers, pointer{table.value + uint32(8*i), e})
+	}
+	return table
+}
+
+func (p *Program) add(op opcode, args ...Arg) *Instr {
+	p.instrs = append(p.instrs, Instr{op: op, count: uint8(len(args)), into: noReg, to: noLabel})
+	i := &p.instrs[len(p.instrs)-1]
+	copy(i.args[:], args)
+	return i
+}
+
+// Call adds a system call. If it fails, the program ends, unless On or Ignore says otherwise.
+func (p *Program) Call(name string, nr uintptr, args ...Arg) *Instr {
+	i := p.add(opCall, args...)
+	i.nr, i.name = uint16(nr), name
+	return i
+}
+
+// IfMem jumps if the 64 bits at an address, under a mask, equal value.
+func (p *Program) IfMem(at Arg, mask, value uint64, to Label) {
+	p.test(at, mask).value(value).to = to
+}
+
+// test is a test of 64 bits under a mask; value says of which value.
+func (p *Program) test(at Arg, mask uint64) *Instr {
+	low, high := words(mask)
+	return p.add(opTest, at, low, high, Arg{}, Arg{})
+}
+
+func (i *Instr) value(n uint64) *Instr {
+	i.args[3], i.args[4] = words(n)
+	return i
+}
+
+// IfReg jumps if a register has a value.
+func (p *Program) IfReg(r Reg, value uint64, to Label) {
+	p.test(Slot(r), ^uint64(0)).value(value).to = to
+}
+
+// Jump continues at a label.
+func (p *Program) Jump(to Label) { p.add(opJump).to = to }
+
+// And writes to to the 32 bits at a, masked by those at b.
+func (p *Program) And(to, a, b Arg) { p.add(opCombine, to, a, b) }
+
+// Or writes to to the 32 bits at a, combined with those at b.
+func (p *Program) Or(to, a, b Arg) { p.add(opCombine, to, a, b).nr = 1 }
+
+// GiveUp ends the child with an ERROR that says at which instruction.
+func (p *Program) GiveUp() { p.add(opGiveUp) }
+
+// CheckParent ends the child if its parent has ended.
+func (p *Program) CheckParent() { p.add(opParent) }
+
+// Set puts the address of data, or a number of 32 bits, into a register.
+func (p *Program) Set(r Reg, a Arg) {
+	from := p.Table("address", a)
+	p.add(opCombine, Slot(r), from, from).nr = 1
+	p.instrs[len(p.instrs)-1].into = r
+}
+
+// IfIs jumps if a register holds the address of data.
+func (p *Program) IfIs(r Reg, a Arg, to Label) {
+	i := p.test(Slot(r), ^uint64(0))
+	i.args[3], i.to = a, to
+}
+
+// Octal writes the permissions of a mode at an address as text, with a zero byte.
+func (p *Program) Octal(to, mode Arg) { p.add(opOctal, to, mode) }
+
+// Home writes the directory of a user at to: of passwd(5), length bytes at from; "/" where there is none.
+func (p *Program) Home(from Arg, length Reg, uid string, to Arg) {
+	p.add(opHome, from, Val(length), p.Str(uid), Int(len(uid)), to)
+}
+
+// Request sends a request whose payload is given, and waits for its reply, which must be exactly as given.
+func (p *Program) Request(payload, reply string) {
+	frame := p.place(append(make([]byte, 16), payload...), "request")
+	p.add(opRequest, frame, Int(len(payload)), p.Bytes([]byte(reply), "reply"), Int(len(reply)))
+}
+
+// What Names puts into its register.
+const (
+	NamesNone   = 0 // the file is no script and names no loader
+	NamesScript = 1 // the path is that of a script's interpreter
+	NamesLoader = 2 // the path is that of an ELF file's loader
+)
+
+// Names writes the path of the interpreter or the loader to to, with a zero byte, that a program names in its first
+// bytes, length of them at head, and puts into r which of the two it is. It gives up if these bytes do not tell. At to
+// there must be room for one byte more than length.
+func (p *Program) Names(head Arg, length Reg, to Arg, r Reg) {
+	p.add(opNames, head, Val(length), to).into = r
+}
+
+// Word sends EXEC.
+func (p *Program) Word() { p.add(opWord) }
+
+// Gate waits at a gate, which is a listening socket, for a parent with the profile "start". It closes the socket of the
+// parent before, and in the end the listening one.
+func (p *Program) Gate(listener Arg) *Instr {
+	g := atGate()
+	return p.add(opGate, listener, p.Table("greeting", p.Str(g.expected), Int(len(g.expected)), p.Str(g.before),
+		Int(len(g.before)), p.Str(g.behind), Int(len(g.behind))))
+}
+
+// ErrorTexts is the table of what Report says of each errno, and of every other one: the errno and the length of the
+// text in 32 bits each, then its address.
+func (p *Program) ErrorTexts(text func(unix.Errno) string, errnos []unix.Errno, other string) Arg {
+	entries := make([]byte, 0, 16*(len(errnos)+1))
+	for _, e := range errnos {
+		entries = append(entries, Words(uint64(len(text(e)))<<32|uint64(e), 0)...)
+	}
+	table := p.place(append(entries, Words(uint64(len(other))<<32, 0)...), "errors")
+	for n, e := range errnos {
+		p.pointers = append(p.pointers, pointer{table.value + uint32(16*n+8), p.Str(text(e))})
+	}
+	p.pointers = append(p.pointers, pointer{table.value + uint32(16*len(errnos)+8), p.Str(other)})
+	return table
+}
+
+// Report sends an ERROR, the payload of which stands before and behind the text of the last error, and ends the child.
+func (p *Program) Report(before, behind string, table Arg) {
+	p.add(opReport, p.Str(before), Int(len(before)), p.Str(behind), Int(len(behind)), table)
+}
+
+// quote returns a text as it is printed.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteString("\\" + string(rune(c)))
+		case c < ' ' || c >= 0x7f:
+			const hex = "0123456789abcdef"
+			b.WriteString(`\x` + string(hex[c>>4]) + string(hex[c&15]))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String() + `"`
+}
