@@ -299,6 +299,11 @@ func (c *child) checkProc(m *container.Mount, dest string) error {
 			return err
 		}
 	}
+	return checkProcPath(m, dest)
+}
+
+// checkProcPath is the part of checkProc that the configuration alone decides.
+func checkProcPath(m *container.Mount, dest string) error {
 	if dest == "/proc" && m.Type != "proc" && !m.Bind {
 		return fmt.Errorf("%s may only be a procfs, not %s: %w", dest, m.Type, unix.EINVAL)
 	}

@@ -78,13 +78,22 @@ func (environmentStep) stage() stage      { return stageEnv }
 func (environmentStep) detail() string    { return "" }
 func (environmentStep) do(c *child) error { return c.environment() }
 
-// environment makes the program's environment: of a name that stands twice the last one counts, and HOME is the user's,
-// from the container's passwd(5), where it is missing or empty.
+// environment makes the program's environment: what cleanEnv says, and HOME from the container's passwd(5) where that
+// has none.
 func (c *child) environment() error {
-	env := c.cfg.Process.Env
-	out := make([]string, 0, len(env)+1)
+	env, home := cleanEnv(c.cfg.Process.Env)
+	if !home {
+		env = append(env, "HOME="+c.home())
+	}
+	c.env = env
+	return nil
+}
+
+// cleanEnv is an environment in which every name stands once: of one that stands twice the last one counts. home says
+// whether HOME is in it and not empty; an empty one is left out.
+func cleanEnv(env []string) (out []string, home bool) {
+	out = make([]string, 0, len(env)+1)
 	seen := make(map[string]bool, len(env))
-	home := false
 	for i := len(env) - 1; i >= 0; i-- {
 		name, value, _ := strings.Cut(env[i], "=")
 		if seen[name] {
@@ -102,11 +111,7 @@ func (c *child) environment() error {
 	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
 		out[i], out[j] = out[j], out[i]
 	}
-	if !home {
-		out = append(out, "HOME="+c.home())
-	}
-	c.env = out
-	return nil
+	return out, home
 }
 
 // home is the user's directory in the container's /etc/passwd; "/" where there is none.
@@ -154,11 +159,15 @@ func (s rlimitStep) detail() string {
 // setRlimit sets one limit. It goes through package syscall for RLIMIT_NOFILE, which remembers the limit of before the
 // runtime raised it and would restore that at the execution.
 func setRlimit(l *container.Rlimit) error {
-	name := fmt.Sprintf("resource %d to soft %d, hard %d", l.Resource, l.Soft, l.Hard)
 	if l.Resource == unix.RLIMIT_NOFILE {
-		return op("setrlimit", name, syscall.Setrlimit(l.Resource, &syscall.Rlimit{Cur: l.Soft, Max: l.Hard}))
+		return limitError(l, syscall.Setrlimit(l.Resource, &syscall.Rlimit{Cur: l.Soft, Max: l.Hard}))
 	}
-	return op("setrlimit", name, unix.Prlimit(0, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil))
+	return limitError(l, unix.Prlimit(0, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil))
+}
+
+// limitError is a limit that was refused as an error; nil for nil.
+func limitError(l *container.Rlimit, err error) error {
+	return op("setrlimit", fmt.Sprintf("resource %d to soft %d, hard %d", l.Resource, l.Soft, l.Hard), err)
 }
 
 // filesStep marks every descriptor from first on to end with the execution, close_range(2).

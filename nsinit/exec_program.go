@@ -34,12 +34,8 @@ func (readyStep) do(c *child) error { return request(c, container.ReadyRequest) 
 // os/exec.
 func (c *child) find(name string) error {
 	if strings.Contains(name, "/") {
-		switch err := executable(name); err {
-		case nil:
-		case unix.EACCES, unix.EISDIR:
-			return &programError{name, err.Error(), err}
-		default:
-			return &programError{name, "stat " + name + ": " + err.Error(), err}
+		if err := executable(name); err != nil {
+			return notExecutable(name, err)
 		}
 		c.program = name
 		return nil
@@ -60,13 +56,28 @@ func (c *child) find(name string) error {
 			return nil
 		}
 	}
-	// Also where one was found that may not be executed: the words are what managers make status 127 of, with every
-	// runtime whose search is that of package os/exec.
+	return notInPath(name)
+}
+
+// notExecutable is the error of a program that is given by its path.
+func notExecutable(name string, err error) error {
+	if err == unix.EACCES || err == unix.EISDIR {
+		return &programError{name, err.Error(), err}
+	}
+	return &programError{name, "stat " + name + ": " + err.Error(), err}
+}
+
+// notInPath is the error of a program that the search did not find, also where it found one that may not be executed:
+// the words are what managers make status 127 of, with every runtime whose search is that of package os/exec.
+func notInPath(name string) error {
 	return &programError{name, "executable file not found in $PATH", unix.ENOENT}
 }
 
-func (c *child) variable(name string) string {
-	for _, e := range c.env {
+func (c *child) variable(name string) string { return variableOf(c.env, name) }
+
+// variableOf is the value of a variable of an environment; empty where it has none.
+func variableOf(env []string, name string) string {
+	for _, e := range env {
 		if n, v, _ := strings.Cut(e, "="); n == name {
 			return v
 		}

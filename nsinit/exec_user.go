@@ -97,9 +97,13 @@ func insideRoot(cwd string) error {
 		return op("getcwd", cwd, err)
 	}
 	if n < 1 || !path.IsAbs(string(buf[:n-1])) {
-		return fmt.Errorf("working directory %s is outside the container: %w", cwd, unix.EPERM)
+		return outsideError(cwd)
 	}
 	return nil
+}
+
+func outsideError(cwd string) error {
+	return fmt.Errorf("working directory %s is outside the container: %w", cwd, unix.EPERM)
 }
 
 // defaultUmask is what the program gets where the configuration says nothing; the parent's own would be an accident.

@@ -261,12 +261,17 @@ func SetAttr(fd int, name string, recursive bool, set, clear, propagation uint64
 	if recursive {
 		flags |= unix.AT_RECURSIVE
 	}
-	// Times are one field of several bits: to set one, the whole field must be cleared, mount_setattr(2).
-	if (set|clear)&unix.MOUNT_ATTR__ATIME != 0 || set&unix.MOUNT_ATTR_STRICTATIME != 0 {
-		clear |= unix.MOUNT_ATTR__ATIME
-	}
-	attr := unix.MountAttr{Attr_set: set, Attr_clr: clear, Propagation: propagation}
+	attr := unix.MountAttr{Attr_set: set, Attr_clr: clear | ClearedTimes(set, clear), Propagation: propagation}
 	return fail("mount_setattr", name, retry(func() error { return unix.MountSetattr(fd, "", flags, &attr) }))
+}
+
+// ClearedTimes is what must be cleared besides, for times are one field of several bits: to set one, the whole field
+// must be cleared, mount_setattr(2).
+func ClearedTimes(set, clear uint64) uint64 {
+	if (set|clear)&unix.MOUNT_ATTR__ATIME != 0 || set&unix.MOUNT_ATTR_STRICTATIME != 0 {
+		return unix.MOUNT_ATTR__ATIME
+	}
+	return 0
 }
 
 // Attrs are the MOUNT_ATTR_* bits of the mount that fd is on, from statfs(2).

@@ -98,6 +98,10 @@ func told() uintptr {
 	return uintptr(slack)
 }
 
+// Own is the timer slack that this process was started with, in nanoseconds, if Relax has changed that of another
+// thread; otherwise 0.
+func Own() uint { return uint(own) }
+
 // Env is what the environment of a child says that calls Relax: the timer slack that this process was started with,
 // once Relax has changed that of another thread. The child cannot know it otherwise. A process has the slack of the
 // thread that made it, a thread that the monitor has made has the monitor's, and a goroutine may be on any of them by

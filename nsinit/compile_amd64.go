@@ -1,0 +1,296 @@
+package nsinit
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/smallchild"
+	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/internal/sysmon"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// compile is Compile.
+func compile(profile string, cfg *container.Config) (*smallchild.Program, error) {
+	if !smallchild.Available {
+		return nil, errNoSmall
+	}
+	decide, check := plan, needsWhole
+	if profile == container.SetnsProfile().Name {
+		decide, check = planJoin, needsWholeToJoin
+	}
+	steps, err := decide(cfg)
+	if err == nil {
+		err = check(cfg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := newCompiler(cfg)
+	c.timerSlack()
+	for _, s := range steps {
+		compilable, ok := s.(interface{ compile(c *compiler) error })
+		if !ok {
+			return nil, fmt.Errorf("step %s: %w", s.stage(), ErrWhole)
+		}
+		c.step = s
+		c.Step(func() string { return describe(s) },
+			func(call string, e unix.Errno) error { return located(s, op(call, pathOf(s), e)) })
+		c.CheckParent()
+		if err := compilable.compile(c); err != nil {
+			return nil, fmt.Errorf("step %s: %w", describe(s), err)
+		}
+	}
+	return c.Program, nil
+}
+
+// needsWhole names what of a configuration takes a whole child, whichever step it is about.
+func needsWhole(cfg *container.Config) error {
+	for _, n := range cfg.Namespaces {
+		if n.Kind == container.NSUser || n.How == container.NSJoin {
+			return fmt.Errorf("namespace %s, %s: %w", n.Kind, n.How, ErrWhole)
+		}
+	}
+	switch {
+	case cfg.MountLabel != "":
+		return fmt.Errorf("label of mounts: %w", ErrWhole)
+	case mayShare(cfg.Root.Propagation):
+		return fmt.Errorf("propagation %#x of the root: %w", cfg.Root.Propagation, ErrWhole)
+	}
+	return needsWholeToJoin(cfg)
+}
+
+// needsWholeToJoin is needsWhole for a process that joins a container.
+func needsWholeToJoin(cfg *container.Config) error {
+	if cfg.SetGroupsDenied {
+		return fmt.Errorf("denied setgroups: %w", ErrWhole)
+	}
+	return nil
+}
+
+// timerSlack gives the child the timer slack that this process was started with, if it may have been made by a thread
+// with another one.
+func (c *compiler) timerSlack() {
+	if own := sysmon.Own(); own != 0 {
+		c.Call("prctl PR_SET_TIMERSLACK", unix.SYS_PRCTL, smallchild.Int(unix.PR_SET_TIMERSLACK), smallchild.Int(own))
+	}
+}
+
+// pathOf is the path that an error of a step names.
+func pathOf(s step) string {
+	switch s := s.(type) {
+	case readonlyStep:
+		return s.path
+	case maskStep:
+		return s.path
+	}
+	return ""
+}
+
+// blame says in the words of a whole child what a failure of the last instruction means.
+func (c *compiler) blame(err func(e unix.Errno) error) {
+	s := c.step
+	c.Blame(func(e unix.Errno) error { return located(s, err(e)) })
+}
+
+// compiler is a program in the making.
+type compiler struct {
+	*smallchild.Program
+	cfg      *container.Config
+	step     step              // that is being compiled
+	root     smallchild.Reg    // the container's root, once stageRootfs is done
+	null     smallchild.Reg    // the container's null device, once it is open
+	empty    smallchild.Reg    // the mount of the empty directory, once it is made
+	masked   bool              // null and empty are there
+	attached smallchild.Memory // one, once the empty directory is mounted somewhere
+	stat     smallchild.Memory // struct stat of the last fstat
+	path     smallchild.Memory // a path
+	program  smallchild.Reg    // the program's path, once it is found
+	paths    []string          // what that may be
+	env      []string          // of the program; the last one is written when it runs if home is set
+	home     smallchild.Memory // zero: HOME is in env
+	noHome   bool
+	reports  []report
+}
+
+// Offsets in struct stat of the kernel for amd64, arch/x86/include/uapi/asm/stat.h.
+const (
+	statMode = 24
+	statUID  = 28
+	statRdev = 40
+	statSize = 144
+)
+
+func newCompiler(cfg *container.Config) *compiler {
+	c := &compiler{Program: smallchild.New(), cfg: cfg}
+	c.root, c.null, c.empty, c.program = c.Reg(), c.Reg(), c.Reg(), c.Reg()
+	c.stat, c.path = c.Scratch(statSize), c.Scratch(unix.PathMax)
+	return c
+}
+
+// how is a struct open_how.
+func (c *compiler) how(flags int, resolve uint64) smallchild.Arg {
+	return c.Bytes(smallchild.Words(uint64(flags|unix.O_CLOEXEC), 0, resolve), "open_how")
+}
+
+const (
+	inRoot  = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+	noLinks = inRoot | unix.RESOLVE_NO_SYMLINKS
+	justDir = unix.O_PATH | unix.O_DIRECTORY
+)
+
+// open opens a path below the root, as sys.Root does.
+func (c *compiler) open(p string, flags int, resolve uint64) *smallchild.Instr {
+	return c.Call("openat2", unix.SYS_OPENAT2, smallchild.Val(c.root), c.Str(below(p)), c.how(flags, resolve),
+		smallchild.Int(unix.SizeofOpenHow))
+}
+
+// below is a path as openat2(2) takes it below a root.
+func below(p string) string {
+	if p = strings.TrimLeft(path.Clean(p), "/"); p == "" {
+		return "."
+	}
+	return p
+}
+
+// makeParents makes the directories above the last component of p, none of which may be a link, and opens the last.
+func (c *compiler) makeParents(p string) (dir smallchild.Reg, base string) {
+	names := strings.Split(below(p), "/")
+	dir = c.root
+	for i := range names[:len(names)-1] {
+		c.makeDir(dir, names[i])
+		dir = c.Reg()
+		c.open("/"+strings.Join(names[:i+1], "/"), justDir, noLinks).Into(dir)
+	}
+	return dir, names[len(names)-1]
+}
+
+// makeDir makes one directory, which may be there already.
+func (c *compiler) makeDir(dir smallchild.Reg, name string) {
+	there := c.Label()
+	c.Call("mkdirat", unix.SYS_MKDIRAT, smallchild.Val(dir), c.Str(name), smallchild.Int(0o755)).On(there, unix.EEXIST)
+	c.Place(there)
+}
+
+// mkdirAll opens a directory below the root, and makes what is missing of it: a path of links is a whole child's.
+func (c *compiler) mkdirAll(p string, into smallchild.Reg) {
+	missing, done := c.Label(), c.Label()
+	c.open(p, justDir, inRoot).Into(into).On(missing, unix.ENOENT)
+	c.Jump(done)
+	c.Place(missing)
+	dir, base := c.makeParents(p)
+	c.makeDir(dir, base)
+	c.open(p, justDir, noLinks).Into(into)
+	c.Place(done)
+}
+
+// createFile opens a file below the root as a bare path, and makes it if it is missing.
+func (c *compiler) createFile(p string, into smallchild.Reg) {
+	missing, done, made := c.Label(), c.Label(), c.Label()
+	c.open(p, unix.O_PATH, inRoot).Into(into).On(missing, unix.ENOENT)
+	c.Jump(done)
+	c.Place(missing)
+	dir, base := c.makeParents(p)
+	c.Call("mknodat", unix.SYS_MKNODAT, smallchild.Val(dir), c.Str(base), smallchild.Int(unix.S_IFREG|0o644),
+		smallchild.Int(0)).On(made, unix.EEXIST)
+	c.Place(made)
+	c.open(p, unix.O_PATH, noLinks).Into(into)
+	c.Place(done)
+}
+
+// setAttr is sys.SetAttr.
+func (c *compiler) setAttr(fd smallchild.Arg, p string, recursive bool, set, clear, propagation uint64) {
+	flags := 0
+	if p == "" {
+		flags = unix.AT_EMPTY_PATH
+	}
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	clear |= sys.ClearedTimes(set, clear)
+	attr := c.Bytes(smallchild.Words(set, clear, propagation, 0), "mount_attr")
+	c.Call("mount_setattr", unix.SYS_MOUNT_SETATTR, fd, c.Str(p), smallchild.Int(flags), attr, smallchild.Int(32))
+}
+
+// cloneTree is sys.CloneTree of a descriptor, or with a path of that.
+func (c *compiler) cloneTree(fd smallchild.Arg, p string, recursive bool, into smallchild.Reg) {
+	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+	if p == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	c.Call("open_tree", unix.SYS_OPEN_TREE, fd, c.Str(p), smallchild.Int(flags)).Into(into)
+}
+
+// attach is sys.Attach.
+func (c *compiler) attach(tree, target smallchild.Reg) {
+	c.Call("move_mount", unix.SYS_MOVE_MOUNT, smallchild.Val(tree), c.Str(""), smallchild.Val(target), c.Str(""),
+		smallchild.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+}
+
+// fstat keeps struct stat of a descriptor in c.stat.
+func (c *compiler) fstat(fd smallchild.Arg) *smallchild.Instr {
+	return c.Call("fstat", unix.SYS_FSTAT, fd, c.stat.At(0))
+}
+
+// ifKind jumps if the last fstat was of a file of this kind, S_IFMT.
+func (c *compiler) ifKind(kind uint64, to smallchild.Label) {
+	c.IfMem(c.stat.At(statMode), unix.S_IFMT, kind, to)
+}
+
+// require gives up unless the condition, which jumps to the label that it is given, holds.
+func (c *compiler) require(condition func(to smallchild.Label)) {
+	ok := c.Label()
+	condition(ok)
+	c.GiveUp()
+	c.Place(ok)
+}
+
+// newFS is sys.NewFS. mode is the text of one more option, and counts if there is any. On one of the errors the program
+// goes on at refused.
+func (c *compiler) newFS(
+	kind, source string, flags, data []string, attr uint64, mode *smallchild.Memory, into smallchild.Reg,
+	refused func(i *smallchild.Instr) *smallchild.Instr,
+) {
+	fs := c.Reg()
+	val, none := smallchild.Val(fs), smallchild.Int(0)
+	refused(c.Call("fsopen", unix.SYS_FSOPEN, c.Str(kind), smallchild.Int(unix.FSOPEN_CLOEXEC)).Into(fs))
+	text := func(key string, value smallchild.Arg) {
+		refused(c.Call("fsconfig", unix.SYS_FSCONFIG, val, smallchild.Int(unix.FSCONFIG_SET_STRING), c.Str(key), value, none))
+	}
+	flag := func(key string) {
+		refused(c.Call("fsconfig", unix.SYS_FSCONFIG, val, smallchild.Int(unix.FSCONFIG_SET_FLAG), c.Str(key), none, none))
+	}
+	if source != "" {
+		text("source", c.Str(source))
+	}
+	for _, f := range flags {
+		if f != "silent" {
+			flag(f)
+		}
+	}
+	if mode != nil {
+		skip := c.Label()
+		c.IfMem(mode.At(0), 0xff, 0, skip)
+		text("mode", mode.At(0))
+		c.Place(skip)
+	}
+	for _, d := range data {
+		if key, value, ok := strings.Cut(d, "="); ok {
+			text(key, c.Str(value))
+		} else {
+			flag(key)
+		}
+	}
+	refused(c.Call("fsconfig", unix.SYS_FSCONFIG, val, smallchild.Int(unix.FSCONFIG_CMD_CREATE), none, none, none))
+	closed := smallchild.Int(unix.FSMOUNT_CLOEXEC)
+	refused(c.Call("fsmount", unix.SYS_FSMOUNT, val, closed, smallchild.Int(attr)).Into(into))
+}
+
+// never is newFS without a way on after an error.
+func never(i *smallchild.Instr) *smallchild.Instr { return i }

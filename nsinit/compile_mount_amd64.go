@@ -1,0 +1,376 @@
+package nsinit
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/smallchild"
+	"github.com/handfast/handfast/internal/sys"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// The steps between the first mount and the new root, as system calls. Each does what its do does, and gives up where
+// that one takes another way.
+
+func (propagationStep) compile(c *compiler) error {
+	p, recursive := hostPropagation(c.cfg.Root.Propagation)
+	c.setAttr(smallchild.Int(unix.AT_FDCWD), "/", recursive, 0, 0, p)
+	return nil
+}
+
+func (s rootfsStep) compile(c *compiler) error {
+	if !c.has(container.NSMount) {
+		return fmt.Errorf("no mount namespace: %w", ErrWhole)
+	}
+	m := c.Mark()
+	defer c.Release(m)
+	target := c.Reg()
+	c.openHost(s.path, justDir).Into(target)
+	c.cloneTree(smallchild.Int(unix.AT_FDCWD), s.path, true, c.root)
+	c.attach(c.root, target)
+	return nil
+}
+
+// openHost opens a path of the runtime's own.
+func (c *compiler) openHost(p string, flags int) *smallchild.Instr {
+	return c.Call("openat", unix.SYS_OPENAT, smallchild.Int(unix.AT_FDCWD), c.Str(p),
+		smallchild.Int(flags|unix.O_CLOEXEC), smallchild.Int(0))
+}
+
+func (c *compiler) has(kind string) bool { return (&planner{cfg: c.cfg}).has(kind) }
+
+func (s mountStep) compile(c *compiler) error {
+	m := s.mount
+	dest := path.Clean(m.Destination)
+	if err := checkProcPath(m, dest); err != nil {
+		return err
+	}
+	if m.Remount || m.IDs != nil || m.CopyUp || dest == "/proc" && m.Bind {
+		return fmt.Errorf("remount, ids, copyUp or a bind on /proc: %w", ErrWhole)
+	}
+	mark := c.Mark()
+	defer c.Release(mark)
+	if m.Type == "proc" || m.Type == "sysfs" {
+		c.plainDirectory(dest)
+	}
+	switch {
+	case m.Cgroup != nil:
+		return c.cgroup(m, dest)
+	case m.Bind:
+		c.bind(m, dest)
+		return nil
+	}
+	return c.fileSystem(m, dest)
+}
+
+// plainDirectory gives up for a link in place of a directory.
+func (c *compiler) plainDirectory(dest string) {
+	fd, missing := c.Reg(), c.Label()
+	c.open(dest, unix.O_PATH|unix.O_NOFOLLOW, inRoot).Into(fd).On(missing, unix.ENOENT)
+	c.fstat(smallchild.Val(fd))
+	c.require(func(ok smallchild.Label) { c.ifKind(unix.S_IFDIR, ok) })
+	c.Place(missing)
+}
+
+func (c *compiler) fileSystem(m *container.Mount, dest string) error {
+	if !sys.FitsFsconfig(m.Source, m.Data) {
+		return fmt.Errorf("options of more than fsconfig(2) takes: %w", ErrWhole)
+	}
+	attr := m.Set
+	if lateReadonly(m) {
+		attr &^= unix.MOUNT_ATTR_RDONLY
+	}
+	var mode *smallchild.Memory
+	if m.Type == "tmpfs" {
+		mode = new(c.coveredMode(dest))
+	}
+	tree, target := c.Reg(), c.Reg()
+	c.newFS(m.Type, m.Source, m.FSFlags, m.Data, attr, mode, tree, never)
+	c.mkdirAll(dest, target)
+	c.attach(tree, target)
+	c.finish(tree, m)
+	return nil
+}
+
+// coveredMode is the mode of the directory that a tmpfs will cover, as text; empty if there is none.
+func (c *compiler) coveredMode(dest string) smallchild.Memory {
+	text, fd, missing := c.Scratch(8), c.Reg(), c.Label()
+	c.open(dest, justDir, inRoot).Into(fd).On(missing)
+	c.fstat(smallchild.Val(fd))
+	c.Octal(text.At(0), c.stat.At(statMode))
+	c.Place(missing)
+	return text
+}
+
+// finish is finishMount.
+func (c *compiler) finish(tree smallchild.Reg, m *container.Mount) {
+	if m.RecSet|m.RecClear != 0 {
+		c.setAttr(smallchild.Val(tree), "", true, m.RecSet, m.RecClear, 0)
+	}
+	for _, p := range propagations(m.Propagation) {
+		c.setAttr(smallchild.Val(tree), "", m.Propagation&unix.MS_REC != 0, 0, 0, p)
+	}
+}
+
+func (c *compiler) bind(m *container.Mount, dest string) {
+	tree, target := c.Reg(), c.Reg()
+	c.cloneTree(smallchild.Int(unix.AT_FDCWD), m.Source, m.Recursive, tree)
+	c.fstat(smallchild.Val(tree))
+	if set, clear := bindAttrs(m); set|clear != 0 {
+		c.setAttr(smallchild.Val(tree), "", false, set, clear, 0)
+	}
+	directory, placed := c.Label(), c.Label()
+	c.ifKind(unix.S_IFDIR, directory)
+	c.createFile(dest, target)
+	c.Jump(placed)
+	c.Place(directory)
+	c.mkdirAll(dest, target)
+	c.Place(placed)
+	c.attach(tree, target)
+	c.finish(tree, m)
+}
+
+// cgroup is mountCgroup.
+func (c *compiler) cgroup(m *container.Mount, dest string) error {
+	if m.Cgroup.Version == 2 {
+		if len(m.Cgroup.Hierarchies) != 1 {
+			return fmt.Errorf("a cgroup2 mount of %d hierarchies: %w", len(m.Cgroup.Hierarchies), ErrWhole)
+		}
+		h := m.Cgroup.Hierarchies[0]
+		h.V2, h.Options = true, strings.Join(m.Data, ",")
+		target := c.Reg()
+		c.mkdirAll(dest, target)
+		c.hierarchy(&h, m.Set, target)
+		return nil
+	}
+	base, target := c.Reg(), c.Reg()
+	c.newFS("tmpfs", "tmpfs", nil, []string{"mode=755", "size=0k"}, m.Set&^unix.MOUNT_ATTR_RDONLY, nil, base, never)
+	c.mkdirAll(dest, target)
+	c.attach(base, target)
+	for _, h := range m.Cgroup.Hierarchies {
+		if h.V2 {
+			h.Options = ""
+		}
+		if strings.Contains(h.Name, "/") || h.Name == "" {
+			return fmt.Errorf("hierarchy name %q: %w", h.Name, ErrWhole)
+		}
+		mark := c.Mark()
+		at := c.Reg()
+		c.makeDir(base, h.Name)
+		c.Call("openat", unix.SYS_OPENAT, smallchild.Val(base), c.Str(h.Name),
+			smallchild.Int(justDir|unix.O_NOFOLLOW|unix.O_CLOEXEC), smallchild.Int(0)).Into(at)
+		c.hierarchy(&h, m.Set, at)
+		for _, l := range h.Links {
+			c.symlink(h.Name, base, path.Base(l))
+		}
+		c.Release(mark)
+	}
+	if m.Set&unix.MOUNT_ATTR_RDONLY != 0 {
+		c.setAttr(smallchild.Val(base), "", false, unix.MOUNT_ATTR_RDONLY, 0, 0)
+	}
+	return nil
+}
+
+// symlink makes a link that may be there already.
+func (c *compiler) symlink(target string, dir smallchild.Reg, name string) {
+	there := c.Label()
+	c.Call("symlinkat", unix.SYS_SYMLINKAT, c.Str(target), smallchild.Val(dir), c.Str(name)).On(there, unix.EEXIST)
+	c.Place(there)
+}
+
+// hierarchy is mountHierarchy.
+func (c *compiler) hierarchy(h *container.CgroupEntry, attr uint64, target smallchild.Reg) {
+	tree, refused, ready := c.Reg(), c.Label(), c.Label()
+	if c.has(container.NSCgroup) {
+		kind := "cgroup"
+		if h.V2 {
+			kind = "cgroup2"
+		}
+		var options []string
+		if h.Options != "" {
+			options = strings.Split(h.Options, ",")
+		}
+		c.newFS(kind, "cgroup", nil, options, attr, nil, tree, func(i *smallchild.Instr) *smallchild.Instr {
+			return i.On(refused, unix.EPERM, unix.EBUSY)
+		})
+		c.Jump(ready)
+	}
+	c.Place(refused)
+	c.cloneTree(smallchild.Int(unix.AT_FDCWD), h.Path, false, tree)
+	c.setAttr(smallchild.Val(tree), "", false, attr, 0, 0)
+	c.Place(ready)
+	c.attach(tree, target)
+}
+
+func (s deviceStep) compile(c *compiler) error {
+	m := c.Mark()
+	defer c.Release(m)
+	d := s.device
+	p := path.Clean(d.Path)
+	kind := deviceType(d.Type)
+	dir, exists, done := c.Reg(), c.Label(), c.Label()
+	c.mkdirAll(path.Dir(p), dir)
+	c.Call("mknodat", unix.SYS_MKNODAT, smallchild.Val(dir), c.Str(path.Base(p)), smallchild.Int(kind|d.Mode&0o7777),
+		smallchild.Int(unix.Mkdev(d.Major, d.Minor))).On(exists, unix.EEXIST)
+	if d.UID != 0 || d.GID != 0 {
+		fd := c.node(dir, p, d)
+		c.Call("fchownat", unix.SYS_FCHOWNAT, smallchild.Val(fd), c.Str(""), smallchild.Int(d.UID), smallchild.Int(d.GID),
+			smallchild.Int(unix.AT_EMPTY_PATH))
+	}
+	c.Jump(done)
+	c.Place(exists)
+	c.node(dir, p, d)
+	c.Place(done)
+	return nil
+}
+
+// node opens a device's node and gives up if it is another one.
+func (c *compiler) node(dir smallchild.Reg, p string, d *container.Device) smallchild.Reg {
+	fd := c.Reg()
+	c.Call("openat", unix.SYS_OPENAT, smallchild.Val(dir), c.Str(path.Base(p)),
+		smallchild.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), smallchild.Int(0)).Into(fd)
+	c.fstat(smallchild.Val(fd))
+	c.require(func(ok smallchild.Label) { c.ifKind(uint64(deviceType(d.Type)), ok) })
+	if d.Type != "p" {
+		c.require(func(ok smallchild.Label) {
+			c.IfMem(c.stat.At(statRdev), ^uint64(0), unix.Mkdev(d.Major, d.Minor), ok)
+		})
+	}
+	return fd
+}
+
+func (s linkStep) compile(c *compiler) error {
+	m := c.Mark()
+	defer c.Release(m)
+	done := c.Label()
+	if s.target == "/proc/kcore" {
+		fd := c.Reg()
+		c.open(s.target, unix.O_PATH, inRoot).Into(fd).On(done)
+	}
+	dir := c.Reg()
+	c.mkdirAll(path.Dir(s.path), dir)
+	i := c.Call("symlinkat", unix.SYS_SYMLINKAT, c.Str(s.target), smallchild.Val(dir), c.Str(path.Base(s.path)))
+	// What the image or a mount put there is its own, but for ptmx, which is a whole child's to replace.
+	if s.path != "/dev/ptmx" {
+		there := c.Label()
+		i.On(there, unix.EEXIST)
+		c.Place(there)
+	}
+	c.Place(done)
+	return nil
+}
+
+func (s cwdStep) compile(c *compiler) error {
+	m := c.Mark()
+	defer c.Release(m)
+	fd, there, done := c.Reg(), c.Label(), c.Label()
+	// Whatever is missing and cannot be made is a whole child's to judge.
+	c.open(s.path, justDir, inRoot).Into(fd).On(there, unix.EACCES)
+	c.Jump(done)
+	c.Place(there)
+	c.Place(done)
+	return nil
+}
+
+func (s lateStep) compile(c *compiler) error {
+	m := c.Mark()
+	defer c.Release(m)
+	fd := c.Reg()
+	c.open(s.path, justDir, inRoot).Into(fd)
+	c.setAttr(smallchild.Val(fd), "", false, unix.MOUNT_ATTR_RDONLY, 0, 0)
+	return nil
+}
+
+func (s pivotStep) compile(c *compiler) error {
+	if s.how != "pivot_root" {
+		return fmt.Errorf("%s: %w", s.how, ErrWhole)
+	}
+	m := c.Mark()
+	defer c.Release(m)
+	old := c.Reg()
+	dot := c.Str(".")
+	c.Call("fchdir", unix.SYS_FCHDIR, smallchild.Val(c.root))
+	c.openHost("/", justDir).Into(old)
+	c.Call("pivot_root", unix.SYS_PIVOT_ROOT, dot, dot)
+	c.setAttr(smallchild.Val(old), "", true, 0, 0, unix.MS_SLAVE)
+	c.Call("umount2", unix.SYS_UMOUNT2, dot, smallchild.Int(unix.MNT_DETACH))
+	c.Call("chdir", unix.SYS_CHDIR, c.Str("/"))
+	c.openHost("/", justDir).Into(c.root)
+	return nil
+}
+
+func (rootModeStep) compile(c *compiler) error {
+	if p := rootPropagation(c.cfg.Root.Propagation); p != 0 {
+		c.setAttr(smallchild.Val(c.root), "", false, 0, 0, p)
+	}
+	if c.cfg.Root.Readonly {
+		c.setAttr(smallchild.Val(c.root), "", false, unix.MOUNT_ATTR_RDONLY, 0, 0)
+	}
+	return nil
+}
+
+func (s readonlyStep) compile(c *compiler) error {
+	m := c.Mark()
+	defer c.Release(m)
+	fd, tree, missing := c.Reg(), c.Reg(), c.Label()
+	c.open(s.path, unix.O_PATH, inRoot).Into(fd).On(missing, unix.ENOENT, unix.ENOTDIR)
+	c.cloneTree(smallchild.Val(fd), "", true, tree)
+	c.setAttr(smallchild.Val(tree), "", false, unix.MOUNT_ATTR_RDONLY, 0, 0)
+	c.attach(tree, fd)
+	c.Place(missing)
+	return nil
+}
+
+func (s maskStep) compile(c *compiler) error {
+	c.covers()
+	m := c.Mark()
+	defer c.Release(m)
+	fd, tree, missing, directory, ready := c.Reg(), c.Reg(), c.Label(), c.Label(), c.Label()
+	c.open(s.path, unix.O_PATH, inRoot).Into(fd).On(missing, unix.ENOENT, unix.ENOTDIR)
+	c.fstat(smallchild.Val(fd))
+	c.ifKind(unix.S_IFDIR, directory)
+	c.cloneTree(smallchild.Val(c.null), "", false, tree)
+	c.Jump(ready)
+	c.Place(directory)
+	// The first directory is the file system's own mount, and the others are copies of that: see emptyDir.
+	again, covered := c.Label(), c.Label()
+	c.IfMem(c.attached.At(0), 1, 1, again)
+	c.attach(c.empty, fd)
+	one := c.Bytes(smallchild.Words(1), "number")
+	c.Or(c.attached.At(0), one, one)
+	c.Jump(covered)
+	c.Place(again)
+	c.cloneTree(smallchild.Val(c.empty), "", false, tree)
+	c.Place(ready)
+	c.attach(tree, fd)
+	c.Place(covered)
+	c.Place(missing)
+	return nil
+}
+
+// covers makes what is mounted over masked paths, once: the null device, checked, and an empty directory.
+func (c *compiler) covers() {
+	if c.masked {
+		return
+	}
+	c.masked = true
+	c.attached = c.Scratch(8)
+	c.open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW, inRoot).Into(c.null)
+	c.fstat(smallchild.Val(c.null))
+	c.require(func(ok smallchild.Label) { c.ifNull(ok) })
+	const attr = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+	c.newFS("tmpfs", "tmpfs", []string{"ro"}, []string{"size=0k", "mode=0755"}, attr, nil, c.empty, never)
+}
+
+// ifNull jumps if the last fstat was of the null device.
+func (c *compiler) ifNull(to smallchild.Label) {
+	device, no := c.Label(), c.Label()
+	c.ifKind(unix.S_IFCHR, device)
+	c.Jump(no)
+	c.Place(device)
+	c.IfMem(c.stat.At(statRdev), ^uint64(0), unix.Mkdev(1, 3), to)
+	c.Place(no)
+}
