@@ -5,7 +5,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/handfast/handfast/internal/smallchild"
 	"github.com/handfast/handfast/syncproto/codec"
+	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
@@ -75,6 +77,12 @@ type Config struct {
 	// package codec, and its program passes any other to nsinit.Main.
 	Codec codec.Codec
 
+	// Compile, if not nil, makes a program for a small child of what a whole child would be sent: nsinit.Compile. A whole
+	// child is made where Compile says that the configuration needs one, and always with Init, Codec and NetDevices, and
+	// for a container's first process also with a user namespace (the caller's own, too) and with namespaces to join that
+	// only a bare fork can enter. If it is nil, the child is a whole one.
+	Compile Compiler
+
 	// Init is the command line of the program that runs as the child, which speaks the profile "init" and may be written
 	// in any language: an absolute path and arguments. If it is empty, this program executes itself with the argument
 	// "init", and must call nsinit.Main. The path is opened before the clone, in the caller's mount namespace.
@@ -84,6 +92,9 @@ type Config struct {
 	// transcript.Recorder records it.
 	Trace func(transport.Event)
 }
+
+// Compiler makes the program of a small child whose conversation has the profile of this name. It borrows its argument.
+type Compiler func(profile string, told *container.Config) (*smallchild.Program, error)
 
 // Namespace is a namespace of the child: a new one, or with Path one to join.
 type Namespace struct {

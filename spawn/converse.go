@@ -17,12 +17,8 @@ import (
 
 // converse carries out the handshake from HELLO to the end of file after EXEC.
 func (s *starter) converse(ctx context.Context) error {
-	config, fds, err := s.config()
-	if err != nil {
-		return &StartError{Stage: "plan", Err: err}
-	}
-	if err := transport.Open(ctx, s.peer, config, fds); err != nil {
-		return &StartError{Stage: stageHandshake, Err: err}
+	if err := s.configure(ctx); err != nil {
+		return err
 	}
 	for {
 		req, err := s.peer.Next(ctx)
@@ -41,8 +37,27 @@ func (s *starter) converse(ctx context.Context) error {
 	}
 }
 
+// configure sends the configuration, in the form that the child takes.
+func (s *starter) configure(ctx context.Context) error {
+	if s.small != nil {
+		if err := s.peer.Open(ctx, syncproto.BytesValue(s.small.config), s.small.fds); err != nil {
+			return &StartError{Stage: stageHandshake, Err: err}
+		}
+		return nil
+	}
+	config, fds, err := s.config()
+	if err != nil {
+		return &StartError{Stage: "plan", Err: err}
+	}
+	if err := transport.Open(ctx, s.peer, config, fds); err != nil {
+		return &StartError{Stage: stageHandshake, Err: err}
+	}
+	return nil
+}
+
 // reply carries out a request of the child, which the profile has already checked, and replies.
 func (s *starter) reply(ctx context.Context, req *transport.Request) error {
+	s.served = true
 	switch req.Name {
 	case container.MountRequest.Request:
 		return carryOut(ctx, s.peer, req, container.MountRequest, s.mountSource)

@@ -15,6 +15,9 @@
 // no file of the host open, by a list of system calls that is part of the plan (package rawfork). Only then does it
 // execute this program and start the handshake, with the profile "setns".
 //
+// With Compile the child is a program of a few KiB wherever the configuration allows it, instead of this program: see
+// package smallchild below internal. Process.Child says which it was. Errors and results are the same.
+//
 // # Zero values
 //
 // A zero Config starts nothing, and unset fields are the safe choice. The child inherits from the caller only the

@@ -16,7 +16,11 @@ type Process struct {
 	pid        int
 	pidfd      *os.File
 	protection Protection
+	child      string
 }
+
+// Child says, for people, which child executed the program: "small", or "whole" and why.
+func (p *Process) Child() string { return p.child }
 
 // PID returns the child's process id as the parent sees it.
 func (p *Process) PID() int { return p.pid }

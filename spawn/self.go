@@ -44,6 +44,7 @@ const (
 	ReadOnlyMount Protection = "a read-only clone of the mount that it is on"
 	NotWritable   Protection = "none: this user cannot write to it anyway"
 	SealedCopy    Protection = "a sealed copy in memory"
+	SmallChild    Protection = "another one in its place, small and sealed in memory"
 )
 
 const selfExe = "/proc/self/exe"
@@ -64,17 +65,28 @@ func sealedSelf() (*os.File, error) {
 		return nil, err
 	}
 	defer in.Close()
-	fd, err := unix.MemfdCreate("handfast", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	return sealed("handfast", func(out *os.File) error {
+		if _, err := out.ReadFrom(in); err != nil {
+			return fmt.Errorf("copy %s: %w", selfExe, err)
+		}
+		return nil
+	})
+}
+
+// sealed is a file in memory of which nothing can be changed any more, with what write puts into it. The caller owns
+// it.
+func sealed(name string, write func(out *os.File) error) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if err == unix.EINVAL {
-		fd, err = unix.MemfdCreate("handfast", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING) // before Linux 6.3
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING) // before Linux 6.3
 	}
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
-	out := os.NewFile(uintptr(fd), "memfd:handfast")
-	if _, err := out.ReadFrom(in); err != nil {
+	out := os.NewFile(uintptr(fd), "memfd:"+name)
+	if err := write(out); err != nil {
 		_ = out.Close()
-		return nil, fmt.Errorf("copy %s: %w", selfExe, err)
+		return nil, err
 	}
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	if _, err := unix.FcntlInt(out.Fd(), unix.F_ADD_SEALS, seals); err != nil {

@@ -11,7 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/rawfork"
+	"github.com/handfast/handfast/internal/smallchild"
 	"github.com/handfast/handfast/internal/sysmon"
+	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/codec"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
@@ -23,18 +25,42 @@ import (
 // After an error there is no child left: it was told, killed and reaped, and everything that Start had made is removed.
 // The error is a *StartError. Start never waits without a limit for a child that has ended, hangs or is stopped, or
 // whose socket another process keeps open (Deadlines).
+//
+// If the small child of Config.Compile meets something that its program has no way for, Start ends it and makes a whole
+// child, unless it has carried out a request already. Handler.Started is called for each of the two.
 func Start(ctx context.Context, cfg Config) (*Process, error) {
-	s := &starter{cfg: &cfg}
+	p, why, err := startWith(ctx, &cfg, cfg.Compile)
+	if why != "" && ctx.Err() == nil {
+		if p, _, err = startWith(ctx, &cfg, nil); err == nil {
+			p.child = "whole: " + why
+		}
+	}
+	return p, err
+}
+
+// startWith is one attempt. If it failed where a whole child may not, why says so.
+func startWith(ctx context.Context, cfg *Config, compile Compiler) (p *Process, why string, err error) {
+	s := &starter{cfg: cfg, compile: compile}
 	defer s.cleanup()
 	if err := s.start(ctx); err != nil {
-		return nil, s.undo(err)
+		if s.served {
+			s.small.explain(err)
+		} else {
+			why, _ = s.small.cannot(err)
+		}
+		return nil, why, s.undo(err)
 	}
-	return s.process, nil
+	s.process.child = s.choice
+	return s.process, "", nil
 }
 
 // starter is the state of one Start, with what must be undone if it fails.
 type starter struct {
 	cfg     *Config
+	compile Compiler // of a small child's program; nil: a whole one
+	small   *small   // nil: it is a whole one
+	choice  string   // of the child, for people
+	served  bool     // the parent has carried out a request: what came of it cannot be taken back
 	plan    *plan
 	process *Process
 	peer    *transport.Parent
@@ -58,6 +84,10 @@ func (s *starter) start(ctx context.Context) error {
 		if s.gate, err = listen(s.cfg.Gate); err != nil {
 			return &StartError{Stage: "gate", Err: err}
 		}
+	}
+	s.choice = "small"
+	if s.small, err = s.chooseChild(s.compile); err != nil {
+		s.choice = "whole: " + err.Error()
 	}
 	conn, err := s.clone(ctx)
 	if err != nil {
@@ -106,7 +136,7 @@ func (s *starter) clone(ctx context.Context) (*transport.Conn, error) {
 	return conn, nil
 }
 
-// openInit opens the program that the child executes; the caller owns the file.
+// openInit opens the program that the child executes. The caller closes the file.
 func (s *starter) openInit() (*os.File, error) {
 	if len(s.cfg.Init) > 0 {
 		f, err := os.OpenFile(s.cfg.Init[0], unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -114,6 +144,10 @@ func (s *starter) openInit() (*os.File, error) {
 			return nil, fmt.Errorf("the child's program: %w", err)
 		}
 		return f, nil
+	}
+	if s.small != nil {
+		s.protection = SmallChild
+		return s.small.image, nil
 	}
 	f, how, err := openSelf()
 	if err != nil {
@@ -255,15 +289,23 @@ func (s *starter) place(ctx context.Context) error {
 	return nil
 }
 
+// profile returns the profile of the conversation.
+func (s *starter) profile() *syncproto.Profile {
+	if s.plan.Profile == profileSetns {
+		return container.SetnsProfile()
+	}
+	return container.InitProfile()
+}
+
 func (s *starter) newPeer(conn *transport.Conn) (*transport.Parent, error) {
 	c := s.cfg.Codec
-	if c == nil {
+	switch {
+	case s.small != nil:
+		c = smallchild.Codec()
+	case c == nil:
 		c = codec.MessagePack()
 	}
-	profile := container.InitProfile()
-	if s.plan.Profile == profileSetns {
-		profile = container.SetnsProfile()
-	}
+	profile := s.profile()
 	p, err := transport.NewParent(conn, profile, transport.Options{
 		Codecs: []codec.Codec{c}, Session: s.cfg.Container.ID, Deadlines: s.cfg.Deadlines.withHooks(s.cfg.Container.Hooks),
 		Trace:   s.cfg.Trace,

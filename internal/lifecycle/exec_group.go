@@ -111,7 +111,7 @@ func (e *execution) start(ctx context.Context) error {
 
 func (e *execution) spawnNow(ctx context.Context) (err error) {
 	cfg := e.spawn
-	cfg.Trace = e.trace.event()
+	cfg.Trace, cfg.Compile = e.trace.event(), e.trace.compiler()
 	if e.group != nil && !e.existing.Attaches() && !e.late {
 		cfg.Cgroup = e.group
 	}
@@ -121,7 +121,7 @@ func (e *execution) spawnNow(ctx context.Context) (err error) {
 	if e.process, err = spawn.Start(ctx, cfg); err != nil {
 		return e.agent.explain(err)
 	}
-	e.r.tellProtection(e.process)
+	e.r.tellChild(e.o.ID, e.process)
 	return nil
 }
 

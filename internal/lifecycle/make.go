@@ -38,7 +38,7 @@ var unhurried = spawn.Deadlines{Hello: 30 * time.Second, Config: 30 * time.Secon
 func (c *creation) spawn(ctx context.Context) error {
 	cfg := c.convert.Spawn
 	cfg.Handler, cfg.Deadlines = c, unhurried
-	cfg.Trace = c.trace.event()
+	cfg.Trace, cfg.Compile = c.trace.event(), c.trace.compiler()
 	if !cfg.Container.Process.Terminal {
 		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
@@ -52,20 +52,21 @@ func (c *creation) spawn(ctx context.Context) error {
 	if err := c.spawnIn(ctx, cfg); err != nil {
 		return starved(a.explain(err), c.cgroup.Group())
 	}
-	c.r.tellProtection(c.process)
+	c.r.tellChild(c.o.ID, c.process)
 	c.r.Log.Debugf("init: closing the pipe to signal completion: container %s: process %d needs this process no more",
 		c.o.ID, c.process.PID())
 	return nil
 }
 
-// tellProtection says how this program was kept from being written to by the container. The words at the beginning are
-// runc's, which its users look for.
-func (r *Runtime) tellProtection(p *spawn.Process) {
+// tellChild says which child it was, and how this program was kept from being written to by the container. The words at
+// the beginning of the latter are runc's, which its users look for.
+func (r *Runtime) tellChild(id string, p *spawn.Process) {
 	using := "/proc/self/exe clone"
 	if p.Protection() == spawn.NotWritable {
 		using = "/proc/self/exe"
 	}
 	r.Log.Debugf("runc exeseal: using %s (%s)", using, p.Protection())
+	r.Log.Debugf("container %s: child %s", id, p.Child())
 }
 
 // Started stores the child's process id before it is sent anything: if this process is killed, delete finds the child.

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"github.com/handfast/handfast/internal/account"
+	"github.com/handfast/handfast/nsinit"
+	"github.com/handfast/handfast/spawn"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/transcript"
 	"github.com/handfast/handfast/syncproto/transport"
@@ -35,6 +37,15 @@ func (t *tracer) event() func(transport.Event) {
 		return account.Trace(nil)
 	}
 	return account.Trace(transcript.NewRecorder(t.file, syncproto.Parent, transcript.Options{}).Event)
+}
+
+// compiler returns what makes the program of a small child; nil for a conversation that is recorded, whose reader wants
+// to see the configuration, and not a program made of it.
+func (t *tracer) compiler() spawn.Compiler {
+	if t.file != nil {
+		return nil
+	}
+	return nsinit.Compile
 }
 
 func (t *tracer) close() {

@@ -1,0 +1,265 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/handfast/handfast/internal/smallchild"
+	"github.com/handfast/handfast/internal/testenv"
+)
+
+// facts is a script that says all that a program can find out about what its child has made of it.
+const facts = `
+cut -d' ' -f4- /proc/self/mountinfo | sort
+grep -E '^(Umask|Uid|Gid|Groups|Sig(Pnd|Blk|Ign)|Cap|NoNewPrivs|Seccomp|Cpus|Mems_allowed_list)' /proc/self/status
+cat /proc/self/limits /proc/self/cgroup /proc/self/oom_score_adj /proc/self/timerslack_ns
+for f in 0 1 2 3 4 5 6 7; do test -e /proc/self/fd/$f && echo descriptor $f; done
+pwd; env; hostname; umask; ip link 2>/dev/null
+find / -xdev ! -type l -exec stat -c '%n %F %a %u:%g %t:%T %N' {} + 2>/dev/null
+find /dev -exec stat -c '%n %F %a %u:%g %t:%T %N' {} + 2>/dev/null
+cat /proc/sys/net/ipv4/ip_forward; echo $$ $PPID; cut -d' ' -f5-7 /proc/self/stat
+exit 7`
+
+// changing is what differs between two containers: names of devices, peer groups, the group's own name.
+var changing = regexp.MustCompile(
+	`(shared|master):[0-9]+|[a-z0-9]+-[0-9]+-TestSmallChild\S*|/handfast-\S+|\b[0-9]+:[0-9]+ /`)
+
+// TestSmallChildIsLikeAWhole: what a program finds does not tell which child has executed it.
+func TestSmallChildIsLikeAWhole(t *testing.T) {
+	if !smallchild.Available {
+		t.Skip("this architecture, or this build, has whole children alone")
+	}
+	for name, change := range map[string]func(t *testing.T, c map[string]any){
+		"plain": func(*testing.T, map[string]any) {},
+		"user": func(t *testing.T, c map[string]any) {
+			process(c)["user"] = map[string]any{"uid": 1000, "gid": 100, "additionalGids": []int{5, 7}, "umask": 0o27}
+			process(c)["cwd"] = "/tmp"
+		},
+		"rights": func(t *testing.T, c map[string]any) {
+			process(c)["noNewPrivileges"] = false
+			all := []string{"CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_NET_RAW", "CAP_SYSLOG"}
+			process(c)["capabilities"] = map[string]any{"bounding": all, "permitted": all[:3], "effective": all[:2],
+				"inheritable": all[:2], "ambient": all[:1]}
+			process(c)["rlimits"] = []map[string]any{{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200},
+				{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}}
+			linux(c)["seccomp"] = map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []map[string]any{
+				{"names": []string{"kexec_load"}, "action": "SCMP_ACT_ERRNO"}}}
+		},
+		"names": func(t *testing.T, c map[string]any) {
+			c["hostname"], c["domainname"] = "small", "child"
+			linux(c)["sysctl"] = map[string]any{"net.ipv4.ip_forward": "1"}
+			process(c)["args"] = []string{"sh", "-c", facts}
+			process(c)["env"] = []string{"PATH=/no/such:/bin", "A=1", "A=2", "HOME="}
+		},
+		"mounts": func(t *testing.T, c map[string]any) {
+			dir := testenv.Dir(t)
+			file := filepath.Join(dir, "file")
+			if err := os.WriteFile(file, []byte("x"), 0o640); err != nil {
+				t.Fatal(err)
+			}
+			c["root"].(map[string]any)["readonly"] = true
+			c["mounts"] = append(c["mounts"].([]any),
+				map[string]any{"destination": "/new/deep/dir", "source": dir, "type": "bind",
+					"options": []string{"rbind", "ro", "rprivate"}},
+				map[string]any{"destination": "/new/file", "source": file, "type": "bind", "options": []string{"bind", "nosuid"}},
+				map[string]any{"destination": "/tmp", "source": "tmpfs", "type": "tmpfs",
+					"options": []string{"ro", "size=1m", "rslave"}},
+			)
+			linux(c)["maskedPaths"] = []string{"/proc/kcore", "/proc/scsi", "/sys/firmware", "/no/such", "/proc/timer_list"}
+			linux(c)["readonlyPaths"] = []string{"/proc/sys", "/proc/bus", "/no/such"}
+			linux(c)["devices"] = []map[string]any{{"path": "/dev/own", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640,
+				"uid": 3, "gid": 4}, {"path": "/dev/fifo", "type": "p"}}
+		},
+		"hooks": func(t *testing.T, c map[string]any) {
+			mark := filepath.Join(testenv.Dir(t), "mark")
+			setHook(c, "prestart", 0, "/bin/sh", "sh", "-c", "cat >/dev/null; echo prestart >>"+mark)
+			setHook(c, "createRuntime", 0, "/bin/sh", "sh", "-c", "cat >/dev/null; echo createRuntime >>"+mark)
+			c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": "/mark", "source": filepath.Dir(mark),
+				"type": "bind", "options": []string{"bind"}})
+			process(c)["args"] = []string{"sh", "-c", "cat /mark/mark;" + facts}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRuntime(t)
+			run := func(flags ...string) (string, outcome) {
+				bundle := shell(t, facts, func(c map[string]any) { change(t, c) })
+				o := r.do(append(append([]string{"--debug", "run"}, flags...), "-b", bundle, testenv.ID(t))...)
+				return changing.ReplaceAllString(o.stdout, "*"), o
+			}
+			small, o := run()
+			contains(t, o.stderr, ": child small")
+			whole, w := run("--trace", filepath.Join(testenv.Dir(t), "trace"))
+			contains(t, w.stderr, ": child whole: ")
+			diff := cmp.Diff(strings.Split(whole, "\n"), strings.Split(small, "\n"))
+			if diff != "" || o.status != 7 || w.status != 7 {
+				t.Errorf("statuses %d and %d; from a whole child to a small one\n%s", w.status, o.status, diff)
+			}
+		})
+	}
+}
+
+// TestSmallChildFailsLikeAWhole: the words of an error, and the status, do not tell which child it was, whether it
+// could not go on before the parent let it or after.
+func TestSmallChildFailsLikeAWhole(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, root string, c map[string]any){
+		"no program":   func(_ *testing.T, _ string, c map[string]any) { process(c)["args"] = []string{"/no/such"} },
+		"none in PATH": func(_ *testing.T, _ string, c map[string]any) { process(c)["args"] = []string{"nosuch"} },
+		"a directory":  func(_ *testing.T, _ string, c map[string]any) { process(c)["args"] = []string{"/tmp"} },
+		"no directory": func(_ *testing.T, _ string, c map[string]any) { process(c)["cwd"] = "/bin/sh" },
+		"unknown parameter": func(_ *testing.T, _ string, c map[string]any) {
+			linux(c)["sysctl"] = map[string]any{"net.no": "1"}
+		},
+		"no source": func(_ *testing.T, _ string, c map[string]any) {
+			c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": "/x", "source": "/no/such", "type": "bind",
+				"options": []string{"bind"}})
+		},
+		"bad option": func(_ *testing.T, _ string, c map[string]any) {
+			c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": "/x", "source": "x", "type": "tmpfs",
+				"options": []string{"nosuch=1"}})
+		},
+		"a file over a directory": func(_ *testing.T, _ string, c map[string]any) {
+			c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": "/tmp",
+				"source": "/etc/passwd", "type": "bind", "options": []string{"bind"}})
+		},
+		"no limit": func(_ *testing.T, _ string, c map[string]any) {
+			process(c)["rlimits"] = []map[string]any{{"type": "RLIMIT_NOFILE", "soft": int64(1) << 40, "hard": int64(1) << 40}}
+		},
+		"no interpreter": func(t *testing.T, root string, c map[string]any) {
+			putScript(t, root, "#!/no/such\n")
+			process(c)["args"] = []string{"/script"}
+		},
+		"no format": func(t *testing.T, root string, c map[string]any) {
+			putScript(t, root, "\x7fELF but no program")
+			process(c)["args"] = []string{"/script"}
+		},
+		"no format, under a filter, from PATH": func(t *testing.T, root string, c map[string]any) {
+			putScript(t, root, "\x7fELF but no program")
+			process(c)["args"], process(c)["env"] = []string{"script"}, []string{"PATH=/no:/"}
+			linux(c)["seccomp"] = map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []map[string]any{
+				{"names": []string{"kexec_load"}, "action": "SCMP_ACT_ERRNO"}}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRuntime(t)
+			for _, gated := range []bool{false, true} {
+				hooks := false
+				try := func(flags ...string) string {
+					id := testenv.ID(t)
+					bundle := shell(t, "exit 0", nil)
+					edit(t, bundle, func(c map[string]any) {
+						change(t, rootOf(t, bundle), c)
+						if hooks {
+							setHook(c, "createRuntime", 0, "/bin/true")
+						}
+					})
+					command := "run"
+					if gated {
+						command = "create"
+					}
+					o := r.do(append(append([]string{command}, flags...), "-b", bundle, id)...)
+					if gated && o.status == 0 {
+						o = r.do("start", id)
+						r.do("delete", "--force", id)
+					}
+					if o.status == 0 {
+						t.Errorf("it did not fail: %+v", o)
+					}
+					_, words, _ := strings.Cut(o.stderr, "msg=")
+					return changing.ReplaceAllString(words, "*")
+				}
+				small, whole := try(), try("--trace", filepath.Join(testenv.Dir(t), "trace"))
+				if small != whole || small == "" {
+					t.Errorf("with a small child %swith a whole one %s", small, whole)
+				}
+				// After a hook has run no whole child can take over, which alone would name a missing interpreter.
+				hooks = true
+				if small := try(); small == "" || !strings.HasPrefix(whole, strings.TrimRight(small, "\"\n")) {
+					t.Errorf("with a small child and a hook %swith a whole one %s", small, whole)
+				}
+			}
+		})
+	}
+}
+
+// TestSmallChildOfExec: what a process finds that joins a container, and the words of an error, do not tell which child
+// has executed it, or could not.
+func TestSmallChildOfExec(t *testing.T) {
+	if !smallchild.Available {
+		t.Skip("this architecture, or this build, has whole children alone")
+	}
+	r := newRuntime(t)
+	for _, in := range []struct {
+		name   string
+		change func(c map[string]any)
+	}{
+		{"a container", func(map[string]any) {}},
+		{"a user namespace", func(c map[string]any) { testenv.MapIDs(c, hostIDs, 65536) }},
+		{"a filter", func(c map[string]any) {
+			linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", -1, "kexec_load"))
+		}},
+	} {
+		id, bundle := r.sleeper(in.change)
+		putScript(t, rootOf(t, bundle), "#!/no/such\n")
+		for _, args := range [][]string{
+			{id, "sh", "-c", facts},
+			{"--user", "1000:100", "--additional-gids", "7", "--cwd", "/tmp", "--env", "A=1", id, "/bin/sh", "-c", facts},
+			{"--cap", "CAP_NET_RAW", "--no-new-privs", "--user", "65534", id, "sh", "-c", facts},
+			{id, "/no/such"}, {id, "nosuch"}, {id, "/tmp"}, {id, "/script"},
+			{"--cwd", "/bin/sh", id, "true"}, {"--cwd", "/no/such", id, "true"}, {"--user", "1000", "--cwd", "/root", id, "pwd"},
+		} {
+			trace := filepath.Join(testenv.Dir(t), "trace")
+			small, whole := r.do(append([]string{"exec"}, args...)...),
+				r.do(append([]string{"exec", "--trace", trace}, args...)...)
+			for _, o := range []*outcome{&small, &whole} {
+				_, words, _ := strings.Cut(o.stderr, "msg=")
+				o.stderr, o.stdout = changing.ReplaceAllString(words, "*"), changingOfExec.ReplaceAllString(o.stdout, "*")
+			}
+			diff := cmp.Diff(strings.Split(whole.stdout, "\n"), strings.Split(small.stdout, "\n"))
+			if diff != "" || small.status != whole.status || small.stderr != whole.stderr ||
+				small.stdout == "" && small.stderr == "" {
+				t.Errorf("in %s, %.40q: statuses %d and %d, errors %q and %q; from a whole child to a small one\n%s", in.name, args,
+					whole.status, small.status, whole.stderr, small.stderr, diff)
+			}
+		}
+		o := r.do("--debug", "exec", id, "true")
+		contains(t, o.stderr, ": child small")
+	}
+}
+
+// TestNoProgramsInMemory: where these may not be executed, the child is a whole one. Linux before 6.3 cannot forbid it.
+func TestNoProgramsInMemory(t *testing.T) {
+	forbid, child := "echo 2 >/proc/sys/vm/memfd_noexec", "whole: the small one cannot be put into memory: "
+	switch {
+	case !smallchild.Available:
+		child = "whole: "
+	case !linuxIs(t, 6, 3):
+		forbid, child = "true", "small"
+	}
+	testenv.Tool(t, "unshare", "util-linux")
+	r := newRuntime(t)
+	r.wrap = func(cmd *exec.Cmd) *exec.Cmd {
+		return exec.Command("unshare", append([]string{"--pid", "--fork", "--mount-proc", "sh", "-c",
+			forbid + ` && exec "$@"`, "sh"}, cmd.Args...)...)
+	}
+	o := r.do("--debug", "run", "-b", shell(t, "exit 7", nil), testenv.ID(t))
+	contains(t, o.stderr, ": child "+child)
+	if o.status != 7 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// changingOfExec is what differs between two processes in one container: their numbers.
+var changingOfExec = regexp.MustCompile(`(?m)^[0-9]+ [0-9]+$|^[0-9]+ [0-9]+ [0-9]+$|/proc/[0-9]+\S*`)
+
+func putScript(t *testing.T, root, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(root, "script"), []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
