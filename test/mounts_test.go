@@ -59,6 +59,21 @@ func TestBindOnDanglingLink(t *testing.T) {
 	}
 }
 
+// TestDestinationOnTheHost: source and destination of a bind may both be named by the path of the root file system on
+// the host; each bind sees those before it.
+func TestDestinationOnTheHost(t *testing.T) {
+	source := testenv.Dir(t)
+	must(t, os.WriteFile(filepath.Join(source, "file"), []byte("inner\n"), 0o644))
+	bundle := shell(t, "cat /final/file", func(c map[string]any) {
+		root := c["root"].(map[string]any)["path"].(string)
+		addMount(c, root+"/mnt", "bind", source, "bind")
+		addMount(c, root+"/final", "bind", root+"/mnt", "rbind")
+	})
+	if o := newRuntime(t).do("run", "-b", bundle, testenv.ID(t)); o != (outcome{stdout: "inner\n"}) {
+		t.Errorf("%+v", o)
+	}
+}
+
 // TestLongOptions: fsconfig(2) takes values of up to 255 bytes, and managers give overlays whose lowerdir is much
 // longer, up to the page that mount(2) takes and beyond it, where the kernel has lowerdir+.
 func TestLongOptions(t *testing.T) {

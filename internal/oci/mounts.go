@@ -62,6 +62,20 @@ func (c *conversion) mounts() error {
 	return nil
 }
 
+// inContainer makes a destination absolute and clean. As with runc, one that begins with the path of the root file
+// system on the host means what follows it, once; links are not looked at.
+func (c *conversion) inContainer(destination string) string {
+	destination = path.Join("/", destination)
+	root := c.out.Rootfs
+	if root == "" || root == "/" { // "" for mounts of a running container
+		return destination
+	}
+	if rest, ok := strings.CutPrefix(destination, root); ok && (rest == "" || rest[0] == '/') {
+		return path.Join("/", rest)
+	}
+	return destination
+}
+
 func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
 	m := container.Mount{
 		Destination: in.Destination, Type: in.Type, Source: in.Source, Remount: slices.Contains(in.Options, "remount"),
@@ -72,7 +86,10 @@ func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
 	if !strings.HasPrefix(in.Destination, "/") {
 		c.warn(fmt.Sprintf("%s.destination: %q is not absolute and is taken from the container's root", at, in.Destination))
 	}
-	m.Destination = path.Join("/", in.Destination)
+	m.Destination = c.inContainer(in.Destination)
+	if m.Destination == "/" && !m.Remount && path.Join("/", in.Destination) == c.out.Rootfs {
+		return m, wrong(at+".destination", "%q is the root file system itself; want a path below it", in.Destination)
+	}
 	mapped := ""
 	for i, o := range in.Options {
 		if o == "idmap" || o == "ridmap" {

@@ -129,3 +129,47 @@ func TestSeenSet(t *testing.T) {
 		t.Errorf("%d", len(list))
 	}
 }
+
+// TestDestinationOnTheHost: a destination that begins with the root file system's path on the host is a path in the
+// container, with runc's rules: by whole elements, after cleaning, and once.
+func TestDestinationOnTheHost(t *testing.T) {
+	for in, want := range map[string]string{
+		"/b/rootfs/mnt": "/mnt", "/b//rootfs/x/../mnt/": "/mnt", "/../b/rootfs/mnt": "/mnt", "b/rootfs/mnt": "/mnt",
+		"/b/rootfs/b/rootfs/mnt": "/b/rootfs/mnt",
+		"/b/rootfsx/mnt":         "/b/rootfsx/mnt", "/x/b/rootfs/mnt": "/x/b/rootfs/mnt", "/b/mnt": "/b/mnt",
+		"/b/rootfs/../mnt": "/b/mnt",
+	} {
+		for _, root := range []string{"rootfs", "/b/rootfs/", "/b/x/../rootfs"} {
+			s := spec(t)
+			s.Root.Path = root
+			s.Mounts = []Mount{{Destination: in, Type: "tmpfs"}}
+			out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := out.Spawn.Container.Mounts[0].Destination; got != want {
+				t.Errorf("%s in %s: %s, want %s", in, root, got, want)
+			}
+		}
+	}
+	s := spec(t)
+	s.Root.Path = "/"
+	s.Mounts = []Mount{{Destination: "/mnt", Type: "tmpfs"}}
+	if out, err := Convert(s, Options{Bundle: "/b", ID: "x"}); err != nil ||
+		out.Spawn.Container.Mounts[0].Destination != "/mnt" {
+		t.Errorf("below /: %+v, %v", out, err)
+	}
+	s = spec(t)
+	s.Root.Path = "rootfs"
+	s.Mounts = []Mount{{Destination: "/b/rootfs/", Type: "tmpfs"}}
+	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+	const onTop = `mounts[0].destination: "/b/rootfs/" is the root file system itself; want a path below it`
+	if got := text(err); got != onTop {
+		t.Errorf("%s, want %s", got, onTop)
+	}
+	s.Mounts[0] = Mount{Destination: "/b/rootfs", Options: []string{"remount", "ro"}}
+	if out, err := Convert(s, Options{Bundle: "/b", ID: "x"}); err != nil ||
+		out.Spawn.Container.Mounts[0].Destination != "/" {
+		t.Errorf("a remount of the root: %+v, %v", out, err)
+	}
+}
