@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/interpreter"
 	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto/container"
 )
@@ -125,7 +126,8 @@ func runHook(h *container.Hook, env []string, state []byte, files [2]int) error 
 	})
 	unix.Umask(old)
 	if err != nil {
-		return op("execute", h.Path, err)
+		// Under a filter that kills for looking at a file this is the end of the child, which the parent then tells.
+		return op("execute", h.Path, interpreter.Explain(err, h.Path))
 	}
 	defer sys.Close(pidfd)
 	late := false

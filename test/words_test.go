@@ -48,6 +48,19 @@ func startWords() []wordCase {
 			script(t, c, "/run.sh", "#!/mmnnttbb\n")
 			setHook(c, "createRuntime", 0, filepath.Join(c["root"].(map[string]any)["path"].(string), "run.sh"), "run.sh")
 		}, []string{"error running createRuntime hook #0", "no such file or directory: its interpreter /mmnnttbb"}},
+		{"a createContainer hook whose interpreter is missing", func(t *testing.T, c map[string]any) {
+			script(t, c, "/run.sh", "#!/mmnnttbb\n")
+			setHook(c, "createContainer", 0, filepath.Join(c["root"].(map[string]any)["path"].(string), "run.sh"), "run.sh")
+		}, []string{"error running createContainer hook #0", "no such file or directory: its interpreter /mmnnttbb"}},
+		{"a startContainer hook whose interpreter is missing", func(t *testing.T, c map[string]any) {
+			script(t, c, "/run.sh", "#!/mmnnttbb\n")
+			setHook(c, "startContainer", 0, "/run.sh", "run.sh")
+		}, []string{"error running startContainer hook #0", "no such file or directory: its interpreter /mmnnttbb"}},
+		{"a startContainer hook without an interpreter, under a filter", func(t *testing.T, c map[string]any) {
+			script(t, c, "/run.sh", "#!/mmnnttbb\n")
+			linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", 1, "open", "openat", "openat2"))
+			setHook(c, "startContainer", 0, "/run.sh", "run.sh")
+		}, []string{"error running startContainer hook #0", "/run.sh", "no such file or directory"}},
 		{"the second createRuntime hook", twoHooks("createRuntime"),
 			[]string{"error running createRuntime hook #1: /bin/false"}},
 		{"the second prestart hook", twoHooks("prestart"), []string{"error running prestart hook #1: /bin/false"}},
