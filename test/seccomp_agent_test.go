@@ -21,6 +21,7 @@ type supervisor struct {
 	t        testing.TB
 	path     string
 	value    int64
+	flags    uint32 // of every answer: userNotifContinue has the kernel carry out the call, and value must be 0
 	messages chan string
 	stop     func()
 }
@@ -47,6 +48,8 @@ type response struct {
 const (
 	notifReceive = 0xc0502100
 	notifSend    = 0xc0182101
+
+	userNotifContinue = 1 // SECCOMP_USER_NOTIF_FLAG_CONTINUE
 )
 
 // supervise listens at a path that is longer than a socket address can be.
@@ -120,7 +123,7 @@ func (s *supervisor) serve(c *net.UnixConn) {
 			uintptr(unsafe.Pointer(&in))); errno != 0 {
 			continue // the caller was ended meanwhile
 		}
-		out := response{id: in.id, value: s.value}
+		out := response{id: in.id, value: s.value, flags: s.flags}
 		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fds[0]), notifSend, uintptr(unsafe.Pointer(&out)))
 	}
 }
@@ -199,6 +202,38 @@ func (s *supervisor) got(bundle, id, status string, first int) int {
 		s.t.Errorf("the agent got\n%s, want\n%s", text, want)
 	}
 	return m.PID
+}
+
+// TestSeccompAgentForImportantCalls: an agent may have the calls that the runtime's child itself makes once the agent
+// has the listener, for run, start and exec, and whether or not the filter is loaded with no_new_privs.
+func TestSeccompAgentForImportantCalls(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		r, id, s := newRuntime(t), testenv.ID(t), supervise(t, 0)
+		s.flags = userNotifContinue
+		bundle := shell(t, "echo done", func(c map[string]any) {
+			p := profile("SCMP_ACT_ALLOW",
+				rule("SCMP_ACT_NOTIFY", -1, "execve", "openat", "open", "read", "close", "fcntl"))
+			p["listenerPath"] = s.path
+			linux(c)["seccomp"] = p
+			process(c)["noNewPrivileges"] = plain
+		})
+		if o := r.do("run", "-b", bundle, id); o != (outcome{stdout: "done\n"}) {
+			t.Errorf("run, noNewPrivileges %v: %+v", plain, o)
+		}
+		edit(t, bundle, func(c map[string]any) { testenv.SetArgs(c, "/bin/sleep", "1000") })
+		if err := r.command("create", "-b", bundle, id).Run(); err != nil {
+			t.Fatal(err)
+		}
+		r.ok("start", id)
+		// The agent serves one listener at a time; a second one takes the next.
+		second := supervise(t, 0)
+		second.flags = userNotifContinue
+		must(t, os.Rename(second.path, s.path))
+		if o := r.do("exec", id, "/bin/echo", "joined"); o != (outcome{stdout: "joined\n"}) {
+			t.Errorf("exec, noNewPrivileges %v: %+v", plain, o)
+		}
+		r.ok("delete", "--force", id)
+	}
 }
 
 // TestSeccompAgentMissing: an agent that is not there, that has gone, or that ends once it has the listener, is an

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/handfast/handfast/internal/seccomp"
 )
@@ -16,15 +17,19 @@ var (
 	neededByRuntime = []string{"execve", "write", "read", "close", "futex"}
 )
 
-// allows refuses a filter that does not let the child come to its execution. No agent may decide about what is called
-// before the agent has the listener: the child would wait for it, and it for the child. The execution comes after that.
+// neededFirst are those of them that come before the agent has the listener: the child's request for that is written
+// with write(2), and Go's runtime may call futex(2) at any time. No agent may decide about them, for the child would
+// wait for it, and it for the child. While the child reads the reply and closes the listener, the agent has it.
+var neededFirst = []string{"write", "futex"}
+
+// allows refuses a filter that does not let the child come to its execution.
 func allows(p *seccomp.Program, names []string) error {
 	if err := p.CheckTail(names...); err != nil {
 		return err
 	}
 	for _, name := range names {
 		number, ok := p.Host.Number(name)
-		if !ok || name == "execve" {
+		if !ok || !slices.Contains(neededFirst, name) {
 			continue
 		}
 		v, err := p.Run(seccomp.Data{Number: number, AuditArch: p.Host.AuditArch()})

@@ -38,8 +38,10 @@ func TestAllows(t *testing.T) {
 		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a",` +
 			`"syscalls":[{"names":["execve"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime, ""},
 		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a",` +
-			`"syscalls":[{"names":["close"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime,
-			"SCMP_ACT_NOTIFY cannot be used for the close syscall"},
+			`"syscalls":[{"names":["execve","read","close"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime, ""},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/a",` +
+			`"syscalls":[{"names":["futex"],"action":"SCMP_ACT_NOTIFY"}]}`, neededByRuntime,
+			"SCMP_ACT_NOTIFY cannot be used for the futex syscall"},
 		{`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["execve"],"action":"SCMP_ACT_TRAP"},` +
 			`{"names":["write"],"action":"SCMP_ACT_ALLOW"}]}`, neededAtOnce, "does not allow execve"},
 	} {
