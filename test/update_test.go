@@ -89,6 +89,24 @@ func TestUpdate(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
+// TestUpdateOfIdle: idle goes before shares that are asked for with it, with runc's words, and shares alone end it.
+func TestUpdateOfIdle(t *testing.T) {
+	r, id := newRuntime(t), testenv.ID(t)
+	r.ok("create", "-b", shell(t, "exit 0", inOwnGroup(id, nil)), id)
+	defer r.ok("delete", "--force", id)
+	o := r.do("update", "--cpu-share", "512", "--cpu-idle", "1", id)
+	if o.status != 0 || o.stdout != "" {
+		t.Errorf("%+v", o)
+	}
+	contains(t, o.stderr, "level=warning", "unable to apply both cpu.shares and cpu.idle, ignoring cpu.shares")
+	idle := limitFile{"cpu.idle", "1", "cpu.idle", "1"}
+	values(t, id, idle)
+	r.ok("update", "--cpu-period", "50000", id)
+	values(t, id, idle)
+	r.ok("update", "--cpu-share", "256", id)
+	values(t, id, limitFile{"cpu.idle", "0", "cpu.idle", "0"}, limitFile{"cpu.shares", "256", "cpu.weight", "35"})
+}
+
 // TestUpdateOfOldLimits (CG07, CG08): swappiness and the out-of-memory killer, where memory is v1's, there and back;
 // elsewhere both are refused by name.
 func TestUpdateOfOldLimits(t *testing.T) {

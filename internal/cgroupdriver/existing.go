@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,7 +120,7 @@ func (e *Existing) Update(ctx context.Context, old, change *cgroupfs.Resources,
 	}
 	defer u.close()
 	return e.With(ctx, func(ctx context.Context, g *cgroupfs.Group) error {
-		next, err := g.Update(old, withoutSwapLimit(old, change))
+		next, err := g.Update(old, withoutIdle(old, withoutSwapLimit(old, change)))
 		if err != nil {
 			return err
 		}
@@ -143,6 +144,32 @@ func withoutSwapLimit(old, change *cgroupfs.Resources) *cgroupfs.Resources {
 	}
 	out := *change
 	out.MemorySwap = &none
+	return &out
+}
+
+// withoutIdle ends that a group is idle where it gets a weight and the change says nothing of idle: the kernel refuses
+// an idle group a weight, and systemd ends it so.
+func withoutIdle(old, change *cgroupfs.Resources) *cgroupfs.Resources {
+	file := func(r *cgroupfs.Resources, name string) (value string, there bool) {
+		i := slices.IndexFunc(r.Unified, func(u cgroupfs.Unified) bool { return u.File == name })
+		if i < 0 {
+			return "", false
+		}
+		return strings.TrimSpace(r.Unified[i].Value), true
+	}
+	value, inFile := file(old, "cpu.idle")
+	idle := inFile && value != "0" || !inFile && old.CPUIdle != nil && *old.CPUIdle != 0
+	_, weight := file(change, "cpu.weight")
+	_, nice := file(change, "cpu.weight.nice")
+	_, said := file(change, "cpu.idle")
+	if !idle || said || change.CPUIdle != nil || change.CPUShares == nil && !weight && !nice {
+		return change
+	}
+	out := *change
+	out.CPUIdle = new(int64)
+	if inFile {
+		out.Unified = append([]cgroupfs.Unified{{File: "cpu.idle", Value: "0"}}, change.Unified...)
+	}
 	return &out
 }
 

@@ -221,3 +221,46 @@ func TestWithoutSwapLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutIdle: a weight ends idle, wherever the two stand, unless the change itself says what idle is to be.
+func TestWithoutIdle(t *testing.T) {
+	one, zero := pointer(int64(1)), pointer(int64(0))
+	file := func(pairs ...string) (all []cgroupfs.Unified) {
+		for i := 0; i < len(pairs); i += 2 {
+			all = append(all, cgroupfs.Unified{File: pairs[i], Value: pairs[i+1]})
+		}
+		return all
+	}
+	shares := cgroupfs.Resources{CPUShares: pointer(uint64(200))}
+	weight := cgroupfs.Resources{Unified: file("cpu.weight", "8")}
+	for name, c := range map[string]struct {
+		old, change cgroupfs.Resources
+		want        []string // of the writes
+	}{
+		"shares": {cgroupfs.Resources{CPUIdle: one}, shares, []string{"cpu.idle=0", "cpu.weight=29"}},
+		"weight": {cgroupfs.Resources{CPUIdle: one}, weight, []string{"cpu.idle=0", "cpu.weight=8"}},
+		"shares after the file": {cgroupfs.Resources{Unified: file("cpu.idle", "1\n")}, shares,
+			[]string{"cpu.idle=0", "cpu.weight=29", "cpu.idle=0"}},
+		"weight after the file": {cgroupfs.Resources{Unified: file("cpu.idle", "1")}, weight,
+			[]string{"cpu.idle=0", "cpu.idle=0", "cpu.weight=8"}},
+		"not idle":    {cgroupfs.Resources{CPUIdle: one, Unified: file("cpu.idle", "0")}, shares, nil},
+		"it says so":  {cgroupfs.Resources{CPUIdle: one}, cgroupfs.Resources{CPUIdle: one, CPUShares: shares.CPUShares}, nil},
+		"another one": {cgroupfs.Resources{CPUIdle: one}, cgroupfs.Resources{Pids: zero}, nil},
+	} {
+		change := withoutIdle(&c.old, &c.change)
+		if c.want == nil {
+			if change != &c.change {
+				t.Errorf("%s: %+v", name, change)
+			}
+			continue
+		}
+		writes, err := cgroupfs.Update(v2Host, &c.old, change)
+		var got []string
+		for _, w := range writes {
+			got = append(got, w.File+"="+w.Value)
+		}
+		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got)\n%s", name, err, diff)
+		}
+	}
+}

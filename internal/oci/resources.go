@@ -57,7 +57,7 @@ func sinceMinor(version string, minor int) bool {
 
 func (l *limits) convert(r *Resources) error {
 	for _, part := range []func(*Resources) error{l.memory, l.cpu, l.pids, l.blockIO, l.hugepages, l.network, l.rdma,
-		l.unified, l.deviceRules} {
+		l.unified, l.idleAlone, l.deviceRules} {
 		if err := part(r); err != nil {
 			return err
 		}
@@ -174,6 +174,35 @@ func (l *limits) pids(r *Resources) error {
 		limit = 1
 	}
 	l.out.Pids = &limit
+	return nil
+}
+
+// idleAlone: an idle group has the least weight that there is, and the kernel refuses it another one
+// (kernel/sched/fair.c, sched_group_set_shares). As with runc under systemd, idle goes before a weight that stands
+// beside it, with a warning. The shares hold when an update ends idle; package cgroupfs leaves them out until then.
+func (l *limits) idleAlone(*Resources) error {
+	idle, at := deref(l.out.CPUIdle) != 0, "cpu.idle"
+	for _, u := range l.out.Unified {
+		if u.File == "cpu.idle" {
+			idle, at = strings.TrimSpace(u.Value) != "0", "unified cpu.idle"
+		}
+	}
+	if !idle {
+		return nil
+	}
+	both := func(what string) {
+		l.warnings = append(l.warnings, "linux.resources: unable to apply both "+what+" and "+at+", ignoring "+what)
+	}
+	if l.out.CPUShares != nil {
+		both("cpu.shares")
+	}
+	l.out.Unified = slices.DeleteFunc(l.out.Unified, func(u cgroupfs.Unified) bool {
+		weight := u.File == "cpu.weight" || u.File == "cpu.weight.nice"
+		if weight {
+			both("unified " + u.File)
+		}
+		return weight
+	})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,5 +143,38 @@ func TestIntelRdt(t *testing.T) {
 	if _, err := Convert(spec(t, `{"linux": {"intelRdt": {"closID": "../x"}}}`),
 		Options{Bundle: "/b", ID: "x"}); err == nil || !strings.HasPrefix(err.Error(), `linux.intelRdt: closID: "../x"`) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestIdleAlone: a weight beside idle is a warning with runc's words; idle in unified counts before that of cpu.
+func TestIdleAlone(t *testing.T) {
+	for resources, want := range map[string][]string{
+		`{"cpu": {"idle": 1, "shares": 200}}`: {"cpu.shares and cpu.idle, ignoring cpu.shares"},
+		`{"cpu": {"shares": 200}, "unified": {"cpu.idle": "1", "cpu.weight": "8", "cpu.weight.nice": "1"}}`: {
+			"cpu.shares and unified cpu.idle, ignoring cpu.shares",
+			"unified cpu.weight and unified cpu.idle, ignoring unified cpu.weight",
+			"unified cpu.weight.nice and unified cpu.idle, ignoring unified cpu.weight.nice"},
+		`{"cpu": {"idle": 1, "shares": 200}, "unified": {"cpu.idle": "0", "cpu.weight": "8"}}`: nil,
+		`{"cpu": {"idle": 0, "shares": 200}}`:                                                  nil,
+		`{"cpu": {"idle": 1}, "unified": {"io.weight": "8"}}`:                                  nil,
+	} {
+		r := new(Resources)
+		if err := json.Unmarshal([]byte(resources), r); err != nil {
+			t.Fatal(err)
+		}
+		out, warnings, err := ConvertUpdate(r, "1.3.0")
+		for i := range want {
+			want[i] = "linux.resources: unable to apply both " + want[i]
+		}
+		if diff := cmp.Diff(want, warnings); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got)\n%s", resources, err, diff)
+			continue
+		}
+		weight := slices.ContainsFunc(out.Unified, func(u cgroupfs.Unified) bool {
+			return strings.HasPrefix(u.File, "cpu.weight")
+		})
+		if weight != (want == nil && strings.Contains(resources, "cpu.weight")) {
+			t.Errorf("%s: %+v", resources, out.Unified)
+		}
 	}
 }
