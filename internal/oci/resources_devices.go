@@ -23,24 +23,8 @@ func (l *limits) deviceRules(r *Resources) error {
 		if d.Access == "" {
 			d.Access = "rwm"
 		}
-		known := strings.Map(func(r rune) rune {
-			if strings.ContainsRune("rwm", r) {
-				return r
-			}
-			return -1
-		}, d.Access)
-		if known == "" {
-			return wrong(at+".access", "%q; want letters of rwm", d.Access)
-		}
-		if known != d.Access {
-			// As with runc. It can only take something away from a rule that allows; a rule that denies would deny less
-			// than it says.
-			if !d.Allow {
-				return wrong(at+".access", "%q; want letters of rwm", d.Access)
-			}
-			l.warnings = append(l.warnings,
-				fmt.Sprintf("%s.access: %q holds other letters than rwm, which are left out", at, d.Access))
-			d.Access = known
+		if err := l.access(at+".access", &d); err != nil {
+			return err
 		}
 		for _, n := range [...]struct {
 			name string
@@ -58,6 +42,29 @@ func (l *limits) deviceRules(r *Resources) error {
 	if len(r.Devices) > 0 {
 		l.out.Devices = append(l.out.Devices, defaultRules()...)
 	}
+	return nil
+}
+
+// access accepts letters of rwm in any order, also twice, and with others beside them, as runc does, which leaves those
+// out. A rule that denies would then deny less than it says, so it denies all three.
+func (l *limits) access(at string, d *DeviceRule) error {
+	known := ""
+	for _, letter := range []string{"r", "w", "m"} {
+		if strings.Contains(d.Access, letter) {
+			known += letter
+		}
+	}
+	if known == "" {
+		return wrong(at, "%q; want letters of rwm", d.Access)
+	}
+	if strings.Trim(d.Access, "rwm") != "" {
+		what := "which are left out"
+		if !d.Allow {
+			known, what = "rwm", "so all of rwm is denied"
+		}
+		l.warnings = append(l.warnings, fmt.Sprintf("%s: %q holds other letters than rwm, %s", at, d.Access, what))
+	}
+	d.Access = known
 	return nil
 }
 

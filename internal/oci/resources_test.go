@@ -178,3 +178,27 @@ func TestIdleAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestDeviceAccess: letters in any order and number; others beside them are a warning, and never deny less.
+func TestDeviceAccess(t *testing.T) {
+	for _, c := range []struct {
+		access          string
+		allowed, denied string
+	}{{"mwr", "rwm", "rwm"}, {"wr", "rw", "rw"}, {"rrwm", "rwm", "rwm"}, {"mm", "m", "m"}, {"", "rwm", "rwm"},
+		{"rwa", "rw", "rwm"}, {"a r", "r", "rwm"}, {"ém", "m", "rwm"}} {
+		for _, allow := range []bool{true, false} {
+			rule := DeviceRule{Allow: allow, Type: "c", Access: c.access}
+			out, warnings, err := ConvertUpdate(&Resources{Devices: []DeviceRule{rule}}, "1.3.0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[bool]string{true: c.allowed, false: c.denied}[allow]
+			if got := out.Devices[0].Access; got != want {
+				t.Errorf("%q, allow %v: %q, want %q", c.access, allow, got, want)
+			}
+			if other := strings.Trim(c.access, "rwm") != ""; other != (len(warnings) == 1) {
+				t.Errorf("%q: %q", c.access, warnings)
+			}
+		}
+	}
+}
