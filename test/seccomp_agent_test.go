@@ -236,6 +236,18 @@ func TestSeccompAgentForImportantCalls(t *testing.T) {
 	}
 }
 
+// TestSeccompDebugFlags: the log has the flags as the kernel gets them, with that of the listener.
+func TestSeccompDebugFlags(t *testing.T) {
+	for flags, want := range map[string]string{"": "8", "SECCOMP_FILTER_FLAG_LOG": "10"} {
+		bundle := notifying(t, supervise(t, 4711).path)
+		edit(t, bundle, func(c map[string]any) {
+			linux(c)["seccomp"].(map[string]any)["flags"] = strings.Fields(flags)
+		})
+		o := newRuntime(t, "--debug").do("run", "-b", bundle, testenv.ID(t))
+		contains(t, o.stderr, `msg="seccomp filter flags: `+want+`"`)
+	}
+}
+
 // TestSeccompAgentMissing: an agent that is not there, that has gone, or that ends once it has the listener, is an
 // error that names its path, and nothing is left of the container.
 func TestSeccompAgentMissing(t *testing.T) {

@@ -83,7 +83,11 @@ func (r *Runtime) under(p *container.Process, e *filtercache.Entry, needs []stri
 	if err != nil {
 		return err
 	}
-	r.Log.Debugf("seccomp filter flags: %d", flags)
+	all := flags // as the kernel gets them
+	if e.Notify {
+		all |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
+	r.Log.Debugf("seccomp filter flags: %d", all)
 	if e.Path != "" && !e.Notify {
 		r.Log.Warnf("%s.listenerPath: %q is not used: no rule has SCMP_ACT_NOTIFY", seccomp.Property, e.Path)
 	}
