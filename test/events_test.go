@@ -90,7 +90,7 @@ func TestEventsStats(t *testing.T) {
 	}
 	r.ok("kill", id, "KILL")
 	r.awaitStatus(id, "stopped")
-	r.fails([]string{"not running", "stopped"}, "events", "--stats", id)
+	r.fails([]string{"container with id " + id + " is not running", "stopped"}, "events", "--stats", id)
 	r.ok("delete", id)
 }
 

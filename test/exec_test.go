@@ -199,7 +199,7 @@ func TestExecNeedsARunningContainer(t *testing.T) {
 	}
 	r.ok("start", id)
 	r.awaitStatus(id, "stopped")
-	r.notStarted([]string{"cannot exec in container " + id + ": it is stopped"}, id, "true")
+	r.notStarted([]string{"container " + id + ": cannot exec in a stopped container"}, id, "true")
 	r.ok("delete", id)
 
 	// The hook keeps it in the making.

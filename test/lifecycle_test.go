@@ -86,7 +86,7 @@ func TestLifecycle(t *testing.T) {
 	if s := r.stateOf(id)["status"]; s != "running" {
 		t.Errorf("status after start: %v", s)
 	}
-	r.fails([]string{"created"}, "start", id)
+	r.fails([]string{"cannot start an already running container"}, "start", id)
 	r.fails([]string{"not stopped"}, "delete", id)
 
 	listed(t, r, id, "running", pid, bundle)

@@ -44,15 +44,15 @@ func TestPauseAndResume(t *testing.T) {
 		count := progress(t, bundle)
 		r.ok("run", "--detach", "-b", bundle, id)
 		eventually(t, "the container counts", func() bool { return count() > 0 })
-		r.fails([]string{"cannot resume", id, "running, not paused"}, "resume", id)
+		r.fails([]string{"cannot resume", id, "container not paused: it is running"}, "resume", id)
 		r.ok("pause", id)
 		before := count()
 		if s := r.stateOf(id); s["status"] != "paused" || s["pid"].(float64) == 0 {
 			t.Errorf("state of a paused container: %v", s)
 		}
 		contains(t, r.do("list").stdout, "paused")
-		r.fails([]string{"cannot pause", id, "paused, not running"}, "pause", id)
-		r.fails([]string{id, "paused, not created"}, "start", id)
+		r.fails([]string{"cannot pause", id, "container not running: it is paused"}, "pause", id)
+		r.fails([]string{id, "cannot start a container in the paused state"}, "start", id)
 		r.fails([]string{id, "paused"}, "delete", id)
 		time.Sleep(100 * time.Millisecond)
 		if after := count(); after != before {
@@ -68,11 +68,11 @@ func TestPauseOnlyOfARunningContainer(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.fails([]string{"container does not exist"}, "pause", id)
 	r.ok("create", "-b", shell(t, "exit 0", nil), id)
-	r.fails([]string{"cannot pause", "created, not running"}, "pause", id)
-	r.fails([]string{"cannot resume", "created, not paused"}, "resume", id)
+	r.fails([]string{"cannot pause", "container not running: it is created"}, "pause", id)
+	r.fails([]string{"cannot resume", "container not paused: it is created"}, "resume", id)
 	r.ok("start", id)
 	r.awaitStatus(id, "stopped")
-	r.fails([]string{"cannot pause", "stopped, not running"}, "pause", id)
+	r.fails([]string{"cannot pause", "container not running: it is stopped"}, "pause", id)
 	r.ok("delete", id)
 }
 

@@ -34,7 +34,7 @@ func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io
 		return err
 	}
 	if status == state.Stopped || status == state.Creating {
-		return fmt.Errorf("container %s is not running: it is %s", id, status)
+		return fmt.Errorf("container with id %s is not running: it is %s", id, status)
 	}
 	if s.CgroupPath == "" {
 		return fmt.Errorf("container %s has no cgroup of its own, so there are no statistics of it", id)

@@ -170,12 +170,14 @@ func (e *execution) find() (paused bool, err error) {
 			return true, fmt.Errorf("cannot exec in a paused container (resume %s, or use --ignore-paused to have the process "+
 				"wait until somebody does)", e.o.ID)
 		}
+	case state.Stopped:
+		return false, fmt.Errorf("container %s: cannot exec in a stopped container", e.o.ID)
 	default:
 		return false, fmt.Errorf("cannot exec in container %s: it is %s", e.o.ID, status)
 	}
 	e.init, err = openProcess(e.state.PID, e.state.StartTime)
 	if errors.Is(err, errGone) {
-		return false, fmt.Errorf("cannot exec in container %s: it is stopped", e.o.ID)
+		return false, fmt.Errorf("container %s: cannot exec in a stopped container", e.o.ID)
 	}
 	return status == state.Paused, err
 }

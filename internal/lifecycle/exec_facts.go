@@ -101,7 +101,7 @@ func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	err := e.readFacts(proc, t, &running)
 	switch {
 	case !e.init.alive():
-		err = fmt.Errorf("cannot exec in container %s: it is stopped", e.o.ID)
+		err = fmt.Errorf("container %s: cannot exec in a stopped container", e.o.ID)
 	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH):
 		// Between the last instruction of a process and its end its namespaces and its root are gone one by one.
 		err = fmt.Errorf("cannot exec in container %s: its first process is ending (%w)", e.o.ID, err)

@@ -80,7 +80,7 @@ func TestExecNeverJoinsAnotherProcess(t *testing.T) {
 	}
 	defer dir.Close()
 	status, err := r.Exec(t.Context(), ExecOptions{ID: "reused", Changes: oci.Changes{Args: []string{"true"}}})
-	if status != ExecFailed || err == nil || !strings.Contains(err.Error(), "container reused: it is stopped") {
+	if status != ExecFailed || err == nil || !strings.Contains(err.Error(), "container reused: cannot exec in a stopped container") {
 		t.Errorf("%d %v", status, err)
 	}
 
@@ -99,7 +99,7 @@ func TestExecNeverJoinsAnotherProcess(t *testing.T) {
 		t.Error("a process that was reaped is alive")
 	}
 	e := &execution{r: r, o: ExecOptions{ID: "reused"}, state: &state.State{PID: os.Getpid()}, init: h}
-	if _, _, err := e.facts(); err == nil || !strings.Contains(err.Error(), "it is stopped") {
+	if _, _, err := e.facts(); err == nil || !strings.Contains(err.Error(), "cannot exec in a stopped container") {
 		t.Errorf("facts of a process that has ended: %v", err)
 	}
 	if err := h.signal(unix.SIGTERM); err == nil {

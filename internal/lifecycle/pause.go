@@ -32,7 +32,7 @@ func (r *Runtime) freezer(ctx context.Context, verb, id, needs string,
 		return err
 	}
 	if status != needs {
-		return fmt.Errorf("cannot %s container %s: it is %s, not %s", verb, id, status, needs)
+		return fmt.Errorf("cannot %s container %s: container not %s: it is %s", verb, id, needs, status)
 	}
 	if s.CgroupPath == "" {
 		return fmt.Errorf("cannot %s container %s: it has no cgroup of its own", verb, id)

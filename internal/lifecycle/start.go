@@ -22,7 +22,7 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 		return err
 	}
 	if status != state.Created {
-		return fmt.Errorf("cannot start container %s: it is %s, not created", id, status)
+		return fmt.Errorf("container %s: %s", id, notStarted(status))
 	}
 	if s.NoProcess {
 		return fmt.Errorf("cannot start container %s: its configuration has no process", id)
@@ -48,6 +48,17 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 	}
 	_ = dir.Close() // other commands may change the container while it is waited for
 	return r.awaitReadiness(ctx, ready, id, s.PID, s.StartTime)
+}
+
+// notStarted says in runc's words why a container with this status, which is not created, cannot be started.
+func notStarted(status string) string {
+	switch status {
+	case state.Running:
+		return "cannot start an already running container"
+	case state.Stopped:
+		return "cannot start a container that has stopped"
+	}
+	return "cannot start a container in the " + status + " state"
 }
 
 // openGate opens the gate of a created container, and hands the listener of its filter to the agent, where it has one.

@@ -41,7 +41,7 @@ func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, ch
 	switch status {
 	case state.Created, state.Running, state.Paused:
 	default:
-		return fmt.Errorf("it is %s, not created, running or paused", status)
+		return fmt.Errorf("%w: it is %s, not created, running or paused", ErrNotRunning, status)
 	}
 	limits, warnings, err := oci.ConvertUpdate(change.Resources, s.OCIVersion)
 	if err != nil {

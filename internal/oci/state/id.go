@@ -13,7 +13,7 @@ func ValidateID(id string) error {
 	case id == "":
 		return fmt.Errorf("container id is empty")
 	case id == "." || id == "..":
-		return fmt.Errorf("container id %q is not allowed", id)
+		return fmt.Errorf("invalid container ID format: %q is not allowed", id)
 	case len(id) > idLimit:
 		return fmt.Errorf("container id has %d characters; want at most %d", len(id), idLimit)
 	}
@@ -21,7 +21,7 @@ func ValidateID(id string) error {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '+', c == '.', c == '-':
 		default:
-			return fmt.Errorf("container id %q is not allowed; want letters, digits and the characters _ + . -", id)
+			return fmt.Errorf("invalid container ID format: %q; want letters, digits and the characters _ + . -", id)
 		}
 	}
 	return nil
