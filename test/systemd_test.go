@@ -177,7 +177,8 @@ func TestSystemdFailures(t *testing.T) {
 		"program": {[]string{"no-such-program"},
 			func(c map[string]any) { process(c)["args"] = []any{"/no-such-program"} }},
 		"prestart hook": {[]string{"prestart"}, func(c map[string]any) { setHook(c, "prestart", 0, "/bin/false", "false") }},
-		"property": {[]string{"StartTransientUnit of hf-", "NoSuchProperty"}, func(c map[string]any) {
+		"property": {[]string{"unable to apply cgroup configuration: unable to start unit",
+			"StartTransientUnit of hf-", "NoSuchProperty"}, func(c map[string]any) {
 			c["annotations"] = map[string]any{"org.systemd.property.NoSuchProperty": "1"}
 		}},
 		"annotation": {[]string{"org.systemd.property.PIDs"},

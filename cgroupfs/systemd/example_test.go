@@ -46,5 +46,5 @@ func ExampleParse() {
 	// system.slice handfast-web.scope <nil>
 	// machine.slice cri-web.scope <nil>
 	// batch.slice batch-night.slice <nil>
-	//   cgroupsPath "/a/b": want slice:prefix:name, as systemd is to make the cgroup: invalid argument
+	//   expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "/a/b": invalid argument
 }

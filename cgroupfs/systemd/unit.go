@@ -39,7 +39,8 @@ func Parse(cgroupsPath, id string, user bool) (Unit, error) {
 	if cgroupsPath != "" {
 		parts := strings.Split(cgroupsPath, ":")
 		if len(parts) != 3 || strings.Contains(cgroupsPath, "/") {
-			return Unit{}, invalid("cgroupsPath %q: want slice:prefix:name, as systemd is to make the cgroup", cgroupsPath)
+			return Unit{}, invalid("expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got %q",
+				cgroupsPath)
 		}
 		slice, prefix, name = parts[0], parts[1], parts[2]
 	}

@@ -42,9 +42,10 @@ func TestParse(t *testing.T) {
 			t.Errorf("%+v is in %q, %v; want %q", u, p, err, c.group)
 		}
 	}
+	const notInForm = `expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "`
 	for path, want := range map[string]string{
-		"/a/b": "want slice:prefix:name", "a:b": "want slice:prefix:name", "a.slice:b:c:d": "want slice:prefix:name",
-		"a.slice:b:../c": "want slice:prefix:name",
+		"/a/b": notInForm, "a:b": notInForm, "a.slice:b:c:d": notInForm,
+		"a.slice:b:../c": notInForm,
 		"a.slice:b:":     "name is empty", "a:b:c": "does not end in .slice", "a--b.slice:p:n": "empty part",
 		"-a.slice:p:n": "empty part", "a-.slice:p:n": "empty part", ".slice:p:n": "empty part",
 		"a.slice:p:n n": `" " is not allowed`, "a.slice:p@:n": `"@" is not allowed`, "a b.slice:p:n": "not allowed",

@@ -3,6 +3,7 @@ package cgroupdriver
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -92,7 +93,15 @@ func (u *openedUnit) set(ctx context.Context, next *cgroupfs.Resources) error {
 	if err != nil {
 		return err
 	}
-	return u.manager.Set(ctx, u.unit, systemd.Difference(u.before, after))
+	return notSet(u.manager.Set(ctx, u.unit, systemd.Difference(u.before, after)))
+}
+
+// notSet puts runc's words before an error of Manager.Set.
+func notSet(err error) error {
+	if err != nil {
+		err = fmt.Errorf("unable to set unit properties: %w", err)
+	}
+	return err
 }
 
 func (u *openedUnit) close() {

@@ -124,6 +124,9 @@ func (d *unitDriver) start(ctx context.Context, pid int) error {
 		return err
 	}
 	err := d.manager.Start(ctx, p.Unit, properties)
+	if err != nil {
+		err = fmt.Errorf("unable to apply cgroup configuration: unable to start unit %q: %w", p.Unit.Name, err)
+	}
 	if refused := (*systemd.CallError)(nil); errors.As(err, &refused) && refused.Name != "" {
 		if e := d.store(Record{Limits: &p.Limits}); e != nil {
 			err = fmt.Errorf("%w; and %w", err, e)
@@ -158,7 +161,7 @@ func (d *unitDriver) Finish(ctx context.Context) error {
 	if props := d.props; len(props) > 0 {
 		d.props = nil
 		if err := d.manager.Set(ctx, d.plan.Unit, props); err != nil {
-			return err
+			return notSet(err)
 		}
 	}
 	later := d.later

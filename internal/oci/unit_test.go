@@ -30,8 +30,8 @@ func TestUnit(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{
-		`{"linux": {"cgroupsPath": "/a"}}`: "linux.cgroupsPath: cgroupsPath \"/a\": want " +
-			"slice:prefix:name",
+		`{"linux": {"cgroupsPath": "/a"}}`: "linux.cgroupsPath: expected cgroupsPath to be of format " +
+			"\"slice:prefix:name\" for systemd cgroups, got \"/a\"",
 		`{"linux": {"cgroupsPath": "a--b.slice:p:n"}}`:                    "linux.cgroupsPath: slice",
 		`{"annotations": {"run.oci.systemd.subgroup": "../a"}}`:           "annotations.run.oci.systemd.subgroup: group",
 		`{"annotations": {"run.oci.systemd.subgroup": "cgroup.threads"}}`: "annotations.run.oci.systemd.subgroup: group",
