@@ -164,7 +164,8 @@ func TestUpdateThatFails(t *testing.T) {
 		limitFile{"memory.memsw.limit_in_bytes", "100663296", "memory.swap.max", "33554432"})
 	r.ok("kill", id, "KILL")
 	r.awaitStatus(id, "stopped")
-	r.fails([]string{"cannot update container " + id, "container not running: it is stopped"}, "update", "--pids-limit", "9", id)
+	r.fails([]string{"cannot update container " + id, "container not running: it is stopped"}, "update", "--pids-limit",
+		"9", id)
 	r.ok("delete", id)
 	r.fails([]string{"container does not exist"}, "update", "--pids-limit", "9", id)
 }

@@ -80,7 +80,8 @@ func TestExecNeverJoinsAnotherProcess(t *testing.T) {
 	}
 	defer dir.Close()
 	status, err := r.Exec(t.Context(), ExecOptions{ID: "reused", Changes: oci.Changes{Args: []string{"true"}}})
-	if status != ExecFailed || err == nil || !strings.Contains(err.Error(), "container reused: cannot exec in a stopped container") {
+	if status != ExecFailed || err == nil ||
+		!strings.Contains(err.Error(), "container reused: cannot exec in a stopped container") {
 		t.Errorf("%d %v", status, err)
 	}
 
