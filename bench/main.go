@@ -17,6 +17,7 @@ type options struct {
 	handfast       string
 	json           string
 	account        bool
+	scale          bool
 	record         string
 	against        string
 }
@@ -28,6 +29,9 @@ func main() {
 	if len(os.Args) > 2 && os.Args[1] == accountCommand {
 		os.Exit(accountant(os.Args[2:]))
 	}
+	if len(os.Args) == 3 && os.Args[1] == scaleCommand {
+		os.Exit(loader())
+	}
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 50, "how many samples of each contender")
 	flag.IntVar(&o.warmup, "warmup", 5, "how many runs of each contender before the first sample")
@@ -37,6 +41,8 @@ func main() {
 	flag.StringVar(&o.record, "record", "", "also write the ratios to this file, for -against")
 	flag.StringVar(&o.against, "against", "", "print the ratios of handfast beside those of this record, and nothing else")
 	flag.BoolVar(&o.account, "account", false, "measure handfast alone, and tell where the time of each command goes")
+	flag.BoolVar(&o.scale, "scale", false, "measure the OCI runtimes with several starts at once, and beside many "+
+		"containers")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -52,6 +58,9 @@ func run(o options) (err error) {
 		return errors.New("-rounds must be at least 1 and -warmup at least 0")
 	case os.Geteuid() != 0:
 		return errors.New("needs root: runc, crun and the floor make namespaces and device nodes")
+	}
+	if o.scale {
+		return takeScale(o)
 	}
 	if o.account {
 		return takeAccounts(o)
