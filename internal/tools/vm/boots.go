@@ -45,7 +45,7 @@ func boots() []boot {
 		},
 		{
 			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 35 * time.Minute,
-			suites: []suite{{pkg: "cgroupfs"}, {pkg: "test"}},
+			suites: []suite{{pkg: "cgroupfs"}, {pkg: "test", skip: notAboutGroups}},
 		},
 		{
 			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 20 * time.Minute,
@@ -66,6 +66,12 @@ func boots() []boot {
 		},
 	}
 }
+
+// notAboutGroups are the longest tests that have nothing to do with control groups: the kernel is the same in every boot,
+// so one of them is enough.
+const notAboutGroups = "^(TestPropagation|TestInvalidValues|TestBindAttributes|TestRedis|TestDamagedState|" +
+	"TestSeccomp(Everywhere|Actions|Architectures|Docker|AgentMissing|Refused)|TestFewDescriptors|TestWordsOfAStart|" +
+	"TestNetDevices.*|TestSmallChildFailsLikeAWhole|TestMounts(Add.*|WithMappings)|TestTerminalIsGivenBack)$"
 
 // packageRest is how much less time the tests of one package have than their boot: then Go says where they stood.
 const packageRest = 5 * time.Minute
