@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// effects is a runtime for the tests of what limits do, not of what their files say. They need every controller, and a
-// machine on which nothing else runs.
+// effects returns a runtime for the tests of what limits do, not of the files that hold them. These tests need every
+// controller, and a machine without other load.
 func effects(t *testing.T) (*runtime, string) {
 	t.Helper()
 	if !testenv.Virtual() {
@@ -22,8 +22,8 @@ func effects(t *testing.T) (*runtime, string) {
 	return newRuntime(t), testenv.ID(t)
 }
 
-// TestEffectOfMemory: what goes beyond the limit is killed, nothing more than that was taken, and the group tells of
-// it.
+// TestEffectOfMemory: a process that exceeds the limit is killed, no more memory than that was used, and the group
+// reports it.
 func TestEffectOfMemory(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}}
@@ -35,21 +35,22 @@ func TestEffectOfMemory(t *testing.T) {
 		t.Errorf("128 MiB of 64: %+v", o)
 	}
 	contains(t, either(t, id, "memory.oom_control", "memory.events"), "oom_kill 1")
-	// A page or two that the kernel cannot do without are charged beyond it (mm/memcontrol.c, try_charge_memcg).
+	// The kernel charges a page or two that it needs beyond the limit (mm/memcontrol.c, try_charge_memcg).
 	if most := number(t, either(t, id, "memory.max_usage_in_bytes", "memory.peak")); most > 65<<20 {
 		t.Errorf("%d bytes were used", most)
 	}
 	r.ok("delete", id)
 }
 
-// either is the value of the file that this version of control groups has.
+// either returns the value of the file that this version of control groups has.
 func either(t testing.TB, id, v1, v2 string) string {
 	t.Helper()
 	text, _, _ := limitFile{v1: v1, v2: v2}.read(t, id)
 	return text
 }
 
-// TestEffectOfPids: a fork bomb stops at the limit. The worker's own threads count, so the limit leaves some.
+// TestEffectOfPids: a fork bomb stops at the limit. The worker's own threads count too, so the limit leaves room for
+// them.
 func TestEffectOfPids(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"pids": map[string]any{"limit": 40}}
@@ -62,7 +63,8 @@ func TestEffectOfPids(t *testing.T) {
 	}
 }
 
-// TestEffectOfQuota: who may use a fifth of a processor gets about that in four seconds, and somebody else the whole.
+// TestEffectOfQuota: with a quota of a fifth of a processor a container gets about that in four seconds, and without
+// one all of it.
 func TestEffectOfQuota(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"cpu": map[string]any{"quota": 20000, "period": 100000}}
@@ -74,7 +76,7 @@ func TestEffectOfQuota(t *testing.T) {
 	}
 }
 
-// TestEffectOfShares: of two that want the same processor one gets three times as much as the other.
+// TestEffectOfShares: of two containers on the same processor, one gets three times as much as the other.
 func TestEffectOfShares(t *testing.T) {
 	r, _ := effects(t)
 	var cmds [2]*exec.Cmd
@@ -98,7 +100,7 @@ func TestEffectOfShares(t *testing.T) {
 	}
 }
 
-// TestEffectOfCpuset: who is pinned to a processor runs nowhere else.
+// TestEffectOfCpuset: a container that is pinned to a processor runs on no other.
 func TestEffectOfCpuset(t *testing.T) {
 	r, id := effects(t)
 	for cpus, want := range map[string]string{"1": "1", "0": "0", "0-1": "0 1"} {
@@ -109,7 +111,7 @@ func TestEffectOfCpuset(t *testing.T) {
 	}
 }
 
-// TestEffectOfIO: 4 MiB at 1 MiB in a second take about four seconds, and much less without the limit.
+// TestEffectOfIO: 4 MiB at 1 MiB per second take about four seconds, and much less without the limit.
 func TestEffectOfIO(t *testing.T) {
 	r, id := effects(t)
 	dir, err := os.MkdirTemp("/var/tmp", "handfast-test-") // on the disk
@@ -137,7 +139,7 @@ func TestEffectOfIO(t *testing.T) {
 	}
 }
 
-// TestEffectOfHugePages: there are no more huge pages than the limit allows.
+// TestEffectOfHugePages: a container gets no more huge pages than the limit allows.
 func TestEffectOfHugePages(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"hugepageLimits": []any{map[string]any{"pageSize": "2MB", "limit": 3 * (2 << 20)}}}
@@ -149,8 +151,8 @@ func TestEffectOfHugePages(t *testing.T) {
 	}
 }
 
-// TestEffectOfCapSysResource: with that capability a container gets a limit above this process's own, and an adjustment
-// below.
+// TestEffectOfCapSysResource: with that capability a container can have a limit above that of this process, and a lower
+// oom_score_adj.
 func TestEffectOfCapSysResource(t *testing.T) {
 	r, id := effects(t)
 	var have unix.Rlimit

@@ -26,7 +26,7 @@ func parseEvent(t testing.TB, line, id string) event {
 	return e
 }
 
-// at is the value below data at a path of names.
+// at returns the value below data at a path of names.
 func (e event) at(t testing.TB, path string) any {
 	t.Helper()
 	var v any = e.Data
@@ -39,7 +39,7 @@ func (e event) at(t testing.TB, path string) any {
 	return v
 }
 
-// follow runs events beside the test.
+// follow runs events in the background.
 func (r *runtime) follow(args ...string) (*lines, func() error) {
 	r.t.Helper()
 	cmd := r.command(append([]string{"events"}, args...)...)
@@ -53,7 +53,7 @@ func (r *runtime) follow(args ...string) (*lines, func() error) {
 	return l, cmd.Wait
 }
 
-// TestEventsStats (EV01): one line in runc's shape, with the container's own numbers.
+// TestEventsStats (EV01): one line in runc's format, with the container's own numbers.
 func TestEventsStats(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.fails([]string{"container does not exist"}, "events", "--stats", id)
@@ -94,7 +94,8 @@ func TestEventsStats(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestEventsTellOutOfMemory: readings at every interval, one event for what is killed, and the end with the container.
+// TestEventsTellOutOfMemory: events prints statistics at every interval and an event for a killed process, and ends
+// with the container.
 func TestEventsTellOutOfMemory(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "while [ ! -e /tmp/go ]; do sleep 0.02; done; tail /dev/zero; sleep 1000",
@@ -119,7 +120,7 @@ func TestEventsTellOutOfMemory(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestEventsTellTheLastOutOfMemory: when the container's own process is what is killed, that is still told.
+// TestEventsTellTheLastOutOfMemory: the event is printed even if the container's first process is killed.
 func TestEventsTellTheLastOutOfMemory(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "exec tail /dev/zero", func(c map[string]any) {
@@ -135,7 +136,7 @@ func TestEventsTellTheLastOutOfMemory(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestEventsTellPressure: a trigger that is reached is told, with what was asked for.
+// TestEventsTellPressure: a trigger that fires is an event, with the threshold of the option.
 func TestEventsTellPressure(t *testing.T) {
 	if !hasV2(t) {
 		t.Skip("needs a v2 hierarchy, which has the pressure files")

@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// newSystemd is a runtime whose cgroups systemd makes. It skips where systemd is not process 1.
+// newSystemd returns a runtime whose cgroups systemd creates. It skips the test if systemd is not process 1.
 func newSystemd(t testing.TB) *runtime {
 	t.Helper()
 	comm, err := os.ReadFile("/proc/1/comm")
@@ -27,7 +27,7 @@ func newSystemd(t testing.TB) *runtime {
 	return newRuntime(t, "--systemd-cgroup")
 }
 
-// show is properties of a unit, as systemctl(1) prints them.
+// show returns properties of a unit, as systemctl(1) prints them.
 func show(t testing.TB, unit string, properties ...string) map[string]string {
 	t.Helper()
 	out, err := exec.Command("systemctl", "show", "-p", strings.Join(properties, ","), unit).CombinedOutput()
@@ -60,12 +60,12 @@ func systemctl(t testing.TB, args ...string) {
 	}
 }
 
-// unloaded checks that systemd knows nothing of a unit any more, and that its group is gone.
+// unloaded checks that systemd does not know the unit any more, and that its group is gone.
 func unloaded(t testing.TB, unit, group string) {
 	t.Helper()
 	eventually(t, unit+" is unloaded and inactive", func() bool {
 		got := show(t, unit, "LoadState", "ActiveState")
-		// Every slice is there by its name.
+		// systemd knows every slice by its name.
 		return (got["LoadState"] == "not-found" || strings.HasSuffix(unit, ".slice")) && got["ActiveState"] == "inactive"
 	})
 	if isDir("/sys/fs/cgroup" + group) {
@@ -73,7 +73,7 @@ func unloaded(t testing.TB, unit, group string) {
 	}
 }
 
-// inUnit gives a bundle a unit and limits.
+// inUnit returns a mutation that sets a unit and limits.
 func inUnit(path string, resources map[string]any) func(map[string]any) {
 	return func(c map[string]any) {
 		linux(c)["cgroupsPath"] = path
@@ -100,8 +100,8 @@ var limits = map[string]any{
 	"cpu":    map[string]any{"shares": 2048, "quota": 20000, "period": 50000, "cpus": "0"},
 }
 
-// TestSystemdScope (SD01, SD02, SD06): a container is in a scope with its limits, which systemd and the group's files
-// tell alike; its life is that of any container, and nothing of the scope is left after it.
+// TestSystemdScope (SD01, SD02, SD06): a container is in a scope with its limits, in systemd and in the group's files.
+// It has the life cycle of any container, and nothing of the scope is left after it.
 func TestSystemdScope(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hf-"+id+".scope", "/hf.slice/hf-test.slice/hf-"+id+".scope"
@@ -131,7 +131,7 @@ func TestSystemdScope(t *testing.T) {
 	unloaded(t, unit, group)
 }
 
-// TestSystemdUpdate: systemd is told of new limits, so they are in force after it has loaded its units anew.
+// TestSystemdUpdate: systemd gets new limits too, so they are still in force after it has reloaded its units.
 func TestSystemdUpdate(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hf-"+id+".scope", "/system.slice/hf-"+id+".scope"
@@ -166,8 +166,7 @@ func TestSystemdStop(t *testing.T) {
 	unloaded(t, unit, "/system.slice/"+unit)
 }
 
-// TestSystemdFailures: nothing of a start that fails is left with systemd, whatever it failed of; and what is wrong is
-// said.
+// TestSystemdFailures: however a start fails, systemd keeps nothing of it, and the error says what is wrong.
 func TestSystemdFailures(t *testing.T) {
 	r := newSystemd(t)
 	for what, c := range map[string]struct {
@@ -202,7 +201,7 @@ func TestSystemdFailures(t *testing.T) {
 	}
 }
 
-// TestSystemdTaken: a unit of the name that is alive is not touched.
+// TestSystemdTaken: an active unit with the same name is not changed.
 func TestSystemdTaken(t *testing.T) {
 	r, first, second := newSystemd(t), testenv.ID(t), testenv.ID(t)
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+first, nil)), first)
@@ -212,7 +211,7 @@ func TestSystemdTaken(t *testing.T) {
 	r.ok("delete", "--force", first)
 }
 
-// TestSystemdDevices (SD03): the scope has the rules as far as systemd can hold them, and the container's own are in
+// TestSystemdDevices (SD03): the scope has the rules as far as systemd can express them, and the container's own are in
 // force.
 func TestSystemdDevices(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
@@ -232,8 +231,8 @@ func TestSystemdDevices(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestSystemdSub (SD09): with the annotation the container's processes are in a group below the scope's, and so are
-// those of exec.
+// TestSystemdSub (SD09): with the annotation the container's processes, and those of exec, are in a group below the
+// scope's.
 func TestSystemdSub(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	group := "/system.slice/hf-" + id + ".scope"
@@ -255,7 +254,7 @@ func TestSystemdSub(t *testing.T) {
 	unloaded(t, "hf-"+id+".scope", group)
 }
 
-// TestSystemdSlice: a name that ends in .slice is a slice, and the container is in it.
+// TestSystemdSlice: if the name ends in .slice, the container is in a slice of that name.
 func TestSystemdSlice(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hfslice-inner.slice", "/hfslice.slice/hfslice-inner.slice"
@@ -270,7 +269,7 @@ func TestSystemdSlice(t *testing.T) {
 	systemctl(t, "stop", "hfslice.slice")
 }
 
-// TestSystemdSmallMemory: a limit that the child itself would not fit in.
+// TestSystemdSmallMemory sets a memory limit that is too small for the child itself.
 func TestSystemdSmallMemory(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	bundle := shell(t, "exit 7", inUnit(":hf:"+id, map[string]any{"memory": map[string]any{"limit": 1 << 20},
@@ -281,13 +280,13 @@ func TestSystemdSmallMemory(t *testing.T) {
 	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 }
 
-// withoutBus points commands at a bus that is not there.
+// withoutBus points commands at a bus that does not exist.
 func withoutBus(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent/bus")
 	return cmd
 }
 
-// TestSystemdPrivate (SD05): without a bus systemd's own socket does.
+// TestSystemdPrivate (SD05): without a bus, systemd's private socket is used.
 func TestSystemdPrivate(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	r.wrap = withoutBus
@@ -299,8 +298,8 @@ func TestSystemdPrivate(t *testing.T) {
 	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 }
 
-// TestNobodyAnswers: where there is no systemd a container that needs it is refused before anything is made, and the
-// places that were tried are named.
+// TestNobodyAnswers: without systemd, a container that needs it is an error before anything is created, and the error
+// names the sockets that were tried.
 func TestNobodyAnswers(t *testing.T) {
 	if _, err := os.Stat("/run/systemd/private"); err == nil {
 		t.Skip("this host has a systemd: TestSystemdPrivate finds it")
