@@ -209,8 +209,8 @@ func TestParentDeathSignal(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// cookie returns a process's cookie of core scheduling, 0 for none.
-func cookie(pid int) (c uint64, err error) {
+// coreSchedCookie returns a process's cookie of core scheduling, 0 for none.
+func coreSchedCookie(pid int) (c uint64, err error) {
 	_, _, errno := unix.Syscall6(unix.SYS_PRCTL, unix.PR_SCHED_CORE, unix.PR_SCHED_CORE_GET, uintptr(pid),
 		unix.PR_SCHED_CORE_SCOPE_THREAD, uintptr(unsafe.Pointer(&c)), 0)
 	if errno != 0 {
@@ -224,7 +224,7 @@ func cookie(pid int) (c uint64, err error) {
 func TestCoreScheduling(t *testing.T) {
 	r := newRuntime(t)
 	edit := annotate("core-scheduling", "true")
-	_, err := cookie(os.Getpid())
+	_, err := coreSchedCookie(os.Getpid())
 	if err == unix.EINVAL {
 		r.refusedAnnotation([]string{"annotations.io.github.handfast.core-scheduling", "PR_SCHED_CORE_CREATE",
 			"invalid argument", "CONFIG_SCHED_CORE"}, "core-scheduling", "true")
@@ -239,7 +239,7 @@ func TestCoreScheduling(t *testing.T) {
 	_, plain := r.sleeping(nil)
 	var got [4]uint64
 	for i, pid := range []int{pid, joined, other, plain} {
-		if got[i], err = cookie(pid); err != nil {
+		if got[i], err = coreSchedCookie(pid); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,7 +18,7 @@ func TestBindAttributes(t *testing.T) {
 	var all strings.Builder
 	rootfs := testenv.Rootfs(t, testenv.Tool(t, "busybox", "busybox-static"))
 	add := func(users bool, source string, options []string) {
-		got := bound(t, rootfs, source, options, users)
+		got := bindAttributesOf(t, rootfs, source, options, users)
 		for i, o := range options {
 			fmt.Fprintf(&all, "user namespace %-5v source %-22s options %-13s %s\n", users, source, o, got[i])
 		}
@@ -41,8 +41,9 @@ var bindAttributes = []string{
 	"ro,noatime", "rw,nosuid",
 }
 
-// bound returns, for each of these options, the attributes in mountinfo of a bind of source with them, or the error.
-func bound(t *testing.T, rootfs, source string, options []string, users bool) []string {
+// bindAttributesOf returns, for each of these options, the attributes in mountinfo of a bind of source with them, or
+// the error.
+func bindAttributesOf(t *testing.T, rootfs, source string, options []string, users bool) []string {
 	t.Helper()
 	r := newRuntime(t)
 	dir := testenv.Dir(t)

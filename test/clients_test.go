@@ -47,9 +47,9 @@ var adaptations = []adaptation{
 		linux(c)["cgroupsPath"] = testenv.CgroupParent() + "/" + a.id
 		return true
 	}},
-	{"sources of mounts are files of the client's host", (*adapting).sources},
+	{"sources of mounts are files of the client's host", (*adapting).createSources},
 	{"images belong to the root of the user namespace, which may make what mounts cover: here it is there",
-		(*adapting).places},
+		(*adapting).createDestinations},
 	{"hooks are programs of the client's host", func(_ *adapting, c map[string]any) bool {
 		had := c["hooks"] != nil
 		delete(c, "hooks")
@@ -72,8 +72,8 @@ func list(of map[string]any, key string) []any {
 	return l
 }
 
-// sources creates a file or a directory for each source that does not exist here, depending on its name.
-func (a *adapting) sources(c map[string]any) (changed bool) {
+// createSources creates a file or a directory for each source that does not exist here, depending on its name.
+func (a *adapting) createSources(c map[string]any) (changed bool) {
 	for i, m := range list(c, "mounts") {
 		m := m.(map[string]any)
 		options := fmt.Sprint(m["options"])
@@ -101,8 +101,8 @@ func (a *adapting) sources(c map[string]any) (changed bool) {
 	return changed
 }
 
-// places creates the destinations of bind mounts in the root file system.
-func (a *adapting) places(c map[string]any) (changed bool) {
+// createDestinations creates the destinations of bind mounts in the root file system.
+func (a *adapting) createDestinations(c map[string]any) (changed bool) {
 	for _, m := range list(c, "mounts") {
 		m := m.(map[string]any)
 		info, err := os.Stat(m["source"].(string))
@@ -192,12 +192,12 @@ func TestClientsContainers(t *testing.T) {
 			r := *r
 			r.t = t
 			a := &adapting{t: t, rootfs: rootfs, id: testenv.ID(t)}
-			a.contained(&r, file)
+			a.runAsContainer(&r, file)
 		})
 	}
 }
 
-func (a *adapting) contained(r *runtime, file string) {
+func (a *adapting) runAsContainer(r *runtime, file string) {
 	t := a.t
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -242,15 +242,15 @@ func (a *adapting) contained(r *runtime, file string) {
 		seen, whole = strings.CutSuffix(string(data), "end\n")
 		return whole || !strings.Contains("running created", r.stateOf(a.id)["status"].(string))
 	})
-	a.confined(c, seen)
+	a.checkConfinement(c, seen)
 	if joined := r.do("exec", a.id, "/bin/sh", "-c", confinement); joined.stdout != seen || joined.status != 0 {
 		t.Errorf("exec is confined otherwise: %+v\n%s", joined, seen)
 	}
-	a.masked(r, c)
+	a.checkMaskedPaths(r, c)
 }
 
-// confined compares the output of confinement with the configuration.
-func (a *adapting) confined(c map[string]any, seen string) {
+// checkConfinement compares the output of confinement with the configuration.
+func (a *adapting) checkConfinement(c map[string]any, seen string) {
 	yes := map[bool]string{false: "0", true: "1"}
 	want := []string{"NoNewPrivs:\t" + yes[process(c)["noNewPrivileges"] == true], "Seccomp:\t0"}
 	if linux(c)["seccomp"] != nil {
@@ -283,8 +283,8 @@ var capabilityNames = strings.Fields(`
 	MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
 `)
 
-// masked checks the paths that must not be readable, and those that must not be writable.
-func (a *adapting) masked(r *runtime, c map[string]any) {
+// checkMaskedPaths checks the paths that must not be readable, and those that must not be writable.
+func (a *adapting) checkMaskedPaths(r *runtime, c map[string]any) {
 	script := "n=0; for f in " + words(list(linux(c), "maskedPaths")) + "; do " +
 		`if test -d $f; then test -z "$(ls -A $f)" || echo "readable: $f"; ` +
 		`elif test -e $f; then test -z "$(head -c 1 $f)" || echo "readable: $f"; fi; done; ` +

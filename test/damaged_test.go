@@ -53,13 +53,13 @@ func TestDamagedState(t *testing.T) {
 					r.fails([]string{"state.json is damaged"}, "kill", id, "KILL")
 				}
 				r.ok("delete", "--force", id)
-				gone(t, pid, group)
+				checkGone(t, pid, group)
 			})
 		}
 	}
 }
 
-func gone(t testing.TB, pid, group string) {
+func checkGone(t testing.TB, pid, group string) {
 	t.Helper()
 	eventually(t, "the container's process has ended", func() bool {
 		stat, err := os.ReadFile("/proc/" + pid + "/stat")
@@ -89,7 +89,7 @@ func TestDamagedTwice(t *testing.T) {
 	pid := pidOf(id)
 	ruin(r, id)
 	r.ok("delete", "--force", id)
-	gone(t, pid, group)
+	checkGone(t, pid, group)
 
 	id = testenv.ID(t)
 	pathless := func(c map[string]any) { delete(linux(c), "cgroupsPath") }
@@ -97,7 +97,7 @@ func TestDamagedTwice(t *testing.T) {
 	pid = pidOf(id)
 	ruin(r, id)
 	r.ok("delete", "--force", id)
-	gone(t, pid, "/handfast/"+id)
+	checkGone(t, pid, "/handfast/"+id)
 
 	id = testenv.ID(t)
 	r.ok("create", "-b", bundle, id)

@@ -27,23 +27,24 @@ func effects(t *testing.T) (*runtime, string) {
 func TestEffectOfMemory(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}}
-	if got := r.do("run", "-b", working(t, id, limit, "hog", "32"), id); got.stdout != "survived\n" || got.status != 0 {
+	if got := r.do("run", "-b", bundleWithWork(t, id, limit, "hog", "32"), id); got.stdout != "survived\n" ||
+		got.status != 0 {
 		t.Errorf("32 MiB of 64: %+v", got)
 	}
-	o := r.do("run", "--keep", "-b", working(t, id, limit, "hog", "128"), id)
+	o := r.do("run", "--keep", "-b", bundleWithWork(t, id, limit, "hog", "128"), id)
 	if o.status != 137 || o.stdout != "" {
 		t.Errorf("128 MiB of 64: %+v", o)
 	}
-	contains(t, either(t, id, "memory.oom_control", "memory.events"), "oom_kill 1")
+	contains(t, fileOfVersion(t, id, "memory.oom_control", "memory.events"), "oom_kill 1")
 	// The kernel charges a page or two that it needs beyond the limit (mm/memcontrol.c, try_charge_memcg).
-	if most := number(t, either(t, id, "memory.max_usage_in_bytes", "memory.peak")); most > 65<<20 {
+	if most := number(t, fileOfVersion(t, id, "memory.max_usage_in_bytes", "memory.peak")); most > 65<<20 {
 		t.Errorf("%d bytes were used", most)
 	}
 	r.ok("delete", id)
 }
 
-// either returns the value of the file that this version of control groups has.
-func either(t testing.TB, id, v1, v2 string) string {
+// fileOfVersion returns the value of the file that this version of control groups has.
+func fileOfVersion(t testing.TB, id, v1, v2 string) string {
 	t.Helper()
 	text, _, _ := limitFile{v1: v1, v2: v2}.read(t, id)
 	return text
@@ -54,11 +55,11 @@ func either(t testing.TB, id, v1, v2 string) string {
 func TestEffectOfPids(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"pids": map[string]any{"limit": 40}}
-	forked := number(t, r.result(working(t, id, limit, "fork", "200"), id, "forked"))
+	forked := number(t, r.result(bundleWithWork(t, id, limit, "fork", "200"), id, "forked"))
 	if forked < 10 || forked > 39 {
 		t.Errorf("%d processes under a limit of 40", forked)
 	}
-	if forked := number(t, r.result(working(t, id, nil, "fork", "60"), id, "forked")); forked != 60 {
+	if forked := number(t, r.result(bundleWithWork(t, id, nil, "fork", "60"), id, "forked")); forked != 60 {
 		t.Errorf("%d processes without a limit", forked)
 	}
 }
@@ -68,10 +69,10 @@ func TestEffectOfPids(t *testing.T) {
 func TestEffectOfQuota(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"cpu": map[string]any{"quota": 20000, "period": 100000}}
-	if ms := number(t, r.result(working(t, id, limit, "spin", "4"), id, "spun")); ms < 600 || ms > 1000 {
+	if ms := number(t, r.result(bundleWithWork(t, id, limit, "spin", "4"), id, "spun")); ms < 600 || ms > 1000 {
 		t.Errorf("%d ms of 4 s with a quota of a fifth", ms)
 	}
-	if ms := number(t, r.result(working(t, id, nil, "spin", "4"), id, "spun")); ms < 2400 {
+	if ms := number(t, r.result(bundleWithWork(t, id, nil, "spin", "4"), id, "spun")); ms < 2400 {
 		t.Errorf("%d ms of 4 s without a quota", ms)
 	}
 }
@@ -84,7 +85,7 @@ func TestEffectOfShares(t *testing.T) {
 	for i, shares := range []int{1024, 3072} {
 		id := testenv.ID(t)
 		limit := map[string]any{"cpu": map[string]any{"shares": shares, "cpus": "1"}}
-		cmds[i] = r.command("run", "-b", working(t, id, limit, "spin", "6"), id)
+		cmds[i] = r.command("run", "-b", bundleWithWork(t, id, limit, "spin", "6"), id)
 		cmds[i].Stdout, cmds[i].Stderr = &out[i], &out[i]
 		start(t, cmds[i])
 	}
@@ -105,7 +106,7 @@ func TestEffectOfCpuset(t *testing.T) {
 	r, id := effects(t)
 	for cpus, want := range map[string]string{"1": "1", "0": "0", "0-1": "0 1"} {
 		limit := map[string]any{"cpu": map[string]any{"cpus": cpus}}
-		if got := r.result(working(t, id, limit, "where", "500"), id, "ran on"); got != want {
+		if got := r.result(bundleWithWork(t, id, limit, "where", "500"), id, "ran on"); got != want {
 			t.Errorf("cpus %s: ran on %s", cpus, got)
 		}
 	}
@@ -127,7 +128,7 @@ func TestEffectOfIO(t *testing.T) {
 		map[string]any{"major": unix.Major(st.Dev), "minor": unix.Minor(st.Dev), "rate": 1 << 20},
 	}}}
 	writing := func(resources map[string]any) int {
-		bundle := working(t, id, resources, "write", "4", "/data/file")
+		bundle := bundleWithWork(t, id, resources, "write", "4", "/data/file")
 		edit(t, bundle, func(c map[string]any) { addMount(c, "/data", "bind", dir, "bind") })
 		return number(t, r.result(bundle, id, "wrote"))
 	}
@@ -143,10 +144,10 @@ func TestEffectOfIO(t *testing.T) {
 func TestEffectOfHugePages(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"hugepageLimits": []any{map[string]any{"pageSize": "2MB", "limit": 3 * (2 << 20)}}}
-	if got := r.result(working(t, id, limit, "pages", "8"), id, "took"); got != "3" {
+	if got := r.result(bundleWithWork(t, id, limit, "pages", "8"), id, "took"); got != "3" {
 		t.Errorf("%s huge pages under a limit of 3", got)
 	}
-	if got := r.result(working(t, id, nil, "pages", "8"), id, "took"); got != "8" {
+	if got := r.result(bundleWithWork(t, id, nil, "pages", "8"), id, "took"); got != "8" {
 		t.Errorf("%s huge pages without a limit", got)
 	}
 }

@@ -39,8 +39,8 @@ func (e event) at(t testing.TB, path string) any {
 	return v
 }
 
-// follow runs events in the background.
-func (r *runtime) follow(args ...string) (*lines, func() error) {
+// startEvents runs events in the background.
+func (r *runtime) startEvents(args ...string) (*lines, func() error) {
 	r.t.Helper()
 	cmd := r.command(append([]string{"events"}, args...)...)
 	out, err := cmd.StdoutPipe()
@@ -102,7 +102,7 @@ func TestEventsTellOutOfMemory(t *testing.T) {
 		func(c map[string]any) {
 			linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 16 << 20, "swap": 16 << 20}}
 		}), id)
-	l, wait := r.follow("--interval", "50ms", id)
+	l, wait := r.startEvents("--interval", "50ms", id)
 	parseEvent(t, l.want(t, `"stats"`), id)
 	bundle := r.stateOf(id)["bundle"].(string)
 	r.ok("start", id)
@@ -126,7 +126,7 @@ func TestEventsTellTheLastOutOfMemory(t *testing.T) {
 	r.ok("create", "-b", shell(t, "exec tail /dev/zero", func(c map[string]any) {
 		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 16 << 20, "swap": 16 << 20}}
 	}), id)
-	l, wait := r.follow("--interval", "50ms", id)
+	l, wait := r.startEvents("--interval", "50ms", id)
 	l.want(t, `"stats"`)
 	r.ok("start", id)
 	l.want(t, `"oom"`)
@@ -145,7 +145,7 @@ func TestEventsTellPressure(t *testing.T) {
 	r.ok("run", "--detach", "-b", shell(t, "while :; do :; done", func(c map[string]any) {
 		linux(c)["resources"] = map[string]any{"cpu": map[string]any{"quota": 10000, "period": 100000}}
 	}), id)
-	l, wait := r.follow("--interval", "1h", "--pressure", "cpu=100ms/2s", id)
+	l, wait := r.startEvents("--interval", "1h", "--pressure", "cpu=100ms/2s", id)
 	e := parseEvent(t, l.want(t, `"pressure"`), id)
 	for path, want := range map[string]any{"resource": "cpu", "full": false, "stall": 100000.0, "window": 2000000.0} {
 		if got := e.at(t, path); got != want {

@@ -28,8 +28,8 @@ func recordHooks(t testing.TB, c map[string]any, dir string) {
 	}
 }
 
-// recorded returns what the hooks wrote: their names in order, and the states that they got.
-func recorded(t testing.TB, dir string) (names []string, states []map[string]any) {
+// readHookRecords returns what the hooks wrote: their names in order, and the states that they got.
+func readHookRecords(t testing.TB, dir string) (names []string, states []map[string]any) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "all"))
 	if err != nil {
@@ -56,7 +56,7 @@ func TestHooksRunInOrderWithTheState(t *testing.T) {
 		c["annotations"] = map[string]any{"org.example.key": "value"}
 	})
 	r.ok("create", "-b", bundle, id)
-	names, _ := recorded(t, dir)
+	names, _ := readHookRecords(t, dir)
 	if got := strings.Join(names, " "); got != "prestart createRuntime createContainer" {
 		t.Errorf("after create: %s", got)
 	}
@@ -65,7 +65,7 @@ func TestHooksRunInOrderWithTheState(t *testing.T) {
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
 
-	names, states := recorded(t, dir)
+	names, states := readHookRecords(t, dir)
 	if got, want := strings.Join(names, " "), strings.Join(hookKinds, " "); got != want {
 		t.Fatalf("hooks: %s, want %s", got, want)
 	}

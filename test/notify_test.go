@@ -31,8 +31,8 @@ func newManager(t *testing.T) *manager {
 	return &manager{t, path, conn}
 }
 
-// told returns the next datagram.
-func (m *manager) told() string {
+// nextNotification returns the next datagram that the manager gets.
+func (m *manager) nextNotification() string {
 	m.t.Helper()
 	_ = m.conn.SetReadDeadline(time.Now().Add(patience))
 	b, oob := make([]byte, 4096), make([]byte, 256)
@@ -50,8 +50,8 @@ func (m *manager) told() string {
 	return string(b[:n])
 }
 
-// readying returns a bundle whose program reports that it is ready once /tmp/go exists.
-func readying(t *testing.T, mutate func(map[string]any)) (bundle string, release func()) {
+// readyBundle returns a bundle whose program reports that it is ready once /tmp/go exists.
+func readyBundle(t *testing.T, mutate func(map[string]any)) (bundle string, release func()) {
 	t.Helper()
 	worker := testenv.GoPayload(t, "test/children/notify")
 	bundle = shell(t, "while ! [ -e /tmp/go ]; do sleep 0.02; done; "+
@@ -88,7 +88,7 @@ func TestNotifyDetached(t *testing.T) {
 		for _, how := range []string{"run", "start"} {
 			t.Run(name+" by "+how, func(t *testing.T) {
 				r, m, id := newRuntime(t), newManager(t), testenv.ID(t)
-				bundle, release := readying(t, mutate)
+				bundle, release := readyBundle(t, mutate)
 				cmd := r.command("run", "--detach", "--bundle", bundle, id)
 				if how == "start" {
 					create := r.command("create", "--bundle", bundle, id)
@@ -108,10 +108,10 @@ func TestNotifyDetached(t *testing.T) {
 				}
 				release()
 				want := "READY=1\nMAINPID=" + strconv.Itoa(int(r.stateOf(id)["pid"].(float64))) + "\n"
-				if got := m.told(); got != want {
+				if got := m.nextNotification(); got != want {
 					t.Errorf("told %q, want %q", got, want)
 				}
-				if got := m.told(); got != "BARRIER=1\n" {
+				if got := m.nextNotification(); got != "BARRIER=1\n" {
 					t.Errorf("told %q", got)
 				}
 				must(t, <-ended)
@@ -142,15 +142,15 @@ func runInBackground(t *testing.T, cmd *exec.Cmd) <-chan error {
 // TestNotifyInTheForeground: the manager continues to supervise the command itself.
 func TestNotifyInTheForeground(t *testing.T) {
 	r, m, id := newRuntime(t), newManager(t), testenv.ID(t)
-	bundle, release := readying(t, nil)
+	bundle, release := readyBundle(t, nil)
 	cmd := r.command("run", "--bundle", bundle, id)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path)
 	start(t, cmd)
 	release()
-	if got := m.told(); got != "READY=1\n" {
+	if got := m.nextNotification(); got != "READY=1\n" {
 		t.Errorf("told %q", got)
 	}
-	_ = m.told()
+	_ = m.nextNotification()
 	r.ok("kill", id, "KILL")
 	_ = cmd.Wait()
 	if s := cmd.ProcessState.ExitCode(); s != 137 {
@@ -170,7 +170,7 @@ func TestNotifyNever(t *testing.T) {
 	contains(t, o.stderr, "level=warning", "never said to NOTIFY_SOCKET that it is ready")
 	r.ok("delete", id)
 
-	bundle, release := readying(t, nil)
+	bundle, release := readyBundle(t, nil)
 	release()
 	for address, words := range map[string]string{"/nonexistent/manager": "no such file or directory",
 		"vsock:2:9": "neither an absolute path"} {

@@ -125,12 +125,12 @@ func (s *supervisor) serve(c *net.UnixConn) {
 	}
 }
 
-// notifying returns a bundle whose program calls getppid, whose result the agent decides.
-func notifying(t testing.TB, agent string) string {
+// bundleWithAgent returns a bundle whose program calls getppid, whose result the agent decides.
+func bundleWithAgent(t testing.TB, agent string) string {
 	t.Helper()
 	p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "getppid"))
 	p["listenerPath"], p["listenerMetadata"] = agent, "for <the> agent"
-	bundle := calling(t, p, strconv.Itoa(unix.SYS_GETPPID))
+	bundle := bundleWithCall(t, p, strconv.Itoa(unix.SYS_GETPPID))
 	edit(t, bundle, func(c map[string]any) { c["annotations"] = map[string]any{"a": "b"} })
 	return bundle
 }
@@ -139,7 +139,7 @@ func notifying(t testing.TB, agent string) string {
 // and gets the container process state as the specification defines it.
 func TestSeccompAgent(t *testing.T) {
 	r, s := newRuntime(t), supervise(t, 4711)
-	bundle, id := notifying(t, s.path), testenv.ID(t)
+	bundle, id := bundleWithAgent(t, s.path), testenv.ID(t)
 	if o := r.do("run", "-b", bundle, id); o != (outcome{stdout: "calling\nresult 4711\n"}) {
 		t.Errorf("run: %+v", o)
 	}
@@ -206,15 +206,15 @@ func (s *supervisor) got(bundle, id, status string, first int) int {
 func TestSeccompAgentMissing(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	absent := filepath.Join(testenv.Dir(t), "absent")
-	r.fails([]string{"linux.seccomp.listenerPath", absent, "no such file or directory"}, "run", "-b", notifying(t,
+	r.fails([]string{"linux.seccomp.listenerPath", absent, "no such file or directory"}, "run", "-b", bundleWithAgent(t,
 		absent), id)
 
 	gone := supervise(t, 0)
 	gone.stop()
-	r.fails([]string{"linux.seccomp.listenerPath", gone.path, "connection refused"}, "run", "-b", notifying(t,
+	r.fails([]string{"linux.seccomp.listenerPath", gone.path, "connection refused"}, "run", "-b", bundleWithAgent(t,
 		gone.path), id)
 
-	bundle := notifying(t, gone.path)
+	bundle := bundleWithAgent(t, gone.path)
 	edit(t, bundle, func(c map[string]any) { testenv.SetArgs(c, "/bin/sleep", "1000") })
 	create := r.command("create", "-b", bundle, id)
 	if err := create.Run(); err != nil {
@@ -228,12 +228,12 @@ func TestSeccompAgentMissing(t *testing.T) {
 	p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "execve"))
 	p["listenerPath"] = ends.path
 	r.fails([]string{"exec /bin/work", "function not implemented", "go to the agent at " + ends.path}, "run", "-b",
-		calling(t,
+		bundleWithCall(t,
 			p, "0"), id)
 
 	p = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "futex"))
 	p["listenerPath"] = ends.path
-	r.fails([]string{"SCMP_ACT_NOTIFY cannot be used for the futex syscall"}, "run", "-b", calling(t, p, "0"), id)
+	r.fails([]string{"SCMP_ACT_NOTIFY cannot be used for the futex syscall"}, "run", "-b", bundleWithCall(t, p, "0"), id)
 }
 
 // TestSeccompUnusedListener: a listenerPath that no rule uses is a warning.

@@ -114,8 +114,8 @@ func profile(otherwise string, rules ...map[string]any) map[string]any {
 		"SCMP_ARCH_X32"}, "syscalls": rules}
 }
 
-// dockers returns the profile that Docker writes for a container without further privileges.
-func dockers(t testing.TB) map[string]any {
+// dockerProfile returns the profile that Docker writes for a container without further privileges.
+func dockerProfile(t testing.TB) map[string]any {
 	t.Helper()
 	data, err := os.ReadFile("../internal/oci/testdata/clients/docker-1.config.json")
 	var c map[string]any
@@ -128,10 +128,10 @@ func dockers(t testing.TB) map[string]any {
 	return linux(c)["seccomp"].(map[string]any)
 }
 
-// calling returns a bundle whose program makes one system call under a profile.
-func calling(t testing.TB, p map[string]any, args ...string) string {
+// bundleWithCall returns a bundle whose program makes one system call under a profile.
+func bundleWithCall(t testing.TB, p map[string]any, args ...string) string {
 	t.Helper()
-	bundle := working(t, testenv.ID(t), nil, append([]string{"call"}, args...)...)
+	bundle := bundleWithWork(t, testenv.ID(t), nil, append([]string{"call"}, args...)...)
 	edit(t, bundle, func(c map[string]any) { linux(c)["seccomp"] = p })
 	return bundle
 }
@@ -175,7 +175,7 @@ func TestSeccompActions(t *testing.T) {
 			r := *r
 			r.t = t
 			id := testenv.ID(t)
-			o := r.do("run", "-b", calling(t, c.p, nr, "0", "0"), id)
+			o := r.do("run", "-b", bundleWithCall(t, c.p, nr, "0", "0"), id)
 			if o.stdout != "calling\n"+c.out || o.status != c.status || (o.stderr != "") != (c.name == "trap") {
 				t.Errorf("%+v", o)
 			}
@@ -198,7 +198,7 @@ func TestSeccompLog(t *testing.T) {
 	}
 	r := newRuntime(t)
 	nr := strconv.Itoa(unix.SYS_GETPRIORITY)
-	if o := r.do("run", "-b", calling(t, profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority")), nr, "0",
+	if o := r.do("run", "-b", bundleWithCall(t, profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority")), nr, "0",
 		"0"), testenv.ID(t)); o.stdout != "calling\nresult 20\n" {
 		t.Fatalf("%+v", o)
 	}
@@ -294,7 +294,7 @@ func TestSeccompArchitectures(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := *r
 			r.t = t
-			o := r.do("run", "-b", calling(t, c.p, append([]string{c.call}, c.how...)...), testenv.ID(t))
+			o := r.do("run", "-b", bundleWithCall(t, c.p, append([]string{c.call}, c.how...)...), testenv.ID(t))
 			if o.stdout == "calling\n"+noEmulation+"\n" && strings.HasPrefix(c.name, "i386") {
 				return // no call is allowed there
 			}
@@ -310,7 +310,7 @@ func TestSeccompArchitectures(t *testing.T) {
 func TestSeccompDocker(t *testing.T) {
 	amd64(t)
 	r := newRuntime(t)
-	p := dockers(t)
+	p := dockerProfile(t)
 	for name, c := range map[string]struct{ call, arg, out string }{
 		"getpriority": {strconv.Itoa(unix.SYS_GETPRIORITY), "0", "result 20\n"},
 		"kexec_load":  {strconv.Itoa(unix.SYS_KEXEC_LOAD), "0", "errno 1\n"},
@@ -322,7 +322,7 @@ func TestSeccompDocker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := *r
 			r.t = t
-			bundle := calling(t, p, c.call, c.arg)
+			bundle := bundleWithCall(t, p, c.call, c.arg)
 			edit(t, bundle, func(c map[string]any) { process(c)["noNewPrivileges"] = false })
 			if o := r.do("run", "-b", bundle, testenv.ID(t)); o.stdout != "calling\n"+c.out || o.status != 0 {
 				t.Errorf("%+v", o)

@@ -99,7 +99,7 @@ func TestSeccompOfAContainerGone(t *testing.T) {
 // TestSeccompUnderASmallMemoryLimit: half a MiB is enough under Docker's profile too.
 func TestSeccompUnderASmallMemoryLimit(t *testing.T) {
 	amd64(t)
-	r, p := newRuntime(t), dockers(t)
+	r, p := newRuntime(t), dockerProfile(t)
 	for _, privs := range []bool{true, false} {
 		bundle := shell(t, "exit 7", func(c map[string]any) {
 			memoryLimit(512 << 10)(c)

@@ -45,8 +45,8 @@ func show(t testing.TB, unit string, properties ...string) map[string]string {
 	return got
 }
 
-// shows compares properties of a unit.
-func shows(t testing.TB, unit string, want map[string]string) {
+// checkShow compares properties of a unit.
+func checkShow(t testing.TB, unit string, want map[string]string) {
 	t.Helper()
 	if diff := cmp.Diff(want, show(t, unit, slices.Collect(maps.Keys(want))...)); diff != "" {
 		t.Errorf("%s:\n%s", unit, diff)
@@ -60,8 +60,8 @@ func systemctl(t testing.TB, args ...string) {
 	}
 }
 
-// unloaded checks that systemd does not know the unit any more, and that its group is gone.
-func unloaded(t testing.TB, unit, group string) {
+// checkUnloaded checks that systemd does not know the unit any more, and that its group is gone.
+func checkUnloaded(t testing.TB, unit, group string) {
 	t.Helper()
 	eventually(t, unit+" is unloaded and inactive", func() bool {
 		got := show(t, unit, "LoadState", "ActiveState")
@@ -106,7 +106,7 @@ func TestSystemdScope(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hf-"+id+".scope", "/hf.slice/hf-test.slice/hf-"+id+".scope"
 	r.ok("create", "-b", shell(t, "exec sleep 1000", inUnit("hf-test.slice:hf:"+id, limits)), id)
-	shows(t, unit, map[string]string{
+	checkShow(t, unit, map[string]string{
 		"ActiveState": "active", "Slice": "hf-test.slice", "ControlGroup": group, "Delegate": "yes",
 		"DefaultDependencies": "no", "Description": "handfast container " + id, "Transient": "yes",
 		"MemoryAccounting": "yes", "CPUAccounting": "yes", "IOAccounting": "yes", "TasksAccounting": "yes",
@@ -128,7 +128,7 @@ func TestSystemdScope(t *testing.T) {
 	r.ok("kill", id, "KILL")
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
-	unloaded(t, unit, group)
+	checkUnloaded(t, unit, group)
 }
 
 // TestSystemdUpdate: systemd gets new limits too, so they are still in force after it has reloaded its units.
@@ -138,7 +138,7 @@ func TestSystemdUpdate(t *testing.T) {
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id, limits)), id)
 	r.ok("update", "--memory", "128m", "--memory-swap", "256m", "--pids-limit", "70", "--cpu-share", "512", "--cpu-quota",
 		"30000", id)
-	shows(t, unit, map[string]string{"MemoryMax": "134217728", "MemorySwapMax": "134217728", "TasksMax": "70",
+	checkShow(t, unit, map[string]string{"MemoryMax": "134217728", "MemorySwapMax": "134217728", "TasksMax": "70",
 		"CPUQuotaPerSecUSec": "600ms", "MemoryLow": "33554432", "AllowedCPUs": "0"})
 	in := map[string]string{"memory.max": "134217728", "pids.max": "70", "cpu.weight": "59", "cpu.max": "30000 50000",
 		"memory.low": "33554432"}
@@ -146,7 +146,7 @@ func TestSystemdUpdate(t *testing.T) {
 	systemctl(t, "daemon-reload")
 	files(t, group, in)
 	r.ok("delete", "--force", id)
-	unloaded(t, unit, group)
+	checkUnloaded(t, unit, group)
 }
 
 // TestSystemdStop: systemctl stop ends the container.
@@ -158,12 +158,12 @@ func TestSystemdStop(t *testing.T) {
 		c["annotations"] = map[string]any{"org.systemd.property.TimeoutStopSec": "1",
 			"org.systemd.property.Description": "'as annotated'"}
 	}), id)
-	shows(t, unit, map[string]string{"ActiveState": "active", "TimeoutStopUSec": "1s", "Description": "as annotated",
+	checkShow(t, unit, map[string]string{"ActiveState": "active", "TimeoutStopUSec": "1s", "Description": "as annotated",
 		"Slice": "system.slice"})
 	systemctl(t, "stop", unit)
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
-	unloaded(t, unit, "/system.slice/"+unit)
+	checkUnloaded(t, unit, "/system.slice/"+unit)
 }
 
 // TestSystemdFailures: however a start fails, systemd keeps nothing of it, and the error says what is wrong.
@@ -193,7 +193,7 @@ func TestSystemdFailures(t *testing.T) {
 		})
 		t.Log(what)
 		r.fails(c.words, "run", "-b", bundle, id)
-		unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
+		checkUnloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 	}
 	if out, _ := exec.Command("systemctl", "list-units", "--all", "--failed", "--plain", "--no-legend", "hf-*",
 		"handfast-*").Output(); len(out) > 0 {
@@ -217,7 +217,7 @@ func TestSystemdDevices(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id,
 		map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}}})), id)
-	shows(t, "hf-"+id+".scope", map[string]string{"DevicePolicy": "strict"})
+	checkShow(t, "hf-"+id+".scope", map[string]string{"DevicePolicy": "strict"})
 	contains(t, show(t, "hf-"+id+".scope", "DeviceAllow")["DeviceAllow"], "/dev/char/1:3 rwm", "char-pts rwm", "char-* m")
 	use := func() {
 		t.Helper()
@@ -251,7 +251,7 @@ func TestSystemdSub(t *testing.T) {
 	r.ok("pause", id)
 	r.awaitStatus(id, "paused")
 	r.ok("delete", "--force", id)
-	unloaded(t, "hf-"+id+".scope", group)
+	checkUnloaded(t, "hf-"+id+".scope", group)
 }
 
 // TestSystemdSlice: if the name ends in .slice, the container is in a slice of that name.
@@ -260,12 +260,12 @@ func TestSystemdSlice(t *testing.T) {
 	unit, group := "hfslice-inner.slice", "/hfslice.slice/hfslice-inner.slice"
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit("::"+unit,
 		map[string]any{"pids": map[string]any{"limit": 40}})), id)
-	shows(t, unit, map[string]string{"ActiveState": "active", "ControlGroup": group, "TasksMax": "40"})
+	checkShow(t, unit, map[string]string{"ActiveState": "active", "ControlGroup": group, "TasksMax": "40"})
 	if got := r.inside(id, "cat /proc/self/cgroup"); got != "0::"+group+"\n" {
 		t.Errorf("exec is in %q", got)
 	}
 	r.ok("delete", "--force", id)
-	unloaded(t, unit, group)
+	checkUnloaded(t, unit, group)
 	systemctl(t, "stop", "hfslice.slice")
 }
 
@@ -277,7 +277,7 @@ func TestSystemdSmallMemory(t *testing.T) {
 	if o := r.do("run", "-b", bundle, id); o.status != 7 {
 		t.Errorf("%+v", o)
 	}
-	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
+	checkUnloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 }
 
 // withoutBus points commands at a bus that does not exist.
@@ -291,11 +291,11 @@ func TestSystemdPrivate(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	r.wrap = withoutBus
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id, limits)), id)
-	shows(t, "hf-"+id+".scope", map[string]string{"ActiveState": "active", "TasksMax": "50"})
+	checkShow(t, "hf-"+id+".scope", map[string]string{"ActiveState": "active", "TasksMax": "50"})
 	r.ok("update", "--pids-limit", "70", id)
-	shows(t, "hf-"+id+".scope", map[string]string{"TasksMax": "70"})
+	checkShow(t, "hf-"+id+".scope", map[string]string{"TasksMax": "70"})
 	r.ok("delete", "--force", id)
-	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
+	checkUnloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 }
 
 // TestNobodyAnswers: without systemd, a container that needs it is an error before anything is created, and the error

@@ -28,8 +28,8 @@ func work() {
 	}
 	n, err := strconv.ParseInt(os.Args[2], 10, 64)
 	if err == nil {
-		err = map[string]func(int64) error{"hog": hog, "fork": fork, "spin": spin, "write": write, "pages": pages,
-			"where": where, "call": call}[os.Args[1]](n)
+		err = map[string]func(int64) error{"hog": allocate, "fork": fork, "spin": spin, "write": write, "pages": pages,
+			"where": reportProcessors, "call": call}[os.Args[1]](n)
 	}
 	if err != nil {
 		fmt.Println("error:", err)
@@ -38,8 +38,8 @@ func work() {
 	os.Exit(0)
 }
 
-// hog allocates n MiB of memory and keeps them.
-func hog(n int64) error {
+// allocate allocates n MiB of memory and keeps them.
+func allocate(n int64) error {
 	b, err := unix.Mmap(-1, 0, int(n)<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	for i := 0; err == nil && i < len(b); i += os.Getpagesize() {
 		b[i] = 1
@@ -116,8 +116,8 @@ func pages(n int64) error {
 	return nil
 }
 
-// where runs four threads for n milliseconds and prints on which processors they ran.
-func where(n int64) error {
+// reportProcessors runs four threads for n milliseconds and prints on which processors they ran.
+func reportProcessors(n int64) error {
 	var all sync.WaitGroup
 	var seen [64]bool
 	var mu sync.Mutex
@@ -144,8 +144,8 @@ func where(n int64) error {
 	return nil
 }
 
-// working returns a bundle whose container runs a workload in a group of its own.
-func working(t testing.TB, id string, resources map[string]any, args ...string) string {
+// bundleWithWork returns a bundle whose container runs a workload in a group of its own.
+func bundleWithWork(t testing.TB, id string, resources map[string]any, args ...string) string {
 	t.Helper()
 	return testenv.Bundle(t, testenv.Busybox(t), func(c map[string]any) {
 		testenv.SetArgs(c, append([]string{worker}, args...)...)
