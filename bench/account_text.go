@@ -58,8 +58,8 @@ func ofCommand(all []accounted, name string) (some []accounted) {
 	return some
 }
 
-// middleHalf returns the half of the rounds that were neither the shortest nor the longest. Otherwise the load of a busy
-// host in a few rounds would be part of every mean.
+// middleHalf returns the half of the rounds that were neither the shortest nor the longest. Otherwise the load of a
+// busy host in a few rounds would be part of every mean.
 func middleHalf(rounds []accounted) []accounted {
 	sorted := slices.SortedFunc(slices.Values(rounds), func(a, b accounted) int {
 		return cmp.Compare(a.End-a.Begin, b.End-b.Begin)

@@ -94,8 +94,8 @@ func dockerProfile() (json.RawMessage, error) {
 	return config.Linux.Seccomp, nil
 }
 
-// handfastUncached returns handfast with a profile that it compiles in every start, because it does not cache filters in a
-// directory that others can write to.
+// handfastUncached returns handfast with a profile that it compiles in every start, because it does not cache filters
+// in a directory that others can write to.
 func (w *workshop) handfastUncached(c contender) contender {
 	kept := filepath.Join(w.states, "anew", "@seccomp")
 	c.name = "handfast (new)"

@@ -198,8 +198,8 @@ func TestSeccompLog(t *testing.T) {
 	}
 	r := newRuntime(t)
 	nr := strconv.Itoa(unix.SYS_GETPRIORITY)
-	if o := r.do("run", "-b", bundleWithCall(t, profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority")), nr, "0",
-		"0"), testenv.ID(t)); o.stdout != "calling\nresult 20\n" {
+	p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority"))
+	if o := r.do("run", "-b", bundleWithCall(t, p, nr, "0", "0"), testenv.ID(t)); o.stdout != "calling\nresult 20\n" {
 		t.Fatalf("%+v", o)
 	}
 	want := "type=1326 " // AUDIT_SECCOMP of <linux/audit.h>

@@ -6,7 +6,7 @@
 //
 // Each stage is a value that can be printed:
 //
-//  1. [Parse] decodes the JSON and checks it. The result is a [Profile], with [Rule]s of names, conditions and an action.
+//  1. [Parse] decodes and checks the JSON. The result is a [Profile], with [Rule]s of names, conditions and an action.
 //  2. For each architecture the rules become a table from the number of a call to a verdict: an action, or a chain of
 //     comparisons if rules have conditions (chain.go). This stage merges several rules for one call.
 //  3. The tables of the architectures become one decision tree: a balanced search over ranges of numbers with the same

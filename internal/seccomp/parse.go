@@ -124,7 +124,8 @@ func parseArchitectures(names []string) ([]Arch, error) {
 	for i, name := range names {
 		arch, ok := ParseArch(name)
 		if !ok {
-			return nil, newError(fmt.Sprintf(".architectures[%d]", i), "%q: want one of %s", name, strings.Join(ArchNames(), ", "))
+			return nil, newError(fmt.Sprintf(".architectures[%d]", i), "%q: want one of %s", name,
+				strings.Join(ArchNames(), ", "))
 		}
 		if !slices.Contains(list, arch) {
 			list = append(list, arch)
@@ -214,7 +215,8 @@ func (p *Profile) checkListener() error {
 	case p.ListenerMetadata != "" && p.ListenerPath == "":
 		return newError(".listenerMetadata", "without a listenerPath there is nobody to give it to")
 	case p.Flags&FlagWaitKillableRecv != 0 && !p.Notify:
-		return newError(".flags", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is for rules with SCMP_ACT_NOTIFY, and there is none")
+		return newError(".flags",
+			"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is for rules with SCMP_ACT_NOTIFY, and there is none")
 	}
 	return nil
 }

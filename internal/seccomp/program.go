@@ -99,7 +99,8 @@ func (p *Profile) architectures(host Arch) ([]Arch, error) {
 	list := []Arch{host}
 	for i, arch := range p.Architectures {
 		if archs[arch].big != archs[host].big {
-			return nil, newError(fmt.Sprintf(".architectures[%d]", i), "%s has another byte order than this machine, which is %s",
+			return nil, newError(fmt.Sprintf(".architectures[%d]", i),
+				"%s has another byte order than this machine, which is %s",
 				arch, host)
 		}
 		if !slices.Contains(list, arch) {
