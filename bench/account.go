@@ -15,19 +15,19 @@ import (
 	"github.com/handfast/handfast/internal/account"
 )
 
-// accountCommand makes this program the one that starts the commands of an account, in the view that they run in.
+// accountCommand makes this program the one that starts the commands of an account, in their view.
 const accountCommand = "account"
 
-// An accounted is one command, start to end.
+// An accounted is the measurement of one command from start to end.
 type accounted struct {
-	Command string // what it is in the account
-	Begin   int64  // CLOCK_MONOTONIC, just before the process is made
-	End     int64  // when it has been waited for
+	Command string // its name in the account
+	Begin   int64  // right before the process is created
+	End     int64  // after the wait for it
 	Tree    account.Mark
 	Marks   []account.Mark
 }
 
-// steps are the commands of one round, in their order. Those without a name only prepare the next.
+// steps returns the commands of one round, in order. Those without a name only prepare the next one.
 func (w *workshop) steps(root string) []step {
 	handfast := func(args ...string) []string { return append([]string{w.handfast, "--root", root}, args...) }
 	id := "account-" + filepath.Base(w.dir)
@@ -48,7 +48,7 @@ type step struct {
 	Argv []string
 }
 
-// accountOf runs the rounds in one view, and returns what each command of each round was seen to do.
+// accountOf runs the rounds in one view, and returns the measurement of each command in each round.
 func (w *workshop) accountOf(v view, warmup, rounds int) ([]accounted, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -70,7 +70,7 @@ func (w *workshop) accountOf(v view, warmup, rounds int) ([]accounted, error) {
 	return all, json.Unmarshal(out, &all)
 }
 
-// accountant is the other side of accountOf.
+// accountant is the process that accountOf starts.
 func accountant(args []string) int {
 	all, err := takeAccount(args)
 	if err == nil {
@@ -112,7 +112,8 @@ func takeAccount(args []string) (all []accounted, err error) {
 	return all, nil
 }
 
-// accountOne runs one command, whose streams are a file: a container that it leaves behind would keep a pipe open.
+// accountOne runs one command. Its streams are a file, because a container that it leaves running would keep a pipe
+// open.
 func accountOne(s step, marks string) (accounted, error) {
 	one := accounted{Command: s.Name}
 	log, err := os.OpenFile(marks+".log", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -136,7 +137,7 @@ func accountOne(s step, marks string) (accounted, error) {
 		}
 	}
 	one.End = monotonic()
-	for { // what a container that has ended has left to this process
+	for { // reap what an ended container has left to this process
 		if n, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); n <= 0 || err != nil {
 			break
 		}

@@ -8,7 +8,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// A handfast that is built with the tag leaves its marks, in the order of time; another program is refused.
+// TestAccountOfVersion: a handfast built with the tag leaves its marks, in the order of time; any other program is an
+// error.
 func TestAccountOfVersion(t *testing.T) {
 	program := filepath.Join(testenv.Dir(t), "handfast")
 	t.Chdir("..")

@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/internal/golden"
 )
 
-// Two rounds of one command: what stands between two marks is a phase, what nobody has marked is the end, and the
-// phases of a round are the whole of it.
+// TestAccountText has two rounds of one command: the time between two marks is a phase, the time after the last mark is
+// the end, and the phases of a round add up to all of it.
 func TestAccountText(t *testing.T) {
 	round := func(begin int64, factor int64) accounted {
 		at := func(phase string, ms, cpu, v, f int64) account.Mark {

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/internal/account"
 )
 
-// takeAccounts is "go run ./bench -account": where the time of each command goes, in each view.
+// takeAccounts implements "go run ./bench -account": it prints where the time of each command goes, in each view.
 func takeAccounts(o options) (err error) {
 	w, err := newWorkshop(o.handfast, "handfast_account")
 	if err != nil {
@@ -32,7 +32,7 @@ func takeAccounts(o options) (err error) {
 			return err
 		}
 		for _, name := range commandsOf(all) {
-			fmt.Print(accountText(fmt.Sprintf("%s (%s)", name, v), only(all, name)))
+			fmt.Print(accountText(fmt.Sprintf("%s (%s)", name, v), ofCommand(all, name)))
 		}
 	}
 	return nil
@@ -49,7 +49,7 @@ func commandsOf(all []accounted) (names []string) {
 	return names
 }
 
-func only(all []accounted, name string) (some []accounted) {
+func ofCommand(all []accounted, name string) (some []accounted) {
 	for _, a := range all {
 		if a.Command == name {
 			some = append(some, a)
@@ -58,9 +58,9 @@ func only(all []accounted, name string) (some []accounted) {
 	return some
 }
 
-// middle is the half of the rounds that took neither the shortest nor the longest: what a busy host adds to a few of
-// them would otherwise be in every mean.
-func middle(rounds []accounted) []accounted {
+// middleHalf returns the half of the rounds that were neither the shortest nor the longest. Otherwise the load of a
+// busy host in a few rounds would be part of every mean.
+func middleHalf(rounds []accounted) []accounted {
 	sorted := slices.SortedFunc(slices.Values(rounds), func(a, b accounted) int {
 		return cmp.Compare(a.End-a.Begin, b.End-b.Begin)
 	})
@@ -68,14 +68,14 @@ func middle(rounds []accounted) []accounted {
 	return sorted[cut : len(sorted)-cut]
 }
 
-// A phase is one line of an account: means over rounds, in which it may be missing.
+// A phase is one line of an account: means over the rounds in which it occurs.
 type phase struct {
 	name                                    string
 	ms, cpu, voluntary, involuntary, faults float64
 }
 
-// phasesOf cuts each round at its marks. Phases go by their name and how often it has come before in the round; those
-// of a round are the whole of it.
+// phasesOf splits each round at its marks. A phase is identified by its name and the number of earlier ones with this
+// name in the round. The phases of a round add up to all of it.
 func phasesOf(rounds []accounted) []*phase {
 	var order []*phase
 	index := map[string]*phase{}
@@ -85,7 +85,7 @@ func phasesOf(rounds []accounted) []*phase {
 		count := map[string]int{}
 		ends := append(append([]account.Mark{}, r.Marks...), account.Mark{Phase: "end of the process", NS: r.End})
 		for i, m := range ends {
-			if i == len(ends)-1 { // nobody has counted after the last mark
+			if i == len(ends)-1 { // there are no counters after the last mark
 				m.CPUUS, m.Voluntary, m.Involuntary, m.Faults = last.CPUUS, last.Voluntary, last.Involuntary, last.Faults
 			}
 			count[m.Phase]++
@@ -107,9 +107,9 @@ func phasesOf(rounds []accounted) []*phase {
 	return order
 }
 
-// accountText is one command's account, of the middle half of its rounds.
+// accountText returns one command's account, from the middle half of its rounds.
 func accountText(title string, rounds []accounted) string {
-	rounds = middle(rounds)
+	rounds = middleHalf(rounds)
 	var whole phase
 	n := float64(len(rounds))
 	for _, r := range rounds {

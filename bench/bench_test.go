@@ -24,7 +24,7 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// A host that turns twice as slow half-way changes the medians' ratio but not the paired one.
+// TestPairedRatio: a host that becomes twice as slow half-way changes the ratio of the medians but not the paired one.
 func TestPairedRatio(t *testing.T) {
 	a := []float64{2, 2, 4, 4, 4}
 	b := []float64{1, 1, 2, 2, 2}

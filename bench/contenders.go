@@ -6,27 +6,27 @@ import (
 	"strings"
 )
 
-// A contender is one program that runs the bundle's payload.
+// A contender is a program that runs the bundle's payload.
 type contender struct {
 	name    string
 	view    view
-	argv    []string // the program first, as an absolute path
+	argv    []string // begins with the program's absolute path
 	version string   // one line
 	task    task
 	prepare []string // run once before the first sample; nil: nothing
 	cleanup []string // run once after the last one; nil: nothing
 }
 
-// A view is what a contender sees mounted at /sys/fs/cgroup.
+// A view is what a contender finds mounted at /sys/fs/cgroup.
 type view string
 
 const (
 	hostView  view = "host"
-	plainView view = "v2" // cgroup version 2 and nothing else, in a private mount namespace
+	plainView view = "v2" // only cgroup version 2, in a private mount namespace
 )
 
-// inView returns the command that runs argv with the view. It runs once, for the meter, before the first sample; no
-// sample pays for it.
+// inView returns the command that runs argv in the view. It runs once, for the meter, before the first sample, so no
+// sample includes it.
 func (v view) inView(argv []string) []string {
 	if v == hostView {
 		return argv
@@ -35,7 +35,7 @@ func (v view) inView(argv []string) []string {
 	return append([]string{"unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"}, argv...)
 }
 
-// contenders lists what this machine can measure, and says in a note what it lacks.
+// contenders returns the contenders that this machine can measure, and notes the missing ones.
 func (w *workshop) contenders() ([]contender, error) {
 	var all []contender
 	find := func(c contender) (contender, bool) {
@@ -78,7 +78,7 @@ func (w *workshop) contenders() ([]contender, error) {
 			}
 			all = append(all, c)
 			if t == taskFilter && c.name == "handfast" {
-				all = append(all, w.anew(c))
+				all = append(all, w.handfastUncached(c))
 			}
 		}
 	}
@@ -86,14 +86,14 @@ func (w *workshop) contenders() ([]contender, error) {
 }
 
 // bubblewrap returns the flags that come closest to the bundle. It mounts no sysfs, so the host's is bound; its --proc
-// and --dev bring the read-only paths, the device nodes, the links, devpts and shm with them.
+// and --dev include the read-only paths, the device nodes, the links, devpts and shm.
 func bubblewrap(rootfs string) []string {
 	flags := []string{
 		"--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--hostname", "handfast-bench",
 		"--bind", rootfs, "/", "--proc", "/proc", "--dev", "/dev", "--mqueue", "/dev/mqueue", "--ro-bind", "/sys", "/sys",
 		"--cap-drop", "ALL", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--chdir", "/",
 	}
-	// It fails on a path that this kernel does not have, where the others leave it out.
+	// It fails if a path does not exist on this kernel, while the others skip it.
 	for _, path := range []string{"/proc/kcore", "/proc/keys"} {
 		if _, err := os.Stat(path); err == nil {
 			flags = append(flags, "--ro-bind", "/dev/null", path)
@@ -105,7 +105,7 @@ func bubblewrap(rootfs string) []string {
 	return append(flags, "/bin/true")
 }
 
-// version asks the program, which may not know the question.
+// version returns the first line of the program's --version, which it may not support.
 func version(path string) string {
 	out, err := exec.Command(path, "--version").Output()
 	if err != nil {

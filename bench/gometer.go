@@ -11,10 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// meterCommand makes this program its own meter, where there is no C compiler.
+// meterCommand makes this program its own meter, if there is no C compiler.
 const meterCommand = "meter"
 
-// goMeter does what meter/meter.c does and prints the same lines. Its own memory shows in the peak (see there why).
+// goMeter does what meter/meter.c does and prints the same lines. Its own memory is part of the peak (meter.c says
+// why).
 func goMeter(argv []string) int {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		fmt.Fprintln(os.Stderr, "meter:", err)

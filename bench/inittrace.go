@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// initCost is what a Go program spends before main, by its own account.
+// initCost is the cost of a Go program before main, as it reports it.
 type initCost struct {
 	MS     float64 `json:"ms"`     // median over several starts of the sum over all packages
-	Allocs int     `json:"allocs"` // of the last start
+	Allocs int     `json:"allocs"` // in the last start
 	Binary int64   `json:"binary_bytes"`
 }
 

@@ -82,7 +82,7 @@ func run(o options) (err error) {
 	if err != nil {
 		return err
 	}
-	// An interrupt ends the run between two samples, so that nothing half-made is left.
+	// An interrupt ends the run between two samples, so that nothing is left half-made.
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt, syscall.SIGTERM)
 	if err := all.measure(o.warmup, o.rounds, interrupt); err != nil {

@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// A sample is one whole run of one contender.
+// A sample is one complete run of one contender.
 type sample struct {
-	WallNS     int64 `json:"wall_ns"`    // from just before fork until wait4 has returned
+	WallNS     int64 `json:"wall_ns"`    // from right before fork until wait4 has returned
 	UserUS     int64 `json:"user_us"`    // of the process tree
 	SystemUS   int64 `json:"system_us"`  // of the process tree
 	PeakKB     int64 `json:"peak_kb"`    // ru_maxrss: the largest process of the tree, in KiB
 	Stragglers int   `json:"stragglers"` // processes that outlived the program
 }
 
-// A bench is a contender with its meter, a process that has been waiting in the contender's view since the start.
+// A bench is a contender with its meter, a process that waits in the contender's view from the start on.
 type bench struct {
 	contender
 	cmd     *exec.Cmd
@@ -33,10 +33,10 @@ type bench struct {
 
 type benches []*bench
 
-// environment is the same short one for all: a runtime may read its own settings from it.
+// environment is the same short environment for all, because a runtime may read its settings from it.
 var environment = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 
-// start starts a meter for each contender. What has been started is returned even with an error.
+// start starts a meter for each contender. Even with an error it returns those that it has started.
 func (w *workshop) start() (benches, error) {
 	var all benches
 	contenders, err := w.contenders()
@@ -57,26 +57,26 @@ func (w *workshop) start() (benches, error) {
 		}
 		b.ask, b.answers = ask, bufio.NewReader(answers)
 		all = append(all, b)
-		if err := c.apart(c.prepare); err != nil {
+		if err := c.runOutside(c.prepare); err != nil {
 			return all, err
 		}
 	}
 	return all, nil
 }
 
-// stop ends the meters and what was prepared for them, all of it even after an error.
+// stop stops the meters and cleans up what was prepared for them. After an error it continues with the others.
 func (all benches) stop() error {
 	var errs []error
 	for _, b := range all {
 		b.ask.Close()
 		b.cmd.Wait()
-		errs = append(errs, b.apart(b.cleanup))
+		errs = append(errs, b.runOutside(b.cleanup))
 	}
 	return errors.Join(errs...)
 }
 
-// measure runs the warm-up and then the rounds. In each round every contender runs once; the order turns by one place
-// from round to round, so that nobody always runs after the same neighbour.
+// measure runs the warm-up and then the rounds. In each round every contender runs once. The order rotates by one place
+// in each round, so that no contender always runs after the same one.
 func (all benches) measure(warmup, rounds int, interrupt <-chan os.Signal) error {
 	for round := range warmup + rounds {
 		for i := range all {
@@ -118,11 +118,11 @@ func (b *bench) once() (sample, error) {
 
 func (b *bench) failed(err error) error {
 	b.ask.Close()
-	b.cmd.Wait() // Its copy of standard error is complete only after this.
+	b.cmd.Wait() // Only after this is its copy of standard error complete.
 	return fmt.Errorf("%s: %w\n%s", b.name, err, strings.TrimSpace(b.stderr.String()))
 }
 
-// parseSample reads a line of the meter; bench/meter/meter.c says what its fields are.
+// parseSample reads a line of the meter; bench/meter/meter.c describes its fields.
 func parseSample(line string) (s sample, status int, err error) {
 	_, err = fmt.Sscan(line, &s.WallNS, &s.UserUS, &s.SystemUS, &s.PeakKB, &status, &s.Stragglers)
 	if err != nil {

@@ -9,10 +9,11 @@ import (
 	"strings"
 )
 
-// beyond is how many times the recorded ratio a ratio must be to be marked: less is the noise of another machine.
+// beyond is the factor by which a ratio must exceed the recorded one to be marked. Smaller differences are noise of
+// another machine.
 const beyond = 1.3
 
-// A record is what carries over from one host to another: the ratios of one run.
+// A record holds what is comparable between hosts: the ratios of one run.
 type record struct {
 	Kernel string   `json:"kernel"`
 	CPUs   int      `json:"cpus"`
@@ -20,7 +21,7 @@ type record struct {
 	Ratios []ratios `json:"ratios"`
 }
 
-// ratios are those of one contender in one task.
+// ratios are the ratios of one contender in one task.
 type ratios struct {
 	Name string             `json:"name"`
 	Task task               `json:"task"`
@@ -57,8 +58,9 @@ func (rec record) write(file string) error {
 	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
-// comparison sets the ratios of handfast to other runtimes beside those of a record, and marks what is beyond. Ratios
-// to the floor are left out: they say as much about a host's kernel. What only one of the two has measured is said.
+// comparison prints the ratios of handfast to other runtimes beside those of a record, and marks those beyond the
+// limit. Ratios to the floor are left out, because they depend as much on the host's kernel. It also says what only one
+// of the two has measured.
 func comparison(old, now record) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "wall time as a multiple of another runtime's in the same round; "+

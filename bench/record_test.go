@@ -13,7 +13,8 @@ func recorded(task task, name string, runc, crun float64) ratios {
 	return ratios{name, task, map[string]float64{"runc": runc, "crun (v2)": crun, "floor": 4}}
 }
 
-// Only what is more than 1.3 times the record is marked, and what was not measured is no error.
+// TestComparison: only ratios that are more than 1.3 times the record are marked, and a missing measurement is no
+// error.
 func TestComparison(t *testing.T) {
 	old := record{"6.18", 2, 50, []ratios{
 		recorded(taskRun, "handfast", 0.30, 1.40), recorded(taskExec, "handfast", 0.30, 1.40),

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A report is everything that one run found, in the form that -json writes.
+// A report has all results of one run, in the form that -json writes.
 type report struct {
 	Kernel     string    `json:"kernel"`
 	CPUs       int       `json:"cpus"`
@@ -30,8 +30,8 @@ type result struct {
 	WallMS  spread             `json:"wall_ms"`
 	CPUMS   spread             `json:"user_and_system_ms"`
 	PeakMB  spread             `json:"peak_rss_mib"`
-	To      map[string]float64 `json:"wall_ratio_to"` // by name of the other in the same task
-	// than the same program's run without the task's addition
+	To      map[string]float64 `json:"wall_ratio_to"` // by name of the other contender in the same task
+	// than the same program's run without the addition of the task
 	MoreMS  *float64 `json:"wall_ms_more_than_run,omitempty"`
 	Samples []sample `json:"samples"`
 }
@@ -42,7 +42,7 @@ type spread struct {
 	P90    float64 `json:"p90"`
 }
 
-// against lists whom the ratios are to, and the head of that column.
+// against lists the contenders of the ratios' columns, and the heads of these columns.
 var against = [...]struct{ name, head string }{{"runc", "/runc"}, {"crun (v2)", "/crun"}, {"floor", "/floor"}}
 
 func newReport(w *workshop, all benches) report {
@@ -127,7 +127,7 @@ func (r report) Text() string {
 			r.Init.MS, r.Init.Allocs, float64(r.Init.Binary)/(1<<20))
 	}
 	for _, c := range r.Contenders {
-		if c.Version != "" && c.Task == taskRun { // the same programs do the other tasks
+		if c.Version != "" && c.Task == taskRun { // the other tasks have the same programs
 			fmt.Fprintf(&b, "%s: %s\n", c.Name, c.Version)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // quantile returns the value below which the share q (0 to 1) of the values lies, interpolated between neighbours; NaN
-// for no values.
+// without values.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -20,8 +20,8 @@ func quantile(values []float64, q float64) float64 {
 
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
-// pairedRatio returns the median over the rounds of a's value divided by b's in the same round. Two neighbours in time
-// share the host's mood, so this moves less than the ratio of the medians.
+// pairedRatio returns the median over the rounds of a's value divided by b's in the same round. The load of the host
+// affects both in a round alike, so this varies less than the ratio of the medians.
 func pairedRatio(a, b []float64) float64 {
 	var ratios []float64
 	for i := range min(len(a), len(b)) {
@@ -44,8 +44,7 @@ func wallMS(s sample) float64 { return float64(s.WallNS) / 1e6 }
 func cpuMS(s sample) float64  { return float64(s.UserUS+s.SystemUS) / 1e3 }
 func peakMB(s sample) float64 { return float64(s.PeakKB) / 1024 }
 
-// pairedDifference is the median of how much more each value of a is than that of b in the same round; NaN without
-// pairs.
+// pairedDifference returns the median over the rounds of a's value minus b's in the same round; NaN without pairs.
 func pairedDifference(a, b []float64) float64 {
 	if len(a) != len(b) {
 		return math.NaN()

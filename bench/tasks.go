@@ -13,7 +13,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// A task is what the contenders of one section of the report do. Ratios are between contenders of the same task.
+// A task is what the contenders in one section of the report do. Ratios compare contenders of the same task.
 type task string
 
 const (
@@ -30,10 +30,10 @@ var heads = map[task]string{
 	taskFilter: "run with Docker's default seccomp profile",
 }
 
-// hostIDs is the first of the 65536 ids of the host that are the ids of a container with a user namespace.
+// hostIDs is the first of the 65536 ids of the host that a container with a user namespace has.
 const hostIDs = 100000
 
-// runtimes are the OCI runtimes: each with its view, for every task.
+// runtimes returns the OCI runtimes, each with its view, for every task.
 func (w *workshop) runtimes() []contender {
 	all := []contender{{name: "crun (v2)", view: plainView, argv: []string{"crun", "--cgroup-manager=disabled"}}}
 	if w.handfast != "" {
@@ -43,7 +43,8 @@ func (w *workshop) runtimes() []contender {
 	return append(all, contender{name: "runc", view: hostView, argv: []string{"runc"}})
 }
 
-// inTask makes of a runtime the contender in a task. For exec a container runs from before the first sample to the end.
+// inTask returns the contender for a runtime in a task. For exec a container runs from before the first sample until
+// the end.
 func (w *workshop) inTask(c contender, t task) (contender, error) {
 	slug := strings.NewReplacer(" ", "-", "(", "", ")", "").Replace(string(t) + " " + c.name)
 	id := "bench-" + filepath.Base(w.dir)
@@ -69,7 +70,7 @@ func (w *workshop) inTask(c contender, t task) (contender, error) {
 		c.prepare = command("run", "--detach", "--bundle", bundle, id)
 		c.cleanup = command("delete", "--force", id)
 		c.argv = command("exec", id, "/bin/true")
-		// A group of its own: these containers are there at the same time.
+		// A group of its own, because these containers exist at the same time.
 		return c, w.writeBundle(bundle, func(config map[string]any) {
 			testenv.SetArgs(config, "/bin/sleep", "1000000")
 			config["linux"].(map[string]any)["cgroupsPath"] = groupName() + "/" + slug
@@ -78,7 +79,7 @@ func (w *workshop) inTask(c contender, t task) (contender, error) {
 	return c, nil
 }
 
-// dockerProfile is the profile that Docker gives a container that asks for nothing.
+// dockerProfile returns the profile that Docker writes for a container by default.
 func dockerProfile() (json.RawMessage, error) {
 	data, err := os.ReadFile("internal/oci/testdata/clients/docker-1.config.json")
 	var config struct {
@@ -93,9 +94,9 @@ func dockerProfile() (json.RawMessage, error) {
 	return config.Linux.Seccomp, nil
 }
 
-// anew is handfast with a profile that it compiles in every start: it keeps no filter in a directory that others can
-// write to.
-func (w *workshop) anew(c contender) contender {
+// handfastUncached returns handfast with a profile that it compiles in every start, because it does not cache filters
+// in a directory that others can write to.
+func (w *workshop) handfastUncached(c contender) contender {
 	kept := filepath.Join(w.states, "anew", "@seccomp")
 	c.name = "handfast (new)"
 	c.argv = slices.Clone(c.argv)
@@ -108,10 +109,10 @@ func (w *workshop) anew(c contender) contender {
 	return c
 }
 
-// writeBundle makes a bundle on the one root filesystem; mutate, if not nil, changes its configuration.
+// writeBundle creates a bundle with the shared root filesystem; mutate, if not nil, changes its configuration.
 func (w *workshop) writeBundle(dir string, mutate func(config map[string]any)) error {
 	config := testenv.Config(w.rootfs, "bench")
-	config["ociVersion"] = "1.0.2" // The newest that Debian 12's crun takes.
+	config["ociVersion"] = "1.0.2" // the newest that Debian 12's crun accepts
 	config["hostname"] = "handfast-bench"
 	config["linux"].(map[string]any)["cgroupsPath"] = groupName() + "/container"
 	if mutate != nil {
@@ -127,7 +128,7 @@ func (w *workshop) writeBundle(dir string, mutate func(config map[string]any)) e
 	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
 }
 
-// writeWaiting makes the bundle whose program only waits.
+// writeWaiting creates the bundle whose program only waits.
 func (w *workshop) writeWaiting() error {
 	return w.writeBundle(w.path("waiting"), func(config map[string]any) {
 		testenv.SetArgs(config, "/bin/sleep",
@@ -135,9 +136,9 @@ func (w *workshop) writeWaiting() error {
 	})
 }
 
-// apart runs a command of a contender outside of the measurement, in its view. Its streams are a file: the container
-// that it leaves behind would hold a pipe open.
-func (c contender) apart(argv []string) error {
+// runOutside runs a command of a contender outside of the measurement, in its view. Its streams are a file, because the
+// container that it leaves running would keep a pipe open.
+func (c contender) runOutside(argv []string) error {
 	if argv == nil {
 		return nil
 	}

@@ -16,15 +16,15 @@ type workshop struct {
 	dir      string
 	rootfs   string
 	bundle   string
-	states   string // where the runtimes keep their states
-	handfast string // empty when there is none
+	states   string // the directory of the runtimes' states
+	handfast string // empty if there is none
 	meter    []string
 	floor    []string
 	groups   []string // this run's own group in each mounted hierarchy
-	notes    []string // what the reader of the numbers must know
+	notes    []string // what a reader of the numbers must know
 }
 
-// newWorkshop builds handfast with the tags, unless it is given.
+// newWorkshop creates a workshop. It builds handfast with the tags, unless its path is given.
 func newWorkshop(handfast, tags string) (*workshop, error) {
 	dir, err := os.MkdirTemp("", "handfast-bench-")
 	if err != nil {
@@ -41,8 +41,8 @@ func (w *workshop) note(format string, args ...any) {
 	w.notes = append(w.notes, fmt.Sprintf(format, args...))
 }
 
-// build makes the payload, the meter, the floor and handfast. Without a C compiler Go programs stand in, which is
-// worth a note: a floor in Go is a higher floor.
+// build builds the payload, the meter, the floor and handfast. Without a C compiler it uses Go programs instead and
+// notes it, because a floor in Go is a higher floor.
 func (w *workshop) build(handfast, tags string) error {
 	payload := w.path("true")
 	if err := goBuild(w.path("gofloor"), "./bench/gofloor", ""); err != nil {
@@ -94,14 +94,14 @@ func (w *workshop) build(handfast, tags string) error {
 
 func (w *workshop) path(name string) string { return filepath.Join(w.dir, name) }
 
-// makeBundle makes the one bundle that all contenders run.
+// makeBundle creates the bundle that all contenders run.
 func (w *workshop) makeBundle() error {
 	for _, d := range []string{"rootfs/bin", "rootfs/proc", "rootfs/dev", "rootfs/sys", "bundle"} {
 		if err := os.MkdirAll(w.path(d), 0o755); err != nil {
 			return err
 		}
 	}
-	// The root of a user namespace is nobody to this directory, which root alone may enter so far.
+	// Root of a user namespace has no rights in this directory, which only root can enter so far.
 	if err := os.Chmod(w.dir, 0o711); err != nil {
 		return err
 	}
@@ -113,8 +113,8 @@ func (w *workshop) makeBundle() error {
 	return w.writeBundle(w.bundle, nil)
 }
 
-// makeStates finds a place for the runtimes' states that is like /run on most hosts: in memory. On a disk every
-// contender that makes its state durable would pay for a device that real hosts do not ask.
+// makeStates finds a place in memory for the runtimes' states, like /run on most hosts. On a disk, contenders that make
+// their states durable would wait for a device that real hosts do not use for it.
 func (w *workshop) makeStates() (err error) {
 	for _, parent := range []string{"/run", "/dev/shm"} {
 		var fs unix.Statfs_t
@@ -128,10 +128,11 @@ func (w *workshop) makeStates() (err error) {
 	return os.Mkdir(w.states, 0o700)
 }
 
-// groupName is the absolute control group path of this run.
+// groupName returns the absolute control group path of this run.
 func groupName() string { return fmt.Sprintf("/handfast-bench-%d", os.Getpid()) }
 
-// makeGroups makes this run's group in every hierarchy once, so that no contender pays for it or leaves it.
+// makeGroups creates this run's group in every hierarchy once, so that no contender has to create it or leaves it
+// behind.
 func (w *workshop) makeGroups() error {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -144,7 +145,7 @@ func (w *workshop) makeGroups() error {
 			continue
 		}
 		w.groups = append(w.groups, group)
-		// A cpuset of version 1 takes no process until it has cpus and memory nodes; this makes it inherit them.
+		// A cpuset of version 1 accepts no process until it has cpus and memory nodes; this makes it inherit them.
 		clone := filepath.Join(group, "cgroup.clone_children")
 		if _, err := os.Stat(filepath.Join(group, "cpuset.cpus")); err == nil {
 			if err := errors.Join(inherit(root, group, "cpuset.cpus"), inherit(root, group, "cpuset.mems"),
@@ -159,7 +160,7 @@ func (w *workshop) makeGroups() error {
 func inherit(root, group, file string) error {
 	data, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
-		return nil // Version 2 has only the effective file at its root, and inherits by itself.
+		return nil // Version 2 only has the effective file at its root, and inherits by itself.
 	}
 	return os.WriteFile(filepath.Join(group, file), data, 0o644)
 }
@@ -177,11 +178,12 @@ func hierarchies(mountinfo string) []string {
 	return roots
 }
 
-// close removes everything that the run made.
+// close removes everything that the run has created.
 func (w *workshop) close() error {
 	var errs []error
 	for _, g := range w.groups {
-		// What a contender left inside must go first; a leftover process makes the removal fail, which is worth saying.
+		// Groups that a contender left inside must go first. A leftover process makes the removal fail, which is
+		// reported.
 		inner, _ := filepath.Glob(g + "/*/cgroup.procs")
 		for _, procs := range inner {
 			errs = append(errs, os.Remove(filepath.Dir(procs)))
@@ -194,7 +196,7 @@ func (w *workshop) close() error {
 	return errors.Join(append(errs, os.RemoveAll(w.dir))...)
 }
 
-// goBuild builds the package as the Makefile does; ldflags are added to the linker's.
+// goBuild builds the package like the Makefile; ldflags are added to the linker's.
 func goBuild(program, pkg, tags string, ldflags ...string) error {
 	flags := strings.Join(append([]string{"-s", "-w"}, ldflags...), " ")
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-tags", tags, "-ldflags", flags, "-o", program,

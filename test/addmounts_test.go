@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// mountsFile writes mounts as the command mounts reads them.
+// mountsFile writes mounts to a file for the command mounts.
 func mountsFile(t *testing.T, mounts any) string {
 	t.Helper()
 	path := filepath.Join(testenv.Dir(t), "mounts.json")
@@ -24,8 +24,8 @@ func mountOf(destination, kind, source string, options ...string) map[string]any
 	return map[string]any{"destination": destination, "type": kind, "source": source, "options": options}
 }
 
-// TestMountsAdd: a running container is given directories, files and a file system, with their attributes, and loses
-// them again; the host and other processes of it see what they should.
+// TestMountsAdd adds directories, files and a file system to a running container, with their attributes, and removes
+// them again. It checks what the host and other processes of the container see.
 func TestMountsAdd(t *testing.T) {
 	for name, mutate := range map[string]func(map[string]any){
 		"plain": nil, "in a user namespace": func(c map[string]any) { testenv.MapIDs(c, hostIDs, 65536) },
@@ -68,7 +68,7 @@ func TestMountsAdd(t *testing.T) {
 	}
 }
 
-// TestMountsAddRefuses: one that cannot be mounted keeps all others of its file from being there.
+// TestMountsAddRefuses: if one mount of a file fails, none of them is added.
 func TestMountsAddRefuses(t *testing.T) {
 	r := newRuntime(t)
 	id, bundle := r.sleeper(nil)
@@ -103,7 +103,7 @@ func TestMountsAddRefuses(t *testing.T) {
 	r.fails([]string{"/nonexistent", "no such file"}, "mounts", "add", id, "/nonexistent")
 	r.fails([]string{"does not exist"}, "mounts", "add", "nobody", mountsFile(t, []any{good}))
 
-	// Where the container has had the path lead elsewhere, nothing is unmounted there.
+	// If the container has redirected the path, nothing is unmounted there.
 	r.ok("mounts", "add", id, mountsFile(t, []any{mountOf("/mnt/a/sys", "tmpfs", "tmpfs")}))
 	if o := r.do("exec", id, "/bin/sh", "-c", "mv /mnt/a /mnt/b && ln -s /proc /mnt/a"); o != (outcome{}) {
 		t.Fatalf("%+v", o)

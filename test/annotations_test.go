@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// annotate is an edit that gives a configuration an annotation of the runtime's own.
+// annotate returns a mutation that adds an annotation of the runtime's own to a configuration.
 func annotate(name string, value any) func(c map[string]any) {
 	return func(c map[string]any) {
 		text, isText := value.(string)
@@ -33,13 +33,13 @@ func annotate(name string, value any) func(c map[string]any) {
 	}
 }
 
-// refusedAnnotation runs a container with an annotation, which must fail.
+// refusedAnnotation runs a container with an annotation that must be an error with these words.
 func (r *runtime) refusedAnnotation(words []string, name string, value any) {
 	r.t.Helper()
 	r.fails(words, "run", "-b", shell(r.t, "true", annotate(name, value)), testenv.ID(r.t))
 }
 
-// landlockABI is the version of Landlock here, 0 for none.
+// landlockABI returns the version of Landlock on this host, 0 for none.
 func landlockABI() int {
 	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
@@ -48,8 +48,8 @@ func landlockABI() int {
 	return int(abi)
 }
 
-// TestLandlock (LS04): what the annotation forbids is forbidden to the container's program and to what joins it, root
-// or not, in a user namespace or not; what it allows is allowed.
+// TestLandlock (LS04): the container's program, and a process that joins, cannot do what the annotation forbids, as
+// root or not, in a user namespace or not; they can do what it allows.
 func TestLandlock(t *testing.T) {
 	r := newRuntime(t)
 	rules := map[string]any{
@@ -62,7 +62,7 @@ func TestLandlock(t *testing.T) {
 		r.refusedAnnotation([]string{"annotations.io.github.handfast.landlock", "not in force"}, "landlock", rules)
 		return
 	}
-	// The mode of everything would allow it.
+	// the file modes would allow everything
 	const try = "for f in /tmp/a /open/b /dev/null; do echo x >$f && echo wrote $f; done 2>/dev/null; " +
 		"mkdir /tmp/d 2>/dev/null || echo no directory"
 	const want = "wrote /tmp/a\nwrote /dev/null\nno directory\n"
@@ -80,7 +80,7 @@ func TestLandlock(t *testing.T) {
 				testenv.MapIDs(c, hostIDs, 65536)
 			}
 		}
-		mapped := func(bundle string) string { // with a user namespace it may make none in the image
+		mapped := func(bundle string) string { // in a user namespace the runtime may not create any in the image
 			if err := os.Mkdir(filepath.Join(rootOf(t, bundle), "open"), 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -127,15 +127,15 @@ func TestLandlockOfPortsAndSignals(t *testing.T) {
 	if n := strings.Count(o.stderr, "ermi"); n != 2 || o.stdout != "no signal\n" {
 		t.Errorf("a port that is not allowed, and a signal: %+v", o)
 	}
-	// The one that is allowed is bound: it is there for who connects.
+	// The allowed port can be bound, and accepts a connection.
 	const serve = "nc -l -p 82 -e /bin/echo served & until nc 127.0.0.1 82 </dev/null; do :; done 2>/dev/null"
 	if got := r.inside(id, serve); got != "served\n" {
 		t.Errorf("%q", got)
 	}
 }
 
-// supervising is a role of the test binary: it is the reaper of what its commands leave, runs them one after another,
-// and stays until it is ended.
+// supervising is a role of the test binary: a subreaper that runs its commands one after another, and stays until it is
+// killed.
 func supervising() {
 	if os.Getenv("HANDFAST_TEST_SUPERVISE") == "" {
 		return
@@ -158,8 +158,8 @@ func supervising() {
 	}
 }
 
-// TestParentDeathSignal (LS07): the container's first process gets the signal when "run" ends, whatever its user; one
-// that was created, when the process that it was left to does.
+// TestParentDeathSignal (LS07): the container's first process gets the signal when "run" ends, whatever its user is.
+// After "create" it gets it when its new parent ends.
 func TestParentDeathSignal(t *testing.T) {
 	r := newRuntime(t)
 	for _, uid := range []int{0, 1000} {
@@ -174,7 +174,7 @@ func TestParentDeathSignal(t *testing.T) {
 			return r.do("state", id).status == 0 && r.stateOf(id)["status"] == "running"
 		})
 		pid := int(r.stateOf(id)["pid"].(float64))
-		// It is asked for right before the execution.
+		// The signal is set right before the execution.
 		eventually(t, "the program is executed", func() bool {
 			name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
 			return string(name) == "sh\n"
@@ -201,7 +201,7 @@ func TestParentDeathSignal(t *testing.T) {
 	newLines(out).want(t, "ready")
 	pid := int(r.stateOf(id)["pid"].(float64))
 	if ended(pid) {
-		t.Error("the end of create was taken for the parent's")
+		t.Error("the signal came when create ended, not its new parent")
 	}
 	_ = cmd.Process.Signal(syscall.SIGKILL)
 	_ = cmd.Wait()
@@ -209,8 +209,8 @@ func TestParentDeathSignal(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// cookie is a process's cookie of core scheduling, 0 for none.
-func cookie(pid int) (c uint64, err error) {
+// coreSchedCookie returns a process's cookie of core scheduling, 0 for none.
+func coreSchedCookie(pid int) (c uint64, err error) {
 	_, _, errno := unix.Syscall6(unix.SYS_PRCTL, unix.PR_SCHED_CORE, unix.PR_SCHED_CORE_GET, uintptr(pid),
 		unix.PR_SCHED_CORE_SCOPE_THREAD, uintptr(unsafe.Pointer(&c)), 0)
 	if errno != 0 {
@@ -219,12 +219,12 @@ func cookie(pid int) (c uint64, err error) {
 	return c, nil
 }
 
-// TestCoreScheduling (LS05): a container's processes have one cookie, which nobody else has; a machine whose cores have
-// one thread each needs none; and a kernel that has no core scheduling is an error.
+// TestCoreScheduling (LS05): a container's processes have one cookie, which no other process has; a machine with one
+// thread per core needs none; and a kernel without core scheduling is an error.
 func TestCoreScheduling(t *testing.T) {
 	r := newRuntime(t)
 	edit := annotate("core-scheduling", "true")
-	_, err := cookie(os.Getpid())
+	_, err := coreSchedCookie(os.Getpid())
 	if err == unix.EINVAL {
 		r.refusedAnnotation([]string{"annotations.io.github.handfast.core-scheduling", "PR_SCHED_CORE_CREATE",
 			"invalid argument", "CONFIG_SCHED_CORE"}, "core-scheduling", "true")
@@ -239,7 +239,7 @@ func TestCoreScheduling(t *testing.T) {
 	_, plain := r.sleeping(nil)
 	var got [4]uint64
 	for i, pid := range []int{pid, joined, other, plain} {
-		if got[i], err = cookie(pid); err != nil {
+		if got[i], err = coreSchedCookie(pid); err != nil {
 			t.Fatal(err)
 		}
 	}

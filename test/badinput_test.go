@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// badConfig is a change to a good configuration after which create must fail.
+// badConfig is a change to a valid configuration with which create must fail.
 type badConfig struct {
 	name  string
 	edit  func(t testing.TB, c map[string]any)
@@ -133,8 +133,8 @@ func setHook(c map[string]any, kind string, timeout int, path string, args ...st
 	hooks[kind] = append(old, hook)
 }
 
-// TestBadConfigurations: each gives one line that says what and where, status 1, and leaves nothing behind; what is
-// left would show in the root directory, or in the leak check that ends the package's tests.
+// TestBadConfigurations: each one gives a line that says what is wrong and where, and status 1, and leaves nothing
+// behind. Leftovers would show in the root directory, or in the leak check that ends the package's tests.
 func TestBadConfigurations(t *testing.T) {
 	testenv.Root(t)
 	rootfs := testenv.Busybox(t)
@@ -229,7 +229,7 @@ func TestLogFormats(t *testing.T) {
 	contains(t, line["msg"], "/bin/nonexistent", "no such file or directory")
 }
 
-// TestExecErrorAtStart: what was there at create may be gone at start, and start itself says so.
+// TestExecErrorAtStart: a program that exists at create can be gone at start, and start reports it.
 func TestExecErrorAtStart(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := testenv.Bundle(t, testenv.Busybox(t), func(c map[string]any) { testenv.SetArgs(c, "/payload") })
@@ -244,7 +244,7 @@ func TestExecErrorAtStart(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestBadOptions: options that cannot be carried out undo the container as a bad configuration does.
+// TestBadOptions: options that fail undo the container like a bad configuration.
 func TestBadOptions(t *testing.T) {
 	r, bundle := newRuntime(t), shell(t, "exit 0", nil)
 	for _, c := range []struct {

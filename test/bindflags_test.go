@@ -11,14 +11,14 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestBindAttributes: what becomes of the attributes of a source's mount when a bind names some, in the host's user
-// namespace and in one of the container's own. Outside of a user namespace the golden file is what runc 1.1 gives, but
-// that what an option clears by name is cleared, also where no other sets anything; in one it is the table of runc 1.2.
+// TestBindAttributes records the attributes of binds that name some, in the host's user namespace and in one of the
+// container's own. Outside of a user namespace the golden file equals runc 1.1, except that an option that clears an
+// attribute always does so, even if no other option sets one. Inside it equals the table of runc 1.2.
 func TestBindAttributes(t *testing.T) {
 	var all strings.Builder
 	rootfs := testenv.Rootfs(t, testenv.Tool(t, "busybox", "busybox-static"))
 	add := func(users bool, source string, options []string) {
-		got := bound(t, rootfs, source, options, users)
+		got := bindAttributesOf(t, rootfs, source, options, users)
 		for i, o := range options {
 			fmt.Fprintf(&all, "user namespace %-5v source %-22s options %-13s %s\n", users, source, o, got[i])
 		}
@@ -27,22 +27,23 @@ func TestBindAttributes(t *testing.T) {
 		add(false, source, bindAttributes)
 	}
 	for _, source := range []string{"nosuid,noatime", "ro,nodev,noexec", "strictatime,nodiratime", "nodev,nosymfollow"} {
-		for _, options := range bindAttributes { // each alone: some are errors
+		for _, options := range bindAttributes { // one by one, because some are errors
 			add(true, source, []string{options})
 		}
 	}
 	golden.Compare(t, filepath.Join("testdata", "bindflags.txt"), all.String())
 }
 
-// bindAttributes are the options of the binds, each an entry.
+// bindAttributes are the options of the binds, one bind per entry.
 var bindAttributes = []string{
 	"", "ro,noexec", "rw", "suid,dev,exec", "nodev", "atime", "noatime", "relatime", "strictatime", "nodiratime",
 	"diratime", "symfollow",
 	"ro,noatime", "rw,nosuid",
 }
 
-// bound is what mountinfo says of binds of one source with these options each, or the error.
-func bound(t *testing.T, rootfs, source string, options []string, users bool) []string {
+// bindAttributesOf returns, for each of these options, the attributes in mountinfo of a bind of source with them, or
+// the error.
+func bindAttributesOf(t *testing.T, rootfs, source string, options []string, users bool) []string {
 	t.Helper()
 	r := newRuntime(t)
 	dir := testenv.Dir(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestCgroupIsThereForHooks: limits are set before the first hook, and the process is in its group.
+// TestCgroupIsThereForHooks: before the first hook the limits are set and the process is in its group.
 func TestCgroupIsThereForHooks(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", func(c map[string]any) {
@@ -30,7 +30,7 @@ func TestCgroupIsThereForHooks(t *testing.T) {
 	}
 }
 
-// groupsNamed are the control groups of the host, in any hierarchy, whose path ends in name.
+// groupsNamed returns the control groups of the host, in any hierarchy, whose path ends in name.
 func groupsNamed(t testing.TB, name string) []string {
 	t.Helper()
 	data, err := os.ReadFile("/proc/self/mountinfo")
@@ -49,8 +49,8 @@ func groupsNamed(t testing.TB, name string) []string {
 	return found
 }
 
-// hasV2 reports whether this host has a v2 hierarchy mounted. Every process is in that one, at "0::/", even where it is
-// not.
+// hasV2 reports whether this host has mounted a v2 hierarchy. Every process is in one, at "0::/", even if it is not
+// mounted.
 func hasV2(t testing.TB) bool {
 	t.Helper()
 	data, err := os.ReadFile("/proc/self/mountinfo")
@@ -65,7 +65,7 @@ func isDir(path string) bool {
 	return err == nil && st.IsDir()
 }
 
-// TestCgroupWithoutAPath: the group is /handfast/ID in every hierarchy, holds the limits, and is gone with the
+// TestCgroupWithoutAPath: the group is /handfast/ID in every hierarchy, has the limits, and is removed with the
 // container.
 func TestCgroupWithoutAPath(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
@@ -96,11 +96,11 @@ func TestCgroupWithoutAPath(t *testing.T) {
 	}
 }
 
-// background is a script that starts two processes, says in a file which, and goes on.
+// background is a script that starts two processes, writes their pids to a file, and continues.
 const background = "sleep 1000 & echo $! > /tmp/pids.new; sleep 1000 & echo $! >> /tmp/pids.new; mv /tmp/pids.new " +
 	"/tmp/pids; "
 
-// backgroundPIDs are those processes, once they are there; a test that fails ends them itself.
+// backgroundPIDs waits for those processes and returns their pids. If the test fails, it ends them itself.
 func backgroundPIDs(t testing.TB, bundle string) []int {
 	t.Helper()
 	path, data := filepath.Join(rootOf(t, bundle), "tmp/pids"), []byte(nil)
@@ -137,8 +137,8 @@ func awaitEnd(t testing.TB, pids []int) {
 	eventually(t, "every process of the container has ended", func() bool { return !slices.ContainsFunc(pids, isSleep) })
 }
 
-// TestKillWithoutAPIDNamespace: SIGKILL ends every process of the container although no pid namespace does that, and
-// delete finds nothing left to end.
+// TestKillWithoutAPIDNamespace: SIGKILL ends every process of the container even without a pid namespace, and leaves
+// none to delete.
 func TestKillWithoutAPIDNamespace(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, background+"wait", func(c map[string]any) { removeNamespace(c, "pid") })
@@ -150,8 +150,9 @@ func TestKillWithoutAPIDNamespace(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestDeleteEndsWhatAStoppedContainerLeft: without a pid namespace processes outlive the first one. delete ends them,
-// with force or without: the group could not be removed otherwise, and managers delete a stopped container plainly.
+// TestDeleteEndsWhatAStoppedContainerLeft: without a pid namespace, processes can outlive the first one. delete kills
+// them, with and without force, because the group could not be removed otherwise, and managers delete a stopped
+// container without force.
 func TestDeleteEndsWhatAStoppedContainerLeft(t *testing.T) {
 	for _, flags := range [][]string{nil, {"--force"}} {
 		r, id := newRuntime(t), testenv.ID(t)
@@ -164,7 +165,7 @@ func TestDeleteEndsWhatAStoppedContainerLeft(t *testing.T) {
 	}
 }
 
-// TestRunEndsWhatTheContainerLeft: so does run in the foreground, which reaps them too.
+// TestRunEndsWhatTheContainerLeft: run in the foreground does the same, and reaps them too.
 func TestRunEndsWhatTheContainerLeft(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, background+"exit 4", func(c map[string]any) { removeNamespace(c, "pid") })
@@ -174,7 +175,7 @@ func TestRunEndsWhatTheContainerLeft(t *testing.T) {
 	awaitEnd(t, backgroundPIDs(t, bundle))
 }
 
-// TestGroupOfSomebodyElse: a group that holds processes already is not taken over.
+// TestGroupOfSomebodyElse: a group that already contains processes is not used.
 func TestGroupOfSomebodyElse(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	same := func(c map[string]any) { linux(c)["cgroupsPath"] = testenv.CgroupParent() + "/" + id }

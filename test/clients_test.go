@@ -15,21 +15,21 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// adaptation is a change to a client's configuration without which it cannot run here, and why.
+// adaptation is a change that a client's configuration needs to run here, and why.
 type adaptation struct {
 	why   string
 	apply func(a *adapting, c map[string]any) bool // false: nothing had to be changed
 }
 
-// adapting is what adaptations need of the test.
+// adapting is the state of one test while adaptations are applied.
 type adapting struct {
 	t      *testing.T
 	rootfs string
 	id     string
 }
 
-// adaptations are all that is changed in the 36 configurations. Seccomp, capabilities, no_new_privs, masked and
-// read-only paths, the kinds of namespaces, mappings, mounts and their options stay the client's.
+// adaptations are the only changes to the 36 configurations. Seccomp, capabilities, no_new_privs, masked and read-only
+// paths, the kinds of namespaces, mappings, mounts and their options stay the client's.
 var adaptations = []adaptation{
 	{"the root file system and the program are the client's own", func(a *adapting, c map[string]any) bool {
 		c["root"].(map[string]any)["path"] = a.rootfs
@@ -47,9 +47,9 @@ var adaptations = []adaptation{
 		linux(c)["cgroupsPath"] = testenv.CgroupParent() + "/" + a.id
 		return true
 	}},
-	{"sources of mounts are files of the client's host", (*adapting).sources},
+	{"sources of mounts are files of the client's host", (*adapting).createSources},
 	{"images belong to the root of the user namespace, which may make what mounts cover: here it is there",
-		(*adapting).places},
+		(*adapting).createDestinations},
 	{"hooks are programs of the client's host", func(_ *adapting, c map[string]any) bool {
 		had := c["hooks"] != nil
 		delete(c, "hooks")
@@ -72,8 +72,8 @@ func list(of map[string]any, key string) []any {
 	return l
 }
 
-// sources makes a file or a directory for each source that does not exist here: what the names say it was.
-func (a *adapting) sources(c map[string]any) (changed bool) {
+// createSources creates a file or a directory for each source that does not exist here, depending on its name.
+func (a *adapting) createSources(c map[string]any) (changed bool) {
 	for i, m := range list(c, "mounts") {
 		m := m.(map[string]any)
 		options := fmt.Sprint(m["options"])
@@ -101,8 +101,8 @@ func (a *adapting) sources(c map[string]any) (changed bool) {
 	return changed
 }
 
-// places makes what bind mounts cover in the root file system.
-func (a *adapting) places(c map[string]any) (changed bool) {
+// createDestinations creates the destinations of bind mounts in the root file system.
+func (a *adapting) createDestinations(c map[string]any) (changed bool) {
 	for _, m := range list(c, "mounts") {
 		m := m.(map[string]any)
 		info, err := os.Stat(m["source"].(string))
@@ -144,7 +144,7 @@ func (a *adapting) rlimits(c map[string]any) (changed bool) {
 	return changed
 }
 
-// limits takes out what v1 or v2 alone have, where this host has the other.
+// limits removes what only v1 or only v2 has, if this host has the other.
 func (a *adapting) limits(c map[string]any) (changed bool) {
 	memory, _ := object(linux(c), "resources", "memory")
 	if memory == nil {
@@ -174,11 +174,11 @@ func object(of map[string]any, keys ...string) (map[string]any, bool) {
 	return of, true
 }
 
-// confinement shows what confines a process.
+// confinement is a command that prints what confines a process.
 const confinement = "grep -E '^(Seccomp:|NoNewPrivs:|Cap)' /proc/self/status"
 
-// TestClientsContainers runs what real clients ask for as real containers: what they want of seccomp, capabilities and
-// masks is what the process has, and so is what one has that joins it.
+// TestClientsContainers runs the configurations of real clients as real containers. Their seccomp, capabilities and
+// masks must apply to the container's process and to one that joins it.
 func TestClientsContainers(t *testing.T) {
 	testenv.Root(t)
 	files, err := filepath.Glob("../internal/oci/testdata/clients/*.config.json")
@@ -192,12 +192,12 @@ func TestClientsContainers(t *testing.T) {
 			r := *r
 			r.t = t
 			a := &adapting{t: t, rootfs: rootfs, id: testenv.ID(t)}
-			a.contained(&r, file)
+			a.runAsContainer(&r, file)
 		})
 	}
 }
 
-func (a *adapting) contained(r *runtime, file string) {
+func (a *adapting) runAsContainer(r *runtime, file string) {
 	t := a.t
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -242,15 +242,15 @@ func (a *adapting) contained(r *runtime, file string) {
 		seen, whole = strings.CutSuffix(string(data), "end\n")
 		return whole || !strings.Contains("running created", r.stateOf(a.id)["status"].(string))
 	})
-	a.confined(c, seen)
+	a.checkConfinement(c, seen)
 	if joined := r.do("exec", a.id, "/bin/sh", "-c", confinement); joined.stdout != seen || joined.status != 0 {
 		t.Errorf("exec is confined otherwise: %+v\n%s", joined, seen)
 	}
-	a.masked(r, c)
+	a.checkMaskedPaths(r, c)
 }
 
-// confined holds what a process says of itself against the configuration.
-func (a *adapting) confined(c map[string]any, seen string) {
+// checkConfinement compares the output of confinement with the configuration.
+func (a *adapting) checkConfinement(c map[string]any, seen string) {
 	yes := map[bool]string{false: "0", true: "1"}
 	want := []string{"NoNewPrivs:\t" + yes[process(c)["noNewPrivileges"] == true], "Seccomp:\t0"}
 	if linux(c)["seccomp"] != nil {
@@ -262,7 +262,7 @@ func (a *adapting) confined(c map[string]any, seen string) {
 	contains(a.t, seen, want...)
 }
 
-// mask is capabilities as /proc shows them, without those that this kernel, or this caller, does not have.
+// mask returns capabilities as /proc shows them, without those that this kernel or this caller does not have.
 func mask(t *testing.T, names []any) (bits uint64) {
 	t.Helper()
 	for n, name := range capabilityNames {
@@ -275,7 +275,7 @@ func mask(t *testing.T, names []any) (bits uint64) {
 	return bits
 }
 
-// capabilityNames are those of <linux/capability.h>, in their order.
+// capabilityNames are the names in <linux/capability.h>, in their order.
 var capabilityNames = strings.Fields(`
 	CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
 	NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT
@@ -283,8 +283,8 @@ var capabilityNames = strings.Fields(`
 	MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
 `)
 
-// masked looks at the paths that must not be read, and at those that must not be written.
-func (a *adapting) masked(r *runtime, c map[string]any) {
+// checkMaskedPaths checks the paths that must not be readable, and those that must not be writable.
+func (a *adapting) checkMaskedPaths(r *runtime, c map[string]any) {
 	script := "n=0; for f in " + words(list(linux(c), "maskedPaths")) + "; do " +
 		`if test -d $f; then test -z "$(ls -A $f)" || echo "readable: $f"; ` +
 		`elif test -e $f; then test -z "$(head -c 1 $f)" || echo "readable: $f"; fi; done; ` +

@@ -10,7 +10,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestConsoleSocketsThatDoNotListen: one line with the path, and nothing left of the container (newRuntime looks).
+// TestConsoleSocketsThatDoNotListen: the error is one line with the path, and nothing is left of the container
+// (newRuntime checks it).
 func TestConsoleSocketsThatDoNotListen(t *testing.T) {
 	r, dir := newRuntime(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", withTerminal)
@@ -48,7 +49,7 @@ func TestConsoleSocketsThatDoNotListen(t *testing.T) {
 	}
 }
 
-// TestConsoleOfAUser: the terminal belongs to the user of the program, and to the group that the devpts mount gives it.
+// TestConsoleOfAUser: the terminal belongs to the program's user, and to the group that the devpts mount sets.
 func TestConsoleOfAUser(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, "stat -c '%u %g %a' /dev/console $(tty); echo > /dev/console", func(c map[string]any) {
@@ -62,8 +63,8 @@ func TestConsoleOfAUser(t *testing.T) {
 	}
 }
 
-// TestConsoleOfTheImage: without a mount on /dev the image's own /dev/console is what the terminal goes to. One that
-// leads out of it leads nowhere: CVE-2026-88264.
+// TestConsoleOfTheImage: without a mount on /dev the terminal is bound on the image's own /dev/console. A link that
+// leads out of the image is not followed: CVE-2026-88264.
 func TestConsoleOfTheImage(t *testing.T) {
 	r, beside := newRuntime(t), testenv.Dir(t)
 	target := filepath.Join(beside, "console")
@@ -96,7 +97,7 @@ func TestConsoleOfTheImage(t *testing.T) {
 	}
 }
 
-// TestTerminalWithoutDevpts: there is nowhere to open it, and the message says where one was looked for.
+// TestTerminalWithoutDevpts: without a devpts the message says where the runtime looked for one.
 func TestTerminalWithoutDevpts(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, "true", func(c map[string]any) {

@@ -18,8 +18,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// onScreen runs a command on a terminal of its own, and returns what was seen on it once the command has ended, and the
-// status. act, if not nil, runs when "ready" is seen.
+// onScreen runs a command on a terminal of its own. When the command has ended, it returns what the terminal showed,
+// and the status. act, if not nil, runs when "ready" appears.
 func onScreen(t *testing.T, cmd *exec.Cmd, act func(user, terminal *os.File)) (screen string, status int) {
 	t.Helper()
 	user, terminal := openPTY(t, 24, 80)
@@ -56,7 +56,7 @@ func onScreen(t *testing.T, cmd *exec.Cmd, act func(user, terminal *os.File)) (s
 		case <-ready:
 			act(user, terminal)
 		case <-time.After(patience):
-			t.Fatal("the program never said that it is ready")
+			t.Fatal("the program did not report that it is ready")
 		}
 	}
 	select {
@@ -67,15 +67,15 @@ func onScreen(t *testing.T, cmd *exec.Cmd, act func(user, terminal *os.File)) (s
 		<-ended
 	}
 	if after := mode(t, terminal); after != before {
-		t.Errorf("the terminal's mode was not given back:\nbefore %+v\nafter  %+v", before, after)
+		t.Errorf("the terminal's mode was not restored:\nbefore %+v\nafter  %+v", before, after)
 	}
-	terminal.Close() // the reader has EIO once it has read all
+	terminal.Close() // the reader gets EIO when it has read all
 	<-reading
 	return seen.String(), cmd.ProcessState.ExitCode()
 }
 
-// TestTerminalIsGivenBack: on every way out that leaves the command a last word, the terminal has its mode again
-// (onScreen compares).
+// TestTerminalIsGivenBack: however the command ends, except by SIGKILL, it restores the mode of the terminal (onScreen
+// compares).
 func TestTerminalIsGivenBack(t *testing.T) {
 	r := newRuntime(t)
 	for name, c := range map[string]struct {
@@ -119,7 +119,7 @@ func TestTerminalIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestJobControl: a command that is stopped leaves the terminal as it was, and takes it again when it goes on.
+// TestJobControl: a command that is stopped restores the terminal, and takes it again when it continues.
 func TestJobControl(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, "echo ready; read line; echo got $line $(stty size)",
@@ -145,8 +145,8 @@ func TestJobControl(t *testing.T) {
 	}
 }
 
-// TestOutputBytes pins what runc shows: on a terminal a line ends in CR LF, and where standard output is a file it is
-// what the program wrote.
+// TestOutputBytes checks that output is as with runc: on a terminal lines end in CR LF, and in a file they are as the
+// program wrote them.
 func TestOutputBytes(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, `printf 'one\ntwo\r\nt\tb\n'`, func(c map[string]any) { process(c)["terminal"] = true })
@@ -161,8 +161,8 @@ func TestOutputBytes(t *testing.T) {
 	}
 }
 
-// TestNoOutputIsLost: what a program wrote just before its end arrives, although the reader takes its time, and
-// although a process that holds the terminal outlives it.
+// TestNoOutputIsLost: output that a program wrote right before its end arrives, even if its reader is slow, and even if
+// a process that has the terminal open outlives the program.
 func TestNoOutputIsLost(t *testing.T) {
 	r := newRuntime(t)
 	for name, script := range map[string]string{"ends": "seq 1 60000",
@@ -177,7 +177,7 @@ func TestNoOutputIsLost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Nothing is taken until much is in the pipe.
+		// The reader waits until much is in the pipe.
 		cmd := r.command("run", "-b", bundle, testenv.ID(t))
 		_, terminal := openPTY(t, 24, 80)
 		onTerminal(cmd, terminal)
@@ -198,8 +198,8 @@ func TestNoOutputIsLost(t *testing.T) {
 	}
 }
 
-// TestOutputNobodyReads: a reader that goes away hangs the container's terminal up; the command ends, and gives its own
-// terminal back.
+// TestOutputNobodyReads: if its reader goes away, the container's terminal hangs up; the command ends, and restores its
+// own terminal.
 func TestOutputNobodyReads(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, "trap 'exit 8' HUP; while :; do echo more; done",
@@ -217,7 +217,7 @@ func TestOutputNobodyReads(t *testing.T) {
 	writer.Close()
 }
 
-// TestTerminalVanishes: so does a terminal that is gone.
+// TestTerminalVanishes: the same happens if the terminal is gone.
 func TestTerminalVanishes(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, "echo ready; exec cat", func(c map[string]any) { process(c)["terminal"] = true })
@@ -231,7 +231,7 @@ func TestTerminalVanishes(t *testing.T) {
 	_ = cmd.Wait()
 }
 
-// threads says where each thread of a process is: its name, its state, and what it waits for in the kernel.
+// threads returns, for each thread of a process, its name, its state, and where it waits in the kernel.
 func threads(pid int) string {
 	var b strings.Builder
 	dirs, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))

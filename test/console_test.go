@@ -15,7 +15,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// openPTY makes a pseudo-terminal of the given size: the user's end, and the end that a program has as its terminal.
+// openPTY creates a pseudo-terminal of the given size. It returns the user's end, and the end that is a program's
+// terminal.
 func openPTY(t testing.TB, rows, columns uint16) (user, terminal *os.File) {
 	t.Helper()
 	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -66,7 +67,7 @@ func withTerminal(c map[string]any) {
 }
 
 // TestInteractiveShell types into a shell in a container in the foreground, through a real terminal whose size changes,
-// and finds the terminal as it was.
+// and checks that the mode of the terminal is restored.
 func TestInteractiveShell(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	user, terminal := openPTY(t, 24, 80)
@@ -100,18 +101,19 @@ func TestInteractiveShell(t *testing.T) {
 		}
 		return false
 	})
-	// ^C reaches the program in the container, and neither the shell nor the runtime ends.
-	// One process says so and goes on: only then it is sure to be in the foreground, where the shell puts it.
+	// ^C reaches the program in the container, and ends neither the shell nor the runtime. Both commands are in one
+	// process, which reports its start and continues: only then is it certainly in the foreground, where the shell puts
+	// it.
 	typed(`sh -c 'echo be""gin; exec sleep 1000'`, "begin")
 	_, _ = io.WriteString(user, "\x03")
-	typed(`echo still he""re`, "still here") // what is typed comes back too: only the shell can have said this
+	typed(`echo still he""re`, "still here") // input is echoed too: only the shell can have printed this
 	_, _ = io.WriteString(user, "exit 5\n")
 	_ = cmd.Wait()
 	if s := cmd.ProcessState.ExitCode(); s != 5 {
 		t.Errorf("status %d, want 5", s)
 	}
 	if after := mode(t, terminal); after != before {
-		t.Errorf("the terminal's mode was not given back:\nbefore %+v\nafter  %+v", before, after)
+		t.Errorf("the terminal's mode was not restored:\nbefore %+v\nafter  %+v", before, after)
 	}
 }
 
@@ -149,7 +151,7 @@ func TestConsoleSocket(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// receive takes one terminal from a connection to the listener.
+// receive receives one terminal from a connection to the listener.
 func receive(t testing.TB, l net.Listener) *os.File {
 	c, err := l.Accept()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestExecNearTheLimitOfTasks: exec needs room for no more tasks than its program has, and none for that one where the
-// limit is reached: that is when somebody wants to look.
+// TestExecNearTheLimitOfTasks: exec needs room for no more tasks than its program has, and none if the limit is
+// reached, because that is when an administrator wants to look inside.
 func TestExecNearTheLimitOfTasks(t *testing.T) {
 	r := newRuntime(t)
 	for _, limit := range []int{1, 2, 3, 4, 5, 6, 8, 12, 20, 24} {
@@ -21,7 +21,7 @@ func TestExecNearTheLimitOfTasks(t *testing.T) {
 			if o.status != 0 || o.stderr != "" {
 				t.Errorf("limit %d: %+v", limit, o)
 			}
-			// It is in the group in the end, in every hierarchy that is mounted.
+			// In the end it is in the group, in every mounted hierarchy.
 			for line := range strings.Lines(o.stdout) {
 				if !(strings.HasPrefix(line, "0::") && !hasV2(t)) && !strings.Contains(line, testenv.CgroupParent()) {
 					t.Errorf("limit %d: %s", limit, line)

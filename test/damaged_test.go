@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// damages are ways in which a file comes to hold no state.
+// damages are ways to damage a state file.
 var damages = map[string]func(t *testing.T, path string){
 	"cut":         func(t *testing.T, path string) { must(t, os.Truncate(path, 100)) },
 	"empty":       func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
@@ -31,8 +31,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// TestDamagedState: a container whose state cannot be read is told of by list, is not deleted by mistake, and delete
-// --force finds all of it.
+// TestDamagedState: list reports a container whose state cannot be read, delete does not delete it by mistake, and
+// delete --force finds all of it.
 func TestDamagedState(t *testing.T) {
 	for name, damage := range damages {
 		for _, command := range []string{"create", "run --detach"} {
@@ -42,7 +42,7 @@ func TestDamagedState(t *testing.T) {
 				r.ok(append(strings.Fields(command), "-b", bundle, id)...)
 				pid := strconv.Itoa(int(r.stateOf(id)["pid"].(float64)))
 				damage(t, filepath.Join(r.root, id, "state.json"))
-				if name != "removed" { // then it is a create that was killed
+				if name != "removed" { // a missing state looks like a killed create
 					o := r.do("list")
 					if o.status != 0 || strings.Count(o.stdout, "\n") != 1 {
 						t.Errorf("%+v", o)
@@ -53,13 +53,13 @@ func TestDamagedState(t *testing.T) {
 					r.fails([]string{"state.json is damaged"}, "kill", id, "KILL")
 				}
 				r.ok("delete", "--force", id)
-				gone(t, pid, group)
+				checkGone(t, pid, group)
 			})
 		}
 	}
 }
 
-func gone(t testing.TB, pid, group string) {
+func checkGone(t testing.TB, pid, group string) {
 	t.Helper()
 	eventually(t, "the container's process has ended", func() bool {
 		stat, err := os.ReadFile("/proc/" + pid + "/stat")
@@ -69,11 +69,11 @@ func gone(t testing.TB, pid, group string) {
 		t.Errorf("left: %v", left)
 		removeEmpty(groupsNamed(t, filepath.Dir(group)))
 	}
-	removeEmpty(groupsNamed(t, filepath.Dir(group))) // a parent may be anybody's where nothing tells who made it
+	removeEmpty(groupsNamed(t, filepath.Dir(group))) // a parent stays if nothing says who created it
 }
 
-// TestDamagedTwice: where the copy beside the state is damaged too, a container that waits for its start is found by
-// its gate, and the group by the id; where nothing tells of it, that is said.
+// TestDamagedTwice: if the copy beside the state is damaged too, delete finds a container that waits for its start by
+// its gate, and the group by the id. If it finds nothing, the error says so.
 func TestDamagedTwice(t *testing.T) {
 	ruin := func(r *runtime, id string) {
 		for _, name := range []string{"state.json", "state.json.next"} {
@@ -89,7 +89,7 @@ func TestDamagedTwice(t *testing.T) {
 	pid := pidOf(id)
 	ruin(r, id)
 	r.ok("delete", "--force", id)
-	gone(t, pid, group)
+	checkGone(t, pid, group)
 
 	id = testenv.ID(t)
 	pathless := func(c map[string]any) { delete(linux(c), "cgroupsPath") }
@@ -97,7 +97,7 @@ func TestDamagedTwice(t *testing.T) {
 	pid = pidOf(id)
 	ruin(r, id)
 	r.ok("delete", "--force", id)
-	gone(t, pid, "/handfast/"+id)
+	checkGone(t, pid, "/handfast/"+id)
 
 	id = testenv.ID(t)
 	r.ok("create", "-b", bundle, id)

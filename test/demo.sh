@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the demonstration with Go caches that this user can write: a plain user may have no home directory, or one whose
-# cache belongs to root.
+# Runs the demonstration with Go caches that this user can write to: a plain user may have no home directory, or a cache
+# that belongs to root.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/handfast-demo-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
-# usable DIR: whether this user can make files in it, made if need be.
+# usable DIR: succeeds if this user can create files in DIR; creates DIR if it is missing.
 usable() {
 	[ -n "$1" ] && mkdir -p "$1" 2>/dev/null && [ -w "$1" ]
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// listDescriptors prints the shell's own descriptors: a glob is read by the shell itself, whose directory of a moment
-// is gone when the name is tested.
+// listDescriptors prints the shell's own descriptors. The shell itself expands the glob, and the descriptor of the
+// directory that it reads for that is closed when the name is tested.
 const listDescriptors = `for f in /proc/$$/fd/*; do test ! -e $f || echo ${f##*/}; done; `
 
-// withDescriptors gives a command n files that it inherits, from descriptor 3 on.
+// withDescriptors makes a command inherit n files, from descriptor 3 on.
 func withDescriptors(t testing.TB, cmd *exec.Cmd, n int) *exec.Cmd {
 	t.Helper()
 	for range n {
@@ -28,8 +28,8 @@ func withDescriptors(t testing.TB, cmd *exec.Cmd, n int) *exec.Cmd {
 	return cmd
 }
 
-// TestOnlyAskedForDescriptors: of all that the caller has open, the payload has the standard streams and what was asked
-// for.
+// TestOnlyAskedForDescriptors: of all the caller's open descriptors, the program only gets the standard streams and
+// those of the options.
 func TestOnlyAskedForDescriptors(t *testing.T) {
 	r := newRuntime(t)
 	ways := map[string]func(flags []string, bundle, id string) *exec.Cmd{
@@ -78,8 +78,8 @@ func TestOnlyAskedForDescriptors(t *testing.T) {
 	}
 }
 
-// TestSocketsOfAServiceManager: what a manager has opened for the command reaches the container, with a LISTEN_PID that
-// is right there; see GL10.
+// TestSocketsOfAServiceManager: sockets that a manager has opened for the command reach the container, with a
+// LISTEN_PID that is correct there; see GL10.
 func TestSocketsOfAServiceManager(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, listDescriptors+"echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES", nil)
@@ -96,7 +96,8 @@ func TestSocketsOfAServiceManager(t *testing.T) {
 	run("LISTEN_FDS=2 LISTEN_PID=1", "", outcome{stdout: "0\n1\n2\n\n"})
 }
 
-// TestDescriptorsThatAreNotThere are refused by their number, and nothing is left of the container.
+// TestDescriptorsThatAreNotThere: descriptors that are not open are errors with their number, and nothing is left of
+// the container.
 func TestDescriptorsThatAreNotThere(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, "exit 0", nil)
@@ -107,8 +108,8 @@ func TestDescriptorsThatAreNotThere(t *testing.T) {
 	}
 }
 
-// TestFewDescriptorsAllowed: a program may be allowed no descriptors but its streams, although the limit is the child's
-// before its conversation is over.
+// TestFewDescriptorsAllowed: a program can have a limit that allows only its streams, although the limit applies to the
+// child before its conversation is over.
 func TestFewDescriptorsAllowed(t *testing.T) {
 	r := newRuntime(t)
 	few := func(c map[string]any) {

@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// effects is a runtime for the tests of what limits do, not of what their files say. They need every controller, and a
-// machine on which nothing else runs.
+// effects returns a runtime for the tests of what limits do, not of the files that hold them. These tests need every
+// controller, and a machine without other load.
 func effects(t *testing.T) (*runtime, string) {
 	t.Helper()
 	if !testenv.Virtual() {
@@ -22,59 +22,62 @@ func effects(t *testing.T) (*runtime, string) {
 	return newRuntime(t), testenv.ID(t)
 }
 
-// TestEffectOfMemory: what goes beyond the limit is killed, nothing more than that was taken, and the group tells of
-// it.
+// TestEffectOfMemory: a process that exceeds the limit is killed, no more memory than that was used, and the group
+// reports it.
 func TestEffectOfMemory(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"memory": map[string]any{"limit": 64 << 20, "swap": 64 << 20}}
-	if got := r.do("run", "-b", working(t, id, limit, "hog", "32"), id); got.stdout != "survived\n" || got.status != 0 {
+	if got := r.do("run", "-b", bundleWithWork(t, id, limit, "hog", "32"), id); got.stdout != "survived\n" ||
+		got.status != 0 {
 		t.Errorf("32 MiB of 64: %+v", got)
 	}
-	o := r.do("run", "--keep", "-b", working(t, id, limit, "hog", "128"), id)
+	o := r.do("run", "--keep", "-b", bundleWithWork(t, id, limit, "hog", "128"), id)
 	if o.status != 137 || o.stdout != "" {
 		t.Errorf("128 MiB of 64: %+v", o)
 	}
-	contains(t, either(t, id, "memory.oom_control", "memory.events"), "oom_kill 1")
-	// A page or two that the kernel cannot do without are charged beyond it (mm/memcontrol.c, try_charge_memcg).
-	if most := number(t, either(t, id, "memory.max_usage_in_bytes", "memory.peak")); most > 65<<20 {
+	contains(t, fileOfVersion(t, id, "memory.oom_control", "memory.events"), "oom_kill 1")
+	// The kernel charges a page or two that it needs beyond the limit (mm/memcontrol.c, try_charge_memcg).
+	if most := number(t, fileOfVersion(t, id, "memory.max_usage_in_bytes", "memory.peak")); most > 65<<20 {
 		t.Errorf("%d bytes were used", most)
 	}
 	r.ok("delete", id)
 }
 
-// either is the value of the file that this version of control groups has.
-func either(t testing.TB, id, v1, v2 string) string {
+// fileOfVersion returns the value of the file that this version of control groups has.
+func fileOfVersion(t testing.TB, id, v1, v2 string) string {
 	t.Helper()
 	text, _, _ := limitFile{v1: v1, v2: v2}.read(t, id)
 	return text
 }
 
-// TestEffectOfPids: a fork bomb stops at the limit. The worker's own threads count, so the limit leaves some.
+// TestEffectOfPids: a fork bomb stops at the limit. The worker's own threads count too, so the limit leaves room for
+// them.
 func TestEffectOfPids(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"pids": map[string]any{"limit": 40}}
-	forked := number(t, r.result(working(t, id, limit, "fork", "200"), id, "forked"))
+	forked := number(t, r.result(bundleWithWork(t, id, limit, "fork", "200"), id, "forked"))
 	if forked < 10 || forked > 39 {
 		t.Errorf("%d processes under a limit of 40", forked)
 	}
-	if forked := number(t, r.result(working(t, id, nil, "fork", "60"), id, "forked")); forked != 60 {
+	if forked := number(t, r.result(bundleWithWork(t, id, nil, "fork", "60"), id, "forked")); forked != 60 {
 		t.Errorf("%d processes without a limit", forked)
 	}
 }
 
-// TestEffectOfQuota: who may use a fifth of a processor gets about that in four seconds, and somebody else the whole.
+// TestEffectOfQuota: with a quota of a fifth of a processor a container gets about that in four seconds, and without
+// one all of it.
 func TestEffectOfQuota(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"cpu": map[string]any{"quota": 20000, "period": 100000}}
-	if ms := number(t, r.result(working(t, id, limit, "spin", "4"), id, "spun")); ms < 600 || ms > 1000 {
+	if ms := number(t, r.result(bundleWithWork(t, id, limit, "spin", "4"), id, "spun")); ms < 600 || ms > 1000 {
 		t.Errorf("%d ms of 4 s with a quota of a fifth", ms)
 	}
-	if ms := number(t, r.result(working(t, id, nil, "spin", "4"), id, "spun")); ms < 2400 {
+	if ms := number(t, r.result(bundleWithWork(t, id, nil, "spin", "4"), id, "spun")); ms < 2400 {
 		t.Errorf("%d ms of 4 s without a quota", ms)
 	}
 }
 
-// TestEffectOfShares: of two that want the same processor one gets three times as much as the other.
+// TestEffectOfShares: of two containers on the same processor, one gets three times as much as the other.
 func TestEffectOfShares(t *testing.T) {
 	r, _ := effects(t)
 	var cmds [2]*exec.Cmd
@@ -82,7 +85,7 @@ func TestEffectOfShares(t *testing.T) {
 	for i, shares := range []int{1024, 3072} {
 		id := testenv.ID(t)
 		limit := map[string]any{"cpu": map[string]any{"shares": shares, "cpus": "1"}}
-		cmds[i] = r.command("run", "-b", working(t, id, limit, "spin", "6"), id)
+		cmds[i] = r.command("run", "-b", bundleWithWork(t, id, limit, "spin", "6"), id)
 		cmds[i].Stdout, cmds[i].Stderr = &out[i], &out[i]
 		start(t, cmds[i])
 	}
@@ -98,18 +101,18 @@ func TestEffectOfShares(t *testing.T) {
 	}
 }
 
-// TestEffectOfCpuset: who is pinned to a processor runs nowhere else.
+// TestEffectOfCpuset: a container that is pinned to a processor runs on no other.
 func TestEffectOfCpuset(t *testing.T) {
 	r, id := effects(t)
 	for cpus, want := range map[string]string{"1": "1", "0": "0", "0-1": "0 1"} {
 		limit := map[string]any{"cpu": map[string]any{"cpus": cpus}}
-		if got := r.result(working(t, id, limit, "where", "500"), id, "ran on"); got != want {
+		if got := r.result(bundleWithWork(t, id, limit, "where", "500"), id, "ran on"); got != want {
 			t.Errorf("cpus %s: ran on %s", cpus, got)
 		}
 	}
 }
 
-// TestEffectOfIO: 4 MiB at 1 MiB in a second take about four seconds, and much less without the limit.
+// TestEffectOfIO: 4 MiB at 1 MiB per second take about four seconds, and much less without the limit.
 func TestEffectOfIO(t *testing.T) {
 	r, id := effects(t)
 	dir, err := os.MkdirTemp("/var/tmp", "handfast-test-") // on the disk
@@ -125,7 +128,7 @@ func TestEffectOfIO(t *testing.T) {
 		map[string]any{"major": unix.Major(st.Dev), "minor": unix.Minor(st.Dev), "rate": 1 << 20},
 	}}}
 	writing := func(resources map[string]any) int {
-		bundle := working(t, id, resources, "write", "4", "/data/file")
+		bundle := bundleWithWork(t, id, resources, "write", "4", "/data/file")
 		edit(t, bundle, func(c map[string]any) { addMount(c, "/data", "bind", dir, "bind") })
 		return number(t, r.result(bundle, id, "wrote"))
 	}
@@ -137,20 +140,20 @@ func TestEffectOfIO(t *testing.T) {
 	}
 }
 
-// TestEffectOfHugePages: there are no more huge pages than the limit allows.
+// TestEffectOfHugePages: a container gets no more huge pages than the limit allows.
 func TestEffectOfHugePages(t *testing.T) {
 	r, id := effects(t)
 	limit := map[string]any{"hugepageLimits": []any{map[string]any{"pageSize": "2MB", "limit": 3 * (2 << 20)}}}
-	if got := r.result(working(t, id, limit, "pages", "8"), id, "took"); got != "3" {
+	if got := r.result(bundleWithWork(t, id, limit, "pages", "8"), id, "took"); got != "3" {
 		t.Errorf("%s huge pages under a limit of 3", got)
 	}
-	if got := r.result(working(t, id, nil, "pages", "8"), id, "took"); got != "8" {
+	if got := r.result(bundleWithWork(t, id, nil, "pages", "8"), id, "took"); got != "8" {
 		t.Errorf("%s huge pages without a limit", got)
 	}
 }
 
-// TestEffectOfCapSysResource: with that capability a container gets a limit above this process's own, and an adjustment
-// below.
+// TestEffectOfCapSysResource: with that capability a container can have a limit above that of this process, and a lower
+// oom_score_adj.
 func TestEffectOfCapSysResource(t *testing.T) {
 	r, id := effects(t)
 	var have unix.Rlimit

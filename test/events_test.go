@@ -26,7 +26,7 @@ func parseEvent(t testing.TB, line, id string) event {
 	return e
 }
 
-// at is the value below data at a path of names.
+// at returns the value below data at a path of names.
 func (e event) at(t testing.TB, path string) any {
 	t.Helper()
 	var v any = e.Data
@@ -39,8 +39,8 @@ func (e event) at(t testing.TB, path string) any {
 	return v
 }
 
-// follow runs events beside the test.
-func (r *runtime) follow(args ...string) (*lines, func() error) {
+// startEvents runs events in the background.
+func (r *runtime) startEvents(args ...string) (*lines, func() error) {
 	r.t.Helper()
 	cmd := r.command(append([]string{"events"}, args...)...)
 	out, err := cmd.StdoutPipe()
@@ -53,7 +53,7 @@ func (r *runtime) follow(args ...string) (*lines, func() error) {
 	return l, cmd.Wait
 }
 
-// TestEventsStats (EV01): one line in runc's shape, with the container's own numbers.
+// TestEventsStats (EV01): one line in runc's format, with the container's own numbers.
 func TestEventsStats(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.fails([]string{"container does not exist"}, "events", "--stats", id)
@@ -94,14 +94,15 @@ func TestEventsStats(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestEventsTellOutOfMemory: readings at every interval, one event for what is killed, and the end with the container.
+// TestEventsTellOutOfMemory: events prints statistics at every interval and an event for a killed process, and ends
+// with the container.
 func TestEventsTellOutOfMemory(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "while [ ! -e /tmp/go ]; do sleep 0.02; done; tail /dev/zero; sleep 1000",
 		func(c map[string]any) {
 			linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 16 << 20, "swap": 16 << 20}}
 		}), id)
-	l, wait := r.follow("--interval", "50ms", id)
+	l, wait := r.startEvents("--interval", "50ms", id)
 	parseEvent(t, l.want(t, `"stats"`), id)
 	bundle := r.stateOf(id)["bundle"].(string)
 	r.ok("start", id)
@@ -119,13 +120,13 @@ func TestEventsTellOutOfMemory(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestEventsTellTheLastOutOfMemory: when the container's own process is what is killed, that is still told.
+// TestEventsTellTheLastOutOfMemory: the event is printed even if the container's first process is killed.
 func TestEventsTellTheLastOutOfMemory(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "exec tail /dev/zero", func(c map[string]any) {
 		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 16 << 20, "swap": 16 << 20}}
 	}), id)
-	l, wait := r.follow("--interval", "50ms", id)
+	l, wait := r.startEvents("--interval", "50ms", id)
 	l.want(t, `"stats"`)
 	r.ok("start", id)
 	l.want(t, `"oom"`)
@@ -135,7 +136,7 @@ func TestEventsTellTheLastOutOfMemory(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestEventsTellPressure: a trigger that is reached is told, with what was asked for.
+// TestEventsTellPressure: a trigger that fires is an event, with the threshold of the option.
 func TestEventsTellPressure(t *testing.T) {
 	if !hasV2(t) {
 		t.Skip("needs a v2 hierarchy, which has the pressure files")
@@ -144,7 +145,7 @@ func TestEventsTellPressure(t *testing.T) {
 	r.ok("run", "--detach", "-b", shell(t, "while :; do :; done", func(c map[string]any) {
 		linux(c)["resources"] = map[string]any{"cpu": map[string]any{"quota": 10000, "period": 100000}}
 	}), id)
-	l, wait := r.follow("--interval", "1h", "--pressure", "cpu=100ms/2s", id)
+	l, wait := r.startEvents("--interval", "1h", "--pressure", "cpu=100ms/2s", id)
 	e := parseEvent(t, l.want(t, `"pressure"`), id)
 	for path, want := range map[string]any{"resource": "cpu", "full": false, "stall": 100000.0, "window": 2000000.0} {
 		if got := e.at(t, path); got != want {

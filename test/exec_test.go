@@ -21,7 +21,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// sleeper is a running container whose first process does nothing.
+// sleeper starts a container whose first process does nothing.
 func (r *runtime) sleeper(mutate func(c map[string]any)) (id, bundle string) {
 	r.t.Helper()
 	id, bundle = testenv.ID(r.t), shell(r.t, "exec sleep 1000", mutate)
@@ -30,7 +30,7 @@ func (r *runtime) sleeper(mutate func(c map[string]any)) (id, bundle string) {
 	return id, bundle
 }
 
-// inside runs a shell script in a container and gives what it wrote.
+// inside runs a shell script in a container and returns its output.
 func (r *runtime) inside(id, script string, options ...string) string {
 	r.t.Helper()
 	o := r.do(append(append([]string{"exec"}, options...), id, "/bin/sh", "-c", script)...)
@@ -40,14 +40,14 @@ func (r *runtime) inside(id, script string, options ...string) string {
 	return o.stdout
 }
 
-// notStarted is an exec that could not start its process: status 255 and one line with the words.
+// notStarted runs an exec that cannot start its process: it must end with status 255 and one line with these words.
 func (r *runtime) notStarted(words []string, args ...string) {
 	r.t.Helper()
 	o := r.do(append([]string{"exec"}, args...)...)
 	if o.status != 255 {
 		r.t.Errorf("exec %v: status %d, want 255", args, o.status)
 	}
-	o.status, o.stderr = 1, strings.ReplaceAll(o.stderr, `\"`, `"`) // as it is in the log line
+	o.status, o.stderr = 1, strings.ReplaceAll(o.stderr, `\"`, `"`) // as in the log line
 	r.oneLine(o, words)
 }
 
@@ -59,7 +59,7 @@ func TestExec(t *testing.T) {
 		process(c)["env"] = append(process(c)["env"].([]any), "FROM=config")
 		process(c)["cwd"] = "/tmp"
 	})
-	// What becomes of the bundle changes nothing.
+	// Changes of the bundle have no effect.
 	if err := os.Remove(filepath.Join(bundle, "config.json")); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,8 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// TestExecIsWhereTheContainerIs: the same namespaces and groups as the first process, and the parent's own none.
+// TestExecIsWhereTheContainerIs: the process is in the same namespaces and groups as the first process, and in none of
+// its parent's.
 func TestExecIsWhereTheContainerIs(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(nil)
@@ -170,7 +171,7 @@ func TestExecCannotStart(t *testing.T) {
 	} {
 		if c.words[0] == `"lock": AppArmor is not in force on this host` && inForce("apparmor") ||
 			strings.Contains(c.words[0], "SELinux") && inForce("selinux") {
-			continue // then the label itself is asked for, and that is another test's
+			continue // then the label itself is used, which another test covers
 		}
 		r.notStarted(c.words, c.args...)
 	}
@@ -188,8 +189,8 @@ func inForce(module string) bool {
 	return len(entries) > 0
 }
 
-// TestExecNeedsARunningContainer: a container that is being made, has ended or is paused is refused by its state; one
-// that is created is not.
+// TestExecNeedsARunningContainer: a container that is being created, has ended or is paused is an error that names its
+// state; a created one is not.
 func TestExecNeedsARunningContainer(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "exit 0", nil)
@@ -202,7 +203,7 @@ func TestExecNeedsARunningContainer(t *testing.T) {
 	r.notStarted([]string{"container " + id + ": cannot exec in a stopped container"}, id, "true")
 	r.ok("delete", id)
 
-	// The hook keeps it in the making.
+	// The hook keeps the container in the state creating.
 	release := filepath.Join(testenv.Dir(t), "release")
 	edit(t, bundle, func(c map[string]any) {
 		setHook(c, "createRuntime", 0, "/bin/sh", "sh", "-c", "while ! test -e "+release+"; do sleep 0.01; done")
@@ -224,7 +225,7 @@ func TestExecNeedsARunningContainer(t *testing.T) {
 	r.notStarted([]string{"cannot exec in a paused container (resume " + other, "--ignore-paused"}, other, "true")
 	waiting := r.command("exec", "--ignore-paused", other, "/bin/sh", "-c", "exit 9")
 	start(t, waiting)
-	time.Sleep(100 * time.Millisecond) // it may not have come to its group by then; it must not have ended in any case
+	time.Sleep(100 * time.Millisecond) // it may not be in its group yet, but it must not have ended
 	if unix.Kill(waiting.Process.Pid, 0) != nil {
 		t.Error("exec in a paused container did not wait")
 	}
@@ -297,7 +298,7 @@ func TestExecProcessFile(t *testing.T) {
 	}
 }
 
-// TestTwoHundredExecs at once do not disturb one another, and leave nothing.
+// TestTwoHundredExecs at once do not disturb each other, and leave nothing.
 func TestTwoHundredExecs(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(nil)
@@ -306,7 +307,7 @@ func TestTwoHundredExecs(t *testing.T) {
 	bad := map[string]int{}
 	n := 200
 	if testenv.Virtual() {
-		n = 20 // so many have ten times as long for their deadlines
+		n = 20 // ten times as long for the deadlines
 	}
 	for i := range n {
 		wg.Go(func() {
@@ -385,11 +386,11 @@ func TestExecCgroup(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		for _, m := range made {
-			// A process that has ended keeps its group busy until somebody has reaped it.
+			// A process that has ended keeps its group busy until it is reaped.
 			eventually(t, "the end of "+m, func() bool { err := os.Remove(m); return err == nil || os.IsNotExist(err) })
 		}
 	})
-	// cpuset groups of v1 take no process before they have cpus and memory.
+	// A cpuset group of v1 accepts no process before it has cpus and memory nodes.
 	for _, m := range made {
 		for _, f := range []string{"cpuset.cpus", "cpuset.mems"} {
 			if data, err := os.ReadFile(filepath.Join(filepath.Dir(m), f)); err == nil && strings.HasSuffix(m, "inner") {
@@ -412,7 +413,7 @@ func TestExecCgroup(t *testing.T) {
 			t.Errorf("not in the group below: %q", line)
 		}
 	}
-	// The sibling whose name begins with the container's is none of its groups.
+	// The sibling whose name begins with the container's is not below it.
 	r.notStarted([]string{"--cgroup"}, "--cgroup", "../"+name+"2", id, "true")
 	r.notStarted([]string{"--cgroup", "no such file"}, "--cgroup", name+"2", id, "true")
 	p, _ := strconv.Atoi(string(n))
@@ -422,7 +423,7 @@ func TestExecCgroup(t *testing.T) {
 	awaitEnd(t, []int{p})
 }
 
-// TestExecForwardsSignals: what is sent to exec in the foreground reaches the process.
+// TestExecForwardsSignals: signals to exec in the foreground reach the process.
 func TestExecForwardsSignals(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(nil)
@@ -463,6 +464,6 @@ func TestExecTerminal(t *testing.T) {
 		t.Errorf("%v", cmd.ProcessState)
 	}
 	if diff := cmp.Diff(before, mode(t, terminal)); diff != "" {
-		t.Errorf("the terminal's mode was not given back: %s", diff)
+		t.Errorf("the terminal's mode was not restored: %s", diff)
 	}
 }

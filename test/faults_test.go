@@ -13,11 +13,11 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// faulty runs a command with a fault at one of its system calls, and returns what became of it and what it said.
+// faulty runs a command with a fault at one of its system calls, and returns the report and the command's error output.
 func (r *runtime) faulty(at faults.At, f faults.Fault, args ...string) (faults.Report, string) {
 	r.t.Helper()
 	if !faults.Available {
-		r.t.Skip("faults are made on amd64 alone")
+		r.t.Skip("faults only work on amd64")
 	}
 	said, err := os.Create(filepath.Join(testenv.Dir(r.t), "stderr"))
 	if err != nil {
@@ -48,14 +48,14 @@ func ownCalls(report faults.Report) int {
 	return n
 }
 
-// deepGroup is a bundle whose group has a parent of its own, and the group's path.
+// deepGroup returns a bundle whose group has a parent of its own, and the group's path.
 func deepGroup(t testing.TB) (bundle, group string) {
 	group = testenv.CgroupParent() + "/" + testenv.ID(t) + "/leaf"
 	return shell(t, "exec sleep 1000", func(c map[string]any) { linux(c)["cgroupsPath"] = group }), group
 }
 
-// TestKilledWhileTheGroupIsMade: wherever create is killed between the first directory of its group and the last,
-// delete finds what was made, and leaves alone what was there before.
+// TestKilledWhileTheGroupIsMade: create is killed at each step between the first directory of its group and the last.
+// delete removes what create has made, and nothing that existed before.
 func TestKilledWhileTheGroupIsMade(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle, group := deepGroup(t)
@@ -75,7 +75,7 @@ func TestKilledWhileTheGroupIsMade(t *testing.T) {
 		roots = append(roots, strings.TrimSuffix(root, "/"))
 	}
 	for n := 1; n <= calls; n++ {
-		// A group that somebody else has made in one hierarchy stays.
+		// A group that another process has made in one hierarchy stays.
 		theirs := roots[n%len(roots)] + parent
 		if n%2 == 0 {
 			if err := os.MkdirAll(theirs, 0o755); err != nil {
@@ -84,7 +84,7 @@ func TestKilledWhileTheGroupIsMade(t *testing.T) {
 		}
 		mkdir.N = n
 		report, _ := r.faulty(mkdir, faults.Kill(), "create", "-b", bundle, id)
-		if report.Hit == nil { // one directory was there already
+		if report.Hit == nil { // one directory existed already
 			r.ok("delete", "--force", id)
 			removeEmpty(groupsNamed(t, parent))
 			continue
@@ -109,8 +109,8 @@ func removeEmpty(groups []string) {
 	}
 }
 
-// TestNotTakenBack: a create whose group cannot be removed again keeps its state, says what is left, and delete removes
-// it.
+// TestNotTakenBack: if create fails and its group cannot be removed, its state stays, the error says what is left, and
+// delete removes it.
 func TestNotTakenBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		at    faults.At
@@ -118,9 +118,9 @@ func TestNotTakenBack(t *testing.T) {
 		hook  string // what the failing hook does first; GROUP is the group's path
 		left  bool   // something stays until delete
 	}{
-		// Every hierarchy is tried, and one directory stays.
+		// The removal is tried in every hierarchy, and one directory stays.
 		"EIO of rmdir": {faults.At{Syscall: "unlinkat", Path: "../", N: 2}, unix.EIO, "", true},
-		// In the memory hierarchy alone: Kill does not see it.
+		// only in the memory hierarchy, where Kill does not see it
 		"a hook's process": {faults.At{Syscall: "unlinkat", Path: "nothing"}, 0,
 			"for d in /sys/fs/cgroup/memory /sys/fs/cgroup; do if test -d ${d}GROUP; then " +
 				"sleep 1000 >/dev/null 2>&1 & echo $! >${d}GROUP/cgroup.procs; break; fi; done; ", false},
@@ -153,7 +153,7 @@ func TestNotTakenBack(t *testing.T) {
 	}
 }
 
-// TestFewDescriptors: a create that runs out of descriptors leaves nothing, whatever it had made by then.
+// TestFewDescriptors: a create that runs out of descriptors leaves nothing, whatever it has created by then.
 func TestFewDescriptors(t *testing.T) {
 	r := newRuntime(t)
 	for limit := 8; limit < 40; limit++ {
@@ -185,8 +185,8 @@ func TestFewDescriptors(t *testing.T) {
 	}
 }
 
-// TestUnsent: a frame of the child that the kernel refuses as a whole is told of in the next one, and not as a gap in
-// the numbers.
+// TestUnsent: if the kernel refuses a frame of the child as a whole, the next frame reports it, and the numbers have no
+// gap.
 func TestUnsent(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "exit 0", nil)

@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestFrozenElsewhere: a process that somebody has moved to a frozen group of v1 cannot be ended. That is said, with
-// the group, in place of a wait that cannot end well; and once it is thawed, delete does its work.
+// TestFrozenElsewhere: a process that was moved to a frozen group of v1 cannot be killed. delete names the group at
+// once instead of waiting in vain, and succeeds after the group is thawed.
 func TestFrozenElsewhere(t *testing.T) {
 	const freezer = "/sys/fs/cgroup/freezer"
 	if !isDir(freezer) {
@@ -37,7 +37,7 @@ func TestFrozenElsewhere(t *testing.T) {
 	}
 }
 
-// child is the first child of a process.
+// child returns the first child of a process.
 func child(t testing.TB, pid string) (found string) {
 	t.Helper()
 	eventually(t, "it has a child", func() bool {

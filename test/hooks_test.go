@@ -13,8 +13,8 @@ import (
 // hookKinds in the order in which they run.
 var hookKinds = []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
 
-// recordHooks gives every hook a program that appends its name and its standard input to one file. The hooks that run
-// in the container's mount namespace after the root has changed see the file through a bind mount.
+// recordHooks makes every hook append its name and its standard input to one file. Hooks that run in the container's
+// mount namespace after the root has changed see the file through a bind mount.
 func recordHooks(t testing.TB, c map[string]any, dir string) {
 	t.Helper()
 	addMount(c, "/record", "bind", dir, "bind", "rw")
@@ -28,8 +28,8 @@ func recordHooks(t testing.TB, c map[string]any, dir string) {
 	}
 }
 
-// recorded is what the hooks wrote: their names in order, and the states they were given.
-func recorded(t testing.TB, dir string) (names []string, states []map[string]any) {
+// readHookRecords returns what the hooks wrote: their names in order, and the states that they got.
+func readHookRecords(t testing.TB, dir string) (names []string, states []map[string]any) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "all"))
 	if err != nil {
@@ -56,7 +56,7 @@ func TestHooksRunInOrderWithTheState(t *testing.T) {
 		c["annotations"] = map[string]any{"org.example.key": "value"}
 	})
 	r.ok("create", "-b", bundle, id)
-	names, _ := recorded(t, dir)
+	names, _ := readHookRecords(t, dir)
 	if got := strings.Join(names, " "); got != "prestart createRuntime createContainer" {
 		t.Errorf("after create: %s", got)
 	}
@@ -65,7 +65,7 @@ func TestHooksRunInOrderWithTheState(t *testing.T) {
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
 
-	names, states := recorded(t, dir)
+	names, states := readHookRecords(t, dir)
 	if got, want := strings.Join(names, " "), strings.Join(hookKinds, " "); got != want {
 		t.Fatalf("hooks: %s, want %s", got, want)
 	}
@@ -84,7 +84,7 @@ func TestHooksRunInOrderWithTheState(t *testing.T) {
 	}
 }
 
-// TestHooksEnvironment: a hook has the environment of its own configuration and no other.
+// TestHooksEnvironment: a hook has exactly the environment of its configuration.
 func TestHooksEnvironment(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	script := "env > " + dir + "/env"
@@ -103,8 +103,8 @@ func TestHooksEnvironment(t *testing.T) {
 	}
 }
 
-// TestHooksWithoutEnvironment: where a hook begins and what it inherits is what runc gives it; a relative path of a
-// createContainer hook is one in the container's root.
+// TestHooksWithoutEnvironment: a hook's working directory and the environment that it inherits are as with runc; a
+// relative path of a createContainer hook is relative to the container's root.
 func TestHooksWithoutEnvironment(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", func(c map[string]any) {
@@ -155,7 +155,8 @@ func TestHooksWithoutEnvironment(t *testing.T) {
 	}
 }
 
-// TestSignalDuringCreate: whoever ends the runtime while a hook keeps it gets an error, and nothing stays behind.
+// TestSignalDuringCreate: if the runtime is ended while it waits for a hook, it reports an error, and leaves nothing
+// behind.
 func TestSignalDuringCreate(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", func(c map[string]any) {
@@ -169,7 +170,7 @@ func TestSignalDuringCreate(t *testing.T) {
 	r.oneLine(finish(t, cmd), []string{"terminated"})
 }
 
-// TestFailingHookRunsPoststop: what createRuntime hooks made before one of them failed is undone by poststop hooks.
+// TestFailingHookRunsPoststop: if a createRuntime hook fails, poststop hooks undo what the earlier ones did.
 func TestFailingHookRunsPoststop(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", func(c map[string]any) {
@@ -183,7 +184,7 @@ func TestFailingHookRunsPoststop(t *testing.T) {
 	}
 }
 
-// TestFailingPoststart: the specification wants an error, and the container stopped.
+// TestFailingPoststart: the specification requires an error and that the container is stopped.
 func TestFailingPoststart(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "sleep 1000", func(c map[string]any) { setHook(c, "poststart", 0, "/bin/false", "false") })
@@ -196,7 +197,7 @@ func TestFailingPoststart(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestFailingPoststopIsAWarning: the container is deleted all the same, and the next hook runs.
+// TestFailingPoststopIsAWarning: the container is deleted nevertheless, and the next hook runs.
 func TestFailingPoststopIsAWarning(t *testing.T) {
 	log := filepath.Join(testenv.Dir(t), "log")
 	r, id := newRuntime(t, "--log", log), testenv.ID(t)
@@ -207,7 +208,7 @@ func TestFailingPoststopIsAWarning(t *testing.T) {
 	}
 	contains(t, string(data), "level=warning", "poststop", "/bin/false")
 
-	// Without --log it is on standard error.
+	// Without --log it goes to standard error.
 	r, id = newRuntime(t), testenv.ID(t)
 	next := filepath.Join(testenv.Dir(t), "next")
 	o := r.do("run", "-b", shell(t, "exit 0", func(c map[string]any) {
@@ -220,7 +221,7 @@ func TestFailingPoststopIsAWarning(t *testing.T) {
 	}
 }
 
-// TestSignalDuringAStartContainerHook: the program does not run yet, so a signal to end ends the making of the
+// TestSignalDuringAStartContainerHook: the program does not run yet, so a terminating signal ends the start of the
 // container, and nothing is left.
 func TestSignalDuringAStartContainerHook(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)

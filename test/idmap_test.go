@@ -11,8 +11,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestMountsWithMappings: the owners of files on a bind mount are those that its mappings give, in a user namespace and
-// without one; beside it the same source is as it was.
+// TestMountsWithMappings: the mappings of a bind mount set the owners of its files, with and without a user namespace;
+// the source itself does not change.
 func TestMountsWithMappings(t *testing.T) {
 	r := newRuntime(t)
 	source := testenv.Dir(t)
@@ -82,7 +82,7 @@ func TestMountsWithMappings(t *testing.T) {
 		mounts := list(config, "mounts")
 		mounts[len(mounts)-1].(map[string]any)["uidMappings"] = mapping(5)
 	}), testenv.ID(t))
-	// A file system that takes no mappings.
+	// a file system that does not support mappings
 	words := []string{"MOUNT_ATTR_IDMAP /proc",
 		"invalid argument (a file system of type proc does not support id mappings"}
 	r.fails(words, "run", "-b", shell(t, "true",
@@ -94,8 +94,8 @@ func TestMountsWithMappings(t *testing.T) {
 		}), testenv.ID(t))
 }
 
-// TestNewFileSystemsWithMappings: a tmpfs with mappings of its own, or those of the container, whose user namespace may
-// also be one that is joined; and of a file system that takes none the error says which it is.
+// TestNewFileSystemsWithMappings: a tmpfs has mappings of its own, or those of the container, whose user namespace can
+// be one that it joins. If a file system does not support mappings, the error names it.
 func TestNewFileSystemsWithMappings(t *testing.T) {
 	r := newRuntime(t)
 	mapped := func(c map[string]any, host int) {
@@ -127,7 +127,7 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 		}
 		return
 	}
-	// The files are those of 1000, and root of this container may not pass by a mode.
+	// The files belong to 1000, and root of this container cannot override their modes.
 	if o.stdout != "1000:1000:700\nidmapped\ntmpfs\n" || !strings.Contains(o.stderr, "Permission denied") {
 		t.Errorf("no user namespace: %+v", o)
 	}
@@ -170,7 +170,7 @@ func TestNewFileSystemsWithMappings(t *testing.T) {
 		addMount(c, "/mnt", "overlay", "overlay", "lowerdir="+dir+"/a", "upperdir="+dir+"/b", "workdir="+dir+"/w")
 		mapped(c, 1000)
 	})
-	if o := r.do("run", "-b", overlay, testenv.ID(t)); o.status != 0 { // a kernel that takes them may come
+	if o := r.do("run", "-b", overlay, testenv.ID(t)); o.status != 0 { // later kernels may support them
 		r.oneLine(o, []string{"MOUNT_ATTR_IDMAP /mnt", "of type overlay does not support id mappings in this kernel"})
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // inheriting is a role of the test binary: it executes its arguments with signals ignored and blocked, and bound to one
-// processor, as a caller below nohup(1), of a shell's background, or of taskset(1) is.
+// processor, like a caller under nohup(1), in a shell's background, or under taskset(1).
 func inheriting() {
 	if os.Getenv("HANDFAST_TEST_INHERITED") == "" {
 		return
@@ -50,8 +50,8 @@ func firstProcessor() (n int) {
 	return n
 }
 
-// TestNothingInheritedFromTheCaller: whichever signals the caller ignores or blocks, and whatever processors it is
-// bound to, the container, what is executed in it, and its hooks begin with the default of everything.
+// TestNothingInheritedFromTheCaller: whatever signals the caller ignores or blocks, and whatever processors it is bound
+// to, the container, its hooks and processes that join it start with the defaults.
 func TestNothingInheritedFromTheCaller(t *testing.T) {
 	r := newRuntime(t)
 	r.wrap = func(cmd *exec.Cmd) *exec.Cmd {

@@ -21,8 +21,8 @@ type invalid struct {
 
 func (i invalid) String() string { return strings.ReplaceAll(strings.Join(i.path, "."), ".[", "[") }
 
-// wrongKinds walks a type of the configuration and makes up wrong values for every property in it. So a property that
-// is added has some too. What is looked at later than the rest (json.RawMessage) is in wrongValues.
+// wrongKinds walks a type of the configuration and generates wrong values for every property in it, including those
+// added later. Properties that are decoded later than the rest (json.RawMessage) are in wrongValues.
 func wrongKinds(t reflect.Type, path []string) []invalid {
 	at := func(name string) []string { return append(append([]string{}, path...), name) }
 	switch t.Kind() {
@@ -60,7 +60,7 @@ func wrongKinds(t reflect.Type, path []string) []invalid {
 	panic("a property of kind " + t.Kind().String() + ": say what its wrong values are")
 }
 
-// wrongValues are of the right kind and mean nothing, or stand where the kinds are looked at later.
+// wrongValues returns values with the right type but no meaning, and those of properties that are decoded later.
 func wrongValues() []invalid {
 	at := func(path string, value any, words ...string) invalid {
 		return invalid{strings.Split(strings.ReplaceAll(path, "[", ".["), "."), value, words}
@@ -143,7 +143,7 @@ func wrongValues() []invalid {
 	}
 }
 
-// setPath sets a value deep in a configuration, and makes what is missing on the way.
+// setPath sets a value deep in a configuration, and creates missing objects and lists on the way.
 func setPath(in any, path []string, value any) any {
 	if len(path) == 0 {
 		return value
@@ -165,9 +165,9 @@ func setPath(in any, path []string, value any) any {
 	return object
 }
 
-// TestInvalidValues: every property of the configuration, with a value that it cannot have, is one line that says where
-// it stands, what it is and what is allowed, and nothing is made. What is left behind would show in the root directory,
-// or in the check that ends the package's tests.
+// TestInvalidValues: an invalid value of any property of the configuration is an error of one line with its path, the
+// value and what is allowed, and nothing is created. Leftovers would show in the root directory, or in the check that
+// ends the package's tests.
 func TestInvalidValues(t *testing.T) {
 	r, rootfs := newRuntime(t), testenv.Busybox(t)
 	all := append(wrongKinds(reflect.TypeFor[oci.Spec](), nil), wrongValues()...)

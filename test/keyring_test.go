@@ -10,11 +10,11 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestSessionKeyring (LS01): a container has a session keyring of its own, which those that join it share, and nothing
-// in the caller's is its; with --no-new-keyring it has the caller's.
+// TestSessionKeyring (LS01): a container has a session keyring of its own, shared with processes that join it, without
+// the caller's keys; with --no-new-keyring it has the caller's keyring.
 func TestSessionKeyring(t *testing.T) {
 	r := newRuntime(t)
-	// a session keyring is a thread's, and of the processes that it makes; this one ends with the test
+	// a session keyring belongs to a thread and to the processes that it creates; this thread ends with the test
 	goruntime.LockOSThread()
 	ring, err := unix.KeyctlJoinSessionKeyring("handfast-test-caller")
 	if err == unix.ENOSYS || err == unix.EPERM {
@@ -25,7 +25,7 @@ func TestSessionKeyring(t *testing.T) {
 	}
 	key, err := unix.AddKey("user", "handfast-test-secret", []byte("secret"), ring)
 	if err == nil {
-		err = unix.KeyctlSetperm(key, 0x3f000000) // for who possesses it, and nobody else: not even another process of root
+		err = unix.KeyctlSetperm(key, 0x3f000000) // only for a possessor, not even for other processes of root
 	}
 	if err != nil {
 		t.Fatal(err)

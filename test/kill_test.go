@@ -10,7 +10,7 @@ import (
 )
 
 // TestWhatTheFirstProcessLeaves: without a pid namespace of its own a container's other processes outlive its first
-// one. KILL ends them, and delete does not do so unasked.
+// one. KILL ends them, and delete without force does not.
 func TestWhatTheFirstProcessLeaves(t *testing.T) {
 	r := newRuntime(t)
 	leave := func(group string) string {
@@ -35,7 +35,7 @@ func TestWhatTheFirstProcessLeaves(t *testing.T) {
 	id := leave(group)
 	r.fails([]string{"container not running"}, "kill", id, "TERM")
 	if !populated() {
-		t.Fatal("nothing lives there any more")
+		t.Fatal("no process is left")
 	}
 	r.ok("kill", id, "KILL")
 	if populated() {
@@ -58,7 +58,7 @@ func TestWhatTheFirstProcessLeaves(t *testing.T) {
 	}
 }
 
-// TestKillAll: every process of a container gets the signal with --all, and the first one alone without.
+// TestKillAll: with --all every process of a container gets the signal, otherwise only the first one.
 func TestKillAll(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	const loop = "echo >>/ready; while :; do sleep 0.1; done"

@@ -13,7 +13,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestKilledCreate: a create that was killed midway leaves a container that is stopped, and delete removes all of it.
+// TestKilledCreate: a create that is killed midway leaves a stopped container, and delete removes all of it.
 func TestKilledCreate(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", func(c map[string]any) {
@@ -34,7 +34,7 @@ func TestKilledCreate(t *testing.T) {
 	_ = cmd.Wait()
 	data, _ := os.ReadFile(hook)
 	if n, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil {
-		_ = syscall.Kill(n, syscall.SIGKILL) // nobody is left who would
+		_ = syscall.Kill(n, syscall.SIGKILL) // nothing else would kill it
 	}
 	r.awaitStatus(id, "stopped")
 	r.fails([]string{"stopped"}, "start", id)
@@ -45,15 +45,15 @@ func TestKilledCreate(t *testing.T) {
 	})
 }
 
-// TestKilledCreateLeavesTheStreamsAlone: a create that is killed while its child waits in a hook writes nothing to the
-// container's standard error, and neither does the child; with SIGTERM there is the command's own error, and no more.
+// TestKilledCreateLeavesTheStreamsAlone: if create is killed while its child waits in a hook, neither writes to the
+// container's standard error; with SIGTERM there is only the command's own error.
 func TestKilledCreateLeavesTheStreamsAlone(t *testing.T) {
 	for _, hook := range []string{"createRuntime", "createContainer"} {
 		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 			t.Run(hook+" "+sig.String(), func(t *testing.T) {
 				r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 				bundle := shell(t, "exit 0", func(c map[string]any) {
-					removeNamespace(c, "pid") // for $$ to be the hook's number here
+					removeNamespace(c, "pid") // so that $$ is the hook's pid here
 					setHook(c, hook, 0, "/bin/sh", "sh", "-c", "echo $$ > "+dir+"/hook.new; mv "+dir+"/hook.new "+dir+
 						"/hook; exec sleep 1000")
 				})
@@ -91,15 +91,15 @@ func TestKilledCreateLeavesTheStreamsAlone(t *testing.T) {
 	}
 }
 
-// TestChildEndsWithItsCommand: once the command was killed the child does nothing more, also where it would not have
-// asked its parent for long: neither the next hook nor the mounts after it.
+// TestChildEndsWithItsCommand: after the command is killed, the child stops, even if its next request would come much
+// later: it runs neither the next hook nor the mounts after it.
 func TestChildEndsWithItsCommand(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	hook := func(script string) any {
 		return map[string]any{"path": "/bin/sh", "args": []any{"sh", "-c", script}}
 	}
 	bundle := shell(t, "exit 0", func(c map[string]any) {
-		removeNamespace(c, "pid") // for the hook is to know its grandparent
+		removeNamespace(c, "pid") // so that the hook can find its grandparent
 		c["hooks"] = map[string]any{"createContainer": []any{
 			hook(`p=$(cut -d ' ' -f 4 /proc/$PPID/stat) && echo $PPID >` + dir + `/child && kill -9 $p &&
 				while ! grep -q '^State:[^a-zA-Z]*Z' /proc/$p/status || [ $(ls /proc/$p/task | wc -l) -gt 1 ]; do
@@ -125,7 +125,7 @@ func TestChildEndsWithItsCommand(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestManyAtOnce: containers that are made and deleted side by side do not disturb each other.
+// TestManyAtOnce: containers that are created and deleted in parallel do not disturb each other.
 func TestManyAtOnce(t *testing.T) {
 	r, rootfs := newRuntime(t), testenv.Busybox(t)
 	var all sync.WaitGroup

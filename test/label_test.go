@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestAppArmorProfile runs a container, and a process that joins it, under profiles of their own, and sees them at
-// work.
+// TestAppArmorProfile runs a container, and a process that joins it, under profiles of their own, and checks their
+// effect.
 func TestAppArmorProfile(t *testing.T) {
 	r := newRuntime(t)
 	if !inForce("apparmor") {

@@ -47,7 +47,7 @@ func TestWhatTheContainerSees(t *testing.T) {
 	bundle := shell(t, "echo $$ $(hostname) $(id -u):$(id -g) $(pwd); ls /proc/self/fd | wc -w; cat /proc/net/dev | "+
 		"grep -c :; grep CapBnd /proc/self/status; umask; echo $HOME", nil)
 	o := r.do("run", "-b", bundle, testenv.ID(t))
-	// ls has its own directory open: four descriptors are none too many. CapBnd: kill, net_bind_service, audit_write.
+	// ls has its own directory open, so four descriptors are right. CapBnd: kill, net_bind_service, audit_write.
 	want := "1 handfast-test 0:0 /\n4\n1\nCapBnd:\t0000000020000420\n0022\n/root\n"
 	if o.stdout != want || o.stderr != "" || o.status != 0 {
 		t.Errorf("got %q\nwant %q\nstderr %q status %d", o.stdout, want, o.stderr, o.status)
@@ -78,7 +78,7 @@ func TestLifecycle(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(rootfs, "tmp/started")); err == nil {
 		t.Error("the process ran before start")
 	}
-	r.fails([]string{id}, "create", "--bundle", bundle, id) // a second one of the same name
+	r.fails([]string{id}, "create", "--bundle", bundle, id) // a second one with the same name
 
 	r.ok("start", id)
 	eventually(t, "the process runs",
@@ -139,7 +139,7 @@ func TestDeleteOfACreatedContainer(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestDeleteForceWithAnEmptyEnvironment is how Podman calls: no PATH, and an empty runtime directory.
+// TestDeleteForceWithAnEmptyEnvironment calls delete like Podman: without PATH, and with an empty runtime directory.
 func TestDeleteForceWithAnEmptyEnvironment(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "exit 0", nil), id)
@@ -183,7 +183,7 @@ func TestSignalsAreForwarded(t *testing.T) {
 	}
 }
 
-// TestNohup: a caller that ignores SIGHUP means the container to live on.
+// TestNohup: if the caller ignores SIGHUP, the container survives it too.
 func TestNohup(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "trap 'exit 1' HUP; trap 'exit 0' TERM; echo ready; while :; do sleep 0.02; done", nil)
@@ -277,8 +277,8 @@ func TestSpecRuns(t *testing.T) {
 	}
 }
 
-// TestListOfNoDirectory: a directory that somebody has named and that is not there is a mistake; the default one is
-// only empty.
+// TestListOfNoDirectory: a named directory that does not exist is an error; a missing default directory means that
+// there are no containers.
 func TestListOfNoDirectory(t *testing.T) {
 	r := newRuntime(t)
 	r.fails([]string{"--root " + r.root, "no such file or directory"}, "list")
@@ -290,7 +290,7 @@ func TestListOfNoDirectory(t *testing.T) {
 	}
 }
 
-// TestEmptyCgroupsPath: it is no path, as with runc.
+// TestEmptyCgroupsPath: an empty path counts as none, as with runc.
 func TestEmptyCgroupsPath(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "exit 0", func(c map[string]any) { linux(c)["cgroupsPath"] = "" }), id)
@@ -300,7 +300,7 @@ func TestEmptyCgroupsPath(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestStartBehindCreate: who starts a container before create has quite ended waits for that.
+// TestStartBehindCreate: a start before the end of create waits for it.
 func TestStartBehindCreate(t *testing.T) {
 	r, id, dir := newRuntime(t), testenv.ID(t), testenv.Dir(t)
 	bundle := shell(t, "exit 0", func(c map[string]any) {

@@ -6,7 +6,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// roles are what the test binary is when it is executed again.
+// roles runs the test binary in the role in which it was executed again, if any.
 func roles() {
 	noClone3()
 	inheriting()

@@ -23,8 +23,8 @@ func memoryLimit(bytes int) func(c map[string]any) {
 	}
 }
 
-// TestSmallMemoryLimit: what the child needs to begin its life does not count, so that half a MiB is enough for a small
-// program; and the container still sees its own group as the root.
+// TestSmallMemoryLimit: the memory that the child needs at its start does not count, so half a MiB is enough for a
+// small program; and the container still sees its own group as the root.
 func TestSmallMemoryLimit(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, `while read line; do echo "$line"; done < /proc/self/cgroup`, memoryLimit(512<<10))
@@ -40,7 +40,7 @@ func TestSmallMemoryLimit(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestExecUnderASmallMemoryLimit: a process that joins does not pay for its own beginning either.
+// TestExecUnderASmallMemoryLimit: the memory that a joining process needs at its start does not count either.
 func TestExecUnderASmallMemoryLimit(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(memoryLimit(1 << 20))
@@ -51,7 +51,7 @@ func TestExecUnderASmallMemoryLimit(t *testing.T) {
 	}
 }
 
-// inRoot says whether a cgroup file shows the root in every hierarchy.
+// inRoot reports whether a cgroup file shows the root in every hierarchy.
 func inRoot(cgroup string) bool {
 	for line := range strings.Lines(cgroup) {
 		if !strings.HasSuffix(line, ":/\n") {
@@ -61,7 +61,7 @@ func inRoot(cgroup string) bool {
 	return cgroup != ""
 }
 
-// TestMemoryLimitInTheError (CG28): a start that dies of the limit says so.
+// TestMemoryLimitInTheError (CG28): if a start fails because of the memory limit, the error says so.
 func TestMemoryLimitInTheError(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.fails([]string{"possibly killed by the memory limit of 16384 bytes", "oom_kill"}, "run", "-b",
@@ -69,8 +69,8 @@ func TestMemoryLimitInTheError(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// noClone3 turns a re-executed test binary into another program with a filter under which clone3(2) does not exist, as
-// some container managers set it.
+// noClone3 turns a re-executed test binary into another program, with a filter under which clone3(2) does not exist,
+// like that of some container managers.
 func noClone3() {
 	if os.Getenv("HANDFAST_TEST_NO_CLONE3") == "" {
 		return
@@ -94,8 +94,8 @@ func noClone3() {
 	os.Exit(70)
 }
 
-// TestWithoutClone3 (CG25): where the child cannot be cloned into its group it joins before it is told anything, and
-// sees the same.
+// TestWithoutClone3 (CG25): if the child cannot be cloned into its group, it joins before it gets any message, and the
+// container sees the same.
 func TestWithoutClone3(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.global = []string{"--debug", "--log", testenv.Dir(t) + "/log"}
@@ -119,7 +119,7 @@ func TestWithoutClone3(t *testing.T) {
 	if half := len(groups.stdout) / 2; groups.status != 0 || half == 0 || groups.stdout[:half] != groups.stdout[half:] {
 		t.Errorf("exec: %+v", groups)
 	}
-	r.ok("create", "-b", bundle, id) // the second attempt makes the start gate anew
+	r.ok("create", "-b", bundle, id) // the second attempt creates the start gate again
 	r.ok("start", id)
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
@@ -136,7 +136,7 @@ func TestWithoutClone3(t *testing.T) {
 	}
 }
 
-// TestCgroupManagerDisabled (CG30): no group is made, limits are refused, and what needs a group says so.
+// TestCgroupManagerDisabled (CG30): no group is created, limits are an error, and so are commands that need a group.
 func TestCgroupManagerDisabled(t *testing.T) {
 	r, id := newRuntime(t, "--cgroup-manager=disabled"), testenv.ID(t)
 	bundle := shell(t, "sleep 1000", func(c map[string]any) {
@@ -154,7 +154,7 @@ func TestCgroupManagerDisabled(t *testing.T) {
 	}
 	theirs, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
 	if err != nil || string(own) != string(theirs) {
-		t.Errorf("%v: the container is not where its maker is:\n%s", err, theirs)
+		t.Errorf("%v: the container is not in the groups of its creator:\n%s", err, theirs)
 	}
 	r.fails([]string{"no cgroup of its own"}, "pause", id)
 	r.fails([]string{"no cgroup of its own"}, "ps", id)

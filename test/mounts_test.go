@@ -15,8 +15,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestBindOnDanglingLink: images have /etc/resolv.conf -> ../run/systemd/resolve/stub-resolv.conf, where /run is empty,
-// and every manager binds that file. What the link names is made in the image, and covered there.
+// TestBindOnDanglingLink: images have /etc/resolv.conf -> ../run/systemd/resolve/stub-resolv.conf with an empty /run,
+// and every manager binds that file. The target of the link is created in the image, and the bind covers it.
 func TestBindOnDanglingLink(t *testing.T) {
 	r := newRuntime(t)
 	source := testenv.Dir(t)
@@ -74,8 +74,8 @@ func TestDestinationOnTheHost(t *testing.T) {
 	}
 }
 
-// TestLongOptions: fsconfig(2) takes values of up to 255 bytes, and managers give overlays whose lowerdir is much
-// longer, up to the page that mount(2) takes and beyond it, where the kernel has lowerdir+.
+// TestLongOptions: fsconfig(2) takes values of up to 255 bytes. Managers create overlays with a much longer lowerdir,
+// up to the page that mount(2) takes, and beyond it if the kernel has lowerdir+.
 func TestLongOptions(t *testing.T) {
 	r := newRuntime(t)
 	const longerThanAPage = "longer than a page" // Linux 6.7
@@ -96,7 +96,7 @@ func TestLongOptions(t *testing.T) {
 			}
 			layers = append(layers, layer)
 		}
-		if len(layers) == 1 { // an overlay needs two, or an upper one
+		if len(layers) == 1 { // an overlay needs two, or an upper layer
 			layers = append(layers, testenv.Dir(t))
 		}
 		script := `ls /mnt | wc -l; touch /mnt/x 2>&1; grep ' /mnt ' /proc/self/mountinfo | cut -d ' ' -f 6,9; grep -c ' / rw' /proc/self/mountinfo; grep -c xxx /proc/mounts`
@@ -114,7 +114,7 @@ func TestLongOptions(t *testing.T) {
 			t.Errorf("%s: status %d, %q, want %q: %s", name, o.status, o.stdout, want, o.stderr)
 		}
 	}
-	// What nobody can say to the kernel is told with its size, and nothing is left mounted.
+	// An option that the kernel cannot take is an error with its size, and nothing is left mounted.
 	long := func(option string) string {
 		bundle := shell(t, "true", func(config map[string]any) { addMount(config, "/mnt", "tmpfs", "tmpfs", option) })
 		return r.fails([]string{"/mnt"}, "run", "-b", bundle, testenv.ID(t))
@@ -123,7 +123,7 @@ func TestLongOptions(t *testing.T) {
 	contains(t, long("mpol="+strings.Repeat("x", 5000)), "tmpfs", "5005 bytes of options, the kernel takes 4095")
 }
 
-// TestCopyUpKeepsEverything: a tmpfs with tmpcopyup shows what the image has there, entries of every kind with their
+// TestCopyUpKeepsEverything: a tmpfs with tmpcopyup shows the image's entries below it, of every kind, with their
 // modes, owners and extended attributes.
 func TestCopyUpKeepsEverything(t *testing.T) {
 	r := newRuntime(t)
@@ -154,7 +154,7 @@ os.setxattr("fifo", "trusted.empty", b"")'`
 	})
 	want := r.do("run", "-b", covered, testenv.ID(t))
 	got := r.do("run", "-b", bundle, testenv.ID(t))
-	// What a directory says of its size is its file system's affair.
+	// The size of a directory depends on its file system.
 	sizes := regexp.MustCompile(`(?m)(directory .*) \d+$`)
 	if diff := cmp.Diff(sizes.ReplaceAllString(want.stdout, "$1"), sizes.ReplaceAllString(got.stdout, "$1")); diff != "" ||
 		got.status != 0 || want.stdout == "" {
@@ -176,8 +176,7 @@ os.setxattr("fifo", "trusted.empty", b"")'`
 	}
 }
 
-// TestMountKindsDiffer: the message says what is wrong with a file that is bound over a directory, and the other way
-// round.
+// TestMountKindsDiffer: the message says what is wrong with a file that is bound over a directory, and vice versa.
 func TestMountKindsDiffer(t *testing.T) {
 	r := newRuntime(t)
 	file := filepath.Join(testenv.Dir(t), "file")

@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// network is a network namespace of a test's own, in which its runtime runs.
+// network is a network namespace of one test, in which its runtime runs.
 type network struct {
 	t    *testing.T
 	path string // of a descriptor of this process
@@ -25,7 +25,7 @@ func newNetwork(t *testing.T) *network {
 	testenv.Tool(t, "nsenter", "util-linux")
 	opened := make(chan *os.File)
 	go func() {
-		goruntime.LockOSThread() // and not unlocked: the thread ends with the goroutine
+		goruntime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		var f *os.File
 		if unix.Unshare(unix.CLONE_NEWNET) == nil {
 			f, _ = os.Open("/proc/thread-self/ns/net")
@@ -40,12 +40,12 @@ func newNetwork(t *testing.T) *network {
 	return &network{t, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())}
 }
 
-// in is a command inside the namespace.
+// in makes a command run in the namespace.
 func (n *network) in(cmd *exec.Cmd) *exec.Cmd {
 	return exec.Command("nsenter", append([]string{"--net=" + n.path, "--"}, cmd.Args...)...)
 }
 
-// ip runs busybox's ip(8) there, and gives what it says.
+// ip runs busybox's ip(8) there, and returns its output.
 func (n *network) ip(args ...string) string {
 	n.t.Helper()
 	busybox := testenv.Tool(n.t, "busybox", "busybox-static")
@@ -56,7 +56,7 @@ func (n *network) ip(args ...string) string {
 	return string(out)
 }
 
-// device makes one end of a veth pair with two addresses and other marks of its own.
+// device creates one end of a veth pair with two addresses and other attributes.
 func (n *network) device(name string) {
 	n.t.Helper()
 	n.ip("link", "add", name, "type", "veth")
@@ -65,7 +65,7 @@ func (n *network) device(name string) {
 	n.ip("addr", "add", "2001:db8::7/64", "dev", name)
 }
 
-// wantDevice checks that what ip(8) says of a device has everything that device gave it.
+// wantDevice checks that the output of ip(8) for a device has everything that device set.
 func wantDevice(t *testing.T, what, text string) {
 	t.Helper()
 	for _, w := range []string{"02:00:00:00:00:07", "mtu 1400", ",UP", "192.0.2.7/24", "2001:db8::7/64"} {
@@ -75,7 +75,7 @@ func wantDevice(t *testing.T, what, text string) {
 	}
 }
 
-// netDevices is an edit of a configuration that asks for devices by their names.
+// netDevices returns a mutation that adds devices to a configuration.
 func netDevices(user bool, devices map[string]string) func(c map[string]any) {
 	return func(c map[string]any) {
 		all := map[string]any{}
@@ -89,8 +89,8 @@ func netDevices(user bool, devices map[string]string) func(c map[string]any) {
 	}
 }
 
-// TestNetDevices (NS15): a device of the host goes into the container's network namespace under the name that was asked
-// for, with its addresses, hardware address and MTU, and is up there.
+// TestNetDevices (NS15): a device of the host moves into the container's network namespace, gets the configured name,
+// keeps its addresses, hardware address and MTU, and is up.
 func TestNetDevices(t *testing.T) {
 	r, n := newRuntime(t), newNetwork(t)
 	r.wrap = n.in
@@ -104,14 +104,14 @@ func TestNetDevices(t *testing.T) {
 			t.Errorf("still on the host:\n%s", all)
 		}
 		r.ok("delete", "--force", id)
-		// A pair ends with one of its ends.
+		// a veth pair ends with either end
 		eventually(t, "the namespace and its devices have ended", func() bool {
 			return !strings.Contains(n.ip("link"), "veth")
 		})
 	}
 }
 
-// TestNetDevicesOfANamespaceThatIsJoined: there they stay when the container has ended.
+// TestNetDevicesOfANamespaceThatIsJoined: in a joined namespace they stay when the container has ended.
 func TestNetDevicesOfANamespaceThatIsJoined(t *testing.T) {
 	r, n, theirs := newRuntime(t), newNetwork(t), newNetwork(t)
 	r.wrap = n.in
@@ -127,8 +127,7 @@ func TestNetDevicesOfANamespaceThatIsJoined(t *testing.T) {
 	wantDevice(t, "eth0 after it", theirs.ip("addr", "show", "eth0"))
 }
 
-// TestNetDevicesComeBack: whatever a start fails at, no device is lost: each is back under its name, with its
-// addresses, and up.
+// TestNetDevicesComeBack: however a start fails, no device is lost: each is back with its name and addresses, and up.
 func TestNetDevicesComeBack(t *testing.T) {
 	r, n := newRuntime(t), newNetwork(t)
 	r.wrap = n.in
@@ -162,8 +161,8 @@ func TestNetDevicesComeBack(t *testing.T) {
 	}
 }
 
-// TestNetDevicesSurviveFaults: whatever message to the kernel cannot be sent, and wherever the child is killed, the
-// devices are back afterwards as they were.
+// TestNetDevicesSurviveFaults: whichever message to the kernel fails, and wherever the child is killed, the devices are
+// restored afterwards.
 func TestNetDevicesSurviveFaults(t *testing.T) {
 	r, n := newRuntime(t), newNetwork(t)
 	r.wrap = n.in
@@ -194,7 +193,8 @@ func TestNetDevicesSurviveFaults(t *testing.T) {
 			check(report, said, faults.Kill())
 		}
 	}
-	// The last of them take the device back: who cannot do that says so, and has nobody who could.
+	// The last messages move the device back. If one of those fails, the error says so, because nothing else can
+	// restore it.
 	const forward = 9 // names, link, addresses, down, move, link, two addresses and up
 	if sent < forward {
 		t.Fatalf("%d messages: %v", sent, report.Calls)

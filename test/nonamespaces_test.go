@@ -11,8 +11,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestWithoutNamespaces: what linux.namespaces does not list is the runtime's own, where nothing in the configuration
-// would change it for the host (runtime-spec config-linux.md, "Namespaces").
+// TestWithoutNamespaces: the container shares the runtime's namespaces that linux.namespaces does not list, as long as
+// nothing in the configuration would change them for the host (runtime-spec config-linux.md, "Namespaces").
 func TestWithoutNamespaces(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "exec sleep 1000", func(c map[string]any) {
@@ -27,7 +27,8 @@ func TestWithoutNamespaces(t *testing.T) {
 	for _, kind := range []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"} {
 		theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
 		must(t, err)
-		// Of this thread: the process's first one may be that of a test which has left it in a namespace of its own.
+		// Of this thread, because the process's first thread may belong to a test that has left it in another
+		// namespace.
 		if ours, err := os.Readlink("/proc/thread-self/ns/" + kind); err != nil || ours != theirs {
 			t.Errorf("%s: %s, and ours is %s (%v)", kind, theirs, ours, err)
 		}
@@ -35,8 +36,8 @@ func TestWithoutNamespaces(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestMountsOnTheHost: without a mount namespace the container's mounts are the host's, below its root file system.
-// They are there while it exists, and are gone with it, and after a create that fails.
+// TestMountsOnTheHost: without a mount namespace the container's mounts are made on the host, below its root file
+// system. They are removed with the container, and after a create that fails.
 func TestMountsOnTheHost(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	volume := testenv.Dir(t)
@@ -95,7 +96,7 @@ func TestMountsOnTheHost(t *testing.T) {
 	}
 }
 
-// bundleRootfs is where the root file system of a bundle is.
+// bundleRootfs returns the root file system of a bundle.
 func bundleRootfs(t *testing.T, bundle string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(bundle, "config.json"))
@@ -108,7 +109,7 @@ func bundleRootfs(t *testing.T, bundle string) string {
 	return filepath.Join(bundle, config.Root.Path)
 }
 
-// hostMounts are the mounts of the host on a directory and below it.
+// hostMounts returns the mounts of the host on a directory and below it.
 func hostMounts(t *testing.T, dir string) (found []string) {
 	t.Helper()
 	data, err := os.ReadFile("/proc/thread-self/mountinfo")

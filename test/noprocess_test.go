@@ -6,8 +6,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestWithoutProcess: the specification wants process at start, not before. Such a container can be made, joined and
-// deleted.
+// TestWithoutProcess: the specification only requires process at start. Without it a container can be created, joined
+// and deleted.
 func TestWithoutProcess(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "", func(c map[string]any) { delete(c, "process") })

@@ -15,7 +15,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// manager is a service manager that reads what it is told, and closes the descriptors of barriers.
+// manager is a service manager that reads notifications, and closes the descriptors of barriers.
 type manager struct {
 	t    *testing.T
 	path string
@@ -31,8 +31,8 @@ func newManager(t *testing.T) *manager {
 	return &manager{t, path, conn}
 }
 
-// told is the next datagram.
-func (m *manager) told() string {
+// nextNotification returns the next datagram that the manager gets.
+func (m *manager) nextNotification() string {
 	m.t.Helper()
 	_ = m.conn.SetReadDeadline(time.Now().Add(patience))
 	b, oob := make([]byte, 4096), make([]byte, 256)
@@ -50,8 +50,8 @@ func (m *manager) told() string {
 	return string(b[:n])
 }
 
-// readying is a bundle whose program says that it is ready once somebody has made /tmp/go.
-func readying(t *testing.T, mutate func(map[string]any)) (bundle string, release func()) {
+// readyBundle returns a bundle whose program reports that it is ready once /tmp/go exists.
+func readyBundle(t *testing.T, mutate func(map[string]any)) (bundle string, release func()) {
 	t.Helper()
 	worker := testenv.GoPayload(t, "test/children/notify")
 	bundle = shell(t, "while ! [ -e /tmp/go ]; do sleep 0.02; done; "+
@@ -73,13 +73,13 @@ func copyInto(t *testing.T, c map[string]any, from, to string) {
 	must(t, os.WriteFile(filepath.Join(c["root"].(map[string]any)["path"].(string), to), data, 0o755))
 }
 
-// TestNotifyDetached: run --detach, and start, return when the container is ready, and the manager knows by then whom
-// to watch; as root of a user namespace too.
+// TestNotifyDetached: run --detach, and start, return when the container is ready, and the manager then knows the main
+// process; as root of a user namespace too.
 func TestNotifyDetached(t *testing.T) {
 	for name, mutate := range map[string]func(map[string]any){
 		"plain": nil, "in a user namespace": func(c map[string]any) {
 			testenv.MapIDs(c, hostIDs, 65536)
-			// The root of that namespace may make nothing in a tree that is not its own.
+			// Root of that namespace cannot create anything in a tree of another user.
 			must(t, os.MkdirAll(filepath.Join(c["root"].(map[string]any)["path"].(string), "run/notify"), 0o755))
 			must(t, os.Chmod(filepath.Join(c["root"].(map[string]any)["path"].(string), "tmp"), 0o1777))
 		},
@@ -88,7 +88,7 @@ func TestNotifyDetached(t *testing.T) {
 		for _, how := range []string{"run", "start"} {
 			t.Run(name+" by "+how, func(t *testing.T) {
 				r, m, id := newRuntime(t), newManager(t), testenv.ID(t)
-				bundle, release := readying(t, mutate)
+				bundle, release := readyBundle(t, mutate)
 				cmd := r.command("run", "--detach", "--bundle", bundle, id)
 				if how == "start" {
 					create := r.command("create", "--bundle", bundle, id)
@@ -108,10 +108,10 @@ func TestNotifyDetached(t *testing.T) {
 				}
 				release()
 				want := "READY=1\nMAINPID=" + strconv.Itoa(int(r.stateOf(id)["pid"].(float64))) + "\n"
-				if got := m.told(); got != want {
+				if got := m.nextNotification(); got != want {
 					t.Errorf("told %q, want %q", got, want)
 				}
-				if got := m.told(); got != "BARRIER=1\n" {
+				if got := m.nextNotification(); got != "BARRIER=1\n" {
 					t.Errorf("told %q", got)
 				}
 				must(t, <-ended)
@@ -139,18 +139,18 @@ func runInBackground(t *testing.T, cmd *exec.Cmd) <-chan error {
 	return ended
 }
 
-// TestNotifyInTheForeground: the manager goes on watching the command itself.
+// TestNotifyInTheForeground: the manager continues to supervise the command itself.
 func TestNotifyInTheForeground(t *testing.T) {
 	r, m, id := newRuntime(t), newManager(t), testenv.ID(t)
-	bundle, release := readying(t, nil)
+	bundle, release := readyBundle(t, nil)
 	cmd := r.command("run", "--bundle", bundle, id)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path)
 	start(t, cmd)
 	release()
-	if got := m.told(); got != "READY=1\n" {
+	if got := m.nextNotification(); got != "READY=1\n" {
 		t.Errorf("told %q", got)
 	}
-	_ = m.told()
+	_ = m.nextNotification()
 	r.ok("kill", id, "KILL")
 	_ = cmd.Wait()
 	if s := cmd.ProcessState.ExitCode(); s != 137 {
@@ -158,7 +158,7 @@ func TestNotifyInTheForeground(t *testing.T) {
 	}
 }
 
-// TestNotifyNever: a container that ends without the word is a warning, a manager that is not there an error.
+// TestNotifyNever: a container that ends without a notification is a warning, a missing manager an error.
 func TestNotifyNever(t *testing.T) {
 	r, m, id := newRuntime(t), newManager(t), testenv.ID(t)
 	cmd := r.command("run", "--detach", "--bundle", shell(t, "exit 3", nil), id)
@@ -170,7 +170,7 @@ func TestNotifyNever(t *testing.T) {
 	contains(t, o.stderr, "level=warning", "never said to NOTIFY_SOCKET that it is ready")
 	r.ok("delete", id)
 
-	bundle, release := readying(t, nil)
+	bundle, release := readyBundle(t, nil)
 	release()
 	for address, words := range map[string]string{"/nonexistent/manager": "no such file or directory",
 		"vsock:2:9": "neither an absolute path"} {

@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestRegex: kill and delete take a regular expression for many containers at once.
+// TestRegex: kill and delete accept a regular expression for many containers at once.
 func TestRegex(t *testing.T) {
 	r := newRuntime(t)
 	id := testenv.ID(t)
@@ -35,7 +35,8 @@ func TestRegex(t *testing.T) {
 	r.fails([]string{"--regex", "missing closing"}, "delete", "--regex", "[a")
 }
 
-// TestCreateWithConfig: the configuration may stand elsewhere; the bundle is still what relative paths count from.
+// TestCreateWithConfig: the configuration can be outside of the bundle; relative paths are still relative to the
+// bundle.
 func TestCreateWithConfig(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "exit 7", nil)
@@ -58,8 +59,8 @@ func TestCreateWithConfig(t *testing.T) {
 	r.fails([]string{other + ": ociVersion"}, "create", "--bundle", bundle, "--config", other, id)
 }
 
-// TestHookOutput: what hooks write goes to the files that annotations name, at their ends, in each point of the
-// life cycle; and to the error of one that fails.
+// TestHookOutput: the output of hooks is appended to the files that annotations name, at each point of the life cycle,
+// or is part of the error of a hook that fails.
 func TestHookOutput(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	dir := testenv.Dir(t)
@@ -96,7 +97,8 @@ func TestHookOutput(t *testing.T) {
 	r.fails([]string{"annotations.run.oci.hooks.stdout", `relative`, "not absolute"}, "run", "--bundle", bundle, id)
 }
 
-// TestFeaturesForEngines: what containerd looks for before it offers recursive read-only mounts and user namespaces.
+// TestFeaturesForEngines: features has what containerd requires before it offers recursive read-only mounts and user
+// namespaces.
 func TestFeaturesForEngines(t *testing.T) {
 	var f struct {
 		OCIVersionMin, OCIVersionMax string

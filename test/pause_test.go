@@ -10,10 +10,10 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// counting is a script that never stops adding to a file.
+// counting is a script that appends to a file forever.
 const counting = "while :; do echo >> /tmp/count; sleep 0.01; done"
 
-// progress tells how far a counting container has got.
+// progress returns a function that returns how far a counting container has got.
 func progress(t testing.TB, bundle string) func() int64 {
 	t.Helper()
 	path := filepath.Join(rootOf(t, bundle), "tmp/count")
@@ -26,7 +26,7 @@ func progress(t testing.TB, bundle string) func() int64 {
 	}
 }
 
-// views are the two ways of having control groups that this host can show.
+// views runs a test with the two versions of control groups that this host can show.
 func views(t *testing.T, do func(t *testing.T, r *runtime)) {
 	t.Run("host", func(t *testing.T) { do(t, newRuntime(t)) })
 	t.Run("v2", func(t *testing.T) {
@@ -37,7 +37,8 @@ func views(t *testing.T, do func(t *testing.T, r *runtime)) {
 	})
 }
 
-// TestPauseAndResume (PA01, LC06): a paused container makes no progress and says so, a resumed one goes on.
+// TestPauseAndResume (PA01, LC06): a paused container makes no progress and has that status, and a resumed one
+// continues.
 func TestPauseAndResume(t *testing.T) {
 	views(t, func(t *testing.T, r *runtime) {
 		id, bundle := testenv.ID(t), shell(t, counting, nil)
@@ -76,7 +77,7 @@ func TestPauseOnlyOfARunningContainer(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestKillOfAPausedContainer: SIGKILL is obeyed at once, another signal when the container goes on.
+// TestKillOfAPausedContainer: SIGKILL takes effect immediately, another signal when the container is resumed.
 func TestKillOfAPausedContainer(t *testing.T) {
 	views(t, func(t *testing.T, r *runtime) {
 		id, bundle := testenv.ID(t), shell(t, "trap 'exit 0' TERM; "+counting, nil)
@@ -116,8 +117,8 @@ func TestDeleteForceOfAPausedContainer(t *testing.T) {
 	})
 }
 
-// TestKilledPauseIsUndone: a pause that is killed on its way leaves a container that can be resumed, or was never
-// paused, and that can be deleted.
+// TestKilledPauseIsUndone: after a pause is killed, the container is running, or paused and can be resumed, and can be
+// deleted.
 func TestKilledPauseIsUndone(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, counting, nil)

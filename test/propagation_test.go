@@ -14,11 +14,11 @@ import (
 
 var bindOptions = []string{"none", "private", "rprivate", "slave", "rslave", "shared", "rshared"}
 
-// propagationScript is run in a mount namespace of its own, which is the host of a container there. Its arguments: what
-// runs the runtime, the bundle, the propagation of the mounts that the root file system and the source of the binds are
-// on, and the options of the binds. It prints a line for each bind and one for the root: the optional fields of
-// mountinfo, whether what the host mounts below the source afterwards is seen in the container, and whether what the
-// container mounts is seen on the host. And last how many of the host's mounts the container took away.
+// propagationScript runs in a mount namespace of its own, which acts as the host of a container. Its arguments are the
+// command that runs the runtime, the bundle, the propagation of the mounts that hold the root file system and the
+// source of the binds, and the options of the binds. It prints a line for each bind and one for the root: the optional
+// fields of mountinfo, whether the container sees what the host mounts below the source afterwards, and whether the
+// host sees what the container mounts. The last line is how many of the host's mounts the container removed.
 const propagationScript = `
 runtime=$1 bundle=$2 kind=$3 options=$4
 cd "$bundle"
@@ -59,9 +59,9 @@ $runtime delete --force p
 [ "$before" = "$during" ] || { echo "the host had $before mounts, and $during once the container ran:"; cat /proc/self/mountinfo; }
 `
 
-// TestPropagation: each value of linux.rootfsPropagation with each propagation of a bind, with sources and roots on
-// mounts that are shared, slaves, private, and the host's own root. The golden file is what runc 1.1 gives, but for the
-// root itself: runc leaves it private where shared or unbindable is asked for, and cannot start with runbindable.
+// TestPropagation tests each value of linux.rootfsPropagation with each propagation of a bind, with sources and roots
+// on mounts that are shared, slaves, private, and the host's own root. The golden file equals runc 1.1, except for the
+// root itself: runc leaves it private with shared and unbindable, and cannot start with runbindable.
 func TestPropagation(t *testing.T) {
 	var all strings.Builder
 	for _, value := range []string{"", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable",
@@ -109,8 +109,8 @@ func propagationOf(t *testing.T, value, kind string) string {
 	return o.stdout
 }
 
-// In a user namespace every mount is a slave of the host's, also one that the parent opens because the container's root
-// may not walk there: what is mounted below it never leaves.
+// TestPropagationOfAUserNamespace: in a user namespace every mount is a slave of the host's, even one that the parent
+// opens because the container's root may not search its path. Mounts below it never reach the host.
 func TestPropagationOfAUserNamespace(t *testing.T) {
 	r := newRuntime(t)
 	dir := filepath.Join(testenv.Dir(t), "closed", "open")

@@ -20,7 +20,7 @@ func (r *runtime) pids(id string) []int {
 	return pids
 }
 
-// TestPs (PS01): exactly the container's processes, as the host sees them.
+// TestPs (PS01): ps lists exactly the container's processes, with their ids on the host.
 func TestPs(t *testing.T) {
 	testenv.Tool(t, "ps", "procps")
 	r, id := newRuntime(t), testenv.ID(t)

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds the programs of a release into dist/, each twice, in two fresh clones at different paths with caches of their
-# own, and fails when the two differ by a byte. Usage: test/release.sh [ARCH...]
+# Builds the programs of a release into dist/, each twice, in two new clones at different paths with caches of their own,
+# and fails if the two differ. Usage: test/release.sh [ARCH...]
 #
-# What is built is the commit that is checked out, not the files in the tree. See docs/release.md.
+# It builds the commit that is checked out, not the files in the tree. See docs/release.md.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/handfast-release-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
-# build DIR: clones the commit into DIR, which must not exist, and builds there for each architecture.
+# build DIR ARCH...: clones the commit into DIR, which must not exist, and builds there for each architecture.
 build() {
 	dir=$1
 	shift

@@ -13,8 +13,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// TestRemount (MT03): what is mounted already gets other attributes, and a file system of the container's own other
-// options, in the order of mounts; read-only comes last, when all that stands in it is made.
+// TestRemount (MT03): a remount changes the attributes of an earlier mount, and the options of a file system of the
+// container's own, in the order of mounts. A mount becomes read-only last, after everything in it is created.
 func TestRemount(t *testing.T) {
 	r := newRuntime(t)
 	source := testenv.Dir(t)
@@ -29,7 +29,7 @@ func TestRemount(t *testing.T) {
 			addMount(c, "/two", "bind", source, "bind")
 			addMount(c, "/three", "tmpfs", "tmpfs", "ro", "size=1m", "mode=777")
 			addMount(c, "/one", "none", "", "remount", "size=2m", "ro", "noexec")
-			addMount(c, "/one/below", "tmpfs", "tmpfs", "size=1m") // in spite of ro, which comes last
+			addMount(c, "/one/below", "tmpfs", "tmpfs", "size=1m") // possible because ro is set last
 			addMount(c, "/two", "", "", "bind", "remount", "ro", "nosuid")
 			addMount(c, "/three", "", "", "remount", "rw")
 			addMount(c, "/dev", "", "", "remount", "ro", "nosuid", "strictatime")
@@ -38,7 +38,7 @@ func TestRemount(t *testing.T) {
 				testenv.MapIDs(c, hostIDs, 65536)
 			}
 		})
-		for _, dir := range []string{"one", "two", "three"} { // with a user namespace it may make none in the image
+		for _, dir := range []string{"one", "two", "three"} { // root of a user namespace may not create any
 			if err := os.Mkdir(filepath.Join(rootOf(t, bundle), dir), 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -71,8 +71,8 @@ func TestRemount(t *testing.T) {
 		"remount", "size=1m")
 }
 
-// TestRemountOfSomebodyElses: a link of the image leads the destination of a tmpfs to a bind of the host's: the options
-// of that one stay as they are.
+// TestRemountOfSomebodyElses: a link in the image redirects the destination of a tmpfs to a bind of the host's, whose
+// options must not change.
 func TestRemountOfSomebodyElses(t *testing.T) {
 	r := newRuntime(t)
 	host := testenv.Dir(t)
@@ -101,9 +101,9 @@ func TestRemountOfSomebodyElses(t *testing.T) {
 	}
 }
 
-// TestMountLabel (MT20): on a host without SELinux a label is an error, as that of a process is; and the label does
-// reach the kernel as an option of every new file system but those that SELinux labels by its own rules: such a kernel
-// knows no option of that name.
+// TestMountLabel (MT20): on a host without SELinux a mount label is an error, like the label of a process. The label is
+// passed to the kernel as an option of every new file system, except those that SELinux labels by its own rules: such a
+// kernel does not know the option.
 func TestMountLabel(t *testing.T) {
 	r := newRuntime(t)
 	const label = "system_u:object_r:svirt_sandbox_file_t:s0:c715,c811"

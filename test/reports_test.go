@@ -12,15 +12,15 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// report is a public report as a container: what is changed in a good configuration, and what comes of it.
-// test/reports.md says where each is from.
+// report is a public bug report as a container: a change to a valid configuration, and the expected result.
+// test/reports.md has the sources.
 type report struct {
 	name   string
-	script string // empty: what edit sets
+	script string // empty: the one that edit sets
 	image  func(t *testing.T, root string)
 	edit   func(t *testing.T, c map[string]any)
-	want   string   // of standard output
-	words  []string // of the error; nil: none
+	want   string   // standard output
+	words  []string // in the error; nil: no error
 }
 
 func user(id int) func(*testing.T, map[string]any) {
@@ -43,7 +43,7 @@ func addEnv(c map[string]any, env ...string) {
 	}
 }
 
-// dir makes a directory of the image, whatever the umask is.
+// dir creates a directory in the image, independent of the umask.
 func dir(t *testing.T, path string, mode os.FileMode, owner int) {
 	t.Helper()
 	err := os.MkdirAll(path, 0o755)
@@ -159,7 +159,7 @@ func symlink(t *testing.T, target, path string) {
 	}
 }
 
-// TestReports: what users of other runtimes have reported, as far as one container shows it.
+// TestReports tests reports of other runtimes' users that need only one container.
 func TestReports(t *testing.T) {
 	r := newRuntime(t)
 	for _, c := range append(processReports(), mountReports()...) {
@@ -185,10 +185,10 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// TestReportsOfRunningContainers: those that take more than one command.
+// TestReportsOfRunningContainers tests reports that need several commands.
 func TestReportsOfRunningContainers(t *testing.T) {
 	r := newRuntime(t)
-	// exec as root, who has no capabilities, in the directory of the container's own user.
+	// exec as root without capabilities, in the directory of the container's own user
 	bundle := shell(t, "exec sleep 1000", func(c map[string]any) { user(65532)(t, c); process(c)["cwd"] = "/priv" })
 	dir(t, filepath.Join(rootOf(t, bundle), "priv"), 0o700, 65532)
 	id := testenv.ID(t)
@@ -197,7 +197,7 @@ func TestReportsOfRunningContainers(t *testing.T) {
 		t.Errorf("exec in a directory of another user: %q", got)
 	}
 	r.ok("delete", "--force", id)
-	// exec right behind start, and with a process of its own.
+	// exec right after start, with a process of its own
 	mapped := shell(t, "exec sleep 1000", func(c map[string]any) { testenv.MapIDs(c, hostIDs, 65536) })
 	r.ok("create", "-b", mapped, id)
 	r.ok("start", id)
@@ -214,7 +214,7 @@ func TestReportsOfRunningContainers(t *testing.T) {
 		t.Errorf("exec of a process of its own: %+v", o)
 	}
 	r.ok("delete", "--force", id)
-	// A umask of the caller that takes everything from others does not keep the program's user from its start.
+	// A umask of the caller that removes all rights of others does not prevent the program's user from executing it.
 	r.wrap = func(cmd *exec.Cmd) *exec.Cmd {
 		return exec.Command("/bin/sh", append([]string{"-c", `umask 007; exec "$@"`, "sh"}, cmd.Args...)...)
 	}
@@ -224,7 +224,7 @@ func TestReportsOfRunningContainers(t *testing.T) {
 	r.wrap = nil
 	r.awaitStatus(id, "running")
 	r.ok("delete", "--force", id)
-	// A network namespace of another user namespace's: sysfs shows nothing of it, and is bound from the host.
+	// A network namespace that belongs to another user namespace: sysfs cannot show it, so it is bound from the host.
 	holder := exec.Command("sleep", "1000")
 	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	start(t, holder)
@@ -237,7 +237,7 @@ func TestReportsOfRunningContainers(t *testing.T) {
 	}
 }
 
-// TestReportsOfStrangeHosts: what the caller's own mounts make of a container.
+// TestReportsOfStrangeHosts tests how unusual mounts of the caller affect a container.
 func TestReportsOfStrangeHosts(t *testing.T) {
 	r := newRuntime(t)
 	inUser := shell(t, "echo on", func(c map[string]any) { testenv.MapIDs(c, hostIDs, 65536) })
@@ -256,7 +256,7 @@ func TestReportsOfStrangeHosts(t *testing.T) {
 	before("mount -t tmpfs x /proc/fs")
 	r.fails([]string{"mount /proc: ", "operation not permitted"}, "run", "-b", inUser, testenv.ID(t))
 	r.wrap = nil
-	// A path with a hyphen, and a root beside it by a link.
+	// a path with a hyphen, and a root beside it through a link
 	dash := filepath.Join(testenv.Dir(t), "a-0", "C")
 	if err := os.MkdirAll(dash, 0o755); err != nil {
 		t.Fatal(err)

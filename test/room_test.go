@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// pidsDir is a group of the test's own in the hierarchy that has the pids controller.
+// pidsDir returns a group of the test's own in the hierarchy that has the pids controller.
 func pidsDir(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join("/sys/fs/cgroup/pids", testenv.CgroupParent(), testenv.ID(t))
@@ -29,8 +29,8 @@ func pidsDir(t testing.TB) string {
 	return dir
 }
 
-// TestOwnTasks: where the command itself may make too few threads it says so, and the limit; Go's runtime would end it
-// with stack traces. Below five it is the runtime's own start that fails.
+// TestOwnTasks: if the command itself can create too few threads, its error says so and names the limit; Go's runtime
+// would end it with stack traces. Below five the start of Go's runtime fails.
 func TestOwnTasks(t *testing.T) {
 	r, dir := newRuntime(t), pidsDir(t)
 	bundle := shell(t, "exit 0", nil)
@@ -55,7 +55,7 @@ func TestOwnTasks(t *testing.T) {
 	}
 }
 
-// TestOwnDescriptors: so it does where it may open too few files.
+// TestOwnDescriptors: the same if the command can open too few files.
 func TestOwnDescriptors(t *testing.T) {
 	r := newRuntime(t)
 	for limit := 3; limit <= 16; limit++ {

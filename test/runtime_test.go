@@ -13,16 +13,16 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// patience bounds how long a test waits for what the kernel does in its own time.
+// patience limits how long a test waits for what the kernel does asynchronously.
 const patience = 20 * time.Second
 
-// runtime is handfast with a root directory of the test's own, which must be empty when the test ends.
+// runtime is handfast with a root directory of the test, which must be empty when the test ends.
 type runtime struct {
 	t      testing.TB
 	binary string
 	root   string
 	global []string                  // further global options
-	wrap   func(*exec.Cmd) *exec.Cmd // nil: commands run as they are
+	wrap   func(*exec.Cmd) *exec.Cmd // nil: commands run unchanged
 }
 
 func newRuntime(t testing.TB, global ...string) *runtime {
@@ -33,19 +33,19 @@ func newRuntime(t testing.TB, global ...string) *runtime {
 	return r
 }
 
-// empty checks that no container is left, and removes those that are.
+// empty checks that no container is left, and removes any that are.
 func (r *runtime) empty() {
 	entries, _ := os.ReadDir(r.root)
 	for _, e := range entries {
 		if e.Name() == "@seccomp" {
-			continue // filters that were compiled, which no container owns
+			continue // compiled filters, which belong to no container
 		}
 		r.t.Errorf("left in the root directory: %s", e.Name())
 		_ = exec.Command(r.binary, "--root", r.root, "delete", "--force", e.Name()).Run()
 	}
 }
 
-// outcome is what a command left: its streams and its exit status.
+// outcome is the result of a command: its streams and its exit status.
 type outcome struct {
 	stdout, stderr string
 	status         int
@@ -60,8 +60,8 @@ func (r *runtime) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// do runs a command to its end. Its streams are files, as they often are: a pipe would stay open for as long as a
-// container holds it.
+// do runs a command to its end. Its streams are files, because a pipe would stay open for as long as a container has
+// it.
 func (r *runtime) do(args ...string) outcome {
 	r.t.Helper()
 	return finish(r.t, r.command(args...))
@@ -96,7 +96,7 @@ func finish(t testing.TB, cmd *exec.Cmd) outcome {
 	return outcome{text[0], text[1], cmd.ProcessState.ExitCode()}
 }
 
-// start starts a command that the test waits for itself; a test that fails before leaves it to the clean-up.
+// start starts a command for which the test waits itself. If the test fails before that, the clean-up kills it.
 func start(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	if err := cmd.Start(); err != nil {
@@ -110,7 +110,7 @@ func start(t testing.TB, cmd *exec.Cmd) {
 	})
 }
 
-// ok runs a command that must succeed and print nothing, and hence say nothing on standard error.
+// ok runs a command that must succeed and print nothing, on standard error either.
 func (r *runtime) ok(args ...string) {
 	r.t.Helper()
 	if o := r.do(args...); o.status != 0 || o.stdout != "" || o.stderr != "" {
@@ -118,7 +118,7 @@ func (r *runtime) ok(args ...string) {
 	}
 }
 
-// fails runs a command that must fail with status 1 and one line that holds all the words.
+// fails runs a command that must fail with status 1 and one line that contains all the words.
 func (r *runtime) fails(words []string, args ...string) string {
 	r.t.Helper()
 	o := r.do(args...)
@@ -139,7 +139,7 @@ func (r *runtime) oneLine(o outcome, words []string) {
 	}
 }
 
-// stateOf is the answer of the command state.
+// stateOf returns the output of the command state.
 func (r *runtime) stateOf(id string) map[string]any {
 	r.t.Helper()
 	o := r.do("state", id)
@@ -167,7 +167,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// shell is a bundle on a busybox tree that runs a shell script.
+// shell returns a bundle with a busybox tree that runs a shell script.
 func shell(t testing.TB, script string, mutate func(config map[string]any)) string {
 	t.Helper()
 	return testenv.Bundle(t, testenv.Busybox(t), func(c map[string]any) {

@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// supervisor is an agent that filters hand calls to. It answers every call with a value of its own.
+// supervisor is an agent that filters pass calls to. It replies to every call with a value of its own.
 type supervisor struct {
 	t        testing.TB
 	path     string
@@ -86,7 +86,7 @@ func supervise(t testing.TB, value int64) *supervisor {
 	return s
 }
 
-// serve takes one listener and answers its calls until the last process of the filter has ended.
+// serve accepts one listener and replies to its calls until the last process of the filter has ended.
 func (s *supervisor) serve(c *net.UnixConn) {
 	data, rights := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(4))
 	n, oobn, flags, _, err := c.ReadMsgUnix(data, rights)
@@ -108,7 +108,7 @@ func (s *supervisor) serve(c *net.UnixConn) {
 	}
 	defer unix.Close(fds[0])
 	if s.value < 0 {
-		return // it ends without a word
+		return // the supervisor ends without a reply
 	}
 	for {
 		poll := []unix.PollFd{{Fd: int32(fds[0]), Events: unix.POLLIN}}
@@ -121,28 +121,28 @@ func (s *supervisor) serve(c *net.UnixConn) {
 		var in notification
 		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fds[0]), notifReceive,
 			uintptr(unsafe.Pointer(&in))); errno != 0 {
-			continue // the caller was ended meanwhile
+			continue // the caller has been killed
 		}
 		out := response{id: in.id, value: s.value, flags: s.flags}
 		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fds[0]), notifSend, uintptr(unsafe.Pointer(&out)))
 	}
 }
 
-// notifying is a bundle whose program asks for its parent, which the agent decides about.
-func notifying(t testing.TB, agent string) string {
+// bundleWithAgent returns a bundle whose program calls getppid, whose result the agent decides.
+func bundleWithAgent(t testing.TB, agent string) string {
 	t.Helper()
 	p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "getppid"))
 	p["listenerPath"], p["listenerMetadata"] = agent, "for <the> agent"
-	bundle := calling(t, p, strconv.Itoa(unix.SYS_GETPPID))
+	bundle := bundleWithCall(t, p, strconv.Itoa(unix.SYS_GETPPID))
 	edit(t, bundle, func(c map[string]any) { c["annotations"] = map[string]any{"a": "b"} })
 	return bundle
 }
 
 // TestSeccompAgent: an agent decides what a call in a container returns, for the first process and for one that joins,
-// and gets the container process state in the specification's form.
+// and gets the container process state as the specification defines it.
 func TestSeccompAgent(t *testing.T) {
 	r, s := newRuntime(t), supervise(t, 4711)
-	bundle, id := notifying(t, s.path), testenv.ID(t)
+	bundle, id := bundleWithAgent(t, s.path), testenv.ID(t)
 	if o := r.do("run", "-b", bundle, id); o != (outcome{stdout: "calling\nresult 4711\n"}) {
 		t.Errorf("run: %+v", o)
 	}
@@ -169,7 +169,7 @@ func TestSeccompAgent(t *testing.T) {
 	}
 	r.ok("start", id)
 	first := s.got(bundle, id, "created", 0)
-	// The agent serves one listener at a time; a second one takes the next.
+	// The agent serves one listener at a time; a second agent serves the next.
 	second := supervise(t, 12)
 	if err := os.Rename(second.path, s.path); err != nil {
 		t.Fatal(err)
@@ -181,8 +181,8 @@ func TestSeccompAgent(t *testing.T) {
 	second.got(bundle, id, "running", first)
 }
 
-// got checks a message byte by byte, and gives the process that it is about; first is the container's first process,
-// zero if it is that one.
+// got checks a message byte for byte, and returns its process; first is the container's first process, or zero if the
+// message is about that one.
 func (s *supervisor) got(bundle, id, status string, first int) int {
 	s.t.Helper()
 	text := <-s.messages
@@ -239,7 +239,7 @@ func TestSeccompAgentForImportantCalls(t *testing.T) {
 // TestSeccompDebugFlags: the log has the flags as the kernel gets them, with that of the listener.
 func TestSeccompDebugFlags(t *testing.T) {
 	for flags, want := range map[string]string{"": "8", "SECCOMP_FILTER_FLAG_LOG": "10"} {
-		bundle := notifying(t, supervise(t, 4711).path)
+		bundle := bundleWithAgent(t, supervise(t, 4711).path)
 		edit(t, bundle, func(c map[string]any) {
 			linux(c)["seccomp"].(map[string]any)["flags"] = strings.Fields(flags)
 		})
@@ -248,20 +248,20 @@ func TestSeccompDebugFlags(t *testing.T) {
 	}
 }
 
-// TestSeccompAgentMissing: an agent that is not there, that has gone, or that ends once it has the listener, is an
-// error that names its path, and nothing is left of the container.
+// TestSeccompAgentMissing: an agent that is missing, or that ends before or after it gets the listener, is an error
+// that names its path, and nothing is left of the container.
 func TestSeccompAgentMissing(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	absent := filepath.Join(testenv.Dir(t), "absent")
-	r.fails([]string{"linux.seccomp.listenerPath", absent, "no such file or directory"}, "run", "-b", notifying(t,
+	r.fails([]string{"linux.seccomp.listenerPath", absent, "no such file or directory"}, "run", "-b", bundleWithAgent(t,
 		absent), id)
 
 	gone := supervise(t, 0)
 	gone.stop()
-	r.fails([]string{"linux.seccomp.listenerPath", gone.path, "connection refused"}, "run", "-b", notifying(t,
+	r.fails([]string{"linux.seccomp.listenerPath", gone.path, "connection refused"}, "run", "-b", bundleWithAgent(t,
 		gone.path), id)
 
-	bundle := notifying(t, gone.path)
+	bundle := bundleWithAgent(t, gone.path)
 	edit(t, bundle, func(c map[string]any) { testenv.SetArgs(c, "/bin/sleep", "1000") })
 	create := r.command("create", "-b", bundle, id)
 	if err := create.Run(); err != nil {
@@ -275,15 +275,15 @@ func TestSeccompAgentMissing(t *testing.T) {
 	p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "execve"))
 	p["listenerPath"] = ends.path
 	r.fails([]string{"exec /bin/work", "function not implemented", "go to the agent at " + ends.path}, "run", "-b",
-		calling(t,
+		bundleWithCall(t,
 			p, "0"), id)
 
 	p = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_NOTIFY", -1, "futex"))
 	p["listenerPath"] = ends.path
-	r.fails([]string{"SCMP_ACT_NOTIFY cannot be used for the futex syscall"}, "run", "-b", calling(t, p, "0"), id)
+	r.fails([]string{"SCMP_ACT_NOTIFY cannot be used for the futex syscall"}, "run", "-b", bundleWithCall(t, p, "0"), id)
 }
 
-// TestSeccompUnusedListener: a listenerPath that no rule has a use for is a warning.
+// TestSeccompUnusedListener: a listenerPath that no rule uses is a warning.
 func TestSeccompUnusedListener(t *testing.T) {
 	p := profile("SCMP_ACT_ALLOW")
 	p["listenerPath"] = "/no/such/agent"

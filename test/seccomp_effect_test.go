@@ -20,8 +20,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// call makes the system call n with the arguments of the command line, and tells its result or errno. A word before the
-// arguments says how: "x32" with the bit of that architecture, "i386" by interrupt 0x80.
+// call makes the system call n with the arguments of the command line, and prints its result or errno. A word before
+// the arguments selects the ABI: "x32" sets the bit of that architecture, "i386" uses interrupt 0x80.
 func call(n int64) error {
 	var a [6]uintptr
 	how, args := "", os.Args[3:]
@@ -59,8 +59,8 @@ func call(n int64) error {
 	return nil
 }
 
-// whileAlive ends the process once a thread of it has ended. A filter may end a thread alone, and the others would go
-// on.
+// whileAlive ends the process when the thread tid has ended. A filter can end a single thread, and the others would
+// continue.
 func whileAlive(tid int) {
 	for {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
@@ -73,8 +73,8 @@ func whileAlive(tid int) {
 	}
 }
 
-// interrupt makes a system call of i386, which has no arguments, by interrupt 0x80. A kernel without
-// CONFIG_IA32_EMULATION has no such calls, and answers with a fault.
+// interrupt makes a system call of i386 without arguments, by interrupt 0x80. A kernel without CONFIG_IA32_EMULATION
+// has no such calls, and the interrupt faults.
 func interrupt(n uint32) (result uintptr) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -96,7 +96,7 @@ func interrupt(n uint32) (result uintptr) {
 	return (*(*func() uintptr)(unsafe.Pointer(&f)))()
 }
 
-// noEmulation is what a program says that has no calls of i386 to make.
+// noEmulation is printed by a program that cannot make calls of i386.
 const noEmulation = "no emulation"
 
 // rule is one entry of linux.seccomp.syscalls.
@@ -114,8 +114,8 @@ func profile(otherwise string, rules ...map[string]any) map[string]any {
 		"SCMP_ARCH_X32"}, "syscalls": rules}
 }
 
-// dockers is the profile that Docker sends for a container without further privileges.
-func dockers(t testing.TB) map[string]any {
+// dockerProfile returns the profile that Docker writes for a container without further privileges.
+func dockerProfile(t testing.TB) map[string]any {
 	t.Helper()
 	data, err := os.ReadFile("../internal/oci/testdata/clients/docker-1.config.json")
 	var c map[string]any
@@ -128,10 +128,10 @@ func dockers(t testing.TB) map[string]any {
 	return linux(c)["seccomp"].(map[string]any)
 }
 
-// calling is a bundle whose program makes one system call under a profile.
-func calling(t testing.TB, p map[string]any, args ...string) string {
+// bundleWithCall returns a bundle whose program makes one system call under a profile.
+func bundleWithCall(t testing.TB, p map[string]any, args ...string) string {
 	t.Helper()
-	bundle := working(t, testenv.ID(t), nil, append([]string{"call"}, args...)...)
+	bundle := bundleWithWork(t, testenv.ID(t), nil, append([]string{"call"}, args...)...)
 	edit(t, bundle, func(c map[string]any) { linux(c)["seccomp"] = p })
 	return bundle
 }
@@ -143,10 +143,10 @@ func amd64(t testing.TB) {
 	}
 }
 
-// killedBySYS is the exit status of run for a process that SIGSYS has ended, as a shell gives it.
+// killedBySYS is the exit status of run for a process that SIGSYS has ended, as in a shell.
 const killedBySYS = 128 + int(unix.SIGSYS)
 
-// TestSeccompActions: each action does what the specification says it does, however the container is made.
+// TestSeccompActions: each action has the effect that the specification describes, however the container is created.
 func TestSeccompActions(t *testing.T) {
 	r := newRuntime(t)
 	nr := strconv.Itoa(unix.SYS_GETPRIORITY) // nothing of a Go program needs it
@@ -166,7 +166,7 @@ func TestSeccompActions(t *testing.T) {
 		{"kill process", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_PROCESS", -1, "getpriority")), "", killedBySYS},
 		{"kill thread", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_THREAD", -1, "getpriority")), "thread ended\n",
 			3},
-		// Go's runtime catches the signal, and says so
+		// Go's runtime catches the signal and reports it
 		{"trap", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRAP", -1, "getpriority")), "", 2},
 		{"trace without a tracer", profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRACE", 7, "getpriority")), "errno 38\n",
 			0},
@@ -175,7 +175,7 @@ func TestSeccompActions(t *testing.T) {
 			r := *r
 			r.t = t
 			id := testenv.ID(t)
-			o := r.do("run", "-b", calling(t, c.p, nr, "0", "0"), id)
+			o := r.do("run", "-b", bundleWithCall(t, c.p, nr, "0", "0"), id)
 			if o.stdout != "calling\n"+c.out || o.status != c.status || (o.stderr != "") != (c.name == "trap") {
 				t.Errorf("%+v", o)
 			}
@@ -183,7 +183,7 @@ func TestSeccompActions(t *testing.T) {
 	}
 }
 
-// TestSeccompLog: what SCMP_ACT_LOG lets pass is in the kernel's log.
+// TestSeccompLog: calls with SCMP_ACT_LOG are in the kernel's log.
 func TestSeccompLog(t *testing.T) {
 	log, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -198,8 +198,8 @@ func TestSeccompLog(t *testing.T) {
 	}
 	r := newRuntime(t)
 	nr := strconv.Itoa(unix.SYS_GETPRIORITY)
-	if o := r.do("run", "-b", calling(t, profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority")), nr, "0",
-		"0"), testenv.ID(t)); o.stdout != "calling\nresult 20\n" {
+	p := profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_LOG", -1, "getpriority"))
+	if o := r.do("run", "-b", bundleWithCall(t, p, nr, "0", "0"), testenv.ID(t)); o.stdout != "calling\nresult 20\n" {
 		t.Fatalf("%+v", o)
 	}
 	want := "type=1326 " // AUDIT_SECCOMP of <linux/audit.h>
@@ -217,10 +217,10 @@ func TestSeccompLog(t *testing.T) {
 	})
 }
 
-// TestSeccompTrace: a tracer learns of the call, with the rule's number.
+// TestSeccompTrace: a tracer gets the call with the rule's number.
 func TestSeccompTrace(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
-	// Shell builtins alone, so that the one process is the one that makes the call.
+	// Only shell builtins, so that the first process makes the call.
 	bundle := shell(t, "read x </gate; umask 7; echo end; read x </gate", func(c map[string]any) {
 		linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_TRACE", 77, "umask"))
 	})
@@ -267,8 +267,8 @@ func TestSeccompTrace(t *testing.T) {
 	})
 }
 
-// TestSeccompArchitectures: calls by another architecture's numbers do not pass by a rule, and not at all where the
-// profile does not name the architecture.
+// TestSeccompArchitectures: a rule does not allow calls with another architecture's numbers, and no call of an
+// architecture that the profile does not list is allowed.
 func TestSeccompArchitectures(t *testing.T) {
 	amd64(t)
 	r := newRuntime(t)
@@ -294,9 +294,9 @@ func TestSeccompArchitectures(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := *r
 			r.t = t
-			o := r.do("run", "-b", calling(t, c.p, append([]string{c.call}, c.how...)...), testenv.ID(t))
+			o := r.do("run", "-b", bundleWithCall(t, c.p, append([]string{c.call}, c.how...)...), testenv.ID(t))
 			if o.stdout == "calling\n"+noEmulation+"\n" && strings.HasPrefix(c.name, "i386") {
-				return // nothing passes by there
+				return // no call is allowed there
 			}
 			if o.stdout != "calling\n"+c.out || o.status != c.status || o.stderr != "" {
 				t.Errorf("%+v", o)
@@ -305,12 +305,12 @@ func TestSeccompArchitectures(t *testing.T) {
 	}
 }
 
-// TestSeccompDocker: Docker's default profile as it is: what it allows works, what it does not is EPERM, and a call
+// TestSeccompDocker uses Docker's default profile unchanged: calls that it allows work, others are EPERM, and a call
 // newer than the profile is ENOSYS, so that a C library falls back to an older one.
 func TestSeccompDocker(t *testing.T) {
 	amd64(t)
 	r := newRuntime(t)
-	p := dockers(t)
+	p := dockerProfile(t)
 	for name, c := range map[string]struct{ call, arg, out string }{
 		"getpriority": {strconv.Itoa(unix.SYS_GETPRIORITY), "0", "result 20\n"},
 		"kexec_load":  {strconv.Itoa(unix.SYS_KEXEC_LOAD), "0", "errno 1\n"},
@@ -322,7 +322,7 @@ func TestSeccompDocker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := *r
 			r.t = t
-			bundle := calling(t, p, c.call, c.arg)
+			bundle := bundleWithCall(t, p, c.call, c.arg)
 			edit(t, bundle, func(c map[string]any) { process(c)["noNewPrivileges"] = false })
 			if o := r.do("run", "-b", bundle, testenv.ID(t)); o.stdout != "calling\n"+c.out || o.status != 0 {
 				t.Errorf("%+v", o)
@@ -331,8 +331,8 @@ func TestSeccompDocker(t *testing.T) {
 	}
 }
 
-// TestSeccompEverywhere: the filter is on what create and start make, on what exec makes, with no_new_privs and
-// without, as root, as another user, and in a user namespace; and the program has the capabilities that it has without
+// TestSeccompEverywhere: the filter applies to processes of create and start and of exec, with and without
+// no_new_privs, as root, as another user, and in a user namespace; and the program has the same capabilities as without
 // a filter.
 func TestSeccompEverywhere(t *testing.T) {
 	r := newRuntime(t)
@@ -378,7 +378,7 @@ func TestSeccompEverywhere(t *testing.T) {
 	}
 }
 
-// detached makes a container and gives what it says before its line "end".
+// detached creates a container and returns its output before the line "end".
 func (r *runtime) detached(id, bundle string, commands ...string) string {
 	r.t.Helper()
 	out, err := os.Create(filepath.Join(bundle, "out"))
@@ -404,8 +404,8 @@ func (r *runtime) detached(id, bundle string, commands ...string) string {
 	return seen
 }
 
-// TestSeccompRefused: what cannot be carried out is one line that names the property, before anything is made; exec
-// says 255.
+// TestSeccompRefused: an invalid profile is an error of one line that names the property, before anything is created;
+// exec ends with 255.
 func TestSeccompRefused(t *testing.T) {
 	r := newRuntime(t)
 	for _, c := range []struct {
@@ -425,8 +425,7 @@ func TestSeccompRefused(t *testing.T) {
 	}
 }
 
-// TestSeccompTight: nothing needs to be allowed for the runtime's own sake but the execution, and write(2) to say that
-// it failed.
+// TestSeccompTight: the runtime only needs the profile to allow the execution, and write(2) to report that it failed.
 func TestSeccompTight(t *testing.T) {
 	r := newRuntime(t)
 	names := []string{"execve", "write", "read", "exit_group", "brk", "arch_prctl", "set_tid_address",
@@ -447,7 +446,7 @@ func TestSeccompTight(t *testing.T) {
 	}
 }
 
-// TestSeccompOfAPlainUser: a user without privileges, in the user namespace that is its own.
+// TestSeccompOfAPlainUser: a user without privileges, in a user namespace of its own.
 func TestSeccompOfAPlainUser(t *testing.T) {
 	testenv.Root(t)
 	if data, err := os.ReadFile("/proc/sys/kernel/unprivileged_userns_clone"); err == nil &&

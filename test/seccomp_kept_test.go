@@ -9,7 +9,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// keptFilters are the files of filters that were compiled, below the root directory.
+// keptFilters returns the files of compiled filters below the root directory.
 func (r *runtime) keptFilters() []string {
 	r.t.Helper()
 	files, err := filepath.Glob(filepath.Join(r.root, "@seccomp", "*"))
@@ -19,8 +19,8 @@ func (r *runtime) keptFilters() []string {
 	return files
 }
 
-// TestSeccompKept: a compiled filter is kept and used again, never one that is damaged or that others could have
-// written, and whatever becomes of it the container runs under its profile.
+// TestSeccompKept: a compiled filter is cached and used again, but not if it is damaged or if other users could have
+// written it. The container always runs under its profile.
 func TestSeccompKept(t *testing.T) {
 	r := newRuntime(t)
 	log := filepath.Join(testenv.Dir(t), "log")
@@ -79,7 +79,7 @@ func TestSeccompKept(t *testing.T) {
 	run("others may write to the directory", "is not kept")
 }
 
-// TestSeccompOfAContainerGone: nothing is executed in a container whose filter cannot be read.
+// TestSeccompOfAContainerGone: exec does not execute anything in a container whose filter cannot be read.
 func TestSeccompOfAContainerGone(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(func(c map[string]any) {
@@ -99,7 +99,7 @@ func TestSeccompOfAContainerGone(t *testing.T) {
 // TestSeccompUnderASmallMemoryLimit: half a MiB is enough under Docker's profile too.
 func TestSeccompUnderASmallMemoryLimit(t *testing.T) {
 	amd64(t)
-	r, p := newRuntime(t), dockers(t)
+	r, p := newRuntime(t), dockerProfile(t)
 	for _, privs := range []bool{true, false} {
 		bundle := shell(t, "exit 7", func(c map[string]any) {
 			memoryLimit(512 << 10)(c)

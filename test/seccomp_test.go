@@ -9,7 +9,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// exampleProfile allows what a rule says, and refuses socket with one family.
+// exampleProfile allows what its rules list, and forbids socket with one family.
 const exampleProfile = `{
 	"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 13,
 	"architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
@@ -98,7 +98,7 @@ func TestSeccompOfAContainer(t *testing.T) {
 	})
 	r.ok("create", "-b", bundle, id)
 	defer r.ok("delete", "--force", id)
-	// what the bundle says now is of no meaning
+	// later changes of the bundle have no effect
 	edit(t, bundle, func(config map[string]any) { delete(linux(config), "seccomp") })
 	o := r.do("seccomp", "--profile-of", id, "--call", "mount", "1")
 	if o.status != 0 || !strings.Contains(o.stdout, "SCMP_ACT_ERRNO(12), by linux.seccomp.syscalls[0]\n") {

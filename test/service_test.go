@@ -13,18 +13,18 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// redisPort is out of the way of a redis of the host.
+// redisPort avoids the port of a redis on the host.
 const redisPort = 16379
 
-// TestRedis runs a real service in a detached container on a Debian tree: a client talks to it over loopback, SIGTERM
-// through kill ends it as it wants to be ended, and delete leaves nothing.
+// TestRedis runs a real service in a detached container on a Debian tree: a client connects to it over loopback,
+// SIGTERM through kill shuts it down cleanly, and delete leaves nothing.
 func TestRedis(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	rootfs := testenv.Debian(t, "redis-server")
 	bundle := testenv.Bundle(t, rootfs, func(c map[string]any) {
 		testenv.SetArgs(c, "redis-server", "--bind", "127.0.0.1", "--port", fmt.Sprint(redisPort), "--save", "", "--dir",
 			"/tmp")
-		// The client of this test is on the host's loopback.
+		// The client of this test uses the host's loopback.
 		removeNamespace(c, "network")
 		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 256 << 20},
 			"pids": map[string]any{"limit": 64}}

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Makes a Debian machine ready for a target of the Makefile: installs with apt what is lacking, or says what is missing
-# and how to get it. Usage: test/setup.sh demo|test|vm|oci|bench
+# Prepares a Debian machine for a target of the Makefile: installs missing packages with apt, or says which are missing
+# and how to install them. Usage: test/setup.sh demo|test|vm|oci|bench
 #
-# Only programs are installed. No service is installed or started on the host: what the tests serve with (redis-server)
-# goes into a tree of its own.
+# Only programs are installed. No service is installed or started on the host: the tests' redis-server is installed in a
+# tree of its own.
 set -eu
 
 case "${1:-}" in
-demo)  wanted="ca-certificates" ;; # For go, when it fetches the modules.
+demo)  wanted="ca-certificates" ;; # For go, to download modules.
 test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace groff-base runc" ;;
 vm)    wanted="ca-certificates busybox-static mmdebstrap e2fsprogs qemu-system-x86" ;;
 oci)   wanted="ca-certificates tar gzip" ;;
@@ -35,12 +35,12 @@ done
 if [ "$(id -u)" != 0 ]; then
 	echo "setup: missing:$lacking" >&2
 	echo "setup: as root: apt-get update && apt-get install --no-install-recommends$lacking" >&2
-	[ "$1" = demo ] # What the demonstration wants it may do without, if go has the modules already.
+	[ "$1" = demo ] # The demonstration works without, if go has the modules.
 	exit
 fi
 
 echo "setup: installing$lacking"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# shellcheck disable=SC2086 # A list of package names.
+# shellcheck disable=SC2086 # a list of package names
 apt-get install -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends $lacking >/dev/null

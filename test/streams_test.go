@@ -14,7 +14,7 @@ import (
 )
 
 // TestStreamsCanBeOpenedAnew: /dev/stdout and /dev/stderr of a container in a user namespace are the caller's pipes and
-// files, of which the program's user becomes the owner, as it does without one.
+// files, and the program's user becomes their owner, as without a user namespace.
 func TestStreamsCanBeOpenedAnew(t *testing.T) {
 	r := newRuntime(t)
 	const script = "echo out >/dev/stdout && echo err >/dev/stderr"
@@ -66,7 +66,7 @@ func TestStreamsCanBeOpenedAnew(t *testing.T) {
 	}
 }
 
-// TestDevicesOfTheHostKeepTheirOwner: a standard stream that is /dev/zero, say, is everybody's.
+// TestDevicesOfTheHostKeepTheirOwner: a standard stream such as /dev/zero is shared by the whole host.
 func TestDevicesOfTheHostKeepTheirOwner(t *testing.T) {
 	r := newRuntime(t)
 	node := filepath.Join(testenv.Dir(t), "zero")

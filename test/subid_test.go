@@ -13,9 +13,9 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestPlainUserWithSubordinateIDs runs a container as an unprivileged account of the host with subordinate ids:
-// newuidmap(1) and newgidmap(1) write the mappings, exec joins it. The account is one of files that only this test's
-// mount namespace sees.
+// TestPlainUserWithSubordinateIDs runs a container as an unprivileged account with subordinate ids: newuidmap(1) and
+// newgidmap(1) write the mappings, and exec joins it. The account is in files that only this test's mount namespace
+// sees.
 func TestPlainUserWithSubordinateIDs(t *testing.T) {
 	testenv.Root(t)
 	for _, p := range []string{"newuidmap", "newgidmap"} {
@@ -38,8 +38,8 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Binds over files need the files to be there; a host without subordinate ids may lack two of them, so the directory's
-	// files are laid over a copy.
+	// Binds over files need existing files; a host without subordinate ids may lack two of them, so the test binds its
+	// files over a copy of the directory.
 	view := `for f in passwd group subuid subgid; do test -e /etc/$f || : >/etc/$f; mount --bind ` + etc +
 		`/$f /etc/$f; done; cd ` + dir + `; exec setpriv --reuid 300000 --regid 300000 --clear-groups "$@"`
 	asUser := func(args ...string) *exec.Cmd {
@@ -93,8 +93,8 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 	if o := finish(t, asUser("delete", "--force", id)); o != (outcome{}) {
 		t.Errorf("delete: %+v", o)
 	}
-	// What takes no rights over the host a plain user may have too, also as another user of the container, and what does
-	// is an error.
+	// A plain user can set what needs no rights over the host, even for another user of the container; the rest is an
+	// error.
 	tuned := func(nice int) {
 		edit(t, dir, func(c map[string]any) {
 			process(c)["user"] = map[string]any{"uid": 5, "gid": 5}
@@ -113,7 +113,7 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 	if o := finish(t, asUser("run", id)); o.status != 1 || !strings.Contains(o.stderr, denied) {
 		t.Errorf("a nice value that takes CAP_SYS_NICE: %+v", o)
 	}
-	// More than /etc/subuid allows is newuidmap's to refuse, and its words are in the error; nothing is left.
+	// newuidmap refuses more than /etc/subuid allows, and its message is in the error; nothing is left.
 	edit(t, dir, func(c map[string]any) {
 		linux(c)["uidMappings"] = []any{map[string]any{"containerID": 0, "hostID": 500000, "size": 10}}
 	})

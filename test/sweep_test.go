@@ -14,8 +14,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// sweepStep says how many of the system calls a sweep tries: every one for 1, as "make test-faults" does; else a
-// sample, another one for each command.
+// sweepStep returns the step between the system calls that a sweep tries: 1 for every call, as in "make test-faults";
+// otherwise it is a sample, a different one for each command.
 func sweepStep(t testing.TB) int {
 	t.Helper()
 	text := os.Getenv("HANDFAST_TEST_FAULTS")
@@ -35,7 +35,7 @@ func sweepStep(t testing.TB) int {
 // sweepCase is a command that is interrupted.
 type sweepCase struct {
 	name   string
-	before [][]string // commands that come before, without faults; ID is the container's id
+	before [][]string // commands to run first, without faults; ID is the container's id
 	args   []string
 }
 
@@ -63,7 +63,7 @@ func (s *sweep) fill(args []string) []string {
 	return out
 }
 
-// TestSweep: whatever call of a command is the last one before a SIGKILL, and whatever call fails, nothing hangs, an
+// TestSweep: whichever call of a command is the last one before a SIGKILL, and whichever call fails, nothing hangs, an
 // error names its cause, and delete leaves no process, mount, group, state or socket.
 func TestSweep(t *testing.T) {
 	step := sweepStep(t)
@@ -105,7 +105,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// try runs the command once with a fault, and checks what is left of it after delete --force.
+// try runs the command once with a fault, and checks what is left after delete --force.
 func (s *sweep) try(t *testing.T, c sweepCase, at faults.At, f faults.Fault) faults.Report {
 	t.Helper()
 	for _, args := range c.before {
@@ -144,7 +144,7 @@ func (s *sweep) try(t *testing.T, c sweepCase, at faults.At, f faults.Fault) fau
 		bad("the state is left")
 	}
 	if left := groupsNamed(t, filepath.Dir(s.group)); len(left) > 0 {
-		// EBUSY means that somebody else has put something into the parent: then it is theirs.
+		// EBUSY means that another process has put something into the parent: then it is theirs.
 		hit := report.Hit
 		if f.Errno() != unix.EBUSY || hit == nil || hit.Name != "unlinkat" || !strings.HasPrefix(hit.Path, "../../") {
 			bad("groups are left: %v", left)
@@ -161,7 +161,7 @@ func (s *sweep) try(t *testing.T, c sweepCase, at faults.At, f faults.Fault) fau
 	return report
 }
 
-// processes are those of the container at present.
+// processes returns the current processes of the container.
 func (s *sweep) processes() (pids []int) {
 	out, _ := exec.Command(s.binary, "--root", s.root, "ps", "-f", "json", s.id).Output()
 	for field := range strings.FieldsFuncSeq(string(out), func(r rune) bool { return r < '0' || r > '9' }) {

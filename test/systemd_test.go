@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// newSystemd is a runtime whose cgroups systemd makes. It skips where systemd is not process 1.
+// newSystemd returns a runtime whose cgroups systemd creates. It skips the test if systemd is not process 1.
 func newSystemd(t testing.TB) *runtime {
 	t.Helper()
 	comm, err := os.ReadFile("/proc/1/comm")
@@ -27,7 +27,7 @@ func newSystemd(t testing.TB) *runtime {
 	return newRuntime(t, "--systemd-cgroup")
 }
 
-// show is properties of a unit, as systemctl(1) prints them.
+// show returns properties of a unit, as systemctl(1) prints them.
 func show(t testing.TB, unit string, properties ...string) map[string]string {
 	t.Helper()
 	out, err := exec.Command("systemctl", "show", "-p", strings.Join(properties, ","), unit).CombinedOutput()
@@ -45,8 +45,8 @@ func show(t testing.TB, unit string, properties ...string) map[string]string {
 	return got
 }
 
-// shows compares properties of a unit.
-func shows(t testing.TB, unit string, want map[string]string) {
+// checkShow compares properties of a unit.
+func checkShow(t testing.TB, unit string, want map[string]string) {
 	t.Helper()
 	if diff := cmp.Diff(want, show(t, unit, slices.Collect(maps.Keys(want))...)); diff != "" {
 		t.Errorf("%s:\n%s", unit, diff)
@@ -60,12 +60,12 @@ func systemctl(t testing.TB, args ...string) {
 	}
 }
 
-// unloaded checks that systemd knows nothing of a unit any more, and that its group is gone.
-func unloaded(t testing.TB, unit, group string) {
+// checkUnloaded checks that systemd does not know the unit any more, and that its group is gone.
+func checkUnloaded(t testing.TB, unit, group string) {
 	t.Helper()
 	eventually(t, unit+" is unloaded and inactive", func() bool {
 		got := show(t, unit, "LoadState", "ActiveState")
-		// Every slice is there by its name.
+		// systemd knows every slice by its name.
 		return (got["LoadState"] == "not-found" || strings.HasSuffix(unit, ".slice")) && got["ActiveState"] == "inactive"
 	})
 	if isDir("/sys/fs/cgroup" + group) {
@@ -73,7 +73,7 @@ func unloaded(t testing.TB, unit, group string) {
 	}
 }
 
-// inUnit gives a bundle a unit and limits.
+// inUnit returns a mutation that sets a unit and limits.
 func inUnit(path string, resources map[string]any) func(map[string]any) {
 	return func(c map[string]any) {
 		linux(c)["cgroupsPath"] = path
@@ -100,13 +100,13 @@ var limits = map[string]any{
 	"cpu":    map[string]any{"shares": 2048, "quota": 20000, "period": 50000, "cpus": "0"},
 }
 
-// TestSystemdScope (SD01, SD02, SD06): a container is in a scope with its limits, which systemd and the group's files
-// tell alike; its life is that of any container, and nothing of the scope is left after it.
+// TestSystemdScope (SD01, SD02, SD06): a container is in a scope with its limits, in systemd and in the group's files.
+// It has the life cycle of any container, and nothing of the scope is left after it.
 func TestSystemdScope(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hf-"+id+".scope", "/hf.slice/hf-test.slice/hf-"+id+".scope"
 	r.ok("create", "-b", shell(t, "exec sleep 1000", inUnit("hf-test.slice:hf:"+id, limits)), id)
-	shows(t, unit, map[string]string{
+	checkShow(t, unit, map[string]string{
 		"ActiveState": "active", "Slice": "hf-test.slice", "ControlGroup": group, "Delegate": "yes",
 		"DefaultDependencies": "no", "Description": "handfast container " + id, "Transient": "yes",
 		"MemoryAccounting": "yes", "CPUAccounting": "yes", "IOAccounting": "yes", "TasksAccounting": "yes",
@@ -128,17 +128,17 @@ func TestSystemdScope(t *testing.T) {
 	r.ok("kill", id, "KILL")
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
-	unloaded(t, unit, group)
+	checkUnloaded(t, unit, group)
 }
 
-// TestSystemdUpdate: systemd is told of new limits, so they are in force after it has loaded its units anew.
+// TestSystemdUpdate: systemd gets new limits too, so they are still in force after it has reloaded its units.
 func TestSystemdUpdate(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hf-"+id+".scope", "/system.slice/hf-"+id+".scope"
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id, limits)), id)
 	r.ok("update", "--memory", "128m", "--memory-swap", "256m", "--pids-limit", "70", "--cpu-share", "512", "--cpu-quota",
 		"30000", id)
-	shows(t, unit, map[string]string{"MemoryMax": "134217728", "MemorySwapMax": "134217728", "TasksMax": "70",
+	checkShow(t, unit, map[string]string{"MemoryMax": "134217728", "MemorySwapMax": "134217728", "TasksMax": "70",
 		"CPUQuotaPerSecUSec": "600ms", "MemoryLow": "33554432", "AllowedCPUs": "0"})
 	in := map[string]string{"memory.max": "134217728", "pids.max": "70", "cpu.weight": "59", "cpu.max": "30000 50000",
 		"memory.low": "33554432"}
@@ -146,7 +146,7 @@ func TestSystemdUpdate(t *testing.T) {
 	systemctl(t, "daemon-reload")
 	files(t, group, in)
 	r.ok("delete", "--force", id)
-	unloaded(t, unit, group)
+	checkUnloaded(t, unit, group)
 }
 
 // TestSystemdStop: systemctl stop ends the container.
@@ -158,16 +158,15 @@ func TestSystemdStop(t *testing.T) {
 		c["annotations"] = map[string]any{"org.systemd.property.TimeoutStopSec": "1",
 			"org.systemd.property.Description": "'as annotated'"}
 	}), id)
-	shows(t, unit, map[string]string{"ActiveState": "active", "TimeoutStopUSec": "1s", "Description": "as annotated",
+	checkShow(t, unit, map[string]string{"ActiveState": "active", "TimeoutStopUSec": "1s", "Description": "as annotated",
 		"Slice": "system.slice"})
 	systemctl(t, "stop", unit)
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
-	unloaded(t, unit, "/system.slice/"+unit)
+	checkUnloaded(t, unit, "/system.slice/"+unit)
 }
 
-// TestSystemdFailures: nothing of a start that fails is left with systemd, whatever it failed of; and what is wrong is
-// said.
+// TestSystemdFailures: however a start fails, systemd keeps nothing of it, and the error says what is wrong.
 func TestSystemdFailures(t *testing.T) {
 	r := newSystemd(t)
 	for what, c := range map[string]struct {
@@ -195,7 +194,7 @@ func TestSystemdFailures(t *testing.T) {
 		})
 		t.Log(what)
 		r.fails(c.words, "run", "-b", bundle, id)
-		unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
+		checkUnloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 	}
 	if out, _ := exec.Command("systemctl", "list-units", "--all", "--failed", "--plain", "--no-legend", "hf-*",
 		"handfast-*").Output(); len(out) > 0 {
@@ -203,7 +202,7 @@ func TestSystemdFailures(t *testing.T) {
 	}
 }
 
-// TestSystemdTaken: a unit of the name that is alive is not touched.
+// TestSystemdTaken: an active unit with the same name is not changed.
 func TestSystemdTaken(t *testing.T) {
 	r, first, second := newSystemd(t), testenv.ID(t), testenv.ID(t)
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+first, nil)), first)
@@ -213,13 +212,13 @@ func TestSystemdTaken(t *testing.T) {
 	r.ok("delete", "--force", first)
 }
 
-// TestSystemdDevices (SD03): the scope has the rules as far as systemd can hold them, and the container's own are in
+// TestSystemdDevices (SD03): the scope has the rules as far as systemd can express them, and the container's own are in
 // force.
 func TestSystemdDevices(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id,
 		map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}}})), id)
-	shows(t, "hf-"+id+".scope", map[string]string{"DevicePolicy": "strict"})
+	checkShow(t, "hf-"+id+".scope", map[string]string{"DevicePolicy": "strict"})
 	contains(t, show(t, "hf-"+id+".scope", "DeviceAllow")["DeviceAllow"], "/dev/char/1:3 rwm", "char-pts rwm", "char-* m")
 	use := func() {
 		t.Helper()
@@ -233,8 +232,8 @@ func TestSystemdDevices(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestSystemdSub (SD09): with the annotation the container's processes are in a group below the scope's, and so are
-// those of exec.
+// TestSystemdSub (SD09): with the annotation the container's processes, and those of exec, are in a group below the
+// scope's.
 func TestSystemdSub(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	group := "/system.slice/hf-" + id + ".scope"
@@ -253,25 +252,25 @@ func TestSystemdSub(t *testing.T) {
 	r.ok("pause", id)
 	r.awaitStatus(id, "paused")
 	r.ok("delete", "--force", id)
-	unloaded(t, "hf-"+id+".scope", group)
+	checkUnloaded(t, "hf-"+id+".scope", group)
 }
 
-// TestSystemdSlice: a name that ends in .slice is a slice, and the container is in it.
+// TestSystemdSlice: if the name ends in .slice, the container is in a slice of that name.
 func TestSystemdSlice(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	unit, group := "hfslice-inner.slice", "/hfslice.slice/hfslice-inner.slice"
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit("::"+unit,
 		map[string]any{"pids": map[string]any{"limit": 40}})), id)
-	shows(t, unit, map[string]string{"ActiveState": "active", "ControlGroup": group, "TasksMax": "40"})
+	checkShow(t, unit, map[string]string{"ActiveState": "active", "ControlGroup": group, "TasksMax": "40"})
 	if got := r.inside(id, "cat /proc/self/cgroup"); got != "0::"+group+"\n" {
 		t.Errorf("exec is in %q", got)
 	}
 	r.ok("delete", "--force", id)
-	unloaded(t, unit, group)
+	checkUnloaded(t, unit, group)
 	systemctl(t, "stop", "hfslice.slice")
 }
 
-// TestSystemdSmallMemory: a limit that the child itself would not fit in.
+// TestSystemdSmallMemory sets a memory limit that is too small for the child itself.
 func TestSystemdSmallMemory(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	bundle := shell(t, "exit 7", inUnit(":hf:"+id, map[string]any{"memory": map[string]any{"limit": 1 << 20},
@@ -279,29 +278,29 @@ func TestSystemdSmallMemory(t *testing.T) {
 	if o := r.do("run", "-b", bundle, id); o.status != 7 {
 		t.Errorf("%+v", o)
 	}
-	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
+	checkUnloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 }
 
-// withoutBus points commands at a bus that is not there.
+// withoutBus points commands at a bus that does not exist.
 func withoutBus(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent/bus")
 	return cmd
 }
 
-// TestSystemdPrivate (SD05): without a bus systemd's own socket does.
+// TestSystemdPrivate (SD05): without a bus, systemd's private socket is used.
 func TestSystemdPrivate(t *testing.T) {
 	r, id := newSystemd(t), testenv.ID(t)
 	r.wrap = withoutBus
 	r.ok("run", "-d", "-b", shell(t, "exec sleep 1000", inUnit(":hf:"+id, limits)), id)
-	shows(t, "hf-"+id+".scope", map[string]string{"ActiveState": "active", "TasksMax": "50"})
+	checkShow(t, "hf-"+id+".scope", map[string]string{"ActiveState": "active", "TasksMax": "50"})
 	r.ok("update", "--pids-limit", "70", id)
-	shows(t, "hf-"+id+".scope", map[string]string{"TasksMax": "70"})
+	checkShow(t, "hf-"+id+".scope", map[string]string{"TasksMax": "70"})
 	r.ok("delete", "--force", id)
-	unloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
+	checkUnloaded(t, "hf-"+id+".scope", "/system.slice/hf-"+id+".scope")
 }
 
-// TestNobodyAnswers: where there is no systemd a container that needs it is refused before anything is made, and the
-// places that were tried are named.
+// TestNobodyAnswers: without systemd, a container that needs it is an error before anything is created, and the error
+// names the sockets that were tried.
 func TestNobodyAnswers(t *testing.T) {
 	if _, err := os.Stat("/run/systemd/private"); err == nil {
 		t.Skip("this host has a systemd: TestSystemdPrivate finds it")

@@ -14,15 +14,15 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// plainID is the user whose own systemd the test has; only a user that is listed can have one.
+// plainID is the user with its own systemd; only a user in passwd(5) can have one.
 const plainID = 4711
 
-// TestSystemdUser (SD05, SD07): a plain user's container is in a scope of the user's own systemd, with limits, and
-// processes are executed in it.
+// TestSystemdUser (SD05, SD07): a plain user's container is in a scope of the user's own systemd, with limits, and exec
+// works in it.
 func TestSystemdUser(t *testing.T) {
 	newSystemd(t)
 	if os.Getenv("HANDFAST_TEST_VM") == "" {
-		t.Skip("adds a user to the host, and so runs in the virtual machine alone: make test-vm")
+		t.Skip("adds a user to the host, so it only runs in the virtual machine: make test-vm")
 	}
 	runtimeDir := "/run/user/" + strconv.Itoa(plainID)
 	for _, command := range [][]string{{"useradd", "-M", "-u", strconv.Itoa(plainID), "plain"},

@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// TestTimerSlack: the runtime lets a thread of its own wake late, and nobody else's. The container's program, its hooks
-// and what is executed in it have the timer slack of the runtime's caller.
+// TestTimerSlack: the runtime only raises the timer slack of one of its own threads. The container's program, its hooks
+// and processes of exec have the timer slack of the runtime's caller.
 func TestTimerSlack(t *testing.T) {
 	const file = "/proc/self/timerslack_ns"
 	data, err := os.ReadFile(file)

@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// treatment is how the kernel treats a process, in a form that tests compare.
+// treatment is the scheduling and memory settings of a process, in a form that tests compare.
 type treatment struct {
 	persona, memory, scheduler, io, processors string
 }
@@ -32,7 +32,7 @@ func treatmentOf(t testing.TB, pid int) (out treatment) {
 		return string(data)
 	}
 	out.persona = strings.TrimSpace(read("personality"))
-	// The policy of the first area is the thread's: programs set none for single areas.
+	// The first area has the thread's policy: programs set none for single areas.
 	out.memory = strings.Fields(read("numa_maps"))[1]
 	for line := range strings.Lines(read("status")) {
 		if list, ok := strings.CutPrefix(line, "Cpus_allowed_list:\t"); ok {
@@ -55,14 +55,14 @@ func treatmentOf(t testing.TB, pid int) (out treatment) {
 	return out
 }
 
-// sleeping starts a container that sleeps, and gives the id of its first process.
+// sleeping starts a container that sleeps, and returns the id of its first process.
 func (r *runtime) sleeping(edit func(config map[string]any)) (id string, pid int) {
 	r.t.Helper()
 	id, _ = r.sleeper(edit)
 	return id, int(r.stateOf(id)["pid"].(float64))
 }
 
-// joining executes one more process that sleeps, and gives its id.
+// joining executes another process that sleeps, and returns its id.
 func (r *runtime) joining(id string, args ...string) int {
 	r.t.Helper()
 	file := filepath.Join(testenv.Dir(r.t), "pid")
@@ -80,7 +80,7 @@ func (r *runtime) joining(id string, args ...string) int {
 	return number(r.t, string(data))
 }
 
-// processFile is a file for exec --process: a process that sleeps, with these properties.
+// processFile returns a file for exec --process: a process that sleeps, with these properties.
 func processFile(t testing.TB, properties map[string]any) string {
 	t.Helper()
 	p := map[string]any{"args": []string{"/bin/sleep", "1000"}, "cwd": "/", "user": map[string]any{"uid": 0, "gid": 0}}
@@ -96,8 +96,8 @@ func processFile(t testing.TB, properties map[string]any) string {
 	return file
 }
 
-// TestTreatmentByTheKernel (PR14 to PR16, LS02, LS03): personality, memory policy, scheduler and I/O priority of a
-// container, with a user namespace and without, and of the processes that join it.
+// TestTreatmentByTheKernel (PR14 to PR16, LS02, LS03) checks personality, memory policy, scheduler and I/O priority of
+// a container, with and without a user namespace, and of the processes that join it.
 func TestTreatmentByTheKernel(t *testing.T) {
 	r := newRuntime(t)
 	want := treatment{"00000008", "bind:0", "policy 3 nice 5 priority 0", "class 2 level 3", ""}
@@ -121,7 +121,7 @@ func TestTreatmentByTheKernel(t *testing.T) {
 		}
 		check("the container", pid, want)
 		check("exec", r.joining(id), want)
-		// What a process of its own says nothing of is as the container's.
+		// Without properties of its own, the process has the container's.
 		check("exec --process", r.joining(id, "--process", processFile(t, nil)), want)
 		other := want
 		other.scheduler, other.io = "policy 5 nice 0 priority 0", "class 3 level 0"
@@ -134,8 +134,8 @@ func TestTreatmentByTheKernel(t *testing.T) {
 	}
 }
 
-// TestRealtimeAndDeadline: policies that take rights over the host reach a container in a user namespace too, whose own
-// root has none: the runtime gives them from outside.
+// TestRealtimeAndDeadline: policies that need rights over the host also work for a container in a user namespace, whose
+// root does not have them: the runtime sets them from outside.
 func TestRealtimeAndDeadline(t *testing.T) {
 	r := newRuntime(t)
 	for name, user := range map[string]bool{"without": false, "with": true} {
@@ -165,7 +165,8 @@ func TestRealtimeAndDeadline(t *testing.T) {
 	}
 }
 
-// realtimeBudget gives a container what a realtime policy needs of a v1 cpu group, where the kernel has such budgets.
+// realtimeBudget gives a container the budget that a realtime policy needs in a v1 cpu group, if the kernel has such
+// budgets.
 func realtimeBudget(t testing.TB, c map[string]any) {
 	t.Helper()
 	if _, err := os.Stat("/sys/fs/cgroup/cpu/cpu.rt_runtime_us"); err != nil {
@@ -175,12 +176,12 @@ func realtimeBudget(t testing.TB, c map[string]any) {
 	delete(linux(c), "cgroupsPath") // in the runtime's own group, which gets what is needed
 }
 
-// TestRealtimeBudget (CG13): a budget is found in groups that were made for the container, and in the runtime's own,
-// whose budget grows with what is in it; of others the error says what they have and what to do.
+// TestRealtimeBudget (CG13): groups that were created for the container, and the runtime's own, get the budget that the
+// groups in them need. For other groups the error says what they have and what to do.
 func TestRealtimeBudget(t *testing.T) {
 	r := newRuntime(t)
 	if _, err := os.Stat("/sys/fs/cgroup/cpu/cpu.rt_runtime_us"); err != nil {
-		words := "cpu.rt_runtime_us" // of v1, by a kernel without such budgets
+		words := "cpu.rt_runtime_us" // v1, on a kernel without such budgets
 		if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 			words = "real-time cpu cannot be expressed on cgroup v2"
 		}
@@ -218,7 +219,7 @@ func TestRealtimeBudget(t *testing.T) {
 			t.Errorf("without a cgroupsPath: %q", got)
 		}
 	}
-	parent := testenv.CgroupParent() + "-rt" // which no other test has made
+	parent := testenv.CgroupParent() + "-rt" // which no other test has created
 	id, pid := r.sleeping(with(20000, parent+"/a/b/c"))
 	if got := budget(pid); got != "20000\n" {
 		t.Errorf("three groups deep: %q", got)
@@ -240,7 +241,7 @@ func TestRealtimeBudget(t *testing.T) {
 	}
 }
 
-// TestExecCPUAffinity (PR17, PR18): a process that joins runs on the processors of "final", by its own configuration or
+// TestExecCPUAffinity (PR17, PR18): a process that joins runs on the processors of "final", in its own configuration or
 // the container's; the container's first process runs on all.
 func TestExecCPUAffinity(t *testing.T) {
 	r := newRuntime(t)
@@ -252,7 +253,7 @@ func TestExecCPUAffinity(t *testing.T) {
 	_, plain := r.sleeping(nil)
 	every := treatmentOf(t, plain).processors
 	id, pid := r.sleeping(func(c map[string]any) {
-		// What is beyond this machine's, and beyond 1024, is left out by the kernel.
+		// The kernel ignores processors that this machine does not have, even beyond 1024.
 		process(c)["execCPUAffinity"] = map[string]any{"initial": first, "final": first + ",2000"}
 	})
 	if got := treatmentOf(t, pid).processors; got != every {
@@ -270,7 +271,7 @@ func TestExecCPUAffinity(t *testing.T) {
 	if got := treatmentOf(t, r.joining(id, "--process", own(map[string]any{"initial": first}))).processors; got != every {
 		t.Errorf("without a final one exec runs on %s, want %s", got, every)
 	}
-	// Where the group has so little room that the process joins it last of all.
+	// a group with so little room that the process joins it last
 	crowded, _ := r.sleeping(func(c map[string]any) {
 		process(c)["execCPUAffinity"] = map[string]any{"final": first}
 		process(c)["scheduler"] = map[string]any{"policy": "SCHED_BATCH"}
@@ -293,7 +294,8 @@ func TestExecCPUAffinity(t *testing.T) {
 	}
 }
 
-// TestTreatmentThatIsRefused: what the host does not give is an error with what it takes, and nothing is left.
+// TestTreatmentThatIsRefused: a setting that the host does not allow is an error with what it needs, and nothing is
+// left.
 func TestTreatmentThatIsRefused(t *testing.T) {
 	r := newRuntime(t)
 	refused := func(words []string, edit func(c map[string]any)) {
@@ -315,7 +317,7 @@ func TestTreatmentThatIsRefused(t *testing.T) {
 	}
 }
 
-// TestDefaultTreatment: the default of each, and what is named without a value that counts, changes nothing.
+// TestDefaultTreatment: explicit defaults, and properties without an effective value, change nothing.
 func TestDefaultTreatment(t *testing.T) {
 	r := newRuntime(t)
 	_, plain := r.sleeping(nil)

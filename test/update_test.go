@@ -11,10 +11,10 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// limitFile is a limit by the name and in the words of either version; without a name that version has none.
+// limitFile is the file of a limit and its content in either version; without a name that version has none.
 type limitFile struct{ v1, is, v2, or string }
 
-// read finds the file in whichever hierarchy has the container's group.
+// read finds the file in the hierarchy that has the container's group.
 func (l limitFile) read(t testing.TB, id string) (got, want, file string) {
 	t.Helper()
 	for _, g := range groupsNamed(t, testenv.CgroupParent()+"/"+id) {
@@ -39,7 +39,7 @@ func values(t testing.TB, id string, all ...limitFile) {
 	}
 }
 
-// inOwnGroup gives a bundle the group that limitFile looks for.
+// inOwnGroup returns a mutation that sets the group that limitFile looks for.
 func inOwnGroup(id string, resources map[string]any) func(map[string]any) {
 	return func(c map[string]any) {
 		linux(c)["cgroupsPath"] = testenv.CgroupParent() + "/" + id
@@ -50,7 +50,7 @@ func inOwnGroup(id string, resources map[string]any) func(map[string]any) {
 }
 
 // TestUpdate (UP01, UP02, UP03, UP05): options and a document on standard input change a created, a running and a
-// paused container, up and down, and what is not named stays.
+// paused container, up and down, and the other limits stay.
 func TestUpdate(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "sleep 1000",
@@ -107,8 +107,8 @@ func TestUpdateOfIdle(t *testing.T) {
 	values(t, id, limitFile{"cpu.idle", "0", "cpu.idle", "0"}, limitFile{"cpu.shares", "256", "cpu.weight", "35"})
 }
 
-// TestUpdateOfOldLimits (CG07, CG08): swappiness and the out-of-memory killer, where memory is v1's, there and back;
-// elsewhere both are refused by name.
+// TestUpdateOfOldLimits (CG07, CG08): swappiness and the out-of-memory killer can be changed and changed back if the
+// memory controller is v1's; otherwise both are errors that name them.
 func TestUpdateOfOldLimits(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "exit 0", inOwnGroup(id, nil)), id)
@@ -131,8 +131,8 @@ func TestUpdateOfOldLimits(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestUpdateThatFails: nothing of an update that the kernel refuses, or that cannot be, stays; and the next update goes
-// on from what was.
+// TestUpdateThatFails: an update that the kernel refuses, or that is invalid, leaves no change, and the next update
+// starts from the limits before it.
 func TestUpdateThatFails(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("run", "--detach", "-b", shell(t, "sleep 1000",
@@ -183,11 +183,11 @@ func jsonFile(t testing.TB, v any) string {
 	return path
 }
 
-// probing says over and over whether a device can be opened for reading, and for writing.
+// probing prints in a loop whether a device can be opened for reading, and for writing.
 const probing = `while :; do a=no; b=no; ( : < /dev/log ) 2>/dev/null && a=yes; ( : >> /dev/log ) 2>/dev/null && b=yes; echo "$a $b" > /tmp/new; mv /tmp/new /tmp/answer; sleep 0.01; done`
 
-// TestUpdateOfDevices (DV08, DV09): rules of a running container change at once, by v1's lists or v2's program, and an
-// update without rules leaves them.
+// TestUpdateOfDevices (DV08, DV09): the rules of a running container change immediately, by v1's lists or v2's program,
+// and an update without rules keeps them.
 func TestUpdateOfDevices(t *testing.T) {
 	views(t, func(t *testing.T, r *runtime) {
 		id := testenv.ID(t)
@@ -197,7 +197,7 @@ func TestUpdateOfDevices(t *testing.T) {
 		}
 		bundle := shell(t, probing, func(c map[string]any) {
 			inOwnGroup(id, rules("r"))(c)
-			// Of the devices that exist everywhere the kernel's log is the one that no container gets by itself.
+			// Of the devices that exist everywhere, the kernel's log is the one that no container gets by default.
 			linux(c)["devices"] = []any{map[string]any{"path": "/dev/log", "type": "c", "major": 1, "minor": 11,
 				"fileMode": 0o666}}
 			sets := process(c)["capabilities"].(map[string]any)
@@ -225,8 +225,8 @@ func TestUpdateOfDevices(t *testing.T) {
 	})
 }
 
-// TestUpdateOnV2 (UP06, CG07, CG21): what only v1 has is refused by name, a controller that is missing too, and nothing
-// changes.
+// TestUpdateOnV2 (UP06, CG07, CG21): a limit that only v1 has is an error that names it, and so is a missing
+// controller, and nothing changes.
 func TestUpdateOnV2(t *testing.T) {
 	testenv.Tool(t, "unshare", "util-linux")
 	r, id := newRuntime(t), testenv.ID(t)
@@ -240,7 +240,7 @@ func TestUpdateOnV2(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// blockDevice is the number of any block device of this host.
+// blockDevice returns the number of some block device of this host.
 func blockDevice(t testing.TB) (major, minor int) {
 	t.Helper()
 	all, err := filepath.Glob("/sys/block/*/dev")
@@ -257,8 +257,8 @@ func blockDevice(t testing.TB) (major, minor int) {
 	return major, minor
 }
 
-// TestUpdateOfDevicesAndPages (CG17, CG18, UP06): limits of one block device and of huge pages, by whichever version
-// this host has the controllers in; a hybrid one has them often in different ones.
+// TestUpdateOfDevicesAndPages (CG17, CG18, UP06): limits of one block device and of huge pages, with the version in
+// which this host has the controllers; a hybrid host often has them in different ones.
 func TestUpdateOfDevicesAndPages(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	if _, err := os.Stat("/sys/kernel/mm/hugepages/hugepages-2048kB"); err != nil {
@@ -294,7 +294,7 @@ func TestUpdateOfDevicesAndPages(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestUpdateByEffect: a limit of tasks stops the next fork, and one of memory the process that goes beyond it.
+// TestUpdateByEffect: a limit of tasks stops the next fork, and one of memory kills a process that exceeds it.
 func TestUpdateByEffect(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string
@@ -310,7 +310,7 @@ func TestUpdateByEffect(t *testing.T) {
 			bundle := shell(t, "exec 2>&1; while [ ! -e /tmp/go ]; do :; done; "+c.script+"; echo over",
 				func(config map[string]any) {
 					inOwnGroup(id, nil)(config)
-					config["ociVersion"] = "1.3.0" // in which a limit of zero tasks came to mean that
+					config["ociVersion"] = "1.3.0" // from this version on a limit of zero tasks means zero
 				})
 			cmd := r.command("run", "-b", bundle, id)
 			out, err := cmd.StdoutPipe()
@@ -329,14 +329,14 @@ func TestUpdateByEffect(t *testing.T) {
 	}
 }
 
-// awaitRunning waits for a container that another command makes.
+// awaitRunning waits for a container that another command creates.
 func (r *runtime) awaitRunning(id string) {
 	r.t.Helper()
 	eventually(r.t, id+" is running", func() bool { return strings.Contains(r.do("state", id).stdout, `"running"`) })
 }
 
-// TestIntelRdt (CG33, UP04): on a host without resctrl a container that needs a class is refused, and nothing of it is
-// left; a container without one cannot change it.
+// TestIntelRdt (CG33, UP04): on a host without resctrl a container that needs a class is an error, and nothing of it is
+// left; a container without a class cannot change it.
 func TestIntelRdt(t *testing.T) {
 	data, err := os.ReadFile("/proc/mounts")
 	if err != nil {
@@ -360,7 +360,7 @@ func TestIntelRdt(t *testing.T) {
 	r.ok("delete", id)
 }
 
-// TestUpdateWithoutLimits: it changes nothing and succeeds, as with runc, and says so.
+// TestUpdateWithoutLimits: an update without limits changes nothing and succeeds, as with runc, and says so.
 func TestUpdateWithoutLimits(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "exit 0", nil), id)

@@ -12,10 +12,10 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// hostIDs are unprivileged ids of the host that no user of it has.
+// hostIDs are unprivileged ids that no user of the host has.
 const hostIDs = 300000
 
-// TestUserNamespace runs a container whose root is nobody on the host.
+// TestUserNamespace runs a container whose root has no rights on the host.
 func TestUserNamespace(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	bundle := shell(t, "id -u; cat /proc/self/uid_map; touch /tmp/made; grep CapEff /proc/self/status; exec sleep 1000",
@@ -56,8 +56,8 @@ func TestUserNamespace(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
-// TestPtmxAmongDevices: managers name /dev/ptmx among linux.devices, as c 5:2. With and without a user namespace it is
-// the link to the container's own devpts.
+// TestPtmxAmongDevices: managers list /dev/ptmx in linux.devices, as c 5:2. With and without a user namespace it is the
+// link to the container's own devpts.
 func TestPtmxAmongDevices(t *testing.T) {
 	for _, users := range []bool{false, true} {
 		r := newRuntime(t)
@@ -75,8 +75,8 @@ func TestPtmxAmongDevices(t *testing.T) {
 	}
 }
 
-// TestUserNamespaceReachesItsSources: what stands behind a directory that the container's root may not search is opened
-// by the parent, and handed over.
+// TestUserNamespaceReachesItsSources: the parent opens sources in a directory that the container's root may not search,
+// and passes them to the child.
 func TestUserNamespaceReachesItsSources(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	closed := filepath.Join(testenv.Dir(t), "closed")
@@ -98,7 +98,7 @@ func TestUserNamespaceReachesItsSources(t *testing.T) {
 			addMount(c, "/dir", "bind", filepath.Join(closed, "open"), "bind", "ro")
 			addMount(c, "/one", "bind", filepath.Join(closed, "open/file"), "bind")
 		})
-	// The image belongs to root of the host: the places are there already.
+	// The image belongs to root of the host, so the destinations must exist.
 	if err := os.Mkdir(filepath.Join(rootOf(t, bundle), "dir"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestPlainUser(t *testing.T) {
 	if o.status != 9 || o.stderr != "" || !strings.HasPrefix(o.stdout, "0\n1\nhandfast\n") {
 		t.Errorf("%+v", o)
 	}
-	// The host's groups that are below the bound /sys are covered by the container's own, read-only.
+	// The container's own groups cover, read-only, those of the host below the bound /sys.
 	edit(t, dir, func(c map[string]any) {
 		testenv.SetArgs(c, "sh", "-c",
 			`sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \(\/sys[^ ]*\) \([^, ]*\).*/\1 \2/p' /proc/self/mountinfo`)
@@ -159,14 +159,14 @@ func TestPlainUser(t *testing.T) {
 	modes := map[string]string{}
 	for line := range strings.Lines(finish(t, asUser("run", id)).stdout) {
 		if point, mode, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
-			modes[point] = mode // the last on a place covers the others
+			modes[point] = mode // the last mount covers the others
 		}
 	}
 	if modes["/sys/fs/cgroup"] != "ro" {
 		t.Errorf("/sys/fs/cgroup is not read-only: %v", modes)
 	}
-	// A time namespace, which only root of the user namespace may make: the first process is in it, and is number 1
-	// still.
+	// A time namespace, which only root of the user namespace may create: the first process is in it, and still has pid
+	// 1.
 	edit(t, dir, func(c map[string]any) {
 		testenv.SetArgs(c, "sh", "-c", "cat /proc/self/timens_offsets; readlink /proc/self/ns/time; echo $$; id -u")
 		linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "time"})
@@ -193,7 +193,7 @@ func TestPlainUser(t *testing.T) {
 	if o := finish(t, asUser("delete", id)); o != (outcome{}) {
 		t.Errorf("delete: %+v", o)
 	}
-	// A group that the configuration names is asked for, and not left out without a word.
+	// A group in the configuration is an error, and not silently ignored.
 	edit(t, dir, func(c map[string]any) { linux(c)["cgroupsPath"] = "/named/here" })
 	const refused = "linux.cgroupsPath: unable to apply cgroup configuration: the group /named/here may not be made"
 	if o := finish(t, asUser("run", id)); o.status != 1 || !strings.Contains(o.stderr, refused) {
@@ -210,8 +210,8 @@ func TestPlainUser(t *testing.T) {
 	}
 }
 
-// TestUserNamespaceDevices: in a user namespace the host's node is bound; one that the host does not have, or has as
-// another device, is made for the container, with the owner and the mode that the configuration says.
+// TestUserNamespaceDevices: in a user namespace the host's node is bound. If the host does not have it, or has it as
+// another device, it is created for the container, with the configured owner and mode.
 func TestUserNamespaceDevices(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, "ls -ln /dev/handfast-zero /dev/tty7; head -c 3 /dev/handfast-zero | wc -c",
@@ -238,8 +238,8 @@ func TestUserNamespaceDevices(t *testing.T) {
 	}
 }
 
-// TestCapabilitiesThatTheCallerLacks: they are left out of every set, the inheritable one too, where other runtimes end
-// with an EPERM of capset(2).
+// TestCapabilitiesThatTheCallerLacks: they are left out of every set, including the inheritable one, where other
+// runtimes fail with an EPERM of capset(2).
 func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
 	r := newRuntime(t)
 	setpriv := testenv.Tool(t, "setpriv", "util-linux")

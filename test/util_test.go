@@ -41,14 +41,14 @@ func edit(t testing.TB, bundle string, change func(config map[string]any)) {
 	}
 }
 
-// rootOf is the path of a bundle's root filesystem.
+// rootOf returns the path of a bundle's root filesystem.
 func rootOf(t testing.TB, bundle string) (path string) {
 	t.Helper()
 	edit(t, bundle, func(c map[string]any) { path = c["root"].(map[string]any)["path"].(string) })
 	return path
 }
 
-// lines reads a stream line by line beside the test.
+// lines reads a stream line by line in the background.
 type lines struct{ c chan string }
 
 func newLines(r io.Reader) *lines {

@@ -7,16 +7,14 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// inV2 is a command in a mount namespace of its own in which the host seems to have cgroup v2 and nothing else,
-// whatever it has.
+// inV2 makes a command run in a mount namespace of its own, in which the host seems to have only cgroup v2.
 func inV2(cmd *exec.Cmd) *exec.Cmd {
 	script := `umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"`
 	return exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"},
 		cmd.Args...)...)
 }
 
-// TestPureV2: where cgroup2 is all there is the child begins its life in its group, and the container sees that as the
-// root.
+// TestPureV2: on a host with only cgroup2 the child is created in its group, and the container sees that as the root.
 func TestPureV2(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)
 	testenv.Tool(t, "unshare", "util-linux")
@@ -32,7 +30,8 @@ func TestPureV2(t *testing.T) {
 	contains(t, o.stdout, "0::/\n", "\n1\n/sys/fs/cgroup/cgroup.procs\n")
 }
 
-// TestDeviceRulesOnV2: what the rules deny cannot be opened although its node is there, and the default devices can.
+// TestDeviceRulesOnV2: a device that the rules deny cannot be opened although its node exists, and the default devices
+// can.
 func TestDeviceRulesOnV2(t *testing.T) {
 	r := newRuntime(t)
 	testenv.Tool(t, "unshare", "util-linux")
@@ -49,8 +48,8 @@ func TestDeviceRulesOnV2(t *testing.T) {
 	contains(t, o.stdout, "1\n", "/dev/denied: Operation not permitted")
 }
 
-// TestDelegation (CG24): a container that has a cgroup namespace and sees its group writable may make groups below it
-// as its own user; with a read-only mount it owns nothing.
+// TestDelegation (CG24): if a container has a cgroup namespace and a writable mount of its group, its user can create
+// groups below it; with a read-only mount it owns nothing.
 func TestDelegation(t *testing.T) {
 	for option, want := range map[string]string{"rw": "made\n", "ro": "refused\n"} {
 		r := newRuntime(t)

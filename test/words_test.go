@@ -12,14 +12,14 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// wordCase is a command that fails, or warns, in words that tools and people look for because runc says them.
+// wordCase is a command that fails, or warns, with words of runc's for which tools and people look.
 type wordCase struct {
 	name  string
 	edit  func(t *testing.T, c map[string]any)
 	words []string
 }
 
-// startWords are those of a start.
+// startWords returns the cases of a start.
 func startWords() []wordCase {
 	return []wordCase{
 		{"a program that is not in PATH", func(_ *testing.T, c map[string]any) { testenv.SetArgs(c, "nonexistent") },
@@ -105,7 +105,7 @@ func startWords() []wordCase {
 	}
 }
 
-// strange is a control group that somebody else has made, in the hierarchy that freezes.
+// strange is a control group that does not belong to the runtime, in the hierarchy with the freezer.
 type strange struct{ name, path, file, frozen, thawed string }
 
 func ownGroup(t *testing.T) *strange {
@@ -120,7 +120,7 @@ func ownGroup(t *testing.T) *strange {
 	return g
 }
 
-// fill has a process in the group until the test ends.
+// fill keeps a process in the group until the test ends.
 func (g *strange) fill(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
@@ -135,7 +135,7 @@ func (g *strange) freeze(t *testing.T) {
 	t.Cleanup(func() { must(t, os.WriteFile(filepath.Join(g.path, g.file), []byte(g.thawed), 0)) })
 }
 
-// controllerOfV1 says whether a controller is one of cgroup v1 on this host.
+// controllerOfV1 reports whether a controller is one of cgroup v1 on this host.
 func controllerOfV1(name string) bool { return isDir("/sys/fs/cgroup/" + name) }
 
 func twoHooks(kind string) func(*testing.T, map[string]any) {
@@ -171,7 +171,7 @@ func loaderless(t *testing.T, c map[string]any, path string) {
 	script(t, c, path, string(data))
 }
 
-// TestWordsOfAStart: every container is undone, and its error holds runc's words.
+// TestWordsOfAStart: every container is undone, and its error contains runc's words.
 func TestWordsOfAStart(t *testing.T) {
 	testenv.Root(t)
 	for _, c := range startWords() {
@@ -184,7 +184,7 @@ func TestWordsOfAStart(t *testing.T) {
 	}
 }
 
-// TestWordsOfUnified: what v2 alone has is an invalid configuration where a controller is one of v1.
+// TestWordsOfUnified: a file that only v2 has is an invalid configuration if its controller is one of v1.
 func TestWordsOfUnified(t *testing.T) {
 	if !controllerOfV1("memory") {
 		t.Skip("needs the controller memory in cgroup v1")
@@ -196,7 +196,7 @@ func TestWordsOfUnified(t *testing.T) {
 	r.fails([]string{"invalid configuration", "memory.min"}, "run", "--bundle", bundle, testenv.ID(t))
 }
 
-// TestWordsOfCapabilities: an ambient capability that is not inheritable is a warning, and the others are there.
+// TestWordsOfCapabilities: an ambient capability that is not inheritable is a warning, and the others are set.
 func TestWordsOfCapabilities(t *testing.T) {
 	r := newRuntime(t)
 	bundle := shell(t, "grep CapAmb /proc/self/status", func(c map[string]any) {
@@ -211,7 +211,7 @@ func TestWordsOfCapabilities(t *testing.T) {
 	contains(t, o.stderr, "level=warning", "can't raise ambient capability CAP_CHOWN: ")
 }
 
-// TestWordsOfCommands: what a running, a paused and a stopped container say.
+// TestWordsOfCommands tests the errors of commands on a running, a paused and a stopped container.
 func TestWordsOfCommands(t *testing.T) {
 	r := newRuntime(t)
 	id, _ := r.sleeper(nil)
@@ -258,7 +258,7 @@ func TestWordsOfCommands(t *testing.T) {
 	r.fails([]string{"No help topic for 'foo'"}, "foo", "-h")
 }
 
-// TestHelpLines: the first two lines of every help are where tools look for the program and the command.
+// TestHelpLines: in the first two lines of every help, tools find the program and the command.
 func TestHelpLines(t *testing.T) {
 	r := newRuntime(t)
 	for _, command := range []string{
@@ -275,7 +275,7 @@ func TestHelpLines(t *testing.T) {
 	}
 }
 
-// TestVersionLines: managers take the version from the first line and look for the beginnings of the others.
+// TestVersionLines: managers read the version in the first line, and look for the beginnings of the others.
 func TestVersionLines(t *testing.T) {
 	o := newRuntime(t).do("--version")
 	lines := strings.Split(strings.TrimSuffix(o.stdout, "\n"), "\n")
@@ -289,8 +289,8 @@ func TestVersionLines(t *testing.T) {
 	}
 }
 
-// TestDebugWords: what a start does step by step, and how this program is protected from the container meanwhile.
-// With a log file they are in it and nowhere else.
+// TestDebugWords: --debug shows the steps of a start, and how this program is protected from the container meanwhile.
+// With a log file they only go there.
 func TestDebugWords(t *testing.T) {
 	words := []string{
 		"level=debug", "nsexec container setup", "child process in init()", "init: closing the pipe to signal completion",

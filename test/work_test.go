@@ -18,18 +18,18 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// worker is where a container finds this test binary, which then does what its arguments say.
+// worker is the path in a container of this test binary, which then does what its arguments say.
 const worker = "/bin/work"
 
-// work is the first thing that the test binary does: in a container it is a workload.
+// work is called first in the test binary: in a container it runs a workload.
 func work() {
 	if len(os.Args) < 3 || os.Args[0] != worker {
 		return
 	}
 	n, err := strconv.ParseInt(os.Args[2], 10, 64)
 	if err == nil {
-		err = map[string]func(int64) error{"hog": hog, "fork": fork, "spin": spin, "write": write, "pages": pages,
-			"where": where, "call": call}[os.Args[1]](n)
+		err = map[string]func(int64) error{"hog": allocate, "fork": fork, "spin": spin, "write": write, "pages": pages,
+			"where": reportProcessors, "call": call}[os.Args[1]](n)
 	}
 	if err != nil {
 		fmt.Println("error:", err)
@@ -38,8 +38,8 @@ func work() {
 	os.Exit(0)
 }
 
-// hog takes n MiB of memory and keeps them.
-func hog(n int64) error {
+// allocate allocates n MiB of memory and keeps them.
+func allocate(n int64) error {
 	b, err := unix.Mmap(-1, 0, int(n)<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	for i := 0; err == nil && i < len(b); i += os.Getpagesize() {
 		b[i] = 1
@@ -48,7 +48,7 @@ func hog(n int64) error {
 	return err
 }
 
-// fork starts up to n processes that stay, and tells how many there came to be.
+// fork starts up to n processes that keep running, and prints how many it could start.
 func fork(n int64) error {
 	started := 0
 	for range n {
@@ -61,7 +61,8 @@ func fork(n int64) error {
 	return nil
 }
 
-// spin uses the processor for n seconds from the next even one, and tells how many milliseconds of it there were.
+// spin uses the processor for n seconds, beginning at the next even second, and prints how many milliseconds of it the
+// process got.
 func spin(n int64) error {
 	begin := time.Now().Truncate(2 * time.Second).Add(4 * time.Second)
 	time.Sleep(time.Until(begin))
@@ -78,7 +79,7 @@ func cpuMillis() int64 {
 	return (u.Utime.Nano() + u.Stime.Nano()) / 1e6
 }
 
-// write writes n MiB past the page cache to the file of the next argument, and tells how many milliseconds that took.
+// write writes n MiB past the page cache to the file in the next argument, and prints how many milliseconds that took.
 func write(n int64) error {
 	fd, err := unix.Open(os.Args[3], unix.O_WRONLY|unix.O_CREAT|unix.O_DIRECT, 0o600)
 	if err != nil {
@@ -100,7 +101,7 @@ func write(n int64) error {
 	return nil
 }
 
-// pages takes huge pages of 2 MiB one by one, up to n, and tells how many there were.
+// pages allocates huge pages of 2 MiB one by one, up to n, and prints how many it got.
 func pages(n int64) error {
 	taken := 0
 	for range n {
@@ -115,8 +116,8 @@ func pages(n int64) error {
 	return nil
 }
 
-// where runs four threads for n milliseconds and tells on which processors they were.
-func where(n int64) error {
+// reportProcessors runs four threads for n milliseconds and prints on which processors they ran.
+func reportProcessors(n int64) error {
 	var all sync.WaitGroup
 	var seen [64]bool
 	var mu sync.Mutex
@@ -143,13 +144,13 @@ func where(n int64) error {
 	return nil
 }
 
-// working is a bundle whose container does a workload in a group of its own.
-func working(t testing.TB, id string, resources map[string]any, args ...string) string {
+// bundleWithWork returns a bundle whose container runs a workload in a group of its own.
+func bundleWithWork(t testing.TB, id string, resources map[string]any, args ...string) string {
 	t.Helper()
 	return testenv.Bundle(t, testenv.Busybox(t), func(c map[string]any) {
 		testenv.SetArgs(c, append([]string{worker}, args...)...)
 		inOwnGroup(id, resources)(c)
-		// The program itself is bound and not copied: it is large.
+		// The program is bound, not copied, because it is large.
 		self, err := os.Readlink("/proc/self/exe")
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +163,7 @@ func working(t testing.TB, id string, resources map[string]any, args ...string) 
 	})
 }
 
-// result runs a container to its end and gives the number, or the words, after the given one.
+// result runs a container to its end and returns the number, or the words, after the given word.
 func (r *runtime) result(bundle, id, word string) string {
 	r.t.Helper()
 	o := r.do("run", "-b", bundle, id)

@@ -6,11 +6,11 @@ import (
 	"github.com/handfast/handfast/syncproto/codec"
 )
 
-// mostAllocations is what a conversation may take of both sides together, the 14 lists and texts of the configuration
-// that arrives included.
+// mostAllocations is the limit of a conversation's allocations on both sides together, including the 14 lists and texts
+// of the received configuration.
 const mostAllocations = 40
 
-// A conversation with a container's configuration takes little memory, whatever the machine.
+// TestConversationTakesLittleMemory: a conversation with a container's configuration allocates little, on any machine.
 func TestConversationTakesLittleMemory(t *testing.T) {
 	w, err := newWork(newTerminal(t))
 	if err != nil {

@@ -8,13 +8,14 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// The conversation between two goroutines, for -cpuprofile and -memprofile; allocations are those of both sides.
+// BenchmarkConversation is the conversation between two goroutines, for -cpuprofile and -memprofile; its allocations
+// are those of both sides.
 func BenchmarkConversation(b *testing.B) {
 	w, err := newWork(0)
 	if err != nil {
 		b.Fatal(err)
 	}
-	tables, err := lay(contenders(), w, b.TempDir())
+	tables, err := newTables(contenders(), w, b.TempDir())
 	for _, t := range tables {
 		if t.setting == goroutines && err == nil {
 			b.Run(t.name, func(b *testing.B) {
@@ -35,7 +36,7 @@ func BenchmarkConversation(b *testing.B) {
 	}
 }
 
-// What the configuration costs on its way, step by step.
+// BenchmarkConfiguration measures each step of the configuration's way.
 func BenchmarkConfiguration(b *testing.B) {
 	config, err := configuration()
 	if err != nil {

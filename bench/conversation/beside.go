@@ -12,16 +12,17 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// patience bounds each wait of those that have no deadlines of their own: as long as handfast's for an idle peer.
+// patience limits each wait of the contenders without deadlines of their own: as long as handfast's limit for an idle
+// peer.
 const patience = 30 * time.Second
 
 // timed is a connection with deadlines.
 type timed interface{ SetDeadline(time.Time) error }
 
-// due begins a wait.
-func due(c timed) error { return c.SetDeadline(time.Now().Add(patience)) }
+// setDeadline sets the deadline of a wait.
+func setDeadline(c timed) error { return c.SetDeadline(time.Now().Add(patience)) }
 
-// order is what a parent without a profile checks by hand: who asks for what, when, and how often.
+// order is what a parent without a profile checks by hand: which request comes when, and how often.
 type order struct{ next int }
 
 const execName = "exec"
@@ -29,7 +30,7 @@ const execName = "exec"
 var inOrder = [...]string{container.HooksRequest.Request, container.ConsoleRequest.Request,
 	container.ReadyRequest.Request, execName}
 
-// takes refuses a request that may not come now.
+// takes returns an error for a request that may not come now.
 func (o *order) takes(name string) error {
 	if o.next == len(inOrder) || inOrder[o.next] != name {
 		return fmt.Errorf("%q may not come as request %d of %q", name, o.next+1, inOrder)
@@ -38,7 +39,7 @@ func (o *order) takes(name string) error {
 	return nil
 }
 
-// ended refuses the end before the child has said that it executes.
+// ended returns an error if the child ends before it has sent that it executes.
 func (o *order) ended() error {
 	if o.next < len(inOrder) {
 		return fmt.Errorf("the child ended before %q: %w", inOrder[o.next], io.ErrUnexpectedEOF)
@@ -46,14 +47,14 @@ func (o *order) ended() error {
 	return nil
 }
 
-// handOver sends the terminal over the second socket, for those whose connection cannot carry a descriptor.
-func handOver(e ends, w *work) error {
+// sendExtra sends the terminal over the second socket, for contenders whose connection cannot carry a descriptor.
+func sendExtra(e ends, w *work) error {
 	err := unix.Sendmsg(e.extra, []byte{1}, unix.UnixRights(w.terminal), nil, unix.MSG_NOSIGNAL)
 	return os.NewSyscallError("sendmsg", err)
 }
 
-// beside takes there what handOver has sent.
-func beside(e ends) ([]int, error) {
+// receiveExtra receives what sendExtra has sent.
+func receiveExtra(e ends) ([]int, error) {
 	wait := unix.NsecToTimeval(patience.Nanoseconds())
 	if err := unix.SetsockoptTimeval(e.extra, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
 		return nil, os.NewSyscallError("setsockopt", err)

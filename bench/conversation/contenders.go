@@ -5,7 +5,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// contenders lists them in the order of the table.
+// contenders returns all contenders in the order of the table.
 func contenders() []contender {
 	var all []contender
 	for _, s := range []struct {

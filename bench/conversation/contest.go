@@ -17,31 +17,31 @@ import (
 type contender struct {
 	name   string
 	socket transport.Type // of the connection
-	memory bool           // in place of a socket
+	memory bool           // instead of a socket
 	extra  bool           // needs a second socket for the descriptor
-	floor  string         // the contender that moves the same bytes with nothing around
+	floor  string         // the contender that only moves the same bytes
 	talker talker
-	copies codec.Codec // a floor, in place of a talker: the codec of the conversation that it copies
-	lacks  string      // what the others have to do and this one does not, for the report
+	copies codec.Codec // a floor instead of a talker: the codec of the conversation that it copies
+	lacks  string      // work of the others that this one does not do, for the report
 }
 
-// partner is the child's side of a contender, which waits for a connection, talks, and waits for the next.
+// partner is the child's side of a contender. It waits for a connection, talks, and waits for the next one.
 type partner interface {
-	// begin gives the child its end and returns when it is about to talk. The partner owns the end.
+	// begin passes the child its end and returns when it is about to talk. The partner takes the end.
 	begin(e ends, closely bool) error
-	// done waits until the child is through, and says how it went.
+	// done waits until the child is done, and returns its error.
 	done() error
 	stop() error
 }
 
-// table is where a contender meets its partner.
+// table connects a contender with its partner.
 type table struct {
 	contender
 	setting setting
 	partner partner
-	native  *floor // in place of a partner
+	native  *floor // instead of a partner
 	work    work
-	samples []float64 // microseconds for a conversation, one for each round
+	samples []float64 // microseconds per conversation, one for each round
 }
 
 type setting string
@@ -51,8 +51,8 @@ const (
 	processes  setting = "processes"
 )
 
-// talk holds one conversation and says how long it took: from when both sides have their ends until the parent has seen
-// the child's end of file and closed its own.
+// talk has one conversation and returns how long it took: from when both sides have their ends until the parent has
+// read the child's end of file and closed its own.
 func (t *table) talk(closely bool) (time.Duration, error) {
 	if t.native != nil {
 		n := 1
@@ -114,8 +114,8 @@ func (t *table) connect() (mine, theirs ends, err error) {
 	return mine, theirs, nil
 }
 
-// round is one sample: the mean of a few conversations, so that what a contender leaves to the garbage collector is in
-// it.
+// round returns one sample: the mean of a few conversations, so that it includes the garbage collection that a
+// contender causes.
 func (t *table) round(conversations int) (microseconds float64, err error) {
 	if t.native != nil {
 		return t.native.talk(conversations)
@@ -131,8 +131,8 @@ func (t *table) round(conversations int) (microseconds float64, err error) {
 	return float64(all.Nanoseconds()) / 1e3 / float64(conversations), nil
 }
 
-// contest runs the rounds. In each every contender has its turn; the order turns by one place from round to round, so
-// that nobody always comes after the same neighbour.
+// contest runs the rounds. In each round every contender has its turn. The order rotates by one place in each round, so
+// that no contender always comes after the same one.
 func contest(tables []*table, warmup, rounds, conversations int, stopped func() error) error {
 	for round := range warmup + rounds {
 		for i := range tables {
@@ -140,7 +140,7 @@ func contest(tables []*table, warmup, rounds, conversations int, stopped func() 
 				return err
 			}
 			t := tables[(i+round)%len(tables)]
-			runtime.GC() // nobody pays for what another has left
+			runtime.GC() // so that no contender collects the garbage of another
 			took, err := t.round(conversations)
 			if err != nil {
 				return err

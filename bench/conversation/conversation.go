@@ -9,14 +9,14 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// configSize is what the configuration takes in MessagePack. The other encodings of it are longer, or say less.
+// configSize is the size of the configuration in MessagePack. Its other encodings are longer, or contain less.
 const configSize = 10 << 10
 
 // consolePath is the argument of the request "console".
 const consolePath = "/dev/pts/0"
 
-// configuration is what every contender carries: a container as an engine asks for it, with an environment long enough
-// to make it configSize. Both processes make it by themselves, so that each can tell whether it arrived.
+// configuration returns what every contender sends: a container as an engine configures it, with an environment long
+// enough to make it configSize. Both processes compute it, so that each can check what arrives.
 func configuration() (*container.Config, error) {
 	c := plainContainer()
 	c.Process.Env = append(c.Process.Env, "")
@@ -36,7 +36,7 @@ func configuration() (*container.Config, error) {
 			return c, nil
 		case missing < 0:
 			return nil, fmt.Errorf("the configuration takes %d bytes, want %d", len(b), configSize)
-		case len(*last) >= 60: // as long as variables are
+		case len(*last) >= 60: // a typical length of variables
 			c.Process.Env = append(c.Process.Env, "")
 			last = &c.Process.Env[len(c.Process.Env)-1]
 		case missing > 128:

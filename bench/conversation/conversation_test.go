@@ -15,7 +15,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// The test binary is the children of the contenders, too.
+// TestMain also runs the test binary as the children of the contenders.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == childCommand {
 		if err := child(os.Args[2]); err != nil {
@@ -47,7 +47,7 @@ func TestReportText(t *testing.T) {
 	golden.Compare(t, "testdata/report.txt", got)
 }
 
-// A host that turns twice as slow half-way does not change the paired ratio.
+// TestPairedRatio: a host that becomes twice as slow half-way does not change the paired ratio.
 func TestPairedRatio(t *testing.T) {
 	if got := pairedRatio([]float64{2, 2, 4, 4, 4}, []float64{1, 1, 2, 2, 2}); got != 2 {
 		t.Errorf("the ratio is %v, want 2", got)
@@ -81,14 +81,14 @@ func newTerminal(t *testing.T) int {
 	return fd
 }
 
-// Every contender holds the conversation, in both settings, twice over and with everything compared; and closes what it
-// opened.
+// TestEveryContenderTalks: every contender can have the conversation, in both settings, repeatedly and with everything
+// compared, and closes what it has opened.
 func TestEveryContenderTalks(t *testing.T) {
 	w, err := newWork(newTerminal(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := lay(contenders(), w, t.TempDir())
+	tables, err := newTables(contenders(), w, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// The comparison itself notices another configuration, another file and other bytes.
+// TestComparisonsNotice: the comparison detects another configuration, another file and other bytes.
 func TestComparisonsNotice(t *testing.T) {
 	w, err := newWork(newTerminal(t))
 	if err != nil {
@@ -132,7 +132,7 @@ func TestComparisonsNotice(t *testing.T) {
 	w.closely = true
 	other := *w.config
 	other.Hostname = "elsewhere"
-	if w.arrived(&other) == nil {
+	if w.checkConfig(&other) == nil {
 		t.Error("another configuration passes")
 	}
 	fd, err := unix.MemfdCreate("another", unix.MFD_CLOEXEC)
@@ -153,7 +153,7 @@ func TestComparisonsNotice(t *testing.T) {
 	}
 }
 
-// The floor notices a conversation that is not a conversation.
+// TestFloorNotices: the floor detects frames that are not a conversation.
 func TestFloorNotices(t *testing.T) {
 	program, err := buildFloor(t.TempDir())
 	if err != nil {

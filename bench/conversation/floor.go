@@ -18,14 +18,14 @@ import (
 	"github.com/handfast/handfast/syncproto/transport/transporttest"
 )
 
-// frame is one message of the conversation as the wire sees it.
+// frame is one message of the conversation on the wire.
 type frame struct {
-	child bool // the child sends it
-	size  int  // header included
+	child bool // sent by the child
+	size  int  // including the header
 	fds   int
 }
 
-// record holds the conversation once, in memory, and lists what passed.
+// record has the conversation once, in memory, and returns its frames.
 func record(w *work, c codec.Codec) ([]frame, error) {
 	a, b := transporttest.Memory(transport.SeqPacket, 0)
 	var frames []frame
@@ -59,14 +59,14 @@ func buildFloor(dir string) (string, error) {
 	return program, nil
 }
 
-// floor is a running floor.c, which holds conversations by itself and says what they took.
+// floor is a running floor.c, which has conversations by itself and reports their times.
 type floor struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
 }
 
-// newFloor starts the program for the frames; between says whether its sides are threads, for goroutines, or processes.
+// newFloor starts the program for the frames. between is whether its sides are threads, like goroutines, or processes.
 func newFloor(program string, between setting, socket transport.Type, frames []frame) (*floor, error) {
 	args := []string{"processes", "seqpacket", "one"}
 	if between == goroutines {
@@ -96,7 +96,7 @@ func newFloor(program string, between setting, socket transport.Type, frames []f
 	return f, f.cmd.Start()
 }
 
-// talk holds conversations and returns the mean of their microseconds; none means one in which all bytes are compared.
+// talk has conversations and returns the mean of their microseconds; 0 means one in which all bytes are compared.
 func (f *floor) talk(conversations int) (microseconds float64, err error) {
 	line := "check\n"
 	if conversations > 0 {

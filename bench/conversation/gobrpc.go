@@ -8,8 +8,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// gobRPC is net/rpc with gob. A call has one direction there, so the parent is the service, and its child asks for the
-// configuration as well.
+// gobRPC is net/rpc with gob. Its calls only go in one direction, so the parent is the service, and its child also
+// requests the configuration.
 type gobRPC struct{}
 
 // Parent is the service.
@@ -21,28 +21,28 @@ type Parent struct {
 	err error // the first
 }
 
-// takes judges a request, and gives the next one its deadline.
+// takes checks a request, and sets the deadline of the next one.
 func (p *Parent) takes(name string) error {
-	err := errors.Join(p.o.takes(name), due(p.f))
+	err := errors.Join(p.o.takes(name), setDeadline(p.f))
 	p.err = errors.Join(p.err, err)
 	return err
 }
 
-// Nothing is an argument without content; gob refuses a struct without fields.
+// Nothing is an argument without content, because gob refuses a struct without fields.
 type Nothing struct{ Unused bool }
 
 // Config returns the configuration.
 func (p *Parent) Config(_ Nothing, out *container.Config) error { *out = *p.w.config; return nil }
 
-// Hooks only answers.
+// Hooks only replies.
 func (p *Parent) Hooks(Nothing, *Nothing) error { return p.takes(container.HooksRequest.Request) }
 
-// Console takes the descriptor.
+// Console receives the descriptor.
 func (p *Parent) Console(path string, _ *Nothing) error {
 	if err := p.takes(container.ConsoleRequest.Request); err != nil {
 		return err
 	}
-	fds, err := beside(p.e)
+	fds, err := receiveExtra(p.e)
 	if err == nil {
 		err = p.w.console(path, fds)
 	}
@@ -50,10 +50,10 @@ func (p *Parent) Console(path string, _ *Nothing) error {
 	return err
 }
 
-// Ready only answers.
+// Ready only replies.
 func (p *Parent) Ready(Nothing, *Nothing) error { return p.takes(container.ReadyRequest.Request) }
 
-// Exec only answers.
+// Exec only replies.
 func (p *Parent) Exec(Nothing, *Nothing) error { return p.takes(execName) }
 
 func (gobRPC) parent(e ends, w *work) error {
@@ -65,7 +65,7 @@ func (gobRPC) parent(e ends, w *work) error {
 	if err := s.Register(p); err != nil {
 		return err
 	}
-	if err := due(f); err != nil {
+	if err := setDeadline(f); err != nil {
 		return err
 	}
 	s.ServeConn(f) // until end of file, and closes f
@@ -80,7 +80,7 @@ func (gobRPC) child(e ends, w *work) error {
 	c := rpc.NewClient(f)
 	defer c.Close()
 	call := func(method string, arg, reply any) error {
-		if err := due(f); err != nil {
+		if err := setDeadline(f); err != nil {
 			return err
 		}
 		return c.Call(method, arg, reply)
@@ -89,13 +89,13 @@ func (gobRPC) child(e ends, w *work) error {
 	if err := call("Parent.Config", Nothing{}, &config); err != nil {
 		return err
 	}
-	if err := w.arrived(&config); err != nil {
+	if err := w.checkConfig(&config); err != nil {
 		return err
 	}
 	if err := call("Parent.Hooks", Nothing{}, &Nothing{}); err != nil {
 		return err
 	}
-	if err := handOver(e, w); err != nil {
+	if err := sendExtra(e, w); err != nil {
 		return err
 	}
 	if err := call("Parent.Console", consolePath, &Nothing{}); err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// handfast is the product: the profile "init" as spawn and nsinit speak it.
+// handfast is the profile "init" as spawn and nsinit use it.
 type handfast struct {
 	codec codec.Codec
-	trace func(transport.Event) // of the parent; nil but for the recording of the frames
+	trace func(transport.Event) // of the parent; only set to record the frames
 }
 
 func (h handfast) parent(e ends, w *work) error {
@@ -75,7 +75,7 @@ func (h handfast) child(e ends, w *work) error {
 		return err
 	}
 	transport.CloseAll(fds)
-	if err := w.arrived(&config); err != nil {
+	if err := w.checkConfig(&config); err != nil {
 		return err
 	}
 	if err := p.Narrow(config.Narrow(container.InitProfile())); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// jsonStream is what a careful program without a library does: values of encoding/json one after the other on a stream.
+// jsonStream is what a careful program does without a library: values of encoding/json one after the other on a stream.
 // The order of the messages is in the code of both sides.
 type jsonStream struct{}
 
@@ -23,7 +23,7 @@ type jsonMessage struct {
 	Config *container.Config `json:"config,omitempty"`
 }
 
-// jsonConn is a stream of them, with a deadline for each. Fields that jsonMessage has not are refused.
+// jsonConn is a stream of messages, with a deadline for each. Fields that jsonMessage does not have are an error.
 type jsonConn struct {
 	f   *os.File
 	enc *json.Encoder
@@ -37,20 +37,20 @@ func newJSONConn(f *os.File) jsonConn {
 }
 
 func (c jsonConn) send(m jsonMessage) error {
-	if err := due(c.f); err != nil {
+	if err := setDeadline(c.f); err != nil {
 		return err
 	}
 	return c.enc.Encode(m)
 }
 
 func (c jsonConn) receive(m *jsonMessage) error {
-	if err := due(c.f); err != nil {
+	if err := setDeadline(c.f); err != nil {
 		return err
 	}
 	return c.dec.Decode(m)
 }
 
-// want is receive for a message of one type.
+// want receives a message of one type.
 func (c jsonConn) want(m *jsonMessage, typ string) error {
 	err := c.receive(m)
 	if err == nil && m.Type != typ {
@@ -59,7 +59,7 @@ func (c jsonConn) want(m *jsonMessage, typ string) error {
 	return err
 }
 
-// stream takes the socket for the poller: the cheapest io.ReadWriteCloser that the library has.
+// stream makes a file with the poller from the socket: the cheapest io.ReadWriteCloser of the standard library.
 func stream(fd int) (*os.File, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
@@ -96,7 +96,7 @@ func (jsonStream) parent(e ends, w *work) error {
 		case execName:
 			continue
 		case container.ConsoleRequest.Request:
-			fds, err := beside(e)
+			fds, err := receiveExtra(e)
 			if err == nil {
 				err = w.console(m.Path, fds)
 			}
@@ -124,7 +124,7 @@ func (jsonStream) child(e ends, w *work) error {
 	if m.Config == nil {
 		return errors.New("no configuration arrived")
 	}
-	if err := w.arrived(m.Config); err != nil {
+	if err := w.checkConfig(m.Config); err != nil {
 		return err
 	}
 	if err := c.send(jsonMessage{Type: "configured"}); err != nil {
@@ -137,7 +137,7 @@ func (jsonStream) child(e ends, w *work) error {
 	}
 	for _, m := range requests {
 		if m.Type == container.ConsoleRequest.Request {
-			if err := handOver(e, w); err != nil {
+			if err := sendExtra(e, w); err != nil {
 				return err
 			}
 		}

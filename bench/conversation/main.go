@@ -1,6 +1,5 @@
-// Command conversation measures the conversation of handfast beside the system calls that it comes down to, and beside
-// what else could carry it: one host, one run, each contender in turn. See the README.md above for what is measured and
-// how to read it.
+// Command conversation measures the conversation of handfast beside its bare system calls, and beside alternatives: one
+// host, one run, each contender in turn. The README.md in the directory above says what is measured and how to read it.
 package main
 
 import (
@@ -71,7 +70,7 @@ func run(o options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	tables, err := lay(contenders(), w, dir)
+	tables, err := newTables(contenders(), w, dir)
 	defer func() {
 		for _, t := range tables {
 			err = errors.Join(err, t.stop())
@@ -109,8 +108,8 @@ func newWork(terminal int) (*work, error) {
 	return &work{config: config, terminal: terminal}, nil
 }
 
-// lay finds a partner in both settings for every contender. The floor is built in dir.
-func lay(all []contender, w *work, dir string) (tables []*table, err error) {
+// newTables returns tables with a partner for every contender in both settings. It builds the floor in dir.
+func newTables(all []contender, w *work, dir string) (tables []*table, err error) {
 	program, err := buildFloor(dir)
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func closeExtra(e ends) error {
 	return unix.Close(e.extra)
 }
 
-// Descriptors of the child's process, and the bytes of the control socket.
+// The descriptors of the child's process, and the bytes on the control socket.
 const (
 	controlFD  = 3
 	terminalFD = 4
@@ -66,14 +66,14 @@ const (
 	saysDone    = 'd'
 )
 
-// stranger is a partner in a process of its own. It lives through all the conversations of a contender, and gets each
-// one's socket over a control socket, so that no fork and no exec is in what is measured.
+// stranger is a partner in a process of its own. It lives through all conversations of a contender and gets each one's
+// socket over a control socket, so no fork and no exec is measured.
 type stranger struct {
 	cmd     *exec.Cmd
 	control int
 }
 
-// newStranger starts this program again as the child of the contender with the name.
+// newStranger starts this program again as the child of the named contender.
 func newStranger(name string, w *work) (*stranger, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *stranger) stop() error {
 	return errors.Join(err, s.cmd.Wait())
 }
 
-// serve is the other end of stranger: the child's process.
+// serve is the other side of stranger: the child's process.
 func serve(t talker, w *work) error {
 	oob := make([]byte, unix.CmsgSpace(2*4))
 	var word [1]byte

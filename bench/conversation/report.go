@@ -13,7 +13,7 @@ import (
 // reference is the contender that the last column compares with: what spawn and nsinit use.
 const reference = "handfast msgpack seqpacket"
 
-// report is what one run found.
+// report has the results of one run.
 type report struct {
 	kernel, load          string
 	cpus                  int
@@ -23,7 +23,7 @@ type report struct {
 
 // row is one contender in one setting.
 type row struct {
-	name, floor string // floor is empty where nothing moves the same bytes
+	name, floor string // floor is empty if no floor moves the same bytes
 	lacks       string
 	setting     setting
 	samples     []float64 // microseconds, one for each round
@@ -43,7 +43,7 @@ func newReport(tables []*table, o options) report {
 	return r
 }
 
-// samplesOf finds the samples of a contender.
+// samplesOf returns the samples of a contender.
 func (r report) samplesOf(name string, s setting) []float64 {
 	for _, x := range r.rows {
 		if x.name == name && x.setting == s {

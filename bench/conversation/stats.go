@@ -18,8 +18,8 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[low] + (sorted[high]-sorted[low])*(at-float64(low))
 }
 
-// pairedRatio is the median over the rounds of a's value divided by b's in the same round: neighbours in time share the
-// host's mood.
+// pairedRatio returns the median over the rounds of a's value divided by b's in the same round: the load of the host
+// affects both alike.
 func pairedRatio(a, b []float64) float64 {
 	var ratios []float64
 	for i := range min(len(a), len(b)) {

@@ -16,19 +16,19 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// overTTRPC is ttrpc, with the parent as the service. The configuration is JSON in a field of bytes, which is how
-// containerd hands a container's specification on.
+// overTTRPC is ttrpc, with the parent as the service. The configuration is JSON in a field of bytes, like the
+// specification of a container in containerd.
 type overTTRPC struct{}
 
-// netConn makes a net.Conn of fd, which is the Conn's from then on.
+// netConn makes a net.Conn from fd, which it takes.
 func netConn(fd int) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "conversation")
 	defer f.Close()
 	return net.FileConn(f)
 }
 
-// single is a listener with one connection, for ttrpc's server wants a listener. ended is closed when the server has
-// closed that connection: the child's end of file was seen.
+// single is a listener with one connection, because ttrpc's server needs a listener. ended is closed when the server
+// has closed that connection, after it has read the child's end of file.
 type single struct {
 	net.Conn
 	once  sync.Once
@@ -70,7 +70,7 @@ func (overTTRPC) parent(e ends, w *work) error {
 			if err := decode(&arg); err != nil {
 				return nil, err
 			}
-			err := errors.Join(o.takes(name), due(conn))
+			err := errors.Join(o.takes(name), setDeadline(conn))
 			if err == nil {
 				err = f(arg.Value)
 			}
@@ -88,14 +88,14 @@ func (overTTRPC) parent(e ends, w *work) error {
 		"Ready": does(container.ReadyRequest.Request, nothing),
 		"Exec":  does(execName, nothing),
 		"Console": does(container.ConsoleRequest.Request, func(path string) error {
-			fds, err := beside(e)
+			fds, err := receiveExtra(e)
 			if err == nil {
 				err = w.console(path, fds)
 			}
 			return err
 		}),
 	})
-	if err := due(conn); err != nil {
+	if err := setDeadline(conn); err != nil {
 		return errors.Join(err, conn.Close())
 	}
 	s := &single{Conn: conn, ended: make(chan struct{})}
@@ -125,13 +125,13 @@ func (overTTRPC) child(e ends, w *work) error {
 	if err := json.Unmarshal(b.Value, &config); err != nil {
 		return err
 	}
-	if err := w.arrived(&config); err != nil {
+	if err := w.checkConfig(&config); err != nil {
 		return err
 	}
 	if err := call("Hooks", "", &emptypb.Empty{}); err != nil {
 		return err
 	}
-	if err := handOver(e, w); err != nil {
+	if err := sendExtra(e, w); err != nil {
 		return err
 	}
 	if err := call("Console", consolePath, &emptypb.Empty{}); err != nil {

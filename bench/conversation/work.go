@@ -11,21 +11,21 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// work is what a conversation is about, the same for every contender and on both sides.
+// work is the content of a conversation, the same for every contender and on both sides.
 type work struct {
 	config   *container.Config
-	terminal int  // the descriptor that the child hands over; both sides have the same file
-	closely  bool // compare all of what arrives: for the conversation before the first that is measured
+	terminal int  // the descriptor that the child sends; both sides have the same file
+	closely  bool // compare everything that arrives: for the conversation before the first measured one
 }
 
 // ends is one side's end of the connection.
 type ends struct {
-	fd    int             // the socket, owned by who talks
-	extra int             // a second socket, for a descriptor that the first cannot carry; negative for none
-	conn  *transport.Conn // in place of both where there is no socket
+	fd    int             // the socket, owned by the talker
+	extra int             // a second socket for a descriptor that the first cannot carry; negative for none
+	conn  *transport.Conn // instead of both if there is no socket
 }
 
-// take makes the end a Conn.
+// take makes a Conn from the end.
 func (e ends) take(how func(int) (*transport.Conn, error)) (*transport.Conn, error) {
 	if e.conn != nil {
 		return e.conn, nil
@@ -33,15 +33,15 @@ func (e ends) take(how func(int) (*transport.Conn, error)) (*transport.Conn, err
 	return how(e.fd)
 }
 
-// talker is one way to hold the conversation. Each side returns when its part is over and its ends are closed; the
-// parent's only after it has seen the child's end of file.
+// talker is one way to have the conversation. Each side returns when its part is over and its ends are closed; the
+// parent's only after it has read the child's end of file.
 type talker interface {
 	parent(e ends, w *work) error
 	child(e ends, w *work) error
 }
 
-// arrived judges the configuration as the child found it.
-func (w *work) arrived(got *container.Config) error {
+// checkConfig checks the configuration that the child has received.
+func (w *work) checkConfig(got *container.Config) error {
 	if got.ID != w.config.ID || len(got.Process.Env) != len(w.config.Process.Env) {
 		return errors.New("the configuration did not arrive")
 	}
@@ -51,7 +51,7 @@ func (w *work) arrived(got *container.Config) error {
 	return nil
 }
 
-// console judges the request "console" as the parent found it, and closes the descriptor.
+// console checks the request "console" that the parent has received, and closes the descriptor.
 func (w *work) console(path string, fds []int) error {
 	defer transport.CloseAll(fds)
 	if path != consolePath || len(fds) != 1 {

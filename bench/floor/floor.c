@@ -1,9 +1,10 @@
 /*
  * floor [-g GROUP]... ROOTFS PROGRAM [ARG...]
  *
- * The least that any runtime has to ask of the kernel for the benchmark's bundle, with nothing decided at run time: one
- * clone with the same namespaces, the same mounts, devices, links, masked and read-only paths, pivot_root, loopback up,
- * capabilities, no_new_privs, and exec. With -g the child enters each given control group, which is removed at the end.
+ * The smallest set of system calls with which a runtime can start the benchmark's bundle, with no decisions at run
+ * time: one clone with the same namespaces, the same mounts, devices, links, masked and read-only paths, pivot_root,
+ * loopback up, capabilities, no_new_privs, and exec. With -g the child enters each given control group, which is
+ * removed at the end.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

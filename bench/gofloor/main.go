@@ -2,8 +2,8 @@
 //
 //	gofloor [-g GROUP]... ROOTFS PROGRAM [ARG...]
 //
-// Go cannot run its own code between clone and exec, so the child is this program once more: the floor of any runtime
-// that is written in Go alone.
+// Go cannot run its own code between clone and exec, so the child is another start of this program: the floor of any
+// runtime that is only written in Go.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childCommand as the first argument says that this process is the child.
+// childCommand as the first argument makes this process the child.
 const childCommand = "child"
 
 func main() {
@@ -59,14 +59,14 @@ func parent(args []string) (int, error) {
 	return cmd.ProcessState.ExitCode(), nil
 }
 
-// step is one call of the kernel and the name to report it by.
+// step is one system call and the name to report it by.
 type step struct {
 	name string
 	do   func() error
 }
 
 func child(args []string) error {
-	runtime.LockOSThread() // Capabilities belong to the thread, and exec keeps those of the thread that calls it.
+	runtime.LockOSThread() // Capabilities belong to the thread, and exec keeps those of the calling thread.
 	var steps []step
 	for len(args) > 1 && args[0] == "-g" {
 		procs := args[1] + "/cgroup.procs"
@@ -86,7 +86,7 @@ func mount(source, target, kind string, flags uintptr, data string) step {
 	return step{"mount " + target, func() error { return unix.Mount(source, target, kind, flags, data) }}
 }
 
-// rootSteps are those before the root has changed; relative paths are below rootfs.
+// rootSteps returns the steps before the root changes; relative paths are below rootfs.
 func rootSteps(rootfs string) []step {
 	const usual = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV
 	mkdir := func(path string) step { return step{path, func() error { return unix.Mkdir(path, 0o755) }} }
@@ -122,7 +122,7 @@ func rootSteps(rootfs string) []step {
 	)
 }
 
-// afterPivot are the steps inside the new root: covered paths, loopback, privileges.
+// afterPivot returns the steps inside the new root: covered paths, loopback, privileges.
 func afterPivot() []step {
 	var steps []step
 	for _, path := range [...]string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"} {

@@ -1,6 +1,6 @@
-// Command libraries weighs what handfast could be built from: each folder here is a program that links one library
-// and does nothing with it. Printed are, beside a program that links nothing, the size of each in KiB, and what its
-// start takes before main: memory pages touched, and time. Run it in this directory.
+// Command libraries measures the cost of libraries that handfast could use: each folder here is a program that links
+// one library and does nothing with it. Beside a program that links nothing, it prints the size of each in KiB, and the
+// cost of its start before main: memory pages touched, and time. Run it in this directory.
 package main
 
 import (
@@ -58,7 +58,7 @@ func run(rounds int) error {
 	return nil
 }
 
-// build makes every program below this directory.
+// build builds every program below this directory.
 func build(dir string) ([]*program, error) {
 	sources, err := filepath.Glob("*/main.go")
 	if err != nil {

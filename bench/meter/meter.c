@@ -5,8 +5,8 @@
  *
  *     wall-nanoseconds user-microseconds system-microseconds peak-rss-kilobytes wait-status stragglers
  *
- * Written in C because of the peak: the kernel folds the memory of whoever calls exec into the new program's ru_maxrss
- * (exec_mmap in fs/exec.c), so a meter of several megabytes would hide every contender smaller than itself.
+ * It is written in C because of the peak: the new program's ru_maxrss includes the memory of the process that calls
+ * exec (exec_mmap in fs/exec.c), so a meter of several megabytes would hide every contender smaller than itself.
  *
  * The numbers are those of the whole process tree: wait4 adds the descendants that the program itself waited for, and
  * the meter is a subreaper that waits for the ones that it did not (they are the stragglers).
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 		}
 		long long wall = nanoseconds() - begin;
 		long long user = microseconds(use.ru_utime), system = microseconds(use.ru_stime), peak = use.ru_maxrss;
-		/* A second's patience for what outlived the program. */
+		/* Wait up to a second for processes that outlived the program. */
 		int stragglers = 0;
 		for (int tries = 0; tries < 1000; tries++) {
 			pid_t left = wait4(-1, &ignored, WNOHANG, &more);

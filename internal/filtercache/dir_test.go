@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// saved is a directory with one entry, and the entry's file.
+// saved returns a directory with one entry, and the entry's file.
 func saved(t *testing.T) (Dir, *Entry, string) {
 	t.Helper()
 	d, e := At(filepath.Join(t.TempDir(), "root", "filters")), sample()
@@ -41,7 +41,7 @@ func TestSaveAndLoad(t *testing.T) {
 	if _, err := d.Load(e.Compiler, []byte("{}")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("another profile: %v", err)
 	}
-	// The file of a profile with the same fingerprint.
+	// the file of a profile with the same fingerprint
 	other := sample()
 	other.Profile = []byte("{}")
 	if err := os.WriteFile(path, other.Encode(), 0o600); err != nil {
@@ -58,7 +58,7 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
-// What others could have written, and what is no entry, is not taken.
+// TestNotBelieved: files that others could have written, and files that are no entries, are ignored.
 func TestNotBelieved(t *testing.T) {
 	testenv.Root(t)
 	link := func(path string) error {
@@ -112,7 +112,8 @@ func TestNotBelieved(t *testing.T) {
 	}
 }
 
-// However many are saved at once, a reader finds whole entries, and in the end there are no more than there may be.
+// TestManyAtOnce: with many concurrent writers, a reader only finds whole entries, and at the end their number is
+// within the limit.
 func TestManyAtOnce(t *testing.T) {
 	d := At(filepath.Join(t.TempDir(), "filters"))
 	var wg sync.WaitGroup
@@ -155,7 +156,7 @@ func TestFileOfItsOwn(t *testing.T) {
 	}
 }
 
-// The mark stays the same for one program, and is that of the file.
+// TestCompiler: the mark of a program is always the same, and belongs to its file.
 func TestCompiler(t *testing.T) {
 	a, err := Compiler()
 	b, err2 := Compiler()

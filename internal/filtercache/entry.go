@@ -10,14 +10,14 @@ import (
 
 // Entry is a compiled filter, with what it was compiled from.
 type Entry struct {
-	Compiler string   // mark of the program that has compiled it, as Compiler gives it
+	Compiler string   // mark of the program that compiled it, as returned by Compiler
 	Filter   []byte   // struct sock_filter of <linux/filter.h>, 8 bytes an instruction, in the host's byte order
 	Flags    uint32   // SECCOMP_FILTER_FLAG_* of <linux/seccomp.h>
-	Notify   bool     // the filter hands calls to the agent at Path
+	Notify   bool     // the filter passes calls to the agent at Path
 	Path     string   // linux.seccomp.listenerPath
 	Metadata string   // linux.seccomp.listenerMetadata
-	Skipped  []string // names of the profile that mean no call here
-	Profile  []byte   // linux.seccomp as it stood in the configuration
+	Skipped  []string // names in the profile that are no call here
+	Profile  []byte   // linux.seccomp as in the configuration
 }
 
 // magic begins an entry. Its last byte counts the changes of the format.
@@ -28,10 +28,10 @@ const (
 	maxEntry  = 4 << 20    // bytes; a profile takes most of it
 	maxFilter = 4096 * 8   // BPF_MAXINSNS of <linux/bpf_common.h>
 	maxNames  = 64 << 10   // skipped names
-	sumSize   = 8          // of the checksum, 64 bits of FNV-1a: it finds damage, not a forger
+	sumSize   = 8          // size of the checksum, 64 bits of FNV-1a: it detects damage, not forgery
 	nameSize  = 16         // hexadecimal digits of an entry's name
-	nameSpace = "filter-"  // what the name of an entry begins with
-	newSpace  = ".filter-" // what that of one in the making begins with
+	nameSpace = "filter-"  // the prefix of an entry's name
+	newSpace  = ".filter-" // the prefix of a temporary name while an entry is written
 )
 
 // Name returns the file name for a profile's filter by this compiler, a fingerprint of both. Two profiles with the same
@@ -129,7 +129,7 @@ func Decode(b []byte) (*Entry, error) {
 	return e, nil
 }
 
-// decoder takes an entry apart. After the first piece that is not there everything is zero, and short is set.
+// decoder splits an entry. After the first missing piece it only returns zeros, and short is set.
 type decoder struct {
 	b     []byte
 	short bool

@@ -48,8 +48,7 @@ func TestEveryEntryComesBack(t *testing.T) {
 	})
 }
 
-// No byte of an entry can change, be missing, or be added, without it being noticed: by Decode, or for the profile by
-// Is.
+// TestDamageIsNoticed: if any byte of an entry is changed, missing or added, Decode or Is reports it.
 func TestDamageIsNoticed(t *testing.T) {
 	e := sample()
 	whole := e.Encode()

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Most is how many entries a directory holds at most; the oldest make room.
+// Most is the largest number of entries in a directory; the oldest are removed for new ones.
 const Most = 64
 
-// stale is the age from which on an entry in the making is one that nobody finishes.
+// stale is the age at which a temporary file counts as abandoned.
 const stale = time.Minute
 
-// file is what prune knows of a file.
+// file is a file in the directory, as far as prune needs it.
 type file struct {
 	name    string
 	changed time.Time
 }
 
-// surplus are the names of the files to remove: the oldest entries above Most, and what was left in the making.
+// surplus returns the names of the files to remove: the oldest entries above Most, and abandoned temporary files.
 func surplus(all []file, now time.Time) (names []string) {
 	var kept []file
 	for _, f := range all {

@@ -21,7 +21,8 @@ func sh(script string) container.Hook {
 	return container.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", script}}
 }
 
-// TestWhatAHookSees: the state on standard input, its own args[0], its own environment and nothing of ours.
+// TestWhatAHookSees: a hook gets the state on standard input, its own args[0] and environment, and nothing of this
+// process.
 func TestWhatAHookSees(t *testing.T) {
 	t.Setenv("HANDFAST_TEST_OURS", "1")
 	file := filepath.Join(t.TempDir(), "seen")
@@ -42,7 +43,7 @@ func TestWhatAHookSees(t *testing.T) {
 	}
 }
 
-// TestEnvironmentIsEmpty reads it from /proc, as a shell would add to it.
+// TestEnvironmentIsEmpty reads the environment from /proc, because a shell would add to its own.
 func TestEnvironmentIsEmpty(t *testing.T) {
 	h := sh(`test ! -s /proc/$$/environ`)
 	h.NoEnv = true
@@ -51,7 +52,7 @@ func TestEnvironmentIsEmpty(t *testing.T) {
 	}
 }
 
-// TestInherits: this process's environment, and the directory that is asked for, as long as it is there.
+// TestInherits: a hook inherits this process's environment, and starts in the requested directory, if that exists.
 func TestInherits(t *testing.T) {
 	t.Setenv("HANDFAST_TEST_OURS", "1")
 	dir := t.TempDir()
@@ -114,7 +115,7 @@ func TestTimeoutKillsTheGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Whoever reaps orphans here may take a moment.
+	// The reaper of orphans on this host may take a moment.
 	for range 500 {
 		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat")
 		if err != nil || strings.Contains(string(stat), ") Z ") {
@@ -125,8 +126,8 @@ func TestTimeoutKillsTheGroup(t *testing.T) {
 	t.Error("what the hook started still lives")
 }
 
-// TestBackground: what a hook leaves running does not keep the runtime waiting, and a hook that reads nothing is no
-// failure.
+// TestBackground: processes that a hook leaves running do not delay the runtime, and a hook that does not read its
+// input is no failure.
 func TestBackground(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pid")
 	in := Input{State: []byte(strings.Repeat("x", 1<<20))}

@@ -19,9 +19,9 @@ type Expression struct {
 type op uint8
 
 const (
-	one   op = iota // takes a character of set
-	split           // goes on at x and at y
-	jump            // goes on at x
+	one   op = iota // reads a character of set
+	split           // continues at x and at y
+	jump            // continues at x
 	begin           // holds at the beginning of the name
 	end             // holds at its end
 	found           // the name matches
@@ -33,7 +33,7 @@ type instruction struct {
 	set  *set
 }
 
-// set is a set of characters: ranges, or everything but them.
+// set is a set of characters: ranges, or everything outside of them.
 type set struct {
 	ranges  [][2]rune
 	negated bool

@@ -9,14 +9,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// pieces are what the expressions of the property test are made of.
+// pieces are the parts of the expressions of the property test.
 var pieces = []string{
 	"a", "b", "c", "-", "1", "0", ".", "^", "$", "(", ")", "|", "*", "+", "?", "[ab]", "[^a]", "[0-9]", "[a-]",
 	`\d`, `\w`, `\D`, `\.`,
 	`[\d_]`, `[]a]`, "(?:", "ä",
 }
 
-// TestLikeRegexp: where both take an expression, both have the same opinion of every name.
+// TestLikeRegexp: if both packages accept an expression, they agree on every name.
 func TestLikeRegexp(t *testing.T) {
 	compared := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -26,7 +26,7 @@ func TestLikeRegexp(t *testing.T) {
 		if err == nil && theirErr != nil && !strings.Contains(theirErr.Error(), "invalid nested repetition operator") {
 			t.Fatalf("%q: taken, and regexp says %v", text, theirErr)
 		}
-		flags := strings.Contains(strings.ReplaceAll(text, "(?:", ""), "(?") // which are not known here
+		flags := strings.Contains(strings.ReplaceAll(text, "(?:", ""), "(?") // not supported here
 		if err != nil && theirErr == nil && !flags {
 			t.Fatalf("%q: %v, and regexp takes it", text, err)
 		}
@@ -66,7 +66,7 @@ func TestCompileErrors(t *testing.T) {
 	}
 }
 
-// TestNoBlowUp: an expression that makes backtracking matchers take for ever.
+// TestNoBlowUp uses an expression for which backtracking matchers need exponential time.
 func TestNoBlowUp(t *testing.T) {
 	e, err := Compile(strings.Repeat("(a*)*", 50) + strings.Repeat("a?", 500) + "b")
 	if err != nil {
@@ -80,7 +80,7 @@ func TestNoBlowUp(t *testing.T) {
 			t.Error("there is no b")
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("it takes for ever")
+		t.Fatal("it does not end")
 	}
 }
 

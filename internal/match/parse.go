@@ -84,7 +84,7 @@ func (p *parser) repeated(from int) ([]instruction, error) {
 	return part, nil
 }
 
-// moved returns a part moved n instructions further on.
+// moved returns a part moved by n instructions.
 func moved(part []instruction, n int) []instruction {
 	for i := range part {
 		switch part[i].op {

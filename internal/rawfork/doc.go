@@ -1,13 +1,13 @@
-// Package rawfork makes a child that carries out a list of system calls, and nothing else, until it executes a program.
+// Package rawfork creates a child that only carries out a list of system calls, until it executes a program.
 //
-// Some things only a process of one thread may do: enter a user or a time namespace (setns(2)), enter a mount namespace
-// without a share in anybody's root. A Go program never has one thread. But the child of a bare clone3(2) has: it is a
-// copy of the caller's memory with the calling thread alone. What it may do there is little, for the Go runtime's other
-// threads, with whatever locks they held, are gone. So all that it shall do is decided before, as a Program: a value
-// that prints, a list of system calls with their arguments in place. The child steps through the list without taking
-// memory, growing its stack or calling anything that could; it reports the first call that fails, by its place in the
-// list and its errno.
+// Some actions need a single-threaded process: entering a user or a time namespace (setns(2)), or entering a mount
+// namespace without sharing its root directory with other threads. A Go program is never single-threaded, but the child
+// of a bare clone3(2) is: it is a copy of the caller's memory with only the calling thread. It can do little, because
+// the Go runtime's other threads are gone, with any locks that they held. So everything that it does is decided before,
+// as a Program: a value that can be printed, with the list of system calls and their arguments. The child steps through
+// the list without allocating memory, growing its stack or calling code that could. It reports the first call that
+// fails, by its place in the list and its errno.
 //
-// Where a program enters a pid namespace, its child is no member of it: only that one's own child is. Fork makes that
-// second child as a sibling, CLONE_PARENT of clone(2), and the first one ends. The caller gets one process either way.
+// A process that enters a pid namespace is not a member of it, but its next child is. Fork creates that second child as
+// a sibling, with CLONE_PARENT of clone(2), and the first child ends. The caller gets one process either way.
 package rawfork

@@ -9,23 +9,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Available reports whether this build can fork. One that is instrumented cannot: what it adds to every function must
-// not run in the child.
+// Available reports whether this build can fork. An instrumented build cannot, because the code that it adds to every
+// function must not run in the child.
 const Available = true
 
-// The rules of this file, for everything that runs between the clone and the execution:
+// These rules apply to all code between the clone and the execution:
 //
-//   - no memory is taken: no append, no closure, no interface, no string is made, and what is written is plain
-//     numbers, so that there is no write barrier;
-//   - the stack does not grow: every function is nosplit, and calls only such, or assembly;
-//   - no lock is taken and no channel used: the threads that could give them back do not exist here;
-//   - nothing is decided that is not in the list, and every pointer in it was made by the parent and is kept alive by
-//     it until the clone has returned;
-//   - no signal handler runs: the runtime has blocked all signals before, and has set all handlers back before they
-//     are let in again.
+//   - It does not allocate: no append, no closure, no interface, no new string. It only writes plain numbers, so there
+//     is no write barrier.
+//   - The stack does not grow: every function is nosplit, and only calls such functions or assembly.
+//   - It takes no lock and uses no channel: the threads that could release them do not exist here.
+//   - It decides nothing that is not in the list. The parent has created every pointer in the list, and keeps it alive
+//     until the clone has returned.
+//   - No signal handler runs: the runtime has blocked all signals before, and resets all handlers before it unblocks
+//     them.
 //
-// They are those of forkAndExecInChild1 in package syscall. The three functions of the runtime are pushed for such use,
-// with a promise to stay (go.dev/issue/67401).
+// They are the rules of forkAndExecInChild1 in package syscall. The runtime exports the three functions for this use,
+// and has promised to keep them (go.dev/issue/67401).
 
 //go:linkname beforeFork syscall.runtime_BeforeFork
 func beforeFork()
@@ -36,7 +36,7 @@ func afterFork()
 //go:linkname afterForkInChild syscall.runtime_AfterForkInChild
 func afterForkInChild()
 
-// clone makes the child and returns its number; in the child it does not return.
+// clone creates the child and returns its pid; in the child it does not return.
 //
 //go:noinline
 //go:norace
@@ -53,7 +53,7 @@ func clone(trap uintptr, args [3]uintptr, calls []call, r *report) (pid uintptr,
 	return 0, 0
 }
 
-// step is the child's life. It ends with the execution, or with the process.
+// step carries out the list in the child. It ends with the execution, or with the process.
 //
 //go:nosplit
 //go:norace

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Available reports whether this build can fork. One that is instrumented cannot: what it adds to every function must
-// not run in the child.
+// Available reports whether this build can fork. An instrumented build cannot, because the code that it adds to every
+// function must not run in the child.
 const Available = false
 
 func clone(uintptr, [3]uintptr, []call, *report) (uintptr, syscall.Errno) {

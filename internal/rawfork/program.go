@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kind is what the child makes of a call.
+// kind is how the child treats a call.
 type kind int32
 
 const (
 	must  kind = iota // an error ends the child
-	try               // EPERM is remembered, any other error ends the child
-	again             // done only if the call that it belongs to met EPERM
-	fork              // clone(2): the child goes on with the list, the caller of it ends
+	try               // EPERM is recorded, any other error ends the child
+	again             // only made if the call that it repeats has failed with EPERM
+	fork              // clone(2): the new child continues with the list, its caller ends
 	await             // read one byte: end of file ends the child
 	execute
 )
@@ -28,23 +28,23 @@ type call struct {
 	trap  uintptr
 	args  [6]uintptr
 	kind  kind
-	of    int32   // again: the place of the call that it belongs to
-	errno uintptr // try: what it met, written by the child
-	text  string  // what it does, for people; the child never looks at it
+	of    int32   // again: the place of the call that it repeats
+	errno uintptr // try: the call's error, written by the child
+	text  string  // a description for people; the child does not use it
 }
 
-// cloneArgs is struct clone_args of clone(2), as large as Linux 5.7 has it.
+// cloneArgs is struct clone_args of clone(2), with the size of Linux 5.7.
 type cloneArgs struct {
 	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
 }
 
-// call is the system call of these arguments: clone3(2), or clone(2) where that is not there. Only what both can say
-// counts for the latter.
+// call returns the system call with these arguments: clone3(2), or clone(2) if three is false, which only passes the
+// arguments that both have.
 func (a *cloneArgs) call(three bool) (trap uintptr, args [3]uintptr) {
 	if three {
 		return unix.SYS_CLONE3, [3]uintptr{uintptr(unsafe.Pointer(a)), unsafe.Sizeof(*a)}
 	}
-	// Its pointer to the parent's copy of the number is also the one to the pidfd.
+	// clone(2) has one pointer for the parent's copy of the pid and for the pidfd.
 	args = [3]uintptr{uintptr(a.flags | a.exitSignal), 0, uintptr(a.parentTID | a.pidfd)}
 	if runtime.GOARCH == "s390x" {
 		args[0], args[1] = args[1], args[0] // clone(2), "C library/kernel differences"
@@ -52,13 +52,14 @@ func (a *cloneArgs) call(three bool) (trap uintptr, args [3]uintptr) {
 	return unix.SYS_CLONE, args
 }
 
-// Program is what a child does, in order. Its methods add to it; what they are given stays alive with it.
+// Program is what a child does, in order. Its methods add calls to it, and keep their arguments alive as long as the
+// program.
 type Program struct {
 	calls  []call
 	keep   []any
 	second *cloneArgs // of Fork, nil without one
 	await  bool
-	later  bool // it is the second child that waits
+	later  bool // the second child is the one that waits
 }
 
 func (p *Program) add(c call) int {
@@ -66,7 +67,7 @@ func (p *Program) add(c call) int {
 	return len(p.calls) - 1
 }
 
-// Call adds a system call that must succeed. An argument that is a pointer goes with Keep.
+// Call adds a system call that must succeed. Keep what a pointer in its arguments points to.
 func (p *Program) Call(text string, trap uintptr, args ...uintptr) { p.put(must, text, trap, args) }
 
 func (p *Program) put(k kind, text string, trap uintptr, args []uintptr) int {
@@ -75,28 +76,28 @@ func (p *Program) put(k kind, text string, trap uintptr, args []uintptr) int {
 	return p.add(c)
 }
 
-// Try adds a system call that may meet EPERM, and returns its place for Again. Any other error counts.
+// Try adds a system call that may fail with EPERM, and returns its place for Again. Any other error ends the child.
 func (p *Program) Try(text string, trap uintptr, args ...uintptr) (place int) {
 	return p.put(try, text, trap, args)
 }
 
-// Again adds the call at place once more: it is made, and must succeed then, if it met EPERM the first time.
+// Again repeats the call at place if it has failed with EPERM; this time it must succeed.
 func (p *Program) Again(place int) {
 	c := p.calls[place]
 	c.kind, c.of, c.text = again, int32(place), c.text+" (again)"
 	p.add(c)
 }
 
-// Keep holds v for as long as the program, and returns it: the memory that an argument points to.
+// Keep keeps v alive as long as the program, and returns its address as an argument of a call.
 func Keep[T any](p *Program, v *T) uintptr {
 	p.keep = append(p.keep, v)
 	return uintptr(unsafe.Pointer(v))
 }
 
-// Keep holds what the arguments of calls point to for as long as the program.
+// Keep keeps memory to which arguments of calls point alive as long as the program.
 func (p *Program) Keep(v ...any) { p.keep = append(p.keep, v...) }
 
-// Dup2 adds dup3(2) of the descriptor from to the number to. With cloexec the copy ends with the execution.
+// Dup2 adds dup3(2) of the descriptor from to the number to. With cloexec the copy is closed by the execution.
 func (p *Program) Dup2(from, to int, cloexec bool) {
 	flags := uintptr(0)
 	if cloexec {
@@ -113,22 +114,22 @@ func (p *Program) CloseFrom(first int) {
 // Close adds close(2).
 func (p *Program) Close(fd int) { p.Call(fmt.Sprintf("close %d", fd), unix.SYS_CLOSE, uintptr(fd)) }
 
-// Setns adds setns(2) of the namespaces in flags, by a descriptor of one of them or of a process.
+// Setns adds setns(2) into the namespaces in flags, by a descriptor of one of them or of a process.
 func (p *Program) Setns(fd int, flags uintptr, text string) {
 	p.Call(text, unix.SYS_SETNS, uintptr(fd), flags)
 }
 
-// Fork adds the second child: with flags' namespaces as its own, child of the same parent, in whatever pid namespace
-// the first one has entered. Only it goes on with the list.
+// Fork adds the creation of the second child: it gets new namespaces for flags, has the same parent, and is in the pid
+// namespace that the first one has entered, if any. Only the second child continues with the list.
 func (p *Program) Fork(flags uintptr) {
-	// Start gives the call its arguments.
+	// Start fills in the arguments of the call.
 	p.second = &cloneArgs{flags: uint64(flags) | unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID}
 	p.keep = append(p.keep, p.second)
 	p.put(fork, "clone", 0, nil)
 }
 
-// Await adds a wait for the caller's word (Child.Go) at the descriptor fd, which is the number that Start is told.
-// After a Fork it is the second child that waits.
+// Await adds a wait for Child.Go at the descriptor fd, whose number is also an option of Start. After a Fork the second
+// child waits.
 func (p *Program) Await(fd int) {
 	p.await, p.later = true, p.second != nil
 	p.put(await, "wait for the parent", unix.SYS_READ, []uintptr{uintptr(fd), Keep(p, new([1]byte)), 1})
@@ -151,7 +152,7 @@ func (p *Program) Execute(fd int, argv, env []string) error {
 	return nil
 }
 
-// String is one call a line.
+// String prints one call per line.
 func (p *Program) String() string {
 	var b strings.Builder
 	for _, c := range p.calls {

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-// Numbers of descriptors in the children of these tests.
+// The numbers of descriptors in the children of these tests.
 const (
 	outFD = iota + 1
 	exeFD
@@ -31,7 +31,7 @@ const (
 	restFD
 )
 
-// job is a program that closes everything but out, the program's file, and one more, and then does what fill adds.
+// job returns a program that closes everything except out, the program's file and ns, and then does what fill adds.
 func job(t testing.TB, path string, out, ns *os.File, fill func(p *Program), argv ...string) *Program {
 	t.Helper()
 	exe, err := os.OpenFile(path, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -55,7 +55,7 @@ func job(t testing.TB, path string, out, ns *os.File, fill func(p *Program), arg
 	return p
 }
 
-// high is a copy of f above the numbers that the children use.
+// high returns a copy of f above the numbers that the children use.
 func high(t testing.TB, f *os.File) int {
 	t.Helper()
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 64)
@@ -87,7 +87,7 @@ func said(t testing.TB, f *os.File) string {
 
 var options = Options{Cgroup: -1, Alive: aliveFD, Word: wordFD}
 
-// finish waits for a child that was executed, and for its end.
+// finish waits until a child executes its program, and then for its end.
 func finish(t testing.TB, c *Child) int {
 	t.Helper()
 	pid, pidfd, err := c.Wait(context.Background())
@@ -113,7 +113,8 @@ func TestExecutes(t *testing.T) {
 	}
 }
 
-// A member of a new pid namespace is the child's child, and still the caller's own.
+// TestSecondChildIsInThePIDNamespace: the member of a new pid namespace is the child's child, but a child of the
+// caller.
 func TestSecondChildIsInThePIDNamespace(t *testing.T) {
 	testenv.Root(t)
 	holder := exec.Command("sleep", "1000")
@@ -199,7 +200,7 @@ func TestErrorsNameTheCall(t *testing.T) {
 	}
 }
 
-// Again is for what a later call has made possible, and only for that.
+// TestAgain: Again only repeats a call that has failed with EPERM.
 func TestAgain(t *testing.T) {
 	testenv.Root(t)
 	out := outFile(t)
@@ -208,8 +209,8 @@ func TestAgain(t *testing.T) {
 		first := p.Try("become 7", unix.SYS_SETRESUID, 7, 7, 0)
 		second := p.Try("become 8", unix.SYS_SETRESUID, 8, 8, 0)
 		p.Call("become root", unix.SYS_SETRESUID, 7, 0, 0)
-		p.Again(first)  // it had succeeded: nothing happens
-		p.Again(second) // it had met EPERM: now it may
+		p.Again(first)  // it has succeeded: nothing happens
+		p.Again(second) // it has failed with EPERM: now it succeeds
 	}, "sh", "-c", "id -ru"), options)
 	if err != nil {
 		t.Fatal(err)
@@ -245,8 +246,8 @@ func TestKilledFirstChild(t *testing.T) {
 	}
 }
 
-// TestTenThousand forks while the heap is busy, goroutines come and go, and the collector runs: the copy that the child
-// gets is of any moment.
+// TestTenThousand forks while the heap is busy, goroutines come and go, and the collector runs, so that the child is a
+// copy of any moment.
 func TestTenThousand(t *testing.T) {
 	times := 10000
 	if testing.Short() {

@@ -14,31 +14,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// report is what the children leave for their parent, in memory that is shared with them, so that it is there however
-// they end.
+// report is written by the children, in memory that they share with their parent, so that it remains however they end.
 type report struct {
-	second int32 // the number of the second child; the kernel writes it before that one runs (CLONE_PARENT_SETTID)
-	place  int32 // of the call that failed
-	errno  int32 // and what it met; zero: none failed
+	second int32 // the pid of the second child; the kernel writes it before that one runs (CLONE_PARENT_SETTID)
+	place  int32 // place of the failed call
+	errno  int32 // its error; zero: none failed
 }
 
-// Options say how the first child is made.
+// Options are the options for the first child.
 type Options struct {
 	Flags  uintptr // its new namespaces, CLONE_NEW*
-	Cgroup int     // a directory of cgroup2 that it begins in, CLONE_INTO_CGROUP; negative: none
-	// the number of a pipe's end in the child, which nobody uses: it closes with the execution or the last child. Start
-	// puts it there before the program begins
+	Cgroup int     // a directory of cgroup2 in which it starts, CLONE_INTO_CGROUP; negative: none
+	// the number in the child of the end of a pipe that nothing uses: it closes with the execution or the last child.
+	// Start puts it there before the program begins
 	Alive int
-	Word  int // the number that Await reads from, likewise; counts only where the program waits
+	Word  int // the number from which Await reads, set up in the same way; only used if the program waits
 }
 
-// Child is a process on its way through a program.
+// Child is a process that carries out a program.
 type Child struct {
 	p      *Program
 	pid    int      // the first child
-	pidfd  int32    // written by the kernel, so it stands in this struct, which does not move
+	pidfd  int32    // written by the kernel, so it is in this struct, which does not move
 	alive  *os.File // end of file: executed, or ended
-	word   *os.File // nil where the program does not wait
+	word   *os.File // nil if the program does not wait
 	first  cloneArgs
 	page   []byte
 	report *report             // in page
@@ -47,19 +46,19 @@ type Child struct {
 
 // Error is a call that failed in the child.
 type Error struct {
-	Call  string // what it was for
+	Call  string // description of the call
 	Errno syscall.Errno
 }
 
-// Error is the call and its errno.
+// Error returns the description of the call and its errno.
 func (e *Error) Error() string { return e.Call + ": " + e.Errno.Error() }
 
-// Unwrap is the errno.
+// Unwrap returns the errno.
 func (e *Error) Unwrap() error { return e.Errno }
 
-// Start makes the child and lets it run up to its first wait. The caller finishes it with Wait or with Kill.
-// The calling thread's namespaces for children, control groups and credentials are the child's. No descriptor of the
-// caller survives the program's own CloseFrom.
+// Start creates the child and lets it run up to its first wait. The caller finishes it with Wait or Kill. The child
+// inherits the calling thread's namespaces for children, control groups and credentials. The program's own CloseFrom
+// closes all descriptors of the caller.
 func Start(p *Program, o Options) (*Child, error) {
 	c := &Child{p: p, pidfd: -1}
 	if err := c.start(o); err != nil {
@@ -88,8 +87,9 @@ func (c *Child) start(o Options) (err error) {
 	return c.clone(append(head.calls, shifted(c.p.calls, len(head.calls))...), o)
 }
 
-// pipes makes what the child is waited for and told by, and adds to head what puts its ends in place. Their copies are
-// above all numbers that the child uses, as everything else that it puts in place: none lands on another's source.
+// pipes creates the pipes on which the parent waits for the child and sends it the word. It adds calls to head that put
+// the child's ends in place. Their copies, like everything that is put in place, have numbers above all those that the
+// child uses, so none overwrites the source of another.
 func (c *Child) pipes(head *Program, o Options) (theirs []*os.File, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -116,11 +116,11 @@ func (c *Child) pipes(head *Program, o Options) (theirs []*os.File, err error) {
 	}
 	theirs = append(theirs, copied)
 	head.Dup2(raw(copied), o.Word, true)
-	// The child reads it by a bare call.
+	// The child reads it by a bare call, so it must block.
 	return theirs, os.NewSyscallError("fcntl", unix.SetNonblock(raw(copied), false))
 }
 
-// copyAbove is a copy of f at a number from above on.
+// copyAbove returns a copy of f with a descriptor of at least above.
 func copyAbove(f *os.File, above int) (*os.File, error) {
 	fd, err := unix.FcntlInt(uintptr(raw(f)), unix.F_DUPFD_CLOEXEC, above)
 	if err != nil {
@@ -129,7 +129,7 @@ func copyAbove(f *os.File, above int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// shifted is the list with n others before it.
+// shifted returns the list with its places moved by n, for n calls before it.
 func shifted(list []call, n int) []call {
 	out := append([]call(nil), list...)
 	for i := range out {
@@ -138,7 +138,7 @@ func shifted(list []call, n int) []call {
 	return out
 }
 
-// raw is a file's descriptor, whose mode stays as it is.
+// raw returns a file's descriptor without changing its mode.
 func raw(f *os.File) int {
 	fd := -1
 	if rc, err := f.SyscallConn(); err == nil {
@@ -167,8 +167,8 @@ func (c *Child) clone(list []call, o Options) error {
 			copy(list[i].args[:], a[:])
 		}
 	}
-	// The lock is that of package syscall: a descriptor that another goroutine is about to mark FD_CLOEXEC is not caught
-	// unmarked.
+	// The lock of package syscall, so that no descriptor is inherited that another goroutine is about to mark
+	// FD_CLOEXEC.
 	syscall.ForkLock.Lock()
 	pid, errno := clone(trap, args, list, c.report)
 	syscall.ForkLock.Unlock()
@@ -181,23 +181,23 @@ func (c *Child) clone(list []call, o Options) error {
 	return nil
 }
 
-// clone3 reports whether clone3(2) is there: Linux before 5.3 does not have it, and filters of system calls often
-// forbid it as if it were not.
+// clone3 reports whether clone3(2) works: Linux before 5.3 does not have it, and seccomp filters often make it fail as
+// if it did not exist.
 func clone3() bool {
 	_, _, errno := syscall.RawSyscall(unix.SYS_CLONE3, 0, 0, 0)
 	return errno == unix.EINVAL
 }
 
-// PID is the first child.
+// PID returns the pid of the first child.
 func (c *Child) PID() int { return c.pid }
 
-// Waiting is the child that waits for Go: the first one, or where the program forks before its Await the second one, as
-// soon as it exists. An error is that of the call that failed, or of ctx; the caller then calls Kill.
+// Waiting returns the pid of the child that waits for Go, as soon as it exists: the second child if the program forks
+// before its Await, else the first. Its error is that of a failed call, or of ctx; the caller then calls Kill.
 func (c *Child) Waiting(ctx context.Context) (pid int, err error) {
 	if !c.p.later {
 		return c.pid, nil
 	}
-	// The first one ends when it has made the second.
+	// The first child ends when it has created the second.
 	for ended := false; !ended; {
 		n, err := unix.Poll([]unix.PollFd{{Fd: c.pidfd, Events: unix.POLLIN}}, 10)
 		if err != nil && err != unix.EINTR {
@@ -214,7 +214,7 @@ func (c *Child) Waiting(ctx context.Context) (pid int, err error) {
 	return c.made(status)
 }
 
-// made is the second child.
+// made returns the pid of the second child.
 func (c *Child) made(first syscall.WaitStatus) (pid int, err error) {
 	second := int(atomic.LoadInt32(&c.report.second))
 	if second == 0 {
@@ -232,14 +232,14 @@ func (c *Child) reap() syscall.WaitStatus {
 	return *c.status
 }
 
-// Go gives the word that Await waits for.
+// Go sends the word for which Await waits.
 func (c *Child) Go() error {
 	_, err := c.word.Write([]byte{1})
 	return err
 }
 
-// Wait returns once the program has been executed, or with the error of the call that failed, or with ctx; then no
-// child is left. The process that it returns is the caller's to reap, and pidfd the caller's to close.
+// Wait returns when the program has been executed, or with the error of a failed call, or of ctx; then no child is
+// left. The caller must reap the process that it returns, and close pidfd.
 func (c *Child) Wait(ctx context.Context) (pid, pidfd int, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.alive.SetReadDeadline(time.Unix(1, 0)) })
 	_, err = c.alive.Read(make([]byte, 1))
@@ -262,7 +262,7 @@ func (c *Child) Wait(ctx context.Context) (pid, pidfd int, err error) {
 	if err != nil {
 		return 0, -1, err
 	}
-	// It is our child and not reaped: the number cannot mean another one.
+	// It is an unreaped child of ours, so its pid cannot be reused.
 	if pidfd, err = unix.PidfdOpen(second, 0); err != nil {
 		_ = unix.Kill(second, unix.SIGKILL)
 		wait(second)
@@ -271,11 +271,11 @@ func (c *Child) Wait(ctx context.Context) (pid, pidfd int, err error) {
 	return second, pidfd, nil
 }
 
-// Kill ends the child, both where there are two, and reaps it. It is for a caller that does not call Wait.
+// Kill kills the child, both if there are two, and reaps it. It is for callers that do not call Wait.
 func (c *Child) Kill() {
 	_ = unix.PidfdSendSignal(int(c.pidfd), unix.SIGKILL, nil, 0)
 	c.reap()
-	// Whatever the first was doing, it is over: if there is a second one, its number stands there.
+	// The first child has ended. If it has created a second one, its pid is in the report.
 	if second := int(atomic.LoadInt32(&c.report.second)); second > 0 {
 		_ = unix.Kill(second, unix.SIGKILL)
 		wait(second)
@@ -283,7 +283,7 @@ func (c *Child) Kill() {
 	c.close()
 }
 
-// failed is the call that failed, nil for none.
+// failed returns the error of a failed call, or nil.
 func (c *Child) failed() error {
 	errno := syscall.Errno(atomic.LoadInt32(&c.report.errno))
 	place := int(atomic.LoadInt32(&c.report.place))

@@ -107,11 +107,11 @@ func Lines(l3, memory string, others []string) ([]string, error) {
 func Match(file string, lines []string) error {
 	have := map[string]string{}
 	for line := range strings.Lines(file) {
-		read(line, func(name, domain, value string) { have[name+" "+domain] = value })
+		parseLine(line, func(name, domain, value string) { have[name+" "+domain] = value })
 	}
 	for _, line := range lines {
 		same := true
-		read(line, func(name, domain, value string) {
+		parseLine(line, func(name, domain, value string) {
 			was, ok := have[name+" "+domain]
 			same = same && ok && was == value
 		})
@@ -122,8 +122,8 @@ func Match(file string, lines []string) error {
 	return nil
 }
 
-// read parses one line of a schemata file.
-func read(line string, each func(name, domain, value string)) {
+// parseLine parses one line of a schemata file.
+func parseLine(line string, each func(name, domain, value string)) {
 	name, domains, _ := strings.Cut(strings.TrimSpace(line), ":")
 	for part := range strings.SplitSeq(domains, ";") {
 		domain, value, _ := strings.Cut(part, "=")

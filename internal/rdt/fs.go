@@ -12,18 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNone says that no resctrl is mounted on the host, or that its processor lacks the feature.
+// ErrNone means that no resctrl is mounted on the host, or that its processor lacks the feature.
 var ErrNone = errors.New("no resctrl file system is mounted on this host")
 
 // FS is a mounted resctrl.
 type FS struct {
-	root  string
-	mkdir func(string) error // the kernel fills what is made
-	rmdir func(string) error // the kernel empties what is removed
-	put   func(path, text string) error
+	root      string
+	mkdir     func(string) error // the kernel fills new directories
+	rmdir     func(string) error // the kernel empties removed ones
+	writeFile func(path, text string) error
 }
 
-// Saved is what a later process needs to add processes to what Make made, and to remove it; it can be stored as JSON.
+// Saved describes what Make has created, so that a later process can add processes to it and remove it; it can be
+// stored as JSON.
 type Saved struct {
 	Class   string `json:"class"`             // empty: the root class
 	Made    bool   `json:"made,omitempty"`    // Make made the class
@@ -47,7 +48,8 @@ func Host() (*FS, error) {
 	if int64(st.Type) != unix.RDTGROUP_SUPER_MAGIC {
 		return nil, fmt.Errorf("%s is not a resctrl file system (magic %#x): %w", root, st.Type, unix.EINVAL)
 	}
-	return &FS{root: root, mkdir: func(p string) error { return os.Mkdir(p, 0o755) }, rmdir: rmdir, put: put}, nil
+	mkdir := func(p string) error { return os.Mkdir(p, 0o755) }
+	return &FS{root: root, mkdir: mkdir, rmdir: rmdir, writeFile: writeFile}, nil
 }
 
 // rmdir is not os.Remove, which would try to unlink first.
@@ -58,7 +60,7 @@ func rmdir(p string) error {
 	return nil
 }
 
-// findMount is the first mount point of resctrl in a mountinfo (proc_pid_mountinfo(5)).
+// findMount returns the first mount point of resctrl in a mountinfo (proc_pid_mountinfo(5)).
 func findMount(mountinfo string) (string, bool) {
 	for line := range strings.Lines(mountinfo) {
 		left, right, _ := strings.Cut(line, " - ")
@@ -93,7 +95,7 @@ func (f *FS) Make(g Group) (s Saved, err error) {
 		err = f.mkdir(class)
 		s.Made = err == nil
 		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return s, full(err)
+			return s, explainENOSPC(err)
 		}
 	}
 	defer func() {
@@ -117,21 +119,21 @@ func (f *FS) Make(g Group) (s Saved, err error) {
 		return s, err
 	}
 	if err = f.mkdir(filepath.Join(class, "mon_groups", g.Monitor)); err != nil {
-		return s, full(err)
+		return s, explainENOSPC(err)
 	}
 	s.Monitor = g.Monitor
 	return s, nil
 }
 
-// full says what ENOSPC means here.
-func full(err error) error {
+// explainENOSPC adds what ENOSPC means here to an error.
+func explainENOSPC(err error) error {
 	if errors.Is(err, unix.ENOSPC) {
 		return fmt.Errorf("the processor has no further class or monitor: %w", err)
 	}
 	return err
 }
 
-// Lines are the lines of the class's schemata at present.
+// Lines returns the current lines of the class's schemata.
 func (f *FS) Lines(s Saved) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(f.root, s.Class, "schemata"))
 	var lines []string
@@ -155,7 +157,7 @@ func (f *FS) write(class string, lines []string) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	err := f.put(filepath.Join(f.root, class, "schemata"), strings.Join(lines, "\n")+"\n")
+	err := f.writeFile(filepath.Join(f.root, class, "schemata"), strings.Join(lines, "\n")+"\n")
 	if err != nil {
 		if why, e := os.ReadFile(filepath.Join(f.root, "info", "last_cmd_status")); e == nil {
 			return fmt.Errorf("%w: %s", err, strings.Join(strings.Fields(string(why)), " "))
@@ -164,8 +166,8 @@ func (f *FS) write(class string, lines []string) error {
 	return err
 }
 
-// put writes to a file that is there, in one write.
-func put(path, text string) error {
+// writeFile writes to an existing file, in one write.
+func writeFile(path, text string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
@@ -196,7 +198,7 @@ func (f *FS) Add(s Saved, pid int) error {
 				continue
 			}
 			done[t.Name()], again = true, true
-			if err := f.put(filepath.Join(dir, "tasks"), t.Name()); err != nil && !errors.Is(err, unix.ESRCH) {
+			if err := f.writeFile(filepath.Join(dir, "tasks"), t.Name()); err != nil && !errors.Is(err, unix.ESRCH) {
 				return err
 			}
 		}

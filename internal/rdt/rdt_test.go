@@ -92,8 +92,8 @@ func FuzzDecide(f *testing.F) {
 
 const fresh = "L3:0=fffff;1=fffff\nMB:0=100;1=100\n"
 
-// fakeResctrl is a directory that does what the kernel does for whoever makes and removes groups: few machines have the
-// feature.
+// fakeResctrl is a directory that behaves like the kernel's when groups are created and removed, because few machines
+// have the feature.
 func fakeResctrl(t *testing.T) (*FS, *[]string) {
 	t.Helper()
 	root := t.TempDir()
@@ -117,7 +117,7 @@ func fakeResctrl(t *testing.T) (*FS, *[]string) {
 		}
 		return fill(p)
 	}
-	f.put = func(p, text string) error {
+	f.writeFile = func(p, text string) error {
 		if _, err := os.Stat(p); err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ func fakeResctrl(t *testing.T) (*FS, *[]string) {
 	return f, &writes
 }
 
-// tree is every directory below the root but those that are always there.
+// tree returns every directory below the root except those that always exist.
 func tree(t *testing.T, f *FS) (all []string) {
 	t.Helper()
 	err := filepath.WalkDir(f.root, func(p string, d fs.DirEntry, err error) error {
@@ -150,7 +150,7 @@ func tree(t *testing.T, f *FS) (all []string) {
 	return all
 }
 
-// TestMakeAndRemove: only what was made is removed, and a class that is there counts as it is.
+// TestMakeAndRemove: only what was created is removed, and an existing class stays as it is.
 func TestMakeAndRemove(t *testing.T) {
 	f, writes := fakeResctrl(t)
 	if err := f.mkdir(filepath.Join(f.root, "gold")); err != nil {
@@ -214,7 +214,7 @@ func TestMakeAndRemove(t *testing.T) {
 	}
 }
 
-// TestAdd: every thread of the process is put there, once.
+// TestAdd: every thread of the process is added, once.
 func TestAdd(t *testing.T) {
 	f, writes := fakeResctrl(t)
 	s, err := f.Make(Group{Class: "c1", Monitor: "m"})

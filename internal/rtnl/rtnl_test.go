@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-// TestMessagesTravelWhole: what is encoded is decoded as it was, in whatever company it comes.
+// TestMessagesTravelWhole: decoding returns what was encoded, with any messages before and after it.
 func TestMessagesTravelWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bodies := rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, 50), 0, 5).Draw(t, "bodies")
@@ -51,7 +51,8 @@ func TestMessagesTravelWhole(t *testing.T) {
 	})
 }
 
-// TestAddressForAnotherDevice: a label follows the device's name, and what only the kernel says is not asked for.
+// TestAddressForAnotherDevice: a label follows the device's name, and attributes that only the kernel sets are not
+// requested.
 func TestAddressForAnotherDevice(t *testing.T) {
 	const kept = unix.IFA_F_PERMANENT | unix.IFA_F_NOPREFIXROUTE
 	a := Address{
@@ -77,7 +78,7 @@ func TestAddressForAnotherDevice(t *testing.T) {
 	}
 }
 
-// TestErrorsOfTheKernel: an errno with words, without, and what is too short to be one.
+// TestErrorsOfTheKernel: an errno with and without a text, and a message that is too short.
 func TestErrorsOfTheKernel(t *testing.T) {
 	errno := binary.NativeEndian.AppendUint32(nil, uint32(0xffffffff-uint32(unix.EPERM)+1))
 	request := (&message{kind: 16}).encode()
@@ -105,13 +106,13 @@ func TestErrorsOfTheKernel(t *testing.T) {
 	}
 }
 
-// TestLoopback: against the kernel, in a network namespace of the test's own.
+// TestLoopback uses the kernel, in a network namespace of the test.
 func TestLoopback(t *testing.T) {
 	testenv.Root(t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // and not unlocked
+		runtime.LockOSThread() // and never unlocked
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			t.Error(os.NewSyscallError("unshare", err))
 			return
@@ -157,7 +158,7 @@ func TestLoopback(t *testing.T) {
 	<-done
 }
 
-// FuzzDecode: whatever comes, the decoders give a value or an error, and never more bytes than there were.
+// FuzzDecode: for any input the decoders return a value or an error, and never more bytes than the input has.
 func FuzzDecode(f *testing.F) {
 	link := message{kind: unix.RTM_NEWLINK, body: appendAttribute(linkBody(1, 1, 1), unix.IFLA_IFNAME, []byte("lo\x00"))}
 	f.Add(link.encode())

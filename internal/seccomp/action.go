@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Action is what a filter returns for a call: one of the SECCOMP_RET values of linux/seccomp.h in the upper half, its
-// data in the lower.
+// Action is what a filter returns for a call: one of the SECCOMP_RET values of linux/seccomp.h in the upper half, and
+// its data in the lower half.
 type Action uint32
 
 // The actions, without data. Errno and Trace carry the number that [Action.Data] returns.
@@ -21,16 +21,17 @@ const (
 	Allow       Action = 0x7fff0000
 )
 
-// actionMask is the part of an action that says what it is.
+// actionMask selects the action without its data.
 const actionMask Action = 0xffff0000
 
-// Largest values of errnoRet: MAX_ERRNO of the kernel, which clamps what is above it, and 16 bits of data.
+// The largest values of errnoRet: MAX_ERRNO of the kernel, which clamps larger ones, and 16 bits of data.
 const (
 	maxErrno     = 4095
 	maxTraceData = 0xffff
 )
 
-// The errors that filters return: of linux/errno, the same for all architectures here but ENOSYS (see enosys).
+// The errors that filters return, from linux/errno. They are the same for all architectures here, except for ENOSYS
+// (see enosys).
 const (
 	eperm         = 1
 	enosysGeneric = 38
@@ -52,7 +53,7 @@ var actionNames = [...]struct {
 	{"SCMP_ACT_NOTIFY", UserNotify},
 }
 
-// ActionNames lists the names of the actions that a profile may use, as runtime-spec has them.
+// ActionNames returns the names of the actions that a profile may use, as in runtime-spec.
 func ActionNames() []string {
 	names := make([]string, len(actionNames))
 	for i, a := range actionNames {
@@ -61,15 +62,15 @@ func ActionNames() []string {
 	return names
 }
 
-// Kind is the action without its data.
+// Kind returns the action without its data.
 func (a Action) Kind() Action { return a & actionMask }
 
-// Data is the number that Errno returns to the caller, or that a tracer gets.
+// Data returns the number that Errno returns to the caller, or that a tracer gets.
 func (a Action) Data() uint16 { return uint16(a) }
 
-// String names the action as profiles do, with its data where it has some: SCMP_ACT_ERRNO(1).
+// String returns the name of the action as in profiles, with its data if it has any: SCMP_ACT_ERRNO(1).
 func (a Action) String() string {
-	for i := len(actionNames) - 1; i >= 0; i-- { // From the end, so that KILL_THREAD is found before KILL.
+	for i := len(actionNames) - 1; i >= 0; i-- { // From the end, to find KILL_THREAD before KILL.
 		if actionNames[i].action == a.Kind() {
 			if a.Kind() == Errno || a.Kind() == Trace {
 				return fmt.Sprintf("%s(%d)", actionNames[i].name, a.Data())
@@ -80,8 +81,8 @@ func (a Action) String() string {
 	return fmt.Sprintf("SECCOMP_RET(%#08x)", uint32(a))
 }
 
-// passes says whether a call with this action may be carried out: by the kernel, or because an agent lets it.
-func (a Action) passes() bool {
+// permits reports whether a call with this action may be carried out, by the kernel or because an agent allows it.
+func (a Action) permits() bool {
 	switch a.Kind() {
 	case Allow, Log, UserNotify:
 		return true
@@ -89,7 +90,7 @@ func (a Action) passes() bool {
 	return false
 }
 
-// Op is a comparison of a condition.
+// Op is the comparison of a condition.
 type Op uint8
 
 // The comparisons, in libseccomp's order.
@@ -108,10 +109,10 @@ var opNames = [...]string{
 	GreaterEqual: "SCMP_CMP_GE", Greater: "SCMP_CMP_GT", MaskedEqual: "SCMP_CMP_MASKED_EQ",
 }
 
-// OpNames lists the names of the comparisons that a profile may use, as runtime-spec has them.
+// OpNames returns the names of the comparisons that a profile may use, as in runtime-spec.
 func OpNames() []string { return append([]string(nil), opNames[NotEqual:]...) }
 
-// String names the comparison as profiles do.
+// String returns the name of the comparison as in profiles.
 func (o Op) String() string {
 	if o < NotEqual || o > MaskedEqual {
 		return fmt.Sprintf("Op(%d)", uint8(o))
@@ -119,7 +120,7 @@ func (o Op) String() string {
 	return opNames[o]
 }
 
-// symbol is how a printed rule shows the comparison.
+// symbol returns the operator with which a printed rule shows the comparison.
 func (o Op) symbol() string {
 	return [...]string{NotEqual: "!=", Less: "<", LessEqual: "<=", Equal: "==", GreaterEqual: ">=", Greater: ">",
 		MaskedEqual: "&"}[o]
@@ -143,7 +144,7 @@ var flagNames = [...]struct {
 	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", FlagWaitKillableRecv},
 }
 
-// FlagNames lists the names of the flags that a profile may use.
+// FlagNames returns the names of the flags that a profile may use.
 func FlagNames() []string {
 	names := make([]string, len(flagNames))
 	for i, f := range flagNames {
@@ -152,7 +153,7 @@ func FlagNames() []string {
 	return names
 }
 
-// FlagByName is the flag of seccomp(2) by the name that profiles use; 0 for an unknown name.
+// FlagByName returns the flag of seccomp(2) with the name that profiles use, or 0 for an unknown name.
 func FlagByName(name string) uint32 {
 	for _, f := range flagNames {
 		if f.name == name {
@@ -162,7 +163,7 @@ func FlagByName(name string) uint32 {
 	return 0
 }
 
-// flagString names the flags that are set.
+// flagString returns the names of the flags that are set.
 func flagString(flags uint32) string {
 	var set []string
 	for _, f := range flagNames {

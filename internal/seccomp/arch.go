@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Arch is an architecture in the sense of seccomp: one way to enter the kernel. The zero value is none.
+// Arch is an architecture in the sense of seccomp: one way to enter the kernel. The zero value is no architecture.
 type Arch uint8
 
 // The architectures that runtime-spec names.
@@ -37,25 +37,25 @@ const (
 	archEnd
 )
 
-// x32Bit is what distinguishes a call of x32 from one of x86_64: __X32_SYSCALL_BIT. Both have one audit number.
+// x32Bit distinguishes a call of x32 from one of x86_64: __X32_SYSCALL_BIT. Both have the same audit number.
 const x32Bit = 0x40000000
 
-// Where arm's private calls lie (__ARM_NR_BASE), and where the table has them.
+// The numbers of arm's private calls (__ARM_NR_BASE), in the kernel and in the table.
 const (
 	armPrivate      = 0xf0000
 	armPrivateTable = 1000
 )
 
-// archInfo is what the compiler knows of an architecture.
+// archInfo describes an architecture to the compiler.
 type archInfo struct {
-	name   string // SCMP_ARCH_ and this
-	audit  uint32 // AUDIT_ARCH_ of linux/audit.h, what seccomp_data.arch holds
+	name   string // without SCMP_ARCH_
+	audit  uint32 // AUDIT_ARCH_ of linux/audit.h, as in seccomp_data.arch
 	column uint8  // of numbers
-	wide   bool   // arguments are compared with 64 bits; libseccomp takes n32 and x32 for narrow ones
-	big    bool   // byte order
-	base   uint32 // of its numbers
-	// socketcall and ipc are the table numbers of the calls that multiplex others; 0 where there are none, or where
-	// libseccomp does not look into them.
+	wide   bool   // arguments are compared with 64 bits; libseccomp treats n32 and x32 as narrow
+	big    bool   // big-endian
+	base   uint32 // added to its numbers
+	// socketcall and ipc are the table numbers of the calls that multiplex others; 0 if there are none, or if
+	// libseccomp does not handle them.
 	socketcall, ipc int16
 }
 
@@ -98,7 +98,7 @@ var archs = [archEnd]archInfo{
 
 const archPrefix = "SCMP_ARCH_"
 
-// ArchNames lists the names of the architectures that a profile may use, as runtime-spec has them.
+// ArchNames returns the names of the architectures that a profile may use, as in runtime-spec.
 func ArchNames() []string {
 	var names []string
 	for a := X86; a < archEnd; a++ {
@@ -108,7 +108,7 @@ func ArchNames() []string {
 	return names
 }
 
-// ParseArch finds an architecture by the name that profiles use, such as SCMP_ARCH_X86_64.
+// ParseArch returns the architecture with the name that profiles use, such as SCMP_ARCH_X86_64.
 func ParseArch(name string) (Arch, bool) {
 	short, ok := strings.CutPrefix(name, archPrefix)
 	if !ok {
@@ -122,7 +122,7 @@ func ParseArch(name string) (Arch, bool) {
 	return 0, false
 }
 
-// String is the name that profiles use.
+// String returns the name that profiles use.
 func (a Arch) String() string {
 	if !a.valid() {
 		return archPrefix + "UNKNOWN"
@@ -130,12 +130,12 @@ func (a Arch) String() string {
 	return archPrefix + archs[a].name
 }
 
-// AuditArch is what the kernel calls the architecture: AUDIT_ARCH_ of linux/audit.h. X86_64 and X32 share one.
+// AuditArch returns the kernel's number of the architecture: AUDIT_ARCH_ of linux/audit.h. X86_64 and X32 share one.
 func (a Arch) AuditArch() uint32 { return archs[a].audit }
 
 func (a Arch) valid() bool { return a > 0 && a < archEnd }
 
-// HostArch is the architecture that this program was built for, 0 if seccomp profiles have no name for it.
+// HostArch returns the architecture that this program was built for, or 0 if seccomp profiles have no name for it.
 func HostArch() Arch {
 	switch runtime.GOARCH {
 	case "386":
@@ -168,7 +168,7 @@ func HostArch() Arch {
 	return 0
 }
 
-// enosys is ENOSYS as the architecture's C library has it: mips and parisc count their own errors.
+// enosys returns ENOSYS as in the architecture's C library: mips and parisc have their own error numbers.
 func (a Arch) enosys() Action {
 	switch a {
 	case MIPS, MIPS64, MIPS64N32, MIPSEL, MIPSEL64, MIPSEL64N32:

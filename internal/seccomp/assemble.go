@@ -2,7 +2,7 @@ package seccomp
 
 import "errors"
 
-// The codes of classic BPF that a filter uses (linux/bpf_common.h): class, size or operation, mode or source.
+// The codes of the classic BPF instructions in a filter (linux/bpf_common.h): class, size or operation, mode or source.
 const (
 	loadWord         uint16 = 0x20 // BPF_LD | BPF_W | BPF_ABS
 	andConstant      uint16 = 0x54 // BPF_ALU | BPF_AND | BPF_K
@@ -17,12 +17,13 @@ const (
 // maxInstructions is BPF_MAXINSNS of linux/bpf_common.h.
 const maxInstructions = 4096
 
-// maxJump is how far a conditional jump reaches.
+// maxJump is the largest distance of a conditional jump.
 const maxJump = 255
 
 var errTooLong = errors.New("too long")
 
-// The ways to enter a node: with its word in the accumulator and masked, with the word alone, and with anything.
+// The ways to enter a node: with its word in the accumulator and masked, with the word not yet masked, and with any
+// content.
 const (
 	entryReady = iota
 	entryWord
@@ -30,17 +31,17 @@ const (
 	variants
 )
 
-// An accumulator is what the accumulator of BPF is known to hold: a word of seccomp_data and the mask on it.
+// An accumulator describes the known content of BPF's accumulator: a word of seccomp_data and the mask on it.
 type accumulator struct {
 	offset uint8
 	mask   uint32 // 0: unknown
 }
 
-// An assembler writes a program from its end to its start, since jumps go forward only: the distance to whatever a jump
-// needs is known when the jump is written. Places count from the end.
+// An assembler writes a program from its end to its start. Jumps only go forward, so the distance to the target of a
+// jump is known when the jump is written. Positions count from the end.
 type assembler struct {
 	code []Instruction // the last instruction first
-	rets []placed      // the latest place of each action
+	rets []placed      // the latest position of each action
 }
 
 type placed struct {
@@ -53,10 +54,10 @@ func (a *assembler) put(code uint16, jt, jf uint8, k uint32) int32 {
 	return int32(len(a.code) - 1)
 }
 
-// distance is how many instructions the next one written would jump over to reach a place.
+// distance returns how many instructions a jump skips to reach a position, if it is the next instruction written.
 func (a *assembler) distance(at int32) int { return len(a.code) - int(at) - 1 }
 
-// reach is a place at most limit away where the node's code is entered; written now, if there is none.
+// reach returns a position at most limit away from which the node's code is entered. If there is none, it writes one.
 func (a *assembler) reach(n *node, at int32, limit int) int32 {
 	if n.leaf {
 		for i := range a.rets {
@@ -78,7 +79,7 @@ func (a *assembler) reach(n *node, at int32, limit int) int32 {
 	return at
 }
 
-// write writes a node, unless it is there already, and returns the place to enter it with this accumulator.
+// write writes a node, unless it is already written, and returns the position to enter it with this accumulator.
 func (a *assembler) write(n *node, acc accumulator) (int32, error) {
 	if n.leaf {
 		return 0, nil // reach writes it.
@@ -113,8 +114,8 @@ func (a *assembler) write(n *node, acc accumulator) (int32, error) {
 	return at, nil
 }
 
-// branch writes what a node leads to, the larger part first so that the jump over the smaller one is short, and then
-// its conditional jump.
+// branch writes the two targets of a node and then its conditional jump. The larger target comes first, so that the
+// jump over the smaller one is short.
 func (a *assembler) branch(n *node, acc accumulator) (int32, error) {
 	first, second := n.yes, n.no
 	if first.size < second.size {
@@ -128,7 +129,7 @@ func (a *assembler) branch(n *node, acc accumulator) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The second may add an instruction or two, which must not push the first out of reach.
+	// The second target may add an instruction or two, which must not put the first one out of reach.
 	secondAt = a.reach(second, secondAt, maxJump-1)
 	firstAt = a.reach(first, firstAt, maxJump)
 	if len(a.code) > maxInstructions {
@@ -141,14 +142,14 @@ func (a *assembler) branch(n *node, acc accumulator) (int32, error) {
 	return a.put(n.test.jump, uint8(a.distance(yes)), uint8(a.distance(no)), n.test.value), nil
 }
 
-// assemble writes the program that begins with the node.
+// assemble writes the program that starts with the node.
 func assemble(root *node) ([]Instruction, error) {
 	a := &assembler{code: make([]Instruction, 0, 512)}
 	at, err := a.write(root, accumulator{})
 	if err != nil {
 		return nil, err
 	}
-	a.reach(root, at, 0) // A root that is an action has nobody who jumps to it.
+	a.reach(root, at, 0) // Without a jump, a root that is an action is not written yet.
 	if len(a.code) > maxInstructions {
 		return nil, errTooLong
 	}

@@ -2,7 +2,7 @@ package seccomp
 
 import "testing"
 
-// dockerProfile is what Docker sends for a plain container.
+// dockerProfile returns the profile that Docker writes for a plain container.
 func dockerProfile(t testing.TB) (raw []byte) {
 	return profileOf(t, "../oci/testdata/clients/docker-1.config.json")
 }

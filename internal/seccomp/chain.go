@@ -5,31 +5,31 @@ import (
 	"slices"
 )
 
-// How several rules of one call combine.
+// This file merges several rules for one call.
 //
-// libseccomp keeps the rules with conditions of a call as a tree of 32-bit comparisons, in which rules share what they
-// begin with, and whose order decides when rules with different actions match the same call. There is no description
-// of it but its code (src/db.c), and profiles behave as it does, so this file arrives at the same tree: a list of
-// comparisons per level, in a fixed order; a comparison leads to a deeper level, to an action, or to the next one on
-// its level; behind the last, evaluation goes on where the level above left off, and at the very end is the default
-// action.
+// libseccomp keeps the rules with conditions for a call as a tree of 32-bit comparisons. Rules share the steps with
+// which they begin, and the order of the tree decides when rules with different actions match the same call. It is only
+// described by its code (src/db.c), and profiles rely on it, so this file builds the same tree: a list of comparisons
+// per level, in a fixed order. A comparison leads to a deeper level, to an action, or to the next one on its level.
+// After the last comparison, evaluation continues where the level above left off, and ends with the default action.
 
 // A step is one 32-bit comparison of half an argument.
 type step struct {
 	arg         uint8
-	high        bool // which half
+	high        bool // the upper half
 	op          Op   // Equal, Greater, GreaterEqual or MaskedEqual
-	written     Op   // as the rule has it: part of the order
+	written     Op   // as in the rule: part of the order
 	mask, datum uint32
-	full        uint64 // the rule's whole number: part of what happens where two rules meet
+	full        uint64 // the rule's whole number, for merging
 	yes, no     way
-	level       *level // that it is on
-	gone        bool   // taken out of its level
+	level       *level // the step's own level
+	gone        bool   // removed from its level
 }
 
-// A way is where a comparison leads: to a level, else to an action if there is one, else on. A level is reached by one
-// of its steps: evaluation begins with the first on the level all the same, but a new rule is joined from that step on.
-// Several ways lead to one level where a comparison of 64 bits holds in several of its steps.
+// A way is the target of a comparison: a level, or else an action if acts is set, or else the next comparison. A way to
+// a level names one of its steps. Evaluation begins with the first step of the level all the same, but a new rule is
+// merged from the named step on. Several ways lead to the same level if a 64-bit comparison can hold in several of its
+// steps.
 type way struct {
 	next   *step
 	acts   bool
@@ -40,24 +40,24 @@ type way struct {
 // A level is a list of comparisons that are tried in turn.
 type level struct{ steps []*step }
 
-// alone puts a step on a level of its own.
-func (s *step) alone() { s.level = &level{[]*step{s}} }
+// isolate puts a step on a level of its own.
+func (s *step) isolate() { s.level = &level{[]*step{s}} }
 
-// errContradiction is libseccomp's EEXIST: two rules want different things for the same comparisons.
+// errContradiction is libseccomp's EEXIST: two rules have different actions for the same comparisons.
 var errContradiction = errors.New("contradicts")
 
-// leaf says whether nothing is below the step.
+// leaf reports whether the step leads to no deeper level.
 func (s *step) leaf() bool { return s.yes.next == nil && s.no.next == nil }
 
-// place is the first part of the order of a level: the argument, its lower half first.
-func (s *step) place() int {
+// position is the first key of the order of a level: the argument, its lower half first.
+func (s *step) position() int {
 	if s.high {
 		return int(s.arg)*2 + 1
 	}
 	return int(s.arg) * 2
 }
 
-// rank is the second part.
+// rank is the second key.
 func (s *step) rank() int {
 	switch s.written {
 	case MaskedEqual, Equal, NotEqual:
@@ -68,34 +68,34 @@ func (s *step) rank() int {
 	return 1
 }
 
-// before says whether s belongs behind t on a level: a level is ordered from the greatest down.
-func (s *step) before(t *step) bool {
-	if s.place() != t.place() {
-		return s.place() < t.place()
+// before reports whether s comes after t on a level, which is ordered from the greatest step to the least.
+func (s *step) isAfter(t *step) bool {
+	if s.position() != t.position() {
+		return s.position() < t.position()
 	}
 	if s.rank() != t.rank() {
 		return s.rank() < t.rank()
 	}
-	if s.rank() == 2 { // Smaller limits are narrower, and come first.
+	if s.rank() == 2 { // Smaller limits are narrower, so they come first.
 		return s.datum > t.datum
 	}
 	return s.datum < t.datum
 }
 
-// same says whether two steps compare the same thing.
-func (s *step) same(t *step) bool {
-	return s.place() == t.place() && s.op == t.op && s.datum == t.datum && s.mask == t.mask
+// same reports whether two steps make the same comparison.
+func (s *step) sameComparison(t *step) bool {
+	return s.position() == t.position() && s.op == t.op && s.datum == t.datum && s.mask == t.mask
 }
 
-// newChain makes the tree of one rule. nil means that the rule holds for every call: it has no condition, or none that
-// can fail. wide is whether the architecture's arguments have 64 bits.
+// newChain builds the tree of one rule. It returns nil if the rule matches every call: it has no condition, or none
+// that can fail. wide is whether the architecture's arguments have 64 bits.
 func newChain(conditions []Condition, action Action, rule int32, wide bool) *step {
 	var byArgument [6]*Condition
 	for i := range conditions {
 		byArgument[conditions[i].Index] = &conditions[i]
 	}
 	var first *step
-	var open []*way // where the next condition goes, or the action
+	var open []*way // lead to the next condition or to the action
 	for _, c := range byArgument {
 		if c == nil || c.Op == MaskedEqual && (uint32(c.Mask) == 0 && (!wide || c.Mask == 0)) {
 			continue
@@ -119,8 +119,8 @@ func newChain(conditions []Condition, action Action, rule int32, wide bool) *ste
 	return first
 }
 
-// narrowSteps compares the lower half alone, as libseccomp does on architectures of 32 bits. It returns the ways on
-// which the condition holds.
+// narrowSteps only compares the lower half, as libseccomp does on 32-bit architectures. It returns the ways that are
+// taken if the condition holds.
 func narrowSteps(c *Condition) (*step, []*way) {
 	s := newStep(c, false, c.Op)
 	switch c.Op {
@@ -136,7 +136,7 @@ func narrowSteps(c *Condition) (*step, []*way) {
 	return s, []*way{&s.no}
 }
 
-// wideSteps compares both halves, the upper first.
+// wideSteps compares both halves, the upper one first.
 func wideSteps(c *Condition) (*step, []*way) {
 	switch c.Op {
 	case Equal, MaskedEqual, NotEqual:
@@ -171,18 +171,18 @@ func newStep(c *Condition, high bool, op Op) *step {
 		s.mask, s.datum = uint32(c.Mask>>32), uint32(c.Value>>32)
 	}
 	s.datum &= s.mask
-	s.alone()
+	s.isolate()
 	return s
 }
 
-// agree says whether every action on the step's level and below is the given one.
-func (s *step) agree(action Action) bool {
+// agree reports whether every action on the step's level and below is the given one.
+func (s *step) allActionsAre(action Action) bool {
 	if s == nil {
 		return true
 	}
 	for _, x := range s.level.steps {
 		for _, w := range [2]*way{&x.yes, &x.no} {
-			if w.acts && w.action != action || !w.next.agree(action) {
+			if w.acts && w.action != action || !w.next.allActionsAre(action) {
 				return false
 			}
 		}
@@ -190,17 +190,17 @@ func (s *step) agree(action Action) bool {
 	return true
 }
 
-// insert joins the tree of a new rule, which has one step on every level, to the level that at is on, from at on. at
-// may become another step of the level.
+// insert merges the tree of a new rule, which has one step on every level, into the level of at, from at on. It may
+// change at to another step of the level.
 func insert(at **step, n *step) error {
 	x := *at
 	l := x.level
 	for i := slices.Index(l.steps, x); ; x = l.steps[i] {
-		if x.same(n) {
-			return x.join(n)
+		if x.sameComparison(n) {
+			return x.merge(n)
 		}
-		if x.before(n) {
-			if n.level == l { // It came here by another way. libseccomp makes a ring of the level, and never ends.
+		if x.isAfter(n) {
+			if n.level == l { // It was inserted by another way. libseccomp makes a cycle and never ends.
 				return nil
 			}
 			l.steps = slices.Insert(l.steps, i, n)
@@ -221,19 +221,19 @@ func insert(at **step, n *step) error {
 	return nil
 }
 
-// join joins a step of a new rule to the step of the same comparison.
-func (s *step) join(n *step) error {
-	if s == n { // Reached a second time.
+// merge merges a step of a new rule into the step with the same comparison.
+func (s *step) merge(n *step) error {
+	if s == n { // reached a second time
 		return nil
 	}
 	if n.yes.acts {
-		if err := s.yes.act(&n.yes, s, n, n.full > s.full); err != nil {
+		if err := s.yes.setAction(&n.yes, s, n, n.full > s.full); err != nil {
 			return err
 		}
 	}
 	if n.no.acts {
-		// libseccomp means to let the narrower one decide here, too, but then changes the other way.
-		if err := s.no.act(&n.no, s, n, false); err != nil {
+		// libseccomp is meant to let the narrower one decide here too, but then changes the other way.
+		if err := s.no.setAction(&n.no, s, n, false); err != nil {
 			return err
 		}
 	}
@@ -245,7 +245,7 @@ func (s *step) join(n *step) error {
 			if err := insert(&x.next, add.next); err != nil {
 				return err
 			}
-		case x.acts: // The rule that is there says more: it covers what the new one would.
+		case x.acts: // the earlier rule is wider: it covers the new one
 			return nil
 		default:
 			x.next = add.next
@@ -254,11 +254,11 @@ func (s *step) join(n *step) error {
 	return nil
 }
 
-// act gives a way the action of a new rule. narrower says whether the new rule's number is the narrower one, which then
-// decides for the upper half.
-func (w *way) act(n *way, s, added *step, narrower bool) error {
+// setAction sets the action of a new rule on a way. narrower says whether the new rule's number is the narrower one,
+// which then decides for the upper half.
+func (w *way) setAction(n *way, s, added *step, narrower bool) error {
 	if !w.acts {
-		if !w.next.agree(n.action) {
+		if !w.next.allActionsAre(n.action) {
 			return errContradiction
 		}
 		*w = way{acts: true, action: n.action, rule: n.rule}

@@ -6,7 +6,7 @@ import (
 	"github.com/handfast/handfast/internal/seccomp"
 )
 
-// A profile is parsed, compiled, and asked about a call.
+// Parse and compile a profile, and look up a call in it.
 func Example() {
 	profile, err := seccomp.Parse([]byte(`{
 		"defaultAction": "SCMP_ACT_ERRNO",

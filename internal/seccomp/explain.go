@@ -2,17 +2,17 @@ package seccomp
 
 import "fmt"
 
-// Cause says what decided about a call.
+// Cause is what decided about a call.
 type Cause uint8
 
 const (
-	// ByRule is a rule of the profile: Reason.Rule says which.
+	// ByRule is a rule of the profile, with the index Reason.Rule.
 	ByRule Cause = iota
-	// ByDefault is the default action: no rule names the call, or none whose conditions hold.
+	// ByDefault is the default action: no rule names the call, or the conditions of those that do are not met.
 	ByDefault
-	// ByNewer is the ENOSYS for calls that are newer than the newest one that the profile names.
+	// ByNewer is ENOSYS for calls that are newer than the newest one in the profile.
 	ByNewer
-	// ByArchitecture is the end of calls of an architecture that the profile does not list.
+	// ByArchitecture ends calls of an architecture that the profile does not list.
 	ByArchitecture
 )
 
@@ -21,11 +21,11 @@ type Reason struct {
 	Action Action
 	Cause  Cause
 	Rule   int  // index in linux.seccomp.syscalls, with ByRule
-	Named  bool // with ByDefault: rules do name the call, and their conditions do not hold
-	Arch   Arch // of the call; 0 with ByArchitecture, if profiles have no name for it
+	Named  bool // with ByDefault: rules name the call, but their conditions do not hold
+	Arch   Arch // of the call; 0 with ByArchitecture if profiles have no name for it
 }
 
-// String is one line.
+// String returns one line.
 func (r Reason) String() string {
 	switch r.Cause {
 	case ByRule:
@@ -41,8 +41,8 @@ func (r Reason) String() string {
 	return fmt.Sprintf("%s, by %s.defaultAction: no rule names it", r.Action, Property)
 }
 
-// Explain says what the profile's program does with a call on a host, and which part of the profile decides. It goes by
-// the rules and not by the program, with the same result.
+// Explain returns what the profile's program does with a call on a host, and which part of the profile decides it. It
+// evaluates the rules, not the program, with the same result.
 func (p *Profile) Explain(host Arch, d Data) (Reason, error) {
 	list, err := p.architectures(host)
 	if err != nil {
@@ -63,7 +63,7 @@ func (p *Profile) Explain(host Arch, d Data) (Reason, error) {
 	if len(group) == 0 {
 		return Reason{Action: KillThread, Cause: ByArchitecture, Arch: archOf(d)}, nil
 	}
-	if above := new(builder).above(p, group, host).at(d.Number); above != nil {
+	if above := new(builder).overrides(p, group, host).find(d.Number); above != nil {
 		reason := Reason{Action: above.action, Cause: ByNewer, Arch: archOf(d)}
 		if reason.Action == KillThread {
 			reason.Cause = ByArchitecture
@@ -78,7 +78,7 @@ func (p *Profile) Explain(host Arch, d Data) (Reason, error) {
 	return Reason{Action: p.Default, Cause: ByDefault, Arch: archOf(d)}, nil
 }
 
-// archOf is the architecture that a call is made by.
+// archOf returns the architecture of a call.
 func archOf(d Data) Arch {
 	for a := X86; a < archEnd; a++ {
 		if a.AuditArch() == d.AuditArch && (a != X86_64 || d.Number&x32Bit == 0) {
@@ -88,7 +88,7 @@ func archOf(d Data) Arch {
 	return 0
 }
 
-// index is where the table has a call number, -1 if nowhere.
+// index returns the index of a call number in the table, or -1.
 func (t *table) index(number uint32) int {
 	for i := range t.verdicts {
 		if t.arch.callNumber(int16(i)) == number {
@@ -108,7 +108,7 @@ func (t *table) explain(p *Profile, v *verdict, d *Data) Reason {
 	return Reason{Action: p.Default, Cause: ByDefault, Named: true, Arch: t.arch}
 }
 
-// follow evaluates a level: the way that ends in an action, or nil if none does.
+// follow evaluates a level. It returns the way that ends in an action, or nil if none does.
 func (l *level) follow(d *Data) *way {
 	for _, s := range l.steps {
 		w := &s.no

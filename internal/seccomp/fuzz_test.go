@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParse: any text is a profile or an error, and a profile that compiles is one that the kernel loads, whose program
-// and rules say the same.
+// FuzzParse: any text is a profile or an error. The kernel loads each profile that compiles, and its program and its
+// rules agree.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("../oci/testdata/clients/*.config.json")
 	if err != nil || len(files) == 0 {
@@ -30,7 +30,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzCompile: any profile compiles for any host to a program that the kernel loads, or is refused.
+// FuzzCompile: any profile either compiles for any host to a program that the kernel loads, or is an error.
 func FuzzCompile(f *testing.F) {
 	f.Add(uint64(1), uint64(2), uint8(X86_64))
 	f.Add(uint64(3), uint64(4), uint8(S390X))

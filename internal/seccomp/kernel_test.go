@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// harmless are calls without effect and without arguments, so that any can be given.
+// harmless are calls without effects and without arguments, so any arguments can be passed.
 var harmless = []string{"getppid", "getuid", "geteuid", "getgid", "getegid", "gettid", "sched_yield"}
 
-// kernel is attempt.c with a filter.
+// A kernel is attempt.c after it has loaded a filter.
 type kernel struct {
 	*helper
 	p    *Profile
@@ -28,13 +28,13 @@ func (h *helper) load(p *Profile) (*kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if reply := h.ask("filter %x %x", ours.Flags, ours.Bytes()); reply != "loaded" {
+	if reply := h.request("filter %x %x", ours.Flags, ours.Bytes()); reply != "loaded" {
 		return nil, fmt.Errorf("the kernel says %s of %d instructions", reply, len(ours.Filter))
 	}
 	return &kernel{h, p, host, ours}, nil
 }
 
-// try makes a call, and holds what came of it against what the interpreter says.
+// try makes a call, and compares its result with the interpreter's.
 func (k *kernel) try(a Arch, name string, args [6]uint64) error {
 	number, ok := a.Number(name)
 	if !ok {
@@ -45,7 +45,7 @@ func (k *kernel) try(a Arch, name string, args [6]uint64) error {
 		abi = "int80"
 		args[5] = 0
 		for i := range args {
-			args[i] = uint64(uint32(args[i])) // What the registers hold is all that the filter sees.
+			args[i] = uint64(uint32(args[i])) // The filter only sees what the registers hold.
 		}
 	}
 	d := Data{Number: number, AuditArch: a.AuditArch(), Args: args}
@@ -56,9 +56,9 @@ func (k *kernel) try(a Arch, name string, args [6]uint64) error {
 	if reason, err := k.p.Explain(k.host, d); err != nil || reason.Action != verdict.Action {
 		return fmt.Errorf("%s %s: the rules say %v (%v), the program %s", a, name, reason, err, verdict.Action)
 	}
-	reply := k.ask("call %s %x %x %x %x %x %x %x", abi, number, args[0], args[1], args[2], args[3], args[4], args[5])
+	reply := k.request("call %s %x %x %x %x %x %x %x", abi, number, args[0], args[1], args[2], args[3], args[4], args[5])
 	want := expected(verdict.Action)
-	// A call that passes may fail of itself: one that is not harmless, and all where the kernel has no x32.
+	// A call that is allowed may fail by itself: one that is not harmless, and any if the kernel has no x32.
 	fails := want == "value" && (a == X32 || !slices.Contains(harmless, name)) && strings.HasPrefix(reply, "errno")
 	if !strings.HasPrefix(reply, want) && !fails {
 		return fmt.Errorf("%s %s %#x: the interpreter says %s, so want %q; got %q", a, name, args, verdict.Action, want,
@@ -67,7 +67,7 @@ func (k *kernel) try(a Arch, name string, args [6]uint64) error {
 	return nil
 }
 
-// expected is how a reply of attempt begins for an action, with nobody who traces or listens (seccomp(2)).
+// expected returns how a reply of attempt begins for an action, without a tracer and a listener (seccomp(2)).
 func expected(a Action) string {
 	switch a.Kind() {
 	case Errno:
@@ -85,7 +85,7 @@ func expected(a Action) string {
 	return "value"
 }
 
-// hostABIs are the ways into this machine's kernel that attempt knows.
+// hostABIs returns the ways into this machine's kernel that attempt knows.
 func hostABIs(h *helper) []Arch {
 	list := []Arch{HostArch()}
 	if runtime.GOARCH == "amd64" {
@@ -98,8 +98,8 @@ func hostABIs(h *helper) []Arch {
 	return list
 }
 
-// TestClientsInKernel loads what managers send, and tries calls: the harmless ones, and some that
-// most refuse and that fail without arguments.
+// TestClientsInKernel loads the profiles of managers, and tries the harmless calls and some that most profiles do not
+// allow and that fail without arguments.
 func TestClientsInKernel(t *testing.T) {
 	h := startHelper(t, "attempt")
 	abis := hostABIs(h)
@@ -117,14 +117,14 @@ func TestClientsInKernel(t *testing.T) {
 				}
 			}
 		}
-		// A number that no kernel has.
-		if got := h.ask("call native 3e7 0 0 0 0 0 0"); got != "errno 38" {
+		// no kernel has this number
+		if got := h.request("call native 3e7 0 0 0 0 0 0"); got != "errno 38" {
 			t.Errorf("%s: a new call: %s", name, got)
 		}
 	}
 }
 
-// TestRandomInKernel has the kernel enforce generated profiles.
+// TestRandomInKernel tests generated profiles in the kernel.
 func TestRandomInKernel(t *testing.T) {
 	h := startHelper(t, "attempt")
 	abis := hostABIs(h)
@@ -161,10 +161,10 @@ func TestRandomInKernel(t *testing.T) {
 	t.Logf("%d calls made, %d profiles that contradict themselves", enforced, refused)
 }
 
-// TestOtherABIsCannotPass: what a profile for x86_64 alone forbids is not to be had through x32 or int 0x80.
+// TestOtherABIsCannotPass: x32 and int 0x80 do not allow what a profile for x86_64 alone forbids.
 func TestOtherABIsCannotPass(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
-		t.Skip("x32 and int 0x80 are of x86_64")
+		t.Skip("only x86_64 has x32 and int 0x80")
 	}
 	h := startHelper(t, "attempt")
 	k, err := h.load(&Profile{Default: Allow, Rules: []Rule{{Names: []string{"getppid"}, Action: Errno | 13}}})
@@ -173,7 +173,7 @@ func TestOtherABIsCannotPass(t *testing.T) {
 	}
 	int80 := "killed 31"
 	if !slices.Contains(hostABIs(h), X86) {
-		int80 = "killed 11" // A kernel without it knows no such interrupt, and the call is a fault.
+		int80 = "killed 11" // A kernel without it does not know the interrupt, so the call faults.
 	}
 	if k, err = h.load(k.p); err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestOtherABIsCannotPass(t *testing.T) {
 		{"native", number(X32) | 1<<31, "killed 31"},
 		{"int80", number(X86), int80},
 	} {
-		if got := k.ask("call %s %x 0 0 0 0 0 0", c.abi, c.number); got != c.want {
+		if got := k.request("call %s %x 0 0 0 0 0 0", c.abi, c.number); got != c.want {
 			t.Errorf("%s %#x: %s, want %s", c.abi, c.number, got, c.want)
 		}
 	}

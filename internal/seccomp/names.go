@@ -1,6 +1,6 @@
 package seccomp
 
-// nameAt is the name with the given index.
+// nameAt returns the name with the given index.
 func nameAt(i int) string {
 	start := 0
 	if i > 0 {
@@ -9,7 +9,7 @@ func nameAt(i int) string {
 	return allNames[start:nameEnds[i]]
 }
 
-// findName is the index of a name, -1 if no architecture has such a call.
+// findName returns the index of a name, or -1 if no architecture has such a call.
 func findName(name string) int {
 	low, high := 0, nameCount
 	for low < high {
@@ -26,7 +26,7 @@ func findName(name string) int {
 	return -1
 }
 
-// callNumber is what seccomp_data.nr holds for a call with this number in the architecture's table.
+// callNumber returns the value of seccomp_data.nr for a call with this number in the architecture's table.
 func (a Arch) callNumber(table int16) uint32 {
 	if a == ARM && table >= armPrivateTable {
 		return armPrivate + uint32(table) - armPrivateTable
@@ -34,7 +34,7 @@ func (a Arch) callNumber(table int16) uint32 {
 	return archs[a].base + uint32(table)
 }
 
-// Number is the number of a system call, as seccomp_data.nr has it.
+// Number returns the number of a system call, as in seccomp_data.nr.
 func (a Arch) Number(name string) (uint32, bool) {
 	i := findName(name)
 	if i < 0 || !a.valid() || numbers[archs[a].column][i] < 0 {
@@ -43,7 +43,7 @@ func (a Arch) Number(name string) (uint32, bool) {
 	return a.callNumber(numbers[archs[a].column][i]), true
 }
 
-// Name is the name of a system call by its number, "" if there is none.
+// Name returns the name of the system call with this number, or "" if there is none.
 func (a Arch) Name(number uint32) string {
 	column := &numbers[archs[a].column]
 	for i := range column {

@@ -45,7 +45,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestTablesAreNotOld holds the tables against the kernel's headers on this machine.
+// TestTablesAreNotOld compares the tables with the kernel's headers on this machine.
 func TestTablesAreNotOld(t *testing.T) {
 	headers := map[Arch]string{}
 	switch runtime.GOARCH {
@@ -54,7 +54,7 @@ func TestTablesAreNotOld(t *testing.T) {
 			headers[arch] = "/usr/include/x86_64-linux-gnu/asm/unistd_" + name + ".h"
 		}
 	default:
-		t.Skip("where the headers of this architecture are is not known")
+		t.Skip("the test does not know where this architecture's headers are")
 	}
 	define := regexp.MustCompile(`^#define __NR_(\w+)\s+\(?(?:__X32_SYSCALL_BIT \+ )?(\d+)\)?$`)
 	for arch, path := range headers {

@@ -1,6 +1,6 @@
 package seccomp
 
-// The offsets of seccomp_data (linux/seccomp.h) that a filter loads.
+// The offsets in seccomp_data (linux/seccomp.h) from which a filter loads words.
 const (
 	offsetNumber = 0
 	offsetArch   = 4
@@ -10,19 +10,19 @@ const (
 // A test is one conditional jump of BPF on a 32-bit word of seccomp_data.
 type test struct {
 	offset uint8
-	jump   uint16 // one of jumpEqual to jumpSet
-	mask   uint32 // applied before the comparison; all ones for none
+	jump   uint16 // jumpEqual, jumpGreater, jumpGreaterEqual or jumpSet
+	mask   uint32 // applied before the comparison; all ones for no mask
 	value  uint32
 }
 
-// A node is a decision: a test and where it leads, or, as a leaf, an action. Nodes are made once for what they decide,
-// so that equal ones are one, and a program's parts that end alike share their ends.
+// A node is a decision: a test with its two targets, or, as a leaf, an action. Equal nodes are created once, so parts
+// of a program that end alike share their ends.
 type node struct {
 	leaf    bool
 	action  Action
 	test    test
 	yes, no *node
-	size    int32 // instructions below, at most; for the order in which they are laid out
+	size    int32 // upper limit of the instructions below, which decides the layout
 	at      [variants]int32
 }
 
@@ -31,15 +31,15 @@ type nodeKey struct {
 	yes, no *node
 }
 
-// maxNodes bounds the work for profiles whose program could not be loaded anyway.
+// maxNodes limits the work for profiles whose program would be too long to load anyway.
 const maxNodes = 16 * maxInstructions
 
-// A builder makes nodes.
+// A builder creates nodes.
 type builder struct {
 	nodes  map[nodeKey]*node
-	spare  []node // for nodes to come, so that not each is allocated by itself
+	spare  []node // allocated in advance, for fewer allocations
 	leaves []*node
-	full   bool // there are more nodes than any program has
+	full   bool // set if there are more nodes than any program has
 }
 
 func (b *builder) leaf(action Action) *node {
@@ -53,7 +53,8 @@ func (b *builder) leaf(action Action) *node {
 	return n
 }
 
-// decide makes a node, or finds the one that there is, or does without where the test decides nothing.
+// decide returns a node for the test: a new one, an equal one that exists, or one of the targets if the result of the
+// test is known.
 func (b *builder) decide(t test, yes, no *node) *node {
 	t, constant, always := t.simplify()
 	switch {
@@ -82,7 +83,7 @@ func (b *builder) decide(t test, yes, no *node) *node {
 	return n
 }
 
-// make makes a node, without a look at those that there are.
+// make creates a node without looking for an equal one.
 func (b *builder) make(t test, yes, no *node) *node {
 	if len(b.spare) == 0 {
 		b.spare = make([]node, 128)
@@ -93,7 +94,7 @@ func (b *builder) make(t test, yes, no *node) *node {
 	return n
 }
 
-// simplify finds tests that always have one result, and does without the mask where JSET can.
+// simplify reports whether the test always has the same result, and which.
 func (t test) simplify() (simple test, constant, result bool) {
 	switch {
 	case t.mask == 0:
@@ -108,7 +109,7 @@ func (t test) simplify() (simple test, constant, result bool) {
 	return t, false, false
 }
 
-// skip passes over tests whose result is known, because t had the given result just before.
+// skip skips tests whose result follows from the given result of t, which comes right before them.
 func (t test) skip(n *node, result bool) *node {
 	for !n.leaf && n.test.offset == t.offset {
 		next, known := t.implies(n.test, result)
@@ -124,7 +125,7 @@ func (t test) skip(n *node, result bool) *node {
 	return n
 }
 
-// implies says whether the result of t decides another test of the same word.
+// implies reports whether the result of t decides another test of the same word, and its result.
 func (t test) implies(other test, result bool) (next, known bool) {
 	if t == other {
 		return result, true
@@ -154,8 +155,8 @@ func (t test) implies(other test, result bool) (next, known bool) {
 	return false, false
 }
 
-// interval is the range of words for which the test has the result; the whole range where that is no interval, and an
-// empty one, with low above high, where no word has it.
+// interval returns the range of words for which the test has the result. It is the whole range if they are no interval,
+// and empty, with low above high, if there is no such word.
 func (t test) interval(result bool) (low, high uint32) {
 	const all = ^uint32(0)
 	switch {
@@ -189,7 +190,7 @@ func (t test) holds(word uint32) bool {
 	return word&t.value != 0
 }
 
-// chainNode makes the graph of a level: what is tried from step i on, and next behind the last step.
+// chainNode creates the graph of a level from step i on. next follows the last step.
 func (b *builder) chainNode(l *level, i int, next *node, big bool, memo map[chainKey]*node) *node {
 	if i == len(l.steps) {
 		return next
@@ -226,7 +227,7 @@ func (b *builder) wayNode(w *way, after *node, big bool, memo map[chainKey]*node
 	return after
 }
 
-// stepNode makes the node of one comparison. Masked comparisons with zero or of one bit need no AND.
+// stepNode creates the node of one comparison. Masked comparisons with zero or of one bit need no AND.
 func (b *builder) stepNode(s *step, yes, no *node, big bool) *node {
 	t := test{offset: offsetArgs + 8*s.arg, mask: s.mask, value: s.datum}
 	if s.high != big {

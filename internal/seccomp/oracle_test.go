@@ -12,17 +12,17 @@ import (
 	"testing"
 )
 
-// A helper is a program of test/seccomp-oracle at work, asked over a pipe: a line each way.
+// A helper is a running program of test/seccomp-oracle, with one line per request and per reply over a pipe.
 type helper struct {
 	t   testing.TB
 	in  *bufio.Writer
 	out *bufio.Reader
 }
 
-// oracle is oracle.c: libseccomp.
+// An oracle is oracle.c, which calls libseccomp.
 type oracle struct {
 	*helper
-	// agrees remembers which names both sides know, with the same number; see known.
+	// agrees caches for which names both sides have the same number; see withoutUnknownNames.
 	agrees map[archName]bool
 }
 
@@ -36,7 +36,7 @@ func startOracle(t testing.TB) *oracle {
 	return &oracle{startHelper(t, "oracle", "-lseccomp"), make(map[archName]bool)}
 }
 
-// startHelper builds a program of test/seccomp-oracle and starts it for the test's time.
+// startHelper builds a program of test/seccomp-oracle and runs it until the end of the test.
 func startHelper(t testing.TB, name string, libraries ...string) *helper {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), name)
@@ -69,8 +69,8 @@ func startHelper(t testing.TB, name string, libraries ...string) *helper {
 	return &helper{t, bufio.NewWriterSize(in, 1<<16), bufio.NewReaderSize(out, 1<<20)}
 }
 
-// ask sends a request and returns the reply.
-func (h *helper) ask(format string, args ...any) string {
+// request sends a request and returns the reply.
+func (h *helper) request(format string, args ...any) string {
 	h.t.Helper()
 	fmt.Fprintf(h.in, format+"\n", args...)
 	if err := h.in.Flush(); err != nil {
@@ -83,7 +83,7 @@ func (h *helper) ask(format string, args ...any) string {
 	return strings.TrimSpace(line)
 }
 
-// scmpArch is libseccomp's token of an architecture: the audit number, but for x32.
+// scmpArch returns libseccomp's token of an architecture: the audit number, except for x32.
 func scmpArch(a Arch) uint32 {
 	if a == X32 {
 		return 62 | auditLE
@@ -91,9 +91,9 @@ func scmpArch(a Arch) uint32 {
 	return a.AuditArch()
 }
 
-// resolve is the number of a call as libseccomp has it. ok is false where none of its tables has the name.
+// resolve returns the number of a call in libseccomp. ok is false if none of its tables has the name.
 func (o *oracle) resolve(a Arch, name string) (number int, ok bool) {
-	reply := o.ask("resolve %#x %s", scmpArch(a), name)
+	reply := o.request("resolve %#x %s", scmpArch(a), name)
 	if reply == "unknown" {
 		return 0, false
 	}
@@ -103,7 +103,7 @@ func (o *oracle) resolve(a Arch, name string) (number int, ok bool) {
 	return number, true
 }
 
-// compile asks libseccomp for a profile's program. refused is what it said instead, with its errno, if it made none.
+// compile returns libseccomp's program for a profile. If libseccomp makes none, refused is its error, with the errno.
 func (o *oracle) compile(p *Profile, host Arch, optimize int) (filter []Instruction, refused string) {
 	fmt.Fprintf(o.in, "begin %#x %#x %d\n", scmpArch(host), uint32(p.Default), optimize)
 	for _, arch := range p.Architectures {
@@ -122,7 +122,7 @@ func (o *oracle) compile(p *Profile, host Arch, optimize int) (filter []Instruct
 			fmt.Fprintln(o.in)
 		}
 	}
-	reply := o.ask("end")
+	reply := o.request("end")
 	text, ok := strings.CutPrefix(reply, "program ")
 	if !ok {
 		return nil, reply
@@ -141,8 +141,9 @@ func (o *oracle) compile(p *Profile, host Arch, optimize int) (filter []Instruct
 	return filter, ""
 }
 
-// known is the profile without the names that this libseccomp does not know: it is older than the tables.
-func (o *oracle) known(p *Profile, host Arch) *Profile {
+// withoutUnknownNames returns the profile without the names that this libseccomp does not know, because it is older
+// than the tables.
+func (o *oracle) withoutUnknownNames(p *Profile, host Arch) *Profile {
 	q := *p
 	q.Rules = nil
 	for _, r := range p.Rules {
@@ -159,7 +160,8 @@ func (o *oracle) known(p *Profile, host Arch) *Profile {
 }
 
 func (o *oracle) knows(name string, list []Arch) bool {
-	if name == "sys_debug_setcontext" { // Beyond ppc libseccomp 2.5 takes it for switch_endian: they share __PNR_ -10191.
+	if name == "sys_debug_setcontext" {
+		// Except on ppc, libseccomp 2.5 confuses it with switch_endian: both are __PNR_ -10191.
 		return false
 	}
 	for _, a := range list {

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// Property is where a profile stands in a configuration, and what the paths of errors begin with.
+// Property is the path of a profile in a configuration, with which the paths of errors begin.
 const Property = "linux.seccomp"
 
-// Error is what is wrong with a profile, and where.
+// Error is an error in a profile, and its place.
 type Error struct {
 	Path    string // such as linux.seccomp.syscalls[3].args[0].op
-	Problem string // what it is, and what is allowed
+	Problem string // what the value is, and what is allowed
 }
 
-// Error is one line: path: problem.
+// Error returns one line: path: problem.
 func (e *Error) Error() string { return e.Path + ": " + e.Problem }
 
-func wrong(path, format string, args ...any) error {
+func newError(path, format string, args ...any) error {
 	return &Error{Path: Property + path, Problem: fmt.Sprintf(format, args...)}
 }
 
@@ -50,9 +50,8 @@ type documentArg struct {
 	Op       string `json:"op"`
 }
 
-// Parse decodes linux.seccomp and checks it. The profile is nil, without an error, where raw is empty or null, and
-// where it has neither a default action nor rules: that is no filter, as for runc. Errors are of type *[Error], one
-// line each.
+// Parse decodes linux.seccomp and checks it. The profile is nil, without an error, if raw is empty or null, or if it
+// has neither a default action nor rules: as in runc, that means no filter. Errors are of type *[Error], one line each.
 func Parse(raw []byte) (*Profile, error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return nil, nil
@@ -70,7 +69,7 @@ func Parse(raw []byte) (*Profile, error) {
 		return nil, err
 	}
 	if p.Default == UserNotify {
-		return nil, wrong(".defaultAction",
+		return nil, newError(".defaultAction",
 			"SCMP_ACT_NOTIFY is for rules alone: as the default it would stop the runtime itself")
 	}
 	if p.Architectures, err = parseArchitectures(d.Architectures); err != nil {
@@ -92,7 +91,7 @@ func Parse(raw []byte) (*Profile, error) {
 	return p, nil
 }
 
-// parseAction finds an action by its name, and joins it with its number: EPERM where it has none.
+// parseAction returns the action with this name, with its number, which defaults to EPERM.
 func parseAction(name string, errnoRet *uint64, path, errnoPath string) (Action, error) {
 	for _, a := range actionNames {
 		if a.name != name {
@@ -104,20 +103,20 @@ func parseAction(name string, errnoRet *uint64, path, errnoPath string) (Action,
 			limit = maxTraceData
 		case Errno:
 		default:
-			return a.action, nil // runc and Docker's tools let errnoRet stand beside any action.
+			return a.action, nil // runc and Docker's tools allow errnoRet with every action.
 		}
 		if errnoRet == nil {
 			return a.action | eperm, nil
 		}
 		if *errnoRet > limit {
-			return 0, wrong(errnoPath, "%d: want at most %d with %s", *errnoRet, limit, name)
+			return 0, newError(errnoPath, "%d: want at most %d with %s", *errnoRet, limit, name)
 		}
 		return a.action | Action(*errnoRet), nil
 	}
 	if name == "" {
-		return 0, wrong(path, "missing: want one of %s", strings.Join(ActionNames(), ", "))
+		return 0, newError(path, "missing: want one of %s", strings.Join(ActionNames(), ", "))
 	}
-	return 0, wrong(path, "%q: want one of %s", name, strings.Join(ActionNames(), ", "))
+	return 0, newError(path, "%q: want one of %s", name, strings.Join(ActionNames(), ", "))
 }
 
 func parseArchitectures(names []string) ([]Arch, error) {
@@ -125,7 +124,8 @@ func parseArchitectures(names []string) ([]Arch, error) {
 	for i, name := range names {
 		arch, ok := ParseArch(name)
 		if !ok {
-			return nil, wrong(fmt.Sprintf(".architectures[%d]", i), "%q: want one of %s", name, strings.Join(ArchNames(), ", "))
+			return nil, newError(fmt.Sprintf(".architectures[%d]", i), "%q: want one of %s", name,
+				strings.Join(ArchNames(), ", "))
 		}
 		if !slices.Contains(list, arch) {
 			list = append(list, arch)
@@ -147,7 +147,7 @@ func parseFlags(names []string) (uint32, error) {
 			return f.name == name
 		})
 		if at < 0 {
-			return 0, wrong(fmt.Sprintf(".flags[%d]", i), "%q: want one of %s", name, strings.Join(FlagNames(), ", "))
+			return 0, newError(fmt.Sprintf(".flags[%d]", i), "%q: want one of %s", name, strings.Join(FlagNames(), ", "))
 		}
 		flags |= flagNames[at].flag
 	}
@@ -161,14 +161,14 @@ func parseRule(d *documentRule, path string) (Rule, error) {
 		return r, err
 	}
 	if len(d.Names) == 0 {
-		return r, wrong(path+".names", "missing: want the names of at least one system call")
+		return r, newError(path+".names", "missing: want the names of at least one system call")
 	}
 	for i, name := range d.Names {
 		if name == "" {
-			return r, wrong(fmt.Sprintf("%s.names[%d]", path, i), "empty: want the name of a system call")
+			return r, newError(fmt.Sprintf("%s.names[%d]", path, i), "empty: want the name of a system call")
 		}
 		if r.Action == UserNotify && name == "write" {
-			return r, wrong(fmt.Sprintf("%s.names[%d]", path, i),
+			return r, newError(fmt.Sprintf("%s.names[%d]", path, i),
 				"SCMP_ACT_NOTIFY cannot be used for the write syscall: the runtime needs it to hand the listener over; "+
 					"any other call can have it")
 		}
@@ -185,7 +185,7 @@ func parseRule(d *documentRule, path string) (Rule, error) {
 
 func parseCondition(a documentArg, path string) (Condition, error) {
 	if a.Index > 5 {
-		return Condition{}, wrong(path+".index", "%d: want 0 to 5, a system call has six arguments", a.Index)
+		return Condition{}, newError(path+".index", "%d: want 0 to 5, a system call has six arguments", a.Index)
 	}
 	c := Condition{Index: int(a.Index), Value: a.Value, Mask: ^uint64(0)}
 	for op := NotEqual; op <= MaskedEqual; op++ {
@@ -195,28 +195,28 @@ func parseCondition(a documentArg, path string) (Condition, error) {
 	}
 	switch {
 	case c.Op == 0:
-		return c, wrong(path+".op", "%q: want one of %s", a.Op, strings.Join(OpNames(), ", "))
+		return c, newError(path+".op", "%q: want one of %s", a.Op, strings.Join(OpNames(), ", "))
 	case c.Op == MaskedEqual:
 		c.Mask, c.Value = a.Value, a.ValueTwo
 	case a.ValueTwo != 0:
-		return c, wrong(path+".valueTwo", "%d: only SCMP_CMP_MASKED_EQ has a second value, %s has none", a.ValueTwo, a.Op)
+		return c, newError(path+".valueTwo", "%d: only SCMP_CMP_MASKED_EQ has a second value, %s has none", a.ValueTwo, a.Op)
 	}
 	return c, nil
 }
 
-// checkListener holds what is about the agent against the rules. A listenerPath that no rule has a use for is allowed,
-// as with runc: profiles are put together from parts. The kernel refuses WAIT_KILLABLE_RECV without a
-// listener.
+// checkListener compares the agent's properties with the rules. A listenerPath that no rule uses is allowed, as with
+// runc, because profiles are assembled from parts. The kernel refuses WAIT_KILLABLE_RECV without a listener.
 func (p *Profile) checkListener() error {
 	switch {
 	case p.Notify && p.ListenerPath == "":
-		return wrong(".listenerPath", "missing: a rule has SCMP_ACT_NOTIFY, so want the path of the agent's socket")
+		return newError(".listenerPath", "missing: a rule has SCMP_ACT_NOTIFY, so want the path of the agent's socket")
 	case p.ListenerPath != "" && !filepath.IsAbs(p.ListenerPath):
-		return wrong(".listenerPath", "%q: want an absolute path", p.ListenerPath)
+		return newError(".listenerPath", "%q: want an absolute path", p.ListenerPath)
 	case p.ListenerMetadata != "" && p.ListenerPath == "":
-		return wrong(".listenerMetadata", "without a listenerPath there is nobody to give it to")
+		return newError(".listenerMetadata", "without a listenerPath there is nobody to give it to")
 	case p.Flags&FlagWaitKillableRecv != 0 && !p.Notify:
-		return wrong(".flags", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is for rules with SCMP_ACT_NOTIFY, and there is none")
+		return newError(".flags",
+			"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is for rules with SCMP_ACT_NOTIFY, and there is none")
 	}
 	return nil
 }

@@ -7,25 +7,25 @@ import (
 	"reflect"
 )
 
-// decodeError says which part of a profile has the wrong type. encoding/json names the property but not the place in
+// decodeError returns which part of a profile has the wrong type. encoding/json names the property but not the index in
 // lists, so each part is decoded again by itself.
 func decodeError(raw []byte, err error) error {
 	var wrongType *json.UnmarshalTypeError
 	if !errors.As(err, &wrongType) {
-		return wrong("", "broken JSON: %v", err)
+		return newError("", "broken JSON: %v", err)
 	}
 	path, part := locate(raw, reflect.TypeFor[document](), "")
 	got := wrongType.Value
 	if (got == "string" || got == "bool" || got == "number") && len(part) <= literalLimit {
 		got += " " + string(part)
 	}
-	return wrong(path, "want %s, got %s", wanted(wrongType.Type), got)
+	return newError(path, "want %s, got %s", expectedType(wrongType.Type), got)
 }
 
-// literalLimit is how much of a wrong value a message shows.
+// literalLimit is the length up to which a message shows a wrong value.
 const literalLimit = 60
 
-// locate is the path of the first part of raw that does not fit the type, and that part.
+// locate returns the path of the first part of raw that does not fit the type, and that part.
 func locate(raw []byte, t reflect.Type, path string) (at string, part []byte) {
 	fits := func(raw []byte, t reflect.Type) bool { return json.Unmarshal(raw, reflect.New(t).Interface()) == nil }
 	switch t.Kind() {
@@ -54,8 +54,8 @@ func locate(raw []byte, t reflect.Type, path string) (at string, part []byte) {
 	return path, raw
 }
 
-// wanted says in the user's words what a Go type takes.
-func wanted(t reflect.Type) string {
+// expectedType describes to a user the values that a Go type takes.
+func expectedType(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"

@@ -58,12 +58,12 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// rule is a profile with one rule, made of the given members.
+// rule returns a profile with one rule of the given members.
 func rule(members string) string {
 	return `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"},{` + members + `}]}`
 }
 
-// condition is a profile with one rule, with the given conditions.
+// condition returns a profile with one rule that has the given conditions.
 func condition(args string) string {
 	return rule(`"names":["a"],"action":"SCMP_ACT_LOG","args":[` + args + `]`)
 }
@@ -99,7 +99,7 @@ func TestBadProfiles(t *testing.T) {
 			".syscalls[1].names: missing: want the names of at least one system call"},
 		"empty name": {rule(`"names":[""],"action":"SCMP_ACT_LOG"`),
 			".syscalls[1].names[0]: empty: want the name of a system call"},
-		"name of a wrong type": {rule(`"names":["a",7],"action":"SCMP_ACT_LOG"`),
+		"name of a newError type": {rule(`"names":["a",7],"action":"SCMP_ACT_LOG"`),
 			".syscalls[1].names[1]: want a string, got number"},
 		"no action":      {rule(`"names":["a"]`), ".syscalls[1].action: missing: want one of "},
 		"unknown action": {rule(`"names":["a"],"action":"allow"`), `.syscalls[1].action: "allow": want one of `},
@@ -126,7 +126,7 @@ func TestBadProfiles(t *testing.T) {
 	}
 }
 
-// TestBadPrograms: what only compiling finds.
+// TestBadPrograms tests the errors that only Compile finds.
 func TestBadPrograms(t *testing.T) {
 	var many strings.Builder
 	for i := range maxInstructions {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// printWidth is that of the lines of printed rules.
+// printWidth is the width of printed rules.
 const printWidth = 120
 
-// String prints the profile as it was understood: stage 1.
+// String prints the profile as Parse reads it: stage 1.
 func (p *Profile) String() string {
 	if p == nil {
 		return "no filter\n"
@@ -38,7 +38,7 @@ func (p *Profile) String() string {
 	return b.String()
 }
 
-// RuleLine prints one rule, of the given index, on one line: without its names, if they are many.
+// RuleLine prints the rule with the given index on one line. It leaves out the names if there are many.
 func (p *Profile) RuleLine(i int) string {
 	r := &p.Rules[i]
 	names := strings.Join(r.Names, " ")
@@ -48,7 +48,7 @@ func (p *Profile) RuleLine(i int) string {
 	return fmt.Sprintf("syscalls[%d] (%s): %s\n", i, names, r.header(p.Default))
 }
 
-// header is a rule without its names.
+// header prints a rule without its names.
 func (r *Rule) header(without Action) string {
 	text := r.Action.String()
 	join := " and "
@@ -91,7 +91,7 @@ func wrapNames(names []string) string {
 }
 
 // Tree prints the decision tree of the profile on a host: stage 3. Parts that several ways lead to are printed once,
-// with a number, and named where they come again.
+// with a number, and are referred to by it after that.
 func (p *Profile) Tree(host Arch) (string, error) {
 	if p == nil {
 		return "", nil
@@ -109,7 +109,7 @@ func (p *Profile) Tree(host Arch) (string, error) {
 type treePrinter struct {
 	b      strings.Builder
 	tables []*table
-	seen   map[*node]int // how many ways lead to a node
+	seen   map[*node]int // the number of ways to a node
 	labels map[*node]int
 }
 
@@ -150,7 +150,7 @@ func (t *treePrinter) print(n *node, depth int, on []Arch) {
 	t.print(n.no, depth+1, on)
 }
 
-// text prints a test. on are the architectures whose numbers it is about.
+// text prints a test. on are the architectures of the numbers in it.
 func (t test) text(on []Arch) string {
 	symbol := map[uint16]string{jumpEqual: "==", jumpGreater: ">", jumpGreaterEqual: ">="}[t.jump]
 	value := fmt.Sprintf("%#x", t.value)
@@ -181,12 +181,12 @@ func (t test) text(on []Arch) string {
 	return fmt.Sprintf("%s %s %s", word, symbol, value)
 }
 
-// argWord names half an argument by its offset: the word with the lower address is [0].
+// argWord names half an argument by its offset. The word with the lower address is [0].
 func argWord(offset uint32) string {
 	return fmt.Sprintf("arg%d[%d]", (offset-offsetArgs)/8, offset%8/4)
 }
 
-// String prints the program, an instruction a line, with the lines that jumps lead to: stage 4.
+// String prints the program, one instruction per line, with the lines that jumps lead to: stage 4.
 func (p *Program) String() string {
 	var b strings.Builder
 	for pc, in := range p.Filter {

@@ -2,28 +2,30 @@ package seccomp
 
 import "fmt"
 
-// Profile is linux.seccomp, checked: every name in it is known but those of system calls. A nil Profile is no filter.
+// Profile is linux.seccomp after checking: all its names are known, except perhaps those of system calls. A nil Profile
+// means no filter.
 type Profile struct {
 	Default       Action
-	Architectures []Arch // as listed, each once; the host's own is always added by Compile
-	Rules         []Rule // in the profile's order
-	// Flags are SECCOMP_FILTER_FLAG_LOG, _SPEC_ALLOW and _WAIT_KILLABLE_RECV as the profile lists them; _SPEC_ALLOW alone
-	// where it lists none, as in runc. _TSYNC is accepted, and not among them: the filter is for the thread that executes.
+	Architectures []Arch // as listed, each once; Compile always adds the host's own
+	Rules         []Rule // in the order of the profile
+	// Flags are SECCOMP_FILTER_FLAG_LOG, _SPEC_ALLOW and _WAIT_KILLABLE_RECV as listed in the profile, or _SPEC_ALLOW
+	// if it lists none, as in runc. _TSYNC is accepted but left out, because only the thread that executes needs the
+	// filter.
 	Flags            uint32
-	Notify           bool   // some rule's action is SCMP_ACT_NOTIFY: a listener is needed
-	ListenerPath     string // absolute; the socket of the agent. Set if and only if Notify is
-	ListenerMetadata string // for the agent, as it stands
+	Notify           bool   // a rule has the action SCMP_ACT_NOTIFY, which needs a listener
+	ListenerPath     string // absolute; the agent's socket. Set if and only if Notify is
+	ListenerMetadata string // for the agent, unchanged
 }
 
 // Rule is one entry of linux.seccomp.syscalls.
 type Rule struct {
 	Names  []string
 	Action Action
-	Args   []Condition // all must hold, unless two are about the same argument: then one is enough (see conditions)
+	Args   []Condition // all must hold, unless two have the same argument: then one is enough (see alternatives)
 }
 
-// Condition compares one argument of a call with a number. Mask is all ones but for [MaskedEqual], where the argument
-// is masked first.
+// Condition compares one argument of a call with a number. With [MaskedEqual] the argument is masked first; otherwise
+// Mask is all ones.
 type Condition struct {
 	Index int // 0 to 5
 	Op    Op
@@ -31,7 +33,7 @@ type Condition struct {
 	Mask  uint64
 }
 
-// holds says whether the condition is true for an argument of 64 bits.
+// holds reports whether the condition is true for a 64-bit argument.
 func (c Condition) holds(arg uint64) bool {
 	switch c.Op {
 	case NotEqual:
@@ -50,7 +52,7 @@ func (c Condition) holds(arg uint64) bool {
 	return arg&c.Mask == c.Value&c.Mask
 }
 
-// sameArgument says whether two conditions are about one argument.
+// sameArgument reports whether two conditions have the same argument.
 func sameArgument(conditions []Condition) bool {
 	seen := 0
 	for _, c := range conditions {
@@ -62,9 +64,9 @@ func sameArgument(conditions []Condition) bool {
 	return false
 }
 
-// alternatives are the lists of conditions that a rule stands for: one, or, where two conditions are about the same
-// argument, one for each condition. That is what runc has always done with them, and profiles count on it: libseccomp
-// itself takes one comparison per argument.
+// alternatives returns the lists of conditions that a rule stands for: one list, or, if two conditions have the same
+// argument, one list for each condition. runc has always done this, and profiles rely on it: libseccomp itself takes
+// one comparison per argument.
 func (r *Rule) alternatives() [][]Condition {
 	if !sameArgument(r.Args) {
 		return [][]Condition{r.Args}
@@ -76,9 +78,9 @@ func (r *Rule) alternatives() [][]Condition {
 	return each
 }
 
-// Shadowed lists the places where a rule without conditions names a call again with another action, such as
-// "syscalls[10].names[7]: setns is decided by syscalls[1]". The first rule wins, as with libseccomp, and Podman's own
-// profile has some, so it is no error; but it is seldom what was meant.
+// Shadowed returns the places where a rule without conditions names a call again with another action, such as
+// "syscalls[10].names[7]: setns is decided by syscalls[1]". The first rule counts, as with libseccomp. It is not an
+// error, because Podman's own profile has such rules, but it is rarely intended.
 func (p *Profile) Shadowed() []string {
 	var list []string
 	first := make(map[string]int)

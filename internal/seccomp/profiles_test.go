@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// clientProfiles are the profiles of the configurations that container managers have written, by the file's name, each
-// profile once.
+// clientProfiles returns the profiles in the configurations of container managers, by the file's name, each profile
+// once.
 func clientProfiles(t testing.TB) map[string]*Profile {
 	t.Helper()
 	files, err := filepath.Glob("../oci/testdata/clients/*.config.json")
@@ -39,7 +39,7 @@ func clientProfiles(t testing.TB) map[string]*Profile {
 	return profiles
 }
 
-// profileOf is linux.seccomp of a configuration.
+// profileOf returns linux.seccomp of a configuration.
 func profileOf(t testing.TB, file string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(file)

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Instruction is one instruction of classic BPF: struct sock_filter of linux/filter.h.
+// Instruction is an instruction of classic BPF: struct sock_filter of linux/filter.h.
 type Instruction struct {
 	Code   uint16
 	JT, JF uint8
@@ -15,24 +15,25 @@ type Instruction struct {
 
 // Program is a filter that seccomp(2) loads.
 //
-// Who loads it decides about the flags that are not in Flags: SECCOMP_FILTER_FLAG_NEW_LISTENER is needed where Notify
-// is set, and SECCOMP_FILTER_FLAG_TSYNC where threads other than the calling one shall have the filter.
+// The caller that loads it adds the flags that are not in Flags: SECCOMP_FILTER_FLAG_NEW_LISTENER, which is needed if
+// Notify is set, and SECCOMP_FILTER_FLAG_TSYNC, if other threads than the calling one need the filter.
 type Program struct {
 	Filter []Instruction
 	// Flags are SECCOMP_FILTER_FLAG_LOG, _SPEC_ALLOW and _WAIT_KILLABLE_RECV, as in the profile.
 	Flags  uint32
-	Notify bool // a rule's action is SCMP_ACT_NOTIFY
+	Notify bool // a rule has the action SCMP_ACT_NOTIFY
 	// ListenerPath and ListenerMetadata are the profile's.
 	ListenerPath, ListenerMetadata string
-	// Skipped names the system calls that no architecture has, each once, in the profile's order.
+	// Skipped lists the system calls that no architecture has, each once, in the order of the profile.
 	Skipped []string
-	// Host is what the program was compiled for: its byte order, and the system calls that CheckTail looks for.
+	// Host is the architecture that the program was compiled for. It has its byte order, and CheckTail looks for its
+	// system calls.
 	Host Arch
 }
 
-// Compile makes the program of a profile, for a kernel of the given architecture (see [HostArch]), which is always
-// among those that the program knows; calls of others that the profile does not list kill the thread. A nil profile
-// has no program: nil without an error. Errors are of type *[Error].
+// Compile returns the program of a profile, for a kernel of the given architecture (see [HostArch]). That architecture
+// counts as listed; calls of others that the profile does not list kill the thread. For a nil profile it returns nil
+// without an error. Errors are of type *[Error].
 func Compile(p *Profile, host Arch) (*Program, error) {
 	if p == nil {
 		return nil, nil
@@ -51,7 +52,7 @@ func Compile(p *Profile, host Arch) (*Program, error) {
 	}, nil
 }
 
-// tree makes stages 2 and 3.
+// tree builds stages 2 and 3.
 func (p *Profile) tree(host Arch) (*node, []*table, error) {
 	list, err := p.architectures(host)
 	if err != nil {
@@ -67,10 +68,10 @@ func (p *Profile) tree(host Arch) (*node, []*table, error) {
 		tables = append(tables, t)
 	}
 	b := new(builder)
-	root := b.leaf(KillThread) // What comes from an architecture that is not listed.
+	root := b.leaf(KillThread) // for calls of an architecture that is not listed
 	for _, group := range slices.Backward(groups(tables)) {
 		test := test{offsetArch, jumpEqual, ^uint32(0), archs[group[0].arch].audit}
-		root = b.decide(test, b.search(b.group(p, group, host)), root)
+		root = b.decide(test, b.search(b.mergeTables(p, group, host)), root)
 	}
 	if b.full {
 		return nil, nil, p.tooLong(tables, host)
@@ -78,7 +79,7 @@ func (p *Profile) tree(host Arch) (*node, []*table, error) {
 	return root, tables, nil
 }
 
-// indexes finds the names of the rules.
+// indexes returns the indexes of the rules' names.
 func (p *Profile) indexes() [][]int {
 	indexes := make([][]int, len(p.Rules))
 	for i := range p.Rules {
@@ -90,15 +91,16 @@ func (p *Profile) indexes() [][]int {
 	return indexes
 }
 
-// architectures lists the host's and the profile's, the host's first.
+// architectures returns the host's architecture and the profile's, the host's first.
 func (p *Profile) architectures(host Arch) ([]Arch, error) {
 	if !host.valid() {
-		return nil, wrong("", "this machine's architecture is none that profiles have a name for")
+		return nil, newError("", "this machine's architecture is none that profiles have a name for")
 	}
 	list := []Arch{host}
 	for i, arch := range p.Architectures {
 		if archs[arch].big != archs[host].big {
-			return nil, wrong(fmt.Sprintf(".architectures[%d]", i), "%s has another byte order than this machine, which is %s",
+			return nil, newError(fmt.Sprintf(".architectures[%d]", i),
+				"%s has another byte order than this machine, which is %s",
 				arch, host)
 		}
 		if !slices.Contains(list, arch) {
@@ -108,7 +110,7 @@ func (p *Profile) architectures(host Arch) ([]Arch, error) {
 	return list, nil
 }
 
-// groups joins the tables with the same audit number.
+// groups groups the tables by audit number.
 func groups(tables []*table) [][]*table {
 	var list [][]*table
 next:
@@ -124,7 +126,7 @@ next:
 	return list
 }
 
-// tooLong names the rule that needs the most instructions.
+// tooLong returns an error with the rule that needs the most instructions.
 func (p *Profile) tooLong(tables []*table, host Arch) error {
 	worst, most, name := int32(0), -1, ""
 	for _, t := range tables {
@@ -141,17 +143,17 @@ func (p *Profile) tooLong(tables []*table, host Arch) error {
 		}
 	}
 	if most < 0 {
-		return wrong(".syscalls",
+		return newError(".syscalls",
 			"the program for %s would be longer than the %d instructions that the kernel takes: want fewer "+
 				"architectures, or fewer calls with an action of their own", host, maxInstructions)
 	}
-	return wrong(fmt.Sprintf(".syscalls[%d]", worst),
+	return newError(fmt.Sprintf(".syscalls[%d]", worst),
 		"the program for %s would be longer than the %d instructions that the "+
 			"kernel takes; the rules of %s need the most, %d comparisons: want fewer or simpler conditions", host,
 		maxInstructions, name, most)
 }
 
-// skipped lists the names that no architecture knows.
+// skipped returns the names that no architecture has.
 func (p *Profile) skipped() []string {
 	var list []string
 	for i := range p.Rules {
@@ -164,7 +166,7 @@ func (p *Profile) skipped() []string {
 	return list
 }
 
-// Bytes is the program as the kernel takes it: an array of struct sock_filter in the host's byte order.
+// Bytes returns the program in the form that the kernel reads: an array of struct sock_filter in the host's byte order.
 func (p *Program) Bytes() []byte {
 	var order binary.AppendByteOrder = binary.LittleEndian
 	if archs[p.Host].big {

@@ -13,7 +13,7 @@ import (
 	"github.com/handfast/handfast/internal/golden"
 )
 
-// drawProfile is randomProfile with rapid's choice of the seed.
+// drawProfile returns a randomProfile whose seed rapid chooses.
 func drawProfile(t *rapid.T, host Arch) *Profile {
 	var other []Arch
 	for a := X86; a < archEnd; a++ {
@@ -26,7 +26,7 @@ func drawProfile(t *rapid.T, host Arch) *Profile {
 
 func drawHost(t *rapid.T) Arch { return Arch(rapid.IntRange(int(X86), int(archEnd)-1).Draw(t, "host")) }
 
-// drawData is a call that the profile may have to do with.
+// drawData returns a call that the profile's rules may concern.
 func drawData(t *rapid.T, p *Profile, host Arch) Data {
 	a := rapid.SampledFrom(append([]Arch{host}, p.Architectures...)).Draw(t, "arch")
 	d := Data{AuditArch: a.AuditArch()}
@@ -43,7 +43,7 @@ func drawData(t *rapid.T, p *Profile, host Arch) Data {
 	return d
 }
 
-// TestProgramsAreLoadable: whatever compiles passes the kernel's checks, in the host's byte order, with every
+// TestProgramsAreLoadable: every program that compiles passes the kernel's checks, in the host's byte order, with every
 // architecture.
 func TestProgramsAreLoadable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -62,7 +62,7 @@ func TestProgramsAreLoadable(t *testing.T) {
 	})
 }
 
-// TestStagesAgree: the rules, the decision tree and the program say the same of every call.
+// TestStagesAgree: the rules, the decision tree and the program have the same result for every call.
 func TestStagesAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		host := drawHost(t)
@@ -103,15 +103,15 @@ func TestStagesAgree(t *testing.T) {
 	})
 }
 
-// TestOneActionIsAnyRule: where all rules have one action, a call has it if the conditions of any rule hold. This is
-// the meaning itself, without a tree of comparisons. libseccomp arrives at it where each rule has one condition, and
-// where all conditions are for equality. Else it may share steps that it should not, or drop a rule for one that says
-// less; package seccomp does as it does.
+// TestOneActionIsAnyRule: if all rules have one action, a call has it if the conditions of any rule hold. This is the
+// meaning of the rules, without a tree of comparisons. libseccomp agrees with it if each rule has one condition, and if
+// all conditions test for equality. Otherwise it may share steps that it should not, or drop a rule in favour of a
+// narrower one; package seccomp does the same.
 func TestOneActionIsAnyRule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawProfile(t, X86_64)
 		single := rapid.Bool().Draw(t, "single")
-		p.Architectures, p.Default = nil, Allow // No ENOSYS before the rules.
+		p.Architectures, p.Default = nil, Allow // no ENOSYS before the rules
 		names := randomNames(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "names"), 0)), 2)
 		for i := range p.Rules {
 			p.Rules[i].Action = Errno | 7
@@ -158,7 +158,7 @@ func TestOneActionIsAnyRule(t *testing.T) {
 	})
 }
 
-// TestTestsOfWords: what decide knows of one test after another is what evaluating both says.
+// TestTestsOfWords: what decide concludes from one test about another agrees with evaluating both.
 func TestTestsOfWords(t *testing.T) {
 	words := []uint32{0, 1, 4, 5, 6, 1 << 31, ^uint32(0) - 1, ^uint32(0)}
 	draw := func(t *rapid.T, label string) test {
@@ -178,7 +178,7 @@ func TestTestsOfWords(t *testing.T) {
 	})
 }
 
-// TestSegments: cut replaces what it says and nothing else.
+// TestSegments: replace changes the given range and nothing else.
 func TestSegments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := new(builder)
@@ -195,14 +195,14 @@ func TestSegments(t *testing.T) {
 		first := rapid.Uint32Range(0, 20).Draw(t, "first")
 		last := rapid.OneOf(rapid.Uint32Range(first, 30), rapid.Just(^uint32(0))).Draw(t, "last")
 		to := leaf()
-		cut := s.cut(first, last, to)
+		cut := s.replace(first, last, to)
 		for n := range uint32(60) {
-			want := s.at(n)
+			want := s.find(n)
 			if n >= first && n <= last {
 				want = to
 			}
-			if cut.at(n) != want {
-				t.Fatalf("cut %d to %d: %d is %s, want %s", first, last, n, cut.at(n).action, want.action)
+			if cut.find(n) != want {
+				t.Fatalf("cut %d to %d: %d is %s, want %s", first, last, n, cut.find(n).action, want.action)
 			}
 		}
 		for i := 1; i < len(cut); i++ {

@@ -2,7 +2,7 @@ package seccomp
 
 import "slices"
 
-// What a search for a new rule within the tree has found so far.
+// A pruneState is what a search for a new rule in the tree has found so far.
 type pruneState uint8
 
 const (
@@ -10,15 +10,15 @@ const (
 	pruneMatchedOnce
 	pruneOldFinished
 	pruneNewFinished
-	pruneOldPrefix // steps of the tree were passed over that the new rule has not
-	pruneNewPrefix // steps of the new rule were passed over that the tree has not
+	pruneOldPrefix // steps that only the tree has were skipped
+	pruneNewPrefix // steps that only the new rule has were skipped
 
 	pruneMatchSet  = pruneMatch | pruneMatchedOnce
 	pruneRedundant = pruneMatch | pruneOldFinished | pruneNewPrefix
 )
 
-// addRule joins the tree of a rule to those before it. Parts that the new rule makes superfluous are taken out first;
-// a rule that is superfluous itself, because a shorter one with its action is there, changes nothing.
+// addRule merges the tree of a rule into that of the earlier rules. It first removes parts that the new rule makes
+// redundant. A rule that is redundant itself, because there is a shorter one with its action, changes nothing.
 func addRule(chain **step, n *step, action Action) error {
 	p := pruner{root: chain, action: action}
 	state := pruneState(0)
@@ -38,8 +38,8 @@ type pruner struct {
 	action Action
 }
 
-// prune looks for the new rule's steps on a level and below, and takes out what it covers. It returns how many steps it
-// took out.
+// prune looks for the new rule's steps on a level and below, and removes what the rule covers. It returns how many
+// steps it has removed.
 func (p *pruner) prune(at, n *step, state *pruneState) (removed int) {
 	found := *state
 	defer func() {
@@ -58,9 +58,9 @@ func (p *pruner) prune(at, n *step, state *pruneState) (removed int) {
 		}
 		var done bool
 		switch {
-		case x.same(n):
+		case x.sameComparison(n):
 			done = p.pruneSame(x, n, state, &found, &removed)
-		case x.before(n):
+		case x.isAfter(n):
 			done = *state&pruneNewPrefix != 0 || p.pruneBelow(x, n, *state, &found, &removed)
 		default:
 			done = *state&pruneOldPrefix != 0 || p.pruneAhead(x, n, *state, &found, &removed)
@@ -73,7 +73,7 @@ func (p *pruner) prune(at, n *step, state *pruneState) (removed int) {
 	return removed
 }
 
-// pruneSame goes on below a step that both have. It reports whether the search is over.
+// pruneSame continues below a step that both have. It reports whether the search is over.
 func (p *pruner) pruneSame(x, n *step, state, found *pruneState, removed *int) bool {
 	*found |= pruneMatchSet
 	if n.leaf() {
@@ -84,7 +84,7 @@ func (p *pruner) pruneSame(x, n *step, state, found *pruneState, removed *int) b
 	}
 	if (x.yes.acts || x.yes.next != nil) && !(n.yes.acts || n.yes.next != nil) ||
 		(x.no.acts || x.no.next != nil) && !(n.no.acts || n.no.next != nil) {
-		return true // There is more to the step than the new rule.
+		return true // The step has targets that the new rule lacks.
 	}
 	if *found&pruneNewFinished != 0 && *found&pruneOldFinished != 0 &&
 		(n.yes.acts != x.yes.acts || n.yes.action != x.yes.action || n.no.acts != x.no.acts || n.no.action != x.no.action) {
@@ -103,7 +103,7 @@ func (p *pruner) pruneSame(x, n *step, state, found *pruneState, removed *int) b
 			return false
 		}
 	}
-	if !x.agree(p.action) {
+	if !x.allActionsAre(p.action) {
 		return false
 	}
 	switch {
@@ -116,7 +116,7 @@ func (p *pruner) pruneSame(x, n *step, state, found *pruneState, removed *int) b
 	return false
 }
 
-// pruneBelow looks for the new rule below a step that it does not have.
+// pruneBelow looks for the new rule below a step that it does not contain.
 func (p *pruner) pruneBelow(x, n *step, state pruneState, found *pruneState, removed *int) bool {
 	for _, w := range [2]*way{&x.yes, &x.no} {
 		if w.next == nil {
@@ -154,8 +154,8 @@ func (p *pruner) pruneAhead(x, n *step, state pruneState, found *pruneState, rem
 	return false
 }
 
-// remove takes a step out of the level that at is on or out of a level below, and then the steps that lead nowhere any
-// more. at becomes a neighbour of its step if that one is taken out.
+// remove removes a step from the level of at or a level below, and then the steps that lead nowhere any more. If it
+// removes the step at, at becomes a neighbour of it.
 func remove(at **step, target *step) (removed int) {
 	if *at == nil {
 		return 0
@@ -178,7 +178,7 @@ func remove(at **step, target *step) (removed int) {
 				}
 			}
 			l.steps = slices.Delete(slices.Clone(l.steps), i, i+1)
-			x.alone()
+			x.isolate()
 			x.gone = true
 			return removed + 1
 		}

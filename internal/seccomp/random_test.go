@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// randomProfile makes a profile: of a few rules or of many, about one call or about hundreds, with conditions that
-// overlap, contain and contradict each other.
+// randomProfile generates a profile with few or many rules, about one call or hundreds, with conditions that overlap,
+// contain and contradict each other.
 func randomProfile(random *rand.Rand, arches []Arch) *Profile {
 	p := &Profile{Default: randomAction(random, true)}
 	for _, a := range arches {
@@ -67,7 +67,8 @@ func randomNames(random *rand.Rand, n int) []string {
 	return names
 }
 
-// randomNumbers are few, so that rules meet in them; with the same upper half and others, and with single bits.
+// randomNumbers returns only a few numbers, so that rules share them: with the same upper half and others, and with
+// single bits.
 func randomNumbers(random *rand.Rand, n int) []uint64 {
 	list := []uint64{0, 1, 5, 1 << 32, ^uint64(0), 0xffffffff, 1<<32 + 5}
 	for range n {

@@ -2,15 +2,15 @@ package seccomp
 
 import "fmt"
 
-// Data is what a filter sees of a call: struct seccomp_data of linux/seccomp.h.
+// Data is the input of a filter for one call: struct seccomp_data of linux/seccomp.h.
 type Data struct {
-	Number             uint32 // as the architecture counts; with bit 30 set for x32
+	Number             uint32 // of the architecture; with bit 30 set for x32
 	AuditArch          uint32 // see Arch.AuditArch
 	InstructionPointer uint64
 	Args               [6]uint64
 }
 
-// word is the 32-bit word at an offset, as a kernel of the byte order has it.
+// word returns the 32-bit word at an offset, as on a kernel with this byte order.
 func (d *Data) word(offset uint32, big bool) uint32 {
 	half := func(value uint64, second bool) uint32 {
 		if second != big {
@@ -29,13 +29,13 @@ func (d *Data) word(offset uint32, big bool) uint32 {
 	return half(d.Args[(offset-offsetArgs)/8], offset%8 != 0)
 }
 
-// Verdict is what a program says of a call.
+// Verdict is the result of a program for a call.
 type Verdict struct {
 	Action Action
-	Steps  int // instructions executed, the return among them
+	Steps  int // instructions executed, including the return
 }
 
-// Run interprets the program as the kernel would. It is an error if the program is not one that the kernel loads.
+// Run interprets the program as the kernel would. It returns an error if the kernel would not load the program.
 func (p *Program) Run(d Data) (Verdict, error) {
 	if err := Verify(p.Filter); err != nil {
 		return Verdict{}, err
@@ -78,15 +78,15 @@ func run(filter []Instruction, d *Data, big bool) Verdict {
 	}
 }
 
-// Verify checks a filter by the kernel's rules (bpf_check_classic and seccomp_check_filter), as far as the instructions
-// go that this package writes; others are an error too.
+// Verify checks a filter by the kernel's rules (bpf_check_classic and seccomp_check_filter). It only knows the
+// instructions that this package writes; others are an error too.
 func Verify(filter []Instruction) error {
 	n := len(filter)
 	if n == 0 || n > maxInstructions {
 		return fmt.Errorf("seccomp: a program of %d instructions: want 1 to %d", n, maxInstructions)
 	}
 	for pc, in := range filter {
-		left := uint32(n - pc - 1) // Instructions behind this one.
+		left := uint32(n - pc - 1) // instructions after this one
 		switch in.Code {
 		case returnConstant, andConstant:
 		case loadWord:

@@ -2,25 +2,25 @@ package seccomp
 
 import "fmt"
 
-// A verdict is what the rules say of one call: an action, or the comparisons of its arguments.
+// A verdict is the result of the rules for one call: an action, or comparisons of its arguments.
 type verdict struct {
-	rule   int32 // plus one; 0 where no rule names the call
+	rule   int32 // its index plus one; 0 if no rule names the call
 	action Action
-	chain  *step // nil where the call's number alone decides
+	chain  *step // nil if the number of the call decides alone
 }
 
-// A table is the rules as one architecture sees them: stage 2.
+// A table holds the rules of one architecture: stage 2.
 type table struct {
 	arch     Arch
 	verdicts []verdict // by table number
-	newest   int32     // largest table number that the profile names; negative if none
-	// Of the calls that the architecture does not have, by the name's index: those that a rule without conditions names,
-	// and those that only rules with conditions name.
+	newest   int32     // largest table number in the profile; negative if none
+	// The calls that the architecture does not have, by the index of their names: those in a rule without conditions,
+	// and those that are only in rules with conditions.
 	settled [nameCount]bool
 	absent  map[int]*verdict
 }
 
-// buildTable resolves the names of the rules and combines the rules of each call.
+// buildTable resolves the names of the rules and merges the rules of each call.
 func buildTable(p *Profile, arch Arch, indexes [][]int) (*table, error) {
 	info := &archs[arch]
 	column := &numbers[info.column]
@@ -49,7 +49,7 @@ func buildTable(p *Profile, arch Arch, indexes [][]int) (*table, error) {
 			}
 			for _, conditions := range alternatives {
 				if err := t.add(at, number, multiplex, conditions, r.Action, int32(i)); err != nil {
-					return nil, wrong(fmt.Sprintf(".syscalls[%d]", i), "%s with %s %v another rule on %s: "+
+					return nil, newError(fmt.Sprintf(".syscalls[%d]", i), "%s with %s %v another rule on %s: "+
 						"want one action for the same arguments", r.Names[j], r.Action, err, arch)
 				}
 			}
@@ -58,14 +58,15 @@ func buildTable(p *Profile, arch Arch, indexes [][]int) (*table, error) {
 	return t, nil
 }
 
-// add adds one rule for one call, and for the call that multiplexes it, where there is one.
+// add adds one rule for one call, and for the call that multiplexes it, if there is one.
 func (t *table) add(at int, number int16, multiplex uint8, conditions []Condition, action Action, rule int32) error {
 	if multiplex != 0 {
 		through, call := archs[t.arch].socketcall, multiplex
 		if multiplex >= ipcBase {
 			through, call = archs[t.arch].ipc, multiplex-ipcBase
 		}
-		// The first argument is the number of the call. The others stay what they are, though they are an address there.
+		// The first argument is the number of the call. Conditions on the others stay, although the call passes an
+		// address there.
 		with := []Condition{{Index: 0, Op: Equal, Value: uint64(call), Mask: ^uint64(0)}}
 		for _, c := range conditions {
 			if c.Index != 0 {
@@ -85,8 +86,8 @@ func (t *table) add(at int, number int16, multiplex uint8, conditions []Conditio
 	return t.verdicts[number].add(conditions, action, rule, archs[t.arch].wide)
 }
 
-// addAbsent combines the rules of a call that the architecture does not have. Nothing comes of it, but libseccomp does
-// so too, and refuses rules that contradict; not so for the architectures that have calls to multiplex others.
+// addAbsent merges the rules of a call that the architecture does not have. They have no effect, but libseccomp merges
+// them too, and refuses rules that contradict each other, except on architectures that multiplex calls.
 func (t *table) addAbsent(at int, conditions []Condition, action Action, rule int32) error {
 	switch {
 	case t.settled[at] || archs[t.arch].socketcall != 0:
@@ -103,8 +104,8 @@ func (t *table) addAbsent(at int, conditions []Condition, action Action, rule in
 	return t.absent[at].add(conditions, action, rule, archs[t.arch].wide)
 }
 
-// add combines a rule with those before it. A rule without conditions wins over all with some, wherever it stands; of
-// two without, the first.
+// add merges a rule with the earlier ones. A rule without conditions has priority over all rules with conditions, in
+// any order; of two without conditions, the first one counts.
 func (v *verdict) add(conditions []Condition, action Action, rule int32, wide bool) error {
 	if v.rule != 0 && v.chain == nil {
 		return nil

@@ -5,23 +5,24 @@ import (
 	"slices"
 )
 
-// CheckTail holds the program against the calls that a process still makes between loading it and executing the
-// container's program, by name. It is an error, such as "seccomp: the profile does not allow execve", if one of them
-// fails whatever its arguments are. Where arguments decide, or an agent does, it may pass.
+// CheckTail checks that the program allows the named calls, which a process still makes after it has loaded the filter
+// and before it executes the container's program. It returns an error, such as "seccomp: the profile does not allow
+// execve", if one of them fails with any arguments. A call that depends on its arguments, or on an agent, passes the
+// check.
 func (p *Program) CheckTail(names ...string) error {
 	for _, name := range names {
 		number, ok := p.Host.Number(name)
 		if !ok {
 			return fmt.Errorf("seccomp: %s has no system call %s", p.Host, name)
 		}
-		if !slices.ContainsFunc(p.reachable(number), Action.passes) {
+		if !slices.ContainsFunc(p.reachable(number), Action.permits) {
 			return fmt.Errorf("seccomp: the profile does not allow %s", name)
 		}
 	}
 	return nil
 }
 
-// reachable lists the actions that a call of the host's can have, with any arguments.
+// reachable returns the actions that a call of the host's architecture can have, with any arguments.
 func (p *Program) reachable(number uint32) []Action {
 	var actions []Action
 	seen := make([]bool, len(p.Filter))
@@ -47,7 +48,7 @@ func (p *Program) reachable(number uint32) []Action {
 			case loadWord:
 				loaded = int(in.K)
 			case andConstant:
-				loaded = -loaded - offsetArgs // Nothing that is known.
+				loaded = -loaded - offsetArgs // no known word
 			case jumpAlways:
 				pc += int(in.K)
 			default:

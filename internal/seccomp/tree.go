@@ -1,15 +1,15 @@
 package seccomp
 
-// A segment is a range of call numbers with one verdict: from its first number to before the next segment's.
+// A segment is a range of call numbers with one verdict, from its first number up to the next segment's.
 type segment struct {
 	first uint32
 	to    *node
 }
 
-// segments is the whole range of call numbers of one audit architecture, in order.
+// segments covers all call numbers of one audit architecture, in order.
 type segments []segment
 
-// set lets the numbers from first on have a verdict. Segments are set in order.
+// set sets the verdict of all numbers from first on. It must be called in ascending order.
 func (s *segments) set(first uint32, to *node) {
 	last := len(*s) - 1
 	switch {
@@ -24,8 +24,8 @@ func (s *segments) set(first uint32, to *node) {
 	}
 }
 
-// calls sets the verdicts of a table's calls. Numbers that no rule names go to other.
-func (s *segments) calls(b *builder, t *table, other *node) {
+// setCalls sets the verdicts of a table's calls. Numbers that no rule names lead to other.
+func (s *segments) setCalls(b *builder, t *table, other *node) {
 	base := t.arch.callNumber(0)
 	s.set(base, other)
 	next := base
@@ -44,7 +44,7 @@ func (s *segments) calls(b *builder, t *table, other *node) {
 	s.set(next, other)
 }
 
-// verdictNode makes the graph of one call's verdict.
+// verdictNode creates the graph of one call's verdict.
 func (b *builder) verdictNode(v *verdict, other *node, big bool) *node {
 	if v.chain == nil {
 		return b.leaf(v.action)
@@ -52,8 +52,8 @@ func (b *builder) verdictNode(v *verdict, other *node, big bool) *node {
 	return b.chainNode(v.chain.level, 0, other, big, make(map[chainKey]*node))
 }
 
-// cut replaces the verdicts of the numbers from first up to and with last.
-func (s segments) cut(first, last uint32, to *node) segments {
+// replace replaces the verdicts of the numbers from first to last, inclusive.
+func (s segments) replace(first, last uint32, to *node) segments {
 	var out segments
 	for _, seg := range s {
 		if seg.first < first {
@@ -64,7 +64,7 @@ func (s segments) cut(first, last uint32, to *node) segments {
 	if last == ^uint32(0) {
 		return out
 	}
-	out.set(last+1, s.at(last+1))
+	out.set(last+1, s.find(last+1))
 	for _, seg := range s {
 		if seg.first > last+1 {
 			out.set(seg.first, seg.to)
@@ -73,8 +73,8 @@ func (s segments) cut(first, last uint32, to *node) segments {
 	return out
 }
 
-// at is the verdict of a number.
-func (s segments) at(number uint32) *node {
+// find returns the verdict of a number.
+func (s segments) find(number uint32) *node {
 	to := s[0].to
 	for _, seg := range s {
 		if seg.first <= number {
@@ -84,56 +84,58 @@ func (s segments) at(number uint32) *node {
 	return to
 }
 
-// group joins the tables of the architectures that share an audit number: one, or x86_64 and x32.
-func (b *builder) group(p *Profile, tables []*table, host Arch) segments {
+// group merges the tables of the architectures that share an audit number: one, or x86_64 and x32.
+func (b *builder) mergeTables(p *Profile, tables []*table, host Arch) segments {
 	other := b.leaf(p.Default)
 	var s segments
 	s.set(0, other)
-	for _, arch := range [2]Arch{0, X32} { // x32 has the greater numbers.
+	for _, arch := range [2]Arch{0, X32} { // X32 has the greater numbers.
 		for _, t := range tables {
 			if (t.arch == X32) == (arch == X32) {
-				s.calls(b, t, other)
+				s.setCalls(b, t, other)
 			}
 		}
 	}
-	above := b.above(p, tables, host)
+	above := b.overrides(p, tables, host)
 	for i, seg := range above {
 		last := ^uint32(0)
 		if i+1 < len(above) {
 			last = above[i+1].first - 1
 		}
 		if seg.to != nil {
-			s = s.cut(seg.first, last, seg.to)
+			s = s.replace(seg.first, last, seg.to)
 		}
 	}
 	return s
 }
 
-// above are the verdicts that stand above the rules, nil where the rules decide: calls that are newer than the profile,
-// and those of the ABI that shares the audit number where the profile does not list it.
-func (b *builder) above(p *Profile, tables []*table, host Arch) segments {
+// overrides returns the verdicts that have priority over the rules, and nil for numbers that the rules decide. They are
+// for calls that are newer than the profile, and for the ABI that shares the audit number if the profile does not list
+// it.
+func (b *builder) overrides(p *Profile, tables []*table, host Arch) segments {
 	s := segments{{0, nil}}
 	var x64, x32 bool
 	for _, t := range tables {
 		x64, x32 = x64 || t.arch == X86_64, x32 || t.arch == X32
 	}
 	if x64 && !x32 {
-		s = s.cut(x32Bit, ^uint32(0)-1, b.leaf(KillThread)) // A tracer skips a call with number -1.
+		s = s.replace(x32Bit, ^uint32(0)-1, b.leaf(KillThread)) // A tracer skips a call with number -1.
 	}
 	if x32 && !x64 {
-		s = s.cut(0, x32Bit-1, b.leaf(KillThread))
+		s = s.replace(0, x32Bit-1, b.leaf(KillThread))
 	}
-	if p.stubbed() {
+	if p.newerGetENOSYS() {
 		enosys := b.leaf(host.enosys())
 		for _, t := range tables {
-			s = s.newer(t, enosys)
+			s = s.setNewer(t, enosys)
 		}
 	}
 	return s
 }
 
-// stubbed says whether unknown new calls get ENOSYS: not where the default lets calls pass, or a tracer has its say.
-func (p *Profile) stubbed() bool {
+// newerGetENOSYS reports whether calls that are newer than the profile get ENOSYS. They do not if the default action
+// allows calls, or asks a tracer.
+func (p *Profile) newerGetENOSYS() bool {
 	switch p.Default.Kind() {
 	case Allow, Log, Trace:
 		return false
@@ -141,8 +143,8 @@ func (p *Profile) stubbed() bool {
 	return true
 }
 
-// newer lets the calls that are newer than the newest one the profile names fail with ENOSYS.
-func (s segments) newer(t *table, enosys *node) segments {
+// setNewer sets ENOSYS for calls that are newer than the newest one in the profile.
+func (s segments) setNewer(t *table, enosys *node) segments {
 	if t.newest < 0 {
 		return s
 	}
@@ -150,20 +152,20 @@ func (s segments) newer(t *table, enosys *node) segments {
 	first := t.arch.callNumber(int16(t.newest)) + 1
 	switch t.arch {
 	case X86_64:
-		s = s.cut(first, x32Bit-1, enosys)
-		return s.cut(2*x32Bit, 3*x32Bit-1, enosys) // Whoever has bit 30 is of x32.
+		s = s.replace(first, x32Bit-1, enosys)
+		return s.replace(2*x32Bit, 3*x32Bit-1, enosys) // Numbers with bit 30 are x32's.
 	case X32:
-		s = s.cut(first, 2*x32Bit-1, enosys)
-		return s.cut(3*x32Bit, all, enosys)
+		s = s.replace(first, 2*x32Bit-1, enosys)
+		return s.replace(3*x32Bit, all, enosys)
 	case S390, S390X:
-		// Numbers that do not fit into the instruction come in a register, with 0 in their place for those that the kernel
-		// does not know. setup(2), which was 0, is long gone.
-		s = s.cut(0, 0, enosys)
+		// A number that does not fit into the instruction is passed in a register, and seccomp sees 0 instead if the
+		// kernel does not know it. setup(2), which was 0, no longer exists.
+		s = s.replace(0, 0, enosys)
 	}
-	return s.cut(first, all, enosys)
+	return s.replace(first, all, enosys)
 }
 
-// search makes the balanced search for a number's segment. Its nodes are as good as never equal to others.
+// search builds the balanced search for a number's segment. Its nodes are hardly ever equal to others.
 func (b *builder) search(s segments) *node {
 	const all = ^uint32(0)
 	switch {

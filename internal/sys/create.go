@@ -7,26 +7,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLinks bounds how many links the creation of one path follows, as the kernel bounds a path's (path_resolution(7)).
-// So often, too, it looks again where something has come to be, or has gone, while it looked.
+// maxLinks limits the links that the creation of one path follows, like the kernel's limit for a path
+// (path_resolution(7)). It also limits the retries if a file has appeared or disappeared meanwhile.
 const maxLinks = 40
 
-// walk is the creation of one path below a root: what openat2(2) would resolve, a component at a time, and made where
-// it is missing. Only descriptors are walked on, each opened below the one before without following a link; a link's
-// text is taken apart into components that are walked as any other, and ".." leads back to a directory that was walked
-// through, never above the root.
+// walk is the creation of one path below a root. It resolves the path as openat2(2) would, one component at a time, and
+// creates missing ones. It only uses descriptors, each opened below the previous one without following a link. The text
+// of a link is split into components that are walked like any others. ".." leads back to a directory that was passed
+// before, and never above the root.
 type walk struct {
 	root    *Root
-	name    string   // what was asked for
-	dir     int      // where the walk is; owned
-	at      []string // the names that led there from the root, none of them a link when it was walked
-	rest    []string // what is still to be walked
-	mode    uint32   // of directories that are made
-	isDir   bool     // the last component is made as a directory, else as a file
-	retries int      // what is left of maxLinks
+	name    string   // the requested path
+	dir     int      // the current directory; owned
+	at      []string // the names from the root to it, none of them a link when it was walked
+	rest    []string // the components still to walk
+	mode    uint32   // of new directories
+	isDir   bool     // the last component is created as a directory, else as a file
+	retries int      // remaining ones of maxLinks
 }
 
-// create opens p, which is missing or leads to something missing, and makes it. The caller owns the descriptor.
+// create creates p, which is missing or leads to something missing, and opens it. The caller owns the descriptor.
 func (r *Root) create(p string, mode uint32, isDir bool) (int, error) {
 	w := &walk{root: r, name: p, rest: components(p), mode: mode, isDir: isDir, retries: maxLinks}
 	var err error
@@ -49,7 +49,7 @@ func (r *Root) create(p string, mode uint32, isDir bool) (int, error) {
 	return w.dir, nil
 }
 
-// components are the names of a path, without those that mean nothing.
+// components returns the names in a path, without empty ones and ".".
 func components(p string) []string {
 	var names []string
 	for name := range strings.SplitSeq(p, "/") {
@@ -60,11 +60,11 @@ func components(p string) []string {
 	return names
 }
 
-// path is where the walk is, for errors.
+// path returns the path of name in the current directory, for errors.
 func (w *walk) path(name string) string { return "/" + path.Join(append(w.at, name)...) }
 
-// up goes back to the directory before. It is opened anew from the root, by names that were no links: if one has become
-// a link meanwhile, this fails.
+// up goes back to the parent directory. It opens it again from the root, by names that were not links: if one has
+// become a link meanwhile, this fails.
 func (w *walk) up() error {
 	if len(w.at) == 0 {
 		return nil
@@ -87,7 +87,7 @@ func (w *walk) enter(fd int, at []string) {
 	w.dir, w.at = fd, at
 }
 
-// step walks one component, and makes it if it is missing.
+// step walks one component, and creates it if it is missing.
 func (w *walk) step(name string) error {
 	last := len(w.rest) == 0
 	for {
@@ -102,7 +102,7 @@ func (w *walk) step(name string) error {
 			return fail("open", w.path(name), err)
 		}
 		if last && !w.isDir {
-			// mknod and not open: O_CREAT would follow a link that has come to be here.
+			// mknod instead of open, because O_CREAT would follow a link that has appeared here.
 			err = unix.Mknodat(w.dir, name, unix.S_IFREG|0o644, 0)
 		} else {
 			err = unix.Mkdirat(w.dir, name, w.mode)
@@ -110,13 +110,13 @@ func (w *walk) step(name string) error {
 		if err != nil && err != unix.EEXIST {
 			return fail("create", w.path(name), err)
 		}
-		if err := w.again(name); err != nil {
+		if err := w.countRetry(name); err != nil {
 			return err
 		}
 	}
 }
 
-// into makes fd, which was opened as name, the place of the walk, or goes on with what the link says that it is.
+// into continues the walk at fd, which was opened as name, or at the target if it is a link.
 func (w *walk) into(fd int, name string, last bool) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -148,13 +148,13 @@ func (w *walk) into(fd int, name string, last bool) error {
 	return nil
 }
 
-// readlink is the text of the link fd. The links of procfs are refused, for some of them lead anywhere whatever their
-// text says, and nothing can be made there.
+// readlink returns the text of the link fd. Links of procfs are an error, because some of them lead anywhere whatever
+// their text says, and nothing can be created there.
 func (w *walk) readlink(fd int, name string) (string, error) {
 	if magic, err := FSType(fd); err != nil || magic == unix.PROC_SUPER_MAGIC {
 		return "", fail("open", w.path(name), unix.ELOOP)
 	}
-	if err := w.again(name); err != nil {
+	if err := w.countRetry(name); err != nil {
 		return "", err
 	}
 	buf := make([]byte, unix.PathMax)
@@ -165,8 +165,8 @@ func (w *walk) readlink(fd int, name string) (string, error) {
 	return string(buf[:n]), nil
 }
 
-// again counts the links and the second looks of the walk.
-func (w *walk) again(name string) error {
+// countRetry counts a link or a retry, and fails after maxLinks.
+func (w *walk) countRetry(name string) error {
 	if w.retries--; w.retries < 0 {
 		return fail("create", w.name+" (at "+w.path(name)+")", unix.ELOOP)
 	}

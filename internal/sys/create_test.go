@@ -13,7 +13,8 @@ import (
 	"github.com/handfast/handfast/internal/sys"
 )
 
-// Links whose target is missing, in every place of a path: what is made is what the link says, seen from the root.
+// TestDanglingLinks has links with a missing target in every place of a path: the file is created where the link points
+// to, seen from the root.
 func TestDanglingLinks(t *testing.T) {
 	for _, c := range []struct{ links, asked, made string }{
 		{"etc/resolv.conf ../run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf",
@@ -21,13 +22,13 @@ func TestDanglingLinks(t *testing.T) {
 		{"etc/hosts /run/hosts", "/etc/hosts", "run/hosts"},
 		{"etc /other", "/etc/hosts", "other/hosts"},
 		{"etc other/./deep//er", "/etc/x/hosts", "other/deep/er/x/hosts"},
-		{"a b/c|b/c/l ../x", "/a/l", "b/x"},              // ".." is that of where the link stands, not of the path to it
-		{"a b/c|b/c/l ../x/../y/z", "/a/l/f", "b/y/z/f"}, // what is missing is made on the way, and left again
+		{"a b/c|b/c/l ../x", "/a/l", "b/x"},              // ".." is relative to the link, not to the path to it
+		{"a b/c|b/c/l ../x/../y/z", "/a/l/f", "b/y/z/f"}, // a missing directory is created on the way, and left again
 		{"l ../../../../..", "/l/f", "f"},                // above the root is the root
-		{"l ../../../../../tmp/f", "/l", "tmp/f"},        // the same with more to come
+		{"l ../../../../../tmp/f", "/l", "tmp/f"},        // the same, with a path after it
 		{"l /m|m n|n /o/p", "/l/q", "o/p/q"},             // links that lead to links
 		{"l m/", "/l", "m"},                              // a directory, or nothing
-		{"d/l ../e|e f", "/d/l/../l/g", "l/g"},           // cleaned by nobody
+		{"d/l ../e|e f", "/d/l/../l/g", "l/g"},           // not simplified by text
 		{"x .|hosts x/x/x/y", "/hosts/z", "y/z"},         // "." stays
 		{"var/run /run|run /var/volatile", "/var/run/lock/f", "var/volatile/lock/f"},
 	} {
@@ -84,7 +85,7 @@ func TestLinksThatLeadToNothing(t *testing.T) {
 			}
 		}
 	}
-	// procfs below the root: its links are not followed, whatever they say.
+	// a procfs below the root, whose links are not followed, whatever their text is
 	proc := open(t, "/")
 	for _, p := range []string{"/proc/self/cwd/not/there", "/proc/self/root/not/there", "/proc/self/fd/0/not/there",
 		"/proc/self/exe/x"} {
@@ -95,8 +96,8 @@ func TestLinksThatLeadToNothing(t *testing.T) {
 	}
 }
 
-// Somebody exchanges what a dangling link passes through with a link out of the root, and the link's target with the
-// canary's name, while it is made: nothing is ever made outside.
+// TestRaceWithDanglingLinks exchanges a directory on the way of a dangling link with a link out of the root, and the
+// link's target with the canary's name, during the creation. Nothing may be created outside.
 func TestRaceWithDanglingLinks(t *testing.T) {
 	root, canary := tree(t)
 	must(t, os.MkdirAll(filepath.Join(root, "race"), 0o755), os.MkdirAll(filepath.Join(root, "deep/er"), 0o755),

@@ -1,18 +1,18 @@
-// Package sys is the thin layer over golang.org/x/sys/unix that the child's side needs: paths resolved below a root by
-// descriptor, mounts by descriptor, capabilities.
+// Package sys is a thin layer over golang.org/x/sys/unix for the child: paths resolved below a root by descriptor,
+// mounts by descriptor, capabilities.
 //
-// Every function takes a name for errors and returns *Error, which holds operation and path and unwraps to the errno.
-// No function here follows a path out of the root that it was given, or resolves one twice.
+// Every function takes a name for errors and returns *Error, which has the operation and the path, and unwraps to the
+// errno. No function here follows a path out of the given root, or resolves a path twice.
 package sys
 
 import "golang.org/x/sys/unix"
 
-// Error is a failed system call: what was done, to what, and the errno.
+// Error is a failed system call: the operation, its object, and the errno.
 type Error struct {
 	Op   string
-	Path string // empty where there is none
+	Path string // empty if there is none
 	Err  error
-	Log  string // what the kernel said besides the errno (fsopen(2)); empty for nothing
+	Log  string // the kernel's message besides the errno (fsopen(2)), or empty
 }
 
 func (e *Error) Error() string {
@@ -27,10 +27,10 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap is the errno.
+// Unwrap returns the errno.
 func (e *Error) Unwrap() error { return e.Err }
 
-// fail is an *Error for err, nil for nil.
+// fail returns an *Error for err, or nil for nil.
 func fail(op, path string, err error) error {
 	if err == nil {
 		return nil
@@ -38,7 +38,7 @@ func fail(op, path string, err error) error {
 	return &Error{Op: op, Path: path, Err: err}
 }
 
-// retry calls f until it is not interrupted.
+// retry calls f until it is not interrupted (EINTR).
 func retry(f func() error) error {
 	for {
 		if err := f(); err != unix.EINTR {

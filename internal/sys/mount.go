@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewFS makes a file system that is mounted nowhere yet: fsopen(2), its options by fsconfig(2), fsmount(2). flags are
+// NewFS creates a file system that is not mounted yet: fsopen(2), its options by fsconfig(2), fsmount(2). flags are
 // superblock flags by name ("ro", "lazytime"), data the file system's own options, "key" or "key=value"; attr are
-// MOUNT_ATTR_* bits of the mount. The caller owns the descriptor. An error of one option names it, and carries the
-// kernel's own words.
+// MOUNT_ATTR_* bits of the mount. The caller owns the descriptor. The error of an option names it, and includes the
+// kernel's message.
 func NewFS(kind, source string, flags, data []string, attr uint64) (int, error) {
 	var fs int
 	err := retry(func() (err error) {
@@ -28,7 +28,7 @@ func NewFS(kind, source string, flags, data []string, attr uint64) (int, error) 
 	}
 	for _, f := range flags {
 		if f == "silent" {
-			continue // about the kernel's log at mount(2), which fsconfig(2) does not write
+			continue // concerns the kernel's log at mount(2), which fsconfig(2) does not write
 		}
 		if err := unix.FsconfigSetFlag(fs, f); err != nil {
 			return -1, &Error{Op: "option \"" + f + "\" of", Path: kind, Err: err, Log: fsLog(fs)}
@@ -53,8 +53,8 @@ func NewFS(kind, source string, flags, data []string, attr uint64) (int, error) 
 	return m, nil
 }
 
-// Reconfigure changes options of the file system whose mount fd is on: fspick(2), fsconfig(2). Options that are not
-// named stay as they are. flags and data are as those of NewFS, and a flag may also clear ("rw", "async").
+// Reconfigure changes options of the file system whose mount fd is on: fspick(2), fsconfig(2). Other options stay as
+// they are. flags and data are as for NewFS, but a flag may also clear ("rw", "async").
 func Reconfigure(fd int, name string, flags, data []string) error {
 	fs, err := unix.Fspick(fd, "", unix.FSPICK_CLOEXEC|unix.FSPICK_EMPTY_PATH)
 	if err != nil {
@@ -63,7 +63,7 @@ func Reconfigure(fd int, name string, flags, data []string) error {
 	defer Close(fs)
 	for _, f := range flags {
 		if f == "silent" || f == "loud" {
-			continue // as with NewFS
+			continue // as in NewFS
 		}
 		if err := unix.FsconfigSetFlag(fs, f); err != nil {
 			return &Error{Op: "option \"" + f + "\" of", Path: name, Err: err, Log: fsLog(fs)}
@@ -80,10 +80,10 @@ func Reconfigure(fd int, name string, flags, data []string) error {
 	return nil
 }
 
-// maxFsconfig is the most bytes that fsconfig(2) takes as a key or a value (strndup_user of 256 bytes in fs/fsopen.c).
+// maxFsconfig is the largest key or value of fsconfig(2) in bytes (strndup_user of 256 bytes in fs/fsopen.c).
 const maxFsconfig = 255
 
-// FitsFsconfig says whether NewFS can say all this to the kernel, which takes longer options by mount(2) alone.
+// FitsFsconfig reports whether NewFS can pass all of this to the kernel, which only takes longer options by mount(2).
 func FitsFsconfig(source string, data []string) bool {
 	if len(source) > maxFsconfig {
 		return false
@@ -96,16 +96,16 @@ func FitsFsconfig(source string, data []string) bool {
 	return true
 }
 
-// superblock are the superblock flags of NewFS as mount(2) has them.
+// superblock has the superblock flags of NewFS as flags of mount(2).
 var superblock = map[string]uintptr{
 	"ro": unix.MS_RDONLY, "sync": unix.MS_SYNCHRONOUS, "dirsync": unix.MS_DIRSYNC, "lazytime": unix.MS_LAZYTIME,
 	"iversion": unix.MS_I_VERSION, "mand": unix.MS_MANDLOCK, "silent": unix.MS_SILENT,
 }
 
-// NewFSByMount is NewFS for what FitsFsconfig refuses: mount(2), which takes a page of options. That one mounts on a
-// path only, so it is made on a tmpfs that is mounted on place for the time being, a directory on a mount that nobody
-// shares, and copied from there. The working directory is "/" afterwards. The caller owns the descriptor, and keeps
-// place.
+// NewFSByMount is NewFS for options that do not fit fsconfig(2): it uses mount(2), which takes a page of options. That
+// call can only mount on a path, so the file system is mounted on a temporary tmpfs on place, a directory on a mount
+// that is not shared, and its mount is cloned from there. Afterwards the working directory is "/". The caller owns the
+// descriptor, and keeps place.
 func NewFSByMount(place int, kind, source string, flags, data []string, attr uint64) (tree int, err error) {
 	text := strings.Join(data, ",")
 	if size := len(text); size >= unix.Getpagesize() {
@@ -161,8 +161,8 @@ func NewFSByMount(place int, kind, source string, flags, data []string, attr uin
 	return tree, nil
 }
 
-// setOption gives one option the form that its text has. A key that some file systems take with a value and others
-// without is tried as it stands only.
+// setOption sets one option in the form that its text has. For a key that some file systems take with a value and
+// others without, it only tries the form as written.
 func setOption(fs int, option string) error {
 	key, value, ok := strings.Cut(option, "=")
 	if !ok {
@@ -171,8 +171,8 @@ func setOption(fs int, option string) error {
 	return unix.FsconfigSetString(fs, key, value)
 }
 
-// fsLog is what the kernel has to say of a file system that could not be made: lines of one letter and a text,
-// fsopen(2). They become one line.
+// fsLog returns the kernel's messages about a file system that could not be created, on one line. The kernel's lines
+// have a letter and a text, fsopen(2).
 func fsLog(fs int) string {
 	var lines []string
 	buf := make([]byte, 1024)
@@ -190,8 +190,8 @@ func fsLog(fs int) string {
 	return strings.Join(lines, "; ")
 }
 
-// CloneTree is a detached copy of the mount at fd, or of all the mounts below it, as open_tree(2) makes it. The caller
-// owns the descriptor.
+// CloneTree returns a detached copy of the mount at fd, or also of all mounts below it, as open_tree(2) makes it. The
+// caller owns the descriptor.
 func CloneTree(fd int, name string, recursive bool) (int, error) {
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
 	if recursive {
@@ -208,7 +208,7 @@ func CloneTree(fd int, name string, recursive bool) (int, error) {
 	return tree, nil
 }
 
-// ClonePath is CloneTree of a path in the caller's own root.
+// ClonePath calls CloneTree for a path in the caller's own root.
 func ClonePath(p string, recursive bool) (int, error) {
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if recursive {
@@ -225,9 +225,10 @@ func ClonePath(p string, recursive bool) (int, error) {
 	return tree, nil
 }
 
-// Attach mounts the detached mount tree on target. Both stay the caller's; tree now is the mount that is attached, and
-// opens what is on it. A directory goes on a directory only, and anything else on what is none: for another target the
-// errno is ENOTDIR, or EISDIR, where the kernel says EINVAL for this as for much else.
+// Attach mounts the detached mount tree on target. Both descriptors stay the caller's; tree is the attached mount
+// afterwards, and can be used to open files on it. A directory can only be mounted on a directory, and anything else
+// only on a non-directory. For other targets the errno is ENOTDIR or EISDIR, instead of the kernel's EINVAL, which has
+// many other causes.
 func Attach(tree, target int, name string) error {
 	err := retry(func() error {
 		return unix.MoveMount(tree, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
@@ -238,7 +239,7 @@ func Attach(tree, target int, name string) error {
 	return fail("move_mount", name, err)
 }
 
-// explainKinds is EINVAL, or what it means if one of the two is a directory and the other is not.
+// explainKinds returns EINVAL, or the clearer error if one of the two is a directory and the other is not.
 func explainKinds(tree, target int) error {
 	var from, to unix.Stat_t
 	if unix.Fstat(tree, &from) != nil || unix.Fstat(target, &to) != nil {
@@ -255,7 +256,7 @@ func explainKinds(tree, target int) error {
 	return unix.EINVAL
 }
 
-// SetAttr changes the attributes of the mount that fd is on: those of this mount, or of all below it.
+// SetAttr changes the attributes of the mount that fd is on, or also of all mounts below it.
 func SetAttr(fd int, name string, recursive bool, set, clear, propagation uint64) error {
 	flags := uint(unix.AT_EMPTY_PATH)
 	if recursive {
@@ -265,8 +266,8 @@ func SetAttr(fd int, name string, recursive bool, set, clear, propagation uint64
 	return fail("mount_setattr", name, retry(func() error { return unix.MountSetattr(fd, "", flags, &attr) }))
 }
 
-// ClearedTimes is what must be cleared besides, for times are one field of several bits: to set one, the whole field
-// must be cleared, mount_setattr(2).
+// ClearedTimes returns what must be cleared besides clear: the access time is one field of several bits, which must be
+// cleared as a whole to set one, mount_setattr(2).
 func ClearedTimes(set, clear uint64) uint64 {
 	if (set|clear)&unix.MOUNT_ATTR__ATIME != 0 || set&unix.MOUNT_ATTR_STRICTATIME != 0 {
 		return unix.MOUNT_ATTR__ATIME
@@ -274,7 +275,7 @@ func ClearedTimes(set, clear uint64) uint64 {
 	return 0
 }
 
-// Attrs are the MOUNT_ATTR_* bits of the mount that fd is on, from statfs(2).
+// Attrs returns the MOUNT_ATTR_* bits of the mount that fd is on, from statfs(2).
 func Attrs(fd int) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(fd, &st); err != nil {
@@ -298,7 +299,7 @@ func Attrs(fd int) (uint64, error) {
 	return attr, nil
 }
 
-// FSType is the magic number of the file system that fd is on, statfs(2).
+// FSType returns the magic number of the file system that fd is on, statfs(2).
 func FSType(fd int) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(fd, &st); err != nil {

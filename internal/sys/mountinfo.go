@@ -9,17 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MountEntry is one mount of a mount namespace, as far as proc_pid_mountinfo(5) tells and somebody here asks.
+// MountEntry is one mount of a mount namespace, with the fields of proc_pid_mountinfo(5) that are needed here.
 type MountEntry struct {
 	ID, Parent uint64
-	Root       string // directory of the file system that is the mount's root
+	Root       string // directory of the file system that is the root of the mount
 	Point      string // where it is mounted, relative to the reader's root
 	Type       string // of the file system
-	Shared     bool   // it is a member of a peer group, and so sends events
+	Shared     bool   // it is in a peer group, so it sends events
 }
 
-// OpenMounts opens the list of this process's mounts, as they are seen from its root, for ReadMounts. The caller owns
-// the descriptor, which goes on telling of them when /proc is gone.
+// OpenMounts opens the list of this process's mounts, as seen from its root, for ReadMounts. The caller owns the
+// descriptor, which still works when /proc is gone.
 func OpenMounts() (int, error) {
 	const name = "/proc/self/mountinfo"
 	fd := -1
@@ -37,7 +37,7 @@ func OpenMounts() (int, error) {
 	return fd, nil
 }
 
-// ReadMounts reads the list from its beginning.
+// ReadMounts reads the list from its start.
 func ReadMounts(fd int) ([]MountEntry, error) {
 	var text []byte
 	buf := make([]byte, 64<<10)
@@ -81,7 +81,7 @@ func ParseMounts(text string) ([]MountEntry, error) {
 	return all, nil
 }
 
-// unescape undoes what the kernel writes for a space, tab, newline and backslash: a backslash and three octal digits.
+// unescape replaces the kernel's escapes for a space, tab, newline and backslash: a backslash and three octal digits.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -100,7 +100,7 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// MountOf is the id of the mount that fd is on, and whether fd is that mount's root (statx(2), Linux 5.8).
+// MountOf returns the id of the mount that fd is on, and whether fd is the root of that mount (statx(2), Linux 5.8).
 func MountOf(fd int) (id uint64, root bool, err error) {
 	var st unix.Statx_t
 	err = retry(func() error { return unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st) })
@@ -110,14 +110,15 @@ func MountOf(fd int) (id uint64, root bool, err error) {
 	return st.Mnt_id, st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, fail("statx", "", err)
 }
 
-// MountRoot opens the root of the mount that the directory fd is on, by going up from there. The caller owns the
+// MountRoot opens the root of the mount that the directory fd is on, by going up from fd. The caller owns the
 // descriptor, and keeps fd.
 func MountRoot(fd int, name string) (int, error) {
 	at, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return -1, fail("fcntl F_DUPFD_CLOEXEC", name, err)
 	}
-	// No path is deeper; and in a root that is no mount's root, ".." would lead to itself for ever.
+	// No path is deeper. Without this limit, a root that is not the root of a mount, whose ".." is itself, would loop
+	// forever.
 	for range unix.PathMax / 2 {
 		if _, root, err := MountOf(at); err != nil || root {
 			if err != nil {

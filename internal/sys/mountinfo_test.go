@@ -45,7 +45,8 @@ func FuzzParseMounts(f *testing.F) {
 	})
 }
 
-// What statx(2) says of a descriptor is found in the list, and going up from anywhere on a mount leads to its root.
+// TestMountRoot: the mount id of a descriptor from statx(2) is in the list, and going up from anywhere on a mount leads
+// to its root.
 func TestMountRoot(t *testing.T) {
 	list, err := sys.OpenMounts()
 	must(t, err)

@@ -6,20 +6,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resolveFlags keep a path below its root: absolute links and ".." start again at it, and links of procfs, which lead
-// anywhere, are refused (openat2(2)).
+// resolveFlags keep a path below its root: absolute links and ".." cannot leave it, and links of procfs, which can lead
+// anywhere, fail (openat2(2)).
 const resolveFlags = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
-// Root is a directory that paths are resolved below, whatever links its content holds. It owns its descriptor.
+// Root is a directory below which paths are resolved, whatever links it contains. It owns its descriptor.
 type Root struct {
 	fd   int
 	name string
 }
 
-// NewRoot takes fd, a descriptor of a directory (O_PATH will do).
+// NewRoot takes fd, a descriptor of a directory (O_PATH is enough).
 func NewRoot(fd int, name string) *Root { return &Root{fd: fd, name: name} }
 
-// FD is the root's descriptor, which the Root keeps.
+// FD returns the root's descriptor, which the Root keeps.
 func (r *Root) FD() int { return r.fd }
 
 // Close closes the root.
@@ -35,7 +35,8 @@ func (r *Root) Open(p string, flags int, mode uint32) (int, error) {
 	return fd, nil
 }
 
-// openat2 is openat2(2), tried again a bounded number of times where it says EAGAIN: a rename raced with "..".
+// openat2 calls openat2(2), and retries a limited number of times after EAGAIN, which means that a rename raced with
+// "..".
 func openat2(dir int, p string, how *unix.OpenHow) (fd int, err error) {
 	for range 128 {
 		err = retry(func() (err error) {
@@ -49,7 +50,7 @@ func openat2(dir int, p string, how *unix.OpenHow) (fd int, err error) {
 	return fd, err
 }
 
-// relative is p as openat2 wants it below a root: "/" is ".".
+// relative returns p in the form that openat2 needs below a root: "/" becomes ".".
 func relative(p string) string {
 	if p = strings.TrimLeft(p, "/"); p == "" {
 		return "."
@@ -57,14 +58,14 @@ func relative(p string) string {
 	return p
 }
 
-// Path opens p below the root as a bare path: nothing of the file itself is opened, no device woken.
+// Path opens p below the root with O_PATH, which does not open the file itself and so cannot trigger a device.
 func (r *Root) Path(p string) (int, error) { return r.Open(p, unix.O_PATH, 0) }
 
-// Dir opens the directory p below the root as a bare path.
+// Dir opens the directory p below the root with O_PATH.
 func (r *Root) Dir(p string) (int, error) { return r.Open(p, unix.O_PATH|unix.O_DIRECTORY, 0) }
 
-// MkdirAll opens the directory p below the root, and makes what is missing of it with mode, one component after
-// another, each below the one before. A link whose target is missing is followed below the root, and the target made.
+// MkdirAll opens the directory p below the root, and creates its missing components with mode, one after another, each
+// below the one before. A link to a missing target is followed below the root, and the target created.
 func (r *Root) MkdirAll(p string, mode uint32) (int, error) {
 	fd, err := r.Dir(p)
 	if err == nil || !is(err, unix.ENOENT) {
@@ -73,9 +74,9 @@ func (r *Root) MkdirAll(p string, mode uint32) (int, error) {
 	return r.create(p, mode, true)
 }
 
-// CreateFile opens the file p below the root as a bare path and makes it, empty, if it is missing, together with its
-// directory; a link whose target is missing is followed below the root, and the target made. Whatever is there already,
-// device or socket, is fine: it is a place to mount over.
+// CreateFile opens the file p below the root with O_PATH. If it is missing, it is created, empty, together with its
+// directory; a link to a missing target is followed below the root, and the target created. An existing file can be of
+// any type, because it only serves as a mount point.
 func (r *Root) CreateFile(p string) (int, error) {
 	fd, err := r.Path(p)
 	if err == nil || !is(err, unix.ENOENT) {
@@ -84,14 +85,14 @@ func (r *Root) CreateFile(p string) (int, error) {
 	return r.create(p, 0o755, false)
 }
 
-// is reports whether err is an *Error of errno.
+// is reports whether err is an *Error with errno.
 func is(err error, errno unix.Errno) bool {
 	e, ok := err.(*Error)
 	return ok && e.Err == errno
 }
 
-// Beneath opens p below dir and in the same mount: no link, no magic link, no other file system. It is for procfs,
-// where something mounted over a file is an attack.
+// Beneath opens p below dir, on the same mount: it follows no link and no magic link, and enters no other file system.
+// It is for procfs, where a mount over a file is an attack.
 func Beneath(dir int, p string, flags int) (int, error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flags | unix.O_CLOEXEC),

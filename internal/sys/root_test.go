@@ -26,7 +26,7 @@ func open(t *testing.T, dir string) *sys.Root {
 	return r
 }
 
-// tree is a root with links of every kind that try to leave it, and a canary beside it.
+// tree creates a root with links of every kind that try to leave it, and a canary beside it.
 func tree(t *testing.T) (root, canary string) {
 	t.Helper()
 	base := t.TempDir()
@@ -129,8 +129,8 @@ func TestMagicLinksAreRefused(t *testing.T) {
 	}
 }
 
-// CVE-2021-30465, CVE-2024-45310: somebody exchanges a directory with a link out of the root while paths through it are
-// resolved.
+// TestRaceWithExchange (CVE-2021-30465, CVE-2024-45310) exchanges a directory with a link out of the root while paths
+// through it are resolved.
 func TestRaceWithExchange(t *testing.T) {
 	root, canary := tree(t)
 	must(t, os.MkdirAll(filepath.Join(root, "race"), 0o755), os.Symlink(canary, filepath.Join(root, "evil")))

@@ -8,7 +8,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// SetScheduler is sched_setattr(2) for a thread, 0 for this one.
+// SetScheduler calls sched_setattr(2) for a thread, 0 for this one.
 func SetScheduler(pid int, s *container.Scheduler) error {
 	attr := unix.SchedAttr{
 		Policy: s.Policy, Flags: s.Flags, Nice: s.Nice, Priority: s.Priority, Runtime: s.Runtime, Deadline: s.Deadline,
@@ -17,9 +17,9 @@ func SetScheduler(pid int, s *container.Scheduler) error {
 	return unix.SchedSetAttr(pid, &attr, 0)
 }
 
-// HasScheduler reports whether a thread is scheduled in this way already. Only what the policy has is compared: the
-// kernel gives a nice value to every thread, and since Linux 6.12 a time slice, as its runtime, to those of the fair
-// policies.
+// HasScheduler reports whether a thread already has these settings. It only compares those that the policy uses: the
+// kernel gives every thread a nice value, and since Linux 6.12 also threads of the fair policies a runtime, their time
+// slice.
 func HasScheduler(pid int, s *container.Scheduler) bool {
 	a, err := unix.SchedGetAttr(pid, 0)
 	if err != nil || a.Policy != s.Policy {
@@ -41,10 +41,10 @@ const (
 	schedDeadline = 6
 )
 
-// ioprioWhoProcess is IOPRIO_WHO_PROCESS of <linux/ioprio.h>: a single thread, in spite of its name.
+// ioprioWhoProcess is IOPRIO_WHO_PROCESS of <linux/ioprio.h>, which is a single thread despite its name.
 const ioprioWhoProcess = 1
 
-// SetIOPriority is ioprio_set(2) for a thread, 0 for this one; value is class<<13|level.
+// SetIOPriority calls ioprio_set(2) for a thread, 0 for this one; value is class<<13|level.
 func SetIOPriority(pid int, value uint32) error {
 	_, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, uintptr(pid), uintptr(value))
 	if errno != 0 {
@@ -53,18 +53,18 @@ func SetIOPriority(pid int, value uint32) error {
 	return nil
 }
 
-// HasIOPriority reports whether a thread has this priority already, ioprio_get(2).
+// HasIOPriority reports whether a thread already has this priority, ioprio_get(2).
 func HasIOPriority(pid int, value uint32) bool {
 	got, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_GET, ioprioWhoProcess, uintptr(pid), 0)
 	return errno == 0 && uint32(got) == value
 }
 
-// SetProcessors is sched_setaffinity(2) for a thread, 0 for this one, with numbers of any size.
+// SetProcessors calls sched_setaffinity(2) for a thread, 0 for this one. The numbers can be of any size.
 func SetProcessors(pid int, processors []uint32) error {
 	return unix.SchedSetaffinityDynamic(pid, bitSet(processors))
 }
 
-// bitSet is a set of numbers as the kernel takes those of processors and nodes: bit n of an array of unsigned long.
+// bitSet returns a set of processors or nodes in the form that the kernel reads: bit n of an array of unsigned long.
 func bitSet(numbers []uint32) unix.CPUSetDynamic {
 	most := uint32(0)
 	for _, n := range numbers {
@@ -77,14 +77,14 @@ func bitSet(numbers []uint32) unix.CPUSetDynamic {
 	return set
 }
 
-// SetMemoryPolicy is set_mempolicy(2) for this thread. The program that it executes keeps the policy.
+// SetMemoryPolicy calls set_mempolicy(2) for this thread. The policy is kept by the program that it executes.
 func SetMemoryPolicy(p *container.MemoryPolicy) error {
 	var mask unsafe.Pointer
 	bits := uintptr(0)
 	if len(p.Nodes) > 0 {
 		set := bitSet(p.Nodes)
 		mask = unsafe.Pointer(unsafe.SliceData(set))
-		// One more than there are: the kernel counts as if the last one did not (get_nodes in mm/mempolicy.c).
+		// One more than the number of bits, because the kernel ignores the last one (get_nodes in mm/mempolicy.c).
 		bits = uintptr(len(set))*unsafe.Sizeof(set[0])*8 + 1
 	}
 	_, _, errno := unix.RawSyscall(unix.SYS_SET_MEMPOLICY, uintptr(p.Mode|p.Flags), uintptr(mask), bits)
@@ -94,7 +94,7 @@ func SetMemoryPolicy(p *container.MemoryPolicy) error {
 	return nil
 }
 
-// SetPersonality is personality(2) for this thread.
+// SetPersonality calls personality(2) for this thread.
 func SetPersonality(persona uint64) error {
 	_, _, errno := unix.RawSyscall(unix.SYS_PERSONALITY, uintptr(persona), 0, 0)
 	if errno != 0 {

@@ -1,12 +1,12 @@
-// Package sysmon keeps the monitor thread of Go's runtime from costing a short command more than it is worth.
+// Package sysmon reduces the cost of the monitor thread of Go's runtime in short commands.
 //
-// The monitor (sysmon, runtime/proc.go) looks at the processors of the scheduler every 20 µs, and less often only once
-// it has found nothing to do for some milliseconds: in a command that lives for less than ten it wakes a hundred times,
-// each time on a processor that the container's own start could have had. How often it really wakes is the kernel's to
-// decide within the thread's timer slack (PR_SET_TIMERSLACK(2const)), which for another thread is set through procfs
-// (/proc/TID/timerslack_ns, Linux fs/proc/base.c).
+// The monitor (sysmon, runtime/proc.go) checks the scheduler's processors every 20 µs, and less often only after some
+// milliseconds without work. In a command that runs for less than ten milliseconds it wakes up a hundred times, each
+// time on a processor that the start of the container could use. When a thread really wakes up depends on its timer
+// slack (PR_SET_TIMERSLACK(2const)), and that of another thread can be set through procfs (/proc/TID/timerslack_ns,
+// Linux fs/proc/base.c).
 //
-// It uses package syscall alone, so that it can be called before most of the program's packages are initialised: see
+// It only uses package syscall, so that it can be called before most of the program's packages are initialised: see
 // package early.
 package sysmon
 
@@ -17,21 +17,21 @@ import (
 	"unsafe"
 )
 
-// Variable is the environment variable in which a process that has changed a timer slack tells its child the one that
+// Variable is the environment variable in which a process that has changed a timer slack passes its child the one that
 // the child must have: see Env.
 const Variable = "HANDFAST_TIMERSLACK"
 
-// Slack is the monitor's timer slack after Relax, in nanoseconds: what the runtime itself lets it sleep when nothing
-// happens. A goroutine that others wait for behind a long system call may wait that much longer.
+// Slack is the monitor's timer slack after Relax, in nanoseconds: the longest sleep of the monitor in the runtime
+// itself. A goroutine that waits while another is in a long system call may wait that much longer.
 const (
 	Slack     = 10_000_000
 	slackText = "10000000"
 )
 
-// own is the timer slack that this process was started with, once Relax has changed another thread's; else zero.
+// own is the timer slack with which this process was started, once Relax has changed another thread's; else zero.
 var own uintptr
 
-// Of <linux/prctl.h>, <linux/magic.h> and <linux/openat2.h>.
+// Constants of <linux/prctl.h>, <linux/magic.h> and <linux/openat2.h>.
 const (
 	prSetTimerslack = 29
 	prGetTimerslack = 30
@@ -43,11 +43,11 @@ const (
 	oPath           = 0x200000
 )
 
-// Relax lets the monitor wake a hundred times a second at most. It needs CAP_SYS_NICE, Linux 5.6, and procfs at /proc,
-// and changes nothing without them, nor when it is called again. The monitor is the first thread that the runtime
-// makes, and the kernel lists threads in that order: so it comes before a goroutine that is locked to its thread ends.
+// Relax limits the monitor to a hundred wake-ups per second. It needs CAP_SYS_NICE, Linux 5.6, and procfs at /proc, and
+// changes nothing without them. Further calls do nothing. The monitor is the first thread that the runtime creates, and
+// the kernel lists threads in that order, as long as no goroutine that is locked to its thread has ended.
 //
-// Before that, it gives the calling thread the slack that Variable tells, and removes the variable.
+// Before that, it sets the calling thread's slack to the value of Variable, and removes the variable.
 func Relax() {
 	if own != 0 {
 		return
@@ -73,7 +73,7 @@ func Relax() {
 	if monitor == "" {
 		return
 	}
-	// Not below self/task: the file stands only where a process's directory is, and /proc/TID is one for any thread.
+	// Not below self/task: only a process's directory has the file, and /proc/TID is one for any thread.
 	fd, ok := open(proc, monitor+"/timerslack_ns", syscall.O_WRONLY)
 	if !ok {
 		return
@@ -84,7 +84,7 @@ func Relax() {
 	}
 }
 
-// told is the timer slack that Variable tells, and zero where there is none.
+// told returns the timer slack in Variable, or zero.
 func told() uintptr {
 	text, ok := syscall.Getenv(Variable)
 	if !ok {
@@ -98,14 +98,14 @@ func told() uintptr {
 	return uintptr(slack)
 }
 
-// Own is the timer slack that this process was started with, in nanoseconds, if Relax has changed that of another
+// Own returns the timer slack with which this process was started, in nanoseconds, if Relax has changed that of another
 // thread; otherwise 0.
 func Own() uint { return uint(own) }
 
-// Env is what the environment of a child says that calls Relax: the timer slack that this process was started with,
-// once Relax has changed that of another thread. The child cannot know it otherwise. A process has the slack of the
-// thread that made it, a thread that the monitor has made has the monitor's, and a goroutine may be on any of them by
-// the time of its clone(2); locking it to its thread costs another thread, the runtime's template.
+// Env returns the environment for a child that calls Relax: the timer slack with which this process was started, if
+// Relax has changed that of another thread. The child has no other way to know it. A process inherits the slack of the
+// thread that creates it, a thread that the monitor has created has the monitor's, and a goroutine may run on any of
+// them at its clone(2). Locking it to its thread would cost another thread, the runtime's template.
 func Env() []string {
 	if own == 0 {
 		return nil
@@ -113,18 +113,18 @@ func Env() []string {
 	return []string{Variable + "=" + strconv.FormatUint(uint64(own), 10)}
 }
 
-// Forking sees to it that a process which the calling goroutine makes next has the timer slack that this process was
-// started with, whatever program it is: see Env for one of our own. Done is called when the process has been made.
+// Forking makes sure that the next process that the calling goroutine creates has the timer slack with which this
+// process was started, for any program; for one of our own see Env. The caller calls done when the process exists.
 func Forking() (done func()) {
 	if own == 0 {
 		return func() {}
 	}
-	runtime.LockOSThread() // or it may go on on another thread before the fork
+	runtime.LockOSThread() // it may change threads before the fork otherwise
 	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, prSetTimerslack, own, 0, 0, 0, 0)
 	return runtime.UnlockOSThread
 }
 
-// openProc opens the root of a procfs, and nothing else that may be mounted in its place.
+// openProc opens the root of a procfs, and fails if something else is mounted there.
 func openProc() (fd int, ok bool) {
 	fd, err := syscall.Open("/proc", oPath|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -140,7 +140,7 @@ func openProc() (fd int, ok bool) {
 	return fd, true
 }
 
-// open opens a file of the procfs itself: where a container has mounted something over it, that is not followed.
+// open opens a file of the procfs itself, and fails if something is mounted over it.
 func open(proc int, path string, flags int) (fd int, ok bool) {
 	name, err := syscall.BytePtrFromString(path)
 	if err != nil {
@@ -152,7 +152,8 @@ func open(proc int, path string, flags int) (fd int, ok bool) {
 	return int(n), errno == 0
 }
 
-// secondThread is the number, in the pid namespace of the procfs, of the oldest thread but the first; empty for none.
+// secondThread returns the number, in the pid namespace of the procfs, of the oldest thread except the first; empty if
+// there is none.
 func secondThread(proc int) string {
 	fd, ok := open(proc, "self/task", syscall.O_RDONLY|syscall.O_DIRECTORY)
 	if !ok {

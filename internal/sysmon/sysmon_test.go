@@ -15,7 +15,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// childVariable lets the test binary be a child that prints its own timer slack after Relax.
+// childVariable makes the test binary a child that prints its own timer slack after Relax.
 const childVariable = "HANDFAST_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	fmt.Println(slack, err, left)
 }
 
-// A child that was made by a thread with another slack has the one that its parent tells it; without a number there, it
-// keeps its own.
+// TestRelaxInAChild: a child that was created by a thread with another slack gets the one that its parent passes;
+// without a valid number it keeps its own.
 func TestRelaxInAChild(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -61,14 +61,14 @@ func slack(t *testing.T, tid int) string {
 	return strings.TrimSpace(string(data))
 }
 
-// After Relax one thread has another timer slack, and it is not the process's first; what a thread forks after Forking
-// has the one that the process was started with.
+// TestRelax: after Relax one thread has another timer slack, and it is not the process's first; a process that a thread
+// creates after Forking has the slack with which this process was started.
 func TestRelax(t *testing.T) {
 	testenv.Root(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before := slack(t, unix.Gettid())
-	threads, err := os.ReadDir("/proc/self/task") // those that come later may be the monitor's own
+	threads, err := os.ReadDir("/proc/self/task") // later ones may be created by the monitor
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestRelax(t *testing.T) {
 		t.Errorf("before Relax a child is told %q", env)
 	}
 	sysmon.Relax()
-	sysmon.Relax() // the second changes nothing
+	sysmon.Relax() // the second call changes nothing
 	if env := sysmon.Env(); len(env) != 1 || env[0] != sysmon.Variable+"="+before {
 		t.Errorf("a child is told %q, this process was started with %s ns", env, before)
 	}

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// Bundle makes a bundle directory whose config.json runs /bin/true on the given root filesystem as root with its own
+// Bundle creates a bundle directory whose config.json runs /bin/true on the given root filesystem as root, with its own
 // pid, mount, ipc, uts and network namespaces, the usual mounts, a cgroup below CgroupParent, no seccomp filter and no
 // resource limits. mutate, if not nil, changes the decoded configuration in place before it is written: objects are
-// map[string]any, arrays []any. The directory goes away with the test.
+// map[string]any, arrays []any. The directory is removed with the test.
 func Bundle(t testing.TB, rootfs string, mutate func(config map[string]any)) string {
 	t.Helper()
 	dir := Dir(t)
@@ -28,7 +28,7 @@ func Bundle(t testing.TB, rootfs string, mutate func(config map[string]any)) str
 	return dir
 }
 
-// Config returns the configuration that Bundle starts from, with the given root path and a cgroup named id.
+// Config returns the configuration with which Bundle starts, with the given root path and a cgroup named id.
 func Config(rootfs, id string) map[string]any {
 	return map[string]any{
 		"ociVersion": "1.2.0",
@@ -54,13 +54,13 @@ func Config(rootfs, id string) map[string]any {
 	}
 }
 
-// SetArgs replaces the command line of a configuration made by Config.
+// SetArgs replaces the command line of a configuration from Config.
 func SetArgs(config map[string]any, args ...string) {
 	config["process"].(map[string]any)["args"] = list(args)
 }
 
-// MapIDs gives a configuration made by Config a user namespace of its own, in which ids 0 to size-1 are the host's
-// hostID to hostID+size-1, for users and groups alike.
+// MapIDs adds a user namespace to a configuration from Config. Its ids 0 to size-1 are the host's hostID to
+// hostID+size-1, for users and groups.
 func MapIDs(config map[string]any, hostID, size int) {
 	linux := config["linux"].(map[string]any)
 	linux["namespaces"] = append(linux["namespaces"].([]any), map[string]any{"type": "user"})

@@ -10,11 +10,12 @@ import (
 	"testing"
 )
 
-// prebuiltEnv names a directory with programs that are built already, each at the path of its package, for a machine
-// without Go.
+// prebuiltEnv is the environment variable with a directory of prebuilt programs, each at the path of its package, for a
+// machine without Go.
 const prebuiltEnv = "HANDFAST_TEST_BIN"
 
-// buildDir is where built programs live, in the process's temporary directory, until all tests have ended.
+// buildDir is the directory of built programs in the process's temporary directory. It exists until all tests have
+// ended.
 const buildDir = "built"
 
 // built is a program that is compiled at most once in a test process.
@@ -29,9 +30,9 @@ var (
 	builds   map[string]*built // by package
 )
 
-// Binary builds cmd/handfast the way the Makefile does (static, stripped), once in a test process, and returns its
-// absolute path. The file goes away when the process's tests end. Where the environment variable HANDFAST_TEST_BIN
-// names a directory, the program is taken from its cmd/handfast instead.
+// Binary builds cmd/handfast like the Makefile (static, stripped), once in a test process, and returns its absolute
+// path. The file is removed when the process's tests end. If the environment variable HANDFAST_TEST_BIN is set to a
+// directory, its cmd/handfast is used instead.
 func Binary(t testing.TB) string {
 	t.Helper()
 	return goBuild(t, "./cmd/handfast")
@@ -39,7 +40,7 @@ func Binary(t testing.TB) string {
 
 // GoPayload builds the Go program in dir (relative to the module's root, such as "internal/demo/payload") as a static
 // binary that runs in an empty root filesystem, once in a test process, and returns its absolute path.
-// HANDFAST_TEST_BIN holds for it too.
+// HANDFAST_TEST_BIN applies to it too.
 func GoPayload(t testing.TB, dir string) string {
 	t.Helper()
 	return goBuild(t, "./"+strings.TrimPrefix(dir, "./"))
@@ -55,7 +56,7 @@ func goBuild(t testing.TB, pkg string) string {
 		return path
 	}
 	if workDir == "" {
-		path, err := compile(pkg, t.TempDir()) // TestMain does not use Main: nobody would clean up later.
+		path, err := compile(pkg, t.TempDir()) // Without Main nothing would remove it later.
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// settle bounds how long the leak check waits for what is still being torn down: a killed process needs a moment to
-// be reaped, a cgroup to empty. It is a bound on patience, not a measurement.
+// settle limits how long the leak check waits for what is still being torn down: a killed process that must be reaped,
+// a cgroup that must become empty. The time itself is not tested.
 const settle = 5 * time.Second
 
 // Options tunes Main. The zero value checks everything.
 type Options struct {
-	// First, if not nil, runs before anything else in the process: the place for an entry point that turns a
-	// re-executed test binary into something else, and returns when there is nothing to turn into.
+	// First, if not nil, runs before anything else in the process. It is for an entry point that makes a re-executed
+	// test binary something else, and returns in any other process.
 	First func()
-	// SkipLeakCheck, if not empty, is the reason for not checking for leaks at the end, printed as it is.
+	// SkipLeakCheck, if not empty, is the reason to skip the leak check at the end, which is printed.
 	SkipLeakCheck string
 }
 
-// workDir is this process's temporary directory, empty outside Main.
+// workDir is this process's temporary directory, or empty outside Main.
 var workDir string
 
-// Main runs the package's tests and ends the process. TMPDIR points into a directory of this process alone, so that
-// whatever the tests leave (a file, a mount) can be told from what another package's tests are doing meanwhile.
-// A leak of a descriptor, goroutine, child process, mount, cgroup or file makes passing tests fail.
+// Main runs the package's tests and ends the process. TMPDIR points into a directory of this process, so that leftovers
+// (a file, a mount) can be told from those of other packages' tests, which run at the same time. If a descriptor,
+// goroutine, child process, mount, cgroup or file is leaked, passing tests fail.
 func Main(m *testing.M, o Options) {
 	if o.First != nil {
 		o.First()
@@ -47,7 +47,7 @@ func run(m *testing.M, o Options) int {
 		fmt.Fprintln(os.Stderr, "testenv: no temporary directory:", err)
 		return 1
 	}
-	// A container with ids of its own walks through this directory as a stranger.
+	// A container with mapped ids needs to search this directory as another user.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		fmt.Fprintln(os.Stderr, "testenv:", err)
 		return 1
@@ -56,7 +56,8 @@ func run(m *testing.M, o Options) int {
 	os.Setenv("TMPDIR", dir)
 
 	if signal.Ignored(syscall.SIGHUP) {
-		// By nohup(1): what the tests start would ignore it too. A signal that is caught is the default again for them.
+		// SIGHUP is ignored below nohup(1), and processes that tests start would ignore it too. For a caught signal
+		// they get the default action.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	before := observe()
@@ -70,7 +71,7 @@ func run(m *testing.M, o Options) int {
 	}
 	removeGroups()
 	if len(mountsBelow(dir)) > 0 {
-		// RemoveAll would walk through a leaked mount and delete what is mounted there.
+		// RemoveAll would delete the files in a leaked mount.
 		fmt.Fprintln(os.Stderr, "testenv: kept, because something is mounted in it:", dir)
 		return max(code, 1)
 	}
@@ -78,7 +79,7 @@ func run(m *testing.M, o Options) int {
 	return code
 }
 
-// fuzzWorker says whether "go test -fuzz" started this process as one of its workers.
+// fuzzWorker reports whether "go test -fuzz" started this process as one of its workers.
 func fuzzWorker() bool {
 	for _, arg := range os.Args[1:] {
 		if strings.HasPrefix(arg, "-test.fuzzworker") {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Root skips the test unless it runs as root, and says so.
+// Root skips the test unless it runs as root, and says why.
 func Root(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -18,12 +18,12 @@ func Root(t testing.TB) {
 	}
 }
 
-// Virtual reports whether the tests run in the machine that "make test-vm" emulates: nothing else runs there, it has
-// what another host may lack, and everything takes about ten times as long.
+// Virtual reports whether the tests run in the machine that "make test-vm" emulates. It has no other load and has
+// features that a host may lack, and everything takes about ten times as long.
 func Virtual() bool { return os.Getenv("HANDFAST_TEST_VM") != "" }
 
-// Tool returns the path of the named program and fails the test when it is missing, naming the Debian package that
-// has it: a machine that could run the test must not pass by skipping it.
+// Tool returns the path of the named program. If it is missing, it fails the test and names its Debian package, because
+// a machine that could run the test must not pass by skipping it.
 func Tool(t testing.TB, name, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -40,13 +40,13 @@ func Tool(t testing.TB, name, debianPackage string) string {
 	return ""
 }
 
-// ids counts the ids that this process has given out.
+// ids counts the ids that ID has returned in this process.
 var ids atomic.Int64
 
 func idPrefix() string { return fmt.Sprintf("t%d-", os.Getpid()) }
 
-// ID returns a container id that no other test of any process uses now, legal for every OCI runtime, and short enough
-// for a host name and a cgroup: "t<pid>-<n>-<test>".
+// ID returns a container id that no other running test uses, in any process. It is valid for every OCI runtime, and
+// short enough for a host name and a cgroup: "t<pid>-<n>-<test>".
 func ID(t testing.TB) string {
 	t.Helper()
 	name := strings.Map(func(r rune) rune {
@@ -60,8 +60,7 @@ func ID(t testing.TB) string {
 	return id[:min(len(id), 60)]
 }
 
-// moduleRoot returns the root of the module that the running test belongs to: the nearest directory upwards that has a
-// go.mod.
+// moduleRoot returns the root of the module of the running test: the nearest parent directory with a go.mod.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	for ; err == nil; dir = filepath.Dir(dir) {

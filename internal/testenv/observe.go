@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// observation is what a process holds at one moment, each thing with a line that describes it to a reader.
+// observation is the resources of a process at one moment, each with a line that describes it to a reader.
 type observation struct {
-	fds        map[string]string // number -> what /proc says it is
+	fds        map[string]string // number -> its target in /proc
 	children   map[string]string // pid -> its name and state
-	goroutines map[string]int    // the function and the place that started it -> how many
+	goroutines map[string]int    // the function and the place that started it -> number
 }
 
 func observe() observation {
@@ -22,7 +22,7 @@ func observe() observation {
 	return observation{fds: openFiles(), children: childProcesses(), goroutines: goroutines()}
 }
 
-// warmPoller makes the runtime open its epoll and event descriptors now; otherwise the first pipe or socket of a test
+// warmPoller makes the runtime open its epoll and event descriptors now. Otherwise the first pipe or socket of a test
 // would look like a leak of two descriptors.
 func warmPoller() {
 	r, w, err := os.Pipe()
@@ -33,9 +33,9 @@ func warmPoller() {
 	w.Close()
 }
 
-// leaks compares now with the earlier observation and returns a line for each thing that is left, in a fixed order.
-// It looks again until nothing is left or the patience is used up. Mounts, cgroups and files are told by name (they
-// are below dir, or carry this process's id), because other packages' tests run at the same time.
+// leaks compares the current state with the earlier observation and returns a line for each leftover, in a fixed order.
+// It retries until nothing is left or patience has passed. It recognises mounts, cgroups and files by their names (they
+// are below dir, or contain this process's id), because other packages' tests run at the same time.
 func (before observation) leaks(dir string, patience time.Duration) []string {
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		left := before.diff(dir)
@@ -74,7 +74,7 @@ func (before observation) diff(dir string) []string {
 	return left
 }
 
-// openFiles lists this process's descriptors, without the one that reads the list.
+// openFiles returns this process's descriptors, without the one that reads the list.
 func openFiles() map[string]string {
 	files := map[string]string{}
 	entries, _ := os.ReadDir("/proc/self/fd")
@@ -86,16 +86,16 @@ func openFiles() map[string]string {
 	return files
 }
 
-// childProcesses lists the direct children, zombies included: a zombie is a Wait that somebody forgot.
+// childProcesses returns the direct children, including zombies: a zombie is a missing Wait.
 func childProcesses() map[string]string {
 	children := map[string]string{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			continue // It ended meanwhile.
+			continue // it has ended meanwhile
 		}
-		// The name may hold spaces and parentheses, so the fields are counted from the last one.
+		// The name may contain spaces and parentheses, so count the fields from the last parenthesis.
 		text := string(data)
 		opening, closing := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
 		if opening < 0 || closing < opening {
@@ -109,8 +109,8 @@ func childProcesses() map[string]string {
 	return children
 }
 
-// goroutines counts the goroutines by the place that started them. The signal package's loop is left out: it starts
-// with the first Notify and never ends.
+// goroutines counts the goroutines by the place that started them. It leaves out the signal package's loop, which
+// starts with the first Notify and never ends.
 func goroutines() map[string]int {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Rootfs makes an empty root filesystem for this test alone: the usual directories, /etc/passwd and /etc/group with
-// root and nobody, and the given programs at /bin/<their base name>. The directory goes away with the test.
+// Rootfs creates a root filesystem for this test: the usual directories, /etc/passwd and /etc/group with root and
+// nobody, and the given programs at /bin/<their base name>. The directory is removed with the test.
 func Rootfs(t testing.TB, programs ...string) string {
 	t.Helper()
 	dir := filepath.Join(Dir(t), "rootfs")
@@ -22,7 +22,7 @@ func Rootfs(t testing.TB, programs ...string) string {
 		}
 	}
 	for _, d := range []string{"tmp", "var/tmp"} {
-		// MkdirAll's mode goes through the umask; the sticky bit is not part of it either.
+		// MkdirAll applies the umask, and does not set the sticky bit.
 		if err := os.Chmod(filepath.Join(dir, d), 0o777|os.ModeSticky); err != nil {
 			t.Fatal(err)
 		}
@@ -35,8 +35,7 @@ func Rootfs(t testing.TB, programs ...string) string {
 	return dir
 }
 
-// Busybox makes a root filesystem for this test alone from Debian's static busybox: Rootfs, and every applet where
-// busybox wants it.
+// Busybox creates a root filesystem for this test from Debian's static busybox: Rootfs with a link for every applet.
 func Busybox(t testing.TB) string {
 	t.Helper()
 	program := Tool(t, "busybox", "busybox-static")
@@ -64,7 +63,7 @@ func Busybox(t testing.TB) string {
 	return dir
 }
 
-// static says whether the ELF file names no dynamic linker.
+// static reports whether the ELF file names no dynamic linker.
 func static(program string) bool {
 	file, err := elf.Open(program)
 	if err != nil {
@@ -74,11 +73,11 @@ func static(program string) bool {
 	return !slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
-// Dir returns a fresh directory that a container of any user may walk through, and that goes away with the test.
+// Dir returns a new directory that a container of any user can search, and that is removed with the test.
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	// t.TempDir's own parent has the test's umask too.
+	// The umask applies to the parent of t.TempDir too.
 	for _, d := range []string{filepath.Dir(dir), dir} {
 		if err := os.Chmod(d, 0o755); err != nil {
 			t.Fatal(err)
@@ -94,7 +93,7 @@ func write(t testing.TB, path, text string) {
 	}
 }
 
-// copyProgram copies an executable. A copy, not a link: a container may write to its root filesystem.
+// copyProgram copies an executable. It is not a link, because a container may write to its root filesystem.
 func copyProgram(t testing.TB, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestSetupInstallsWhatTestsNeed: each Debian package that a test asks of Tool is one that "make test" installs.
+// TestSetupInstallsWhatTestsNeed: "make test" installs every Debian package that a test passes to Tool.
 func TestSetupInstallsWhatTestsNeed(t *testing.T) {
 	root, err := moduleRoot()
 	if err != nil {

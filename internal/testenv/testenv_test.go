@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { Main(m, Options{}) }
 
-// Each kind of leak is made on purpose, seen, and cleaned up, so that the check itself is known to work.
+// TestLeaksAreSeen causes each kind of leak, and checks that it is reported and can be cleaned up.
 func TestLeaksAreSeen(t *testing.T) {
 	dir := t.TempDir()
 	before := observe()
@@ -44,7 +44,7 @@ func TestLeaksAreSeen(t *testing.T) {
 	}
 	expect("child process ")
 	sleeper.Process.Kill()
-	expect("child process ") // Dead, but not waited for.
+	expect("child process ") // dead, but not waited for
 	sleeper.Wait()
 
 	stop := make(chan struct{})
@@ -97,7 +97,7 @@ func TestBusyboxRuns(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(out), "root\nbin\n") {
 		t.Fatalf("in the busybox tree: %v\n%s", err, out)
 	}
-	// A stranger must be able to reach the tree: containers have ids of their own.
+	// Any user must be able to reach the tree, because containers can have ids of their own.
 	for dir := root; dir != "/"; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if err != nil {
@@ -118,7 +118,7 @@ func TestDebianHasItsPackages(t *testing.T) {
 }
 
 func TestIDsAreLegalAndUnique(t *testing.T) {
-	// The set that every OCI runtime takes.
+	// the characters that every OCI runtime accepts
 	legal := regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9+_.-]*$`)
 	seen := map[string]bool{}
 	t.Run("a/name with ümlaut "+strings.Repeat("long", 40), func(t *testing.T) {

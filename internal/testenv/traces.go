@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// prefix begins the name of everything that tests make outside their own process: directories and cgroups.
+// prefix begins the name of everything that tests create outside of their own process: directories and cgroups.
 const prefix = "handfast-test-"
 
-// CgroupParent is the absolute cgroup path below which every cgroup of this test process belongs.
+// CgroupParent returns the absolute cgroup path below which all cgroups of this test process are.
 func CgroupParent() string { return fmt.Sprintf("/%s%d", prefix, os.Getpid()) }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// mountsBelow lists the mount points at or below dir in this mount namespace.
+// mountsBelow returns the mount points at or below dir in this mount namespace.
 func mountsBelow(dir string) []string {
 	data, _ := os.ReadFile("/proc/self/mountinfo")
 	var points []string
@@ -30,7 +30,7 @@ func mountsBelow(dir string) []string {
 	return points
 }
 
-// hierarchies lists the roots of every mounted cgroup hierarchy, of either version.
+// hierarchies returns the roots of every mounted cgroup hierarchy, of either version.
 func hierarchies() []string {
 	data, _ := os.ReadFile("/proc/self/mountinfo")
 	var roots []string
@@ -44,8 +44,8 @@ func hierarchies() []string {
 	return roots
 }
 
-// groupsOfThisProcess lists the cgroups that this process's tests left: anything below CgroupParent, and groups below
-// the runtime's default parent whose name is an ID of this process. An empty CgroupParent itself is no leak.
+// groupsOfThisProcess returns the cgroups that this process's tests have left: anything below CgroupParent, and groups
+// below the runtime's default parent whose name is an ID of this process. An empty CgroupParent is no leak.
 func groupsOfThisProcess() []string {
 	var left []string
 	for _, root := range hierarchies() {
@@ -61,7 +61,7 @@ func groupsOfThisProcess() []string {
 	return left
 }
 
-// removeGroups removes the empty parent that runtimes leave when they delete only their own group.
+// removeGroups removes the empty parent that is left when runtimes only delete their own group.
 func removeGroups() {
 	for _, root := range hierarchies() {
 		os.Remove(root + CgroupParent())

@@ -1,5 +1,5 @@
-// Package children holds the children in other languages, testdata/child.c and testdata/child.py, and tests that they
-// pass the conformance vectors and that each can be a real container's init.
+// Package children has the children in other languages, testdata/child.c and testdata/child.py. It tests that they pass
+// the conformance vectors, and that each can be the init of a real container.
 package children
 
 import (
@@ -48,14 +48,15 @@ func languages(t *testing.T) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Some installations have a shell script of that name, and what is executed by descriptor must be the program.
+	// In some installations that name is a shell script, but the program that is executed by descriptor must be a
+	// binary.
 	if out, err := exec.Command(python, "-c", "import sys; print(sys.executable)").Output(); err == nil {
 		python = strings.TrimSpace(string(out))
 	}
 	return map[string][]string{"C": {program}, "Python": {python, "-I", "-S", filepath.Join(dir, pythonChild)}}
 }
 
-// Each is short enough to be read at one sitting.
+// TestChildrenAreShort: each is short enough to read in one go.
 func TestChildrenAreShort(t *testing.T) {
 	for _, name := range []string{cChild, pythonChild} {
 		text, err := os.ReadFile(name)
@@ -84,7 +85,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// handler notes what the child asks for.
+// handler records the requests of the child.
 type handler struct {
 	calls  []string
 	master *os.File
@@ -99,7 +100,7 @@ func (h *handler) Console(_ context.Context, master *os.File, path string) error
 	return nil
 }
 
-// contained is a container whose init is the command: new namespaces, a root of its own with /proc, a host name, a
+// contained returns a container whose init is the command: new namespaces, a root of its own with /proc, a host name, a
 // hook.
 func contained(t *testing.T, command []string, args ...string) (spawn.Config, *handler) {
 	t.Helper()
@@ -115,8 +116,8 @@ func contained(t *testing.T, command []string, args ...string) (spawn.Config, *h
 	return cfg, h
 }
 
-// Each is the init of a real container: what runs behind it sees the new root, name, namespaces and environment, and
-// nothing of the conversation.
+// TestInitOfAContainer: each can be the init of a real container. The program that it executes sees the new root, name,
+// namespaces and environment, and nothing of the conversation.
 func TestInitOfAContainer(t *testing.T) {
 	testenv.Root(t)
 	for name, command := range languages(t) {
@@ -143,7 +144,7 @@ func TestInitOfAContainer(t *testing.T) {
 			if err != nil || status.ExitStatus() != 42 {
 				t.Errorf("status %d, %v", status.ExitStatus(), err)
 			}
-			// Descriptors: three standard ones, and that of the directory that ls reads.
+			// Descriptors: the three standard ones, and that of the directory that ls reads.
 			if got := string(out); !strings.HasPrefix(got, "1 other /tmp blue\n4\n") || !strings.Contains(got, "proc") ||
 				strings.Contains(got, "lost+found") {
 				t.Errorf("the program saw %q", got)
@@ -155,7 +156,8 @@ func TestInitOfAContainer(t *testing.T) {
 	}
 }
 
-// What cannot be executed, and what the child cannot do, comes back as the child's own error.
+// TestErrorsOfAnInit: if the program cannot be executed, or the child cannot do a step, the child reports its own
+// error.
 func TestErrorsOfAnInit(t *testing.T) {
 	testenv.Root(t)
 	for name, command := range languages(t) {
@@ -180,7 +182,7 @@ func TestErrorsOfAnInit(t *testing.T) {
 	}
 }
 
-// The terminal's master arrives with its request.
+// TestConsoleOfAnInit: the terminal's master arrives with its request.
 func TestConsoleOfAnInit(t *testing.T) {
 	for name, command := range languages(t) {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +220,7 @@ func TestConsoleOfAnInit(t *testing.T) {
 			if err != io.EOF || master == nil {
 				t.Fatalf("%v, master %v", err, master)
 			}
-			out, _ := io.ReadAll(master) // which ends in EIO, as terminals do
+			out, _ := io.ReadAll(master) // ends with EIO, like every terminal
 			if !strings.Contains(string(out), "/dev/pts/") || !strings.HasSuffix(string(out), "done") {
 				t.Errorf("the terminal shows %q", out)
 			}

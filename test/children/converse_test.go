@@ -17,8 +17,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// TestPythonChildConverses holds a conversation with the child in Python alone, without namespaces and so
-// without root.
+// TestPythonChildConverses has a conversation with the child in Python, without namespaces and so without root.
 func TestPythonChildConverses(t *testing.T) {
 	python := testenv.Tool(t, "python3", "python3")
 	for _, program := range []string{"/bin/true", "/no/such/program"} {
@@ -29,7 +28,7 @@ func TestPythonChildConverses(t *testing.T) {
 		notes := 0
 		p, err := transport.NewParent(conn, container.InitProfile(), transport.Options{
 			Codecs: []codec.Codec{codec.JSON()}, Note: func(syncproto.Note) { notes++ },
-			// A machine with much to do starts an interpreter in seconds.
+			// A busy machine can take seconds to start an interpreter.
 			Deadlines: transport.Deadlines{
 				Hello: time.Minute, Config: time.Minute, Idle: time.Minute, Exec: time.Minute,
 			},
@@ -44,7 +43,7 @@ func TestPythonChildConverses(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = end.Close()
-		// The arguments make a configuration of several fragments.
+		// The arguments are long, so that the configuration has several fragments.
 		config, err := syncproto.ToValue(container.Config{ID: "c1", Process: container.Process{Args: []string{program,
 			strings.Repeat("x", 100000)}, Cwd: "/", Terminal: true}})
 		if err == nil {
@@ -55,7 +54,7 @@ func TestPythonChildConverses(t *testing.T) {
 			var req *transport.Request
 			if req, err = p.Next(t.Context()); err == nil {
 				names += req.Name + " "
-				masters = append(masters, req.FDs...) // closed now, it would hang up the child's terminal
+				masters = append(masters, req.FDs...) // closing it now would hang up the child's terminal
 				err = p.Reply(t.Context(), syncproto.Value{})
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// The children compile the profile's hash in, as any child does. It is one line of each.
+// TestChildrenKnowTheProfile: like any child, they contain the profile's hash, in one line each.
 func TestChildrenKnowTheProfile(t *testing.T) {
 	hash := fmt.Sprintf("%016x", container.InitProfile().Hash())
 	for name, line := range map[string]*regexp.Regexp{

@@ -1,5 +1,5 @@
-// Package filter tests how a filter of system calls gets onto a program, with filters made by hand: what the child does
-// after the load, what it asks its parent for, and what becomes of a filter that the kernel refuses.
+// Package filter tests how a seccomp filter is applied to a program, with filters made by hand: what the child does
+// after it has loaded one, what it requests from its parent, and what happens if the kernel refuses a filter.
 package filter
 
 import (
@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: func() { nsinit.Main() }}) }
 
-// rules is a filter that returns an action for some calls, and otherwise another.
+// rules returns a filter with one action for some calls, and another for all others.
 func rules(otherwise uint32, of map[uint32]uint32) []byte {
 	program := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}} // seccomp_data.nr
 	for call, action := range of {
@@ -43,7 +43,7 @@ func rules(otherwise uint32, of map[uint32]uint32) []byte {
 	return out
 }
 
-// allow is rules that allow some calls and end the process at any other.
+// allow returns a filter that allows some calls and ends the process at any other.
 func allow(calls ...uint32) []byte {
 	of := map[uint32]uint32{}
 	for _, c := range calls {
@@ -52,7 +52,7 @@ func allow(calls ...uint32) []byte {
 	return rules(unix.SECCOMP_RET_KILL_PROCESS, of)
 }
 
-// tight is a root file system whose /bin/tight makes no system call but write(2) and exit(2).
+// tight returns a root file system whose /bin/tight only makes the system calls write(2) and exit(2).
 func tight(t *testing.T) string {
 	t.Helper()
 	testenv.Root(t)
@@ -66,7 +66,7 @@ func tight(t *testing.T) string {
 	return dir
 }
 
-// under is a container of which a filter is known.
+// under returns a container with a filter.
 func under(root string, f *container.Seccomp, args ...string) spawn.Config {
 	cfg := spawn.Config{Container: spawn.Container{
 		ID: "filtered", Root: container.Root{Path: root},
@@ -79,7 +79,7 @@ func under(root string, f *container.Seccomp, args ...string) spawn.Config {
 	return cfg
 }
 
-// run starts the container and gives what its program wrote, and how it ended.
+// run starts the container and returns its program's output and how it ended.
 func run(t *testing.T, cfg spawn.Config) (string, syscall.WaitStatus) {
 	t.Helper()
 	read, write, err := os.Pipe()
@@ -113,7 +113,7 @@ func run(t *testing.T, cfg spawn.Config) (string, syscall.WaitStatus) {
 	return string(out), status
 }
 
-// each calls f for each way that a filter is loaded: with no_new_privs and without, at once and behind a gate.
+// each calls f for each way to load a filter: with and without no_new_privs, immediately and after a gate.
 func each(t *testing.T, f func(t *testing.T, change func(*spawn.Config))) {
 	for _, privs := range []string{"no_new_privs", "privileges"} {
 		for _, gate := range []string{"at once", "gate"} {
@@ -129,8 +129,8 @@ func each(t *testing.T, f func(t *testing.T, change func(*spawn.Config))) {
 	}
 }
 
-// Nothing but the execution needs to be allowed for the execution. Many times, for what the Go runtime does beside it
-// differs.
+// TestNothingButTheProgramsOwnCalls: the runtime only needs the execution to be allowed. It runs many times, because
+// the concurrent work of the Go runtime differs.
 func TestNothingButTheProgramsOwnCalls(t *testing.T) {
 	root, rounds := tight(t), 15
 	if testenv.Virtual() {
@@ -148,7 +148,8 @@ func TestNothingButTheProgramsOwnCalls(t *testing.T) {
 	})
 }
 
-// A user that is not root, with the capability for the load already gone from all sets that count for the program.
+// TestCapabilitiesAreThoseAskedFor uses a user that is not root. The capability to load the filter must be gone from
+// all sets that matter for the program.
 func TestCapabilitiesAreThoseAskedFor(t *testing.T) {
 	root := tight(t)
 	show := []string{"grep", "-E", "^(Cap|NoNewPrivs|Seccomp:)", "/proc/self/status"}
@@ -172,7 +173,7 @@ func TestCapabilitiesAreThoseAskedFor(t *testing.T) {
 	}
 }
 
-// The soft limit of open files that the Go runtime raises for itself is the caller's again.
+// TestLimitOfDescriptors: the soft limit of open files, which the Go runtime raises for itself, is the caller's again.
 func TestLimitOfDescriptors(t *testing.T) {
 	root := tight(t)
 	var seen [2]string
@@ -184,7 +185,8 @@ func TestLimitOfDescriptors(t *testing.T) {
 	}
 }
 
-// A filter that the kernel refuses is an error with the errno and the program's length, at once and behind the gate.
+// TestRefusedByTheKernel: if the kernel refuses a filter, the error has the errno and the program's length, immediately
+// and after the gate.
 func TestRefusedByTheKernel(t *testing.T) {
 	root := tight(t)
 	f := &container.Seccomp{Filter: rules(unix.SECCOMP_RET_ALLOW, nil)[:8]} // it does not end with a return
@@ -213,7 +215,7 @@ func wanted(t *testing.T, err error, is error, text string) {
 	}
 }
 
-// A filter that cannot be one does not reach the kernel.
+// TestRefusedByTheChild: an invalid filter does not reach the kernel.
 func TestRefusedByTheChild(t *testing.T) {
 	root := tight(t)
 	for _, c := range []struct {
@@ -233,7 +235,7 @@ func TestRefusedByTheChild(t *testing.T) {
 	}
 }
 
-// An execution that fails under the filter is still told, with its errno.
+// TestExecutionThatFails: an execution that fails under the filter is still reported, with its errno.
 func TestExecutionThatFails(t *testing.T) {
 	root := tight(t)
 	if err := os.WriteFile(filepath.Join(root, "bin/none"), []byte("nothing"), 0o755); err != nil {
@@ -244,7 +246,7 @@ func TestExecutionThatFails(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the child ended at its execution") {
 		wanted(t, err, unix.ENOEXEC, "exec /bin/none")
 	}
-	f.Filter = allow(unix.SYS_EXECVE) // not even a word
+	f.Filter = allow(unix.SYS_EXECVE) // not even the report
 	_, err = spawn.Start(t.Context(), under(root, f, "/bin/none"))
 	if err == nil || !strings.Contains(err.Error(), "the child ended at its execution") ||
 		!strings.Contains(err.Error(), "signal 31") {
@@ -267,7 +269,8 @@ func TestExecutionThatFails(t *testing.T) {
 	wanted(t, err, unix.ENOEXEC, "exec /bin/none")
 }
 
-// A hook inside the container runs under the filter too: it is a program of the image.
+// TestStartContainerHookIsFiltered: a hook inside the container runs under the filter too, because it is a program of
+// the image.
 func TestStartContainerHookIsFiltered(t *testing.T) {
 	root := tight(t)
 	f := &container.Seccomp{Filter: rules(unix.SECCOMP_RET_ALLOW,
@@ -284,7 +287,7 @@ func TestStartContainerHookIsFiltered(t *testing.T) {
 	})
 }
 
-// A listener reaches the parent, and a supervisor that has it decides what a call returns.
+// TestListener: the parent gets the listener, and a supervisor that has it decides what a call returns.
 func TestListener(t *testing.T) {
 	root := tight(t)
 	f := &container.Seccomp{Listener: true, Filter: rules(unix.SECCOMP_RET_KILL_PROCESS, map[uint32]uint32{
@@ -299,8 +302,8 @@ func TestListener(t *testing.T) {
 			pid := 0
 			cfg.Listener = func(_ context.Context, p int, listener *os.File) error {
 				pid = p
-				time.Sleep(15 * time.Millisecond) // longer than the runtime lets a thread run undisturbed
-				return listener.Close()           // the call of exit is then ENOSYS, and the program spins
+				time.Sleep(15 * time.Millisecond) // longer than the Go runtime lets a thread run undisturbed
+				return listener.Close()           // exit then fails with ENOSYS, and the program spins
 			}
 			killAfter(&cfg, &pid)
 			if out, status := run(t, cfg); out != "tight\n" || status.Signal() != unix.SIGKILL || pid == 0 {
@@ -310,7 +313,7 @@ func TestListener(t *testing.T) {
 	})
 }
 
-// killAfter ends the process once it has had time to write.
+// killAfter kills the process after it has had time to write.
 func killAfter(cfg *spawn.Config, pid *int) {
 	inner := cfg.Listener
 	cfg.Listener = func(ctx context.Context, p int, l *os.File) error {
@@ -320,7 +323,8 @@ func killAfter(cfg *spawn.Config, pid *int) {
 	}
 }
 
-// Nobody who takes the listener, and one who refuses it, end the start; so does a child that names another descriptor.
+// TestListenerRefused: if no supervisor takes the listener, or one refuses it, the start fails; so it does if the child
+// names another descriptor.
 func TestListenerRefused(t *testing.T) {
 	root := tight(t)
 	f := &container.Seccomp{Listener: true, Filter: rules(unix.SECCOMP_RET_ALLOW, nil)}

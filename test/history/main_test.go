@@ -7,7 +7,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// helpers are what this test binary turns into when it is executed again, by the value of its variable.
+// helpers are the roles of this test binary when it is executed again, by the value of its variable.
 var helpers = map[string]func(){}
 
 const helperVariable = "HANDFAST_HISTORY_HELPER"

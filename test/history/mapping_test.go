@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// move is a frame of today.
+// move is a frame of today's protocol.
 type move struct {
 	sender syncproto.Role
 	kind   syncproto.Kind
@@ -29,10 +29,10 @@ func (m move) String() string {
 	return s
 }
 
-// meaning is what one historic message has become.
+// meaning is today's form of a historic message.
 type meaning struct {
 	parent   bool
-	historic string // as the golden table has it; the start of the bytes where they are text
+	historic string // as in the golden table; for text, the beginning of the bytes
 	frames   []move
 	why      string
 }
@@ -93,7 +93,7 @@ func concat(lists ...[]meaning) (all []meaning) {
 	return all
 }
 
-// meanings are the generations' messages, each with what it has become.
+// meanings are the messages of the generations, each with its form today.
 var meanings = map[string][]meaning{
 	"g1": concat([]meaning{opening, bareError}, ends),
 	"g2": concat([]meaning{opening,
@@ -127,7 +127,7 @@ var meanings = map[string][]meaning{
 		{false, `{"type":"procError"}`, []move{failure}, "one packet here too, since 2021"}}, ends),
 }
 
-// class is what the table calls the message of a line.
+// class returns the name of a line's message in the table.
 func (l line) class() string {
 	switch {
 	case l.event != "":
@@ -147,7 +147,7 @@ func (l line) class() string {
 	return head + "}"
 }
 
-// machines are both sides of today.
+// machines are both sides of today's protocol.
 type machines [2]*syncproto.Machine
 
 func newMachines(t testing.TB, p *syncproto.Profile) (m machines) {
@@ -182,11 +182,12 @@ func (m machines) pass(v move, size int) error {
 	return err
 }
 
-// outcomes are the verdicts that the ends of the transcripts deserve.
+// outcomes are the verdicts for the ends of the transcripts.
 var outcomes = map[string]syncproto.Outcome{"EOF executed": syncproto.Success, "EOF killed": syncproto.Died,
 	"EOF exited": syncproto.PeerError}
 
-// Each transcript, message for message, is a conversation of today, and ends in the verdict that it deserves.
+// TestTranscriptsAreConversationsOfToday: each transcript, message for message, is a valid conversation today, and ends
+// in the right verdict.
 func TestTranscriptsAreConversationsOfToday(t *testing.T) {
 	used := map[string]bool{}
 	var verdicts strings.Builder
@@ -228,8 +229,8 @@ func find(profile string, l line) *meaning {
 	return nil
 }
 
-// table is what every message of every generation has become. A message that no transcript has is marked, so that the
-// table claims no more than was run.
+// table prints today's form of every message of every generation. It marks messages that no transcript has, because
+// they were not tested.
 func table(used map[string]bool) string {
 	var b strings.Builder
 	for _, p := range profiles {

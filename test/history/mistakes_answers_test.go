@@ -18,7 +18,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// askHooks is a child of G3a that asks for its hooks: it looks at the answer's type where decoding has failed.
+// askHooks is a child of G3a that asks for its hooks. It checks the type of the answer only if decoding has failed.
 func askHooks(e *end, dec *json.Decoder) error {
 	if err := writeSync(e, hooks); err != nil {
 		return err
@@ -47,8 +47,8 @@ func checkedInTheWrongPlace(t *testing.T) {
 	}
 }
 
-// asking is a real child that asks for its hooks, against a parent by hand that answers with script; it returns what
-// the child has of it.
+// asking runs a real child that requests its hooks, with a parent by hand that replies with script. It returns the
+// child's error.
 func asking(t *testing.T, script func(r *raw, request syncproto.Header)) error {
 	t.Helper()
 	a, b := pair(t, unix.SOCK_SEQPACKET)
@@ -90,7 +90,7 @@ func answersHaveNames(t *testing.T) {
 		err := asking(t, func(r *raw, request syncproto.Header) { r.send(syncproto.KindReply, request.Seq, answer) })
 		want(t, err, syncproto.Violated)
 	}
-	// An error is no answer: it is the error of the request.
+	// An error is not a reply, but the error of the request.
 	err := asking(t, func(r *raw, request syncproto.Header) { r.send(syncproto.KindError, request.Seq, notFound) })
 	var refused *transport.Refused
 	if !errors.As(err, &refused) || !errors.Is(err, fs.ErrNotExist) {
@@ -118,7 +118,7 @@ const (
 	runs = `{"name":"run","arg":null}`
 )
 
-// staleAnswer answers one question twice: the second answer is there before the second question is.
+// staleAnswer replies twice to one request: the second reply arrives before the second request is sent.
 func staleAnswer(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_STREAM)
 	if err := errors.Join(writeSync(parent, resume), writeSync(parent, resume)); err != nil {
@@ -126,17 +126,17 @@ func staleAnswer(t *testing.T) {
 	}
 	dec := json.NewDecoder(child)
 	if err := errors.Join(askHooks(child, dec), askHooks(child, dec)); err != nil {
-		t.Errorf("the second question waits for an answer of its own: %v", err)
+		t.Errorf("the second request waits for a reply of its own: %v", err)
 	}
 	f := newFramer(parent)
-	for range 2 { // which the parent finds only now
+	for range 2 { // the parent only finds them now
 		if b, err := f.next(); err != nil || string(b) != `{"type":3}` {
 			t.Errorf("%s, %v", b, err)
 		}
 	}
 }
 
-// resetHidesTheError is what a parent on packets does that returns with the first failure of a read.
+// resetHidesTheError is a parent on packets that returns after the first failed read.
 func resetHidesTheError(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_SEQPACKET)
 	_, err := parent.Write([]byte(`{"type":"procRun"}`)) // unread when the child ends
@@ -150,7 +150,7 @@ func resetHidesTheError(t *testing.T) {
 		t.Errorf("first %v, want %v", err, unix.ECONNRESET)
 	}
 	if n, err := parent.Read(b); err != nil || !strings.Contains(string(b[:n]), "no such file") {
-		t.Errorf("behind it %q, %v: what the child had said", b[:n], err)
+		t.Errorf("after it %q, %v: what the child had sent", b[:n], err)
 	}
 }
 
@@ -191,8 +191,8 @@ func unknownRequestIsAViolation(t *testing.T) {
 	}
 }
 
-// descriptorReadAhead sends a message and then a descriptor, without waiting between. The decoder takes the
-// descriptor's bytes with the message's, as plain reads do.
+// descriptorReadAhead sends a message and then a descriptor, without a wait between. The decoder reads the descriptor's
+// bytes together with the message's, as plain reads do.
 func descriptorReadAhead(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_STREAM)
 	r, w, err := os.Pipe()
@@ -205,7 +205,7 @@ func descriptorReadAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	dec := json.NewDecoder(parent)
-	for range 2 { // the second one only to make it read on: the kernel ends a read before a descriptor
+	for range 2 { // the second one makes it read on: the kernel ends a read before a descriptor
 		var m syncS
 		if err := dec.Decode(&m); err != nil {
 			break
@@ -246,7 +246,7 @@ func descriptorsStayWithTheirFrame(t *testing.T) {
 }
 
 func decoderReadsAhead(t *testing.T) {
-	// Both halves of an error arrive with one read, and the second decoder finds nothing.
+	// One read returns both halves of an error, and the second decoder finds nothing.
 	if err := told(t, 0, `{"type":1}`+earlyError); err == nil || !strings.HasPrefix(err.Error(),
 		"panic: No error following") {
 		t.Errorf("%v", err)
@@ -310,7 +310,7 @@ func failureSaysWhere(t *testing.T) {
 	}
 }
 
-// dies is a child of G3a that reads the configuration, says what it is given, and dies.
+// dies is a child of G3a that reads the configuration, writes what it is given, and dies.
 func dies(t *testing.T, says string, hook func()) error {
 	t.Helper()
 	parent, child := pair(t, unix.SOCK_STREAM)
@@ -348,7 +348,7 @@ func hooksOnce(t *testing.T) {
 	if f := want(t, err, syncproto.Violated); requests != "hooks" || !strings.Contains(f.Error(), "more than 1 times") {
 		t.Errorf("requests %q, %v", requests, f)
 	}
-	// Nor does a correct child send it.
+	// A correct child does not send it either.
 	_, err = serve(t, peers(t, transport.SeqPacket, container.InitProfile(),
 		func(ctx context.Context, child *transport.Child) error {
 			for range 2 {
@@ -379,8 +379,8 @@ func errorWithAnyBody(t *testing.T) {
 	}
 }
 
-// deaf closes a side's direction of reading, so that whoever writes to it is told at once; what it has said and says
-// stays.
+// deaf closes a side's direction of reading, so that a write to it fails immediately; its own writes, before and after,
+// still arrive.
 func (e *end) deaf() error { return unix.Shutdown(e.fd, unix.SHUT_RD) }
 
 func writeToldAsRead(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// inFunctions are the mistakes of the functions that spoke, numbered through all the versions of them that there were;
-// those about files and cgroups are not here.
+// inFunctions returns the mistakes in the functions that communicated, numbered through all their versions. Those about
+// files and cgroups are left out.
 func inFunctions() []mistake {
 	return []mistake{
 		{ref: "F1a", was: "StartInitialization: a child that failed before its reporter was armed ended without a word, " +
@@ -81,8 +81,8 @@ func inFunctions() []mistake {
 	}
 }
 
-// endsWithoutAWord is a child whose variable is no number: it returns before the function that would report it is
-// deferred.
+// endsWithoutAWord is a child whose variable is not a number: it returns before it defers the function that would
+// report it.
 func endsWithoutAWord(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_STREAM)
 	start := func(variable string) (err error) {
@@ -96,7 +96,7 @@ func endsWithoutAWord(t *testing.T) {
 	if err := start("3x"); err == nil {
 		t.Fatal("3x is a number")
 	}
-	if err := child.shut(); err != nil { // what its exit does
+	if err := child.shut(); err != nil { // as its exit does
 		t.Fatal(err)
 	}
 	if err := parentG1(parent, configG2); err != nil {
@@ -122,7 +122,8 @@ func wordlessEndIsADeath(t *testing.T) {
 	} {
 		for _, typ := range []transport.Type{transport.SeqPacket, transport.Stream} {
 			_, err := serve(t, against(t, typ, container.InitProfile(), script))
-			// Where the parent was writing at the time, nobody read: a broken connection, which is no success either.
+			// If the parent was writing meanwhile, nothing read it: that is a broken connection, and not success
+			// either.
 			var f *transport.Failure
 			if writing := name == "at once" || name == "while the reply is written"; writing && errors.As(err, &f) &&
 				f.Outcome == syncproto.Broken {
@@ -263,12 +264,12 @@ func errorCutAnywhere(t *testing.T) {
 }
 
 func init() {
-	// A child that has said something wrong and then neither reads nor ends.
+	// A child that has sent something wrong, and then neither reads nor ends.
 	helpers["lingers"] = func() {
 		_, _ = os.NewFile(3, "socket").Write([]byte("what is this"))
 		_, _ = io.ReadAll(os.Stdin)
 	}
-	// A child that takes its configuration, and waits.
+	// A child that reads its configuration, and waits.
 	helpers["silent"] = func() {
 		f := os.NewFile(3, "socket")
 		_, _ = io.ReadAll(f)
@@ -277,7 +278,7 @@ func init() {
 	}
 }
 
-// lingering is such a child: it ends when it is killed, and not before.
+// lingering starts such a child, which only ends when it is killed.
 func lingering(t *testing.T, e *end, name string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -312,7 +313,7 @@ func waitBeforeKill(t *testing.T) {
 		if err == nil {
 			err = errors.New("that was no JSON")
 		}
-		// What the parent did on an error: it waited, and only its caller would have killed.
+		// What the parent did on an error: it waited, and only its caller would have killed the child.
 		if werr := cmd.Wait(); werr == nil || !killed.Load() {
 			err = fmt.Errorf("the child ended by itself: %w", err)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// inHead are the mistakes that today's runc still makes.
+// inHead returns the mistakes that today's runc still makes.
 func inHead() []mistake {
 	return []mistake{
 		{ref: "H1", was: "a parent that could not do what it was asked closed the socket, and the child said EOF",
@@ -57,8 +57,8 @@ func writePacket(e *end, typ string) error {
 	return err
 }
 
-// parentHead is the parent of HEAD without its socket for the configuration. seccomp is a part of the configuration
-// that not every container has.
+// parentHead is the parent of HEAD without its socket for the configuration. seccomp is the part of the configuration
+// that some containers lack.
 func parentHead(e *end, seccomp *string, run func()) error {
 	seenReady := false
 	for {
@@ -93,7 +93,7 @@ func parentHead(e *end, seccomp *string, run func()) error {
 		default:
 			return errors.New("invalid JSON payload from child")
 		}
-		if p.Type == "procMountPlease" { // announced by one packet, carried by the next
+		if p.Type == "procMountPlease" { // announced by one packet, sent with the next
 			b, _ := json.Marshal(packet{Type: answer, Flags: 1, Arg: json.RawMessage(`{"source":"/srv/data"}`)})
 			if err := errors.Join(e.send(b), e.send([]byte("/srv/data"), e.fd)); err != nil {
 				return err
@@ -108,7 +108,7 @@ func parentHead(e *end, seccomp *string, run func()) error {
 	return nil
 }
 
-// The parent of HEAD plays the transcripts of HEAD.
+// TestParentOfHead plays the transcripts of HEAD with its parent.
 func TestParentOfHead(t *testing.T) {
 	for _, tr := range transcripts(t) {
 		if tr.profile != "head" {
@@ -118,7 +118,7 @@ func TestParentOfHead(t *testing.T) {
 			parent, child := sockets(t, tr.profile)
 			done := make(chan error, 1)
 			go func() { done <- child.play(tr) }()
-			for _, l := range tr.lines { // its opening is on the other socket, and is played
+			for _, l := range tr.lines { // its opening is on the other socket, which is played
 				if l.init {
 					if err := parent.line(l); err != nil {
 						t.Fatal(err)
@@ -149,7 +149,7 @@ func parentFallsSilent(t *testing.T) {
 	if _, err2 := readPacket(parent); err != nil || err2 != nil {
 		t.Fatal(err, err2)
 	}
-	parent.Close() // the mount's source does not exist, and there is no message to say so
+	parent.Close() // the mount's source does not exist, and there is no message for that
 	if _, err := readPacket(child); err != io.EOF {
 		t.Errorf("the child knows: %v", err)
 	}

@@ -11,10 +11,10 @@ import (
 	"github.com/handfast/handfast/internal/golden"
 )
 
-// mistake is one that was made: then shows it on the form that the handshake had, now that today's refuses or survives
-// the same. Where the transport's own tests have the second half, elsewhere names them.
+// mistake is a mistake of the past. then shows it with the handshake of its time, and now that today's refuses or
+// survives the same. If tests of the transport cover the second half, elsewhere has their names.
 type mistake struct {
-	ref       string // B: on the wire; F: in a function; H: still there in 2026
+	ref       string // B: in the messages; F: in a function; H: still present in 2026
 	was       string
 	is        string
 	then, now func(t *testing.T)
@@ -33,7 +33,7 @@ func TestMistakes(t *testing.T) {
 				t.Run("now", m.now)
 			}
 			if m.now == nil && len(m.elsewhere) == 0 {
-				t.Error("nothing shows that it cannot be made any more")
+				t.Error("no test shows that it cannot happen any more")
 			}
 			for _, name := range m.elsewhere {
 				if !tests[name] {
@@ -49,7 +49,7 @@ func TestMistakes(t *testing.T) {
 	golden.Compare(t, "testdata/mistakes.golden", list.String())
 }
 
-// transportTests are the names of the tests that the other half of this table is.
+// transportTests returns the names of the transport's tests, which are the second half of some mistakes.
 func transportTests(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}

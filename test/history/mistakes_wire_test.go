@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onTheWire are the mistakes of the form itself.
+// onTheWire returns the mistakes in the messages themselves.
 func onTheWire() []mistake {
 	return []mistake{
 		{ref: "B1", was: "a newline behind the configuration stayed unread at certain lengths, and the child's close reset " +
@@ -53,7 +53,7 @@ func onTheWire() []mistake {
 	}
 }
 
-// newlineLeftUnread has the child decode a configuration of a given length, and close.
+// newlineLeftUnread makes the child decode a configuration of a given length, and close.
 func newlineLeftUnread(t *testing.T) {
 	for k := 1; k <= 5; k++ {
 		for d := -1; d <= 1; d++ {
@@ -76,7 +76,7 @@ func newlineLeftUnread(t *testing.T) {
 	}
 }
 
-// numbersMoved gives a parent of G3a what G2 wrote for run.
+// numbersMoved sends a parent of G3a what G2 wrote for run.
 func numbersMoved(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_STREAM)
 	if err := errors.Join(writeSync(child, runG2), child.shut()); err != nil {
@@ -86,7 +86,7 @@ func numbersMoved(t *testing.T) {
 	if _, err := readG3a(parent, func() { ran++ }); err != nil || ran != 1 {
 		t.Errorf("%d hooks ran for the bytes of run, %v", ran, err)
 	}
-	// On one day in January 2016 the code for a failure of the system was 9, and 10 after one more was inserted.
+	// On one day in January 2016 the code for a failure of the system was 9, and 10 after another code was inserted.
 	old, after := []string{8: "ConsoleNotExists", 9: "SystemError"}, []string{8: "ContainerNotPaused", 9: "ConsoleExists",
 		10: "SystemError"}
 	var e genericError
@@ -95,7 +95,7 @@ func numbersMoved(t *testing.T) {
 	}
 }
 
-// readG3a is what parentG3a does with the messages after the opening, for as long as there are any.
+// readG3a reads the messages after the opening as parentG3a does, until there are no more.
 func readG3a(e *end, hook func()) (sentRun bool, err error) {
 	dec := json.NewDecoder(e)
 	for {
@@ -114,11 +114,11 @@ func readG3a(e *end, hook func()) (sentRun bool, err error) {
 	}
 }
 
-// configG2 is the configuration of the tests below; what is in it does not matter.
+// configG2 is the configuration of the tests below; its content does not matter.
 var configG2 = []byte(`{"args":["/bin/sh"]}`)
 
-// told runs a parent of G2 against a child that reads the configuration, writes messages, each with one write, and
-// reads answers before it closes.
+// told runs a parent of G2 with a child that reads the configuration, writes messages, each with one write, and reads
+// some answers before it closes. It returns the parent's error.
 func told(t *testing.T, answers int, messages ...string) error {
 	t.Helper()
 	parent, child := pair(t, unix.SOCK_STREAM)
@@ -156,11 +156,12 @@ func zeroIsReady(t *testing.T) {
 const earlyError = `{"Timestamp":"2016-02-24T10:00:00Z","ECode":10,"Cause":"","Message":"no such file or directory","Stack":{"Frames":[]}}`
 
 func errorIsReady(t *testing.T) {
-	// The child reads what it is answered: its failure is success.
+	// The child reads the answer: its failure becomes success.
 	if err := told(t, 1, earlyError); err != nil {
 		t.Errorf("%v", err)
 	}
-	// It does not: the parent has an error, and not the child's. Here it writes to a child that is gone.
+	// The child does not read it: the parent gets an error, but not the child's. Here it writes to a child that is
+	// gone.
 	parent, child := pair(t, unix.SOCK_STREAM)
 	if _, err := child.Write([]byte(earlyError)); err != nil {
 		t.Fatal(err)
@@ -219,8 +220,7 @@ func errorsAsFields(t *testing.T) {
 	}
 }
 
-// leakedCopyHangs closes the child's end while a copy of it stays open: the parent's wait ends with the copy and with
-// nothing else.
+// leakedCopyHangs closes the child's end while a copy of it stays open: the parent's wait only ends with the copy.
 func leakedCopyHangs(t *testing.T) {
 	parent, child := pair(t, unix.SOCK_STREAM)
 	leak, err := unix.FcntlInt(uintptr(child.fd), unix.F_DUPFD_CLOEXEC, 0)

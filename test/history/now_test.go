@@ -16,21 +16,22 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// This file is how the tests speak today's protocol: as a Peer, and by hand, for what no Peer would say.
+// This file has the tests' two ways to speak today's protocol: as a Peer, and by hand, for frames that no Peer would
+// send.
 
-// today are the options of the tests: JSON, so that frames can be written by hand, and deadlines that nothing but a
-// mistake reaches.
+// today has the options of the tests: JSON, so that frames can be written by hand, and deadlines that only a mistake
+// can reach.
 var today = transport.Options{Codecs: []codec.Codec{codec.JSON()}, Deadlines: transport.Deadlines{Hello: time.Minute,
 	Config: time.Minute, Idle: time.Minute, Exec: time.Minute, Write: time.Minute}}
 
-// raw is a side that writes frames by hand.
+// raw is a side that writes its frames by hand.
 type raw struct {
 	e   *end
 	seq uint16
 	buf []byte
 }
 
-// frame is the next frame as bytes.
+// frame returns the next frame as bytes.
 func (r *raw) frame(kind syncproto.Kind, re uint16, payload string, fds int) []byte {
 	r.seq++
 	h := syncproto.Header{Kind: kind, Seq: r.seq, Re: re, NFDs: uint8(fds), Length: uint32(len(payload))}
@@ -38,10 +39,10 @@ func (r *raw) frame(kind syncproto.Kind, re uint16, payload string, fds int) []b
 }
 
 func (r *raw) send(kind syncproto.Kind, re uint16, payload string, fds ...int) {
-	_ = r.e.send(r.frame(kind, re, payload, len(fds)), fds...) // a parent that has given up is no mistake of the script
+	_ = r.e.send(r.frame(kind, re, payload, len(fds)), fds...) // fails if the parent has given up, which is fine
 }
 
-// recv is the next frame that came. Descriptors with it are lost, as for any plain read.
+// recv returns the next frame that arrived. Descriptors with it are lost, as in any plain read.
 func (r *raw) recv() (h syncproto.Header, payload string) {
 	if typ, _ := unix.GetsockoptInt(r.e.fd, unix.SOL_SOCKET, unix.SO_TYPE); typ == unix.SOCK_SEQPACKET {
 		n, _ := r.e.Read(r.buf)
@@ -54,7 +55,7 @@ func (r *raw) recv() (h syncproto.Header, payload string) {
 	return h, string(r.buf[:n])
 }
 
-// open is a child's opening.
+// open sends and receives the opening of a child.
 func (r *raw) open() {
 	_, _ = r.recv()
 	config, payload := r.recv()
@@ -76,7 +77,8 @@ func encode[T any](body T) string {
 	return string(b)
 }
 
-// against is a parent's Peer whose child is script, run beside the test; its end is closed when it returns.
+// against returns a parent's Peer whose child is script, which runs in the background; its end is closed when it
+// returns.
 func against(t *testing.T, typ transport.Type, p *syncproto.Profile, script func(r *raw)) *transport.Parent {
 	t.Helper()
 	a, b := pair(t, int(typ))
@@ -94,7 +96,7 @@ func against(t *testing.T, typ transport.Type, p *syncproto.Profile, script func
 	return peer
 }
 
-// take makes a Conn of an end, which owns it from then on.
+// take makes a Conn from an end, which it takes.
 func take(t *testing.T, e *end) *transport.Conn {
 	t.Helper()
 	c, err := transport.Take(e.fd)
@@ -106,8 +108,8 @@ func take(t *testing.T, e *end) *transport.Conn {
 	return c
 }
 
-// peers are a parent's Peer and a child's, both real; f is the child, which has been opened. What it returns is
-// reported to the parent.
+// peers returns a parent's Peer, and runs f with a child's, which is already open. The error that f returns is reported
+// to the parent.
 func peers(t *testing.T, typ transport.Type, p *syncproto.Profile, f func(ctx context.Context,
 	child *transport.Child) error) *transport.Parent {
 	t.Helper()
@@ -141,7 +143,7 @@ func peers(t *testing.T, typ transport.Type, p *syncproto.Profile, f func(ctx co
 	return parent
 }
 
-// goAhead is a child's way from the opening to EXEC.
+// goAhead takes a child from the opening to EXEC.
 func goAhead(ctx context.Context, child *transport.Child) error {
 	if _, _, err := child.Call(ctx, "ready", syncproto.Value{}); err != nil {
 		return err
@@ -149,7 +151,7 @@ func goAhead(ctx context.Context, child *transport.Child) error {
 	return child.Exec(ctx)
 }
 
-// serve opens the conversation and answers every request until the end, which it returns with the names of the
+// serve opens the conversation and replies to every request until the end, which it returns with the names of the
 // requests.
 func serve(t *testing.T, parent *transport.Parent) (requests string, err error) {
 	t.Helper()
@@ -180,5 +182,5 @@ func want(t *testing.T, err error, outcome syncproto.Outcome) *transport.Failure
 	return f
 }
 
-// notFound is the body of an ERROR that says ENOENT.
+// notFound is the body of an ERROR with ENOENT.
 const notFound = `{"code":"setup","role":"child","nodes":[{"type":"path","op":"open","path":"/bin/sh"},{"parent":1,"type":"errno","errno":"ENOENT"}]}`

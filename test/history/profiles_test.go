@@ -6,8 +6,8 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// The generations as profiles. What a profile cannot say they could not say either: how often, in which phase, and what
-// must come before "run".
+// profiles are the generations as profiles. What a profile cannot express, they could not either: how often, in which
+// phase, and what must come before "run".
 var profiles = []*syncproto.Profile{
 	{Name: "g1", Doc: "The configuration, then silence.", Phases: []syncproto.Phase{
 		{Name: "setup", Requester: syncproto.Child, Commit: true}}},
@@ -53,7 +53,7 @@ func profileByName(t testing.TB, name string) *syncproto.Profile {
 	return nil
 }
 
-// They are ordinary profiles, and no two of them are taken for each other.
+// TestGenerationsAreProfiles: they are valid profiles, and no two of them have the same hash.
 func TestGenerationsAreProfiles(t *testing.T) {
 	seen := map[uint64]string{}
 	for _, p := range profiles {

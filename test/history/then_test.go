@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file is what the parents did, each in as few lines as show it: what they read and wrote, in their order, with
-// encoding/json as they used it, and with their mistakes.
+// This file has the parents of the generations, each in as few lines as possible: what they read and wrote, in their
+// order, with encoding/json as they used it, and with their mistakes.
 
-// genericError is the error that crossed the socket. Its cause stayed behind.
+// genericError is the error that was sent over the socket, without its cause.
 type genericError struct {
 	Timestamp time.Time
 	ECode     int
@@ -31,7 +31,7 @@ type genericError struct {
 
 func (e *genericError) Error() string { return e.Message }
 
-// The numbers of the types. G2 had run at 3 for four days, and G3a gave 3 to hooks.
+// The numbers of the types. In G2 run was 3 for four days, and G3a used 3 for hooks.
 const (
 	ready, failed, started, runG2 = 0, 1, 2, 3
 
@@ -56,7 +56,7 @@ func writeSync(e *end, typ any) error {
 	return err
 }
 
-// parentG1 sends the configuration, closes its direction, and takes end of file for success.
+// parentG1 sends the configuration, closes its direction, and treats end of file as success.
 func parentG1(e *end, config []byte) error {
 	if _, err := e.Write(config); err != nil {
 		return err
@@ -74,7 +74,7 @@ func parentG1(e *end, config []byte) error {
 	return nil
 }
 
-// parentG2 makes a decoder for each message, and one variable for all of them.
+// parentG2 creates a decoder for each message, and uses one variable for all of them.
 func parentG2(e *end, config []byte) error {
 	if _, err := e.Write(config); err != nil {
 		return err
@@ -113,7 +113,7 @@ loop:
 	return nil
 }
 
-// boot is the opening of G3: a blob for the code that runs before the runtime, and its answer.
+// boot is the opening of G3: a blob for the code that runs before the runtime, and its reply.
 func boot(e *end, blob, config []byte) (*json.Decoder, error) {
 	if _, err := e.Write(blob); err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func boot(e *end, blob, config []byte) (*json.Decoder, error) {
 	return dec, err
 }
 
-// parentG3a runs the hooks as often as it is asked to, at any time.
+// parentG3a runs the hooks at any time, as often as the child asks for it.
 func parentG3a(e *end, blob, config []byte, hook func()) error {
 	dec, err := boot(e, blob, config)
 	if err != nil {
@@ -147,7 +147,7 @@ func parentG3a(e *end, blob, config []byte, hook func()) error {
 		switch procSync.Type {
 		case ready:
 			if err := writeSync(e, run); err != nil {
-				return fmt.Errorf("reading syncT %d: %w", run, err) // it says reading
+				return fmt.Errorf("reading syncT %d: %w", run, err) // the message says reading
 			}
 			sentRun = true
 		case hooks:
@@ -174,10 +174,10 @@ func parentG3a(e *end, blob, config []byte, hook func()) error {
 	return nil
 }
 
-// typedNil is the cause that newSystemErrorWithCause was given: an interface that is not nil, of a pointer that is.
+// typedNil is the cause that newSystemErrorWithCause got: a non-nil interface with a nil pointer.
 func typedNil(e *genericError) error { return e }
 
-// setnsG3a has nothing to hear but an error without a type.
+// setnsG3a only expects an error without a type.
 func setnsG3a(e *end, blob, config []byte) error {
 	dec, err := boot(e, blob, config)
 	if err == nil {
@@ -196,8 +196,8 @@ func setnsG3a(e *end, blob, config []byte) error {
 	return nil
 }
 
-// parentG3b reads one message after the other with one decoder, and a descriptor past it. Who joins a container must
-// not be ready.
+// parentG3b reads all messages with one decoder, and a descriptor without it. A child that joins a container must not
+// send ready.
 func parentG3b(e *end, blob, config []byte, setns bool) error {
 	dec, err := boot(e, blob, config)
 	if err != nil {
@@ -256,7 +256,7 @@ func takeConsole(e *end) error {
 	return err
 }
 
-// survive is f, with a panic as an error.
+// survive calls f, and returns a panic as an error.
 func survive(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -266,7 +266,7 @@ func survive(f func() error) (err error) {
 	return f()
 }
 
-// historic is what the parent of a generation made of a conversation, in the words of a transcript.
+// historic returns the result of a generation's parent for a conversation, in the words of a transcript.
 func historic(tr transcript, e *end) string {
 	var config, blob []byte
 	for _, l := range tr.lines {
@@ -304,12 +304,11 @@ func historic(tr transcript, e *end) string {
 	return "error: " + err.Error()
 }
 
-// The parents of then, as they are told here, play their transcripts to the byte and come to the verdicts written
-// there.
+// TestParentsOfThen plays the transcripts with the parents in this file, byte for byte, and compares the verdicts.
 func TestParentsOfThen(t *testing.T) {
 	for _, tr := range transcripts(t) {
 		if tr.profile == "head" {
-			continue // its parent is not told here: what is wrong with it is in TestMistakes
+			continue // its parent is not in this file: TestMistakes shows what is wrong with it
 		}
 		t.Run(tr.name, func(t *testing.T) {
 			parent, child := sockets(t, tr.profile)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// transcript is one conversation as it was on the wire. Its file has a line for each write:
+// transcript is one conversation as it was on the socket. Its file has a line for each write:
 //
 //	# words
 //	profile: the generation's name
@@ -32,7 +32,7 @@ type transcript struct {
 }
 
 type line struct {
-	parent bool // who wrote
+	parent bool // written by the parent
 	init   bool // on HEAD's second socket
 	fd     bool // with a descriptor
 	event  string
@@ -105,9 +105,9 @@ func parseLine(parent bool, s string) (l line, err error) {
 	return l, err
 }
 
-// side plays one side of a transcript: it writes its own lines, and reads the other's, which must be the same bytes.
-// Two lines of its own in a row are not two reads of the other side unless it waits between them: G2 lost the second
-// one when they were not, which is a mistake that has a test of its own.
+// side plays one side of a transcript: it writes its own lines, and reads the other side's, which must be the same
+// bytes. The other side may read two of its lines at once, unless it waits between them. G2 lost the second line then,
+// which is a mistake with a test of its own.
 type side struct {
 	parent     bool
 	wire, init *framer
@@ -160,14 +160,13 @@ func (s *side) line(l line) error {
 	return f.e.send(l.bytes)
 }
 
-// expect reads what the other side writes in line l. One write can hold several values, which is why one read can as
-// well.
+// expect reads what the other side writes in line l. One write can contain several values, so one read can too.
 func (s *side) expect(f *framer, l line) error {
 	var got []byte
 	var err error
 	switch {
 	case l.event == "SHUT_WR":
-		return nil // nothing reads it: who reads on finds end of file
+		return nil // not read here: the next read finds the end of file
 	case l.event != "":
 		if s.parent {
 			if n, err := f.e.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
@@ -198,7 +197,7 @@ func (s *side) expect(f *framer, l line) error {
 	return err
 }
 
-// sockets are the two ends of what a generation spoke over.
+// sockets returns the two ends of the socket of a generation.
 func sockets(t *testing.T, profile string) (parent, child *side) {
 	t.Helper()
 	typ := unix.SOCK_STREAM
@@ -211,7 +210,8 @@ func sockets(t *testing.T, profile string) (parent, child *side) {
 	return &side{true, newFramer(a), newFramer(c), packets}, &side{false, newFramer(b), newFramer(d), packets}
 }
 
-// Every transcript crosses a real socket between two scripts, and each reads the bytes that the other wrote.
+// TestTranscriptsReplay plays every transcript over a real socket between two scripts, each of which reads the bytes
+// that the other wrote.
 func TestTranscriptsReplay(t *testing.T) {
 	for _, tr := range transcripts(t) {
 		t.Run(tr.name, func(t *testing.T) {

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// end is one end of a historic socket. It reads and writes as a plain file does, which is what encoding/json was given:
-// a descriptor that lies on the way of a Read is lost.
+// end is one end of a historic socket. It reads and writes like a plain file, which encoding/json was given: a
+// descriptor that arrives in a Read is lost.
 type end struct{ fd int }
 
-// pair is a connected pair, closed with the test. No read or write waits for more than a minute: what hung then must
-// not hang the tests.
+// pair returns a connected pair, which is closed with the test. No read or write waits for more than a minute, so that
+// a historic hang does not hang the tests.
 func pair(t testing.TB, typ int) (parent, child *end) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
@@ -96,7 +96,7 @@ func (e *end) receive(b []byte) (n int, fds []int, err error) {
 	}
 }
 
-// drained waits until the other end has read all that was sent.
+// drained waits until the other end has read everything.
 func (e *end) drained() error {
 	for range 60_000 {
 		n, err := unix.IoctlGetInt(e.fd, unix.SIOCOUTQ)
@@ -119,9 +119,8 @@ func (e *end) Close() {
 	}
 }
 
-// framer takes the unframed stream apart again: a JSON value ends where its last brace closes, a netlink message begins
-// with its own length, and a descriptor lies wherever the conversation says that it does. That is all that held
-// messages apart.
+// framer splits the unframed stream into messages: a JSON value ends with its last brace, a netlink message begins with
+// its length, and a descriptor comes wherever the conversation has one. Nothing else separated messages.
 type framer struct {
 	e *end
 	r *bufio.Reader
@@ -129,7 +128,7 @@ type framer struct {
 
 func newFramer(e *end) *framer { return &framer{e, bufio.NewReader(e)} }
 
-// next is the bytes of the next message, with the newline behind it if one is there already.
+// next returns the bytes of the next message, with the newline after it if that has arrived.
 func (f *framer) next() ([]byte, error) {
 	first, err := f.r.Peek(1)
 	if err != nil {
@@ -171,7 +170,7 @@ func (f *framer) next() ([]byte, error) {
 	}
 }
 
-// blob is a netlink message: its length in the order of the host, itself included, then the rest.
+// blob returns a netlink message: its length in host byte order, including itself, then the rest.
 func (f *framer) blob() ([]byte, error) {
 	head, err := f.r.Peek(4)
 	if err != nil {
@@ -186,8 +185,7 @@ func (f *framer) blob() ([]byte, error) {
 	return b, err
 }
 
-// descriptor is a message that carries one. What the reader has taken in advance would have taken the descriptor with
-// it.
+// descriptor returns a message that carries a descriptor. If the reader has read ahead, the descriptor is lost.
 func (f *framer) descriptor() (name []byte, fd int, err error) {
 	if n := f.r.Buffered(); n > 0 {
 		return nil, -1, fmt.Errorf("%d bytes were read ahead, and the descriptor with them", n)

@@ -14,7 +14,7 @@ import (
 
 const module = "github.com/opencontainers/runtime-tools"
 
-// A suite is a directory with all that the programs need.
+// A suite is a directory with everything that the programs need.
 type suite struct {
 	dir      string   // working directory of the programs: they read runtimetest and the root file system from it
 	runtime  string   // absolute path

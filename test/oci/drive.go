@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// result is what one program of the suite found.
+// result is the result of one program of the suite.
 type result struct {
 	program    string
 	assertions []assertion
 	took       time.Duration
 }
 
-// runAll runs the programs one after another: they use the same names of groups.
+// runAll runs the programs one after another, because they use the same group names.
 func runAll(ctx context.Context, s *suite, o options) []result {
 	var all []result
 	for _, program := range s.programs {
@@ -40,7 +40,7 @@ func runOne(ctx context.Context, s *suite, program string, o options) result {
 	stdout, stderr, err := runInRoom(ctx, program, []string{"RUNTIME=" + s.runtime, "TMPDIR=" + temporary}, s.dir,
 		"./"+program)
 	r := result{program: program, assertions: parseTAP(string(stdout)), took: time.Since(begin)}
-	// Some programs assert by nothing else than their status.
+	// Some programs only report by their status.
 	if err != nil {
 		r.assertions = append(r.assertions, assertion{text: "ended: " + err.Error(), details: indent(string(stderr))})
 	} else if len(r.assertions) == 0 {

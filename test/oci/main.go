@@ -1,12 +1,12 @@
 // Command oci runs the official validation suite of the Open Container Initiative, the programs below validation/ of
 // github.com/opencontainers/runtime-tools, against a runtime, and judges what they print.
 //
-// Every assertion must hold, but for those that docs/runtime.md lists, each with the proof that the suite is wrong or
-// that the host lacks something. One that does not hold and is not listed is a failure, and so is one that is listed
-// as the suite's fault and holds. -runtime takes another runtime, which is reported and not judged.
+// Every assertion must hold, except for those in docs/runtime.md, which proves for each that the suite is wrong or that
+// the host lacks something. The run fails if another assertion does not hold, and also if one holds for which the table
+// blames the suite. -runtime tests another runtime, whose results are reported but not judged.
 //
-// The suite writes to fixed control groups and leaves containers behind where it fails. So it runs in a room of its own
-// (see room.go), and the host is as it was afterwards.
+// The suite uses fixed control groups and leaves containers behind if it fails. So each program runs in a room of its
+// own (see room.go), and the host does not change.
 package main
 
 import (
@@ -21,11 +21,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// options are what the command line says.
+// options are the options of the command line.
 type options struct {
-	runtime string        // a program's path, absolute; empty: handfast, built
+	runtime string        // absolute path of a program; empty: build handfast
 	run     string        // only programs whose name contains it
-	output  string        // directory for what each program printed; empty: nowhere
+	output  string        // directory for the output of each program; empty: none
 	limit   time.Duration // for one program
 	verbose bool
 	repo    string // the root of handfast's module
@@ -76,7 +76,7 @@ func run(o options) error {
 	if err := context.Cause(ctx); ctx.Err() != nil {
 		return err
 	}
-	var rows []row // with another runtime nothing is judged
+	var rows []row // another runtime is not judged
 	if o.runtime == "" {
 		if rows, err = readRows(filepath.Join(o.repo, "docs", "runtime.md")); err != nil {
 			return err

@@ -84,7 +84,7 @@ func TestJudge(t *testing.T) {
 	if len(v.surprises) != 1 || !strings.HasPrefix(v.surprises[0], "kill: not ok: late") || len(v.stale) != 0 {
 		t.Errorf("surprises %q, stale %v", v.surprises, v.stale)
 	}
-	// What the suite got wrong holds all of a sudden; the others may.
+	// A row that blames the suite holds now, which is an error; the others may hold.
 	v = judge([]result{{program: "start"}, {program: "kill"}}, rows)
 	if len(v.stale) != 1 || v.stale[0] != rows[0] || len(v.surprises) != 0 || v.clean != 2 {
 		t.Errorf("surprises %q, stale %v", v.surprises, v.stale)

@@ -5,17 +5,17 @@ import (
 	"io"
 )
 
-// A verdict is what the results are worth beside the rows of docs/runtime.md.
+// A verdict is the comparison of the results with the rows of docs/runtime.md.
 type verdict struct {
 	results             []result
-	clean               int // programs all of whose assertions hold
+	clean               int // programs with no failed assertion
 	held, bad, skipped  int // assertions
-	suite, host, chance int // of bad: listed, by whose fault it is
+	suite, host, chance int // listed ones among bad, by fault
 	surprises           []string
-	stale               []row // listed as the suite's fault, and yet it holds
+	stale               []row // listed as the suite's fault, but they hold
 }
 
-// judge compares. It is pure.
+// judge compares the results with the rows. It is pure.
 func judge(results []result, rows []row) *verdict {
 	v := &verdict{results: results}
 	used := make([]int, len(rows))
@@ -46,7 +46,7 @@ func judge(results []result, rows []row) *verdict {
 	return v
 }
 
-// place finds the row of an assertion that does not hold.
+// place finds the row of a failed assertion.
 func (v *verdict) place(program string, a assertion, rows []row, used []int) {
 	for i, row := range rows {
 		if row.program != program || row.assertion != plain(a.text) || used[i] == row.times {
@@ -66,7 +66,7 @@ func (v *verdict) place(program string, a assertion, rows []row, used []int) {
 	v.surprises = append(v.surprises, fmt.Sprintf("%s: not ok: %s\n%s", program, a.text, a.details))
 }
 
-// print writes a line for each program, what is not as listed, and the sums.
+// print writes a line for each program, the differences from the table, and the sums.
 func (v *verdict) print(w io.Writer, o options) {
 	for _, r := range v.results {
 		bad := 0

@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A room is what one program of the suite runs in: namespaces of its own for mounts, processes, IPC and control groups.
-// Its processes end with it, its /run and /proc are its own, and the control groups that it sees at /sys/fs/cgroup are
-// what is below a group made for it in every hierarchy of the host. The driver makes the groups and removes them;
+// A room is the environment of one program of the suite: its own namespaces for mounts, processes, IPC and control
+// groups. Its processes end with it, its /run and /proc are its own, and at /sys/fs/cgroup it sees only what is below a
+// group that was created for it in every hierarchy of the host. The driver creates the groups and removes them;
 // stageInit is the first process of the pid namespace.
 const stageInit = "room-init"
 
-// runInRoom runs a program with a name for its groups, and returns what it printed.
+// runInRoom runs a program with a name for its groups, and returns its output.
 func runInRoom(ctx context.Context, name string, env []string, dir string, args ...string) (stdout, stderr []byte,
 	err error) {
 	hierarchies, err := cgroupMounts()
@@ -54,10 +54,10 @@ func runInRoom(ctx context.Context, name string, env []string, dir string, args 
 	return out.Bytes(), errOut.Bytes(), err
 }
 
-// initRoom makes the room, runs the program, and reaps whatever it leaves behind. It does not return after success.
+// initRoom sets up the room, runs the program, and reaps all processes that it leaves. On success it does not return.
 func initRoom(args []string) error {
 	group, args := args[0], args[1:]
-	// A namespace belongs to a thread: the program is started by the one that made it.
+	// A namespace belongs to a thread, so the thread that has created it must start the program.
 	runtime.LockOSThread()
 	hierarchies, err := cgroupMounts()
 	if err != nil {
@@ -113,14 +113,14 @@ func mountRoom(hierarchies []hierarchy, group string) error {
 		return fmt.Errorf("mounting /run: %w", err)
 	}
 	for _, h := range hierarchies {
-		// A bind, for the kernel refuses to mount a file system where it is mounted.
+		// A bind, because the kernel refuses to mount a file system over itself.
 		if err := unix.Mount(filepath.Join(h.point, group), h.point, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("binding %s of %s: %w", group, h.point, err)
 		}
 		if h.kind != "cgroup2" {
 			continue
 		}
-		// A group with processes of its own gives no controllers to those below it.
+		// A group with processes of its own cannot enable controllers for the groups below it.
 		own := filepath.Join(h.point, "suite")
 		if err := os.Mkdir(own, 0o755); err != nil {
 			return err
@@ -135,7 +135,7 @@ func mountRoom(hierarchies []hierarchy, group string) error {
 // hierarchy is one mount of control groups.
 type hierarchy struct{ point, kind string }
 
-// cgroupMounts reads the hierarchies from proc_pid_mountinfo(5). Of one mounted twice the first counts.
+// cgroupMounts reads the hierarchies from proc_pid_mountinfo(5). If one is mounted twice, the first mount counts.
 func cgroupMounts() ([]hierarchy, error) {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -158,8 +158,8 @@ func cgroupMounts() ([]hierarchy, error) {
 	return all, nil
 }
 
-// prepare makes a new group fit to be a root: with processors and memory nodes on v1. On v2 it has the controllers that
-// the host's root hands down; the host is not changed for more.
+// prepare makes a new group usable as a root: with processors and memory nodes on v1. On v2 it has the controllers that
+// the host's root enables; the host does not change for more.
 func prepare(root, path string) error {
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		value, err := os.ReadFile(filepath.Join(root, name))
@@ -176,7 +176,7 @@ func prepare(root, path string) error {
 	return nil
 }
 
-// removeGroups removes a group and those below it. Its processes have been killed; the last of them may take a moment.
+// removeGroups removes a group and those below it. Its processes have been killed, and may take a moment to end.
 func removeGroups(path string) {
 	for range 500 {
 		var all []string

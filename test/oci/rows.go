@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// A row of docs/runtime.md is an assertion that need not hold.
+// A row of docs/runtime.md is an assertion that is allowed to fail.
 type row struct {
 	program, assertion string
-	times              int // the program makes it more than once under the same name: how many of those need not hold
+	times              int // how many of the program's assertions with this name may fail
 	fault              string
 }
 
-// Whose fault it is that an assertion does not hold.
+// The possible faults for an assertion that does not hold.
 const (
 	bySuite  = "suite"  // it holds nowhere
 	byHost   = "host"   // it holds on other hosts
 	byChance = "chance" // it holds sometimes: the suite races
 )
 
-// heading is what the table stands below.
+// heading is the heading above the table.
 const heading = "### Assertions that do not hold"
 
 func readRows(path string) ([]row, error) {
@@ -72,5 +72,5 @@ func parseRows(text string) ([]row, error) {
 	return rows, nil
 }
 
-// plain takes away what Markdown and the suite put around words.
+// plain removes the markup that Markdown and the suite put around words.
 func plain(text string) string { return strings.TrimSpace(strings.ReplaceAll(text, "`", "")) }

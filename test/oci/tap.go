@@ -20,8 +20,8 @@ var (
 	planLine = regexp.MustCompile(`^1\.\.(\d+)`)
 )
 
-// parseTAP reads the output of one program, which may be several documents in a row. A plan that is missing or not
-// fulfilled, and a "Bail out!", are assertions that do not hold.
+// parseTAP reads the output of one program, which may contain several documents. A missing or incomplete plan, and a
+// "Bail out!", count as failed assertions.
 func parseTAP(output string) []assertion {
 	var all []assertion
 	first := true

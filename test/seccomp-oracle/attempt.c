@@ -1,13 +1,13 @@
 /*
- * attempt loads seccomp filters and makes system calls under them, for tests to see what the kernel does. It reads
- * requests from standard input, a line each, and writes a line for each to standard output.
+ * attempt loads seccomp filters and makes system calls under them, so that tests can check what the kernel does. It
+ * reads one request per line from standard input, and writes one reply per line to standard output.
  *
- *   filter FLAGS HEX                    -> loaded, or error ERRNO: the kernel's opinion of the program
- *   call ABI NUMBER ARG ARG ARG ARG ARG ARG -> what came of it under the last filter: value N, errno N, trap N (SIGSYS
+ *   filter FLAGS HEX                    -> loaded, or error ERRNO: whether the kernel accepts the program
+ *   call ABI NUMBER ARG ARG ARG ARG ARG ARG -> its result under the last filter: value N, errno N, trap N (SIGSYS
  *                                          with the data of SECCOMP_RET_TRAP), or killed SIGNAL
  *
- * ABI is "native", or on x86_64 "int80"; numbers and arguments are hexadecimal. Every request has a process of its own,
- * which can do nothing any more but write to memory that it shares with this one.
+ * ABI is "native", or on x86_64 "int80"; numbers and arguments are hexadecimal. Every request runs in a process of its
+ * own, which can only write to memory that it shares with this one.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,7 +40,7 @@ static _Noreturn void finish(int state, long value)
 {
 	shared->value = value;
 	shared->state = state;
-	__builtin_trap(); /* A fault needs no system call, and so no filter keeps the process from ending. */
+	__builtin_trap(); /* A fault needs no system call, so no filter can prevent the process from ending. */
 }
 
 static void on_sigsys(int signal, siginfo_t *info, void *context)
@@ -59,7 +59,7 @@ static void load(void)
 		finish(refused, errno);
 }
 
-/* A plain call, that a C library has no hand in: it would take -4095 to -1 for errors, and so does the parent. */
+/* A call without the C library, which would treat -4095 to -1 as errors; the parent does so. */
 static long native(const uint64_t *a)
 {
 #if defined(__x86_64__)
@@ -77,7 +77,7 @@ static long native(const uint64_t *a)
 }
 
 #if defined(__x86_64__)
-/* The call of the 32-bit ABI, which a 64-bit program can make as well. The sixth argument, in ebp, stays out of it. */
+/* A call of the 32-bit ABI, which a 64-bit program can make too. The sixth argument, in ebp, is not set. */
 static long int80(const uint64_t *a)
 {
 	long value;

@@ -1,15 +1,15 @@
 /*
- * oracle compiles seccomp profiles with libseccomp, as runc does, for tests to compare with. It reads requests from
- * standard input, a line each, and writes a line for each to standard output.
+ * oracle compiles seccomp profiles with libseccomp, as runc does, so that tests can compare the results. It reads one
+ * request per line from standard input, and writes one reply per line to standard output.
  *
  *   version                      -> version MAJOR.MINOR.MICRO
- *   resolve ARCH NAME            -> number N, or "unknown" where no table has the name
+ *   resolve ARCH NAME            -> number N, or "unknown" if no table has the name
  *   name ARCH NUMBER             -> name NAME, or "unknown"
- *   begin HOST DEFAULT OPTIMIZE  -> nothing; a new profile. HOST is the ARCH of the machine that it is for
+ *   begin HOST DEFAULT OPTIMIZE  -> nothing; a new profile. HOST is the ARCH of its machine
  *   arch ARCH                    -> nothing
  *   rule ACTION NAME [INDEX OP VALUE VALUETWO]...    -> nothing
  *   end                          -> program HEX (struct sock_filter, in the host's byte order), or
- *                                   error ERRNO CALL, or "hang" if libseccomp did not come back, or "crash"
+ *                                   error ERRNO CALL, or "hang" if libseccomp did not return, or "crash"
  *
  * Values are hexadecimal, actions numbers, hexadecimal with 0x; ARCH is libseccomp's token as a number.
  */
@@ -39,12 +39,12 @@ static uint32_t host, archs[max_archs], default_action;
 static int arch_count, optimize, rule_count;
 static struct rule rules[max_rules];
 
-/* Where to go on after libseccomp has refused, has not come back, or has crashed. */
+/* Where to continue after libseccomp has failed, has not returned, or has crashed. */
 static sigjmp_buf out;
 
 enum { refused = 1, hung, crashed };
 
-/* refuse writes that libseccomp has refused a call, and leaves what is being compiled. */
+/* refuse reports that libseccomp has refused a call, and abandons the compilation. */
 static void refuse(const char *call, int err)
 {
 	printf("error %d %s\n", -err, call);
@@ -56,7 +56,7 @@ static void on_signal(int number)
 	siglongjmp(out, number == SIGVTALRM ? hung : crashed);
 }
 
-/* same_argument says whether two conditions of a rule are about one argument: runc makes a rule of each then. */
+/* same_argument reports whether two conditions of a rule have the same argument: runc makes a rule of each then. */
 static int same_argument(const struct rule *r)
 {
 	int seen[6] = { 0 };
@@ -125,10 +125,10 @@ static void build(scmp_filter_ctx ctx)
 	export(ctx);
 }
 
-/* end compiles what has been described. Some profiles take libseccomp into an endless loop, which a signal ends. */
+/* end compiles the profile. For some profiles libseccomp loops forever, which a signal ends. */
 static void end(void)
 {
-	static scmp_filter_ctx ctx; /* Static, for it is read behind a jump. */
+	static scmp_filter_ctx ctx; /* Static, because it is read after a jump. */
 	const struct itimerval patience = { .it_value = { .tv_usec = 100000 } }, none = { 0 };
 	int left;
 
@@ -142,7 +142,7 @@ static void end(void)
 	}
 	setitimer(ITIMER_VIRTUAL, &none, NULL);
 	if (left == hung || left == crashed) {
-		/* Who knows what is in memory now: start afresh. Nobody has sent the next request yet. */
+		/* The memory may be damaged: start again. The next request has not been sent yet. */
 		printf(left == hung ? "hang\n" : "crash\n");
 		fflush(stdout);
 		execl("/proc/self/exe", "oracle", NULL);
@@ -183,7 +183,7 @@ int main(void)
 
 	sigset_t none;
 
-	sigemptyset(&none); /* A signal may be blocked, from before a fresh start. */
+	sigemptyset(&none); /* A signal may still be blocked after a restart. */
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGVTALRM, on_signal);
 	signal(SIGSEGV, on_signal);

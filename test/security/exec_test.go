@@ -11,9 +11,10 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// CVE-2016-9962: while processes enter a container, what runs there opens whatever it can of every process it sees:
-// root, working directory, descriptors, memory. A canary of the host must never be read, whatever the container may do:
-// as root of the machine with a few capabilities, or with CAP_SYS_PTRACE over a user namespace of its own.
+// TestEnteringProcessShowsNothingOfTheHost (CVE-2016-9962): while processes enter a container, a program in it opens
+// everything that it can of every process that it sees: root, working directory, descriptors, memory. It must never
+// read a canary of the host, whatever the container's rights are: as root of the machine with a few capabilities, or
+// with CAP_SYS_PTRACE over a user namespace of its own.
 func TestEnteringProcessShowsNothingOfTheHost(t *testing.T) {
 	testenv.Root(t)
 	for name, change := range map[string]func(c map[string]any){
@@ -32,7 +33,7 @@ func TestEnteringProcessShowsNothingOfTheHost(t *testing.T) {
 			if err := os.WriteFile(secret, []byte("CANARY\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			// A descriptor of the caller's on the directory: it must not be there to walk through either.
+			// A descriptor of the caller on the directory, which must not offer a path to it either.
 			held, err := os.Open(dir)
 			if err != nil {
 				t.Fatal(err)
@@ -96,7 +97,8 @@ func rootfsOf(t *testing.T, bundle string) string {
 	return c.Root.Path
 }
 
-// CVE-2016-3697: a user of the image's whose name is a number is never taken for the user of that number.
+// TestNumericUserName (CVE-2016-3697): a user of the image whose name is a number is never mistaken for the user with
+// that id.
 func TestNumericUserName(t *testing.T) {
 	testenv.Root(t)
 	rootfs := testenv.Busybox(t)

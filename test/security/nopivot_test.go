@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// hosts are what a host may have mounted besides the usual, as commands in an empty directory.
+// hosts are unusual mounts that a host may have, as commands in an empty directory.
 var hosts = map[string]string{
 	"the usual": `:`,
 	"stacked":   `mount -t proc proc /proc && mount -t proc proc /proc && mount --rbind /sys /sys && mount --rbind /sys /sys`,
@@ -21,15 +21,16 @@ var hosts = map[string]string{
 	"shared":     `mkdir h && mount -t proc proc h && mount --make-rshared /`,
 }
 
-// freshProc is what a nested user namespace tries: each mount must be denied.
+// freshProc is the attack of a nested user namespace: each mount must fail.
 const freshProc = `mount -t proc p /tmp && echo 3 3 3 3 >/tmp/sys/kernel/printk && echo REACHED
 mount -t sysfs s /tmp && echo REACHED
 umount /proc /sys
 mount -t proc p /tmp && echo REACHED`
 
-// With --no-pivot the host's mounts stay in the container's mount namespace, behind a chroot(2). As long as one of them
-// is a whole procfs or sysfs, the kernel lets a user namespace inside mount a fresh one, without what is masked and
-// read-only in the container's own (mnt_already_visible in fs/namespace.c).
+// TestNoPivotLeavesNoProcfs: with --no-pivot the host's mounts would stay in the container's mount namespace, hidden by
+// a chroot(2). As long as one of them is a complete procfs or sysfs, the kernel lets a user namespace inside mount
+// another one, in which the paths that the container masks or makes read-only are not (mnt_already_visible in
+// fs/namespace.c).
 func TestNoPivotLeavesNoProcfs(t *testing.T) {
 	testenv.Root(t)
 	before, err := os.ReadFile("/proc/sys/kernel/printk")
@@ -39,7 +40,7 @@ func TestNoPivotLeavesNoProcfs(t *testing.T) {
 	for name, host := range hosts {
 		for _, users := range []bool{false, true} {
 			out := runNoPivot(t, host, func(c map[string]any) {
-				// For a nested user namespace in which the id 0 is this root, user_namespaces(7).
+				// for a nested user namespace that maps id 0 to this root, user_namespaces(7)
 				caps := []any{"CAP_SETFCAP"}
 				process(c)["capabilities"] = map[string]any{"bounding": caps, "effective": caps, "permitted": caps}
 				testenv.SetArgs(c, "unshare", "-Urmpf", "--propagation", "private", "sh", "-c", freshProc)
@@ -51,7 +52,7 @@ func TestNoPivotLeavesNoProcfs(t *testing.T) {
 				}
 			})
 			if users && (name == "covered" || name == "in the way") {
-				// What is locked there, and out of reach, can neither be unmounted nor covered.
+				// A locked mount that cannot be reached can neither be unmounted nor covered.
 				if !strings.Contains(out, "without --no-pivot") {
 					t.Errorf("%s, with a user namespace: %s", name, out)
 				}
@@ -69,8 +70,8 @@ func TestNoPivotLeavesNoProcfs(t *testing.T) {
 	}
 }
 
-// runNoPivot runs a container on a host that has been prepared so, in a mount namespace of its own. The output has a
-// line HOST if mounts of the host have come or gone by that.
+// runNoPivot runs a container on a host prepared with these mounts, in a mount namespace of its own. The output has a
+// line HOST if that has changed the host's mounts.
 func runNoPivot(t *testing.T, host string, mutate func(c map[string]any)) string {
 	t.Helper()
 	bundle := testenv.Bundle(t, testenv.Busybox(t), mutate)
@@ -85,8 +86,9 @@ func runNoPivot(t *testing.T, host string, mutate func(c map[string]any)) string
 	return string(out)
 }
 
-// What the host has mounted is gone from the container's mount namespace, and the host keeps it: also a file of procfs
-// on a file, and a root that is mounted over the old one from the beginning, because nobody may walk to its own place.
+// TestNoPivotEmptiesTheOldRoot: the host's mounts are gone from the container's mount namespace, and the host keeps
+// them. That includes a procfs file bound on a file, and a root that is mounted over the old one from the start,
+// because its own path cannot be searched.
 func TestNoPivotEmptiesTheOldRoot(t *testing.T) {
 	testenv.Root(t)
 	const show = `sed 's/.* - \([^ ]*\).*/\1/' /proc/self/mountinfo | sort | uniq -c`

@@ -1,5 +1,5 @@
-// Package security runs published attacks on container runtimes against the whole program. docs/security.md says which
-// attack is which test.
+// Package security runs published attacks on container runtimes against the whole program. docs/security.md maps
+// attacks to tests.
 package security
 
 import (
@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-// handfast runs a command of the runtime, and gives what it wrote, to both streams, and its exit status.
+// handfast runs a command of the runtime, and returns its output, from both streams, and its exit status.
 func handfast(t *testing.T, root string, args ...string) (string, int) {
 	t.Helper()
 	cmd := exec.Command(testenv.Binary(t), append([]string{"--root", root}, args...)...)
@@ -32,7 +32,7 @@ func handfast(t *testing.T, root string, args ...string) (string, int) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	// A file and not a pipe: a container would keep a pipe open.
+	// A file, because a container would keep a pipe open.
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func handfast(t *testing.T, root string, args ...string) (string, int) {
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
-// canary is a directory of the host with one file in it, which must stay as it is.
+// canary creates a directory of the host with one file in it, and checks at the end that neither has changed.
 func canary(t *testing.T) string {
 	t.Helper()
 	dir := testenv.Dir(t)
@@ -65,7 +65,7 @@ func canary(t *testing.T) string {
 
 func process(c map[string]any) map[string]any { return c["process"].(map[string]any) }
 
-// CVE-2024-21626: descriptors of the host, named through procfs.
+// TestWorkingDirectoryThroughADescriptor (CVE-2024-21626) uses descriptors of the host through procfs.
 func TestWorkingDirectoryThroughADescriptor(t *testing.T) {
 	testenv.Root(t)
 	root, rootfs := testenv.Dir(t), testenv.Busybox(t)
@@ -96,7 +96,7 @@ func TestOnlyTheStandardStreamsAreOpen(t *testing.T) {
 	}
 }
 
-// pidOf is the container's first process.
+// pidOf returns the container's first process.
 func pidOf(t *testing.T, root, id string) int {
 	t.Helper()
 	text, _ := handfast(t, root, "state", id)
@@ -107,8 +107,8 @@ func pidOf(t *testing.T, root, id string) int {
 	return state.Pid
 }
 
-// While a created container waits it holds nothing of the host but its streams, its gate and what is its own: a caller
-// that waits for the end of a pipe which it had left open must see it.
+// TestWaitingChildHoldsNothing: a created container that waits has nothing of the host open but its streams and its
+// gate. A caller that waits for the end of a pipe which it had left open must get it.
 func TestWaitingChildHoldsNothing(t *testing.T) {
 	testenv.Root(t)
 	root, id := testenv.Dir(t), testenv.ID(t)
@@ -124,7 +124,7 @@ func TestWaitingChildHoldsNothing(t *testing.T) {
 	}
 	defer null.Close()
 	cmd := exec.Command(testenv.Binary(t), "--root", root, "create", "--bundle", bundle, id)
-	cmd.ExtraFiles = []*os.File{null, w} // left open by the caller, and not asked to be preserved
+	cmd.ExtraFiles = []*os.File{null, w} // left open by the caller, and not to be preserved
 	cmd.Stdout, cmd.Stderr = null, null
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
@@ -150,8 +150,8 @@ func TestWaitingChildHoldsNothing(t *testing.T) {
 	}
 }
 
-// CVE-2018-15664, CVE-2019-18837, CVE-2021-30465, CVE-2026-41579 and their kin: an image in which every place that a
-// runtime touches leads to the host.
+// TestImageThatLeadsOutside (CVE-2018-15664, CVE-2019-18837, CVE-2021-30465, CVE-2026-41579 and similar ones) uses
+// images in which every path that a runtime uses leads to the host.
 func TestImageThatLeadsOutside(t *testing.T) {
 	testenv.Root(t)
 	beside := canary(t)
@@ -174,7 +174,7 @@ func TestImageThatLeadsOutside(t *testing.T) {
 			bundle := testenv.Bundle(t, rootfs, func(c map[string]any) {
 				testenv.SetArgs(c, "/bin/busybox", "true")
 				if strings.HasPrefix(link, "dev/") {
-					// Without a mount on /dev its links are the image's own.
+					// Without a mount on /dev the links in it are the image's.
 					c["mounts"] = []any{map[string]any{"destination": "/proc", "type": "proc", "source": "proc"}}
 				}
 				c["mounts"] = append(c["mounts"].([]any),
@@ -183,18 +183,19 @@ func TestImageThatLeadsOutside(t *testing.T) {
 					map[string]any{"destination": "/etc/file", "type": "bind", "source": "/etc/hostname", "options": []any{"bind"}})
 				process(c)["cwd"] = "/tmp/new/cwd"
 			})
-			// Whether it fails or finds a place inside is the runtime's choice; the canary decides.
+			// The runtime may fail or find a place inside: only the canary counts.
 			_, _ = handfast(t, testenv.Dir(t), "run", "--bundle", bundle, testenv.ID(t))
 		}
 	}
 }
 
-// CVE-2019-16884, CVE-2019-19921, CVE-2025-31133: what the protections themselves stand on is replaced.
+// TestProtectionsReplaced (CVE-2019-16884, CVE-2019-19921, CVE-2025-31133) replaces the files on which the protections
+// depend.
 func TestProtectionsReplaced(t *testing.T) {
 	testenv.Root(t)
 	for want, attack := range map[string]struct {
 		link   [2]string // path in the image and its target
-		mounts []any     // in place of the usual ones
+		mounts []any     // instead of the usual ones
 		more   map[string]any
 	}{
 		"must be mounted on ordinary directory": {link: [2]string{"proc", "/tmp"}},
@@ -237,7 +238,7 @@ func TestProtectionsReplaced(t *testing.T) {
 	}
 }
 
-// CVE-2025-52881: the parameter is the container's own, whatever its configuration mounts.
+// TestSysctlBehindAMount (CVE-2025-52881): the parameter is set for the container, whatever its configuration mounts.
 func TestSysctlBehindAMount(t *testing.T) {
 	testenv.Root(t)
 	before, err := os.ReadFile("/proc/sys/kernel/msgmax")
@@ -255,8 +256,8 @@ func TestSysctlBehindAMount(t *testing.T) {
 	}
 }
 
-// CVE-2016-9962: while the child waits, nobody of its user may look into it: the files of a process that is not
-// dumpable belong to root, proc(5).
+// TestChildIsNotDumpable (CVE-2016-9962): while the child waits, no process of its user can look into it: the files of
+// a process that is not dumpable belong to root, proc(5).
 func TestChildIsNotDumpable(t *testing.T) {
 	testenv.Root(t)
 	root, id := testenv.Dir(t), testenv.ID(t)
@@ -281,8 +282,8 @@ func TestChildIsNotDumpable(t *testing.T) {
 	}
 }
 
-// CVE-2021-30465, CVE-2024-45310: a second container of the attacker exchanges a directory of a shared volume with a
-// link, again and again, while containers that mount below it are made.
+// TestExchangedVolume (CVE-2021-30465, CVE-2024-45310): a second container of the attacker repeatedly exchanges a
+// directory of a shared volume with a link, while containers that mount below it are created.
 func TestExchangedVolume(t *testing.T) {
 	testenv.Root(t)
 	beside := canary(t)

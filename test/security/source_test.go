@@ -9,9 +9,9 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// A root file system behind a directory that its own root may not search is mounted on "/" until it becomes the root. A
-// source whose path goes up to "/" through a link would come down in the image there, which may lead it to any place of
-// the host that the container's root can read.
+// TestSourceThroughTheCoveredRoot: a root file system in a directory that its own root may not search is mounted on "/"
+// until it becomes the root. A source whose path leads up to "/" through a link would continue in the image, which
+// could redirect it to any place of the host that the container's root can read.
 func TestSourceThroughTheCoveredRoot(t *testing.T) {
 	testenv.Root(t)
 	dir, rootfs := testenv.Dir(t), testenv.Busybox(t)

@@ -1,13 +1,13 @@
-/* floor moves the bytes and the descriptors of a conversation, in as many messages, and does nothing else: two pinned
+/* floor only moves the bytes and the descriptors of a conversation, in as many messages: two pinned
  * processes or threads, blocking sockets, one system call for each message on each side, and no scheduler but the
  * kernel's.
  *
  *     floor processes|threads seqpacket|stream one|two p:SIZE:FDS c:SIZE:FDS ...
  *
  * "one" pins both sides to one CPU, "two" each to its own. A frame is the parent's (p) or the child's (c), of so many
- * bytes and descriptors. A line "N" on standard input asks for N conversations, and the mean of their microseconds is
- * written to standard output; "check" holds one in which all bytes are compared. A conversation takes from when both
- * sides have their ends until the parent has seen the child's end of file and closed its own. Built by the program
+ * bytes and descriptors. A line "N" on standard input requests N conversations, and the mean of their microseconds is
+ * written to standard output; "check" runs one in which all bytes are compared. The time of a conversation is from when
+ * both sides have their ends until the parent has read the child's end of file and closed its own. Built by the program
  * beside it: cc -O2 -pthread. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -51,7 +51,7 @@ static void transmit(int sock, void *p, size_t n, int fd) {
     if (sendmsg(sock, &m, MSG_NOSIGNAL) != (ssize_t)n) die("sendmsg");
 }
 
-/* fetch fills p and returns the descriptor that came along, negative for none. */
+/* fetch fills p and returns the descriptor that came with it, negative for none. */
 static int fetch(int sock, char *p, size_t n) {
     union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int))]; } c;
     int fd = -1;

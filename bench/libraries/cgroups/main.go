@@ -1,4 +1,4 @@
-// Command cgroups makes, limits and reads a group with opencontainers/cgroups, device rules included.
+// Command cgroups creates, limits and reads a group with opencontainers/cgroups, including device rules.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		m, err := manager.New(&cgroups.Cgroup{})
 		fmt.Println(err, m.Apply(1), m.Set(&cgroups.Resources{}))
 		fmt.Println(m.GetStats())

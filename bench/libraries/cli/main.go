@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		c := &cli.Command{Name: "x", Flags: []cli.Flag{&cli.StringFlag{Name: "a"}}}
 		fmt.Println(c.Run(context.Background(), os.Args))
 	}

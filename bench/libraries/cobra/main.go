@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		c := &cobra.Command{Use: "x"}
 		c.Flags().String("a", "", "b")
 		fmt.Println(c.Execute())

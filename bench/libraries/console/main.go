@@ -1,4 +1,4 @@
-// Command console makes a terminal with containerd/console.
+// Command console creates a terminal with containerd/console.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		c, s, err := console.NewPty()
 		fmt.Println(c, s, err, c.SetRaw())
 	}

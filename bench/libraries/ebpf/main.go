@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.CGroupDevice, Instructions: asm.Instructions{asm.Return()},
 			License: "x"})
 		fmt.Println(err)

@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		c, err := dbus.SystemBusPrivate()
 		fmt.Println(err, c.Auth(nil), c.Hello())
 		o := c.Object("org.freedesktop.systemd1", "/x")

@@ -1,4 +1,4 @@
-// Command json links encoding/json: what handfast's own linkage starts from.
+// Command json links encoding/json, which handfast links in any case.
 package main
 
 import (
@@ -13,7 +13,7 @@ func main() {
 		B []string
 		C map[string]any
 	}
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		fmt.Println(json.NewDecoder(os.Stdin).Decode(&v))
 		b, _ := json.Marshal(v)
 		os.Stdout.Write(b)

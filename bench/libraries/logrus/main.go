@@ -8,7 +8,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		logrus.SetFormatter(&logrus.JSONFormatter{})
 		logrus.WithField("a", 1).Error("x")
 	}

@@ -14,7 +14,7 @@ func main() {
 		B []string
 		C map[string]any
 	}
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		fmt.Println(msgpack.NewDecoder(os.Stdin).Decode(&v))
 		b, _ := msgpack.Marshal(v)
 		os.Stdout.Write(b)

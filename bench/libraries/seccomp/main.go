@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		p := seccomp.Policy{}
 		fmt.Println(p.Assemble())
 		fmt.Println(seccomp.LoadFilter(seccomp.Filter{Policy: p}))

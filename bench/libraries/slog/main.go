@@ -7,7 +7,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("x", "a", 1)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 5 { // never: it is linked and not run
+	if len(os.Args) > 5 { // never: this program is linked, not run
 		var s specs.Spec
 		fmt.Println(json.NewDecoder(os.Stdin).Decode(&s))
 	}

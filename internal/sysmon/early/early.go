@@ -1,5 +1,5 @@
-// Package early calls stack.Grow and sysmon.Relax when a program that imports it initialises its packages, which is a
-// good part of a short command. A library must not import it: it changes the process.
+// Package early calls stack.Grow and sysmon.Relax during the initialisation of a program that imports it, which is a
+// good part of a short command's time. A library must not import it, because it changes the process.
 package early
 
 import (

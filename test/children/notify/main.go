@@ -1,4 +1,4 @@
-// Command notify says to NOTIFY_SOCKET what it is given, as sd_notify(3) does.
+// Command notify sends its arguments to NOTIFY_SOCKET, as sd_notify(3) does.
 package main
 
 import (
