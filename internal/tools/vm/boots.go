@@ -67,8 +67,8 @@ func boots() []boot {
 	}
 }
 
-// notAboutGroups are the longest tests that have nothing to do with control groups: the kernel is the same in every boot,
-// so one of them is enough.
+// notAboutGroups are the longest tests that have nothing to do with control groups. The kernel is the same in every
+// boot, so one boot is enough.
 const notAboutGroups = "^(TestPropagation|TestInvalidValues|TestBindAttributes|TestRedis|TestDamagedState|" +
 	"TestSeccomp(Everywhere|Actions|Architectures|Docker|AgentMissing|Refused)|TestFewDescriptors|TestWordsOfAStart|" +
 	"TestNetDevices.*|TestSmallChildFailsLikeAWhole|TestMounts(Add.*|WithMappings)|TestTerminalIsGivenBack)$"
