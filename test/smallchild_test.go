@@ -5,10 +5,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/smallchild"
 	"github.com/handfast/handfast/internal/testenv"
@@ -251,6 +253,25 @@ func TestNoProgramsInMemory(t *testing.T) {
 	contains(t, o.stderr, ": child "+child)
 	if o.status != 7 {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestSmallChildCannotBeWritten (CVE-2019-5736): what the child of a created container executes is sealed.
+func TestSmallChildCannotBeWritten(t *testing.T) {
+	if !smallchild.Available {
+		t.Skip("this architecture, or this build, has whole children alone")
+	}
+	r, id := newRuntime(t), testenv.ID(t)
+	r.ok("create", "-b", shell(t, "exit 0", nil), id)
+	defer r.ok("delete", "--force", id)
+	exe, err := os.Open(filepath.Join("/proc", strconv.Itoa(int(r.stateOf(id)["pid"].(float64))), "exe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exe.Close()
+	const want = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+	if seals, err := unix.FcntlInt(exe.Fd(), unix.F_GET_SEALS, 0); err != nil || seals&want != want {
+		t.Errorf("seals %#x, %v, want %#x", seals, err, want)
 	}
 }
 
