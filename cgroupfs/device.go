@@ -74,7 +74,7 @@ func compile(rules []DeviceRule) ([]insn, error) {
 		prog = append(prog, loadField(ctxAccessType), insn{code: opSet, regs: regField, off: 1, imm: bit << 16},
 			insn{code: opJump})
 		start := len(prog)
-		prog = decide(prog, checked, bit)
+		prog = appendVerdict(prog, checked, bit)
 		length := len(prog) - start
 		if length > math.MaxInt16 {
 			return nil, fmt.Errorf("%d device rules are more than a program can hold", len(rules))
@@ -139,9 +139,9 @@ func newCheck(r *DeviceRule) (c check, err error) {
 	return c, nil
 }
 
-// decide appends the verdict on one kind of access, by the rules from the last to the first: it ends the program with a
-// refusal, or goes on behind its own end.
-func decide(prog []insn, rules []check, bit int32) []insn {
+// appendVerdict appends the verdict on one kind of access, by the rules from the last to the first: it ends the program
+// with a refusal, or goes on behind its own end.
+func appendVerdict(prog []insn, rules []check, bit int32) []insn {
 	start := len(prog)
 	for i := len(rules) - 1; i >= 0; i-- {
 		r := &rules[i]

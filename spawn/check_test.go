@@ -53,7 +53,7 @@ func TestPlanRefusesWhatWouldBeDropped(t *testing.T) {
 	} {
 		cfg := &Config{}
 		edit(cfg)
-		if _, err := makePlan(cfg, false); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
+		if _, err := planOf(cfg, false); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

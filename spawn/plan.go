@@ -67,9 +67,9 @@ func cloneFlag(kind string) uintptr {
 	return 0
 }
 
-// makePlan decides how to make the child of cfg. It is pure. privileged says whether the caller may write any id
+// planOf decides how to make the child of cfg. It is pure. privileged says whether the caller may write any id
 // mapping (CAP_SETUID and CAP_SETGID), which decides whether setgroups(2) can stay allowed.
-func makePlan(cfg *Config, privileged bool) (*plan, error) {
+func planOf(cfg *Config, privileged bool) (*plan, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func TestPlanGolden(t *testing.T) {
 			"monotonic": {-3, 0}}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := makePlan(&c.cfg, c.privileged)
+			p, err := planOf(&c.cfg, c.privileged)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestPlanRefusals(t *testing.T) {
 		`target: namespace "net" is not a kind`: {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"net"}}},
 		`target: namespace "pid" occurs twice`:  {Target: &Target{PIDFD: os.Stdin, Kinds: []string{"pid", "pid"}}},
 	} {
-		if _, err := makePlan(&cfg, true); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := planOf(&cfg, true); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", cfg.Namespaces, err, want)
 		}
 	}
@@ -115,7 +115,7 @@ func TestPlanRefusals(t *testing.T) {
 func TestSysProcAttr(t *testing.T) {
 	cfg := Config{Namespaces: all(container.NSUser, container.NSPid), UIDMappings: []IDMap{{0, 1000, 1}},
 		GIDMappings: []IDMap{{0, 1000, 1}}}
-	p, err := makePlan(&cfg, false)
+	p, err := planOf(&cfg, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ type starter struct {
 
 func (s *starter) start(ctx context.Context) error {
 	var err error
-	if s.plan, err = makePlan(s.cfg, os.Geteuid() == 0); err != nil {
+	if s.plan, err = planOf(s.cfg, os.Geteuid() == 0); err != nil {
 		return &StartError{Stage: "plan", Err: err}
 	}
 	s.plan.Env = append(s.plan.Env, sysmon.Env()...)

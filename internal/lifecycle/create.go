@@ -63,7 +63,7 @@ type creation struct {
 // decided is what the configuration means. It is complete before anything is made.
 type decided struct {
 	file     string // the configuration's, for errors
-	convert  *oci.Converted
+	plan     *oci.Planned
 	filter   *filtercache.Entry // of system calls; nil: none
 	notifies bool               // the container has a socket for its readiness
 }
@@ -132,7 +132,7 @@ func (c *creation) begin(detached, gated bool) (err error) {
 	}
 	if gated {
 		c.state.Gate = filepath.Join(c.r.Root, c.o.ID, gateName)
-		c.convert.Spawn.Gate = c.state.Gate
+		c.plan.Spawn.Gate = c.state.Gate
 	}
 	if err := c.planGroup(); err != nil {
 		return err

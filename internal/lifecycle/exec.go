@@ -109,7 +109,7 @@ func (e *execution) begin() error {
 	}
 	e.spawn.Target = target // close gives up its root
 	labelFacts(&running.Host, p, "")
-	cfg, warnings, err := oci.ConvertProcess(p, running)
+	cfg, warnings, err := oci.PlanProcess(p, running)
 	if err != nil {
 		return e.inProcess(err)
 	}

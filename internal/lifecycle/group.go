@@ -39,13 +39,13 @@ func (c *creation) openDriver(layout *cgroupfs.Layout) (err error) {
 
 // planGroup decides what the driver will do, and notes it for the state's first writing.
 func (c *creation) planGroup() error {
-	r := cgroupdriver.Request{Path: c.convert.CgroupPath, PathGiven: c.convert.CgroupGiven, Limits: c.convert.Resources,
+	r := cgroupdriver.Request{Path: c.plan.CgroupPath, PathGiven: c.plan.CgroupGiven, Limits: c.plan.Resources,
 		Annotations: c.state.Annotations}
-	if uid, ok := groupOwner(c.convert); ok {
+	if uid, ok := groupOwner(c.plan); ok {
 		r.Owner = int(uid)
 	}
-	if c.convert.Unit != nil {
-		r.Unit = *c.convert.Unit
+	if c.plan.Unit != nil {
+		r.Unit = *c.plan.Unit
 	}
 	if _, err := c.cgroup.Plan(r); err != nil {
 		return c.explainGroup(err)
@@ -66,7 +66,7 @@ func (c *creation) makeGroup() (err error) {
 		if err != nil {
 			return err
 		}
-		stayBehind(c.convert.Spawn.Container.Mounts, layout)
+		stayBehind(c.plan.Spawn.Container.Mounts, layout)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func runHooks(ctx context.Context, kind string, list []container.Hook, s *state.
 
 // hookFiles opens what the hooks that the child runs write to. The caller closes them.
 func (c *creation) hookFiles() (files [2]*os.File, err error) {
-	h := &c.convert.Spawn.Container.Hooks
+	h := &c.plan.Spawn.Container.Hooks
 	if len(h.CreateContainer)+len(h.StartContainer) == 0 {
 		return files, nil
 	}

@@ -45,7 +45,7 @@ func noCloneInto(err error) bool {
 // groupOwner is the user of the host who is to own the v2 group: where the container has a cgroup namespace and sees
 // its group writable, that of its process (config-linux.md, "Cgroup ownership"). There is none if it is root, who
 // owns it already.
-func groupOwner(o *oci.Converted) (uid uint32, ok bool) {
+func groupOwner(o *oci.Planned) (uid uint32, ok bool) {
 	own, writable := false, false
 	for _, n := range o.Spawn.Namespaces {
 		own = own || n.Kind == container.NSCgroup && n.Path == ""

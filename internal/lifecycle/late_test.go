@@ -12,8 +12,8 @@ import (
 
 // TestGroupOwner: a cgroup namespace of its own and a writable mount are needed, and an id that the host knows.
 func TestGroupOwner(t *testing.T) {
-	one := func(uid uint32, ns []spawn.Namespace, flags uint64, maps ...spawn.IDMap) *oci.Converted {
-		c := &oci.Converted{}
+	one := func(uid uint32, ns []spawn.Namespace, flags uint64, maps ...spawn.IDMap) *oci.Planned {
+		c := &oci.Planned{}
 		c.Spawn.Namespaces, c.Spawn.UIDMappings = ns, maps
 		c.Spawn.Container.Process.UID = uid
 		c.Spawn.Container.Mounts = []container.Mount{{Destination: "/proc"}, {Cgroup: &container.Cgroup{}, Set: flags}}
@@ -21,7 +21,7 @@ func TestGroupOwner(t *testing.T) {
 	}
 	own := []spawn.Namespace{{Kind: container.NSCgroup}}
 	for name, c := range map[string]struct {
-		o    *oci.Converted
+		o    *oci.Planned
 		want uint32
 		ok   bool
 	}{

@@ -38,8 +38,8 @@ func (c *creation) addListening() error {
 	if err != nil {
 		return err
 	}
-	c.convert.Spawn.PreserveFDs += n
-	p := &c.convert.Spawn.Container.Process
+	c.plan.Spawn.PreserveFDs += n
+	p := &c.plan.Spawn.Container.Process
 	p.Env = append(p.Env, env...)
 	return nil
 }

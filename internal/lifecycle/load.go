@@ -28,7 +28,7 @@ func (c *creation) load() error {
 	if err != nil {
 		return err
 	}
-	c.convert, err = oci.Convert(spec, oci.Options{Bundle: bundle, ID: c.o.ID, NoPivot: c.o.NoPivot,
+	c.plan, err = oci.Plan(spec, oci.Options{Bundle: bundle, ID: c.o.ID, NoPivot: c.o.NoPivot,
 		PreserveFDs: c.o.PreserveFDs, Host: host})
 	if err != nil {
 		return c.inConfig(err)
@@ -36,33 +36,33 @@ func (c *creation) load() error {
 	if err := c.addListening(); err != nil {
 		return err
 	}
-	if err := oci.CheckRootfs(c.convert.Rootfs); err != nil {
+	if err := oci.CheckRootfs(c.plan.Rootfs); err != nil {
 		return err
 	}
-	if err := c.makeFilter(c.convert.Seccomp); err != nil {
+	if err := c.makeFilter(c.plan.Seccomp); err != nil {
 		return c.inConfig(err)
 	}
-	for _, w := range c.convert.Warnings {
+	for _, w := range c.plan.Warnings {
 		c.r.Log.Warnf("%s", w)
 	}
 	c.state = state.State{
-		OCIVersion: spec.Version, ID: c.o.ID, Bundle: bundle, Rootfs: c.convert.Rootfs, Created: time.Now().UTC(),
+		OCIVersion: spec.Version, ID: c.o.ID, Bundle: bundle, Rootfs: c.plan.Rootfs, Created: time.Now().UTC(),
 		Owner:       state.UserName(os.Geteuid()),
-		Annotations: c.convert.Annotations, Creating: true, Console: c.convert.Spawn.Container.Process.Terminal,
-		SharedPID: !ownPIDNamespace(c.convert.Spawn.Namespaces),
-		NoProcess: len(c.convert.Spawn.Container.Process.Args) == 0,
-		Shared:    state.Share(&c.convert.Spawn.Container.Process, c.convert.CoreScheduling),
+		Annotations: c.plan.Annotations, Creating: true, Console: c.plan.Spawn.Container.Process.Terminal,
+		SharedPID: !ownPIDNamespace(c.plan.Spawn.Namespaces),
+		NoProcess: len(c.plan.Spawn.Container.Process.Args) == 0,
+		Shared:    state.Share(&c.plan.Spawn.Container.Process, c.plan.CoreScheduling),
 		Seccomp:   filterWord(c.filter),
-		Poststart: c.convert.Hooks.Poststart, Poststop: c.convert.Hooks.Poststop,
+		Poststart: c.plan.Hooks.Poststart, Poststop: c.plan.Hooks.Poststop,
 	}
-	if c.convert.Spawn.Container.Root.OnHost {
+	if c.plan.Spawn.Container.Root.OnHost {
 		if c.state.BelowRootfs, err = mountBelow(c.state.Rootfs); err != nil {
 			return err
 		}
 	}
 	if !c.o.NoNewKeyring {
 		c.state.Keyring = "_ses." + c.o.ID
-		c.convert.Spawn.Container.Process.Keyring = c.state.Keyring
+		c.plan.Spawn.Container.Process.Keyring = c.state.Keyring
 	}
 	c.notifyMount()
 	if spec.Process != nil {

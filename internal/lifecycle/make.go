@@ -36,7 +36,7 @@ func (c *creation) make(ctx context.Context) error {
 var unhurried = spawn.Deadlines{Hello: 30 * time.Second, Config: 30 * time.Second, Exec: 30 * time.Second}
 
 func (c *creation) spawn(ctx context.Context) error {
-	cfg := c.convert.Spawn
+	cfg := c.plan.Spawn
 	cfg.Handler, cfg.Deadlines = c, unhurried
 	cfg.Trace, cfg.Compile = c.trace.event(), c.trace.compiler()
 	if !cfg.Container.Process.Terminal {
@@ -108,7 +108,7 @@ func (c *creation) Hooks(ctx context.Context, _ int) error {
 	for _, set := range []struct {
 		kind  string
 		hooks []container.Hook
-	}{{"prestart", c.convert.Hooks.Prestart}, {"createRuntime", c.convert.Hooks.CreateRuntime}} {
+	}{{"prestart", c.plan.Hooks.Prestart}, {"createRuntime", c.plan.Hooks.CreateRuntime}} {
 		if err := runHooks(ctx, set.kind, set.hooks, &c.state, state.Creating); err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 	if c.watch != nil {
 		// A startContainer hook still comes before the program, and may hang: until it has ended a signal is not the
 		// program's.
-		if len(c.convert.Spawn.Container.Hooks.StartContainer) == 0 {
+		if len(c.plan.Spawn.Container.Hooks.StartContainer) == 0 {
 			c.watch.complete()
 		}
 	}

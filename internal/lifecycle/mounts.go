@@ -26,7 +26,7 @@ func (r *Runtime) AddMounts(id, file string) error {
 		return err
 	}
 	return r.inMountsOf(id, func(s *state.State, at *place, dir *state.Dir) error {
-		mounts, warnings, err := oci.ConvertMounts(list, s.Bundle, at.userns)
+		mounts, warnings, err := oci.PlanMounts(list, s.Bundle, at.userns)
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}

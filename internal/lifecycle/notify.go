@@ -40,7 +40,7 @@ func (c *creation) notifyMount() {
 			notifyVariable)
 		return
 	}
-	cfg := &c.convert.Spawn.Container
+	cfg := &c.plan.Spawn.Container
 	cfg.Mounts = append(cfg.Mounts, container.Mount{
 		Destination: notifyInside, Source: filepath.Join(c.r.Root, c.o.ID, notifyDir), Bind: true,
 		Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_RDONLY,
@@ -51,7 +51,7 @@ func (c *creation) notifyMount() {
 
 // ownMounts says whether the container has a mount namespace of its own, new or joined.
 func (c *creation) ownMounts() bool {
-	for _, n := range c.convert.Spawn.Namespaces {
+	for _, n := range c.plan.Spawn.Namespaces {
 		if n.Kind == container.NSMount {
 			return true
 		}

@@ -10,17 +10,17 @@ import (
 
 // makeClass makes the container's class of cache and memory bandwidth, if the configuration requests one.
 func (c *creation) makeClass() error {
-	if c.convert.RDT == nil {
+	if c.plan.RDT == nil {
 		return nil
 	}
 	host, err := rdt.Host()
-	if errors.Is(err, rdt.ErrNone) && c.convert.RDT.Optional {
+	if errors.Is(err, rdt.ErrNone) && c.plan.RDT.Optional {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("linux.intelRdt: %w", err)
 	}
-	intent, err := host.Intend(*c.convert.RDT)
+	intent, err := host.Intend(*c.plan.RDT)
 	if err != nil {
 		return fmt.Errorf("linux.intelRdt: %w", err)
 	}
@@ -29,7 +29,7 @@ func (c *creation) makeClass() error {
 	if err := c.save(); err != nil {
 		return err
 	}
-	made, err := host.Make(*c.convert.RDT)
+	made, err := host.Make(*c.plan.RDT)
 	if err != nil {
 		c.state.RDT = &made // somebody else may have been faster, and then it is not ours to remove
 		return Join(fmt.Errorf("linux.intelRdt: %w", err), c.save())

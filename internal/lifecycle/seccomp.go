@@ -28,10 +28,10 @@ func (c *creation) makeFilter(profile []byte) error {
 		return err
 	}
 	needs := neededAtOnce
-	if len(c.convert.Spawn.Container.Hooks.StartContainer) > 0 || c.filter.Notify {
+	if len(c.plan.Spawn.Container.Hooks.StartContainer) > 0 || c.filter.Notify {
 		needs = neededByRuntime
 	}
-	return c.r.under(&c.convert.Spawn.Container.Process, c.filter, needs)
+	return c.r.under(&c.plan.Spawn.Container.Process, c.filter, needs)
 }
 
 // compiled is the filter of a profile: from the directory of those that were compiled lately, or compiled and put

@@ -43,7 +43,7 @@ func (r *Runtime) update(ctx context.Context, dir *state.Dir, s *state.State, ch
 	default:
 		return fmt.Errorf("%w: it is %s, not created, running or paused", ErrNotRunning, status)
 	}
-	limits, warnings, err := oci.ConvertUpdate(change.Resources, s.OCIVersion)
+	limits, warnings, err := oci.PlanUpdate(change.Resources, s.OCIVersion)
 	if err != nil {
 		return err
 	}

@@ -36,11 +36,11 @@ func LoadMounts(file string) ([]Mount, error) {
 // processes or not at all.
 var ofTheHost = []string{"proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2"}
 
-// ConvertMounts decides what further mounts of a running container mean. Relative
+// PlanMounts decides what further mounts of a running container mean. Relative
 // sources count from the bundle. userns says that the container has a user namespace of its own.
-func ConvertMounts(list []Mount, bundle string, userns bool) (out []container.Mount, warnings []string, err error) {
+func PlanMounts(list []Mount, bundle string, userns bool) (out []container.Mount, warnings []string, err error) {
 	spec := &Spec{Linux: &Linux{Namespaces: []Namespace{{Type: container.NSMount}}}}
-	c := &conversion{spec: spec, linux: spec.Linux, opt: Options{Bundle: bundle}, out: &Converted{}}
+	c := &planner{spec: spec, linux: spec.Linux, opt: Options{Bundle: bundle}, out: &Planned{}}
 	c.cfg = &c.out.Spawn.Container
 	for i := range list {
 		at := fmt.Sprintf("mounts[%d]", i)

@@ -18,7 +18,7 @@ const (
 )
 
 // extensions converts the annotations that stand for properties.
-func (c *conversion) extensions() error {
+func (c *planner) extensions() error {
 	a := c.spec.Annotations
 	switch v := a[AnnotationCoreScheduling]; v {
 	case "", "false":

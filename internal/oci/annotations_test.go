@@ -89,7 +89,7 @@ func TestAnnotations(t *testing.T) {
 		{AnnotationLandlock, `{"ruleset": {"handledAccessNet": ["bind_tcp"]}, "rules": {"netPort": [{"allowedAccess": ["bind_tcp"], "ports": [65536]}]}}`, 7,
 			landlock + `: want one JSON object with ruleset and rules: json: cannot unmarshal number 65536 into Go struct field .rules.netPort.ports of type uint16`},
 	} {
-		_, err := Convert(spec(t, annotation(c.name, c.value)), Options{Bundle: "/b", ID: "x",
+		_, err := Plan(spec(t, annotation(c.name, c.value)), Options{Bundle: "/b", ID: "x",
 			Host: Host{LandlockABI: c.abi}})
 		if got := fmt.Sprint(err); got != c.want {
 			t.Errorf("%s=%s\ngot  %s\nwant %s", c.name, c.value, got, c.want)

@@ -80,7 +80,7 @@ func TestDefaultSpecs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := Convert(back, Options{Bundle: "/b", ID: "x", Host: testHost()})
+		out, err := Plan(back, Options{Bundle: "/b", ID: "x", Host: testHost()})
 		if err != nil || len(out.Warnings) > 0 {
 			t.Errorf("%s: %v, %v", file, err, out)
 		}

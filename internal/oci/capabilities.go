@@ -21,7 +21,7 @@ var capabilityNames = [...]string{
 
 // capabilities turns the five sets into masks. A process without the property has none. An unknown name is warned about
 // and left out: it can only take a right away.
-func (c *conversion) capabilities(in *Capabilities) {
+func (c *planner) capabilities(in *Capabilities) {
 	if in == nil {
 		return
 	}
@@ -39,7 +39,7 @@ func (c *conversion) capabilities(in *Capabilities) {
 // raisable leaves out ambient capabilities that the kernel would refuse (capabilities(7): they must be permitted and
 // inheritable), and says so in runc's words. Of those in said a warning has told already. Managers that have given up
 // inheritable capabilities and go on naming ambient ones mean nothing by them, and are not told at every start.
-func (c *conversion) raisable(out *container.Capabilities, said uint64) {
+func (c *planner) raisable(out *container.Capabilities, said uint64) {
 	if out.Inheritable == 0 {
 		return
 	}
@@ -57,7 +57,7 @@ type HostCapabilities struct{ Permitted, Inheritable, Bounding uint64 }
 
 // lacking warns of what the caller cannot give, leaves it out, and returns it. In a user namespace of its own a process
 // has them all.
-func (c *conversion) lacking(out *container.Capabilities) uint64 {
+func (c *planner) lacking(out *container.Capabilities) uint64 {
 	have := c.opt.Host.Capabilities
 	if have == nil || c.has(container.NSUser) {
 		return 0
@@ -89,7 +89,7 @@ func names(mask uint64) string {
 	return strings.Join(all, ", ")
 }
 
-func (c *conversion) mask(set string, names []string) uint64 {
+func (c *planner) mask(set string, names []string) uint64 {
 	var m uint64
 	for i, name := range names {
 		n := CapabilityNumber(name)

@@ -44,7 +44,7 @@ func (h CgroupHost) view(group string) *container.Cgroup {
 // groupPath is the container's group below the root of every hierarchy. Without a path it is /handfast/ID, and never
 // below the caller's own group: the limits of a caller's own group are not meant for the containers that it starts. A
 // relative one counts from the root, as with runc's cgroupfs driver.
-func (c *conversion) groupPath() string {
+func (c *planner) groupPath() string {
 	if p := c.linux.CgroupsPath; p != "" {
 		return path.Join("/", p)
 	}
@@ -53,11 +53,11 @@ func (c *conversion) groupPath() string {
 
 // rdt decides the container's class of cache and memory bandwidth. An object without members asks for one that is
 // named after the container, config-linux.md; as with runc it is no error on a host that has none.
-func (c *conversion) rdt() error {
+func (c *planner) rdt() error {
 	if c.linux.IntelRdt == nil {
 		return nil
 	}
-	g, err := rdt.Decide(c.linux.IntelRdt, c.opt.ID)
+	g, err := rdt.Plan(c.linux.IntelRdt, c.opt.ID)
 	if err != nil {
 		return wrong("linux.intelRdt", "%v", err)
 	}
@@ -65,7 +65,7 @@ func (c *conversion) rdt() error {
 	return nil
 }
 
-func (c *conversion) cgroup() error {
+func (c *planner) cgroup() error {
 	p := c.linux.CgroupsPath
 	if c.opt.Host.Systemd != nil {
 		return c.unit(p)
@@ -87,7 +87,7 @@ func (c *conversion) cgroup() error {
 }
 
 // unit is what systemd makes, and the group that it has.
-func (c *conversion) unit(p string) error {
+func (c *planner) unit(p string) error {
 	host := c.opt.Host.Systemd
 	u, err := systemd.Parse(p, c.opt.ID, host.User)
 	if err == nil {

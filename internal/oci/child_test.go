@@ -35,7 +35,7 @@ func TestClientsChildren(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := Convert(spec, Options{Bundle: "/bundle", ID: "ctr", Host: testHost()})
+		out, err := Plan(spec, Options{Bundle: "/bundle", ID: "ctr", Host: testHost()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,7 @@ func describe(t *testing.T, spec *Spec) []byte {
 	t.Helper()
 	opt := Options{Bundle: "/bundle", ID: "ctr", Host: testHost()}
 	var b bytes.Buffer
-	out, err := Convert(spec, opt)
+	out, err := Plan(spec, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		out, err := Convert(s, Options{Bundle: "/bundle", ID: "x", Host: testHost()})
+		out, err := Plan(s, Options{Bundle: "/bundle", ID: "x", Host: testHost()})
 		if (out == nil) == (err == nil) {
 			t.Fatalf("%v with %+v", err, out)
 		}

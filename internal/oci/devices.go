@@ -22,7 +22,7 @@ func defaultDevices() []container.Device {
 	}
 }
 
-func (c *conversion) devices() error {
+func (c *planner) devices() error {
 	var own []container.Device
 	for i := range c.linux.Devices {
 		d, err := c.device(indexed("linux.devices", i), &c.linux.Devices[i])
@@ -57,7 +57,7 @@ func (c *conversion) devices() error {
 	return nil
 }
 
-func (c *conversion) device(at string, in *Device) (container.Device, error) {
+func (c *planner) device(at string, in *Device) (container.Device, error) {
 	d := container.Device{Path: path.Clean(in.Path), Type: in.Type, Mode: 0o666}
 	if !strings.HasPrefix(in.Path, "/") || d.Path == "/" {
 		return d, wrong(at+".path", "%q; want the absolute path of a device node", in.Path)

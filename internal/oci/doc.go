@@ -2,7 +2,7 @@
 // rest works with: a spawn.Config for the child, a cgroupfs.Resources for its group, and the hooks that stay with the
 // parent.
 //
-// [Decode] reads bytes, [Convert] decides. Neither touches anything: what they need to know of the host comes in as
+// [Decode] reads bytes, [Plan] decides. Neither touches anything: what they need to know of the host comes in as
 // [Host]. [LoadBundle] and [CheckRootfs] are the only effects and live in bundle.go.
 //
 // Three rules hold for every property. What the specification does not know is ignored, as it says it must be. What

@@ -7,7 +7,7 @@ import (
 )
 
 // A value that cannot be is an error with the property's path, the value, and what is allowed.
-func ExampleConvert() {
+func ExamplePlan() {
 	spec, err := oci.Decode([]byte(`{
 		"ociVersion": "1.2.0",
 		"root": {"path": "rootfs"},
@@ -18,7 +18,7 @@ func ExampleConvert() {
 		fmt.Println(err)
 		return
 	}
-	_, err = oci.Convert(spec, oci.Options{Bundle: "/bundle", ID: "c1"})
+	_, err = oci.Plan(spec, oci.Options{Bundle: "/bundle", ID: "c1"})
 	fmt.Println(err)
 	// Output: linux.personality.domain: invalid personality domain "LINUX64"; want LINUX or LINUX32
 }

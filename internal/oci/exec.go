@@ -7,7 +7,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Running is what a conversion must know of the container that a process is executed in besides its configuration, as
+// Running is what PlanProcess must know of the container that a process is executed in besides its configuration, as
 // /proc says it.
 type Running struct {
 	ID          string
@@ -18,12 +18,12 @@ type Running struct {
 	Host        Host
 }
 
-// ConvertProcess decides the configuration of a process that joins a running container. It is as pure as Convert, and
+// PlanProcess decides the configuration of a process that joins a running container. It is as pure as Plan, and
 // its errors are the same.
-func ConvertProcess(p *Process, r Running) (spawn.Config, []string, error) {
-	c := &conversion{
+func PlanProcess(p *Process, r Running) (spawn.Config, []string, error) {
+	c := &planner{
 		spec: &Spec{Process: p}, linux: &Linux{}, opt: Options{PreserveFDs: r.PreserveFDs, Host: r.Host},
-		setGroups: r.SetGroups, joins: true, out: &Converted{},
+		setGroups: r.SetGroups, joins: true, out: &Planned{},
 	}
 	if r.UIDMappings != nil {
 		// Its ids are checked as those of a new namespace are.

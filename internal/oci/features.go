@@ -73,7 +73,7 @@ type MountExtensions struct {
 	IDMap *Enabled `json:"idmap,omitempty"`
 }
 
-// KnownFeatures is what Convert carries out, made of the tables by which it does where there is one.
+// KnownFeatures is what Plan carries out, made of the tables by which it does where there is one.
 // Seccomp and the annotations are the caller's to add.
 func KnownFeatures() *Features {
 	f := &Features{
@@ -98,7 +98,7 @@ func KnownFeatures() *Features {
 	return f
 }
 
-// otherOptions are the mount options that are in no table but in conversion.option and Convert's look at idmap.
+// otherOptions are the mount options that are in no table but in planner.option and Plan's look at idmap.
 var otherOptions = []string{"bind", "rbind", "defaults", "remount", "tmpcopyup", "idmap", "ridmap"}
 
 func knownMountOptions() []string {

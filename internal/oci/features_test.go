@@ -22,7 +22,7 @@ const specOptions = `async atime bind defaults dev diratime dirsync exec idmap i
 	shared silent slave strictatime suid symfollow sync tmpcopyup unbindable copy-symlink
 	src-nofollow dest-nofollow`
 
-// understood says whether Convert takes an option for one of its own: it is neither refused nor handed to the file
+// understood says whether Plan takes an option for one of its own: it is neither refused nor handed to the file
 // system.
 func understood(t *testing.T, option string) bool {
 	t.Helper()
@@ -36,7 +36,7 @@ func understood(t *testing.T, option string) bool {
 		t.Fatal(err)
 	}
 	spec.Version, spec.Root = Version, &Root{Path: "/"}
-	out, err := Convert(spec, Options{Bundle: "/", ID: "x"})
+	out, err := Plan(spec, Options{Bundle: "/", ID: "x"})
 	var property *PropertyError
 	if errors.As(err, &property) {
 		return true // it has an opinion of the option
@@ -53,7 +53,7 @@ func TestFeaturesMountOptions(t *testing.T) {
 	}
 	for _, o := range told {
 		if !understood(t, o) {
-			t.Errorf("%s is told, and Convert does not know it", o)
+			t.Errorf("%s is told, and Plan does not know it", o)
 		}
 		if !slices.Contains(strings.Fields(specOptions), o) {
 			t.Errorf("%s is told, and stands in no specification", o)
@@ -102,7 +102,7 @@ func convertErr(t *testing.T, config string) error {
 		t.Fatal(err)
 	}
 	spec.Version, spec.Root = Version, &Root{Path: "/"}
-	_, err := Convert(spec, Options{Bundle: "/", ID: "x"})
+	_, err := Plan(spec, Options{Bundle: "/", ID: "x"})
 	return err
 }
 

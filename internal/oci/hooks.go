@@ -12,20 +12,20 @@ import (
 var hookLists = [...]struct {
 	name string
 	of   func(*Hooks) *[]Hook
-	into func(*conversion) *[]container.Hook
+	into func(*planner) *[]container.Hook
 }{
 	{"prestart", func(h *Hooks) *[]Hook { return &h.Prestart },
-		func(c *conversion) *[]container.Hook { return &c.out.Hooks.Prestart }},
+		func(c *planner) *[]container.Hook { return &c.out.Hooks.Prestart }},
 	{"createRuntime", func(h *Hooks) *[]Hook { return &h.CreateRuntime },
-		func(c *conversion) *[]container.Hook { return &c.out.Hooks.CreateRuntime }},
+		func(c *planner) *[]container.Hook { return &c.out.Hooks.CreateRuntime }},
 	{"createContainer", func(h *Hooks) *[]Hook { return &h.CreateContainer },
-		func(c *conversion) *[]container.Hook { return &c.cfg.Hooks.CreateContainer }},
+		func(c *planner) *[]container.Hook { return &c.cfg.Hooks.CreateContainer }},
 	{"startContainer", func(h *Hooks) *[]Hook { return &h.StartContainer },
-		func(c *conversion) *[]container.Hook { return &c.cfg.Hooks.StartContainer }},
+		func(c *planner) *[]container.Hook { return &c.cfg.Hooks.StartContainer }},
 	{"poststart", func(h *Hooks) *[]Hook { return &h.Poststart },
-		func(c *conversion) *[]container.Hook { return &c.out.Hooks.Poststart }},
+		func(c *planner) *[]container.Hook { return &c.out.Hooks.Poststart }},
 	{"poststop", func(h *Hooks) *[]Hook { return &h.Poststop },
-		func(c *conversion) *[]container.Hook { return &c.out.Hooks.Poststop }},
+		func(c *planner) *[]container.Hook { return &c.out.Hooks.Poststop }},
 }
 
 // The annotations that name files for what hooks write, as with crun.
@@ -35,7 +35,7 @@ const (
 )
 
 // hookOutput checks the annotations.
-func (c *conversion) hookOutput() error {
+func (c *planner) hookOutput() error {
 	for _, name := range []string{HookStdout, HookStderr} {
 		file := c.spec.Annotations[name]
 		if file == "" {
@@ -49,7 +49,7 @@ func (c *conversion) hookOutput() error {
 }
 
 // hooks sorts the hooks by where they run: runtime.md "Lifecycle".
-func (c *conversion) hooks() error {
+func (c *planner) hooks() error {
 	h := c.spec.Hooks
 	if h == nil {
 		return c.hookOutput()
@@ -90,7 +90,7 @@ func hook(at string, in Hook) (container.Hook, error) {
 }
 
 // hookState is what the child's hooks get on their standard input. The child adds what it alone knows: status and pid.
-func (c *conversion) hookState() error {
+func (c *planner) hookState() error {
 	b, err := json.Marshal(struct {
 		Version     string            `json:"ociVersion"`
 		ID          string            `json:"id"`

@@ -8,7 +8,7 @@ import (
 
 // idMapped decides about the mappings of a mount's own, and the options idmap and ridmap (config.md, "Linux mount
 // options").
-func (c *conversion) idMapped(at string, in *Mount, m *container.Mount, option string) error {
+func (c *planner) idMapped(at string, in *Mount, m *container.Mount, option string) error {
 	uids, err := idRanges(at+".uidMappings", in.UIDMappings)
 	if err != nil {
 		return err

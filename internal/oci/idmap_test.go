@@ -49,7 +49,7 @@ func TestMountMappings(t *testing.T) {
 			`"type": "tmpfs", "uidMappings": 7`, nil,
 			"mounts[0].uidMappings: want a list of mappings with containerID, hostID and size"},
 	} {
-		out, err := Convert(spec(t, c.base, `{"mounts": [{"destination": "/m", `+c.mount+`}]}`),
+		out, err := Plan(spec(t, c.base, `{"mounts": [{"destination": "/m", `+c.mount+`}]}`),
 			Options{Bundle: "/b", ID: "x"})
 		if got := text(err); got != c.err && (c.err == "" || !strings.HasPrefix(got, c.err)) {
 			t.Errorf("%s\ngot  %s\nwant %s", c.mount, got, c.err)

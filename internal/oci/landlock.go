@@ -89,7 +89,7 @@ next:
 const landlockAt = "annotations." + AnnotationLandlock
 
 // landlock decides what the annotation means on this host.
-func (c *conversion) landlock(text string) error {
+func (c *planner) landlock(text string) error {
 	if text == "" {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-func (c *conversion) root() error {
+func (c *planner) root() error {
 	r := c.spec.Root
 	if r == nil {
 		return wrong("root", "missing; want an object with the path of the root file system")
@@ -36,7 +36,7 @@ func (c *conversion) root() error {
 }
 
 // fromBundle makes a path absolute: config.md lets root.path and the sources of bind mounts be relative to the bundle.
-func (c *conversion) fromBundle(p string) string {
+func (c *planner) fromBundle(p string) string {
 	if strings.HasPrefix(p, "/") {
 		return path.Clean(p)
 	}
@@ -45,12 +45,12 @@ func (c *conversion) fromBundle(p string) string {
 
 // mountsOnHost reports whether something is to be mounted although the container has no mount namespace of its own: it
 // is mounted on the host then, below the root file system, until the container is deleted.
-func (c *conversion) mountsOnHost() bool {
+func (c *planner) mountsOnHost() bool {
 	return !c.has(container.NSMount) && (c.spec.Root.Readonly || len(c.spec.Mounts) > 0 || c.cfg.Root.Propagation != 0 ||
 		len(c.linux.MaskedPaths) > 0 || len(c.linux.ReadonlyPaths) > 0 || c.spec.Process != nil && c.spec.Process.Terminal)
 }
 
-func (c *conversion) mounts() error {
+func (c *planner) mounts() error {
 	c.cfg.Mounts = slices.Grow(c.cfg.Mounts, len(c.spec.Mounts))
 	for i := range c.spec.Mounts {
 		m, err := c.mount(indexed("mounts", i), &c.spec.Mounts[i])
@@ -64,7 +64,7 @@ func (c *conversion) mounts() error {
 
 // inContainer makes a destination absolute and clean. As with runc, one that begins with the path of the root file
 // system on the host means what follows it, once; links are not looked at.
-func (c *conversion) inContainer(destination string) string {
+func (c *planner) inContainer(destination string) string {
 	destination = path.Join("/", destination)
 	root := c.out.Rootfs
 	if root == "" || root == "/" { // "" for mounts of a running container
@@ -76,7 +76,7 @@ func (c *conversion) inContainer(destination string) string {
 	return destination
 }
 
-func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
+func (c *planner) mount(at string, in *Mount) (container.Mount, error) {
 	m := container.Mount{
 		Destination: in.Destination, Type: in.Type, Source: in.Source, Remount: slices.Contains(in.Options, "remount"),
 	}
@@ -126,7 +126,7 @@ func (c *conversion) mount(at string, in *Mount) (container.Mount, error) {
 	return m, c.mountIDs(at, m.Data)
 }
 
-func (c *conversion) option(m *container.Mount, at, o string) error {
+func (c *planner) option(m *container.Mount, at, o string) error {
 	if a, recursive, found := findAttr(o); found {
 		if recursive {
 			a.apply(&m.RecSet, &m.RecClear)
@@ -164,7 +164,7 @@ func (c *conversion) option(m *container.Mount, at, o string) error {
 	return nil
 }
 
-func (c *conversion) bind(at string, m *container.Mount) error {
+func (c *planner) bind(at string, m *container.Mount) error {
 	switch {
 	case m.Source == "":
 		return wrong(at+".source", "missing; a bind mount needs the path on the host")
@@ -199,7 +199,7 @@ func cgroupOptions(at string, m *container.Mount) error {
 }
 
 // mountIDs checks the owners that a file system is asked to use: unmapped ones would be an EINVAL without a word.
-func (c *conversion) mountIDs(at string, data []string) error {
+func (c *planner) mountIDs(at string, data []string) error {
 	for _, d := range data {
 		key, value, _ := strings.Cut(d, "=")
 		id, err := strconv.ParseUint(value, 10, 32)
@@ -221,7 +221,7 @@ func (c *conversion) mountIDs(at string, data []string) error {
 
 // paths takes over what is hidden or read-only in the container. A path that is not absolute is taken from the root, as
 // with runc, and one that stands twice is mounted once.
-func (c *conversion) paths() error {
+func (c *planner) paths() error {
 	for _, list := range [...]struct {
 		at    string
 		paths []string

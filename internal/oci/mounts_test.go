@@ -40,7 +40,7 @@ func TestMountOptions(t *testing.T) {
 	} {
 		s := spec(t)
 		s.Mounts = []Mount{{Destination: "/a", Type: "ext4", Source: "/dev/x", Options: strings.Fields(c.options)}}
-		out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+		out, err := Plan(s, Options{Bundle: "/b", ID: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestCgroupOptions(t *testing.T) {
 		`"ro", "nonsense=1"`:                         `mounts[0].options: "nonsense=1" is not an option of a mount of type cgroup on this host`,
 		`"xattr"`:                                    `mounts[0].options: "xattr" is not an option of a mount of type cgroup on this host`,
 	} {
-		_, err := Convert(spec(t, `{"mounts": [{"destination": "/a", "type": "cgroup", "options": [`+options+`]}]}`),
+		_, err := Plan(spec(t, `{"mounts": [{"destination": "/a", "type": "cgroup", "options": [`+options+`]}]}`),
 			Options{Bundle: "/b", ID: "x", Host: v2})
 		if got := text(err); got != want {
 			t.Errorf("%s: %q, want %q", options, got, want)
@@ -69,7 +69,7 @@ func TestCgroupOptions(t *testing.T) {
 
 // Relative paths are taken from the root, and a path that stands twice, however it is written, counts once.
 func TestPathsTwice(t *testing.T) {
-	out, err := Convert(spec(t, `{"linux": {"maskedPaths": ["/proc/keys", "proc//keys", "/proc/./keys/", "/sys/../proc/kcore"], "readonlyPaths": ["/a", "/b", "/a"]}}`), Options{Bundle: "/b", ID: "x"})
+	out, err := Plan(spec(t, `{"linux": {"maskedPaths": ["/proc/keys", "proc//keys", "/proc/./keys/", "/sys/../proc/kcore"], "readonlyPaths": ["/a", "/b", "/a"]}}`), Options{Bundle: "/b", ID: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestDestinationOnTheHost(t *testing.T) {
 			s := spec(t)
 			s.Root.Path = root
 			s.Mounts = []Mount{{Destination: in, Type: "tmpfs"}}
-			out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+			out, err := Plan(s, Options{Bundle: "/b", ID: "x"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,20 +155,20 @@ func TestDestinationOnTheHost(t *testing.T) {
 	s := spec(t)
 	s.Root.Path = "/"
 	s.Mounts = []Mount{{Destination: "/mnt", Type: "tmpfs"}}
-	if out, err := Convert(s, Options{Bundle: "/b", ID: "x"}); err != nil ||
+	if out, err := Plan(s, Options{Bundle: "/b", ID: "x"}); err != nil ||
 		out.Spawn.Container.Mounts[0].Destination != "/mnt" {
 		t.Errorf("below /: %+v, %v", out, err)
 	}
 	s = spec(t)
 	s.Root.Path = "rootfs"
 	s.Mounts = []Mount{{Destination: "/b/rootfs/", Type: "tmpfs"}}
-	_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+	_, err := Plan(s, Options{Bundle: "/b", ID: "x"})
 	const onTop = `mounts[0].destination: "/b/rootfs/" is the root file system itself; want a path below it`
 	if got := text(err); got != onTop {
 		t.Errorf("%s, want %s", got, onTop)
 	}
 	s.Mounts[0] = Mount{Destination: "/b/rootfs", Options: []string{"remount", "ro"}}
-	if out, err := Convert(s, Options{Bundle: "/b", ID: "x"}); err != nil ||
+	if out, err := Plan(s, Options{Bundle: "/b", ID: "x"}); err != nil ||
 		out.Spawn.Container.Mounts[0].Destination != "/" {
 		t.Errorf("a remount of the root: %+v, %v", out, err)
 	}

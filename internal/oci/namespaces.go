@@ -20,7 +20,7 @@ var namespaceTypes = []string{
 	container.NSCgroup, container.NSTime,
 }
 
-func (c *conversion) namespaces() error {
+func (c *planner) namespaces() error {
 	for i, ns := range c.linux.Namespaces {
 		at := indexed("linux.namespaces", i)
 		if !slices.Contains(namespaceTypes, ns.Type) {
@@ -42,7 +42,7 @@ func (c *conversion) namespaces() error {
 	return nil
 }
 
-func (c *conversion) mappings() error {
+func (c *planner) mappings() error {
 	uids, gids := c.linux.UIDMappings, c.linux.GIDMappings
 	if !c.creates(container.NSUser) {
 		if len(uids)+len(gids) > 0 && !c.has(container.NSUser) {
@@ -58,7 +58,7 @@ func (c *conversion) mappings() error {
 	return err
 }
 
-func (c *conversion) mapping(at string, in []IDMapping, own uint32) ([]spawn.IDMap, error) {
+func (c *planner) mapping(at string, in []IDMapping, own uint32) ([]spawn.IDMap, error) {
 	if len(in) == 0 {
 		return nil, wrong(at, "missing; a new user namespace needs it")
 	}
@@ -146,14 +146,14 @@ func mapped(in []IDMapping, id uint32) bool {
 }
 
 // checkMapped is the error of an id that has no meaning in the new user namespace.
-func (c *conversion) checkMapped(at, mappings string, in []IDMapping, id uint32) error {
+func (c *planner) checkMapped(at, mappings string, in []IDMapping, id uint32) error {
 	if c.creates(container.NSUser) && !mapped(in, id) {
 		return wrong(at, "%d is not mapped by %s", id, mappings)
 	}
 	return nil
 }
 
-func (c *conversion) timeOffsets() error {
+func (c *planner) timeOffsets() error {
 	if len(c.linux.TimeOffsets) > 0 && !c.creates(container.NSTime) {
 		c.warn("linux.timeOffsets: without effect, for linux.namespaces has no new time namespace")
 	}
@@ -177,7 +177,7 @@ func (c *conversion) timeOffsets() error {
 	return nil
 }
 
-func (c *conversion) names() error {
+func (c *planner) names() error {
 	for _, n := range [...]struct{ at, value string }{{"hostname", c.spec.Hostname}, {"domainname", c.spec.Domainname}} {
 		switch {
 		case n.value == "":

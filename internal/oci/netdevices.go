@@ -13,7 +13,7 @@ import (
 )
 
 // netDevices decides which devices of the host go into the container's network namespace, in the order of their names.
-func (c *conversion) netDevices() error {
+func (c *planner) netDevices() error {
 	const property = "linux.netDevices"
 	if len(c.linux.NetDevices) == 0 {
 		return nil

@@ -15,10 +15,10 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-func convert(t *testing.T, opt Options, patches ...string) *Converted {
+func convert(t *testing.T, opt Options, patches ...string) *Planned {
 	t.Helper()
 	opt.Bundle, opt.ID = "/b", "x"
-	out, err := Convert(spec(t, patches...), opt)
+	out, err := Plan(spec(t, patches...), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestCgroupMount(t *testing.T) {
 // TestSysctlsStayBelowProcSys: whatever key is accepted, the file it names is below /proc/sys and in a namespace's part
 // of it.
 func TestSysctlsStayBelowProcSys(t *testing.T) {
-	c := &conversion{linux: &Linux{Namespaces: []Namespace{{Type: "network"}, {Type: "ipc"}, {Type: "uts"},
+	c := &planner{linux: &Linux{Namespaces: []Namespace{{Type: "network"}, {Type: "ipc"}, {Type: "uts"},
 		{Type: "user"}}}}
 	rapid.Check(t, func(t *rapid.T) {
 		key := rapid.SampledFrom([]string{"", "net", "net.", "net/", "fs.mqueue.", "kernel.", "user."}).Draw(t, "prefix") +
@@ -198,7 +198,7 @@ func TestLastOptionCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		options := rapid.SliceOfN(rapid.SampledFrom(names), 1, 8).Draw(t, "options")
 		var m container.Mount
-		c := &conversion{}
+		c := &planner{}
 		for _, o := range options {
 			if err := c.option(&m, "", o); err != nil {
 				t.Fatal(err)
@@ -217,15 +217,15 @@ func TestLastOptionCounts(t *testing.T) {
 	})
 }
 
-// TestConvertIsPure: the configuration is not changed, and the same one gives the same value.
-func TestConvertIsPure(t *testing.T) {
+// TestPlanIsPure: the configuration is not changed, and the same one gives the same value.
+func TestPlanIsPure(t *testing.T) {
 	s := DefaultSpec(true)
 	before, _ := json.Marshal(s)
-	one, err := Convert(s, Options{Bundle: "/b", ID: "x", Host: testHost()})
+	one, err := Plan(s, Options{Bundle: "/b", ID: "x", Host: testHost()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := Convert(s, Options{Bundle: "/b", ID: "x", Host: testHost()})
+	two, err := Plan(s, Options{Bundle: "/b", ID: "x", Host: testHost()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestConvertIsPure(t *testing.T) {
 	}
 }
 
-func BenchmarkDecodeAndConvert(b *testing.B) {
+func BenchmarkDecodeAndPlan(b *testing.B) {
 	data, err := DefaultSpec(true).Marshal()
 	if err != nil {
 		b.Fatal(err)
@@ -247,7 +247,7 @@ func BenchmarkDecodeAndConvert(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := Convert(s, Options{Bundle: "/b", ID: "x", Host: testHost()}); err != nil {
+		if _, err := Plan(s, Options{Bundle: "/b", ID: "x", Host: testHost()}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-func (c *conversion) process() error {
+func (c *planner) process() error {
 	p := c.spec.Process
 	if p == nil {
 		c.cfg.Process.Cwd = "/" // of what waits at the gate
@@ -31,7 +31,7 @@ func (c *conversion) process() error {
 	return nil
 }
 
-func (c *conversion) arguments(p *Process) error {
+func (c *planner) arguments(p *Process) error {
 	if len(p.Args) == 0 {
 		return wrong("process.args", "missing or empty; want the program and its arguments")
 	}
@@ -57,7 +57,7 @@ func environment(at string, env []string) error {
 	return nil
 }
 
-func (c *conversion) terminal(p *Process) error {
+func (c *planner) terminal(p *Process) error {
 	c.cfg.Process.Terminal = p.Terminal
 	if !p.Terminal || p.ConsoleSize == nil {
 		return nil // config.md: the size is ignored without a terminal
@@ -74,7 +74,7 @@ func (c *conversion) terminal(p *Process) error {
 	return nil
 }
 
-func (c *conversion) user(p *Process) error {
+func (c *planner) user(p *Process) error {
 	if err := c.checkMapped("process.user.uid", "linux.uidMappings", c.linux.UIDMappings, p.User.UID); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (c *conversion) user(p *Process) error {
 }
 
 // mountLabel is the label of the files in the container's own file systems.
-func (c *conversion) mountLabel() error {
+func (c *planner) mountLabel() error {
 	l := c.linux.MountLabel
 	if l != "" && !c.opt.Host.SELinux {
 		return wrong("linux.mountLabel", "%q: SELinux is not in force on this host", l)
@@ -115,7 +115,7 @@ func (c *conversion) mountLabel() error {
 
 // labels are those that the security modules set at the execution. A module that is not in force cannot: to go on
 // without it would run the process with less protection than was asked for.
-func (c *conversion) labels(p *Process) error {
+func (c *planner) labels(p *Process) error {
 	if l := p.ApparmorProfile; l != "" && (l != "unconfined" || c.opt.Host.AppArmor) {
 		if !c.opt.Host.AppArmor {
 			return wrong("process.apparmorProfile", "%q: AppArmor is not in force on this host", l)
@@ -131,7 +131,7 @@ func (c *conversion) labels(p *Process) error {
 	return nil
 }
 
-func (c *conversion) rlimits(p *Process) error {
+func (c *planner) rlimits(p *Process) error {
 	for i, l := range p.Rlimits {
 		at := fmt.Sprintf("process.rlimits[%d]", i)
 		n := rlimitNumber(l.Type)

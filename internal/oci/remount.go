@@ -13,7 +13,7 @@ import (
 // remount decides about the option of that name: what is mounted at the destination already gets other attributes, and
 // other options of its file system where that is one of the container's own. A file system of the host's is not
 // changed for everybody who has it mounted: of such a mount the attributes alone change, as with bind beside remount.
-func (c *conversion) remount(at string, m *container.Mount, mapped string, in *Mount) error {
+func (c *planner) remount(at string, m *container.Mount, mapped string, in *Mount) error {
 	switch {
 	case m.CopyUp:
 		return wrong(at+".options", "tmpcopyup is for a new tmpfs, and remount changes one that is there")
@@ -48,7 +48,7 @@ func (c *conversion) remount(at string, m *container.Mount, mapped string, in *M
 }
 
 // made is the file system that mounts puts at a destination before; nil where there is none of the container's own.
-func (c *conversion) made(destination string) *container.Mount {
+func (c *planner) made(destination string) *container.Mount {
 	for i := range slices.Backward(c.cfg.Mounts) {
 		m := &c.cfg.Mounts[i]
 		switch {

@@ -11,7 +11,7 @@ import (
 
 const resourcesAt = "linux.resources."
 
-// limits is one conversion of linux.resources under way. In a new container a value that asks for nothing is left out;
+// limits is the state of planning linux.resources. In a new container a value that asks for nothing is left out;
 // in an update it may take something back.
 type limits struct {
 	out      cgroupfs.Resources
@@ -20,7 +20,7 @@ type limits struct {
 	warnings []string
 }
 
-func (c *conversion) resources() error {
+func (c *planner) resources() error {
 	if c.linux.Resources == nil {
 		return nil
 	}
@@ -35,11 +35,11 @@ func (c *conversion) resources() error {
 	return nil
 }
 
-// ConvertUpdate decides what the resources of an update mean for a container whose configuration had the given
+// PlanUpdate decides what the resources of an update mean for a container whose configuration had the given
 // ociVersion. It is pure. Properties that are absent, null or zero stay as they are, but for those in which a zero
 // takes a limit back. The second result is what was asked for and has no effect, one line each. Every error is a
 // *PropertyError.
-func ConvertUpdate(r *Resources, version string) (*cgroupfs.Resources, []string, error) {
+func PlanUpdate(r *Resources, version string) (*cgroupfs.Resources, []string, error) {
 	l := limits{update: true, pidsZero: sinceMinor(version, 3)}
 	if err := l.convert(r); err != nil {
 		return nil, nil, err

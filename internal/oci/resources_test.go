@@ -38,15 +38,15 @@ func resourcesOf(t *testing.T, text string) *Resources {
 	return r
 }
 
-// TestEveryResourceIsConverted: as a new container has it and as an update has it, with versions before and after 1.3,
+// TestEveryResourceIsPlanned: as a new container has it and as an update has it, with versions before and after 1.3,
 // where a limit of zero tasks came to mean that.
-func TestEveryResourceIsConverted(t *testing.T) {
+func TestEveryResourceIsPlanned(t *testing.T) {
 	s := spec(t, `{"ociVersion": "1.3.0", "linux": {"resources": `+allResources+`}}`)
-	out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+	out, err := Plan(s, Options{Bundle: "/b", ID: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	updated, warnings, err := ConvertUpdate(resourcesOf(t, allResources), "1.2.1")
+	updated, warnings, err := PlanUpdate(resourcesOf(t, allResources), "1.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestEveryResourceIsConverted(t *testing.T) {
 // TestUpdateTakesBack: in an update a zero or false takes a limit back where the specification has no other word for
 // it.
 func TestUpdateTakesBack(t *testing.T) {
-	got, _, err := ConvertUpdate(resourcesOf(t, `{"memory": {"limit": 0, "disableOOMKiller": false}, "network": {"classID": 0}, "pids": {"limit": 0},
+	got, _, err := PlanUpdate(resourcesOf(t, `{"memory": {"limit": 0, "disableOOMKiller": false}, "network": {"classID": 0}, "pids": {"limit": 0},
 		"blockIO": {"weight": 0, "throttleReadBpsDevice": [{"major": 8, "minor": 1, "rate": 0}]}}`), "1.0.2-dev")
 	zero, class, no, none := uint64(0), uint32(0), false, int64(-1)
 	want := &cgroupfs.Resources{DisableOOMKiller: &no, NetClass: &class, Pids: &none,
@@ -87,7 +87,7 @@ func TestWrongResources(t *testing.T) {
 		`{"unified": {"../x.y": ""}}`:       `linux.resources.unified: "../x.y"; want the name of a controller's file such as memory.high`,
 		`{"unified": {"cgroup.kill": "1"}}`: `linux.resources.unified: "cgroup.kill"; want the name of a controller's file such as memory.high`,
 	} {
-		if _, _, err := ConvertUpdate(resourcesOf(t, in), "1.3.0"); err == nil || err.Error() != want {
+		if _, _, err := PlanUpdate(resourcesOf(t, in), "1.3.0"); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", in, err, want)
 		}
 	}
@@ -97,7 +97,7 @@ func TestWrongResources(t *testing.T) {
 	}
 }
 
-func FuzzConvertUpdate(f *testing.F) {
+func FuzzPlanUpdate(f *testing.F) {
 	f.Add([]byte(allResources), "1.3.0")
 	f.Add([]byte(`{}`), "")
 	layout := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{V2: true}}}
@@ -106,7 +106,7 @@ func FuzzConvertUpdate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		out, _, err := ConvertUpdate(r, version)
+		out, _, err := PlanUpdate(r, version)
 		if (out == nil) == (err == nil) {
 			t.Fatalf("%v and %v", out, err)
 		}
@@ -132,7 +132,7 @@ func TestIntelRdt(t *testing.T) {
 		`{}`: {Class: "x", Optional: true}, `{"closID": "/"}`: {Given: true},
 		`{"memBwSchema": "MB:0=20", "enableMonitoring": true}`: {Class: "x", Schema: []string{"MB:0=20"}, Monitor: "x"},
 	} {
-		out, err := Convert(spec(t, `{"linux": {"intelRdt": `+in+`}}`), Options{Bundle: "/b", ID: "x"})
+		out, err := Plan(spec(t, `{"linux": {"intelRdt": `+in+`}}`), Options{Bundle: "/b", ID: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestIntelRdt(t *testing.T) {
 			t.Errorf("%s: %s", in, diff)
 		}
 	}
-	if _, err := Convert(spec(t, `{"linux": {"intelRdt": {"closID": "../x"}}}`),
+	if _, err := Plan(spec(t, `{"linux": {"intelRdt": {"closID": "../x"}}}`),
 		Options{Bundle: "/b", ID: "x"}); err == nil || !strings.HasPrefix(err.Error(), `linux.intelRdt: closID: "../x"`) {
 		t.Errorf("%v", err)
 	}
@@ -162,7 +162,7 @@ func TestIdleAlone(t *testing.T) {
 		if err := json.Unmarshal([]byte(resources), r); err != nil {
 			t.Fatal(err)
 		}
-		out, warnings, err := ConvertUpdate(r, "1.3.0")
+		out, warnings, err := PlanUpdate(r, "1.3.0")
 		for i := range want {
 			want[i] = "linux.resources: unable to apply both " + want[i]
 		}
@@ -188,7 +188,7 @@ func TestDeviceAccess(t *testing.T) {
 		{"rwa", "rw", "rwm"}, {"a r", "r", "rwm"}, {"ém", "m", "rwm"}} {
 		for _, allow := range []bool{true, false} {
 			rule := DeviceRule{Allow: allow, Type: "c", Access: c.access}
-			out, warnings, err := ConvertUpdate(&Resources{Devices: []DeviceRule{rule}}, "1.3.0")
+			out, warnings, err := PlanUpdate(&Resources{Devices: []DeviceRule{rule}}, "1.3.0")
 			if err != nil {
 				t.Fatal(err)
 			}

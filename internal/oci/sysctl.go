@@ -10,7 +10,7 @@ import (
 
 // sysctls takes over the kernel parameters that belong to a namespace of the container; any other would change the
 // host.
-func (c *conversion) sysctls() error {
+func (c *planner) sysctls() error {
 	for _, key := range slices.Sorted(maps.Keys(c.linux.Sysctl)) {
 		dotted, err := c.sysctlKey(key)
 		if err != nil {
@@ -22,7 +22,7 @@ func (c *conversion) sysctls() error {
 	return nil
 }
 
-func (c *conversion) sysctlKey(key string) (string, error) {
+func (c *planner) sysctlKey(key string) (string, error) {
 	at := "linux.sysctl"
 	dotted := dots(key)
 	for name := range strings.SplitSeq(dotted, ".") {
@@ -47,7 +47,7 @@ func (c *conversion) sysctlKey(key string) (string, error) {
 		"kernel.domainname or one of the ipc namespace", key)
 }
 
-func (c *conversion) sysctlNeeds(key, kind string) error {
+func (c *planner) sysctlNeeds(key, kind string) error {
 	if c.has(kind) {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 
 // tuning decides about what changes how the kernel treats the process: properties of the process, and of the container
 // those that each of its processes has.
-func (c *conversion) tuning(p *Process) error {
+func (c *planner) tuning(p *Process) error {
 	for _, part := range []func(*Process) error{c.scheduler, c.ioPriority, c.affinity} {
 		if err := part(p); err != nil {
 			return err
@@ -93,7 +93,7 @@ var schedulerFlags = constants{
 	{"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40},
 }
 
-func (c *conversion) scheduler(p *Process) error {
+func (c *planner) scheduler(p *Process) error {
 	const at = "process.scheduler"
 	s := p.Scheduler
 	if s == nil {
@@ -158,7 +158,7 @@ func checkScheduler(at string, s *Scheduler, policy uint64) error {
 // Classes of <linux/ioprio.h>.
 var ioClasses = constants{{"IOPRIO_CLASS_RT", 1}, {"IOPRIO_CLASS_BE", 2}, {"IOPRIO_CLASS_IDLE", 3}}
 
-func (c *conversion) ioPriority(p *Process) error {
+func (c *planner) ioPriority(p *Process) error {
 	if p.IOPriority == nil {
 		return nil
 	}
@@ -176,7 +176,7 @@ func (c *conversion) ioPriority(p *Process) error {
 
 // affinity is about processes that join alone: for the container's first one it is only checked (config.md: "not
 // applicable to the container's init process").
-func (c *conversion) affinity(p *Process) error {
+func (c *planner) affinity(p *Process) error {
 	if p.ExecCPUAffinity == nil {
 		return nil
 	}
@@ -225,7 +225,7 @@ func list(at, text string, most uint64) ([]uint32, error) {
 }
 
 // personality is the domain; flags have no names in the specification, and are left out, as with runc.
-func (c *conversion) personality() error {
+func (c *planner) personality() error {
 	p := c.linux.Personality
 	if p == nil {
 		return nil
@@ -253,7 +253,7 @@ var memoryFlags = constants{
 	{"MPOL_F_STATIC_NODES", unix.MPOL_F_STATIC_NODES},
 }
 
-func (c *conversion) memoryPolicy() error {
+func (c *planner) memoryPolicy() error {
 	const at = "linux.memoryPolicy"
 	p := c.linux.MemoryPolicy
 	if p == nil {

@@ -116,7 +116,7 @@ func TestWrongTuning(t *testing.T) {
 		{`{"process": {"execCPUAffinity": {"final": "9000"}}}`,
 			`process.execCPUAffinity.final: "9000": 9000 is beyond the highest that a kernel can have, 8191`},
 	} {
-		_, err := Convert(spec(t, c.patch), Options{Bundle: "/b", ID: "x"})
+		_, err := Plan(spec(t, c.patch), Options{Bundle: "/b", ID: "x"})
 		if got := text(err); got != c.want {
 			t.Errorf("%s\ngot  %s\nwant %s", c.patch, got, c.want)
 		}
@@ -132,7 +132,7 @@ func TestTuningOfJoining(t *testing.T) {
 	}
 	p := &Process{Args: []string{"x"}, Cwd: "/", IOPriority: &IOPriority{Class: "IOPRIO_CLASS_IDLE"}}
 	p.Complete(own)
-	cfg, _, err := ConvertProcess(p, Running{ID: "c"})
+	cfg, _, err := PlanProcess(p, Running{ID: "c"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestUnit(t *testing.T) {
 		{system, `{"annotations": {"run.oci.systemd.subgroup": "inner"}}`, systemd.Unit{Slice: "system.slice",
 			Name: "handfast-x.scope", Sub: "inner"}, "/system.slice/handfast-x.scope"},
 	} {
-		out, err := Convert(spec(t, c.spec), Options{Bundle: "/b", ID: "x", Host: Host{Systemd: c.host}})
+		out, err := Plan(spec(t, c.spec), Options{Bundle: "/b", ID: "x", Host: Host{Systemd: c.host}})
 		if err != nil || *out.Unit != c.unit || out.CgroupPath != c.path {
 			t.Errorf("%s: %+v, %v", c.spec, out, err)
 		}
@@ -36,7 +36,7 @@ func TestUnit(t *testing.T) {
 		`{"annotations": {"run.oci.systemd.subgroup": "../a"}}`:           "annotations.run.oci.systemd.subgroup: group",
 		`{"annotations": {"run.oci.systemd.subgroup": "cgroup.threads"}}`: "annotations.run.oci.systemd.subgroup: group",
 	} {
-		_, err := Convert(spec(t, in), Options{Bundle: "/b", ID: "x", Host: Host{Systemd: system}})
+		_, err := Plan(spec(t, in), Options{Bundle: "/b", ID: "x", Host: Host{Systemd: system}})
 		var wrong *PropertyError
 		if !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v; want %q", in, err, want)

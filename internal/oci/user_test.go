@@ -94,10 +94,10 @@ func TestChangesApply(t *testing.T) {
 	}
 }
 
-func TestConvertProcess(t *testing.T) {
+func TestPlanProcess(t *testing.T) {
 	p := &Process{Args: []string{"x"}, Cwd: "/", User: User{UID: 5, GID: 6, AdditionalGIDs: []uint32{7}}}
 	mapped := []IDMapping{{0, 100000, 10}}
-	cfg, _, err := ConvertProcess(p, Running{ID: "c", SetGroups: true, UIDMappings: mapped, GIDMappings: mapped,
+	cfg, _, err := PlanProcess(p, Running{ID: "c", SetGroups: true, UIDMappings: mapped, GIDMappings: mapped,
 		PreserveFDs: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func TestConvertProcess(t *testing.T) {
 		"process.ioPriority.class: invalid": {Process{Args: []string{"x"}, Cwd: "/", IOPriority: &IOPriority{}},
 			Running{}},
 	} {
-		if _, _, err := ConvertProcess(&bad.p, bad.r); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := PlanProcess(&bad.p, bad.r); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-func TestDecide(t *testing.T) {
+func TestPlan(t *testing.T) {
 	for name, c := range map[string]struct {
 		in   Config
 		want Group
@@ -42,7 +42,7 @@ func TestDecide(t *testing.T) {
 		"empty line":  {in: Config{Schemata: []string{""}}, err: "schemata[0]: the line is empty"},
 		"one, broken": {in: Config{Schemata: []string{"L3:0=1\n"}}, err: "is not one line"},
 	} {
-		got, err := Decide(&c.in, "ctr")
+		got, err := Plan(&c.in, "ctr")
 		if c.err != "" {
 			if err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%s: %v, want %s", name, err, c.err)
@@ -67,7 +67,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-func FuzzDecide(f *testing.F) {
+func FuzzPlan(f *testing.F) {
 	f.Add("gold", "L3:0=f;1=f\nMB:0=1", "MB:0=20", "L2:0=3", "c1")
 	f.Add("/", "", "", "", "..")
 	f.Fuzz(func(t *testing.T, class, l3, memory, other, id string) {
@@ -75,7 +75,7 @@ func FuzzDecide(f *testing.F) {
 		if other != "" {
 			c.Schemata = []string{other}
 		}
-		g, err := Decide(&c, id)
+		g, err := Plan(&c, id)
 		if err != nil {
 			return
 		}

@@ -117,11 +117,11 @@ func planOf(t reflect.Type) *node {
 	}
 	making.Lock()
 	defer making.Unlock()
-	return makePlan(t)
+	return planOfLocked(t)
 }
 
-// makePlan is planOf; the caller has locked making.
-func makePlan(t reflect.Type) *node {
+// planOfLocked is planOf; the caller has locked making.
+func planOfLocked(t reflect.Type) *node {
 	if n := cachedPlan(t); n != nil {
 		return n
 	}
@@ -185,9 +185,9 @@ func (n *node) workOut() {
 	case n.op == opStruct:
 		n.in.fields, n.in.required = fieldsOf(n.typ)
 	case n.op == opArray || n.op == opBytesArray:
-		n.in.elem, n.in.n = makePlan(n.typ.Elem()), n.typ.Len()
+		n.in.elem, n.in.n = planOfLocked(n.typ.Elem()), n.typ.Len()
 	default:
-		n.in.elem = makePlan(n.typ.Elem())
+		n.in.elem = planOfLocked(n.typ.Elem())
 	}
 	n.done.Store(true)
 }
@@ -214,7 +214,7 @@ func fieldsOf(t reflect.Type) (fields []field, required uint64) {
 		if opt == "" {
 			required |= 1 << len(fields)
 		}
-		fields = append(fields, field{name: name, node: makePlan(f.Type), off: f.Offset, omit: opt != ""})
+		fields = append(fields, field{name: name, node: planOfLocked(f.Type), off: f.Offset, omit: opt != ""})
 	}
 	making.fields = making.fields[len(fields):]
 	return fields[:len(fields):len(fields)], required

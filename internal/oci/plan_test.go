@@ -36,7 +36,7 @@ func TestNothingIsAccepted(t *testing.T) {
 		"resources": {"blockIO": {"weight": 0, "weightDevice": [{"major": 8, "minor": 0, "weight": 0}], "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 0}]},
 		"rdma": {"mlx5_0": {}}, "hugepageLimits": [], "network": {"classID": 0, "priorities": []}, "cpu": {"shares": 0, "quota": 0, "period": 0, "realtimePeriod": 0, "realtimeRuntime": 0},
 		"memory": {"limit": 0, "swap": 0, "kernel": 0, "disableOOMKiller": false}, "devices": []}}}`)
-	out, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+	out, err := Plan(s, Options{Bundle: "/b", ID: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestNetDevices(t *testing.T) {
 			`linux.netDevices.a.name: invalid network device name "%d%d"; want ` + rule + `, and %d once for a number`, 0},
 		{network + `{"a": {"name": "b"}, "b": {}}}}`, `linux.netDevices.b.name: "b" is that of a too`, 0},
 	} {
-		_, err := Convert(spec(t, c.patch), Options{Bundle: "/b", ID: "x", Host: Host{UID: c.uid}})
+		_, err := Plan(spec(t, c.patch), Options{Bundle: "/b", ID: "x", Host: Host{UID: c.uid}})
 		if got := text(err); got != c.want {
 			t.Errorf("%s\ngot  %s\nwant %s", c.patch, got, c.want)
 		}
@@ -115,7 +115,7 @@ func TestMappingsThatTheKernelRefuses(t *testing.T) {
 		if err := json.Unmarshal([]byte("["+maps+"]"), &s.Linux.UIDMappings); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Convert(s, Options{Bundle: "/b", ID: "x"})
+		_, err := Plan(s, Options{Bundle: "/b", ID: "x"})
 		if got := fmt.Sprint(err); want != "" && got != want || want == "" && err != nil {
 			t.Errorf("%.100s: %v, want %q", maps, err, want)
 		}
@@ -285,7 +285,7 @@ func TestWrongValues(t *testing.T) {
 		{`{"linux": {"resources": {"devices": [{"major": -2}]}}}`,
 			`linux.resources.devices[0].major: -2; want 0 to 4294967295, or -1 for all`},
 	} {
-		_, err := Convert(spec(t, c.patch), Options{Bundle: "/b", ID: "x"})
+		_, err := Plan(spec(t, c.patch), Options{Bundle: "/b", ID: "x"})
 		if got := text(err); got != c.want {
 			t.Errorf("%s\ngot  %s\nwant %s", c.patch, got, c.want)
 		}
@@ -304,7 +304,7 @@ func TestUnmappedIDs(t *testing.T) {
 		{`{"linux": {"devices": [{"path": "/d", "type": "c", "uid": 10}]}}`,
 			`linux.devices[0].uid: 10 is not mapped by linux.uidMappings`},
 	} {
-		_, err := Convert(spec(t, userNamespace, c.patch), Options{Bundle: "/b", ID: "x"})
+		_, err := Plan(spec(t, userNamespace, c.patch), Options{Bundle: "/b", ID: "x"})
 		if got := text(err); got != c.want {
 			t.Errorf("%s\ngot  %s\nwant %s", c.patch, got, c.want)
 		}
@@ -323,7 +323,7 @@ func TestLabels(t *testing.T) {
 		{`{"apparmorProfile": "unconfined"}`, ``, Host{}},
 		{`{"apparmorProfile": "p", "selinuxLabel": "l"}`, ``, Host{AppArmor: true, SELinux: true}},
 	} {
-		out, err := Convert(spec(t, `{"process": `+c.process+`}`), Options{Bundle: "/b", ID: "x", Host: c.host})
+		out, err := Plan(spec(t, `{"process": `+c.process+`}`), Options{Bundle: "/b", ID: "x", Host: c.host})
 		if text(err) != c.want {
 			t.Errorf("%s: %v, want %s", c.process, err, c.want)
 		}
@@ -337,22 +337,22 @@ func TestLabels(t *testing.T) {
 // TestPlainUser: what a caller without root can and cannot ask for.
 func TestPlainUser(t *testing.T) {
 	host := Host{UID: 1000, GID: 1000}
-	_, err := Convert(spec(t), Options{ID: "x", Host: host})
+	_, err := Plan(spec(t), Options{ID: "x", Host: host})
 	if want := "linux.namespaces: no user namespace; a caller that is not root needs a new one"; text(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	// Several ids are what newuidmap(1) maps for it; another one alone nobody does.
-	mapped, err := Convert(spec(t, userNamespace), Options{ID: "x", Host: host})
+	mapped, err := Plan(spec(t, userNamespace), Options{ID: "x", Host: host})
 	if err != nil || mapped.Spawn.Container.Process.KeepGroups {
 		t.Errorf("subordinate ids: %v", err)
 	}
-	_, err = Convert(spec(t, userNamespace, `{"linux": {"uidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]}}`),
+	_, err = Plan(spec(t, userNamespace, `{"linux": {"uidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]}}`),
 		Options{ID: "x", Host: host})
 	if want := "linux.uidMappings[0].hostID: 7; a caller that is not root can map its own id 1000, or several of its " +
 		"subordinate ones"; text(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	out, err := Convert(RootlessSpec(1000, 1000, true), Options{ID: "x", Host: host})
+	out, err := Plan(RootlessSpec(1000, 1000, true), Options{ID: "x", Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,13 +361,13 @@ func TestPlainUser(t *testing.T) {
 	}
 	s := RootlessSpec(1000, 1000, true)
 	s.Process.User.AdditionalGIDs = []uint32{0}
-	if _, err := Convert(s, Options{ID: "x", Host: host}); err != nil {
+	if _, err := Plan(s, Options{ID: "x", Host: host}); err != nil {
 		t.Errorf("the process's own group as an additional one: %v", err)
 	}
 }
 
 func TestDefaults(t *testing.T) {
-	out, err := Convert(spec(t), Options{Bundle: "/b", ID: "x", NoPivot: true, PreserveFDs: 2, Host: testHost()})
+	out, err := Plan(spec(t), Options{Bundle: "/b", ID: "x", NoPivot: true, PreserveFDs: 2, Host: testHost()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,11 +379,11 @@ func TestDefaults(t *testing.T) {
 	}
 	s := spec(t)
 	s.Process = nil
-	if out, err = Convert(s, Options{Bundle: "/b", ID: "x"}); err != nil || out.Spawn.Container.Process.Args != nil {
+	if out, err = Plan(s, Options{Bundle: "/b", ID: "x"}); err != nil || out.Spawn.Container.Process.Args != nil {
 		t.Errorf("without a process: %+v, %v", out, err)
 	}
 	s = spec(t, `{"linux": {"cgroupsPath": "a/b"}, "mounts": [{"destination": "/dev/", "source": "/dev", "options": ["rbind"]}, {"destination": "run", "type": "tmpfs"}]}`)
-	if out, err = Convert(s, Options{Bundle: "/b", ID: "x"}); err != nil {
+	if out, err = Plan(s, Options{Bundle: "/b", ID: "x"}); err != nil {
 		t.Fatal(err)
 	}
 	if out.CgroupPath != "/a/b" || len(out.Spawn.Container.Devices) != 0 {

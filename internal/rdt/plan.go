@@ -33,9 +33,9 @@ type Group struct {
 	Optional bool
 }
 
-// Decide decides which group the container id goes to, and refuses names and lines that would address another file or
+// Plan decides which group the container id goes to, and refuses names and lines that would address another file or
 // another line. It is pure. Errors begin with the property below linux.intelRdt.
-func Decide(c *Config, id string) (Group, error) {
+func Plan(c *Config, id string) (Group, error) {
 	g := Group{Class: c.ClosID, Given: c.ClosID != "", Optional: c.empty()}
 	switch c.ClosID {
 	case "":

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Options are what a conversion needs beside the configuration.
+// Options are what Plan needs beside the configuration.
 type Options struct {
 	Bundle      string // absolute path of the bundle's directory
 	ID          string // the container's id, already checked
@@ -21,7 +21,7 @@ type Options struct {
 	Host        Host
 }
 
-// Host is what the conversion must know of the host and of the caller.
+// Host is what Plan must know of the host and of the caller.
 type Host struct {
 	UID             uint32 // effective ids of the caller
 	GID             uint32
@@ -40,8 +40,8 @@ type Systemd struct {
 	Base string // the group that its units are below
 }
 
-// Converted is a configuration as the rest of the runtime takes it.
-type Converted struct {
+// Planned is a configuration as the rest of the runtime takes it.
+type Planned struct {
 	Spawn       spawn.Config
 	Resources   cgroupfs.Resources // what means nothing is left out
 	RDT         *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
@@ -64,22 +64,22 @@ type ParentHooks struct {
 	Prestart, CreateRuntime, Poststart, Poststop []container.Hook
 }
 
-// conversion is one call of Convert under way.
-type conversion struct {
+// planner is the state of one call of Plan.
+type planner struct {
 	spec      *Spec
 	linux     *Linux // never nil
 	opt       Options
 	setGroups bool // setgroups(2) is allowed where the process is executed
 	joins     bool // a container that runs
-	out       *Converted
+	out       *Planned
 	cfg       *spawn.Container
 }
 
-// Convert decides what a configuration means. It is pure: the same arguments give the same value, and nothing is read
+// Plan decides what a configuration means. It is pure: the same arguments give the same value, and nothing is read
 // or changed. The error is a *PropertyError for the first wrong value. A configuration without a process is accepted,
 // as the specification allows; Spawn.Container.Process.Args is then empty and the container cannot be started.
-func Convert(spec *Spec, opt Options) (*Converted, error) {
-	c := &conversion{spec: spec, linux: spec.Linux, opt: opt, out: &Converted{Annotations: spec.Annotations}}
+func Plan(spec *Spec, opt Options) (*Planned, error) {
+	c := &planner{spec: spec, linux: spec.Linux, opt: opt, out: &Planned{Annotations: spec.Annotations}}
 	if c.linux == nil {
 		c.linux = &Linux{}
 	}
@@ -105,20 +105,20 @@ func Convert(spec *Spec, opt Options) (*Converted, error) {
 	return c.out, nil
 }
 
-func (c *conversion) warn(line string) { c.out.Warnings = append(c.out.Warnings, line) }
+func (c *planner) warn(line string) { c.out.Warnings = append(c.out.Warnings, line) }
 
 // has says whether the container has a namespace of its own of this kind, new or joined.
-func (c *conversion) has(kind string) bool {
+func (c *planner) has(kind string) bool {
 	return slices.ContainsFunc(c.linux.Namespaces, func(n Namespace) bool { return n.Type == kind })
 }
 
 // creates says whether the container gets a new namespace of this kind.
-func (c *conversion) creates(kind string) bool {
+func (c *planner) creates(kind string) bool {
 	return slices.ContainsFunc(c.linux.Namespaces, func(n Namespace) bool { return n.Type == kind && n.Path == "" })
 }
 
 // version accepts every 1.x.y, with any suffix: minor versions add properties, and unknown ones are ignored.
-func (c *conversion) version() error {
+func (c *planner) version() error {
 	v := c.spec.Version
 	if v == "" {
 		return wrong("ociVersion", "missing; want a version of the specification such as %q", Version)
