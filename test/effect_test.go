@@ -1,11 +1,14 @@
 package test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -77,28 +80,38 @@ func TestEffectOfQuota(t *testing.T) {
 	}
 }
 
-// TestEffectOfShares: of two containers on the same processor, one gets three times as much as the other.
+// TestEffectOfShares: of two containers on the same processor, one gets three times as much as the other while both run.
 func TestEffectOfShares(t *testing.T) {
 	r, _ := effects(t)
-	var cmds [2]*exec.Cmd
-	var out [2]strings.Builder
+	var pids [2]int
 	for i, shares := range []int{1024, 3072} {
 		id := testenv.ID(t)
 		limit := map[string]any{"cpu": map[string]any{"shares": shares, "cpus": "1"}}
-		cmds[i] = r.command("run", "-b", bundleWithWork(t, id, limit, "spin", "6"), id)
-		cmds[i].Stdout, cmds[i].Stderr = &out[i], &out[i]
-		start(t, cmds[i])
+		r.ok("run", "--detach", "-b", bundleWithWork(t, id, limit, "spin", "600"), id)
+		defer r.ok("delete", "--force", id)
+		pids[i] = int(r.stateOf(id)["pid"].(float64))
 	}
-	var ms [2]int
-	for i, cmd := range cmds {
-		if err := cmd.Wait(); err != nil {
-			t.Fatalf("%v: %s", err, out[i].String())
-		}
-		ms[i] = number(t, strings.TrimPrefix(strings.TrimSpace(out[i].String()), "spun "))
+	// Only while both run, how much each gets depends on the shares.
+	first := [2]int{ticks(t, pids[0]), ticks(t, pids[1])}
+	eventually(t, "both spin", func() bool { return ticks(t, pids[0]) > first[0]+10 && ticks(t, pids[1]) > first[1]+10 })
+	before := [2]int{ticks(t, pids[0]), ticks(t, pids[1])}
+	time.Sleep(4 * time.Second)
+	got := [2]int{ticks(t, pids[0]) - before[0], ticks(t, pids[1]) - before[1]}
+	if ratio := float64(got[1]) / float64(max(got[0], 1)); ratio < 2 || ratio > 4.5 {
+		t.Errorf("%d and %d ticks, %.1f times as much, want 3 times", got[0], got[1], ratio)
 	}
-	if ratio := float64(ms[1]) / float64(ms[0]); ratio < 2 || ratio > 4.5 {
-		t.Errorf("%d and %d ms, %.1f times as much, want 3 times", ms[0], ms[1], ratio)
+}
+
+// ticks is the time that a process has spent on a processor, proc_pid_stat(5).
+func ticks(t *testing.T, pid int) int {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	// utime and stime, counted from the state, which follows the name in parentheses.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	return number(t, fields[11]) + number(t, fields[12])
 }
 
 // TestEffectOfCpuset: a container that is pinned to a processor runs on no other.
