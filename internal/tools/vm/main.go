@@ -23,7 +23,7 @@ import (
 func main() {
 	names := flag.String("boot", "", "only these boots, with commas between them: v2, v1, systemd; or 386, which is in "+
 		"no other run")
-	only := flag.String("run", "", "only the tests that match,, in every package of the boot that has some")
+	only := flag.String("run", "", "only the tests that match, in every package of the boot that has some")
 	shell := flag.Bool("shell", false, "no tests: a shell in the guest (of the boot v2, or of -boot); leave it with exit")
 	flag.Parse()
 	if flag.NArg() > 0 {
