@@ -11,7 +11,7 @@ import (
 
 // The names of the drivers, as --cgroup-manager takes them. The empty name is Filesystem.
 const (
-	Filesystem = "cgroupfs" // this program makes the groups, by package cgroupfs
+	Filesystem = "cgroupfs" // this program makes the groups, with package cgroupfs
 	Systemd    = "systemd"  // systemd makes them, as one unit for each container
 	None       = "disabled" // no groups: containers stay in the groups of this process
 )

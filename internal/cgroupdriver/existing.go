@@ -111,8 +111,8 @@ func destroy(ctx context.Context, g *cgroupfs.Group) error {
 }
 
 // Update merges change into the limits old, which are in force, passes the result to store, and tells systemd if
-// the group belongs to a unit. It prepares the connection to systemd first, so that most failures there come before
-// a limit is set. After an error the old limits are in force, unless the error says otherwise.
+// the group belongs to a unit. It prepares the connection to systemd first, so that failures there come before a
+// limit is set. After an error the old limits are in force, unless the error says otherwise.
 func (e *Existing) Update(ctx context.Context, old, change *cgroupfs.Resources,
 	store func(*cgroupfs.Resources) error) error {
 	u, err := e.openUnit(old)
@@ -179,7 +179,7 @@ func withoutIdle(old, change *cgroupfs.Resources) *cgroupfs.Resources {
 // delegation containment rules").
 func (e *Existing) Attaches() bool { return e.Record.UserUnit && e.Plain }
 
-// Attach asks systemd to move a process into the group, or into a group below it. It may be called only if Attaches
+// Attach makes systemd move a process into the group, or into a group below it. It may be called only if Attaches
 // is true.
 func (e *Existing) Attach(ctx context.Context, group string, pid int) error {
 	below := strings.Trim(strings.TrimPrefix(group, e.Record.Path), "/")

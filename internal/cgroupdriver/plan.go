@@ -76,8 +76,8 @@ func planFilesystem(l *cgroupfs.Layout, r Request, optional bool) (*Plan, error)
 	return p, nil
 }
 
-// planSystemd decides what systemd sets, and what this program sets besides. That is the same limits, for those
-// that systemd does not set. The unit can be made only once there is a process for it.
+// planSystemd decides what systemd sets and what this program sets besides. This program writes the same limits
+// itself, for what systemd leaves alone. The unit can be made only once there is a process for it.
 func planSystemd(host systemd.Host, l *cgroupfs.Layout, r Request, optional bool) (*Plan, error) {
 	p := planOf(r, optional)
 	p.Place, p.Unit = Joins, r.Unit

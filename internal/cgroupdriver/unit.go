@@ -67,7 +67,7 @@ func (d *unitDriver) Intend() (Record, error) { return Record{}, nil }
 
 func (d *unitDriver) Make() (Place, error) { return d.plan.Place, nil }
 
-// Join asks systemd to make the unit around the child.
+// Join makes systemd create the unit around the child.
 func (d *unitDriver) Join(ctx context.Context, pid int) error {
 	p := d.plan
 	if p.Settle {
@@ -116,7 +116,7 @@ func (d *unitDriver) checkEmpty() error {
 	return err
 }
 
-// start asks systemd to make the unit. It records the unit as the container's before it sends the request, so that
+// start makes systemd create the unit. It records the unit as the container's before it sends the request, so that
 // delete finds the unit if this process is killed. If systemd refuses the request, start removes that record again,
 // because the unit may belong to something else.
 func (d *unitDriver) start(ctx context.Context, pid int) error {

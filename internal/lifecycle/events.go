@@ -18,7 +18,7 @@ import (
 // EventsOptions are the options of the command events.
 type EventsOptions struct {
 	Interval time.Duration // between two readings of the statistics; more than zero
-	Once     bool          // read the statistics once, and end
+	Once     bool          // read the statistics once and return
 	Pressure []cgroupfs.Trigger
 }
 

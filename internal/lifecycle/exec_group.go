@@ -135,7 +135,7 @@ func (e *execution) join(ctx context.Context, pid int) error {
 	return cgroupdriver.AddSettled(ctx, e.group, pid)
 }
 
-// attach asks systemd to move the process into its group, if this process may not do so itself.
+// attach makes systemd move the process into its group, if this process may not do so itself.
 func (e *execution) attach(ctx context.Context, pid int) error {
 	if !e.existing.Attaches() {
 		return nil

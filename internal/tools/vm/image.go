@@ -37,7 +37,7 @@ ExecStart=` + job.Guest + `
 type machine struct {
 	kernel, initramfs string
 	system            string // the image of the root file system
-	service           string // the image of a tree that a test wants, see debian.Tree
+	service           string // the image of a tree that a test needs, see debian.Tree
 }
 
 // serviceTree lists the packages of the tree in which the container suite's service runs.
