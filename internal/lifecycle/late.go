@@ -63,8 +63,8 @@ func groupOwner(o *oci.Planned) (uid uint32, ok bool) {
 	return uid, own && writable && mapped && uid != 0
 }
 
-// starved adds to the error of a child that died that the kernel killed processes of its group because memory ran
-// out, if it did.
+// starved adds a note to the error of a child that died, if the kernel killed processes of its group because memory
+// ran out.
 func starved(err error, g *cgroupfs.Group) error {
 	if err == nil || g == nil {
 		return err
