@@ -16,23 +16,24 @@ import (
 )
 
 const (
-	// patience bounds the wait for a group to become empty: a process that is killed may be in the middle of something
-	// long.
+	// patience bounds the wait for a group to become empty: a killed process may be in the middle of a long system
+	// call.
 	patience = 30 * time.Second
-	// strayPatience bounds the wait for a group that Kill has emptied, before it is looked for processes that are in a
-	// part of its hierarchies alone.
+	// strayPatience bounds the wait for a group that Kill has emptied, before destroy looks for processes that are
+	// in the group in only some of its hierarchies.
 	strayPatience = 200 * time.Millisecond
 )
 
-// Existing is the group of a container that was made earlier. It holds nothing open.
+// Existing is the group of a container that was made earlier. It holds no descriptors.
 type Existing struct {
 	ID     string // the container's
 	Record Record
-	Layout func() (*cgroupfs.Layout, error) // the host's; called when it is needed
+	Layout func() (*cgroupfs.Layout, error) // returns the host's layout; called when it is needed
 	Log    *log.Logger
-	// Held is the group if this process has it open already; nil: it is opened when it is needed. It is borrowed.
+	// Held is the group if this process has it open already; if nil, the group is opened when it is needed. It is
+	// borrowed.
 	Held  *cgroupfs.Group
-	Plain bool // this process is not root of the machine; matters with Record.UserUnit
+	Plain bool // this process is not root on the machine; matters with Record.UserUnit
 }
 
 // Open opens the group, in the hierarchies where it still is. The caller closes it. The Record must have a path.
@@ -44,7 +45,7 @@ func (e *Existing) Open() (*cgroupfs.Group, error) {
 	return cgroupfs.Load(layout, cgroupfs.Saved{Path: e.Record.Path, Made: e.Record.Made})
 }
 
-// With does something to the group, if the container has one. The context that do gets ends after 30 s at the latest.
+// With calls do with the group, if the container has one. The context that do gets ends after 30 s at the latest.
 func (e *Existing) With(ctx context.Context, do func(context.Context, *cgroupfs.Group) error) error {
 	if e.Record.Path == "" {
 		return nil
@@ -62,7 +63,7 @@ func (e *Existing) With(ctx context.Context, do func(context.Context, *cgroupfs.
 	return do(ctx, group)
 }
 
-// Frozen says whether the group is frozen. One that is gone, or that the container has not, is not.
+// Frozen reports whether the group is frozen. It is false if the group is gone or the container has none.
 func (e *Existing) Frozen() (bool, error) {
 	if e.Record.Path == "" {
 		return false, nil
@@ -74,8 +75,8 @@ func (e *Existing) Frozen() (bool, error) {
 	return layout.Frozen(e.Record.Path)
 }
 
-// Remove ends what is left in the group and removes it, and then has systemd end its unit; or it removes what a create
-// has made of the group that did not come to record it.
+// Remove ends the processes that are left in the group, removes the group, and then makes systemd end its unit. If
+// a create was stopped before it recorded the group, Remove removes what that create has made.
 func (e *Existing) Remove() error {
 	if e.Record.Intent != nil {
 		layout, err := e.Layout()
@@ -90,9 +91,9 @@ func (e *Existing) Remove() error {
 	return e.endUnit()
 }
 
-// destroy ends every process in the group and removes it. A process that somebody, a hook say, has moved into it in
-// some hierarchies alone is looked for where the group is found busy, and not before: that costs a walk over every
-// hierarchy.
+// destroy ends every process in the group and removes it. A process may have been moved into the group in only some
+// hierarchies, for example by a hook. destroy looks for such processes only if the group turns out to be busy,
+// because that requires a walk over every hierarchy.
 func destroy(ctx context.Context, g *cgroupfs.Group) error {
 	if err := g.Kill(ctx); err != nil {
 		return err
@@ -109,9 +110,9 @@ func destroy(ctx context.Context, g *cgroupfs.Group) error {
 	return g.Delete(ctx)
 }
 
-// Update lays change over the limits old, which are in force, has store keep what comes of it, and tells systemd where
-// the group is a unit's. What can go wrong with systemd before a limit is set does so first. After an error the limits
-// are those of before, as far as the error does not say otherwise.
+// Update merges change into the limits old, which are in force, passes the result to store, and tells systemd if
+// the group belongs to a unit. It prepares the connection to systemd first, so that failures there come before a
+// limit is set. After an error the old limits are in force, unless the error says otherwise.
 func (e *Existing) Update(ctx context.Context, old, change *cgroupfs.Resources,
 	store func(*cgroupfs.Resources) error) error {
 	u, err := e.openUnit(old)
@@ -134,8 +135,8 @@ func (e *Existing) Update(ctx context.Context, old, change *cgroupfs.Resources,
 	})
 }
 
-// withoutSwapLimit takes the limit of memory and swap together away with that of memory alone, unless a new one is
-// given: it could not be the lower one.
+// withoutSwapLimit removes the limit of memory and swap together when change removes that of memory alone, unless
+// change sets a new one: the limit of both cannot be the lower one.
 func withoutSwapLimit(old, change *cgroupfs.Resources) *cgroupfs.Resources {
 	none := int64(-1)
 	if change.Memory == nil || *change.Memory >= 0 || change.MemorySwap != nil || old.MemorySwap == nil ||
@@ -147,8 +148,8 @@ func withoutSwapLimit(old, change *cgroupfs.Resources) *cgroupfs.Resources {
 	return &out
 }
 
-// withoutIdle ends that a group is idle where it gets a weight and the change says nothing of idle: the kernel refuses
-// an idle group a weight, and systemd ends it so.
+// withoutIdle makes an idle group non-idle if change sets a weight and does not mention idle: the kernel does not
+// accept a weight for an idle group, and systemd also ends idle then.
 func withoutIdle(old, change *cgroupfs.Resources) *cgroupfs.Resources {
 	file := func(r *cgroupfs.Resources, name string) (value string, there bool) {
 		i := slices.IndexFunc(r.Unified, func(u cgroupfs.Unified) bool { return u.File == name })
@@ -173,11 +174,13 @@ func withoutIdle(old, change *cgroupfs.Resources) *cgroupfs.Resources {
 	return &out
 }
 
-// Attaches says whether systemd must move a process that is to join the group: a plain user may not move one out of the
-// session's group, which is root's, into one of the user's own (cgroups(7), "Cgroups delegation containment rules").
+// Attaches reports whether systemd must move a process that is to join the group: a plain user may not move a
+// process out of the session's group, which belongs to root, into one of the user's own (cgroups(7), "Cgroups
+// delegation containment rules").
 func (e *Existing) Attaches() bool { return e.Record.UserUnit && e.Plain }
 
-// Attach has systemd move a process into the group, or into one below it. Only with Attaches.
+// Attach makes systemd move a process into the group, or into a group below it. It may be called only if Attaches
+// is true.
 func (e *Existing) Attach(ctx context.Context, group string, pid int) error {
 	below := strings.Trim(strings.TrimPrefix(group, e.Record.Path), "/")
 	return e.attach(ctx, below, pid)

@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/cgroupfs/systemd"
 )
 
-// withManager connects to the systemd that has the container's unit, if it has one.
+// withManager connects to the systemd that manages the container's unit, if there is one, and calls do.
 func (e *Existing) withManager(do func(*systemd.Manager) error) error {
 	if e.Record.Unit.Name == "" {
 		return nil
@@ -28,7 +28,7 @@ func (e *Existing) attach(ctx context.Context, below string, pid int) error {
 	return e.withManager(func(m *systemd.Manager) error { return m.Attach(ctx, e.Record.Unit, below, pid) })
 }
 
-// endUnit makes systemd end and forget the unit, whose processes are gone.
+// endUnit makes systemd stop and forget the unit, whose processes are gone.
 func (e *Existing) endUnit() error {
 	err := e.withManager(func(m *systemd.Manager) error {
 		if err := m.Stop(context.Background(), e.Record.Unit); err != nil {
@@ -36,7 +36,7 @@ func (e *Existing) endUnit() error {
 		}
 		return m.ResetFailed(context.Background(), e.Record.Unit)
 	})
-	// Where nobody listens there is no unit any more.
+	// If nothing listens, the unit does not exist any more.
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
 		e.Log.Warnf("container %s: its unit cannot be ended: %v", e.ID, err)
 		return nil
@@ -44,7 +44,7 @@ func (e *Existing) endUnit() error {
 	return err
 }
 
-// openedUnit is a unit whose properties follow the limits. The zero value is none.
+// openedUnit is a unit whose properties follow the limits. The zero value means that there is no unit.
 type openedUnit struct {
 	manager *systemd.Manager
 	host    systemd.Host
@@ -52,8 +52,8 @@ type openedUnit struct {
 	before  []systemd.Property
 }
 
-// openUnit prepares to tell systemd of new limits, so that it puts them in force again whenever it loads its units
-// anew.
+// openUnit prepares to tell systemd about new limits, so that systemd also applies them whenever it reloads its
+// units.
 func (e *Existing) openUnit(old *cgroupfs.Resources) (*openedUnit, error) {
 	if e.Record.Unit.Name == "" {
 		return &openedUnit{}, nil
@@ -84,7 +84,7 @@ func (e *Existing) openUnit(old *cgroupfs.Resources) (*openedUnit, error) {
 	return u, nil
 }
 
-// set tells systemd what has changed.
+// set tells systemd which limits have changed.
 func (u *openedUnit) set(ctx context.Context, next *cgroupfs.Resources) error {
 	if u.manager == nil {
 		return nil
@@ -96,7 +96,7 @@ func (u *openedUnit) set(ctx context.Context, next *cgroupfs.Resources) error {
 	return notSet(u.manager.Set(ctx, u.unit, systemd.Difference(u.before, after)))
 }
 
-// notSet puts runc's words before an error of Manager.Set.
+// notSet prefixes an error of Manager.Set with runc's words.
 func notSet(err error) error {
 	if err != nil {
 		err = fmt.Errorf("unable to set unit properties: %w", err)

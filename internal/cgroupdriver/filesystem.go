@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/internal/bound"
 )
 
-// filesystem is the driver by which this program makes groups itself.
+// filesystem is the driver with which this program makes groups itself.
 type filesystem struct {
 	Options
 	plan   *Plan
@@ -29,7 +29,7 @@ func (d *filesystem) Plan(r Request) (p *Plan, err error) {
 
 func (d *filesystem) Intend() (rec Record, err error) {
 	if len(d.Layout.Hierarchies) == 0 {
-		return rec, nil // Make says so
+		return rec, nil // Make reports that
 	}
 	if d.intent, err = d.Layout.Intend(d.plan.Path); err != nil {
 		return rec, fmt.Errorf("linux.cgroupsPath: %w", err)
@@ -45,7 +45,7 @@ func (d *filesystem) Make() (Place, error) {
 		return Stays, fmt.Errorf("linux.cgroupsPath: %w", err)
 	}
 	if skipped := group.Skipped(); len(skipped) > 0 {
-		// What was requested is not left out silently. The path is a request too, as with runc.
+		// A request is not ignored silently. The path counts as a request too, as with runc.
 		if !d.Optional || p.Given {
 			d.forget(group)
 			return Stays, mayNotMake(p, skipped[0].Err)
@@ -58,8 +58,8 @@ func (d *filesystem) Make() (Place, error) {
 	}
 	d.group, d.intent = group, nil
 	saved := group.Saved()
-	// Stored before anybody is in it: whatever becomes of this process, delete ends who is in the group, and in no
-	// other.
+	// Stored before a process is in the group: whatever happens to this process, delete ends the processes in this
+	// group, and in no other.
 	if err := d.Store(Record{Path: saved.Path, Made: saved.Made, Limits: &p.Limits}); err != nil {
 		return Stays, err
 	}
@@ -74,7 +74,7 @@ func (d *filesystem) Limit() error {
 	return limit(d.Options, d.group, d.plan)
 }
 
-// mayNotMake is the error where a group was requested and this process may not make it.
+// mayNotMake returns the error for a requested group that this process may not make.
 func mayNotMake(p *Plan, err error) error {
 	what := "linux.resources"
 	if p.named {
@@ -85,7 +85,7 @@ func mayNotMake(p *Plan, err error) error {
 		"leave out %s, or have the group delegated): %w", p.Path, what, err)
 }
 
-// forget removes a group that nothing is in yet.
+// forget removes a group that has no processes yet.
 func (d *filesystem) forget(group *cgroupfs.Group) {
 	ctx, cancel := bound.Within(context.Background(), patience)
 	defer cancel()
@@ -95,8 +95,8 @@ func (d *filesystem) forget(group *cgroupfs.Group) {
 	group.Close()
 }
 
-// Join moves the child before it is sent anything: what it makes for the container comes later, its cgroup namespace
-// among it, whose root is the group that it is in.
+// Join moves the child before anything is sent to it. Everything that the child makes for the container comes
+// later, including its cgroup namespace, whose root is the group that the child is in at that time.
 func (d *filesystem) Join(ctx context.Context, pid int) error {
 	if d.plan.Settle {
 		return AddSettled(ctx, d.group, pid)
@@ -115,7 +115,7 @@ func (d *filesystem) Finish(context.Context) error {
 
 func (d *filesystem) Group() *cgroupfs.Group { return d.group }
 
-// Undo goes by what is held open: it may be for want of descriptors that something has failed.
+// Undo uses what is already open, because the cause of the failure may be a lack of descriptors.
 func (d *filesystem) Undo() error {
 	switch {
 	case d.group != nil:
@@ -134,7 +134,7 @@ func (d *filesystem) Close() {
 	}
 }
 
-// limit sets the limits that hold from the beginning, and gives the group to its owner.
+// limit sets the limits that apply from the beginning, and gives the group to its owner.
 func limit(o Options, g *cgroupfs.Group, p *Plan) error {
 	if err := g.Apply(p.Writes); err != nil {
 		return err
@@ -147,7 +147,7 @@ func limit(o Options, g *cgroupfs.Group, p *Plan) error {
 	}
 	err := g.Delegate(p.Owner)
 	if o.Optional && errors.Is(err, unix.EPERM) {
-		o.Log.Debugf("container %s: the cgroup stays this user's: %v", o.ID, err) // a plain user gives nothing away
+		o.Log.Debugf("container %s: the cgroup stays this user's: %v", o.ID, err) // a plain user may not chown it
 		return nil
 	}
 	if err != nil {

@@ -8,39 +8,39 @@ import (
 	"github.com/handfast/handfast/cgroupfs/systemd"
 )
 
-// Plan is what a driver will do for one container.
+// Plan says what a driver will do for one container.
 type Plan struct {
 	Place Place
-	Path  string // of the group; empty: none is made
-	// Settle: the process is left alone until it has begun its life, and joins the group then. See SmallMemory.
+	Path  string // the group's; empty: none is made
+	// Settle delays the join until the process has started up. See SmallMemory.
 	Settle bool
 
 	Writes  []cgroupfs.Write // limits in the files of the group
 	Devices []cgroupfs.DeviceRule
-	Owner   int              // user id that is to own the group; 0: root, who does already
+	Owner   int              // user id that is to own the group; 0: root, who owns it already
 	Later   []cgroupfs.Write // limits that Finish sets
 
-	Unit       systemd.Unit       // that systemd makes; without a name: none
-	Properties []systemd.Property // of the unit when it is made
+	Unit       systemd.Unit       // the unit that systemd makes; without a name: none
+	Properties []systemd.Property // the unit's when it is made
 	LaterProps []systemd.Property // that Finish sets
 
-	Limits cgroupfs.Resources // what all of that comes from, to be stored
+	Limits cgroupfs.Resources // the source of all of the above, to be stored
 	Given  bool               // the path or a limit was requested: then it is an error if the group cannot be made
-	named  bool               // the path was
+	named  bool               // the path was requested
 }
 
-// smallMemory is the limit in bytes below which the child itself, which needs one or two MiB to begin its life, would
-// leave the program too little.
+// smallMemory is the limit in bytes below which the child itself, which needs one or two MiB to start up, would
+// leave too little to the program.
 const smallMemory = 8 << 20
 
-// SmallMemory says whether the limit of memory is less than the child itself needs until it executes the container's
-// program. Then the child begins outside of the group: memory is charged where it was touched first and stays so
-// (cgroup-v2.rst, "Memory Ownership").
+// SmallMemory reports whether the limit of memory is less than the child itself needs until it executes the
+// container's program. If so, the child begins outside of the group: memory is charged to the group in which it was
+// first touched, and stays charged there (cgroup-v2.rst, "Memory Ownership").
 func SmallMemory(limits *cgroupfs.Resources) bool {
 	return limits.Memory != nil && *limits.Memory >= 0 && *limits.Memory < smallMemory
 }
 
-// SetsLimits says whether any limit is set. Rules about devices do not count, for every client writes the same
+// SetsLimits reports whether any limit is set. Device rules do not count, because every client writes the same
 // ones.
 func SetsLimits(r *cgroupfs.Resources) bool {
 	without := *r
@@ -48,7 +48,7 @@ func SetsLimits(r *cgroupfs.Resources) bool {
 	return !without.Empty()
 }
 
-// planNone is the plan of a container without a group of its own, which nothing can limit alone.
+// planNone returns the plan of a container without a group of its own, which cannot be limited by itself.
 func planNone(r Request) (*Plan, error) {
 	if SetsLimits(&r.Limits) {
 		return nil, errNoGroup()
@@ -61,7 +61,7 @@ func errNoGroup() error {
 		None)
 }
 
-// planFilesystem decides what this program writes where.
+// planFilesystem decides what this program writes, and to which files.
 func planFilesystem(l *cgroupfs.Layout, r Request, optional bool) (*Plan, error) {
 	p := planOf(r, optional)
 	writes, err := cgroupfs.Plan(l, &p.Limits)
@@ -76,8 +76,8 @@ func planFilesystem(l *cgroupfs.Layout, r Request, optional bool) (*Plan, error)
 	return p, nil
 }
 
-// planSystemd decides what systemd sets, and what this program sets besides: the same limits, for what systemd leaves
-// alone. The unit can be made only when there is a process for it.
+// planSystemd decides what systemd sets and what this program sets besides. This program writes the same limits
+// itself, for what systemd leaves alone. The unit can be made only once there is a process for it.
 func planSystemd(host systemd.Host, l *cgroupfs.Layout, r Request, optional bool) (*Plan, error) {
 	p := planOf(r, optional)
 	p.Place, p.Unit = Joins, r.Unit
@@ -105,20 +105,20 @@ func planSystemd(host systemd.Host, l *cgroupfs.Layout, r Request, optional bool
 	return p, nil
 }
 
-// planOf is what the plans of both kinds of groups have in common.
+// planOf returns what the plans for both kinds of groups have in common.
 func planOf(r Request, optional bool) *Plan {
 	p := &Plan{Path: r.Path, Limits: r.Limits, Owner: max(r.Owner, 0), Given: r.PathGiven || SetsLimits(&r.Limits),
 		named: r.PathGiven}
 	if optional {
-		// A plain user can make no device node that these rules would be about, and may not set them.
+		// A plain user cannot create the device nodes that these rules would apply to, and may not set the rules.
 		p.Limits.Devices = nil
 	}
 	p.Devices, p.Settle = p.Limits.Devices, SmallMemory(&p.Limits)
 	return p
 }
 
-// splitTaskLimit keeps the limit of tasks apart: the child needs a few threads until it executes the program, which
-// needs perhaps one.
+// splitTaskLimit separates the limit of tasks from the others: until the child executes the program it needs a few
+// threads, while the program itself may need only one.
 func splitTaskLimit(writes []cgroupfs.Write) (now, later []cgroupfs.Write) {
 	for _, w := range writes {
 		if w.File == "pids.max" {
@@ -130,7 +130,7 @@ func splitTaskLimit(writes []cgroupfs.Write) (now, later []cgroupfs.Write) {
 	return now, later
 }
 
-// String is the plan in one line for each thing that is done, in order.
+// String returns the plan with one line for each action, in order.
 func (p *Plan) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }

@@ -14,7 +14,7 @@ import (
 
 func pointer[T any](v T) *T { return &v }
 
-// layouts of hosts, none of which needs to be this one.
+// Layouts of hosts, none of which needs to be this one.
 var (
 	v2Host = &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}
 	v1Host = &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{
@@ -24,7 +24,7 @@ var (
 	}}
 )
 
-// systemd of Debian 12.
+// unitHost returns the systemd of Debian 12.
 func unitHost(v2 bool) systemd.Host { return systemd.Host{Version: 252, V2: v2} }
 
 func TestPlans(t *testing.T) {
@@ -128,8 +128,8 @@ func planBy(driver string, l *cgroupfs.Layout, r Request, optional bool) (*Plan,
 	return planFilesystem(l, r, optional)
 }
 
-// TestPlanErrors: what is wrong in the configuration is a ConfigError, whose file the caller names; limits without a
-// group are not, for it is an option that forbids them.
+// TestPlanErrors checks that a mistake in the configuration is a ConfigError, so that the caller can name the file.
+// Limits without a group are not such an error, because an option forbids them.
 func TestPlanErrors(t *testing.T) {
 	bad := cgroupfs.Resources{Unified: []cgroupfs.Unified{{File: "../x", Value: "1"}}}
 	for _, c := range []struct {
@@ -169,7 +169,8 @@ func TestSmallMemory(t *testing.T) {
 	}
 }
 
-// TestEveryLimitCounts fills every field of the limits, by reflection, so that a field that is added later counts too.
+// TestEveryLimitCounts fills every field of the limits by reflection, so that fields that are added later count
+// too.
 func TestEveryLimitCounts(t *testing.T) {
 	for i := range reflect.TypeFor[cgroupfs.Resources]().NumField() {
 		field := reflect.TypeFor[cgroupfs.Resources]().Field(i)
@@ -204,7 +205,8 @@ func TestParseFaults(t *testing.T) {
 	}
 }
 
-// TestWithoutSwapLimit: a limit of memory that is taken away takes that of memory and swap along, which would be lower.
+// TestWithoutSwapLimit checks that removing the limit of memory also removes that of memory and swap, which would
+// be lower.
 func TestWithoutSwapLimit(t *testing.T) {
 	old := &cgroupfs.Resources{Memory: pointer(int64(100)), MemorySwap: pointer(int64(200))}
 	for _, c := range []struct {
@@ -222,7 +224,7 @@ func TestWithoutSwapLimit(t *testing.T) {
 	}
 }
 
-// TestWithoutIdle: a weight ends idle, wherever the two stand, unless the change itself says what idle is to be.
+// TestWithoutIdle checks that a weight ends idle, wherever the two are set, unless the change itself sets idle.
 func TestWithoutIdle(t *testing.T) {
 	one, zero := pointer(int64(1)), pointer(int64(0))
 	file := func(pairs ...string) (all []cgroupfs.Unified) {
@@ -235,7 +237,7 @@ func TestWithoutIdle(t *testing.T) {
 	weight := cgroupfs.Resources{Unified: file("cpu.weight", "8")}
 	for name, c := range map[string]struct {
 		old, change cgroupfs.Resources
-		want        []string // of the writes
+		want        []string // the files and values written
 	}{
 		"shares": {cgroupfs.Resources{CPUIdle: one}, shares, []string{"cpu.idle=0", "cpu.weight=29"}},
 		"weight": {cgroupfs.Resources{CPUIdle: one}, weight, []string{"cpu.idle=0", "cpu.weight=8"}},

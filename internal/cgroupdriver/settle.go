@@ -10,15 +10,15 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// AddSettled moves a process into a group when it has started up and waits for its configuration, so that the memory
-// that it needed for that is charged elsewhere (see SmallMemory).
+// AddSettled moves a process into a group after it has started up and waits for its configuration, so that the
+// memory that it needed to start up is charged elsewhere (see SmallMemory).
 func AddSettled(ctx context.Context, g *cgroupfs.Group, pid int) error {
 	awaitSettled(ctx, pid)
 	return g.Add(pid)
 }
 
-// awaitSettled returns when a process sleeps and touches no new memory, at the latest after a second: it is the better
-// moment to move it, not the only one.
+// awaitSettled returns when a process sleeps and touches no new memory, but after a second at the latest: this is a
+// better moment to move the process, but not the only possible one.
 func awaitSettled(ctx context.Context, pid int) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -43,8 +43,8 @@ func awaitSettled(ctx context.Context, pid int) {
 	}
 }
 
-// parseFaults picks the count of minor faults and whether the process sleeps out of proc_pid_stat(5). The name in
-// parentheses may hold anything.
+// parseFaults extracts from proc_pid_stat(5) the count of minor faults and whether the process sleeps. The name in
+// parentheses may contain any character.
 func parseFaults(stat string) (faults string, asleep bool) {
 	f := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(f) < 8 {

@@ -13,8 +13,8 @@ import (
 	"github.com/handfast/handfast/internal/bound"
 )
 
-// unitDriver is the driver by which systemd makes groups. Systemd makes a unit around a process that exists, so nearly
-// all of it happens in Join.
+// unitDriver is the driver with which systemd makes groups. Systemd makes a unit around an existing process, so
+// nearly all of the work happens in Join.
 type unitDriver struct {
 	Options
 	manager *systemd.Manager
@@ -26,7 +26,7 @@ type unitDriver struct {
 	props   []systemd.Property // for Finish
 }
 
-// openSystemd finds out which systemd will make the group, before anything is made.
+// openSystemd determines which systemd will make the group, before anything is made.
 func openSystemd(o Options) (Driver, error) {
 	m, err := systemd.Open(context.Background(), systemd.Options{User: o.User, Layout: o.Layout})
 	if err != nil {
@@ -40,13 +40,14 @@ func openSystemd(o Options) (Driver, error) {
 	return &unitDriver{Options: o, manager: m, host: host}, nil
 }
 
-// hostOf is what the properties of a unit depend on.
+// hostOf returns what the properties of a unit depend on.
 func hostOf(m *systemd.Manager, l *cgroupfs.Layout) (systemd.Host, error) {
 	names, err := deviceNames()
 	return systemd.Host{Version: m.Version(), V2: l.Mode() == cgroupfs.V2, Devices: names}, err
 }
 
-// deviceNames are the host's drivers, for systemd names devices by them. A host that does not tell has none.
+// deviceNames returns the host's drivers, because systemd identifies devices by the names of drivers. It returns
+// none if the host does not list them.
 func deviceNames() (systemd.DeviceNames, error) {
 	text, err := os.ReadFile("/proc/devices")
 	if errors.Is(err, os.ErrNotExist) {
@@ -66,7 +67,7 @@ func (d *unitDriver) Intend() (Record, error) { return Record{}, nil }
 
 func (d *unitDriver) Make() (Place, error) { return d.plan.Place, nil }
 
-// Join has systemd make the unit around the child.
+// Join makes systemd create the unit around the child.
 func (d *unitDriver) Join(ctx context.Context, pid int) error {
 	p := d.plan
 	if p.Settle {
@@ -81,8 +82,8 @@ func (d *unitDriver) Join(ctx context.Context, pid int) error {
 	if err := d.adopt(); err != nil {
 		return err
 	}
-	// Into the hierarchies that systemd leaves alone, or into a slice, where systemd puts nobody; and from there into
-	// the group below the unit's that an annotation has asked for.
+	// The process joins the hierarchies that systemd leaves alone, or a slice, into which systemd puts no
+	// processes. If an annotation requests a group below the unit's, the process moves on into that.
 	var err error
 	if p.Unit.Sub != "" {
 		err = d.group.Inner(p.Unit.Sub, pid)
@@ -96,11 +97,11 @@ func (d *unitDriver) Join(ctx context.Context, pid int) error {
 	return nil
 }
 
-// Limit sets in the unit's group what systemd does not.
+// Limit sets the limits of the unit's group that systemd does not set.
 func (d *unitDriver) Limit() error { return limit(d.Options, d.group, d.plan) }
 
-// checkEmpty is an error if the unit's group holds processes before the unit is made: somebody else's, who would be
-// ended with the container.
+// checkEmpty fails if the unit's group has processes before the unit is made: they belong to something else, and
+// would be ended together with the container.
 func (d *unitDriver) checkEmpty() error {
 	g, err := cgroupfs.Load(d.Layout, cgroupfs.Saved{Path: d.plan.Path})
 	if err != nil {
@@ -115,8 +116,9 @@ func (d *unitDriver) checkEmpty() error {
 	return err
 }
 
-// start has systemd make the unit. The unit is recorded as the container's before the request is sent, so that delete
-// finds it if this process is killed; and not any more if systemd refused, for the unit may be somebody else's.
+// start makes systemd create the unit. It records the unit as the container's before it sends the request, so that
+// delete finds the unit if this process is killed. If systemd refuses the request, start removes that record again,
+// because the unit may belong to something else.
 func (d *unitDriver) start(ctx context.Context, pid int) error {
 	p := d.plan
 	properties := append(d.host.Base(p.Unit, "handfast container "+d.ID, pid), p.Properties...)
@@ -140,8 +142,8 @@ func (d *unitDriver) store(rec Record) error {
 	return d.Store(rec)
 }
 
-// adopt opens the group that systemd has made. It must be there already: to make it would hide that systemd has made
-// another one.
+// adopt opens the group that systemd has made. The group must exist already: creating it would hide that systemd
+// has made another one.
 func (d *unitDriver) adopt() error {
 	g, err := cgroupfs.Load(d.Layout, cgroupfs.Saved{Path: d.record.Path})
 	if err != nil {
@@ -186,7 +188,7 @@ func (d *unitDriver) Undo() error {
 	return join(err, e.endUnit())
 }
 
-// existing is the unit as another command would find it.
+// existing returns the unit as another command would find it.
 func (d *unitDriver) existing() *Existing {
 	return &Existing{ID: d.ID, Record: d.record, Log: d.Log,
 		Layout: func() (*cgroupfs.Layout, error) { return d.Layout, nil }}
@@ -199,7 +201,7 @@ func (d *unitDriver) Close() {
 	d.manager.Close()
 }
 
-// join is two errors in one line.
+// join combines two errors into one line.
 func join(first, second error) error {
 	switch {
 	case first == nil:

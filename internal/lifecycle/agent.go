@@ -20,15 +20,16 @@ import (
 // agentPatience bounds how long an agent may take to accept its listener.
 const agentPatience = 10 * time.Second
 
-// agent is the seccomp agent that handles the system calls of a filter with SCMP_ACT_NOTIFY, and what is sent to it.
+// agent is the seccomp agent that handles the system calls of a filter with SCMP_ACT_NOTIFY, and the data that is
+// sent to it.
 type agent struct {
 	entry  *filtercache.Entry
 	state  *state.State
-	status string // of the container
+	status string // the container's
 	has    bool   // the listener was handed over
 }
 
-// listener is what spawn calls with the listener; nil where the filter has none.
+// listener returns the function that spawn calls with the listener, or nil if the filter has none.
 func (a *agent) listener() spawn.Listener {
 	if a.entry == nil || !a.entry.Notify {
 		return nil
@@ -53,7 +54,7 @@ func (a *agent) take(_ context.Context, pid int, listener *os.File) error {
 	return nil
 }
 
-// explain adds to the error of a start that the agent had its hands in it.
+// explain adds to the error of a start that the agent was handling system calls of the container.
 func (a *agent) explain(err error) error {
 	if err == nil || !a.has {
 		return err
@@ -61,8 +62,8 @@ func (a *agent) explain(err error) error {
 	return fmt.Errorf("%w (system calls of this container go to the agent at %s)", err, a.entry.Path)
 }
 
-// handOver sends a message and one descriptor to the Unix stream socket at path. It borrows file. A receiver that is
-// slow is os.ErrDeadlineExceeded.
+// handOver sends a message and one descriptor to the Unix stream socket at path. It borrows file. If the receiver
+// is too slow, it returns os.ErrDeadlineExceeded.
 func handOver(path string, message []byte, file *os.File, patience time.Duration) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -109,7 +110,7 @@ func connectBefore(fd int, path string, end time.Time) error {
 	}
 }
 
-// waitUntil has the next connect(2) or sendmsg(2) end at a time, with EAGAIN (SO_SNDTIMEO, socket(7)).
+// waitUntil makes the next connect(2) or sendmsg(2) fail with EAGAIN at the given time (SO_SNDTIMEO, socket(7)).
 func waitUntil(fd int, end time.Time) error {
 	left := time.Until(end)
 	if left <= 0 {
@@ -119,7 +120,7 @@ func waitUntil(fd int, end time.Time) error {
 	return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv)
 }
 
-// late is EAGAIN of a call that has waited, in words.
+// late turns the EAGAIN of a system call that timed out into words.
 func late(err error, what string, patience time.Duration) error {
 	if errors.Is(err, unix.EAGAIN) {
 		return fmt.Errorf("%s within %v: %w", what, patience, os.ErrDeadlineExceeded)

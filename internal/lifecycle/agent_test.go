@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An agent that accepts nothing, and one that does not read, are given up after a time, and the error names them.
+// An agent that does not accept or does not read is given up after a time, and the error names it.
 func TestSlowAgent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent")
 	l, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -26,11 +26,11 @@ func TestSlowAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(l)
-	const patience = time.Second // a busy machine may take some of it before the first call
-	// More than any buffer of a socket holds.
+	const patience = time.Second // on a busy machine some of it passes before the first call
+	// More than the buffer of any socket holds.
 	err = handOver(path, make([]byte, 64<<20), os.Stdin, patience)
 	slow(t, err, path, "it does not read")
-	// That connection waits to be accepted still, and there is room for no other.
+	// The first connection still waits to be accepted, and there is no room for another.
 	err = handOver(path, []byte("{}"), os.Stdin, patience)
 	slow(t, err, path, "it accepts no connection")
 }
@@ -47,7 +47,7 @@ func slow(t *testing.T, err error, words ...string) {
 	}
 }
 
-// A message that does not fit the socket's buffer at once arrives whole, with its one descriptor.
+// A message that does not fit the socket's buffer at once arrives complete, with its one descriptor.
 func TestLongMessage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent")
 	l, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// cgroupHost is the host's layout as a mount of type cgroup shows it: the v1 hierarchies side by side, each under the
-// name that it has on every host, and v2 beside them as "unified", or v2 alone.
+// cgroupHost returns the host's layout as a mount of type cgroup shows it: either v2 alone, or the v1 hierarchies
+// side by side, each under its customary name, with v2 beside them as "unified".
 func cgroupHost(l *cgroupfs.Layout) oci.CgroupHost {
 	if l.Mode() == cgroupfs.V2 {
 		return oci.CgroupHost{Version: 2, Hierarchies: []oci.CgroupHierarchy{{Mountpoint: l.Hierarchies[0].Mountpoint,
@@ -35,8 +35,8 @@ func cgroupHost(l *cgroupfs.Layout) oci.CgroupHost {
 	return out
 }
 
-// stayBehind makes the mounts of type cgroup show the groups that this process is in, for a container that gets none of
-// its own.
+// stayBehind makes the mounts of type cgroup show the groups of this process, for a container that gets no groups
+// of its own.
 func stayBehind(mounts []container.Mount, l *cgroupfs.Layout) {
 	for i := range mounts {
 		if mounts[i].Cgroup == nil {

@@ -38,8 +38,8 @@ func TestCgroupHost(t *testing.T) {
 	}
 }
 
-// TestStayBehind: what is shown are the groups of this process, and the value that was converted is not changed under
-// its owner.
+// TestStayBehind checks that the mounts show the groups of this process, and that the original value is not
+// modified.
 func TestStayBehind(t *testing.T) {
 	shown := &container.Cgroup{Version: 1, Hierarchies: []container.CgroupEntry{{Name: "memory",
 		Path: "/sys/fs/cgroup/memory/handfast/x"}}}

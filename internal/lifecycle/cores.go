@@ -10,8 +10,9 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// Core scheduling, Documentation/admin-guide/hw-vuln/core-scheduling.rst: at any moment the hardware threads of a core
-// run tasks of one cookie alone. A container's processes have one of their own, which what they make inherits.
+// Core scheduling, Documentation/admin-guide/hw-vuln/core-scheduling.rst: at any moment the hardware threads of a
+// core run only tasks with the same cookie. A container's processes have a cookie of their own, which their
+// children inherit.
 
 // ownCores gives the container's first process a cookie of its own, if the configuration requests that.
 func ownCores(s *state.State, pid int) error {
@@ -22,15 +23,15 @@ func ownCores(s *state.State, pid int) error {
 	return explainCores("PR_SCHED_CORE_CREATE", err)
 }
 
-// shareCores gives a process that joins the container's cookie. It goes by way of a thread of this process, which ends
-// with that.
+// shareCores gives the container's cookie to a process that joins the container. A thread of this process takes the
+// cookie first, and ends afterwards.
 func shareCores(s *state.State, pid int) error {
 	if s.Shared == nil || !s.Shared.CoreScheduling {
 		return nil
 	}
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and not unlocked
+		runtime.LockOSThread() // never unlocked
 		err := coreCall(unix.PR_SCHED_CORE_SHARE_FROM, s.PID, unix.PR_SCHED_CORE_SCOPE_THREAD)
 		if err != nil {
 			done <- explainCores("PR_SCHED_CORE_SHARE_FROM", err)
@@ -46,8 +47,8 @@ func coreCall(command, pid, scope int) error {
 	return unix.Prctl(unix.PR_SCHED_CORE, uintptr(command), uintptr(pid), uintptr(scope), 0)
 }
 
-// explainCores says which property an errno is about. ENODEV is none: the machine has no hardware threads that could
-// share a core, or they are switched off.
+// explainCores adds to an error which property it is about. ENODEV is not an error: the machine has no hardware
+// threads that could share a core, or they are switched off.
 func explainCores(call string, err error) error {
 	const at = "annotations." + oci.AnnotationCoreScheduling
 	switch err {

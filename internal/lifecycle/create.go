@@ -17,7 +17,7 @@ import (
 // gateName is the start gate's socket, beside the state.
 const gateName = "start.sock"
 
-// CreateOptions are the options that create and run have in common.
+// CreateOptions are the options that create and run share.
 type CreateOptions struct {
 	ID            string
 	Bundle        string // directory; empty: the working directory
@@ -31,8 +31,8 @@ type CreateOptions struct {
 	NoNewKeyring  bool // the container keeps this process's session keyring
 }
 
-// Create makes a container and leaves it waiting at its start gate. After an error nothing of it is left; what
-// cannot be removed keeps its state, and the error says so.
+// Create makes a container and leaves it waiting at its start gate. After an error nothing of it is left. If
+// something cannot be removed, the state stays too, and the error says so.
 func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
 	c, err := r.begin(o, true, true)
 	if err != nil {
@@ -45,7 +45,7 @@ func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
 	return c.process.Release()
 }
 
-// creation is a container in the making. It is the spawn.Handler of its own start.
+// creation is a container that is being made. It is the spawn.Handler of its own start.
 type creation struct {
 	r *Runtime
 	o CreateOptions
@@ -57,7 +57,7 @@ type creation struct {
 	place   cgroupdriver.Place // where the child begins
 	process *spawn.Process
 	watch   *foreground // nil: the container does not run in the foreground
-	hooked  bool        // hooks have begun: poststop hooks have something to undo
+	hooked  bool        // hooks have run, so that poststop hooks have something to undo
 }
 
 // decided is what the configuration means. It is complete before anything is made.
@@ -68,26 +68,26 @@ type decided struct {
 	notifies bool               // the container has a socket for its readiness
 }
 
-// inConfig names the file that a wrong or unsupported property stands in.
+// inConfig adds the name of the file that has a wrong or unsupported property.
 func (d *decided) inConfig(err error) error { return fmt.Errorf("%s: %w", d.file, err) }
 
-// stored is what other commands find of the container.
+// stored is what other commands can see of the container.
 type stored struct {
-	dir   *state.Dir // locked; nil before there is one
+	dir   *state.Dir // locked; nil before it exists
 	state state.State
 }
 
 // save stores the state as it is now.
 func (s *stored) save() error { return s.dir.Save(&s.state) }
 
-// close gives up the lock. What is stored stays.
+// close releases the lock. The stored state stays.
 func (s *stored) close() {
 	if s.dir != nil {
 		_ = s.dir.Close()
 	}
 }
 
-// outputs is where what the container shows, and what is said to it, goes.
+// outputs holds the destinations of the container's terminal and of the transcript of the handshake.
 type outputs struct {
 	terminal *terminal
 	trace    *tracer
@@ -98,8 +98,7 @@ func (o *outputs) close() {
 	o.trace.close()
 }
 
-// begin does everything that can fail without anything having been made, and then stores that a container is being
-// made.
+// begin does everything that can fail before anything is made, and then stores that a container is being made.
 func (r *Runtime) begin(o CreateOptions, detached, gated bool) (*creation, error) {
 	c := &creation{r: r, o: o, outputs: outputs{&terminal{}, &tracer{}}}
 	if err := c.begin(detached, gated); err != nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// deleteDamaged removes a container whose state cannot be read. It goes by what else is known: the state as it was
-// before its last change; else who listens at its start gate, and the group that a container of this id has if its
-// configuration names none. Where nothing is known, the state is removed all the same, for it is of no use to anybody,
-// and the error says what may be left.
+// deleteDamaged removes a container whose state cannot be read. It relies on what else is known: the state before
+// its last change, or else the process that listens at the start gate and the group that a container of this id has
+// by default. If nothing is known it still removes the state, which is of no use any more, and the error says what
+// may be left.
 func (r *Runtime) deleteDamaged(id string) error {
 	dir, err := r.lock(id, true)
 	if errors.Is(err, state.ErrNotExist) {
@@ -28,7 +28,7 @@ func (r *Runtime) deleteDamaged(id string) error {
 		return err
 	}
 	defer dir.Close()
-	if s, err := dir.Load(); err == nil { // mended meanwhile
+	if s, err := dir.Load(); err == nil { // repaired meanwhile
 		return r.destroy(dir, s)
 	}
 	gate := dir.Path(gateName)
@@ -66,9 +66,9 @@ func (r *Runtime) deleteDamaged(id string) error {
 	return err
 }
 
-// listener is the process that waits at a start gate, and when it started; zero if there is none. The kernel tells who
-// connects to a Unix socket which process has called listen(2) on it last (SO_PEERCRED, unix(7)), and that is the one
-// that waits there.
+// listener returns the process that waits at a start gate, and when it started. It returns zeros if there is none.
+// To a client that connects to a Unix socket, the kernel reports the process that last called listen(2) on the
+// socket (SO_PEERCRED, unix(7)), which is the one that waits there.
 func listener(gate string) (pid int, started uint64) {
 	dir, err := unix.Open(filepath.Dir(gate), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -80,7 +80,7 @@ func listener(gate string) (pid int, started uint64) {
 		return 0, 0
 	}
 	defer unix.Close(fd)
-	// A socket's address has room for 107 bytes, fewer than a root directory may have.
+	// A socket address has room for 107 bytes; the path of a root directory may be longer.
 	if unix.Connect(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir, filepath.Base(gate))}) != nil {
 		return 0, 0
 	}
@@ -95,7 +95,8 @@ func listener(gate string) (pid int, started uint64) {
 	return int(cred.Pid), started
 }
 
-// defaultGroup is the path of the group that a container without linux.cgroupsPath has, if there is such a group.
+// defaultGroup returns the path of the group that a container without linux.cgroupsPath has, or "" if there is no
+// such group.
 func (r *Runtime) defaultGroup(id string) (string, error) {
 	layout, err := r.host()
 	if err != nil {
@@ -113,8 +114,8 @@ func (r *Runtime) defaultGroup(id string) (string, error) {
 	return path, nil
 }
 
-// groupsOf are the groups that a process is in. They need not be its container's own, so they are removed only if
-// nothing is in them.
+// groupsOf returns the groups that a process is in. They may not belong to the container, so they are removed only
+// if they are empty.
 func groupsOf(pid int) (all []*cgroupfs.Intent, err error) {
 	if pid == 0 {
 		return nil, nil
@@ -135,7 +136,8 @@ func groupsOf(pid int) (all []*cgroupfs.Intent, err error) {
 // leavePatience bounds how long removeIfEmpty waits for processes that have just ended to leave the groups.
 const leavePatience = 200 * time.Millisecond
 
-// removeIfEmpty removes the groups that nobody is in. Who has just ended is in one for a moment longer.
+// removeIfEmpty removes the groups that have no processes. A process that has just ended stays in its group for a
+// moment.
 func (r *Runtime) removeIfEmpty(groups []*cgroupfs.Intent) error {
 	layout, err := r.host()
 	for end := time.Now().Add(leavePatience); err == nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {

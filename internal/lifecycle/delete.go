@@ -8,9 +8,10 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// Delete removes what is left of a container that is stopped, or created and was never started. With force the
-// container is killed first, and one that does not exist is no error. Processes that have outlived the first one, for
-// they share a pid namespace with others, end either way: managers delete such containers without force.
+// Delete removes what is left of a container that is stopped, or that was created but never started. With force it
+// kills the container first, and a container that does not exist is no error. Processes can outlive the first one
+// if they share a pid namespace with others. Delete ends them with or without force, because managers delete such
+// containers without it.
 func (r *Runtime) Delete(id string, force bool) error {
 	dir, s, err := r.open(id, force)
 	switch {
@@ -32,8 +33,9 @@ func (r *Runtime) Delete(id string, force bool) error {
 	return r.destroy(dir, s)
 }
 
-// deleteThis removes the container that was made as s and has ended, unless somebody else has deleted it meanwhile: a
-// new one of the same name is left alone. Its group is borrowed; nil: it is opened anew.
+// deleteThis removes the container that was made as s and has ended, unless another command has deleted it
+// meanwhile: it leaves a new container of the same name alone. It borrows the group held; if that is nil, it opens
+// the group.
 func (r *Runtime) deleteThis(s *state.State, held *cgroupfs.Group) error {
 	dir, now, err := r.open(s.ID, true)
 	if errors.Is(err, state.ErrNotExist) {

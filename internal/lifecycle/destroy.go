@@ -15,10 +15,11 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// patience bounds the wait for a killed process: the kernel may have to write out or tear down a lot, but not for ever.
+// patience bounds the wait for a killed process: the kernel may have to write out or tear down a lot, but not
+// forever.
 const patience = 30 * time.Second
 
-// end kills the container's process and waits until it is gone.
+// end kills the container's process and waits until it has ended.
 func (r *Runtime) end(s *state.State) error {
 	h, err := openProcess(s.PID, s.StartTime)
 	if errors.Is(err, errGone) {
@@ -43,8 +44,8 @@ func (r *Runtime) end(s *state.State) error {
 // glance is how long awaitEnd waits for a killed process before it looks for a reason why the process does not end.
 const glance = 100 * time.Millisecond
 
-// awaitEnd waits for a process that was killed, unless somebody has moved it into a group that is frozen and not the
-// container's to thaw.
+// awaitEnd waits for a process that was killed. It fails early if the process was moved into a frozen group that
+// does not belong to the container, so that the runtime may not thaw it.
 func (h *handle) awaitEnd(ctx context.Context) error {
 	for {
 		brief, cancel := context.WithTimeout(ctx, glance)
@@ -65,9 +66,9 @@ func (h *handle) awaitEnd(ctx context.Context) error {
 	}
 }
 
-// destroy undoes a create (runtime.md, "Lifecycle", the last two steps): the process, what else is in the group, the
-// group, then the poststop hooks, then the state. While a part cannot be removed the state stays, so that delete can be
-// tried again.
+// destroy undoes a create (runtime.md, "Lifecycle", the last two steps). It ends the process and everything else in
+// the group, removes the group, runs the poststop hooks and finally removes the state. If a part cannot be removed
+// the state stays, so that delete can be tried again.
 func (r *Runtime) destroy(dir *state.Dir, s *state.State) error {
 	return r.destroyWith(dir, s, r.group(s))
 }
@@ -88,7 +89,7 @@ func (r *Runtime) destroyWith(dir *state.Dir, s *state.State, group *cgroupdrive
 	return dir.Remove()
 }
 
-// poststop runs every poststop hook: one that fails is a warning and does not keep the others.
+// poststop runs every poststop hook. A hook that fails causes a warning, and the others still run.
 func (r *Runtime) poststop(s *state.State) {
 	input, err := hookInput(s, state.Stopped)
 	if err != nil {

@@ -1,6 +1,7 @@
 package lifecycle
 
-// errorList is several errors in one line, the first cause first. errors.Is reaches all of them.
+// errorList is a list of errors that prints as one line, with the original cause first. errors.Is reaches all of
+// them.
 type errorList []error
 
 // Error joins the messages with "; and ".
@@ -15,10 +16,10 @@ func (l errorList) Error() string {
 	return text
 }
 
-// Unwrap gives every error.
+// Unwrap returns every error of the list.
 func (l errorList) Unwrap() []error { return l }
 
-// Join is errors.Join in one line.
+// Join is like errors.Join, but its message is one line.
 func Join(errs ...error) error {
 	var l errorList
 	for _, err := range errs {

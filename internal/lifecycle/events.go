@@ -18,11 +18,11 @@ import (
 // EventsOptions are the options of the command events.
 type EventsOptions struct {
 	Interval time.Duration // between two readings of the statistics; more than zero
-	Once     bool          // read the statistics once, and end
+	Once     bool          // read the statistics once and return
 	Pressure []cgroupfs.Trigger
 }
 
-// Events writes a container's statistics and the events of its group, a line of JSON each, until the container
+// Events writes a container's statistics and the events of its group, each as a line of JSON, until the container
 // ends.
 func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io.Writer) error {
 	s, err := r.load(id)
@@ -52,7 +52,7 @@ func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io
 	return f.follow(ctx, existing, o)
 }
 
-// follower prints what becomes of one container.
+// follower prints the statistics and events of one container.
 type follower struct {
 	state *state.State
 	group *cgroupfs.Group
@@ -62,7 +62,7 @@ type follower struct {
 	interfaces []cgroupfs.NetworkInterface
 }
 
-// stats prints one reading. A container that has just ended is one that has none.
+// stats prints one reading of the statistics. A container that has just ended has no network statistics.
 func (f *follower) stats() error {
 	if err := f.group.Stats(&f.buffer); err != nil {
 		return err
@@ -85,8 +85,8 @@ func (f *follower) print(line string, err error) error {
 	return err
 }
 
-// follow prints readings and events in turn until the container has ended. The watch has a Group of its own, for each
-// belongs to one goroutine.
+// follow prints readings and events in turn until the container has ended. The watch has a Group of its own,
+// because a Group must be used by one goroutine only.
 func (f *follower) follow(ctx context.Context, existing *cgroupdriver.Existing, o EventsOptions) error {
 	watched, err := existing.Open()
 	if err != nil {
@@ -108,8 +108,8 @@ func (f *follower) follow(ctx context.Context, existing *cgroupdriver.Existing, 
 	}, o.Interval)
 }
 
-// beside prints while watch runs, which ends with the container's process at the latest: what it tells even then is
-// printed.
+// beside prints while watch runs. The watch ends at the latest with the container's process, and the events that it
+// reports at that moment are still printed.
 func (f *follower) beside(ctx context.Context, h *handle, watch func(context.Context, chan<- cgroupfs.Event,
 	<-chan struct{}) error, interval time.Duration) error {
 	ended := errors.New("the container has ended")
@@ -137,8 +137,8 @@ func (f *follower) beside(ctx context.Context, h *handle, watch func(context.Con
 	return err
 }
 
-// turns prints events and readings as they come until over, or until nothing can be printed. The first reading comes an
-// interval after the watch has begun: who has seen it misses no event.
+// turns prints events and readings as they come until over is closed, or until printing fails. The first reading
+// comes one interval after the watch has begun, so that someone who has seen a reading misses no event.
 func (f *follower) turns(interval time.Duration, told <-chan cgroupfs.Event, over <-chan struct{}) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -164,19 +164,19 @@ func (f *follower) turns(interval time.Duration, told <-chan cgroupfs.Event, ove
 	}
 }
 
-// gone forgives what a container that ends at this moment makes of its files.
+// gone reports whether an error only means that the container, and its files with it, has just ended.
 func gone(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrProcessDone) }
 
-// ownNetwork says whether a process has another network namespace than this one: the host's interfaces are not the
-// container's.
+// ownNetwork reports whether a process has another network namespace than this one. Otherwise its interfaces are
+// the host's and not the container's.
 func ownNetwork(pid int) bool {
 	own, err := os.Readlink("/proc/self/ns/net")
 	theirs, e := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
 	return err == nil && e == nil && own != theirs
 }
 
-// ParseTriggers reads triggers of pressure, separated by commas: RESOURCE=STALL/WINDOW, or RESOURCE:full=STALL/WINDOW,
-// such as memory=150ms/2s.
+// ParseTriggers parses pressure triggers that are separated by commas: RESOURCE=STALL/WINDOW or
+// RESOURCE:full=STALL/WINDOW, such as memory=150ms/2s.
 func ParseTriggers(text string) ([]cgroupfs.Trigger, error) {
 	var all []cgroupfs.Trigger
 	if text == "" {

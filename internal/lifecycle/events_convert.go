@@ -6,8 +6,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// statsData is a group's statistics in the shape of runc's, with its conventions: swap is memory and swap together, as
-// v1 counts, and no limit of tasks is none at all.
+// statsData converts a group's statistics to the form and the conventions of runc: swap is the sum of memory and
+// swap, as v1 counts it, and an unlimited number of tasks is 0.
 func statsData(s *cgroupfs.Stats, interfaces []cgroupfs.NetworkInterface) statsJSON {
 	out := statsJSON{CPU: cpuData(&s.CPU), CPUSet: cpusetData(&s.CPUSet), Memory: memoryData(&s.Memory),
 		Blkio: blkioData(&s.IO), Hugetlb: map[string]hugetlbJSON{}}
@@ -19,7 +19,7 @@ func statsData(s *cgroupfs.Stats, interfaces []cgroupfs.NetworkInterface) statsJ
 		out.Hugetlb[h.Size] = hugetlbJSON{h.Usage, h.Max, h.Failcnt}
 	}
 	for _, n := range interfaces {
-		if n.Name != "lo" { // what the container says to itself is no traffic
+		if n.Name != "lo" { // loopback traffic does not count
 			out.Interfaces = append(out.Interfaces, networkJSON(n))
 		}
 	}
@@ -56,7 +56,7 @@ func memoryData(m *cgroupfs.MemoryStats) memoryJSON {
 	out := memoryJSON{Cache: m.Cache, Usage: usage(m.Usage), Swap: usage(m.Swap), Kernel: usage(m.Kernel),
 		KernelTCP: usage(m.KernelTCP), PSI: psiData(&m.Pressure)}
 	if m.SwapAlone {
-		// no greatest sum is known
+		// the maximum of the sum is not known
 		out.Swap = memoryUsageJSON{Limit: sum(m.Usage.Limit, m.Swap.Limit), Usage: sum(m.Usage.Usage, m.Swap.Usage)}
 	}
 	if len(m.Stat) > 0 {
@@ -68,7 +68,7 @@ func memoryData(m *cgroupfs.MemoryStats) memoryJSON {
 	return out
 }
 
-// sum stays at the greatest value, which is no limit.
+// sum saturates at the greatest value, which means that there is no limit.
 func sum(a, b uint64) uint64 {
 	if a > math.MaxUint64-b {
 		return math.MaxUint64

@@ -6,8 +6,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// The types below are what runc's command events prints, name by name, for container managers decode that; the order is
-// theirs too.
+// The types below have the names and the order of what runc's command events prints, because container managers
+// decode that.
 
 type eventJSON struct {
 	Type string `json:"type"`
@@ -22,7 +22,7 @@ type statsJSON struct {
 	Pids       pidsJSON               `json:"pids"`
 	Blkio      blkioJSON              `json:"blkio"`
 	Hugetlb    map[string]hugetlbJSON `json:"hugetlb"`
-	IntelRdt   struct{}               `json:"intel_rdt"` // no group of it is made
+	IntelRdt   struct{}               `json:"intel_rdt"` // always empty: its statistics are not read
 	Interfaces []networkJSON          `json:"network_interfaces"`
 }
 
@@ -104,7 +104,7 @@ type hugetlbJSON struct {
 	Failcnt uint64 `json:"failcnt"`
 }
 
-// networkJSON has runc's names, which are those of Go.
+// networkJSON has runc's names, which are those of the Go fields.
 type networkJSON cgroupfs.NetworkInterface
 
 type psiJSON struct {
@@ -127,13 +127,13 @@ type pressureJSON struct {
 	Window   int64  `json:"window"` // microseconds
 }
 
-// eventLine is an event as one line of JSON.
+// eventLine returns an event as one line of JSON.
 func eventLine(kind, id string, data any) (string, error) {
 	b, err := json.Marshal(eventJSON{kind, id, data})
 	return string(b) + "\n", err
 }
 
-// groupEvent is what Watch tells as one line of JSON.
+// groupEvent returns an event of Watch as one line of JSON.
 func groupEvent(id string, e cgroupfs.Event) (string, error) {
 	if e.Kind != cgroupfs.PressureHigh {
 		return eventLine(e.Kind.String(), id, nil)

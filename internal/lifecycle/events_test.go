@@ -14,7 +14,8 @@ import (
 	"github.com/handfast/handfast/internal/golden"
 )
 
-// TestStatsJSON compares what is printed of a group with every number, and of one with none, with the golden files.
+// TestStatsJSON compares the output for a group with every number, and for a group with none, with the golden
+// files.
 func TestStatsJSON(t *testing.T) {
 	golden.Only(t, "testdata/events/*")
 	full := cgroupfs.Stats{}
@@ -48,7 +49,7 @@ func TestStatsJSON(t *testing.T) {
 	}
 }
 
-// number gives every exported field below v a value of its own, and lists one entry.
+// number sets every exported field below v to a value of its own, and every list to one entry.
 func number(v reflect.Value, n *uint64) {
 	*n++
 	switch v.Kind() {
@@ -92,7 +93,7 @@ func TestParseTriggers(t *testing.T) {
 	}
 }
 
-// FuzzParseTriggers: what is accepted says the same when it is written down again.
+// FuzzParseTriggers checks that an accepted text means the same after it is formatted again.
 func FuzzParseTriggers(f *testing.F) {
 	f.Add("memory=150ms/2s,io:full=100ms/10s")
 	f.Add(",")

@@ -15,31 +15,32 @@ import (
 	"github.com/handfast/handfast/spawn"
 )
 
-// ExecFailed is the exit status of exec where the process could not be started: no program's own, so that a caller can
-// tell.
+// ExecFailed is the exit status of exec if the process could not be started. It is not meant to be a program's own
+// status, so that a caller can tell the difference.
 const ExecFailed = 255
 
 // ExecOptions are the options of exec.
 type ExecOptions struct {
 	ID            string
-	Process       string // file with the process, or - for standard input; empty: that of the container's configuration
+	Process       string // file, or - for standard input; empty: the process of the container's configuration
 	Changes       oci.Changes
 	PIDFile       string   // empty: none
 	ConsoleSocket string   // empty: none
 	PIDFDSocket   string   // empty: none
-	Cgroup        []string // groups below the container's, see cgroupfs.Group.Sub; none: the container's
+	Cgroup        []string // groups below the container's, see cgroupfs.Group.Sub; empty: the container's own
 	Trace         string   // file for the handshake's frames; empty: none
 	PreserveFDs   int
 	Detach        bool
 	IgnorePaused  bool
 }
 
-// Exec executes one more process in a running container. Detached it returns once the process has been executed; in the
-// foreground it returns its exit status when it has ended. With an error the process was not started, and nothing of it
-// is left; the error of the execution itself is among them, with errno and path.
+// Exec executes one more process in a running container. Detached, it returns once the process has been executed.
+// In the foreground it returns the exit status when the process has ended. With an error the process was not
+// started and nothing of it is left. If the execution itself failed, the error includes the cause, with errno and
+// path.
 //
-// The container is not locked: any number of processes may be executed in it at once. It may end meanwhile, which is an
-// error of each of them.
+// Exec does not lock the container, so any number of processes can be executed in it at once. If the container ends
+// meanwhile, each of these calls fails.
 func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
 	e := &execution{r: r, o: o, terminal: &terminal{}, trace: &tracer{}}
 	defer e.close()
@@ -69,7 +70,7 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 	return exitStatus(ended), nil
 }
 
-// execution is one exec under way. It is the spawn.Handler of its own start.
+// execution is one exec in progress. It is the spawn.Handler of its own start.
 type execution struct {
 	r        *Runtime
 	o        ExecOptions
@@ -77,18 +78,18 @@ type execution struct {
 	init     *handle // the container's first process
 	spawn    spawn.Config
 	existing *cgroupdriver.Existing // the container's group
-	group    *cgroupfs.Group        // the process's, nil where the container has none of its own
-	late     bool                   // the process joins its group after it was made
-	last     bool                   // and not before everything else is done, see crowded
-	began    bool                   // there is, or was, a process
-	agent    *agent                 // of the container's filter
+	group    *cgroupfs.Group        // the process's group; nil if the container has none of its own
+	late     bool                   // the process joins its group after it was created
+	last     bool                   // it joins only after everything else is done, see crowded
+	began    bool                   // a process was created, even if it has ended since
+	agent    *agent                 // the agent of the container's filter
 	terminal *terminal
 	trace    *tracer
 	process  *spawn.Process
 	watch    *foreground // nil: detached
 }
 
-// begin does everything that can fail without anything having been made.
+// begin does everything that can fail before anything is made.
 func (e *execution) begin() error {
 	if e.o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: want a number of descriptors", e.o.PreserveFDs)
@@ -107,7 +108,7 @@ func (e *execution) begin() error {
 	if err != nil {
 		return err
 	}
-	e.spawn.Target = target // close gives up its root
+	e.spawn.Target = target // so that close closes its root
 	labelFacts(&running.Host, p, "")
 	cfg, warnings, err := oci.PlanProcess(p, running)
 	if err != nil {
@@ -123,7 +124,7 @@ func (e *execution) begin() error {
 	cfg.Container.Process.Keyring = e.state.Keyring
 	e.state.Shared.Give(&cfg.Container.Process)
 	if paused {
-		// It stops as soon as it is in the group, until somebody resumes the container.
+		// The process freezes as soon as it is in the group, until the container is resumed.
 		cfg.Deadlines = spawn.Deadlines{Hello: -1, Config: -1, Idle: -1, Exec: -1}
 	}
 	e.spawn = cfg
@@ -136,7 +137,7 @@ func (e *execution) begin() error {
 	return e.openGroup()
 }
 
-// filter has the process run under the container's filter.
+// filter makes the process run under the container's filter.
 func (e *execution) filter(cfg *spawn.Config) error {
 	kept, err := e.r.kept(e.state)
 	if err != nil {
@@ -154,7 +155,7 @@ func (e *execution) filter(cfg *spawn.Config) error {
 	return e.r.under(&cfg.Container.Process, kept, needs)
 }
 
-// find opens the container's first process, and refuses a container that nothing can be executed in.
+// find opens the container's first process. It refuses a container in which nothing can be executed.
 func (e *execution) find() (paused bool, err error) {
 	if e.state, err = e.r.load(e.o.ID); err != nil {
 		return false, err
@@ -182,8 +183,8 @@ func (e *execution) find() (paused bool, err error) {
 	return status == state.Paused, err
 }
 
-// Started puts the process into what the container is in besides its group, and sends its pidfd to the caller if that
-// was requested.
+// Started adds the process to everything that the container belongs to besides its group, and sends the pidfd to
+// the caller if that was requested.
 func (e *execution) Started(ctx context.Context, pid int) error {
 	account.End("child cloned, until its execution")
 	e.r.Log.Debugf("nsexec container setup: container %s: process %d joins", e.o.ID, pid)
@@ -200,12 +201,12 @@ func (e *execution) Started(ctx context.Context, pid int) error {
 // Hooks is never called: a process that joins a container has no hooks.
 func (e *execution) Hooks(context.Context, int) error { return nil }
 
-// Console takes the master of the process's terminal.
+// Console receives the master of the process's terminal.
 func (e *execution) Console(_ context.Context, master *os.File, path string) error {
 	return e.terminal.take(master, path)
 }
 
-// Ready puts the process into its group where it could not come before, and tells the caller the process's id.
+// Ready adds the process to its group if it could not join earlier, and writes the caller's pid file.
 func (e *execution) Ready(_ context.Context, pid int) error {
 	if e.last {
 		if err := e.group.Add(pid); err != nil {
@@ -240,7 +241,7 @@ func (e *execution) close() {
 	}
 }
 
-// processorMask is a set of processors as a number in hexadecimal, its lowest bit for processor 0.
+// processorMask returns a set of processors as a hexadecimal number whose lowest bit stands for processor 0.
 func processorMask(processors []uint32) string {
 	digits := make([]byte, slices.Max(processors)/4+1)
 	for _, n := range processors {

@@ -16,11 +16,12 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// processLimit bounds a process as JSON: the file that --process names, and what is stored of the configuration's.
+// processLimit bounds the JSON text of a process: both the file that --process names and the process that is stored
+// from the configuration.
 const processLimit = 8 << 20
 
-// load is the process to execute: that of --process or of the container's own configuration, with what the command line
-// changes.
+// load returns the process to execute: the one of --process or of the container's own configuration, with the
+// changes from the command line.
 func (e *execution) load() (*oci.Process, error) {
 	p := new(oci.Process)
 	switch {
@@ -44,14 +45,14 @@ func (e *execution) load() (*oci.Process, error) {
 		if p, err = e.stored(); err != nil {
 			return nil, err
 		}
-		p.Terminal, p.ConsoleSize = false, nil // these are of the first process's own terminal
+		p.Terminal, p.ConsoleSize = false, nil // these describe the first process's own terminal
 	default:
 		p.Cwd = "/" // a container without a process of its own
 	}
 	return e.o.Changes.Apply(p), nil
 }
 
-// stored is the process of the container's configuration.
+// stored returns the process of the container's configuration.
 func (e *execution) stored() (*oci.Process, error) {
 	p, err := oci.StoredProcess(e.state.Process)
 	if err != nil {
@@ -77,7 +78,7 @@ func readProcess(path string) ([]byte, error) {
 	return data, err
 }
 
-// inProcess names the file that a wrong or unsupported property stands in.
+// inProcess adds the name of the file that has a wrong or unsupported property.
 func (e *execution) inProcess(err error) error {
 	if e.o.Process != "" {
 		return fmt.Errorf("%s: %w", e.o.Process, err)
@@ -91,8 +92,9 @@ var namespaceFiles = [...]struct{ kind, file string }{
 	{container.NSIPC, "ipc"}, {container.NSUTS, "uts"}, {container.NSCgroup, "cgroup"}, {container.NSTime, "time"},
 }
 
-// facts are what /proc says of the container's first process. It is held by its pidfd and was alive after everything
-// was read: so it is all of that one and of no other that has got its number.
+// facts returns what /proc says about the container's first process. The process is held by its pidfd and was still
+// alive after everything was read, so all the facts are about this process and not about another one that got its
+// number.
 func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	t := &spawn.Target{PIDFD: e.init.pidfd}
 	running := oci.Running{ID: e.o.ID, PreserveFDs: e.o.PreserveFDs, Host: oci.Host{UID: uint32(os.Geteuid()),
@@ -103,7 +105,7 @@ func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	case !e.init.alive():
 		err = fmt.Errorf("container %s: cannot exec in a stopped container", e.o.ID)
 	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH):
-		// Between the last instruction of a process and its end its namespaces and its root are gone one by one.
+		// While a process exits, it loses its namespaces and its root one by one.
 		err = fmt.Errorf("cannot exec in container %s: its first process is ending (%w)", e.o.ID, err)
 	}
 	if err != nil {
@@ -115,8 +117,8 @@ func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	return t, running, nil
 }
 
-// ending reports whether the container's first process has ended, or has come to its end: it gives up its namespaces
-// before it kills and awaits the others of its pid namespace.
+// ending reports whether the container's first process has ended or is exiting: it gives up its namespaces before
+// it kills and awaits the other processes of its pid namespace.
 func (e *execution) ending() bool {
 	var st unix.Stat_t
 	err := unix.Stat("/proc/"+strconv.Itoa(e.state.PID)+"/ns/mnt", &st)
@@ -157,7 +159,8 @@ func (e *execution) readFacts(proc string, t *spawn.Target, running *oci.Running
 	if mount {
 		return nil
 	}
-	// Its root is a directory of our own mounts: only the process itself tells which.
+	// The process has no mount namespace of its own, so its root is a directory of this one. Only the process
+	// itself tells which directory that is.
 	t.Root, err = os.OpenFile(proc+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	return err
 }
@@ -178,7 +181,7 @@ func readMaps(proc string, running *oci.Running) (err error) {
 	return nil
 }
 
-// parseMap reads uid_map or gid_map, user_namespaces(7): three numbers a line.
+// parseMap parses uid_map or gid_map, user_namespaces(7): three numbers on each line.
 func parseMap(text string) ([]oci.IDMapping, error) {
 	all := []oci.IDMapping{}
 	for line := range strings.Lines(text) {

@@ -55,8 +55,8 @@ func FuzzParseMap(f *testing.F) {
 	})
 }
 
-// A number that has come to mean another process: the time that the stored one started tells, and the pidfd keeps it
-// from happening after the look.
+// A process id may have been reused for another process: the stored start time reveals that, and the pidfd rules it
+// out from the check on.
 func TestExecNeverJoinsAnotherProcess(t *testing.T) {
 	cmd := exec.Command("sleep", "1000")
 	if err := cmd.Start(); err != nil {
@@ -85,7 +85,7 @@ func TestExecNeverJoinsAnotherProcess(t *testing.T) {
 		t.Errorf("%d %v", status, err)
 	}
 
-	// Held, it can end but not become another.
+	// While it is held, the process can end, but its number cannot mean another one.
 	h, err := openProcess(cmd.Process.Pid, started)
 	if err != nil {
 		t.Fatal(err)
@@ -108,8 +108,8 @@ func TestExecNeverJoinsAnotherProcess(t *testing.T) {
 	}
 }
 
-// TestFactsOfAnEndingProcess: a process that has given up its namespaces is not taken for one that has none of its own,
-// which would put what is executed into the host's.
+// TestFactsOfAnEndingProcess checks that a process that has given up its namespaces is not mistaken for one that
+// has none of its own. The executed process would then run in the host's namespaces.
 func TestFactsOfAnEndingProcess(t *testing.T) {
 	cmd := exec.Command("true")
 	if err := cmd.Start(); err != nil {
@@ -123,7 +123,7 @@ func TestFactsOfAnEndingProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !alive {
-			break // it has ended, and is not reaped
+			break // it has ended and is not reaped yet
 		}
 	}
 	target, running := spawn.Target{}, oci.Running{}

@@ -18,7 +18,8 @@ import (
 	"github.com/handfast/handfast/spawn"
 )
 
-// openGroup opens the group that the process begins in: the container's own, or the one below it that --cgroup names.
+// openGroup opens the group in which the process starts: the container's own, or the one below it that --cgroup
+// names.
 func (e *execution) openGroup() error {
 	e.existing = e.r.group(e.state)
 	if e.state.CgroupPath == "" {
@@ -46,13 +47,13 @@ func (e *execution) openGroup() error {
 	return e.crowded()
 }
 
-// ownTasks is more than the tasks that a joining child has before it executes the program: the threads of Go's runtime,
-// and the thread that makes it.
+// ownTasks is more than the number of tasks that a joining child has before it executes the program: the threads of
+// Go's runtime, and the thread that creates it.
 const ownTasks = 20
 
-// crowded finds out whether the group has no room for the tasks that the child has until it executes the program. Then
-// it joins when all of them are made and nothing is left but the execution, after which there is one: a container that
-// has reached its limit of tasks can still be looked into.
+// crowded checks whether the group lacks room for the tasks that the child has until it executes the program. If
+// so, the child joins when all of them exist and only the execution is left, after which a single task remains. So
+// a container that has reached its limit of tasks can still be inspected.
 func (e *execution) crowded() error {
 	if e.existing.Attaches() {
 		return nil
@@ -64,7 +65,7 @@ func (e *execution) crowded() error {
 	return err
 }
 
-// descend takes groups below the present one in its place.
+// descend replaces the present group by one below it.
 func (e *execution) descend(paths ...string) error {
 	sub, err := e.group.Sub(paths...)
 	if errors.Is(err, unix.ENOENT) {
@@ -78,9 +79,9 @@ func (e *execution) descend(paths ...string) error {
 	return nil
 }
 
-// start makes the process. A container that has moved its own processes into groups below its own, as one with systemd
-// in it does, leaves the group to hold controllers and no processes (cgroups(7), "no internal processes"): then it
-// begins where the container's first process is.
+// start makes the process. A container that has moved its own processes into groups below its own, as one that runs
+// systemd does, uses the group for controllers and no longer for processes (cgroups(7), "no internal processes").
+// The process then starts in the group of the container's first process.
 func (e *execution) start(ctx context.Context) error {
 	err := e.spawnNow(ctx)
 	if errors.Is(err, unix.EBUSY) && e.group != nil && len(e.o.Cgroup) == 0 {
@@ -101,7 +102,7 @@ func (e *execution) start(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case e.ending():
-		// A pid namespace takes all its processes along, this one's too, wherever it stood.
+		// When a pid namespace ends, all its processes do, including this one, however far it got.
 		return fmt.Errorf("cannot exec in container %s: it has ended meanwhile (%w)", e.o.ID, err)
 	case errors.Is(err, unix.ESRCH):
 		return fmt.Errorf("cannot exec in container %s: %w", e.o.ID, err)
@@ -125,8 +126,8 @@ func (e *execution) spawnNow(ctx context.Context) (err error) {
 	return nil
 }
 
-// join moves the process into its group before it is told anything, where it could not begin there or would have had
-// too little memory to begin (as creation.join).
+// join moves the process into its group before anything is sent to it, if the process could not start there or
+// would have had too little memory to start (as creation.join).
 func (e *execution) join(ctx context.Context, pid int) error {
 	if !e.late || e.last || e.group == nil {
 		return nil
@@ -134,7 +135,7 @@ func (e *execution) join(ctx context.Context, pid int) error {
 	return cgroupdriver.AddSettled(ctx, e.group, pid)
 }
 
-// attach has systemd move the process into the group that it is to be in, where this process may not.
+// attach makes systemd move the process into its group, if this process may not do so itself.
 func (e *execution) attach(ctx context.Context, pid int) error {
 	if !e.existing.Attaches() {
 		return nil
@@ -142,8 +143,8 @@ func (e *execution) attach(ctx context.Context, pid int) error {
 	return e.existing.Attach(ctx, e.group.Path(), pid)
 }
 
-// bindAgain binds a process that has come into its group late to its processors once more: before Linux 6.2 a cpuset
-// forgets what was asked for before.
+// bindAgain sets the processor affinity of a process again after it has joined its group late: before Linux 6.2 a
+// cpuset forgets the affinity that was set before.
 func (e *execution) bindAgain(pid int) error {
 	all := e.spawn.Container.Process.Processors
 	if len(all) == 0 {
@@ -155,7 +156,7 @@ func (e *execution) bindAgain(pid int) error {
 	return nil
 }
 
-// firstProcessGroup is the v2 group of the container's first process, below the container's own.
+// firstProcessGroup returns the v2 group of the container's first process, relative to the container's own.
 func (e *execution) firstProcessGroup() (string, error) {
 	file := "/proc/" + strconv.Itoa(e.state.PID) + "/cgroup"
 	data, err := os.ReadFile(file)

@@ -14,11 +14,11 @@ import (
 const (
 	annotationVersion = "org.handfast.version"
 	annotationCommit  = "org.handfast.commit"
-	// What engines look for before they offer checkpoints.
+	// Engines check this one before they offer checkpoints.
 	annotationCheckpoint = "org.opencontainers.runc.checkpoint.enabled"
 )
 
-// Features is what this runtime can do, for the command features.
+// Features returns what this runtime supports, for the command features.
 func Features(version, commit string) *oci.Features {
 	f := oci.KnownFeatures()
 	f.Linux.Seccomp = &oci.SeccompFeatures{
@@ -30,14 +30,14 @@ func Features(version, commit string) *oci.Features {
 	return f
 }
 
-// supportedFlags are the flags that this kernel knows: seccomp(2) with a known flag and no filter fails with EFAULT,
-// with an unknown one with EINVAL.
+// supportedFlags returns the flags that this kernel knows. Without a filter, seccomp(2) fails with EFAULT for a
+// known flag and with EINVAL for an unknown one.
 func supportedFlags() []string {
 	var all []string
 	for _, name := range seccomp.FlagNames() {
 		flag := seccomp.FlagByName(name)
 		if flag == seccomp.FlagWaitKillableRecv {
-			flag |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // it is about the listener
+			flag |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // the flag requires a listener
 		}
 		_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flag), 0)
 		if errors.Is(errno, unix.EFAULT) {

@@ -8,7 +8,7 @@ import (
 	"github.com/handfast/handfast/internal/seccomp"
 )
 
-// TestFeaturesOfSeccomp: every word that is told compiles, and every word of the specification's is told.
+// TestFeaturesOfSeccomp checks that every listed word compiles, and that every word of the specification is listed.
 func TestFeaturesOfSeccomp(t *testing.T) {
 	f := Features("1", "c").Linux.Seccomp
 	for what, c := range map[string]struct {

@@ -12,19 +12,19 @@ import (
 	"github.com/handfast/handfast/spawn"
 )
 
-// foreground is what stands between the runtime's caller and a container in the foreground: signals one way, the end of
-// processes the other.
+// foreground connects the runtime's caller to a container in the foreground. It passes signals to the container,
+// and the end of processes to the caller.
 type foreground struct {
-	set       signals.Set        // all that are taken
-	fds       []int              // eventfds that tell of them
-	interrupt *signals.Interrupt // the making's context; nil: another one
-	commit    func()             // of until
+	set       signals.Set        // all signals that are caught
+	fds       []int              // eventfds that become readable when one arrives
+	interrupt *signals.Interrupt // the context of the creation; nil if that has another type
+	commit    func()             // set by until
 }
 
-// watchSignals begins to collect signals: from now on none is lost, and none ends this process.
+// watchSignals starts to collect signals: from now on none is lost, and none ends this process.
 func watchSignals(ctx context.Context) (*foreground, error) {
 	f := &foreground{set: signals.SetOf(append(Forwarded(), unix.SIGCHLD, unix.SIGWINCH)...)}
-	// nohup(1): to collect a SIGHUP that the caller ignores would undo that.
+	// nohup(1): collecting a SIGHUP that the caller ignores would undo that.
 	if signals.Ignored(unix.SIGHUP) {
 		f.set &^= signals.SetOf(unix.SIGHUP)
 	}
@@ -42,8 +42,9 @@ func watchSignals(ctx context.Context) (*foreground, error) {
 	return f, signals.Catch(rest, fd)
 }
 
-// until is ctx as long as the program may not run. Up to then a signal to end ends the making of the container; from
-// complete on it is the program's, and must not undo what has been made at the same time.
+// until returns the context to use until the program may run. Until complete is called, a terminating signal stops
+// the creation of the container. After that the signal is for the program, and must not undo what was made at the
+// same time.
 func (f *foreground) until(ctx context.Context) context.Context {
 	if f.interrupt != nil {
 		f.commit = f.interrupt.Commit
@@ -55,19 +56,19 @@ func (f *foreground) until(ctx context.Context) context.Context {
 	return inner
 }
 
-// complete is the end of until's context. It comes before the program may run.
+// complete ends the time that until's context is for. It must be called before the program may run.
 func (f *foreground) complete() { f.commit() }
 
-// wait forwards signals and reaps every child until the container's own process has ended, and returns how it did.
-// proxy is nil without a terminal. No other goroutine may wait for a child meanwhile.
+// wait forwards signals and reaps every child until the container's own process has ended. It returns how that
+// process ended. proxy is nil without a terminal. No other goroutine may wait for a child meanwhile.
 func (f *foreground) wait(p *spawn.Process, proxy *console.Proxy) (syscall.WaitStatus, error) {
 	for {
-		// A SIGCHLD is only one of the reasons to look: the child may have ended before the first of them.
+		// Reap even without a SIGCHLD: the child may have ended before signals were collected.
 		for arrived := signals.Take(f.set); arrived != 0; {
 			var s unix.Signal
 			s, arrived = arrived.Next()
 			if s != unix.SIGCHLD && forTerminal(s, proxy) {
-				_ = p.Signal(s) // a process that has just ended is about to be reaped here
+				_ = p.Signal(s) // an error means that the process has just ended and is reaped below
 			}
 		}
 		if status, ended, err := reap(p.PID()); ended || err != nil {
@@ -79,7 +80,8 @@ func (f *foreground) wait(p *spawn.Process, proxy *console.Proxy) (syscall.WaitS
 	}
 }
 
-// abort gets a value when a signal has arrived that wait did not forward: there is nobody any more to forward it to.
+// abort returns a channel that gets a value when a signal arrives that wait did not forward, as there is no process
+// left to forward it to.
 func (f *foreground) abort() <-chan os.Signal {
 	c := make(chan os.Signal, 1)
 	go func() {
@@ -96,8 +98,8 @@ func (f *foreground) abort() <-chan os.Signal {
 	return c
 }
 
-// forTerminal does what a signal means to the terminal that this command shows, and tells whether the container is to
-// have it as well.
+// forTerminal applies a signal to the terminal that this command shows, and reports whether to forward the signal
+// to the container as well.
 func forTerminal(s os.Signal, proxy *console.Proxy) bool {
 	switch {
 	case s == unix.SIGWINCH:
@@ -107,18 +109,18 @@ func forTerminal(s os.Signal, proxy *console.Proxy) bool {
 		return false
 	case proxy == nil:
 	case s == unix.SIGTSTP:
-		// Job control inside is the container's terminal's; this one is for the command itself. Whoever is in the foreground
-		// next finds the terminal as it was.
+		// Job control inside the container belongs to the container's terminal. This signal is for the command
+		// itself: the next foreground job finds the host's terminal as it was.
 		proxy.Suspend()
 		_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
 		return false
 	case s == unix.SIGCONT:
-		_ = proxy.Resume() // a terminal that is gone is found by the copying
+		_ = proxy.Resume() // the copying notices a terminal that is gone
 	}
 	return true
 }
 
-// reap takes every child that has ended, and tells whether the one with this id is among them.
+// reap waits for every child that has ended, and reports whether the one with this id is among them.
 func reap(pid int) (status syscall.WaitStatus, ended bool, err error) {
 	for {
 		var ws syscall.WaitStatus
@@ -129,14 +131,14 @@ func reap(pid int) (status syscall.WaitStatus, ended bool, err error) {
 			status, ended = ws, true
 		case got > 0: // an orphan of the container
 		case err == syscall.ECHILD && !ended && got != 0:
-			return 0, false, os.NewSyscallError("wait4", err) // somebody else has taken it
+			return 0, false, os.NewSyscallError("wait4", err) // something else has reaped it
 		default:
 			return status, ended, nil
 		}
 	}
 }
 
-// exitStatus is what a shell would say of the process's end: its status, or 128 and the signal's number.
+// exitStatus returns what a shell would report for the process: its exit status, or 128 plus the signal's number.
 func exitStatus(ws syscall.WaitStatus) int {
 	if ws.Signaled() {
 		return 128 + int(ws.Signal())

@@ -8,7 +8,7 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// host is the host's layout of control groups, read once a command.
+// host returns the host's layout of control groups, which it reads once per command.
 func (r *Runtime) host() (*cgroupfs.Layout, error) {
 	var err error
 	if r.layout == nil {
@@ -17,15 +17,15 @@ func (r *Runtime) host() (*cgroupfs.Layout, error) {
 	return r.layout, err
 }
 
-// group is the group of a container that exists.
+// group returns the group of an existing container.
 func (r *Runtime) group(s *state.State) *cgroupdriver.Existing {
 	return &cgroupdriver.Existing{ID: s.ID, Record: recordOf(s), Layout: r.host, Log: r.Log,
 		Plain: s.UnitUser && !Privileged()}
 }
 
-// openDriver opens the driver that will make the group, before anything is made.
+// openDriver opens the driver that will make the group. Nothing has been made yet.
 func (c *creation) openDriver(layout *cgroupfs.Layout) (err error) {
-	// Who is root of what is of interest to systemd alone, and takes a system call to find out.
+	// Only systemd needs to know whether this process is privileged, and finding out takes a system call.
 	user := c.r.CgroupManager == cgroupdriver.Systemd && !Privileged()
 	c.cgroup, err = cgroupdriver.Open(cgroupdriver.Options{
 		Name: c.r.CgroupManager, ID: c.o.ID, Layout: layout, User: user, Optional: c.r.CgroupOptional, Log: c.r.Log,
@@ -37,7 +37,7 @@ func (c *creation) openDriver(layout *cgroupfs.Layout) (err error) {
 	return err
 }
 
-// planGroup decides what the driver will do, and notes it for the state's first writing.
+// planGroup decides what the driver will do, and notes it for when the state is first written.
 func (c *creation) planGroup() error {
 	r := cgroupdriver.Request{Path: c.plan.CgroupPath, PathGiven: c.plan.CgroupGiven, Limits: c.plan.Resources,
 		Annotations: c.state.Annotations}
@@ -55,7 +55,7 @@ func (c *creation) planGroup() error {
 	return err
 }
 
-// makeGroup makes the container's group, as far as it can be made before there is a process.
+// makeGroup makes the container's group, as far as possible before there is a process.
 func (c *creation) makeGroup() (err error) {
 	if c.place, err = c.cgroup.Make(); err != nil {
 		return c.explainGroup(err)
@@ -71,7 +71,7 @@ func (c *creation) makeGroup() (err error) {
 	return nil
 }
 
-// explainGroup names the file that a wrong property stands in.
+// explainGroup adds the name of the configuration's file to the error of a wrong property.
 func (c *creation) explainGroup(err error) error {
 	if _, ok := err.(*cgroupdriver.ConfigError); ok {
 		return c.inConfig(err)
@@ -79,7 +79,7 @@ func (c *creation) explainGroup(err error) error {
 	return err
 }
 
-// withGroup opens the container's group, if it has one and it is still there.
+// withGroup opens the container's group and calls do, if the container has a group that still exists.
 func (r *Runtime) withGroup(ctx context.Context, s *state.State,
 	do func(context.Context, *cgroupfs.Group) error) error {
 	return r.group(s).With(ctx, do)

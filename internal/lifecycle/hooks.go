@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// runHooks runs the hooks of one kind, one after the other, with the container's state in the given status on their
-// standard input. The first that fails ends it.
+// runHooks runs the hooks of one kind, one after the other. Each gets the container's state with the given status
+// on its standard input. It stops at the first hook that fails.
 func runHooks(ctx context.Context, kind string, list []container.Hook, s *state.State, status string) error {
 	if len(list) == 0 {
 		return nil
@@ -25,7 +25,7 @@ func runHooks(ctx context.Context, kind string, list []container.Hook, s *state.
 	return hooks.Run(ctx, kind, list, input)
 }
 
-// hookFiles opens what the hooks that the child runs write to. The caller closes them.
+// hookFiles opens the files for the output of the hooks that the child runs. The caller closes them.
 func (c *creation) hookFiles() (files [2]*os.File, err error) {
 	h := &c.plan.Spawn.Container.Hooks
 	if len(h.CreateContainer)+len(h.StartContainer) == 0 {
@@ -46,7 +46,7 @@ func (c *creation) hookFiles() (files [2]*os.File, err error) {
 
 func closeFiles(files [2]*os.File) {
 	for _, f := range files {
-		_ = f.Close() // nil is EINVAL
+		_ = f.Close() // closing a nil File is harmless: EINVAL
 	}
 }
 
@@ -54,7 +54,8 @@ func (r *Runtime) poststart(ctx context.Context, s *state.State) error {
 	return runHooks(ctx, "poststart", s.Poststart, s, state.Running)
 }
 
-// hookInput is what the hooks that run in this process's namespaces get: the state, and the bundle to work in.
+// hookInput returns the input of the hooks that run in this process's namespaces: the state, and the bundle as the
+// working directory.
 func hookInput(s *state.State, status string) (hooks.Input, error) {
 	text, err := json.Marshal(s.Hook(status))
 	return hooks.Input{Dir: s.Bundle, State: text, Stdout: s.Annotations[oci.HookStdout],

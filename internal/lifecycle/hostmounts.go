@@ -10,7 +10,7 @@ import (
 	"github.com/handfast/handfast/internal/sys"
 )
 
-// mountBelow is the id of the mount that a root file system is on before anything is mounted on it.
+// mountBelow returns the id of the mount that holds a root file system before anything is mounted on it.
 func mountBelow(rootfs string) (uint64, error) {
 	fd, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -24,16 +24,16 @@ func mountBelow(rootfs string) (uint64, error) {
 	return id, nil
 }
 
-// unmountHost takes away what a container without a mount namespace has mounted on the host: the mount of its root file
-// system on itself, and with it everything below. It does nothing where that is not there: where create ended before
-// it, or somebody was quicker.
+// unmountHost removes what a container without a mount namespace has mounted on the host: the mount of its root
+// file system on itself, and with it everything below. It does nothing if that mount does not exist, because create
+// ended before it, or because it was already unmounted.
 func unmountHost(s *state.State) error {
 	if s.BelowRootfs == 0 {
 		return nil
 	}
 	fd, err := unix.Open(s.Rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-		return nil // nothing can be mounted on what is not there
+		return nil // nothing can be mounted on a missing directory
 	}
 	if err != nil {
 		return fmt.Errorf("mounts on %s: %w", s.Rootfs, err)
@@ -46,7 +46,7 @@ func unmountHost(s *state.State) error {
 	if !isRoot || id == s.BelowRootfs {
 		return nil
 	}
-	// By the descriptor, for that is the mount which was looked at.
+	// By the descriptor, because that is the mount that was inspected.
 	if err := unix.Unmount(fmt.Sprintf("/proc/self/fd/%d", fd), unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("mounts on %s: umount: %w", s.Rootfs, err)
 	}

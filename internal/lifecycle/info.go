@@ -13,7 +13,7 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// Info is what the runtime finds on a host, for people who look for what is lacking, and for reports.
+// Info describes what the runtime finds on a host, for people who look for what is missing, and for reports.
 type Info struct {
 	Version      string          `json:"version"`
 	Commit       string          `json:"commit"`
@@ -28,7 +28,7 @@ type Info struct {
 	Hierarchies  []InfoHierarchy `json:"hierarchies"`
 	Namespaces   []string        `json:"namespaces"`   // that this kernel has
 	SeccompFlags []string        `json:"seccompFlags"` // that this kernel knows
-	LSM          []string        `json:"lsm"`          // security modules in force, in their order
+	LSM          []string        `json:"lsm"`          // active security modules, in their order
 	Unprivileged bool            `json:"unprivileged"` // plain users may make user namespaces
 	Filesystems  []string        `json:"filesystems"`  // that can be mounted without a device
 	Resctrl      string          `json:"resctrlMount"` // of intelRdt; empty: none
@@ -42,7 +42,7 @@ type InfoHierarchy struct {
 	Controllers []string `json:"controllers"`
 }
 
-// Info looks at the host. What cannot be read is left empty.
+// Info inspects the host. Fields that cannot be read are left empty.
 func (r *Runtime) Info() (*Info, error) {
 	layout, err := r.host()
 	if err != nil {
@@ -87,7 +87,7 @@ func (r *Runtime) Info() (*Info, error) {
 	return f, nil
 }
 
-// namespaceFile is the name below /proc/PID/ns.
+// namespaceFile returns a namespace's file name below /proc/PID/ns.
 func namespaceFile(kind string) string {
 	switch kind {
 	case "mount":
@@ -98,7 +98,7 @@ func namespaceFile(kind string) string {
 	return kind
 }
 
-// Text is a line for each fact.
+// Text returns one line for each fact.
 func (f *Info) Text() string {
 	var b strings.Builder
 	add := func(name, format string, args ...any) {
@@ -136,7 +136,7 @@ func orNone(words []string) string {
 	return strings.Join(words, " ")
 }
 
-// text is a small file of the kernel's, empty if it cannot be read.
+// text returns the contents of a small file of the kernel, or "" if it cannot be read.
 func text(path string) string {
 	data, _ := os.ReadFile(path)
 	return string(data)
@@ -144,7 +144,8 @@ func text(path string) string {
 
 func line(path string) string { return strings.TrimSpace(text(path)) }
 
-// nodevFilesystems are those of proc_filesystems(5) that need no block device and that a configuration may mount.
+// nodevFilesystems returns the file systems of proc_filesystems(5) that need no block device, which a configuration
+// may mount.
 func nodevFilesystems(list string) []string {
 	var all []string
 	for l := range strings.Lines(list) {
@@ -156,7 +157,7 @@ func nodevFilesystems(list string) []string {
 	return all
 }
 
-// resctrlMount is where the resctrl file system is mounted, by proc_pid_mountinfo(5).
+// resctrlMount returns where the resctrl file system is mounted, according to proc_pid_mountinfo(5).
 func resctrlMount(list string) string {
 	for l := range strings.Lines(list) {
 		before, after, ok := strings.Cut(l, " - ")

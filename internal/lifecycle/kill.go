@@ -13,13 +13,15 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// ErrNotRunning says that the container's process has ended. The words are runc's: container managers look for them.
+// ErrNotRunning says that the container's process has ended. The words are runc's, and container managers look for
+// them.
 var ErrNotRunning = errors.New("container not running")
 
-// Kill sends a signal to the container's process. SIGKILL ends all of its processes, and those that it has left behind
-// when it has ended: the kernel sees to that in a pid namespace of its own, and the group does elsewhere. With all
-// every process of the group gets the signal, and it is no error if there is none. A paused container is let go for
-// SIGKILL; any other signal waits there until it is resumed.
+// Kill sends a signal to the container's process. SIGKILL ends all processes of the container, including those that
+// the first process has left behind when it ended: the kernel does that in a pid namespace of the container's own,
+// and elsewhere Kill uses the group. With all, every process of the group gets the signal, and it is no error if
+// there is none. SIGKILL also thaws a paused container; any other signal stays pending there until the container is
+// resumed.
 func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
 	s, err := r.load(id)
 	if err != nil {
@@ -57,8 +59,8 @@ func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
 	return nil
 }
 
-// signalGroup sends a signal to every process of the container's group; found says whether there was one. After SIGKILL
-// there is none any more.
+// signalGroup sends a signal to every process of the container's group. found says whether there was one. After
+// SIGKILL no process is left.
 func (r *Runtime) signalGroup(s *state.State, sig unix.Signal) (found bool, err error) {
 	err = r.withGroup(context.Background(), s, func(ctx context.Context, g *cgroupfs.Group) error {
 		if sig != unix.SIGKILL {

@@ -15,7 +15,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// spawnIn starts the child in its group, or lets it join later where it may not begin there.
+// spawnIn starts the child in its group, or lets it join later if it cannot start there.
 func (c *creation) spawnIn(ctx context.Context, cfg spawn.Config) error {
 	var err error
 	if c.place == cgroupdriver.Begins {
@@ -31,8 +31,8 @@ func (c *creation) spawnIn(ctx context.Context, cfg spawn.Config) error {
 	return err
 }
 
-// noCloneInto says whether an error of clone(2) may be that of CLONE_INTO_CGROUP: Linux before 5.7 does not know it,
-// and filters of system calls often forbid clone3(2) as if it were not there.
+// noCloneInto reports whether an error of clone(2) may come from CLONE_INTO_CGROUP: Linux before 5.7 does not know
+// it, and filters of system calls often make clone3(2) fail as if the kernel did not have it.
 func noCloneInto(err error) bool {
 	for _, e := range []error{unix.ENOSYS, unix.EINVAL, unix.E2BIG, unix.EBUSY, unix.EOPNOTSUPP} {
 		if errors.Is(err, e) {
@@ -42,9 +42,9 @@ func noCloneInto(err error) bool {
 	return false
 }
 
-// groupOwner is the user of the host who is to own the v2 group: where the container has a cgroup namespace and sees
-// its group writable, that of its process (config-linux.md, "Cgroup ownership"). There is none if it is root, who
-// owns it already.
+// groupOwner returns the host's id of the user that is to own the v2 group. If the container has a cgroup namespace
+// and a writable mount of its group, that is the user of its process (config-linux.md, "Cgroup ownership"). ok is
+// false otherwise, and also if the user is root, who owns the group already.
 func groupOwner(o *oci.Planned) (uid uint32, ok bool) {
 	own, writable := false, false
 	for _, n := range o.Spawn.Namespaces {
@@ -63,20 +63,20 @@ func groupOwner(o *oci.Planned) (uid uint32, ok bool) {
 	return uid, own && writable && mapped && uid != 0
 }
 
-// starved adds to the error of a child that died, where the kernel killed something in its group for want of memory,
-// that it did.
+// starved adds a note to the error of a child that died, if the kernel killed processes of its group because memory
+// ran out.
 func starved(err error, g *cgroupfs.Group) error {
 	if err == nil || g == nil {
 		return err
 	}
 	o, e := g.OOM()
 	if e != nil || o.Kills == 0 {
-		return err // what failed first is what counts
+		return err // the first failure is the one to report
 	}
 	return fmt.Errorf("%w (%s)", err, o)
 }
 
-// starved does the same for a container that was made earlier.
+// starved does the same for an existing container.
 func (r *Runtime) starved(err error, s *state.State) error {
 	out := err
 	if e := r.withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error {

@@ -10,7 +10,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// TestGroupOwner: a cgroup namespace of its own and a writable mount are needed, and an id that the host knows.
+// TestGroupOwner checks that an owner requires a cgroup namespace of the container's own, a writable mount, and an
+// id that is mapped to the host.
 func TestGroupOwner(t *testing.T) {
 	one := func(uid uint32, ns []spawn.Namespace, flags uint64, maps ...spawn.IDMap) *oci.Planned {
 		c := &oci.Planned{}

@@ -37,7 +37,7 @@ func TestParseSignal(t *testing.T) {
 	}
 }
 
-// TestSignalNames: every signal that has a name is found by it, with and without SIG, in any case.
+// TestSignalNames checks that every signal with a name is found by it, with and without SIG, in any case.
 func TestSignalNames(t *testing.T) {
 	for n := unix.Signal(1); n <= 31; n++ {
 		name := unix.SignalName(n)
@@ -161,7 +161,7 @@ func TestJoinIsOneLine(t *testing.T) {
 	})
 }
 
-// TestOpenProcess: a process is held only if it is the one that was meant.
+// TestOpenProcess checks that only the intended process is opened.
 func TestOpenProcess(t *testing.T) {
 	cmd := exec.Command("sleep", "1000")
 	if err := cmd.Start(); err != nil {
@@ -200,7 +200,7 @@ func TestOpenProcess(t *testing.T) {
 	}
 }
 
-// TestReap: orphans are taken along, and the one process is told apart.
+// TestReap checks that orphans are reaped too, and that the one process is recognized.
 func TestReap(t *testing.T) {
 	var ours int
 	for _, status := range []string{"3", "7"} {
@@ -209,7 +209,7 @@ func TestReap(t *testing.T) {
 			t.Fatal(err)
 		}
 		ours = cmd.Process.Pid
-		_ = cmd.Process.Release() // what is reaped here is not waited for
+		_ = cmd.Process.Release() // reap waits for it
 	}
 	var ws syscall.WaitStatus
 	for ended := false; !ended; time.Sleep(time.Millisecond) {
@@ -221,7 +221,7 @@ func TestReap(t *testing.T) {
 	if exitStatus(ws) != 7 {
 		t.Errorf("status %d, want 7", exitStatus(ws))
 	}
-	for { // the other one may have ended later
+	for { // the other one may end later
 		if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD {
 			break
 		}

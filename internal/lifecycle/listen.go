@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listening tells how many sockets a service manager has opened for the container, as descriptors from 3 on, and what
-// its program must find in its environment to know them (sd_listen_fds(3)). They are the container's if LISTEN_PID is
-// this process: the one that the manager started. Inside it is 1.
+// listening returns the number of sockets that a service manager has opened for the container, as descriptors from
+// 3 on, and the environment by which the container's program recognizes them (sd_listen_fds(3)). The sockets are
+// for the container if LISTEN_PID is this process, which the manager started. Inside the container LISTEN_PID is 1.
 func listening(lookup func(name string) (string, bool), pid int) (n int, env []string, err error) {
 	count, found := lookup("LISTEN_FDS")
 	owner, _ := lookup("LISTEN_PID")
@@ -32,7 +32,7 @@ func listening(lookup func(name string) (string, bool), pid int) (n int, env []s
 	return n, env, nil
 }
 
-// addListening passes the sockets of a service manager on to the container, before the descriptors of --preserve-fds.
+// addListening passes the sockets of a service manager to the container, before the descriptors of --preserve-fds.
 func (c *creation) addListening() error {
 	n, env, err := listening(os.LookupEnv, os.Getpid())
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// load reads the bundle and decides what its configuration means. Nothing is made.
+// load reads the bundle and decides what its configuration means. It makes nothing.
 func (c *creation) load() error {
 	spec, bundle, err := oci.LoadBundle(c.o.Bundle, c.o.Config)
 	if err != nil {
@@ -66,14 +66,14 @@ func (c *creation) load() error {
 	}
 	c.notifyMount()
 	if spec.Process != nil {
-		// What changes in the bundle from now on changes nothing in the container.
+		// Later changes to the bundle do not affect the container.
 		if c.state.Process = spec.ProcessText; c.state.Process == nil {
 			if c.state.Process, err = json.Marshal(spec.Process); err != nil {
 				return err
 			}
 		}
-		// More than execve(2) takes (three quarters of _STK_LIM, Linux fs/exec.c), and a state that later commands could not
-		// read.
+		// The limit is more than execve(2) accepts (three quarters of _STK_LIM, Linux fs/exec.c). Later commands
+		// could not read a larger state.
 		if n := len(c.state.Process); n > processLimit {
 			return c.inConfig(fmt.Errorf("process: %d bytes; want at most %d", n, processLimit))
 		}
@@ -81,15 +81,17 @@ func (c *creation) load() error {
 	return nil
 }
 
-// ownPIDNamespace says whether the container gets a pid namespace of its own, with whose first process all others end.
+// ownPIDNamespace reports whether the container gets a pid namespace of its own. When the first process of that
+// ends, so do all the others.
 func ownPIDNamespace(all []spawn.Namespace) bool {
 	return slices.ContainsFunc(all, func(n spawn.Namespace) bool { return n.Kind == container.NSPid && n.Path == "" })
 }
 
-// hostFacts are what the conversion must know of this process and of the host.
+// hostFacts returns what the conversion needs to know about this process and the host.
 func (c *creation) hostFacts(spec *oci.Spec) (oci.Host, error) {
 	host := oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
-	// user_namespaces(7): "deny" here is inherited by every namespace below. The file is missing only before Linux 3.19.
+	// user_namespaces(7): every namespace below inherits "deny" from here. The file is missing only before Linux
+	// 3.19.
 	if data, err := smallfile.Read("/proc/self/setgroups"); err == nil {
 		host.SetGroupsDenied = bytes.HasPrefix(data, []byte("deny"))
 	}

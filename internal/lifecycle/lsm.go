@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// labelFacts finds out whether the security modules are in force for which the process or the mounts have labels, and
-// which capabilities this process could pass on.
+// labelFacts determines whether the security modules are active for which the process or the mounts have labels,
+// and which capabilities this process could pass on.
 func labelFacts(host *oci.Host, p *oci.Process, mountLabel string) {
 	if mountLabel != "" {
 		host.SELinux = selinux()
@@ -30,13 +30,13 @@ func labelFacts(host *oci.Host, p *oci.Process, mountLabel string) {
 	}
 }
 
-// selinux reports whether SELinux is in force.
+// selinux reports whether SELinux is active.
 func selinux() bool {
 	var st unix.Statfs_t
 	return unix.Statfs("/sys/fs/selinux", &st) == nil && uint32(st.Type) == unix.SELINUX_MAGIC
 }
 
-// landlockABI is the version of Landlock that is in force; 0 for none.
+// landlockABI returns the version of Landlock that is active, or 0 if there is none.
 func landlockABI() int {
 	abi, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
@@ -45,8 +45,8 @@ func landlockABI() int {
 	return int(abi)
 }
 
-// capabilities are this process's own sets; nil where the kernel does not say. Of the bounding set those count that
-// are named: each takes a system call.
+// capabilities returns this process's own sets, or nil if the kernel does not tell. Of the bounding set it looks
+// only at the named capabilities, because each takes a system call.
 func capabilities(named []string) *oci.HostCapabilities {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData
@@ -62,7 +62,7 @@ func capabilities(named []string) *oci.HostCapabilities {
 		if n < 0 {
 			continue
 		}
-		// EINVAL is one that this kernel does not know.
+		// EINVAL means that this kernel does not know the capability.
 		if r, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err == nil {
 			out.Bounding |= uint64(r&1) << n
 		}

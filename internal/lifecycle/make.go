@@ -13,8 +13,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// make makes the group and the child. After an error nothing is left of the container, its state included, or the error
-// says what.
+// make makes the group and the child. After an error nothing is left of the container, including its state, or the
+// error says what is left.
 func (c *creation) make(ctx context.Context) error {
 	account.End("signals caught")
 	err := c.makeGroup()
@@ -31,8 +31,8 @@ func (c *creation) make(ctx context.Context) error {
 	return nil
 }
 
-// unhurried are the deadlines for the start of a child. The defaults suit a program whose user waits for it; a runtime
-// may be called a hundred times at once, on a machine that is short of everything.
+// unhurried are the deadlines for the start of a child. The defaults suit a program whose user waits for it, but a
+// runtime may be started a hundred times at once, on a machine that is short of every resource.
 var unhurried = spawn.Deadlines{Hello: 30 * time.Second, Config: 30 * time.Second, Exec: 30 * time.Second}
 
 func (c *creation) spawn(ctx context.Context) error {
@@ -58,8 +58,8 @@ func (c *creation) spawn(ctx context.Context) error {
 	return nil
 }
 
-// tellChild says which child it was, and how this program was kept from being written to by the container. The words at
-// the beginning of the latter are runc's, which its users look for.
+// tellChild logs which child was used, and how this program's file was protected from being written by the
+// container. That message begins with runc's words, because users of runc look for them.
 func (r *Runtime) tellChild(id string, p *spawn.Process) {
 	using := "/proc/self/exe clone"
 	if p.Protection() == spawn.NotWritable {
@@ -69,7 +69,8 @@ func (r *Runtime) tellChild(id string, p *spawn.Process) {
 	r.Log.Debugf("container %s: child %s", id, p.Child())
 }
 
-// Started stores the child's process id before it is sent anything: if this process is killed, delete finds the child.
+// Started stores the child's process id before anything is sent to the child. If this process is killed, delete
+// finds the child.
 func (c *creation) Started(ctx context.Context, pid int) error {
 	account.End("child cloned, until its execution")
 	started, _, err := state.ProcessStart(pid)
@@ -99,7 +100,7 @@ func (c *creation) Started(ctx context.Context, pid int) error {
 	return nil
 }
 
-// Hooks runs the hooks that belong between the making of the namespaces and the change of the root.
+// Hooks runs the hooks that belong between the creation of the namespaces and the change of the root.
 func (c *creation) Hooks(ctx context.Context, _ int) error {
 	if err := c.cgroup.Finish(ctx); err != nil {
 		return err
@@ -116,12 +117,12 @@ func (c *creation) Hooks(ctx context.Context, _ int) error {
 	return nil
 }
 
-// Console takes the master of the container's terminal.
+// Console receives the master of the container's terminal.
 func (c *creation) Console(_ context.Context, master *os.File, path string) error {
 	return c.terminal.take(master, path)
 }
 
-// Ready stores that the container is complete, and tells the caller its process id.
+// Ready stores that the container is complete, and writes the caller's pid file.
 func (c *creation) Ready(ctx context.Context, pid int) error {
 	if err := c.cgroup.Finish(ctx); err != nil {
 		return err
@@ -132,8 +133,8 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 		return err
 	}
 	if c.watch != nil {
-		// A startContainer hook still comes before the program, and may hang: until it has ended a signal is not the
-		// program's.
+		// A startContainer hook runs before the program and may hang. Until it has ended, a signal is not for the
+		// program.
 		if len(c.plan.Spawn.Container.Hooks.StartContainer) == 0 {
 			c.watch.complete()
 		}
@@ -144,8 +145,8 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 	return writePIDFile(c.o.PIDFile, pid)
 }
 
-// undo removes what was made; the child is gone already, for spawn ends it. What cannot be removed stays, and its state
-// with it: then it is delete's, poststop hooks included.
+// undo removes what was made. The child is gone already, because spawn ends it. If something cannot be removed, it
+// stays together with the state, and delete removes it later and runs the poststop hooks.
 func (c *creation) undo() error {
 	err := Join(c.cgroup.Undo(), removeClass(&c.state), unmountHost(&c.state))
 	if err != nil {

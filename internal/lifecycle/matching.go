@@ -6,8 +6,8 @@ import (
 	"github.com/handfast/handfast/internal/match"
 )
 
-// Matching are the ids of the containers that a regular expression matches anywhere in the id, in their order, damaged
-// ones included. That there is none is no error.
+// Matching returns the ids of the containers that match a regular expression anywhere in the id, in the order of
+// List. Damaged containers are included. It is no error if none matches.
 func (r *Runtime) Matching(expression string) ([]string, error) {
 	e, err := match.Compile(expression)
 	if err != nil {

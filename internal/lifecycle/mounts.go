@@ -17,9 +17,9 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// AddMounts gives a container that exists further mounts: those of a file in the form of the configuration's mounts.
-// What is mounted is made here, where its sources are, and carried into the container's mount namespace by descriptor.
-// After an error none of them is there; places that were made for them stay.
+// AddMounts adds mounts to an existing container. The file lists them in the form of the configuration's mounts.
+// The mounts are created here, where their sources are, and brought into the container's mount namespace by
+// descriptor. After an error none of them is attached; mount points that were created for them remain.
 func (r *Runtime) AddMounts(id, file string) error {
 	list, err := oci.LoadMounts(file)
 	if err != nil {
@@ -46,7 +46,7 @@ func (r *Runtime) AddMounts(id, file string) error {
 			}
 			trees = append(trees, tree)
 		}
-		// Stored before: what a killed command has mounted can be removed by the next.
+		// Stored before the mounts are attached, so that a later command can remove what a killed one has mounted.
 		before := len(s.AddedMounts)
 		for i := range mounts {
 			id, _, err := sys.MountOf(trees[i])
@@ -67,7 +67,7 @@ func (r *Runtime) AddMounts(id, file string) error {
 	})
 }
 
-// RemoveMounts takes mounts away again that AddMounts has made; of the file's mounts the destination counts.
+// RemoveMounts removes mounts that AddMounts has made. Of each mount in the file only the destination matters.
 func (r *Runtime) RemoveMounts(id, file string) error {
 	list, err := oci.LoadMounts(file)
 	if err != nil {
@@ -79,7 +79,7 @@ func (r *Runtime) RemoveMounts(id, file string) error {
 			n := -1
 			for k, added := range s.AddedMounts {
 				if added.Destination == destination {
-					n = k // of several the topmost
+					n = k // the last one is the topmost
 				}
 			}
 			if n < 0 {
@@ -105,7 +105,7 @@ type place struct {
 	userns bool // it belongs to another user namespace than this process's
 }
 
-// inMountsOf does something to the mounts of a container that has a process, under its lock.
+// inMountsOf calls do for a container that has a process, while it holds the container's lock.
 func (r *Runtime) inMountsOf(id string, do func(*state.State, *place, *state.Dir) error) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {
@@ -143,7 +143,7 @@ func (r *Runtime) inMountsOf(id string, do func(*state.State, *place, *state.Dir
 	return do(s, &place{init: init, userns: !same}, dir)
 }
 
-// sameNamespace says whether a process shares a namespace with this one.
+// sameNamespace reports whether a process shares a namespace with this one.
 func sameNamespace(pid int, kind string) (bool, error) {
 	theirs, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/" + kind)
 	if err != nil {
@@ -153,14 +153,15 @@ func sameNamespace(pid int, kind string) (bool, error) {
 	return ours == theirs, err
 }
 
-// insideMounts is a thread's view of a container's mounts. The container can redirect paths by links, so root is one
-// that no path leads out of, links of procfs among them.
+// insideMounts is a thread's view of a container's mounts. The container can redirect paths by links, links of
+// procfs included, so root is a sys.Root, which no path leads out of.
 type insideMounts struct {
 	root *sys.Root
-	fds  int // /proc/self/fd of this process, of the host's procfs: umount2(2) takes no descriptor
+	fds  int // /proc/self/fd in the host's procfs, because umount2(2) takes no descriptor
 }
 
-// inside runs do on a thread in the container's mount namespace. The thread ends with it, for it could not come back.
+// inside runs do on a thread in the container's mount namespace. The thread then ends, because it could not return
+// to its own namespace.
 func (p *place) inside(do func(in *insideMounts) error) error {
 	fds, err := unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -171,7 +172,7 @@ func (p *place) inside(do func(in *insideMounts) error) error {
 	go func() {
 		goruntime.LockOSThread() // and never unlocked
 		result <- func() error {
-			// A thread that shares its root with others may enter no mount namespace, setns(2).
+			// A thread that shares its root with others may not enter a mount namespace, setns(2).
 			if err := unix.Unshare(unix.CLONE_FS); err != nil {
 				return os.NewSyscallError("unshare", err)
 			}
@@ -197,7 +198,7 @@ func (p *place) inside(do func(in *insideMounts) error) error {
 	return <-result
 }
 
-// detached makes what is to be mounted, mounted nowhere yet. The caller owns the descriptor.
+// detached creates a mount that is not attached anywhere yet. The caller owns the descriptor.
 func detached(m *container.Mount) (tree int, err error) {
 	if !m.Bind {
 		return sys.NewFS(m.Type, m.Source, m.FSFlags, m.Data, m.Set)
@@ -218,7 +219,7 @@ func detached(m *container.Mount) (tree int, err error) {
 	return tree, nil
 }
 
-// attachAll mounts all of them, or none.
+// attachAll attaches all of the mounts, or none.
 func (in *insideMounts) attachAll(mounts []container.Mount, trees []int) error {
 	for i := range mounts {
 		if err := in.attach(&mounts[i], trees[i]); err != nil {
@@ -248,7 +249,8 @@ func (in *insideMounts) attach(m *container.Mount, tree int) error {
 		return err
 	}
 	defer sys.Close(target)
-	// A link in the container may have led to /proc, where a mount would hide what the runtime and others look for.
+	// A link in the container may have led to /proc, where a mount would hide files that the runtime and others
+	// read.
 	if magic, err := sys.FSType(target); err != nil || magic == unix.PROC_SUPER_MAGIC {
 		return errors.Join(err, fmt.Errorf("%s is in a procfs: %w", m.Destination, unix.EINVAL))
 	}
@@ -265,7 +267,7 @@ func (in *insideMounts) attach(m *container.Mount, tree int) error {
 	return nil
 }
 
-// detach unmounts the mount of this id that is on top of a path.
+// detach unmounts the mount with this id, which must be on top of the path.
 func (in *insideMounts) detach(destination string, id uint64) error {
 	fd, err := in.root.Path(destination)
 	if err != nil {
@@ -282,8 +284,8 @@ func (in *insideMounts) detach(destination string, id uint64) error {
 	return in.unmount(fd, destination)
 }
 
-// unmount unmounts the mount whose root a descriptor is, at once out of sight and for good when nobody uses it any
-// more.
+// unmount unmounts the mount whose root the descriptor refers to. The mount disappears at once, and is released
+// when nothing uses it any more.
 func (in *insideMounts) unmount(fd int, name string) error {
 	if err := unix.Fchdir(in.fds); err != nil {
 		return &os.PathError{Op: "fchdir", Path: "/proc/self/fd", Err: err}

@@ -16,21 +16,22 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// A service manager learns from a datagram on the socket in NOTIFY_SOCKET that a service is ready (sd_notify(3)). The
-// container's program cannot reach that socket, and the manager accepts it only from processes that it knows. So the
-// runtime gives the container a socket of its own, in a directory beside the state that is bound into the container,
-// and hands the word on.
+// A service manager learns that a service is ready from a datagram on the socket in NOTIFY_SOCKET (sd_notify(3)).
+// The container's program cannot reach that socket, and the manager accepts datagrams only from processes that it
+// knows. So the runtime gives the container a socket of its own, in a directory beside the state that is bound into
+// the container, and forwards the message.
 const (
 	notifyVariable = "NOTIFY_SOCKET"
 	notifyDir      = "notify"      // beside the state
-	notifyInside   = "/run/notify" // what it is in the container, as with runc
+	notifyInside   = "/run/notify" // the directory's path in the container, as with runc
 	notifyName     = "notify.sock"
-	// barrierPatience bounds the wait for the manager to have taken what it was told. As in runc, not to be there any
-	// more is worse than to be slow.
+	// barrierPatience bounds the wait for the manager to process its message. As in runc, the runtime waits that
+	// long, because a sender that has exited cannot be matched to its service, which is worse than a delay.
 	barrierPatience = 30 * time.Second
 )
 
-// notifyMount binds the directory into the container, where there is a manager to notify and a process that could.
+// notifyMount binds the directory into the container if there is a manager to notify and the container has a
+// process.
 func (c *creation) notifyMount() {
 	if os.Getenv(notifyVariable) == "" || c.state.NoProcess {
 		return
@@ -49,7 +50,7 @@ func (c *creation) notifyMount() {
 	c.notifies = true
 }
 
-// ownMounts says whether the container has a mount namespace of its own, new or joined.
+// ownMounts reports whether the container has a mount namespace of its own, new or joined.
 func (c *creation) ownMounts() bool {
 	for _, n := range c.plan.Spawn.Namespaces {
 		if n.Kind == container.NSMount {
@@ -59,7 +60,7 @@ func (c *creation) ownMounts() bool {
 	return false
 }
 
-// makeNotifyDir makes what notifyMount has promised to bind.
+// makeNotifyDir makes the directory that notifyMount binds.
 func (c *creation) makeNotifyDir() error {
 	if !c.notifies {
 		return nil
@@ -68,17 +69,17 @@ func (c *creation) makeNotifyDir() error {
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return err
 	}
-	return os.Chmod(path, 0o755) // whatever the umask: the container's user must come through
+	return os.Chmod(path, 0o755) // regardless of the umask: the container's user must get through
 }
 
-// readiness is a container's socket, and the manager that waits to hear of it.
+// readiness is a container's socket, and the manager that waits for the container to become ready.
 type readiness struct {
 	manager string // address, as in NOTIFY_SOCKET
 	socket  *os.File
 }
 
-// listenForReadiness opens the container's socket, if it has been given one and somebody wants to know; nil: not so. It
-// comes before the program may run.
+// listenForReadiness opens the container's socket. It returns nil if the container was given none or if there is no
+// manager to notify. It must be called before the program may run.
 func listenForReadiness(dir string) (*readiness, error) {
 	manager := os.Getenv(notifyVariable)
 	path := filepath.Join(dir, notifyDir)
@@ -102,7 +103,7 @@ func listenForReadiness(dir string) (*readiness, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	socket := os.NewFile(uintptr(fd), "notify")
-	// Through the descriptor: a path of more than 107 bytes does not fit a socket address (unix(7)).
+	// Through the descriptor, because a path of more than 107 bytes does not fit a socket address (unix(7)).
 	err = unix.Bind(fd, &unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(parent) + "/" + notifyName})
 	if err == nil {
 		err = unix.Fchmodat(parent, notifyName, 0o777, 0)
@@ -114,8 +115,8 @@ func listenForReadiness(dir string) (*readiness, error) {
 	return &readiness{manager: manager, socket: socket}, nil
 }
 
-// tell waits until the container says that it is ready, and tells the manager; with a pid, also that this is the
-// process to watch from now on. It gives up with ctx.
+// tell waits until the container says that it is ready, and tells the manager so. With a pid it also tells the
+// manager which process to watch from now on. It gives up when ctx is done.
 func (w *readiness) tell(ctx context.Context, pid int) error {
 	stop := context.AfterFunc(ctx, func() { _ = w.socket.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -134,7 +135,7 @@ func (w *readiness) tell(ctx context.Context, pid int) error {
 	}
 }
 
-// saysReady finds the word in a datagram of lines NAME=value.
+// saysReady reports whether a datagram, which consists of lines NAME=value, says READY=1.
 func saysReady(message []byte) bool {
 	for l := range bytes.SplitSeq(message, []byte{'\n'}) {
 		if string(l) == "READY=1" {
@@ -144,7 +145,8 @@ func saysReady(message []byte) bool {
 	return false
 }
 
-// handOn tells the manager, and waits until it has taken it: a process that has ended by then is nobody whom it knows.
+// handOn tells the manager and waits until it has processed the message: the manager cannot match a message to a
+// process that has exited by then.
 func (w *readiness) handOn(pid int) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -162,7 +164,7 @@ func (w *readiness) handOn(pid int) error {
 	if _, err := unix.SendmsgN(fd, []byte(text), nil, nil, unix.MSG_NOSIGNAL); err != nil {
 		return failed("sendmsg", err)
 	}
-	// sd_notify_barrier(3): the manager closes the descriptor when it has come to it.
+	// sd_notify_barrier(3): the manager closes the descriptor when it gets to this message.
 	mine, theirs, err := os.Pipe()
 	if err != nil {
 		return err
@@ -174,7 +176,7 @@ func (w *readiness) handOn(pid int) error {
 		return failed("sendmsg", err)
 	}
 	_ = mine.SetReadDeadline(time.Now().Add(barrierPatience))
-	_, _ = mine.Read(make([]byte, 1)) // one that does not know barriers has been waited for long enough
+	_, _ = mine.Read(make([]byte, 1)) // the deadline is for a manager that does not know barriers
 	return nil
 }
 
@@ -184,8 +186,9 @@ func (w *readiness) close() {
 	}
 }
 
-// awaitReadiness is tell for a container that nobody else waits for. It also ends with the container's first process:
-// that is a warning and no error, as with runc, for what has run has run, and the manager sees that it has ended.
+// awaitReadiness is tell for a container whose command does not stay in the foreground. It also returns when the
+// container's first process ends. As with runc, that is a warning and not an error, because the program has run,
+// and the manager sees that it has ended.
 func (r *Runtime) awaitReadiness(ctx context.Context, w *readiness, id string, pid int, started uint64) error {
 	if w == nil {
 		return nil
@@ -201,7 +204,7 @@ func (r *Runtime) awaitReadiness(ctx context.Context, w *readiness, id string, p
 	return nil
 }
 
-// tellWhile is tell as long as the process lives; then it is errGone.
+// tellWhile is like tell, but returns errGone when the process ends.
 func (w *readiness) tellWhile(ctx context.Context, pid int, started uint64) error {
 	h, err := openProcess(pid, started)
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// StateJSON is a container's state as the command state prints it.
+// StateJSON returns a container's state in the form that the command state prints.
 func StateJSON(s state.OCI) string {
 	data, _ := json.MarshalIndent(s, "", "  ") // strings, numbers and times always encode
 	return string(data) + "\n"
 }
 
-// JSON is a list of containers as one line.
+// JSON returns a list of containers as one line of JSON.
 func JSON(all []state.OCI) string {
 	if all == nil {
 		all = []state.OCI{} // an empty list, not null
@@ -24,7 +24,7 @@ func JSON(all []state.OCI) string {
 	return string(data) + "\n"
 }
 
-// IDs is one id a line.
+// IDs returns the ids, one on each line.
 func IDs(all []state.OCI) string {
 	var b strings.Builder
 	for _, s := range all {
@@ -33,7 +33,7 @@ func IDs(all []state.OCI) string {
 	return b.String()
 }
 
-// Table is for people: columns at least 12 wide and 3 apart, as runc prints them.
+// Table returns a table for people: columns are at least 12 wide and 3 apart, as in runc.
 func Table(all []state.OCI) string {
 	rows := [][]string{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}}
 	for _, s := range all {

@@ -8,18 +8,18 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// Pause stops every process of a running container where it is, and returns when they have stopped. After an error they
-// go on.
+// Pause freezes every process of a running container, and returns when all of them have stopped. After an error
+// they continue.
 func (r *Runtime) Pause(ctx context.Context, id string) error {
 	return r.freezer(ctx, "pause", id, state.Running, (*cgroupfs.Group).Freeze)
 }
 
-// Resume lets the processes of a paused container go on.
+// Resume lets the processes of a paused container continue.
 func (r *Runtime) Resume(ctx context.Context, id string) error {
 	return r.freezer(ctx, "resume", id, state.Paused, (*cgroupfs.Group).Thaw)
 }
 
-// freezer does one of the two to a container that is in the status it needs.
+// freezer freezes or thaws a container that has the required status.
 func (r *Runtime) freezer(ctx context.Context, verb, id, needs string,
 	do func(*cgroupfs.Group, context.Context) error) error {
 	dir, s, err := r.open(id, false)
@@ -44,8 +44,8 @@ func (r *Runtime) freezer(ctx context.Context, verb, id, needs string,
 	return nil
 }
 
-// unfreeze lets a container's processes go on without waiting for that, so that they can end: on v1 a frozen process
-// does not even die.
+// unfreeze lets a container's processes continue, without waiting for that, so that they can end: on v1 a frozen
+// process does not even die.
 func (r *Runtime) unfreeze(s *state.State) error {
 	return r.withGroup(context.Background(), s, func(_ context.Context, g *cgroupfs.Group) error { return g.Unfreeze() })
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/handfast/handfast/internal/console"
 )
 
-// sendPIDFD passes a descriptor of the process over the Unix stream socket at path: one message whose data says what it
-// is, "standard" for a container's first process and "setns" for one that joins, as runc's --pidfd-socket. An empty
-// path is no socket.
+// sendPIDFD sends a pidfd of the process over the Unix stream socket at path. It is one message, whose data is
+// "standard" for a container's first process and "setns" for one that joins, as with runc's --pidfd-socket. With an
+// empty path sendPIDFD does nothing.
 func sendPIDFD(path string, pid int, what string) error {
 	if path == "" {
 		return nil
 	}
-	// It is our child and not reaped: the number cannot mean another process.
+	// The process is an unreaped child of ours, so its number cannot mean another process.
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return fmt.Errorf("--pidfd-socket: %w", os.NewSyscallError("pidfd_open", err))

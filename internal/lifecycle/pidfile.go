@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// writePIDFile makes the file whole or not at all: a reader that sees it sees the number, decimal and without a
-// newline.
+// writePIDFile creates the file atomically: a reader that sees the file sees the whole number, in decimal and
+// without a newline.
 func writePIDFile(path string, pid int) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

@@ -11,32 +11,33 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// handle is a process held by a pidfd, of which it was checked that it is the one meant: a process id alone may have
-// come to mean another process.
+// handle is a process held by a pidfd. It has been checked to be the intended process, because a process id alone
+// may have been reused.
 type handle struct {
 	pid   int
 	pidfd *os.File
 }
 
-// errGone says that the process meant does not exist any more, not even as a zombie that counts.
+// errGone says that the intended process does not exist any more; a zombie counts as gone.
 var errGone = errors.New("process already finished")
 
-// openProcess holds the process that has this id and started at this time (as state.ProcessStart gives it). A zombie is
-// gone: nobody can do anything with it. The caller closes the handle.
+// openProcess opens the process that has this id and started at this time (as state.ProcessStart returns it). A
+// zombie counts as gone, because nothing can be done with it. The caller closes the handle.
 func openProcess(pid int, started uint64) (*handle, error) {
 	if pid <= 0 {
 		return nil, errGone
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
-	if err == unix.ESRCH || err == unix.EINVAL { // EINVAL: a thread's id by now
+	if err == unix.ESRCH || err == unix.EINVAL { // EINVAL: the id is now a thread's
 		return nil, errGone
 	}
 	if err != nil {
 		return nil, os.NewSyscallError("pidfd_open", err)
 	}
-	_ = unix.SetNonblock(fd, true) // so that the poller waits for it and not a thread
+	_ = unix.SetNonblock(fd, true) // so that the poller waits for it, and no thread is blocked
 	h := &handle{pid: pid, pidfd: os.NewFile(uintptr(fd), "pidfd")}
-	// Only now, with the process held: what /proc says of the number is about the held one, or the held one is gone.
+	// Read the start time only now that the process is held: /proc then describes the held process, or that has
+	// ended.
 	at, alive, err := state.ProcessStart(pid)
 	if err == nil && (!alive || at != started) {
 		err = errGone
@@ -64,7 +65,7 @@ func (h *handle) alive() bool {
 	return !ended
 }
 
-// signal sends sig; errGone means that the process has ended meanwhile.
+// signal sends sig. errGone means that the process has ended meanwhile.
 func (h *handle) signal(sig unix.Signal) error {
 	rc, err := h.pidfd.SyscallConn()
 	if err != nil {
@@ -79,7 +80,7 @@ func (h *handle) signal(sig unix.Signal) error {
 	return os.NewSyscallError("pidfd_send_signal", err)
 }
 
-// wait returns once the process has ended, reaped or not; it need not be a child.
+// wait returns once the process has ended, whether or not it has been reaped. It need not be a child.
 func (h *handle) wait(ctx context.Context) error {
 	rc, err := h.pidfd.SyscallConn()
 	if err != nil {

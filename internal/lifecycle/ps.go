@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// Processes are the ids of the container's processes as this process sees them, in ascending order.
+// Processes returns the ids of the container's processes, as this process sees them, in ascending order.
 func (r *Runtime) Processes(id string) ([]int, error) {
 	s, err := r.load(id)
 	if err != nil {
@@ -33,13 +33,13 @@ func (r *Runtime) Processes(id string) ([]int, error) {
 	return slices.Compact(pids), err
 }
 
-// ProcessesJSON is a list of process ids in one line.
+// ProcessesJSON returns a list of process ids as JSON on one line.
 func ProcessesJSON(pids []int) string {
 	data, _ := json.Marshal(pids) // numbers always encode
 	return string(data) + "\n"
 }
 
-// ProcessTable is what ps(1) prints with these arguments, -ef without any, for the given processes alone.
+// ProcessTable returns what ps(1) prints with these arguments, by default -ef, for the given processes only.
 func ProcessTable(ctx context.Context, pids []int, args []string) (string, error) {
 	path, err := exec.LookPath("ps")
 	if err != nil {
@@ -60,7 +60,7 @@ func ProcessTable(ctx context.Context, pids []int, args []string) (string, error
 	return selectRows(string(out), pids)
 }
 
-// selectRows keeps the header of a table of ps and the rows of the given processes.
+// selectRows returns the header of a table printed by ps and the rows of the given processes.
 func selectRows(table string, pids []int) (string, error) {
 	header, rows, _ := strings.Cut(table, "\n")
 	column := slices.Index(strings.Fields(header), "PID")

@@ -18,7 +18,7 @@ func TestSelectRows(t *testing.T) {
 	}
 }
 
-// FuzzSelectRows: the rows that are kept are rows of the table, after its header.
+// FuzzSelectRows checks that the rows that are kept are rows of the table, after its header.
 func FuzzSelectRows(f *testing.F) {
 	f.Add("UID PID CMD\nroot 1 init\nroot 21 a\n")
 	f.Add("PID\n1\n\n")

@@ -24,14 +24,14 @@ func (c *creation) makeClass() error {
 	if err != nil {
 		return fmt.Errorf("linux.intelRdt: %w", err)
 	}
-	// Stored before it is made: delete finds it whenever this process is killed.
+	// Stored before the class is made, so that delete finds it even if this process is killed.
 	c.state.RDT = &intent
 	if err := c.save(); err != nil {
 		return err
 	}
 	made, err := host.Make(*c.plan.RDT)
 	if err != nil {
-		c.state.RDT = &made // somebody else may have been faster, and then it is not ours to remove
+		c.state.RDT = &made // another program may have made it first, and then it is not ours to remove
 		return Join(fmt.Errorf("linux.intelRdt: %w", err), c.save())
 	}
 	if made == intent {
@@ -56,7 +56,7 @@ func joinClass(s *state.State, pid int) error {
 	return nil
 }
 
-// removeClass removes what makeClass made. A resctrl that is not mounted any more has nothing of it.
+// removeClass removes what makeClass made. If resctrl is not mounted any more, there is nothing to remove.
 func removeClass(s *state.State) error {
 	if s.RDT == nil {
 		return nil
@@ -71,7 +71,7 @@ func removeClass(s *state.State) error {
 	return err
 }
 
-// changeClass changes the schemata of the container's class, and returns what undoes that.
+// changeClass changes the schemata of the container's class, and returns a function that undoes the change.
 func changeClass(s *state.State, lines []string) (undo func() error, err error) {
 	if len(lines) == 0 {
 		return func() error { return nil }, nil

@@ -6,14 +6,14 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// recordOf is the part of the state that is about the container's group. The limits are left out, for decoding them
-// costs something: see state.DecodeResources.
+// recordOf returns the part of the state that describes the container's group. It leaves out the limits, because
+// decoding them is expensive: see state.DecodeResources.
 func recordOf(s *state.State) cgroupdriver.Record {
 	return cgroupdriver.Record{Path: s.CgroupPath, Made: s.CgroupMade, Intent: s.CgroupIntent,
 		Unit: systemd.Unit{Slice: s.UnitSlice, Name: s.Unit, Sub: s.UnitSub}, UserUnit: s.UnitUser}
 }
 
-// setRecord is the opposite of recordOf, limits included.
+// setRecord is the inverse of recordOf, and includes the limits.
 func setRecord(s *state.State, rec cgroupdriver.Record) {
 	s.CgroupPath, s.CgroupMade, s.CgroupIntent = rec.Path, rec.Made, rec.Intent
 	s.Unit, s.UnitSlice, s.UnitSub, s.UnitUser = rec.Unit.Name, rec.Unit.Slice, rec.Unit.Sub, rec.UserUnit

@@ -10,7 +10,7 @@ import (
 // initialUserNS is the inode of the first user namespace, PROC_USER_INIT_INO in the kernel's include/linux/proc_ns.h.
 const initialUserNS = 0xEFFFFFFD
 
-// Privileged reports whether this process is root of the machine, and not of a user namespace alone.
+// Privileged reports whether this process is root on the machine, and not merely in a user namespace.
 func Privileged() bool {
 	if os.Geteuid() != 0 {
 		return false
@@ -19,9 +19,10 @@ func Privileged() bool {
 	return unix.Stat("/proc/self/ns/user", &st) != nil || st.Ino == initialUserNS
 }
 
-// RootDir is where the state of containers is: what --root says; else, for a user who is not root of the machine and
-// has a runtime directory (XDG Base Directory Specification), a directory of that user's own; else the machine's.
-// Without any of them a plain user finds no containers, and learns on create that he may make none there.
+// RootDir returns the directory with the state of the containers. This is the value of --root if there is one.
+// Otherwise, for a user who is not root on the machine and has a runtime directory (XDG Base Directory
+// Specification), it is a directory of that user's own; else it is the machine's. A plain user with neither finds
+// no containers, and create says that the user may not make any there.
 func RootDir(flag string, privileged bool, xdg string) string {
 	switch {
 	case flag != "":

@@ -10,16 +10,16 @@ import (
 	"github.com/handfast/handfast/internal/account"
 )
 
-// RunOptions are the options of run: those of create, and some of its own.
+// RunOptions are the options of run: those of create and a few more.
 type RunOptions struct {
 	CreateOptions
 	Detach      bool
 	Keep        bool // leave the state of a container that has ended
-	NoSubreaper bool // leave the container's orphans to somebody else
+	NoSubreaper bool // do not adopt the container's orphans
 }
 
-// Run creates a container whose process is executed at once. Detached it returns then; in the foreground it returns
-// when the process has ended, with its status, and the container is gone. With an error the status is of no meaning.
+// Run creates a container and executes its process at once. Detached, it returns then. In the foreground it returns
+// the exit status once the process has ended and the container is removed. With an error the status is meaningless.
 func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error) {
 	c, err := r.begin(o.CreateOptions, o.Detach, false)
 	if err != nil {
@@ -69,9 +69,9 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 	return c.foreground(o.Keep)
 }
 
-// foreground stays with the container until its process has ended, and removes it.
+// foreground waits until the container's process has ended, and then removes the container unless keep is set.
 func (c *creation) foreground(keep bool) (int, error) {
-	// From here on the container is like any other: another command may change it.
+	// From here on other commands may change the container, as with any other.
 	_ = c.dir.Close()
 	ended, err := c.watch.wait(c.process, c.terminal.proxy)
 	account.End("program until its end")

@@ -15,35 +15,35 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// Runtime is the containers below one root directory.
+// Runtime manages the containers below one root directory.
 type Runtime struct {
 	Root string // absolute
-	// RootGiven says that somebody has named Root: that it does not exist is then a mistake, and not a place without
-	// containers.
+	// RootGiven says that the caller has named Root. A Root that does not exist is then a mistake, and not merely a
+	// place without containers.
 	RootGiven bool
 	Log       *log.Logger
-	// CgroupOptional says that a container gets no group where this process may not make one, unless its configuration
-	// requests a path or limits.
+	// CgroupOptional lets a container go without a group where this process may not make one, unless its
+	// configuration requests a path or limits.
 	CgroupOptional bool
-	// CgroupManager names who makes the groups, see cgroupdriver.Open.
+	// CgroupManager names what makes the groups, see cgroupdriver.Open.
 	CgroupManager string
 
 	layout *cgroupfs.Layout // see host
 }
 
-// lockPatience bounds how long a command waits for another one that changes the same container. A hook of that one may
-// take its time.
+// lockPatience bounds how long a command waits for another one that changes the same container. The other command
+// may be running hooks, which take time.
 const lockPatience = 10 * time.Second
 
-// createPatience bounds the wait for a create that is about to end: a caller that has seen the pid file, or the
-// container's own doing, may come before its lock is gone.
+// createPatience bounds the wait for a create that is about to end. A caller that reacts to the pid file, or to
+// something that the container does, may arrive before create has released its lock.
 const createPatience = 3 * time.Second
 
 func (r *Runtime) store() state.Store { return state.New(r.Root) }
 
-// open locks a container for changing, and reads what is stored of it. A command that has the container for a moment is
-// waited for; one that is still creating it only for a short one unless wait is set, for that can take as long as its
-// hooks do. The caller closes the Dir.
+// open locks a container for a change, and reads its stored state. It waits for a command that holds the lock
+// briefly. If another command is still creating the container, which can take as long as the hooks do, it waits
+// only for a short time unless wait is set. The caller closes the Dir.
 func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
 	dir, err := r.lock(id, wait)
 	if err != nil {
@@ -57,13 +57,13 @@ func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
 	return dir, s, nil
 }
 
-// load reads a container's state without its lock.
+// load reads a container's state without locking it.
 func (r *Runtime) load(id string) (*state.State, error) {
 	s, err := r.store().Load(id)
 	return s, r.advise(id, err)
 }
 
-// advise says what to do about a damaged state.
+// advise adds to the error of a damaged state what to do about it.
 func (r *Runtime) advise(id string, err error) error {
 	if !errors.Is(err, state.ErrDamaged) {
 		return err
@@ -88,8 +88,8 @@ func (r *Runtime) lock(id string, wait bool) (*state.Dir, error) {
 	return r.store().Lock(ctx, id)
 }
 
-// status is where a container stands. mine says that this command itself holds its lock: a create that is not finished
-// then has nobody who will finish it.
+// status returns the status of a container. mine says that this command itself holds the lock: then nobody will
+// finish a create that is not finished.
 func (r *Runtime) status(s *state.State, mine bool) (string, error) {
 	facts, err := r.store().Observe(s)
 	if err != nil {
@@ -104,7 +104,7 @@ func (r *Runtime) status(s *state.State, mine bool) (string, error) {
 	return facts.Status(), nil
 }
 
-// State is the output of the command state.
+// State returns the output of the command state.
 func (r *Runtime) State(id string) (state.OCI, error) {
 	s, err := r.load(id)
 	if err != nil {
@@ -114,8 +114,8 @@ func (r *Runtime) State(id string) (state.OCI, error) {
 	return s.OCI(status), err
 }
 
-// List is every container of the root directory. One whose state cannot be read does not hide the others: it is told of
-// on standard error.
+// List returns every container of the root directory. A container whose state cannot be read does not hide the
+// others: it is reported on standard error.
 func (r *Runtime) List() ([]state.OCI, error) {
 	if _, err := os.Stat(r.Root); r.RootGiven && errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("--root %s: %w (it is made with the first container)", r.Root, unix.ENOENT)

@@ -14,11 +14,11 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// filterDir is the directory of filters that were compiled lately, below the root directory. It can be no container's:
-// "@" is in no id.
+// filterDir is the directory of recently compiled filters, below the root directory. It cannot collide with a
+// container, because no id contains "@".
 const filterDir = "@seccomp"
 
-// makeFilter finds or makes the filter of the container's processes. Nothing is stored but what is compiled anew.
+// makeFilter finds or compiles the filter of the container's processes. It stores only what it has just compiled.
 func (c *creation) makeFilter(profile []byte) error {
 	if profile == nil {
 		return nil
@@ -34,8 +34,8 @@ func (c *creation) makeFilter(profile []byte) error {
 	return c.r.under(&c.plan.Spawn.Container.Process, c.filter, needs)
 }
 
-// compiled is the filter of a profile: from the directory of those that were compiled lately, or compiled and put
-// there. Nil is a profile that means no filter.
+// compiled returns the filter of a profile. It takes the filter from the directory of recently compiled ones, or
+// compiles it and stores it there. It returns nil for a profile that means no filter.
 func (r *Runtime) compiled(profile []byte) (*filtercache.Entry, error) {
 	dir := filtercache.At(filepath.Join(r.Root, filterDir))
 	mark, merr := filtercache.Compiler()
@@ -74,7 +74,7 @@ func entryOf(p *seccomp.Program, mark string, profile []byte) *filtercache.Entry
 	}
 }
 
-// under makes a filter part of a process's configuration.
+// under adds a filter to a process's configuration.
 func (r *Runtime) under(p *container.Process, e *filtercache.Entry, needs []string) error {
 	for _, name := range e.Skipped {
 		r.Log.Debugf("seccomp: no architecture has a system call %s", name)
@@ -101,8 +101,9 @@ func (r *Runtime) under(p *container.Process, e *filtercache.Entry, needs []stri
 	return nil
 }
 
-// knownFlags are the flags, if this kernel has them. SPEC_ALLOW, which profiles get that say nothing of flags, is done
-// without: where the kernel does not know it a filter mitigates more, not less.
+// knownFlags returns the flags, or an error if this kernel lacks one of them. It drops SPEC_ALLOW, which profiles
+// without flags get by default, where the kernel does not know it: without the flag a filter mitigates more, not
+// less.
 func knownFlags(flags uint32) (uint32, error) {
 	for _, f := range [...]struct {
 		bit   uint32
@@ -129,11 +130,11 @@ func knownFlags(flags uint32) (uint32, error) {
 // waitKillable is SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV of <linux/seccomp.h>.
 const waitKillable = 1 << 5
 
-// hasFlag finds out whether the kernel knows a flag: seccomp(2) checks the flags before it looks at the filter, of
-// which there is none here, so an unknown flag is EINVAL and a known one EFAULT.
+// hasFlag reports whether the kernel knows a flag. seccomp(2) checks the flags before it looks at the filter, and
+// there is no filter here, so an unknown flag fails with EINVAL and a known one with EFAULT.
 func hasFlag(bit uint32) bool {
 	if bit == waitKillable {
-		bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // means nothing without, which is EINVAL too
+		bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // the flag requires this one, else it is EINVAL too
 	}
 	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(bit), 0)
 	return errno == unix.EFAULT
@@ -147,7 +148,7 @@ func (c *creation) keepFilter() error {
 	return filtercache.Write(c.dir.Path(state.FilterFile), c.filter)
 }
 
-// filterWord is State.Seccomp for a filter.
+// filterWord returns the value of State.Seccomp for a filter.
 func filterWord(e *filtercache.Entry) string {
 	switch {
 	case e == nil:
@@ -158,8 +159,8 @@ func filterWord(e *filtercache.Entry) string {
 	return state.SeccompFilter
 }
 
-// kept is the filter of a container that exists; nil if it has none. One that cannot be read is an error: nothing may
-// run in the container without it.
+// kept returns the filter of an existing container, or nil if it has none. It is an error if the filter cannot be
+// read: nothing may run in the container without it.
 func (r *Runtime) kept(s *state.State) (*filtercache.Entry, error) {
 	if s.Seccomp == "" {
 		return nil, nil
@@ -174,7 +175,7 @@ func (r *Runtime) kept(s *state.State) (*filtercache.Entry, error) {
 	return e, nil
 }
 
-// Profile is linux.seccomp of a container as it was when the container was made; nil if it has no filter.
+// Profile returns linux.seccomp as it was when the container was made, or nil if the container has no filter.
 func (r *Runtime) Profile(id string) ([]byte, error) {
 	s, err := r.store().Load(id)
 	if err != nil {

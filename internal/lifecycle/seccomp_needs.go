@@ -8,21 +8,23 @@ import (
 	"github.com/handfast/handfast/internal/seccomp"
 )
 
-// What the runtime's own child still calls between the load of the filter and the end of its conversation. A profile
-// that does not allow one of them is refused by its name, before anything is made.
+// These are the system calls that the runtime's own child makes between loading the filter and the end of its
+// conversation. A profile that does not allow one of them is refused before anything is made, and the error names
+// the system call.
 var (
-	// A filter that is loaded at the execution: the execution itself, and what says that it failed.
+	// For a filter that is loaded at the execution: the execution itself, and the message that it failed.
 	neededAtOnce = []string{"execve", "write"}
-	// One that is loaded earlier: the listener is handed over, or hooks run, and Go's runtime goes on meanwhile.
+	// For a filter that is loaded earlier: the listener is handed over, or hooks run, and Go's runtime still runs.
 	neededByRuntime = []string{"execve", "write", "read", "close", "futex"}
 )
 
-// neededFirst are those of them that come before the agent has the listener: the child's request for that is written
-// with write(2), and Go's runtime may call futex(2) at any time. No agent may decide about them, for the child would
-// wait for it, and it for the child. While the child reads the reply and closes the listener, the agent has it.
+// neededFirst are the system calls that the child makes before the agent has the listener: it writes its request
+// with write(2), and Go's runtime may call futex(2) at any time. No agent may decide about them, because the child
+// and the agent would wait for each other. When the child reads the reply and closes the listener, the agent
+// already has it.
 var neededFirst = []string{"write", "futex"}
 
-// allows refuses a filter that does not let the child come to its execution.
+// allows refuses a filter that does not let the child reach its execution.
 func allows(p *seccomp.Program, names []string) error {
 	if err := p.CheckTail(names...); err != nil {
 		return err
@@ -44,7 +46,7 @@ func allows(p *seccomp.Program, names []string) error {
 	return nil
 }
 
-// decodeFilter is a compiled filter as package seccomp works with it.
+// decodeFilter converts a compiled filter to the form that package seccomp works with.
 func decodeFilter(b []byte) *seccomp.Program {
 	p := &seccomp.Program{Host: seccomp.HostArch(), Filter: make([]seccomp.Instruction, len(b)/8)}
 	for i := range p.Filter {

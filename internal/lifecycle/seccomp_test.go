@@ -20,7 +20,8 @@ func compiledFrom(t *testing.T, profile string) *seccomp.Program {
 	return decodeFilter(program.Bytes())
 }
 
-// What the child needs must be allowed, and decided by the kernel alone where the agent cannot have its listener yet.
+// The system calls that the child needs must be allowed, and those that it makes before the agent can have its
+// listener must be decided by the kernel alone.
 func TestAllows(t *testing.T) {
 	for _, c := range []struct {
 		profile string
@@ -52,7 +53,7 @@ func TestAllows(t *testing.T) {
 	}
 }
 
-// A flag that no kernel has is not one of ours to ask for; SPEC_ALLOW is never a reason to fail.
+// No kernel knows the flag 1<<20, and SPEC_ALLOW is never a reason to fail.
 func TestKnownFlags(t *testing.T) {
 	if hasFlag(1 << 20) {
 		t.Error("the kernel knows a flag that does not exist")

@@ -11,11 +11,11 @@ import (
 // lastSignal is the highest real-time signal, signal(7).
 const lastSignal = 64
 
-// rtMin is SIGRTMIN as C libraries on Linux number it: the kernel's first two are theirs.
+// rtMin is SIGRTMIN as C libraries on Linux number it: they reserve the kernel's first two real-time signals.
 const rtMin = 34
 
-// ParseSignal reads a signal as people write it: a number from 0 to 64 (0 only asks whether the process is there,
-// kill(2)), or a name with or without SIG in any case, RTMIN+n and RTMAX-n included.
+// ParseSignal parses a signal as people write it: a number from 0 to 64 (0 only checks whether the process exists,
+// kill(2)), or a name with or without SIG, in any case, including RTMIN+n and RTMAX-n.
 func ParseSignal(text string) (unix.Signal, error) {
 	if n, err := strconv.Atoi(text); err == nil {
 		if n < 0 || n > lastSignal {
@@ -53,10 +53,10 @@ func realTime(name string) (unix.Signal, bool) {
 	return unix.Signal(n), n >= rtMin && n <= lastSignal
 }
 
-// Forwarded is what a runtime in the foreground passes on to the container: all that somebody sends on purpose. Not
-// among them are what the kernel sends to the runtime about itself (SIGCHLD, SIGPIPE, the faults), SIGURG, by which
-// Go's scheduler talks to itself, and SIGWINCH, which resizes the terminal. A runtime that shows a terminal keeps
-// SIGTSTP, SIGTTIN and SIGTTOU for itself.
+// Forwarded returns the signals that a runtime in the foreground passes on to the container: all that are sent on
+// purpose. This excludes the signals that the kernel sends to the runtime about itself (SIGCHLD, SIGPIPE, the
+// faults), SIGURG, which Go's scheduler uses internally, and SIGWINCH, which resizes the terminal. A runtime that
+// shows a terminal keeps SIGTSTP, SIGTTIN and SIGTTOU for itself.
 func Forwarded() []unix.Signal {
 	fixed := [...]unix.Signal{
 		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTERM,

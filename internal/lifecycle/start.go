@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/spawn"
 )
 
-// Start lets a created container execute its process, and returns once it has. An error of the execution is returned as
-// it was, with its errno; the container is stopped then.
+// Start lets a created container execute its process, and returns once it has done so. If the execution fails,
+// Start returns the error unchanged, with its errno, and the container is then stopped.
 func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {
@@ -39,18 +39,18 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 	}
 	defer ready.close()
 	if err := r.openGate(ctx, s, t); err != nil {
-		// The child ends by itself after an error of its own. Where it was not reached, or does not reply, it is
-		// killed.
+		// The child ends by itself after an error of its own. If it was not reached or does not reply, it is killed
+		// here.
 		return Join(r.starved(err, s), r.end(s))
 	}
 	if err := r.poststart(ctx, s); err != nil {
 		return Join(err, r.destroy(dir, s))
 	}
-	_ = dir.Close() // other commands may change the container while it is waited for
+	_ = dir.Close() // other commands may change the container during the wait
 	return r.awaitReadiness(ctx, ready, id, s.PID, s.StartTime)
 }
 
-// notStarted says in runc's words why a container with this status, which is not created, cannot be started.
+// notStarted returns runc's words for why a container with this status, which is not created, cannot be started.
 func notStarted(status string) string {
 	switch status {
 	case state.Running:
@@ -61,7 +61,8 @@ func notStarted(status string) string {
 	return "cannot start a container in the " + status + " state"
 }
 
-// openGate opens the gate of a created container, and hands the listener of its filter to the agent, where it has one.
+// openGate opens the gate of a created container. If the container's filter has a listener, openGate hands that to
+// the agent.
 func (r *Runtime) openGate(ctx context.Context, s *state.State, t *tracer) error {
 	g := spawn.Gate{Path: s.Gate, Trace: t.event()}
 	if s.Seccomp == "" {

@@ -11,8 +11,8 @@ import (
 	"github.com/handfast/handfast/internal/signals"
 )
 
-// checkTerminal says whether the terminal that the configuration requests, or does not, fits the way the command is
-// called. The rules are runc's.
+// checkTerminal reports whether the configuration's choice of a terminal fits the options of the command. The rules
+// are runc's.
 func checkTerminal(terminal, detached bool, socket string) error {
 	switch {
 	case terminal && detached && socket == "":
@@ -27,15 +27,15 @@ func checkTerminal(terminal, detached bool, socket string) error {
 	return nil
 }
 
-// terminal is what becomes of a container's terminal: it goes over a socket, or to the terminal this command runs in.
+// terminal is the destination of a container's terminal: a socket, or the terminal that this command runs in.
 type terminal struct {
 	socket string
 	host   *console.Host
 	proxy  *console.Proxy
-	watch  *foreground // set whenever host is, before take
+	watch  *foreground // set before take if host is set
 }
 
-// prepare finds before anything is made whether there is a terminal to show the container's on.
+// prepare checks, before anything is made, that there is a terminal on which to show the container's.
 func (t *terminal) prepare(wanted, detached bool, socket string) error {
 	if err := checkTerminal(wanted, detached, socket); err != nil {
 		return err
@@ -49,20 +49,20 @@ func (t *terminal) prepare(wanted, detached bool, socket string) error {
 	return err
 }
 
-// take gets the master of the container's terminal and owns it.
+// take receives the master of the container's terminal and owns it.
 func (t *terminal) take(master *os.File, name string) (err error) {
 	if t.host == nil {
 		defer master.Close()
 		return console.Send(t.socket, master, name)
 	}
-	// A shell stops what reads or sets its terminal from the background, and that must stop this process: to catch the
-	// signal would have the read repeated without end.
+	// A shell stops a background process that reads or sets its terminal, and that must stop this process: if the
+	// signal were caught, the read would be repeated without end.
 	signals.Default(signals.SetOf(unix.SIGTTIN, unix.SIGTTOU))
 	t.proxy, err = console.Start(t.host, master, os.Stdin, os.Stdout)
 	return err
 }
 
-// close gives the host's terminal back, on every way out.
+// close restores and releases the host's terminal. It is called on every way out.
 func (t *terminal) close() {
 	if t.proxy != nil {
 		t.proxy.Stop(t.watch.abort())

@@ -12,17 +12,17 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// tracer writes a transcript of the handshake to a file as it passes.
+// tracer writes a transcript of the handshake to a file while the handshake runs.
 type tracer struct {
 	file *os.File
 }
 
-// open empties the file at path, or makes it. With an empty path the tracer does nothing.
+// open truncates or creates the file at path. With an empty path the tracer does nothing.
 func (t *tracer) open(path string) error {
 	if path == "" {
 		return nil
 	}
-	// Arguments and environments are taken out, but paths of the host are in it.
+	// The transcript omits arguments and environments, but contains paths of the host.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("--trace: %w", err)
@@ -31,7 +31,8 @@ func (t *tracer) open(path string) error {
 	return nil
 }
 
-// event is what spawn calls, or nil without --trace. A trace that cannot be written does not end the container.
+// event returns the function that spawn calls for each event. A trace that cannot be written does not end the
+// container.
 func (t *tracer) event() func(transport.Event) {
 	if t.file == nil {
 		return account.Trace(nil)
@@ -39,8 +40,8 @@ func (t *tracer) event() func(transport.Event) {
 	return account.Trace(transcript.NewRecorder(t.file, syncproto.Parent, transcript.Options{}).Event)
 }
 
-// compiler returns what makes the program of a small child; nil for a conversation that is recorded, whose reader wants
-// to see the configuration, and not a program made of it.
+// compiler returns the compiler that makes the program of a small child. It returns nil if the conversation is
+// recorded, because the reader of a transcript wants to see the configuration, and not a program made from it.
 func (t *tracer) compiler() spawn.Compiler {
 	if t.file != nil {
 		return nil

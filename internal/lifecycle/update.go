@@ -14,13 +14,13 @@ import (
 // Change is what an update changes.
 type Change struct {
 	Resources     *oci.Resources // never nil
-	L3CacheSchema string         // lines of linux.intelRdt; empty: as they are
+	L3CacheSchema string         // lines of linux.intelRdt; empty: unchanged
 	MemBwSchema   string
 }
 
-// Update lays limits over those of a container that is not stopped, and stores them for the next update. What change
-// leaves alone stays, device rules too; new ones hold at once. After an error the limits are those of before, as far as
-// the error does not say that they could not be put back.
+// Update merges new limits over those of a container that is not stopped, and stores them for the next update.
+// Limits that change does not mention stay as they are, device rules included; new limits apply at once. After an
+// error the old limits are in force, unless the error says that they could not be restored.
 func (r *Runtime) Update(ctx context.Context, id string, change Change) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {

@@ -96,7 +96,7 @@ func TestMessageFaults(t *testing.T) {
 	}
 }
 
-// TestCommits checks a history of its own, before and after a tag.
+// TestCommits runs the check on a history of its own, before and after a tag.
 func TestCommits(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if v, text := commits(); v != skipped || !strings.Contains(text, "no git history") {

@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// subjectColumns is how long the first line of a commit message may be.
+	// subjectColumns is the greatest length of the first line of a commit message.
 	subjectColumns = 72
-	// recentCommits is how many commits are checked when no tag bounds them.
+	// recentCommits is the number of commits to check if there is no tag to start from.
 	recentCommits = 50
 )
 
-// commits checks the messages since the last tag, or the most recent ones. Outside a clone, as in an unpacked archive,
-// there is nothing to check, and the line says so.
+// commits checks the messages since the last tag, or the most recent ones. Outside a clone, as in an unpacked
+// archive, there is nothing to check, and its line says so.
 func commits() (verdict, string) {
 	if _, err := exec.Command("git", "rev-parse", "--verify", "-q", "HEAD").Output(); err != nil {
 		return skipped, "no git history here, nothing was checked"
@@ -46,7 +46,7 @@ func commits() (verdict, string) {
 	return passed, ""
 }
 
-// messageFaults says what is wrong with the form of a commit message.
+// messageFaults returns what is wrong with the form of a commit message.
 func messageFaults(message string) (faults []string) {
 	subject, rest, _ := strings.Cut(message, "\n")
 	if n := utf8.RuneCountInString(subject); n > subjectColumns {

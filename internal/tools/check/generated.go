@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// generated runs "go generate" and fails when a file of the tree changed by it. The tree is compared with itself, not
-// with the last commit, so that work in progress is no failure. The new contents stay, ready to be committed.
+// generated runs "go generate" and fails if that changes a file of the tree. It compares the tree with its own
+// previous contents, not with the last commit, so that work in progress is not a failure. The new contents stay,
+// ready to be committed.
 func generated() (verdict, string) {
 	before, err := contents(".")
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// columns is how wide a line of Go may be, a tab counted as one column.
+// columns is the greatest width of a line of Go, where a tab counts as one column.
 const columns = 120
 
-// lines finds lines that are too wide. Those that hold a part of a raw string, which cannot be wrapped, may be; so may
-// generated files, and what is below a testdata directory.
+// lines finds lines that are too wide. It excepts lines that hold a part of a raw string, because they cannot be
+// wrapped, generated files, and files below a testdata directory.
 func lines() (verdict, string) {
 	out, err := exec.Command("git", "ls-files", "-z", "--", "*.go").Output()
 	if err != nil {
@@ -28,7 +28,7 @@ func lines() (verdict, string) {
 		}
 		source, err := os.ReadFile(path)
 		if os.IsNotExist(err) {
-			continue // removed, and not committed
+			continue // removed, but the removal is not committed
 		}
 		if err != nil {
 			return failed, err.Error()
@@ -43,7 +43,7 @@ func lines() (verdict, string) {
 	return passed, ""
 }
 
-// tooWide are the numbers of the lines of a file that are too wide.
+// tooWide returns the numbers of the lines of a file that are too wide.
 func tooWide(source []byte) (numbers []int) {
 	if bytes.HasPrefix(source, []byte("// Code generated ")) {
 		return nil
@@ -57,7 +57,7 @@ func tooWide(source []byte) (numbers []int) {
 	return numbers
 }
 
-// rawLines are the numbers of the lines that hold a part of a raw string.
+// rawLines returns the numbers of the lines that hold a part of a raw string.
 func rawLines(source []byte) map[int]bool {
 	files := token.NewFileSet()
 	file := files.AddFile("", -1, len(source))

@@ -1,7 +1,7 @@
-// Command check runs every check that needs no container: formatting, width of lines, vet, staticcheck, the import
-// arrows, module tidiness, generated files, the form of commit messages, and known vulnerabilities.
-// It runs them all, prints one line for each, and
-// exits with status 1 if one of them failed. Run it from the module's root.
+// Command check runs every check that needs no container: formatting, width of lines, vet, staticcheck, the allowed
+// imports, module tidiness, generated files, the form of commit messages, and known vulnerabilities. It always runs
+// all of them, prints one line for each, and exits with status 1 if one of them failed. Run it from the module's
+// root.
 package main
 
 import (
@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// tools pins the versions of the tools apart from go.mod, so that who imports the product does not inherit them.
+// tools selects a file that pins the versions of the tools apart from go.mod, so that modules that import the
+// product do not inherit them.
 const tools = "-modfile=internal/tools/tools.mod"
 
-// A check is one line of the output.
+// A check produces one line of the output.
 type check struct {
 	name string
 	run  func() (verdict, string)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// vulnerabilities runs govulncheck where its database can be reached. A machine without that network is no reason to
-// fail, but the line says that nothing was checked.
+// vulnerabilities runs govulncheck if its database can be reached. It does not fail on a machine without that
+// network, but its line then says that nothing was checked.
 func vulnerabilities() (verdict, string) {
 	database := os.Getenv("GOVULNDB")
 	if database == "" {

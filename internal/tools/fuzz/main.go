@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// run fuzzes one target. A run that go test ended for its own time, and not for anything that was found, is done again.
+// run fuzzes one target. If go test ended a run only because its time was over, and found nothing, run repeats it.
 func (t target) run(duration string) (err error) {
 	for range 3 {
 		var said strings.Builder
@@ -47,9 +47,9 @@ func (t target) run(duration string) (err error) {
 	return err
 }
 
-// ranOut says whether a failed run has nothing to report but that its time was over: where the end of -fuzztime meets a
-// worker in the middle of an input, go test at times takes its own deadline for a failure of the target. What a target
-// finds is told with the input that shows it, or as the failure of a seed.
+// ranOut reports whether a failed run only ran out of time. If -fuzztime ends while a worker is in the middle of an
+// input, go test sometimes mistakes its own deadline for a failure of the target. A real failure is reported with
+// the input that causes it, or as the failure of a seed.
 func ranOut(said string) bool {
 	_, report, failed := strings.Cut(said, "--- FAIL: ")
 	if !failed {

@@ -12,18 +12,18 @@ import (
 	"strings"
 )
 
-// A column is one table of system calls, and where a tree of headers has it.
+// A column is one table of system calls, and says where a tree of headers has it.
 type column struct {
-	name  string   // of the constant in internal/seccomp
-	files []string // below the tree, one of which is read: with all architectures, with one
+	name  string   // the constant's name in internal/seccomp
+	files []string // below the tree; only one is read, as a tree has headers of all architectures or of one
 	extra map[string]int
 }
 
-// privateBase is where internal/seccomp's table of arm has the calls that lie from 0xf0000 on.
+// privateBase is the number from which internal/seccomp's table of arm has the calls that lie from 0xf0000 on.
 const privateBase = 1000
 
-// columns lists the tables in the order of internal/seccomp. The extra calls are in no header any more, or in none of
-// these, but profiles name them, and libseccomp knows them.
+// columns lists the tables in the order of internal/seccomp. The extra calls are no longer in any header, or in
+// none of these headers, but profiles name them and libseccomp knows them.
 func columns() []column {
 	return []column{
 		{name: "X86", files: uapi("x86", "unistd_32.h")},
@@ -53,7 +53,7 @@ func uapi(arch, file string) []string {
 	return []string{"usr/lib/linux/uapi/" + arch + "/asm/" + file}
 }
 
-// tree is a directory with headers, and the version of the kernel that they are of.
+// tree is a directory with headers, and the version of the kernel that they come from.
 type tree struct{ dir, version string }
 
 func open(dir string) (tree, error) {
@@ -83,7 +83,7 @@ func open(dir string) (tree, error) {
 	return tree{dir, strings.Join(part[:], ".")}, nil
 }
 
-// table is a column as read.
+// table is a column that has been read.
 type table struct {
 	column
 	version string

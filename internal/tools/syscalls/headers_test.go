@@ -40,7 +40,8 @@ func TestParseHeaders(t *testing.T) {
 	}
 }
 
-// TestRender: names in order, a number or -1 for each, and nothing that is done when a program starts.
+// TestRender checks that the names are in order, that each has a number or -1, and that nothing is initialized when
+// a program starts.
 func TestRender(t *testing.T) {
 	names, numbers, err := render([]table{
 		{column{name: "X86"}, "7.0.1", map[string]int{"read": 3, "accept4": 364}},

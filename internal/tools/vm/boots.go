@@ -15,11 +15,11 @@ type boot struct {
 	init    string // process 1
 	cgroups string // what process 1 mounts: "v1", "v2", or nothing because it is systemd
 	suites  []suite
-	limit   time.Duration // after which the boot hangs
-	byName  bool          // it runs only where it is asked for
+	limit   time.Duration // after which the boot is considered to hang
+	byName  bool          // it runs only if it is requested by name
 }
 
-// A suite is the tests of one package.
+// A suite is the tests of one package, or some of them.
 type suite struct {
 	pkg  string // relative to the module's root
 	run  string // -test.run, or empty for all
@@ -27,7 +27,7 @@ type suite struct {
 	arch string // GOARCH, or empty for the guest's own
 }
 
-// name is the suite's in the guest's list of jobs.
+// name returns the suite's name in the guest's list of jobs.
 func (s *suite) name() string {
 	if s.arch != "" {
 		return s.pkg + " for " + s.arch
@@ -35,7 +35,7 @@ func (s *suite) name() string {
 	return s.pkg
 }
 
-// boots are the machine's starts, in their order.
+// boots returns the boots of the machine, in their order.
 func boots() []boot {
 	return []boot{
 		{
@@ -73,10 +73,11 @@ const notAboutGroups = "^(TestPropagation|TestInvalidValues|TestBindAttributes|T
 	"TestSeccomp(Everywhere|Actions|Architectures|Docker|AgentMissing|Refused)|TestFewDescriptors|TestWordsOfAStart|" +
 	"TestNetDevices.*|TestSmallChildFailsLikeAWhole|TestMounts(Add.*|WithMappings)|TestTerminalIsGivenBack)$"
 
-// packageRest is how much less time the tests of one package have than their boot: then Go says where they stood.
+// packageRest is how much earlier the tests of one package time out than their boot, so that Go reports where they
+// hang.
 const packageRest = 5 * time.Minute
 
-// jobs are what the guest runs for a boot. only, if not empty, replaces every suite's own choice of tests.
+// jobs returns what the guest runs for a boot. only, if not empty, replaces every suite's own choice of tests.
 func (b *boot) jobs(only string) []job.Job {
 	var all []job.Job
 	for _, s := range b.suites {

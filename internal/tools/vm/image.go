@@ -13,17 +13,17 @@ import (
 	"github.com/handfast/handfast/internal/tools/vm/job"
 )
 
-// kernelPackage depends on the suite's current kernel for virtual machines.
+// kernelPackage is a package that depends on the Debian suite's current kernel for virtual machines.
 const kernelPackage = "linux-image-cloud-amd64"
 
-// systemPackages are what the guest's own tree has beyond the essential: what the tests use, and systemd for the boot
-// that has it.
+// systemPackages are the packages of the guest's own tree besides the essential ones: what the tests use, and
+// systemd for the boot that runs it.
 var systemPackages = []string{
 	"busybox-static", "kmod", "util-linux", "procps", "uidmap", "apparmor", "python3-minimal", "systemd", "systemd-sysv",
 	"dbus", "dbus-user-session", "libpam-systemd", "udev",
 }
 
-// unit starts the guest's program below systemd.
+// unit is the systemd service that starts the guest's program.
 const unit = `[Unit]
 Description=The jobs of this boot
 After=dbus.socket systemd-logind.service systemd-user-sessions.service
@@ -33,17 +33,17 @@ Type=exec
 ExecStart=` + job.Guest + `
 `
 
-// machine is what qemu boots.
+// machine is the machine that qemu boots.
 type machine struct {
 	kernel, initramfs string
 	system            string // the image of the root file system
-	service           string // the image of a tree that a test wants, see debian.Tree
+	service           string // the image of a tree that a test needs, see debian.Tree
 }
 
-// serviceTree is the tree that the container suite's service runs in.
+// serviceTree lists the packages of the tree in which the container suite's service runs.
 var serviceTree = []string{"redis-server"}
 
-// build makes what is not in the cache yet. The name of everything says what it is made of.
+// build makes what is not in the cache yet. Each name in the cache depends on what the file is made from.
 func build() (machine, error) {
 	recipe := []string{debian.Suite(), kernelPackage, strings.Join(systemPackages, " "), unit, firstScript,
 		strings.Join(modules, " ")}
@@ -84,16 +84,16 @@ func buildMachine(dir string) error {
 	if err := firstFiles(dir, root); err != nil {
 		return err
 	}
-	// 1.5 GiB are for what the tests write.
+	// 1.5 GiB of free space for what the tests write.
 	if err := ext4(root, filepath.Join(dir, "system.ext4"), 1536); err != nil {
 		return err
 	}
 	return os.RemoveAll(root)
 }
 
-// unpackKernel fetches the kernel's package and unpacks it into the tree. Nothing is installed on the host.
+// unpackKernel downloads the kernel's package and unpacks it into the tree. It installs nothing on the host.
 func unpackKernel(dir, root string) error {
-	// The files of apt are the host's; only the archives land here.
+	// apt uses the host's files; only the archives are stored here.
 	download := func(name string) (string, error) {
 		if err := command(dir, "apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", name); err != nil {
 			return "", fmt.Errorf("%w (is apt-get update due?)", err)
@@ -120,7 +120,7 @@ func unpackKernel(dir, root string) error {
 	if err := command("", "dpkg-deb", "-x", archive, filepath.Join(dir, "kernel")); err != nil {
 		return err
 	}
-	// The archive's lib would replace the tree's link of that name.
+	// Unpacked into the tree, the archive's lib would replace the tree's link of that name.
 	if err := command("", "cp", "-a", filepath.Join(dir, "kernel/lib/modules"),
 		filepath.Join(root, "usr/lib/")); err != nil {
 		return err
@@ -128,7 +128,7 @@ func unpackKernel(dir, root string) error {
 	return errors.Join(os.Remove(meta), os.Remove(archive))
 }
 
-// adapt makes the tree one that boots by itself.
+// adapt makes the tree bootable.
 func adapt(root string) error {
 	for path, text := range map[string]string{
 		"etc/fstab":                              "",
@@ -146,7 +146,7 @@ func adapt(root string) error {
 			return err
 		}
 	}
-	// It keeps services from starting while the tree is built, and would keep them from it for ever.
+	// This file keeps services from starting while the tree is built, and would keep them from starting forever.
 	if err := os.RemoveAll(filepath.Join(root, "usr/sbin/policy-rc.d")); err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func adapt(root string) error {
 	return os.Symlink("/etc/systemd/system/handfast-vm.service", filepath.Join(wants, "handfast-vm.service"))
 }
 
-// firstFiles puts the kernel and the initramfs beside the image, and the modules' index into it.
+// firstFiles puts the kernel and the initramfs beside the image, and the modules' index into the image.
 func firstFiles(dir, root string) error {
 	kernels, err := filepath.Glob(filepath.Join(dir, "kernel/boot/vmlinuz-*"))
 	if err != nil || len(kernels) != 1 {
@@ -181,7 +181,7 @@ func firstFiles(dir, root string) error {
 	return os.RemoveAll(filepath.Join(dir, "kernel"))
 }
 
-// ext4 makes an image of the tree with that many MiB to spare. It needs no loop device and no mount.
+// ext4 makes an image of the tree with spare MiB of free space. It needs neither a loop device nor a mount.
 func ext4(tree, image string, spare int) error {
 	out, err := exec.Command("du", "-sm", "--apparent-size", tree).Output()
 	if err != nil {
@@ -191,12 +191,12 @@ func ext4(tree, image string, spare int) error {
 	if _, err := fmt.Sscan(string(out), &used); err != nil {
 		return fmt.Errorf("du %s: %w", tree, err)
 	}
-	// Blocks and inodes cost a quarter more than the bytes.
+	// Blocks and inodes take a quarter more than the bytes of the files.
 	return command("", "mke2fs", "-q", "-t", "ext4", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1", "-d",
 		tree, image, fmt.Sprintf("%dM", used+used/4+spare))
 }
 
-// command runs a program and puts what it said into the error.
+// command runs a program and adds its output to the error.
 func command(dir, name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// modules are what the kernel needs to see the disks, in the order in which they depend on each other. ext4 is built
+// modules are the modules that the kernel needs for the disks, in the order of their dependencies. ext4 is built
 // in.
 var modules = []string{
 	"drivers/virtio/virtio_ring", "drivers/virtio/virtio", "drivers/virtio/virtio_pci_legacy_dev",
 	"drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci", "drivers/block/virtio_blk",
 }
 
-// firstScript is the initramfs's /init: it loads the modules, mounts the disks and hands over to the real process 1.
-// The disks' names follow their order on qemu's command line.
+// firstScript is the initramfs's /init: it loads the modules, mounts the disks and executes the real process 1. The
+// names of the disks follow their order on qemu's command line.
 const firstScript = `#!/bin/busybox sh
 set -e
 /bin/busybox mkdir -p /proc /dev /root
@@ -54,13 +54,14 @@ const (
 	regular    = 0o100644
 )
 
-// cpio makes the archive that the kernel unpacks (the "newc" format of
+// cpio returns the archive that the kernel unpacks (the "newc" format of
 // Documentation/driver-api/early-userspace/buffer-format.rst).
 func cpio(entries []entry) []byte {
 	var b bytes.Buffer
 	for i, e := range append(entries, entry{name: "TRAILER!!!"}) {
 		links := 1
-		// inode, mode, uid, gid, links, mtime, size, device, the device that a node stands for, length of the name, checksum
+		// inode, mode, uid, gid, links, mtime, size, device, device that a node stands for, length of the name,
+		// checksum
 		fmt.Fprintf(&b, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", i+1, e.mode, 0, 0, links, 0,
 			len(e.data), 0, 0, 0, 0, len(e.name)+1, 0)
 		b.WriteString(e.name + "\x00")
@@ -77,7 +78,7 @@ func pad(b *bytes.Buffer) {
 	}
 }
 
-// initramfs puts together what runs first from the kernel's module tree and a static busybox.
+// initramfs builds the initial file system from the kernel's module tree and a static busybox.
 func initramfs(moduleDir, busybox, cachePath string) ([]byte, error) {
 	shell, err := os.ReadFile(busybox)
 	if err != nil {
@@ -89,7 +90,7 @@ func initramfs(moduleDir, busybox, cachePath string) ([]byte, error) {
 		{"init", executable, fmt.Appendf(nil, firstScript, cachePath)},
 	}
 	for i, m := range modules {
-		found, err := filepath.Glob(filepath.Join(moduleDir, "kernel", m+".ko*")) // perhaps compressed
+		found, err := filepath.Glob(filepath.Join(moduleDir, "kernel", m+".ko*")) // may be compressed
 		if err != nil || len(found) != 1 {
 			return nil, fmt.Errorf("the kernel's package has no module %s in %s", m, moduleDir)
 		}

@@ -1,9 +1,10 @@
-// Command vm runs tests in a virtual machine, for what the host it runs on may lack: each version of control groups
-// alone with every controller, systemd as process 1, every capability. It makes the machine's image once (see build),
-// the tests anew in each run, and starts the machine once for each boot. Run it from the module's root, as root.
+// Command vm runs tests in a virtual machine, because the host may lack what they need: each version of control
+// groups alone with every controller, systemd as process 1, and every capability. It makes the machine's image once
+// (see build), compiles the tests anew in each run, and starts the machine once for each boot. Run it from the
+// module's root, as root.
 //
-// The exit status is 0 if every job of every boot ended well and ran a test, and if no test was skipped in one boot
-// that did not pass in another.
+// The exit status is 0 if every job of every boot succeeded and ran a test, and if every test that was skipped in
+// one boot passed in another.
 package main
 
 import (
@@ -30,9 +31,9 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	// Who starts the emulator must live as long as it does: it ends with the thread that started it.
+	// The thread that starts the emulator must live as long as the emulator, which ends with that thread.
 	runtime.LockOSThread()
-	// And "go run", which starts this program, passes no signal on.
+	// "go run", which starts this program, does not pass on signals.
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
 	defer stop()
@@ -87,7 +88,7 @@ func run(ctx context.Context, names, only string, shell bool) error {
 	return errors.Join(failed...)
 }
 
-// choose finds the boots by their names.
+// choose returns the boots with the given names.
 func choose(names string) ([]boot, error) {
 	all := boots()
 	if names == "" {

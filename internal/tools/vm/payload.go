@@ -11,14 +11,14 @@ import (
 	"github.com/handfast/handfast/internal/tools/vm/job"
 )
 
-// programs are the commands that tests would build with go, which the guest does not have.
+// programs are the commands that tests would otherwise build with go, which the guest does not have.
 var programs = []string{"cmd/handfast", "internal/demo/payload", "test/children/notify"}
 
-// testName is the file name of a suite's compiled tests.
+// testName returns the file name of a suite's compiled tests.
 func testName(s *suite) string { return strings.ReplaceAll(s.pkg, "/", "-") + s.arch + ".test" }
 
-// payload makes the image of what this run carries in: the compiled tests of the boots, the programs that they use, the
-// module with its testdata, and each boot's jobs. It is made in dir, and anew in every run.
+// payload makes the image with the files of this run: the compiled tests of the boots, the programs that they use,
+// the module with its testdata, and each boot's jobs. The image is in dir and is made anew in every run.
 func payload(dir string, chosen []boot, only string) (image string, err error) {
 	root := filepath.Join(dir, "payload")
 	under := func(guestPath string) string { return filepath.Join(root, strings.TrimPrefix(guestPath, job.Payload)) }
@@ -35,7 +35,7 @@ func payload(dir string, chosen []boot, only string) (image string, err error) {
 			return "", err
 		}
 	}
-	tests := map[string]suite{} // by file
+	tests := map[string]suite{} // by file name
 	for _, b := range chosen {
 		for _, s := range b.suites {
 			tests[testName(&s)] = s
@@ -66,7 +66,7 @@ func payload(dir string, chosen []boot, only string) (image string, err error) {
 	return image, ext4(root, image, 8)
 }
 
-// copySource copies the module's files, for their testdata, without version control and what was built.
+// copySource copies the module's files, for their testdata, without version control and build output.
 func copySource(to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err

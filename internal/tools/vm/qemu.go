@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// qemuArgs are the emulator's arguments for a boot. Everything that the guest writes to its disks is lost when it ends.
+// qemuArgs returns the emulator's arguments for a boot. Everything that the guest writes to its disks is lost when
+// it ends.
 func qemuArgs(m machine, payload, kernelLog string, b *boot, interactive bool) []string {
 	words := []string{
 		"console=ttyS0", "panic=-1", "quiet", "loglevel=4", "mitigations=off", "apparmor=1", "security=apparmor",
@@ -35,11 +36,11 @@ func qemuArgs(m machine, payload, kernelLog string, b *boot, interactive bool) [
 	return args
 }
 
-// errHung says that a boot did not end in its time.
+// errHung says that a boot did not end in time.
 var errHung = errors.New("the boot did not end in its time")
 
-// emulate runs the machine until it ends, and gives what it says to out. The emulator ends with ctx, and with this
-// process however that ends. The kernel's messages go to the file kernelLog.
+// emulate runs the machine until it ends, and copies its output to out. The emulator ends when ctx is done, and
+// whenever this process ends. The kernel's messages go to the file kernelLog.
 func emulate(ctx context.Context, args []string, limit time.Duration, out io.Writer) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errHung)
 	defer cancel()
@@ -63,7 +64,7 @@ func enter(ctx context.Context, args []string) error {
 	return cmd.Run()
 }
 
-// tail is the end of a file, for a person to read.
+// tail returns the last lines of a file, for people to read.
 func tail(path string, lines int) string {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -73,7 +74,7 @@ func tail(path string, lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// runBoot starts the machine once and judges what it said.
+// runBoot starts the machine once and evaluates its output.
 func runBoot(ctx context.Context, m machine, payload, dir string, b *boot, only string) (*verdict, error) {
 	kernelLog := filepath.Join(dir, b.name+".kernel")
 	v := newVerdict(b.jobs(only), only != "")

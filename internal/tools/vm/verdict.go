@@ -9,19 +9,19 @@ import (
 	"github.com/handfast/handfast/internal/tools/vm/job"
 )
 
-// remembered is how many of the last lines are kept for the report of a hang.
+// remembered is the number of last lines that are kept for the report of a hang.
 const remembered = 20
 
-// verdict reads what the guest says and finds out how its jobs went.
+// verdict reads the guest's output and determines how its jobs ended.
 type verdict struct {
 	want    []string // the jobs, in their order
 	now     string   // the job that is running, or empty
 	running map[string]bool
-	jobs    int             // that have ended well
-	passed  map[string]bool // tests, with those inside others, as "package: Name"
-	skipped []string        // the same way
-	inJob   int             // of them in this job
-	chosen  bool            // somebody asked for some tests only, which not every package has
+	jobs    int             // number of jobs that have succeeded
+	passed  map[string]bool // tests, subtests included, as "package: Name"
+	skipped []string        // in the same form
+	inJob   int             // number of tests passed in this job
+	chosen  bool            // only some tests were requested, which not every package has
 	wrong   []string
 	done    bool
 	last    []string
@@ -35,7 +35,7 @@ func newVerdict(jobs []job.Job, chosen bool) *verdict {
 	return v
 }
 
-// read takes one line and reports whether a person wants to see it live.
+// read processes one line and reports whether to show it live.
 func (v *verdict) read(line string) (show bool) {
 	if v.last = append(v.last, line); len(v.last) > remembered {
 		v.last = v.last[1:]
@@ -90,7 +90,7 @@ func (v *verdict) event(e job.Event) {
 	}
 }
 
-// where is what was running, for the report of a hang.
+// where returns what was running, for the report of a hang.
 func (v *verdict) where() string {
 	if v.now == "" {
 		return "no job"
@@ -102,7 +102,8 @@ func (v *verdict) where() string {
 	return fmt.Sprintf("%s %s", v.now, strings.Join(tests, " "))
 }
 
-// err is what is wrong with the boot, or nil: every job must have ended with status 0, with at least one test.
+// err returns what is wrong with the boot, or nil: every job must have ended with status 0, after at least one
+// test.
 func (v *verdict) err() error {
 	wrong := v.wrong
 	if len(v.want) > 0 {
@@ -127,8 +128,8 @@ func (v *verdict) summary() string {
 	return fmt.Sprintf("%d packages, %d tests passed, %d skipped", v.jobs, len(v.passed), len(v.skipped))
 }
 
-// neverRun are the tests that were skipped in one boot and passed in no other. Each is about something that a boot
-// should have.
+// neverRun returns the tests that were skipped in one boot and passed in no other. Each is about something that
+// some boot should have.
 func neverRun(all []*verdict) []string {
 	var never []string
 	for _, v := range all {
@@ -142,7 +143,7 @@ func neverRun(all []*verdict) []string {
 	return never
 }
 
-// lineWriter calls line for every line that is written to it, without its end.
+// lineWriter calls line for every line that is written to it, without the newline.
 type lineWriter struct {
 	line func(string)
 	rest string
@@ -160,7 +161,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	}
 }
 
-// flush gives a last line that has no end.
+// flush passes on a last line that has no newline.
 func (w *lineWriter) flush() {
 	if w.rest != "" {
 		w.line(w.rest)

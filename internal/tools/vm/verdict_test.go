@@ -8,12 +8,12 @@ import (
 	"github.com/handfast/handfast/internal/tools/vm/job"
 )
 
-// said is a verdict of what the guest said, in lines.
+// said returns the verdict on the given lines of the guest.
 func said(chosen bool, lines ...string) *verdict {
 	v := newVerdict([]job.Job{{Name: "a"}, {Name: "b/c"}}, chosen)
 	w := &lineWriter{line: func(line string) { v.read(line) }}
 	text := strings.Join(lines, "\r\n")
-	for i := 0; i < len(text); i += 7 { // in pieces, as a pipe gives it
+	for i := 0; i < len(text); i += 7 { // in pieces, as a pipe delivers it
 		_, _ = w.Write([]byte(text[i:min(i+7, len(text))]))
 	}
 	w.flush()
@@ -27,7 +27,7 @@ func TestVerdict(t *testing.T) {
 	all := func(parts ...[]string) []string { return slices.Concat(parts...) }
 	for name, c := range map[string]struct {
 		lines []string
-		want  string // in the error; empty for none
+		want  string // part of the error; empty for no error
 	}{
 		"good":        {all(one, two, []string{job.Done()}), ""},
 		"nothing":     {nil, "never begun: a, b/c\nthe machine ended before it was done\nnot one test passed"},

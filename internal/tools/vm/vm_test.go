@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
-// Every boot has a name of its own and names packages that are there and have tests.
+// Every boot has a unique name, and names packages that exist and have tests.
 func TestBoots(t *testing.T) {
 	all, err := choose("")
 	if err != nil {
@@ -63,7 +63,7 @@ func TestQEMUArguments(t *testing.T) {
 			t.Errorf("%q is not in %s", want, text)
 		}
 	}
-	// The initramfs knows the disks by their order.
+	// The initramfs identifies the disks by their order.
 	if s, p, r := strings.Index(text, "file=system"), strings.Index(text, "file=payload"),
 		strings.Index(text, "file=service"); s > p || p > r {
 		t.Errorf("the disks are out of order: %s", text)
@@ -74,7 +74,7 @@ func TestQEMUArguments(t *testing.T) {
 	}
 }
 
-// What the kernel is to unpack can be listed and unpacked by busybox.
+// Busybox can list and unpack the archive that the kernel is to unpack.
 func TestCpio(t *testing.T) {
 	busybox := testenv.Tool(t, "busybox", "busybox-static")
 	archive := cpio([]entry{{"dir", directory, nil}, {"dir/one", executable, []byte("text\n")},
@@ -95,7 +95,7 @@ func TestCpio(t *testing.T) {
 	}
 }
 
-// A machine that does not end is ended, and so is one whose run is interrupted; testenv.Main sees what is left.
+// A machine that does not end is killed, and so is one whose run is interrupted. testenv.Main notices what is left.
 func TestMachineThatHangs(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\necho said\nexec sleep 1000\n"),

@@ -19,8 +19,8 @@ func TestOption(t *testing.T) {
 	}
 }
 
-// A job's status is what a shell would say, its output arrives wholly, and what it leaves behind does not hold the next
-// one up.
+// A job's status is that of a shell, its output arrives completely, and processes that it leaves behind do not
+// delay the next job.
 func TestRunJob(t *testing.T) {
 	for script, want := range map[string]int{"exit 0": 0, "echo said; exit 7": 7, "kill -KILL $$": 137,
 		"sleep 1 & exit 3": 3} {

@@ -1,5 +1,5 @@
-// Command guest is what the virtual machine of internal/tools/vm runs: as process 1, or as a service below systemd. It
-// mounts what the boot asks for, runs the boot's jobs one after the other, and turns the machine off.
+// Command guest runs in the virtual machine of internal/tools/vm, as process 1 or as a service of systemd. It
+// mounts what the boot requests, runs the boot's jobs one after the other, and turns the machine off.
 package main
 
 import (
@@ -19,7 +19,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "guest:", err)
 	}
 	unix.Sync()
-	// With -no-reboot the emulator ends instead, and needs no ACPI driver for it.
+	// With -no-reboot the emulator exits instead, and needs no ACPI driver for that.
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 }
 
@@ -59,7 +59,7 @@ func run() error {
 	return runJobs(console, boot)
 }
 
-// option is the value of a word name=value of the kernel's command line, or empty.
+// option returns the value of a word name=value of the kernel's command line, or "".
 func option(cmdline, name string) string {
 	for word := range strings.FieldsSeq(cmdline) {
 		if value, ok := strings.CutPrefix(word, name+"="); ok {

@@ -20,7 +20,7 @@ type mount struct {
 
 const usual = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 
-// base is what every Linux system has mounted. /dev, and below it the disks, comes from the initramfs.
+// base are the mounts of every Linux system. /dev, and with it the disks, comes from the initramfs.
 var base = []mount{
 	{"proc", "/proc", usual, ""},
 	{"sysfs", "/sys", usual, ""},
@@ -32,7 +32,7 @@ var base = []mount{
 	{"securityfs", "/sys/kernel/security", usual, ""},
 }
 
-// v1 are the hierarchies of a host of the old kind, as distributions made them: some controllers share one.
+// v1 are the hierarchies of a host with cgroup v1, as distributions mounted them: some controllers share one.
 var v1 = []string{"cpuset", "cpu,cpuacct", "memory", "devices", "freezer", "blkio", "pids", "hugetlb",
 	"net_cls,net_prio", "perf_event", "rdma", "misc"}
 
@@ -48,7 +48,7 @@ func mountAll(mounts []mount) error {
 	return nil
 }
 
-// mountBase makes the system that process 1 is to make.
+// mountBase makes the mounts for which process 1 is responsible.
 func mountBase() error {
 	if err := mountAll(base); err != nil {
 		return err
@@ -91,7 +91,7 @@ func mountGroups(kind string) error {
 	return nil
 }
 
-// prepare is what every boot needs beyond its mounts.
+// prepare sets up what every boot needs besides its mounts.
 func prepare() error {
 	for _, command := range [][]string{
 		{"modprobe", "-a", "overlay", "veth", "dummy", "tun", "loop"},
@@ -112,7 +112,7 @@ func prepare() error {
 	return nil
 }
 
-// openConsole opens the serial line that the host reads, and leaves the bytes on it as they are.
+// openConsole opens the serial line that the host reads, and keeps the terminal from changing the bytes.
 func openConsole() (*os.File, error) {
 	console, err := os.OpenFile(job.Console, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {

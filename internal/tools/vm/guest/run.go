@@ -12,11 +12,12 @@ import (
 	"github.com/handfast/handfast/internal/tools/vm/job"
 )
 
-// drain bounds the wait for the rest of a job's output: something that the job left behind may hold the pipe for ever.
+// drain bounds the wait for the rest of a job's output: a process that the job left behind may keep the pipe open
+// forever.
 const drain = 2 * time.Second
 
-// runJob runs one job and returns its status as a shell would say it. Its output goes to a pipe and not to the console
-// itself, so that no test finds itself on a terminal.
+// runJob runs one job and returns its status in the form that a shell uses. The output goes to a pipe and not
+// directly to the console, so that no test runs on a terminal.
 func runJob(console io.Writer, j job.Job) (int, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -47,7 +48,7 @@ func runJob(console io.Writer, j job.Job) (int, error) {
 	return status, err
 }
 
-// endings remembers whether what was written ends a line.
+// endings is a Writer that remembers whether the last line has ended.
 type endings struct {
 	io.Writer
 	open bool
@@ -60,14 +61,14 @@ func (e *endings) Write(p []byte) (int, error) {
 	return e.Writer.Write(p)
 }
 
-// finish ends the line, so that the guest's own begin where the host looks for them.
+// finish ends the line, so that the guest's own lines begin where the host looks for them.
 func (e *endings) finish() {
 	if e.open {
 		_, _ = e.Write([]byte("\n"))
 	}
 }
 
-// reap waits for the process and for every orphan that ends before it: as process 1 they are ours.
+// reap waits for the process, and for every orphan that ends before it: process 1 inherits the orphans.
 func reap(pid int) (int, error) {
 	for {
 		var ws syscall.WaitStatus
@@ -84,7 +85,7 @@ func reap(pid int) (int, error) {
 	}
 }
 
-// shell gives the console to a person.
+// shell runs a shell on the console, for a person.
 func shell(console *os.File) error {
 	attr := &os.ProcAttr{
 		Dir: job.Source, Env: environment(), Files: []*os.File{console, console, console},

@@ -1,5 +1,5 @@
-// Package job is what the two sides of the virtual machine agree on: the list of what to run, and the lines that tell
-// where one job's output ends.
+// Package job defines what the two sides of the virtual machine share: the list of jobs to run, and the lines that
+// mark where the output of a job ends.
 package job
 
 import (
@@ -10,24 +10,24 @@ import (
 // A Job is one program that the guest runs.
 type Job struct {
 	Name string   `json:"name"`
-	Dir  string   `json:"dir"` // where it runs: a package's directory, where its testdata is
+	Dir  string   `json:"dir"` // its working directory: a package's directory, with the testdata
 	Args []string `json:"args"`
 }
 
-// Where things are in the guest.
+// Paths in the guest.
 const (
-	Payload = "/payload"          // what this run carries in, read-only
+	Payload = "/payload"          // the files of this run, read-only
 	Bin     = Payload + "/bin"    // programs at the paths of their packages, for HANDFAST_TEST_BIN
 	Source  = Payload + "/source" // the module
 	Tests   = Payload + "/tests"  // compiled tests
 	Guest   = Payload + "/guest"  // the guest's own program
-	Console = "/dev/ttyS1"        // what is said on it is seen live; the kernel has ttyS0 for itself
+	Console = "/dev/ttyS1"        // its output is shown live; ttyS0 is the kernel's
 )
 
-// List is the file with the jobs of a boot, as JSON.
+// List returns the name of the file with the jobs of a boot, as JSON.
 func List(boot string) string { return Payload + "/" + boot + ".json" }
 
-// mark begins the lines that are the guest's own.
+// mark is the prefix of the guest's own lines.
 const mark = "### handfast-vm: "
 
 // The guest's own lines.
@@ -35,14 +35,14 @@ func Begin(name string) string           { return mark + "begin " + name }
 func End(name string, status int) string { return fmt.Sprintf("%send %d %s", mark, status, name) }
 func Done() string                       { return mark + "done" }
 
-// Event is one of the guest's own lines, understood.
+// Event is one of the guest's own lines, parsed.
 type Event struct {
 	Kind   string // "begin", "end" or "done"
 	Name   string
 	Status int // of "end": the exit status, or 128 and the signal
 }
 
-// Parse understands a line of the console; ok is false for everything that the jobs say themselves.
+// Parse parses a line of the console. ok is false for all output of the jobs themselves.
 func Parse(line string) (e Event, ok bool) {
 	rest, ok := strings.CutPrefix(line, mark)
 	if !ok {
