@@ -96,7 +96,7 @@ func converse(p *transport.Child, fd int, mistake string) error {
 	return p.Close()
 }
 
-// write sends a frame without the knowledge of the child's Session.
+// write sends a frame that the child's Session does not know about.
 func write(fd int, h syncproto.Header, payload string) {
 	h.Length = uint32(len(payload))
 	_, _ = unix.Write(fd, append(h.Append(nil), payload...))
