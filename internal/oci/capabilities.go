@@ -38,7 +38,7 @@ func (c *planner) capabilities(in *Capabilities) {
 
 // raisable removes ambient capabilities that the kernel would refuse (capabilities(7): they must be permitted and
 // inheritable), and warns in runc's words. It does not warn about those in said, which an earlier warning has
-// named. Managers that stopped setting inheritable capabilities but still list ambient ones mean nothing by them,
+// named. Managers that no longer set inheritable capabilities but still list ambient ones do not depend on them,
 // so they get no warning at every start.
 func (c *planner) raisable(out *container.Capabilities, said uint64) {
 	if out.Inheritable == 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/internal/jsonread"
 )
 
-// DecodeError is the position of an error in a document. Line and Column start at one, and Column counts bytes.
+// DecodeError reports where and how a document is wrong. Line and Column start at one, and Column counts bytes.
 // Property is empty if the JSON itself is malformed.
 type DecodeError struct {
 	File         string

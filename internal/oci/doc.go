@@ -2,8 +2,8 @@
 // the rest of the runtime uses: a spawn.Config for the child, a cgroupfs.Resources for its group, and the hooks
 // that the parent runs.
 //
-// [Decode] reads bytes, and [Plan] decides. Neither has side effects: what they need to know about the host is
-// passed in as [Host]. Only [LoadBundle] and [CheckRootfs] read the file system; they are in bundle.go.
+// [Decode] reads bytes, and [Plan] decides. Both are pure: what they need to know about the host is passed in as
+// [Host]. Only [CheckRootfs] and the functions that load files, such as [LoadBundle], access the file system.
 //
 // Three rules apply to every property. A property that the specification does not know is ignored, as the
 // specification requires. A wrong value is an error that names the property, the value and what is allowed. A

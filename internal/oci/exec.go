@@ -39,8 +39,9 @@ func PlanProcess(p *Process, r Running) (spawn.Config, []string, error) {
 	return c.out.Spawn, c.out.Warnings, nil
 }
 
-// Complete fills in the properties of the kernel's treatment of a process that p leaves open, from the container's
-// own process, as runc does. execCPUAffinity always concerns processes that join, in either configuration.
+// Complete sets the properties of p that change how the kernel treats the process. If p does not set one, it is
+// copied from own, the container's own process, as runc does. execCPUAffinity always concerns processes that join,
+// in either configuration.
 func (p *Process) Complete(own *Process) {
 	if p.Scheduler == nil {
 		p.Scheduler = own.Scheduler

@@ -48,8 +48,8 @@ func (c *planner) remount(at string, m *container.Mount, mapped string, in *Moun
 	return c.mountIDs(at, m.Data)
 }
 
-// made returns the file system that an earlier entry of mounts puts at a destination, or nil if that is not one of
-// the container's own.
+// made returns the container's own file system that an earlier entry of mounts puts at a destination, or nil if
+// there is none.
 func (c *planner) made(destination string) *container.Mount {
 	for i := range slices.Backward(c.cfg.Mounts) {
 		m := &c.cfg.Mounts[i]

@@ -16,7 +16,7 @@ const resourcesAt = "linux.resources."
 type limits struct {
 	out      cgroupfs.Resources
 	update   bool
-	pidsZero bool // a limit of zero tasks is a limit, as since version 1.3
+	pidsZero bool // zero is a limit of the tasks, as it is since version 1.3
 	warnings []string
 }
 
@@ -77,7 +77,7 @@ func (l *limits) memory(r *Resources) error {
 		into **int64
 	}{{"limit", m.Limit, &out.Memory}, {"reservation", m.Reservation, &out.MemoryReservation},
 		{"swap", m.Swap, &out.MemorySwap}} {
-		if one.in == nil || *one.in == 0 { // clients write 0 if they mean nothing
+		if one.in == nil || *one.in == 0 { // clients write 0 for limits that they do not set
 			continue
 		}
 		if *one.in < -1 {

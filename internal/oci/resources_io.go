@@ -67,7 +67,7 @@ func (l *limits) blockIO(r *Resources) error {
 	return nil
 }
 
-// weight returns nil for a weight of zero, which clients write if they mean nothing.
+// weight returns nil for a weight of zero, which clients write for weights that they do not set.
 func weight(property string, w *uint16) (*uint16, error) {
 	if deref(w) == 0 {
 		return nil, nil
