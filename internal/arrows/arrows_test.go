@@ -42,7 +42,8 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// The product's own modules stay few; what tests and tools need does not count.
+// TestProductDependencies checks that the product itself uses few modules. What only tests and tools need is not
+// counted.
 func TestProductDependencies(t *testing.T) {
 	g := graph(t)
 	args := []string{"-deps", "-f", `{{with .Module}}{{.Path}}{{end}}`}
@@ -57,7 +58,8 @@ func TestProductDependencies(t *testing.T) {
 	}
 }
 
-// TestNoPathsInChild reads the child's source, because a call by path compiles and works until an image attacks it.
+// TestNoPathsInChild checks the child's source code, because a call by path compiles and works until an image
+// attacks it.
 func TestNoPathsInChild(t *testing.T) {
 	files, err := filepath.Glob(root + "/nsinit/*.go")
 	if err != nil || len(files) == 0 {
@@ -111,7 +113,7 @@ func byPathUses(t *testing.T, name, source string) []string {
 	return uses
 }
 
-// The checks themselves are checked on cases that must fail.
+// TestChecksSeeViolations checks the checks themselves with cases that must fail.
 func TestChecksSeeViolations(t *testing.T) {
 	g := ParseGraph("" +
 		Module + "/syncproto errors fmt\n" +

@@ -20,9 +20,9 @@ func ParseGraph(text string) Graph {
 	return g
 }
 
-// Match returns the graph's packages that the pattern names: a path, or a path and all below it with "/...". A pattern
-// that begins with "./" is relative to Module. Packages of this module that are made for tests (their names end in
-// "test") are left out, because they live beside what they test but are no part of the product.
+// Match returns the packages of the graph that match the pattern. A pattern is a path; "/..." at its end adds all
+// packages below. A pattern that begins with "./" is relative to Module. Packages of this module that are made for
+// tests (their names end in "test") are left out: they are next to what they test, but not part of the product.
 func (g Graph) Match(pattern string) []string {
 	if rest, local := strings.CutPrefix(pattern, "./"); local {
 		pattern = Module + "/" + rest
@@ -62,8 +62,8 @@ func (g Graph) Path(from, to string) []string {
 	return nil
 }
 
-// Violations returns a line for each pair of packages that breaks the rule, with the chain of imports, and one for a
-// From that matches no package, because such a rule could never fail.
+// Violations returns a line with the chain of imports for each pair of packages that breaks the rule. It also
+// returns a line for each From that matches no package, because such a rule could never fail.
 func (g Graph) Violations(r Rule) []string {
 	var bad []string
 	for _, pattern := range r.From {

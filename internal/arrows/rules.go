@@ -5,7 +5,7 @@
 // on it. They are checked over the whole import graph, not over direct imports only.
 package arrows
 
-// Module is the import path that the rules' relative names are below.
+// Module is the import path of the module. The rules' relative names start below it.
 const Module = "github.com/handfast/handfast"
 
 // A Rule says which packages the given packages must not depend on, at any distance, and why.
@@ -106,7 +106,7 @@ func ByPath() []string {
 	}
 }
 
-// ByPathReason says why, in the words of the failure.
+// ByPathReason is the reason in the words of the failure message.
 const ByPathReason = "nsinit handles paths that the container's image controls, and these functions follow its " +
 	"symbolic links out of the root filesystem (CVE-2024-45310, CVE-2025-31133, CVE-2025-52565): " +
 	"open the path once with openat2 from the root descriptor, then use the descriptor"

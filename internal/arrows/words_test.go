@@ -12,14 +12,14 @@ import (
 	"testing"
 )
 
-// The protocol has one word for one idea (docs/architecture.md, "Words"): what comes back for a request is a reply, a
-// request waits for it as pending, and the side that makes it is the requester.
+// The protocol uses one word for each idea (docs/architecture.md, "Words"): a request gets a reply, it is pending
+// until then, and the side that sends it is the requester.
 var (
 	bannedIdentifier = regexp.MustCompile(`^(answer|asker|unanswered)|(Answer|Asker|Unanswered)`)
 	bannedComment    = regexp.MustCompile(`(?i)\b(answer(s|ed|ing)?|askers?|unanswered)\b`)
 )
 
-// protocolFolders hold the protocol and what is made of it. Elsewhere a user may answer a prompt.
+// protocolFolders contain the protocol and what is built on it. Elsewhere, a user may answer a prompt.
 var protocolFolders = []string{"syncproto", "fuzz", "docs", "internal/conformance", "internal/trace"}
 
 func TestProtocolWords(t *testing.T) {

@@ -61,7 +61,7 @@ func parse(b []byte) (h syncproto.Header, payload []byte, ok bool) {
 	return h, b[syncproto.HeaderSize:], true
 }
 
-// send lets the Session send b with that many descriptors; it returns false if no parent may send it.
+// send lets the Session send b with that many descriptors. It returns false if no parent may send it.
 func (j *judge) send(b []byte, fds int) bool {
 	h, payload, ok := parse(b)
 	if !ok || int(h.NFDs) != fds {

@@ -78,7 +78,8 @@ func (p *player) step(s *vectors.Step) error {
 	return p.end()
 }
 
-// lastRequest in the header's field re stands for the seq of the peer's last REQUEST: NOTEs may have moved it.
+// lastRequest in the header's field re stands for the seq of the peer's last REQUEST, which is not fixed because
+// the peer may send NOTEs.
 const lastRequest = 0xffff
 
 func (p *player) send(s *vectors.Step) error {
@@ -108,7 +109,7 @@ func (p *player) send(s *vectors.Step) error {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EPIPE || err == unix.ECONNRESET:
-			return nil // the peer has ended: what it sent before counts
+			return nil // the peer has ended, and what it sent before counts
 		case err == unix.EAGAIN:
 			return errors.New("the peer reads nothing")
 		case err != nil:
@@ -174,7 +175,7 @@ func describe(want map[string]string) string {
 	return s
 }
 
-// frame is one frame of the peer.
+// frame is one frame that the peer sent.
 type frame struct {
 	h       syncproto.Header
 	payload []byte

@@ -98,7 +98,8 @@ func (p *player) readStream(buf []byte) (b []byte, fds int, err error) {
 	return b, fds, nil
 }
 
-// read is recvmsg(2) that reads past a connection reset, which may be reported before data that is still queued.
+// read calls recvmsg(2) and retries after a connection reset, which may be reported before data that is still
+// queued.
 func (p *player) read(buf []byte) (b []byte, fds int, err error) {
 	oob := make([]byte, unix.CmsgSpace(4*syncproto.MaxFDs))
 	for resets := 0; ; {

@@ -30,7 +30,7 @@ type Options struct {
 // Result counts the cases.
 type Result struct{ OK, Failed, Skipped int }
 
-// cases are the vectors of a child, each over one type of socket.
+// oneCase is one vector for a child, over one type of socket.
 type oneCase struct {
 	v      vectors.Vector
 	socket string

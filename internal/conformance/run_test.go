@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-// child is a child of the profile init that sets nothing up, with one mistake.
+// child runs a child with the profile init that sets nothing up and makes one mistake.
 func child(mistake string) {
 	fd, _ := strconv.Atoi(os.Getenv("HANDFAST_SOCKET"))
 	conn, _, err := transport.Adopt("HANDFAST_SOCKET")
@@ -96,7 +96,7 @@ func converse(p *transport.Child, fd int, mistake string) error {
 	return p.Close()
 }
 
-// write is a frame that the child's Session does not know of.
+// write sends a frame that the child's Session does not know about.
 func write(fd int, h syncproto.Header, payload string) {
 	h.Length = uint32(len(payload))
 	_, _ = unix.Write(fd, append(h.Append(nil), payload...))
@@ -113,7 +113,8 @@ func run(t *testing.T, o conformance.Options) (conformance.Result, string) {
 	return r, out.String()
 }
 
-// A correct child passes; each mistake is named in the line of a vector that it breaks.
+// TestRunTellsRightFromWrong checks that a correct child passes, and that each mistake is named in the line of a
+// vector that detects it.
 func TestRunTellsRightFromWrong(t *testing.T) {
 	for _, tt := range []struct{ mistake, match, want string }{
 		{"none", "json/good-", "12 passed, 0 failed, 0 skipped"},

@@ -1,10 +1,12 @@
-// Package jsonread decodes JSON into structs by tables of their members: what encoding/json does, for documents that it
-// takes, without the reflection that costs a short process more than all of its own work.
+// Package jsonread decodes JSON into structs with tables of their members. For the documents that it accepts, it
+// does what encoding/json does, but without reflection, which costs a short-lived process more than all of its own
+// work.
 //
-// A Reader accepts less than encoding/json: whatever is rare, ambiguous or wrong makes it give up, and the caller lets
-// encoding/json decide, with its own results and errors. Among that are broken text, values of another type than the
-// member's, a member that stands twice in one object, a name in other letters (encoding/json ignores case), and
-// surrogates in escapes. Of what it accepts the result is that of encoding/json, which the tests hold against it.
+// A Reader accepts less than encoding/json. It gives up on anything that is rare, ambiguous or wrong, and the
+// caller then uses encoding/json, with its results and errors. Examples are malformed text, values of a different
+// type than the member, a member that occurs twice in one object, a name in a different case (encoding/json
+// ignores case), and escaped surrogates. If a Reader accepts a document, the result is the same as that of
+// encoding/json; the tests compare the two.
 package jsonread
 
 import (
@@ -14,25 +16,25 @@ import (
 	"unicode/utf8"
 )
 
-// Reader goes through one document.
+// Reader reads one document.
 type Reader struct {
 	data []byte
-	text string // of data: the strings of the result are parts of it
+	text string // the same bytes as data; the strings of the result are parts of it
 	at   int
-	bad  bool // it has given up
+	bad  bool // the Reader has given up
 }
 
-// Field is one member of an object that becomes a T.
+// Field is one member of the object for a T.
 type Field[T any] struct {
 	Name string
 	Read func(*Reader, *T)
 }
 
-// maxDepth bounds the nesting of what is passed over. encoding/json takes 10000.
+// maxDepth limits the nesting of skipped values. encoding/json allows 10000.
 const maxDepth = 500
 
-// Decode reads a document into v, which is zero before, by read. False means that encoding/json must decide; what v
-// holds is of no use then. The result refers to data, which must not change afterwards.
+// Decode reads a document into v with the function read. v must be zero. False means that the caller must use
+// encoding/json; the content of v is then unusable. The result refers to data, which must not change afterwards.
 func Decode[T any](data []byte, v *T, read func(*Reader, *T)) bool {
 	if !utf8.Valid(data) {
 		return false
@@ -44,7 +46,7 @@ func Decode[T any](data []byte, v *T, read func(*Reader, *T)) bool {
 	return !r.bad && r.at == len(r.text)
 }
 
-// Object reads an object with these members, 64 at most; null leaves v as it is.
+// Object reads an object with these members, at most 64. Null leaves v unchanged.
 func Object[T any](r *Reader, v *T, fields []Field[T]) {
 	if r.null() || !r.open('{') {
 		return
@@ -55,7 +57,7 @@ func Object[T any](r *Reader, v *T, fields []Field[T]) {
 	}
 }
 
-// Pointer reads a value that may be null, which is nil.
+// Pointer reads a value that may be null, for which the pointer is nil.
 func Pointer[T any](r *Reader, p **T, read func(*Reader, *T)) {
 	if r.null() {
 		return
@@ -64,7 +66,7 @@ func Pointer[T any](r *Reader, p **T, read func(*Reader, *T)) {
 	read(r, *p)
 }
 
-// List reads a list; null is nil, and an empty list is not.
+// List reads a list. Null becomes nil; an empty list does not.
 func List[T any](r *Reader, list *[]T, read func(*Reader, *T)) {
 	if r.null() || !r.open('[') {
 		return
@@ -78,7 +80,7 @@ func List[T any](r *Reader, list *[]T, read func(*Reader, *T)) {
 	*list = out
 }
 
-// Map reads an object with any names; null is nil, and an empty object is not. Of a name that stands twice the last
+// Map reads an object with any names. Null becomes nil; an empty object does not. If a name occurs twice, the last
 // value counts.
 func Map[T any](r *Reader, m *map[string]T, read func(*Reader, *T)) {
 	if r.null() || !r.open('{') {
@@ -94,7 +96,7 @@ func Map[T any](r *Reader, m *map[string]T, read func(*Reader, *T)) {
 	*m = out
 }
 
-// Integer reads a whole number that fits; null leaves it as it is.
+// Integer reads an integer that fits into N. Null leaves n unchanged.
 func Integer[N int | int64 | uint16 | uint32 | uint64](r *Reader, n *N) {
 	if r.null() {
 		return
@@ -112,7 +114,7 @@ func Integer[N int | int64 | uint16 | uint32 | uint64](r *Reader, n *N) {
 	r.bad = r.bad || err != nil || uint64(*n) != v
 }
 
-// Bool reads true or false; null leaves it as it is.
+// Bool reads true or false. Null leaves b unchanged.
 func Bool(r *Reader, b *bool) {
 	if r.null() {
 		return
@@ -129,7 +131,7 @@ func Bool(r *Reader, b *bool) {
 	}
 }
 
-// String reads a string; null leaves it as it is.
+// String reads a string. Null leaves s unchanged.
 func String(r *Reader, s *string) {
 	if !r.null() {
 		*s = r.string()
@@ -139,7 +141,7 @@ func String(r *Reader, s *string) {
 // Strings reads a list of strings.
 func Strings(r *Reader, list *[]string) { List(r, list, String) }
 
-// Text reads a value by read, and gives its text without white space between tokens.
+// Text reads a value with read and returns its text without white space between tokens.
 func Text(r *Reader, read func()) json.RawMessage {
 	start := r.at
 	read()
@@ -161,7 +163,7 @@ func Text(r *Reader, read func()) json.RawMessage {
 	return out
 }
 
-// Raw takes any value as it stands.
+// Raw reads any value without a change.
 func Raw(r *Reader, raw *json.RawMessage) {
 	start := r.at
 	if r.skip(0); r.bad {
@@ -170,7 +172,7 @@ func Raw(r *Reader, raw *json.RawMessage) {
 	*raw = r.data[start:r.at:r.at]
 }
 
-// Any has encoding/json decode a value into v, a pointer, for types that are too rare to have a table.
+// Any decodes a value into v, a pointer, with encoding/json. It is for types that are too rare to have a table.
 func Any(r *Reader, v any) {
 	var raw json.RawMessage
 	if Raw(r, &raw); !r.bad {

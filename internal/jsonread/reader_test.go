@@ -34,7 +34,7 @@ func Example() {
 	// false
 }
 
-// TestText: white space goes away between tokens, and stays in strings.
+// TestText checks that white space is removed between tokens, but not in strings.
 func TestText(t *testing.T) {
 	var text json.RawMessage
 	var p point
@@ -49,7 +49,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestNotUTF8: encoding/json replaces what is not UTF-8.
+// TestNotUTF8 checks that text that is not UTF-8, which encoding/json replaces, is not accepted.
 func TestNotUTF8(t *testing.T) {
 	var p point
 	if jsonread.Decode([]byte("{\"tags\": [\"\xff\"]}"), &p, readPoint) {
@@ -57,7 +57,8 @@ func TestNotUTF8(t *testing.T) {
 	}
 }
 
-// TestNoMemory: the strings of the result are parts of one text, and unknown members cost nothing.
+// TestNoMemory checks that the strings of the result are parts of one text, and that unknown members need no
+// memory.
 func TestNoMemory(t *testing.T) {
 	data := []byte(`{"x": 1, "unknown": {"a": [1, 2, {"b": "c"}]}, "y": 2}`)
 	var p point
@@ -66,12 +67,13 @@ func TestNoMemory(t *testing.T) {
 	}
 }
 
-// everything is a document in which each rule of JSON occurs, in members with a Field and in others.
+// everything is a document that uses every rule of JSON, both in members with a Field and in others.
 const everything = ` {"x":-10,"tags":["a\"\\\u00e4\u00E4\n",null],` +
 	`"extra":{"a":[1.5e+3,-0,0.1E-2,true,false,null,"\/\b\u0041",{}]},` +
 	`"other":{"b":"\\\"\u00e4","c":[[],{"d":"\u12aB"}]},"y":7,"last":"\t"} `
 
-// TestBrokenOff: a document that ends anywhere is not taken, and nothing behind its end is looked at.
+// TestBrokenOff checks that a document that is cut off anywhere is not accepted, and that nothing after its end is
+// read.
 func TestBrokenOff(t *testing.T) {
 	for n := range len(everything) + 1 {
 		data := []byte(everything[:n])
@@ -90,7 +92,8 @@ func TestBrokenOff(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds a Reader against encoding/json: what it takes, that takes too, with the same result.
+// FuzzDecode compares a Reader with encoding/json: what the Reader accepts, encoding/json must accept with the
+// same result.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(everything))
 	f.Add([]byte(`{"extra":{"\`))

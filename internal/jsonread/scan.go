@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// space passes over white space.
+// space skips white space.
 func (r *Reader) space() {
 	for r.at < len(r.text) {
 		switch r.text[r.at] {
@@ -18,7 +18,7 @@ func (r *Reader) space() {
 	}
 }
 
-// peek is the next byte; zero at the end, and when it has given up.
+// peek returns the next byte. It returns zero at the end, and after the Reader has given up.
 func (r *Reader) peek() byte {
 	if r.bad || r.at >= len(r.text) {
 		return 0
@@ -26,7 +26,7 @@ func (r *Reader) peek() byte {
 	return r.text[r.at]
 }
 
-// null passes over a null. It is true as well when there is nothing to read.
+// null skips a null and reports whether it did. It also returns true if there is nothing to read.
 func (r *Reader) null() bool {
 	if r.peek() == 'n' && strings.HasPrefix(r.text[r.at:], "null") {
 		r.at += len("null")
@@ -35,7 +35,7 @@ func (r *Reader) null() bool {
 	return r.bad
 }
 
-// open passes over the beginning of an object or a list.
+// open skips the beginning of an object or a list.
 func (r *Reader) open(c byte) bool {
 	if r.peek() != c {
 		r.bad = true
@@ -46,7 +46,8 @@ func (r *Reader) open(c byte) bool {
 	return true
 }
 
-// more passes over what separates two members, or over the end, and says which.
+// more skips the separator before the next member, or the end of the object or list. It reports whether there is a
+// next member.
 func (r *Reader) more(end byte, first bool) bool {
 	if !first {
 		r.space()
@@ -66,7 +67,7 @@ func (r *Reader) more(end byte, first bool) bool {
 	return false
 }
 
-// name reads a member's name and the colon behind it.
+// name reads a member's name and the colon after it.
 func (r *Reader) name() string {
 	name := r.string()
 	r.space()
@@ -79,15 +80,16 @@ func (r *Reader) name() string {
 	return name
 }
 
-// members is where a Reader stands among the members of an object.
+// members is the position of a Reader among the members of an object.
 type members struct {
-	n     int    // how many have a Field
-	found int    // the Field of the one whose value is next
+	n     int    // the number of Fields
+	found int    // the Field of the member whose value is next
 	seen  uint64 // a bit for each Field
 	began bool
 }
 
-// member goes to the value of the next member that has a Field, past those that have none; name is the Field's name.
+// member moves to the value of the next member that has a Field, and skips those without one. The function name
+// returns the names of the Fields.
 func (r *Reader) member(o *members, name func(i int) string) bool {
 	for r.more('}', !o.began) {
 		next := 0
@@ -96,7 +98,7 @@ func (r *Reader) member(o *members, name func(i int) string) bool {
 		}
 		o.began = true
 		text, i := r.name(), -1
-		// Most documents are written by programs that know the order of the members.
+		// Most documents are written by programs that write the members in the same order.
 		for k := range o.n {
 			if n := (next + k) % o.n; name(n) == text {
 				i = n
@@ -117,7 +119,7 @@ func (r *Reader) member(o *members, name func(i int) string) bool {
 	return false
 }
 
-// folds says whether a text is the name of a Field in other letters.
+// folds reports whether a text is the name of a Field in a different case.
 func folds(text string, n int, name func(i int) string) bool {
 	for i := range n {
 		if strings.EqualFold(text, name(i)) {
@@ -151,7 +153,7 @@ func (r *Reader) string() string {
 	return ""
 }
 
-// escaped reads the rest of a string that began at start, from its first escape on.
+// escaped reads the rest of a string that began at start, beginning with its first escape.
 func (r *Reader) escaped(start int) string {
 	out := append([]byte(nil), r.text[start:r.at]...)
 	for r.at < len(r.text) {
@@ -175,10 +177,10 @@ func (r *Reader) escaped(start int) string {
 	return ""
 }
 
-// escape reads what follows a backslash.
+// escape reads the part of an escape after the backslash.
 func (r *Reader) escape(out []byte) []byte {
 	c := r.peek()
-	if c == 0 { // the document ends here, and r.at must not be behind its end
+	if c == 0 { // the document ends here, and r.at must not move past its end
 		r.bad = true
 		return out
 	}
@@ -209,7 +211,7 @@ func (r *Reader) escape(out []byte) []byte {
 	return out
 }
 
-// hex4 says whether a text begins with four hexadecimal digits.
+// hex4 reports whether a text begins with four hexadecimal digits.
 func hex4(s string) bool {
 	for i := range 4 {
 		c := s[i] | 0x20
@@ -220,7 +222,7 @@ func hex4(s string) bool {
 	return true
 }
 
-// number passes over a number, and gives its text.
+// number skips a number and returns its text.
 func (r *Reader) number() string {
 	if r.bad {
 		return ""
@@ -248,7 +250,7 @@ func (r *Reader) number() string {
 	return r.text[start:r.at]
 }
 
-// digits passes over one digit or more.
+// digits skips one or more digits.
 func (r *Reader) digits() {
 	start := r.at
 	for c := r.peek(); c >= '0' && c <= '9'; c = r.peek() {
@@ -259,7 +261,7 @@ func (r *Reader) digits() {
 	}
 }
 
-// skip passes over any value.
+// skip skips any value.
 func (r *Reader) skip(depth int) {
 	if r.bad || depth > maxDepth {
 		r.bad = true
@@ -289,7 +291,7 @@ func (r *Reader) skip(depth int) {
 	}
 }
 
-// skipString is string for one that nobody wants.
+// skipString skips a string without decoding it.
 func (r *Reader) skipString() {
 	for r.at++; r.at < len(r.text); r.at++ {
 		switch c := r.text[r.at]; {

@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// LoadMounts reads a file that holds mounts in the form of the configuration's: a list of them, or an object with the
-// member mounts.
+// LoadMounts reads a file of mounts in the form that config.json uses: either a list of mounts, or an object with
+// the member mounts.
 func LoadMounts(file string) ([]Mount, error) {
 	data, err := readRegular(file)
 	if err != nil {
@@ -32,12 +32,12 @@ func LoadMounts(file string) ([]Mount, error) {
 	return list, err
 }
 
-// ofTheHost are file systems that would show a container what the runtime sees: they are made by the container's own
-// processes or not at all.
+// ofTheHost lists the file systems that would show a container what the runtime sees. Only the container's own
+// processes may make such a mount, so PlanMounts refuses it.
 var ofTheHost = []string{"proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2"}
 
-// PlanMounts decides what further mounts of a running container mean. Relative
-// sources count from the bundle. userns says that the container has a user namespace of its own.
+// PlanMounts decides what additional mounts of a running container mean. Relative sources are relative to the
+// bundle. userns reports whether the container has its own user namespace.
 func PlanMounts(list []Mount, bundle string, userns bool) (out []container.Mount, warnings []string, err error) {
 	spec := &Spec{Linux: &Linux{Namespaces: []Namespace{{Type: container.NSMount}}}}
 	c := &planner{spec: spec, linux: spec.Linux, opt: Options{Bundle: bundle}, out: &Planned{}}
@@ -56,7 +56,7 @@ func PlanMounts(list []Mount, bundle string, userns bool) (out []container.Mount
 	return out, c.out.Warnings, nil
 }
 
-// checkAdded refuses what can be mounted only while a container is being made.
+// checkAdded refuses mounts that are possible only while a container is being created.
 func checkAdded(at string, m *container.Mount, userns bool) error {
 	switch {
 	case m.Destination == "/":

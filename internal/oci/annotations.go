@@ -7,17 +7,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Annotations that stand for properties which the specification does not have. Others are only handed on.
+// Annotations for properties that the specification does not have. All other annotations are only passed on.
 const (
-	// AnnotationLandlock is a JSON object with the rules that the container's processes run under, see Landlock.
+	// AnnotationLandlock is a JSON object with the rules that restrict the container's processes; see Landlock.
 	AnnotationLandlock = "io.github.handfast.landlock"
-	// AnnotationCoreScheduling is "true" for a container whose processes share a core with no others' at a time.
+	// AnnotationCoreScheduling is "true" for a container whose processes never share a core with other processes
+	// at the same time.
 	AnnotationCoreScheduling = "io.github.handfast.core-scheduling"
-	// AnnotationParentDeath is the signal that the first process gets when its parent ends, by name or number.
+	// AnnotationParentDeath is the signal that the first process receives when its parent ends, as a name or a
+	// number.
 	AnnotationParentDeath = "io.github.handfast.parent-death-signal"
 )
 
-// extensions converts the annotations that stand for properties.
+// extensions converts the annotations that represent properties.
 func (c *planner) extensions() error {
 	a := c.spec.Annotations
 	switch v := a[AnnotationCoreScheduling]; v {
@@ -37,7 +39,8 @@ func (c *planner) extensions() error {
 	return c.landlock(a[AnnotationLandlock])
 }
 
-// signalNumber is the number of a signal, by its name with or without SIG, or its number; zero for none.
+// signalNumber returns the number of a signal, given by number or by name with or without SIG. It returns zero if
+// there is no such signal.
 func signalNumber(name string) int {
 	if n, err := strconv.ParseUint(name, 10, 8); err == nil {
 		if n > 64 {

@@ -16,7 +16,7 @@ func annotation(name, value string) string {
 	return string(data)
 }
 
-// TestLandlock: the rules as they are sent, and what the kernel does not know yet.
+// TestLandlock checks the rules as they are sent, and the handling of rights that the kernel does not know yet.
 func TestLandlock(t *testing.T) {
 	const rules = `{"ruleset": {"handledAccessFS": ["read_file", "write_file", "truncate"], "handledAccessNet": ["bind_tcp"], "scoped": ["signal"]},
 		"rules": {"pathBeneath": [{"allowedAccess": ["read_file"], "paths": ["/", "/usr"]}, {"allowedAccess": ["truncate"], "paths": ["/tmp"]}],

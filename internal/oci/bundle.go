@@ -12,12 +12,13 @@ import (
 	"github.com/handfast/handfast/internal/smallfile"
 )
 
-// configLimit bounds what is read of a configuration. The largest that clients write are below 100 KiB.
+// configLimit limits how much of a configuration is read. The largest that clients write are below 100 KiB.
 const configLimit = 16 << 20
 
-// LoadBundle reads the configuration of a bundle's directory: config.json in it, or the file that config names, counted
-// from the working directory. The second result is the bundle's absolute path.
-// Errors say which file; errors.Is reaches the errno of a file that cannot be read.
+// LoadBundle reads the configuration of the bundle in dir: the file config, relative to the working directory, or
+// config.json in the bundle if config is empty. The second result is the absolute path of the bundle.
+//
+// Errors name the file. If a file cannot be read, errors.Is finds the errno.
 func LoadBundle(dir, config string) (*Spec, string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -35,7 +36,7 @@ func LoadBundle(dir, config string) (*Spec, string, error) {
 	return spec, abs, err
 }
 
-// ConfigFile is the path of a bundle's configuration, see LoadBundle.
+// ConfigFile returns the path of a bundle's configuration; see LoadBundle.
 func ConfigFile(bundle, config string) string {
 	if config != "" {
 		return config
@@ -43,7 +44,7 @@ func ConfigFile(bundle, config string) string {
 	return filepath.Join(bundle, "config.json")
 }
 
-// LoadProcess reads a file that holds only a process.
+// LoadProcess reads a file that contains only a process.
 func LoadProcess(file string) (*Process, error) {
 	data, err := readRegular(file)
 	if err != nil {
@@ -52,7 +53,8 @@ func LoadProcess(file string) (*Process, error) {
 	return DecodeProcess(data, file)
 }
 
-// ReadResources reads a document that is only linux.resources; file is what errors call it. The caller closes r.
+// ReadResources reads a document that contains only linux.resources. Errors use file as its name. The caller
+// closes r.
 func ReadResources(r io.Reader, file string) (*Resources, error) {
 	data, err := io.ReadAll(io.LimitReader(r, configLimit+1))
 	if err == nil && len(data) > configLimit {
@@ -64,7 +66,7 @@ func ReadResources(r io.Reader, file string) (*Resources, error) {
 	return DecodeResources(data, file)
 }
 
-// LoadResources reads a file that holds only linux.resources.
+// LoadResources reads a file that contains only linux.resources.
 func LoadResources(file string) (*Resources, error) {
 	data, err := readRegular(file)
 	if err != nil {
@@ -73,7 +75,8 @@ func LoadResources(file string) (*Resources, error) {
 	return DecodeResources(data, file)
 }
 
-// CheckRootfs says whether the root file system is there, so that the user reads a path and not a stage of the child's.
+// CheckRootfs checks that the root file system exists, so that the error names a path and not a stage in the
+// child.
 func CheckRootfs(path string) error { return directory("root.path", path) }
 
 func directory(what, path string) error {
@@ -87,7 +90,7 @@ func directory(what, path string) error {
 	return nil
 }
 
-// readRegular reads a file of bounded size. A FIFO or a device would keep the runtime waiting, or never end.
+// readRegular reads a regular file of limited size. A FIFO or a device could block the runtime, or never end.
 func readRegular(file string) ([]byte, error) {
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	for err == unix.EINTR {

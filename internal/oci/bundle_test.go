@@ -64,7 +64,7 @@ func TestLoadBundle(t *testing.T) {
 	}
 }
 
-// TestDefaultSpecs prints what the command spec writes, and converts it.
+// TestDefaultSpecs compares the output of the command spec with golden files, and converts it.
 func TestDefaultSpecs(t *testing.T) {
 	golden.Only(t, "testdata/golden/*.json")
 	for file, s := range map[string]*Spec{
@@ -87,8 +87,9 @@ func TestDefaultSpecs(t *testing.T) {
 	}
 }
 
-// TestSpecAgainstRunc: the default configuration is runc's on a host with the same version of control groups, but for
-// its name, its version, and ambient capabilities, which older versions wrote without effect.
+// TestSpecAgainstRunc checks that the default configuration equals runc's on a host with the same cgroup version.
+// The differences are the host name, the version, and ambient capabilities, which older versions of runc wrote
+// without effect.
 func TestSpecAgainstRunc(t *testing.T) {
 	cmd := exec.Command(testenv.Tool(t, "runc", "runc"), "spec")
 	cmd.Dir = t.TempDir()

@@ -7,7 +7,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// capabilityNames are those of <linux/capability.h>, each at its number.
+// capabilityNames are the names in <linux/capability.h>, indexed by number.
 var capabilityNames = [...]string{
 	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
 	"LINUX_IMMUTABLE",
@@ -19,8 +19,8 @@ var capabilityNames = [...]string{
 	"PERFMON", "BPF", "CHECKPOINT_RESTORE",
 }
 
-// capabilities turns the five sets into masks. A process without the property has none. An unknown name is warned about
-// and left out: it can only take a right away.
+// capabilities converts the five sets to masks. A process without the property has no capabilities. An unknown
+// name is left out with a warning, because that can only take a right away.
 func (c *planner) capabilities(in *Capabilities) {
 	if in == nil {
 		return
@@ -36,9 +36,10 @@ func (c *planner) capabilities(in *Capabilities) {
 	c.raisable(out, c.lacking(out))
 }
 
-// raisable leaves out ambient capabilities that the kernel would refuse (capabilities(7): they must be permitted and
-// inheritable), and says so in runc's words. Of those in said a warning has told already. Managers that have given up
-// inheritable capabilities and go on naming ambient ones mean nothing by them, and are not told at every start.
+// raisable removes ambient capabilities that the kernel would refuse (capabilities(7): they must be permitted and
+// inheritable), and warns in runc's words. It does not warn about those in said, which an earlier warning has
+// named. Managers that no longer set inheritable capabilities but still list ambient ones do not depend on them,
+// so they get no warning at every start.
 func (c *planner) raisable(out *container.Capabilities, said uint64) {
 	if out.Inheritable == 0 {
 		return
@@ -51,12 +52,12 @@ func (c *planner) raisable(out *container.Capabilities, said uint64) {
 	out.Ambient &= left
 }
 
-// HostCapabilities are the caller's own sets, capabilities(7), as masks. In Bounding nothing counts but the
-// capabilities that the process's own bounding set names.
+// HostCapabilities are the caller's own sets (capabilities(7)), as masks. In Bounding, only the capabilities that
+// the process's own bounding set names matter.
 type HostCapabilities struct{ Permitted, Inheritable, Bounding uint64 }
 
-// lacking warns of what the caller cannot give, leaves it out, and returns it. In a user namespace of its own a process
-// has them all.
+// lacking removes the capabilities that the caller cannot give, warns about them, and returns them. In a new user
+// namespace a process has all capabilities.
 func (c *planner) lacking(out *container.Capabilities) uint64 {
 	have := c.opt.Host.Capabilities
 	if have == nil || c.has(container.NSUser) {
@@ -78,7 +79,7 @@ func (c *planner) lacking(out *container.Capabilities) uint64 {
 	return lacks
 }
 
-// names are the capabilities of a mask.
+// names returns the names of the capabilities in a mask.
 func names(mask uint64) string {
 	var all []string
 	for n, name := range capabilityNames {
@@ -102,7 +103,7 @@ func (c *planner) mask(set string, names []string) uint64 {
 	return m
 }
 
-// CapabilityNumber is the number of a name such as CAP_KILL, -1 for an unknown one.
+// CapabilityNumber returns the number of a capability such as CAP_KILL, or -1 if the name is unknown.
 func CapabilityNumber(name string) int {
 	short, found := strings.CutPrefix(name, "CAP_")
 	if !found {

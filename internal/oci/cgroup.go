@@ -9,7 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// CgroupHost is the host's cgroup layout as a mount of type cgroup needs it. The zero value is a host without any.
+// CgroupHost is the host's cgroup layout, as far as a mount of type cgroup needs it. The zero value is a host
+// without cgroups.
 type CgroupHost struct {
 	Version     int // 1 (v1 or hybrid) or 2
 	Hierarchies []CgroupHierarchy
@@ -18,15 +19,16 @@ type CgroupHost struct {
 // CgroupHierarchy is one mounted hierarchy of the host.
 type CgroupHierarchy struct {
 	Name       string   // directory below the mount, such as "cpu,cpuacct"; empty for v2
-	Options    string   // data for mounting it anew, such as "cpu,cpuacct"
+	Options    string   // data for a new mount of it, such as "cpu,cpuacct"
 	Mountpoint string   // absolute path of its root on the host
-	Links      []string // symbolic links beside it, such as "cpu"
+	Links      []string // symbolic links next to it, such as "cpu"
 	V2         bool
-	// where the container cannot have a group of its own in this hierarchy: the group it stays in; empty otherwise
+	// Fixed is the group that the container stays in if it cannot have its own group in this hierarchy; empty if
+	// it can.
 	Fixed string
 }
 
-// view is what a mount of type cgroup shows of the host to a container whose group is at the absolute path group.
+// view returns what a mount of type cgroup shows to a container whose group has the absolute path group.
 func (h CgroupHost) view(group string) *container.Cgroup {
 	out := &container.Cgroup{Version: h.Version}
 	for _, one := range h.Hierarchies {
@@ -41,9 +43,9 @@ func (h CgroupHost) view(group string) *container.Cgroup {
 	return out
 }
 
-// groupPath is the container's group below the root of every hierarchy. Without a path it is /handfast/ID, and never
-// below the caller's own group: the limits of a caller's own group are not meant for the containers that it starts. A
-// relative one counts from the root, as with runc's cgroupfs driver.
+// groupPath returns the path of the container's group below the root of every hierarchy. Without cgroupsPath it is
+// /handfast/ID. It is never below the caller's own group, whose limits are not meant for the containers that the
+// caller starts. A relative path starts at the root, as with runc's cgroupfs driver.
 func (c *planner) groupPath() string {
 	if p := c.linux.CgroupsPath; p != "" {
 		return path.Join("/", p)
@@ -51,8 +53,8 @@ func (c *planner) groupPath() string {
 	return "/handfast/" + c.opt.ID
 }
 
-// rdt decides the container's class of cache and memory bandwidth. An object without members asks for one that is
-// named after the container, config-linux.md; as with runc it is no error on a host that has none.
+// rdt decides the container's class for cache and memory bandwidth. An object without members requests a class
+// named after the container (config-linux.md). As with runc, that is not an error on a host without such classes.
 func (c *planner) rdt() error {
 	if c.linux.IntelRdt == nil {
 		return nil
@@ -86,7 +88,7 @@ func (c *planner) cgroup() error {
 	return c.resources()
 }
 
-// unit is what systemd makes, and the group that it has.
+// unit decides which unit systemd creates, and the path of its group.
 func (c *planner) unit(p string) error {
 	host := c.opt.Host.Systemd
 	u, err := systemd.Parse(p, c.opt.ID, host.User)

@@ -15,8 +15,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// TestClientsChildren: which child each of the clients' configurations gets is decided by the configuration alone, and
-// a program for the small one can be sent.
+// TestClientsChildren checks that the configuration alone decides which child each of the clients' configurations
+// gets, and that a program for the small child can be encoded.
 func TestClientsChildren(t *testing.T) {
 	if !smallchild.Available {
 		t.Skip("this architecture, or this build, has whole children alone")
@@ -62,7 +62,7 @@ func childOf(t *testing.T, cfg *spawn.Config) string {
 	return fmt.Sprintf("small, %d bytes", len(program))
 }
 
-// told is about what the child is told.
+// told returns approximately what the parent sends to the child.
 func told(cfg *spawn.Config) *container.Config {
 	c := cfg.Container
 	told := &container.Config{ID: c.ID, Root: c.Root, Hostname: c.Hostname, Domainname: c.Domainname, Sysctl: c.Sysctl,

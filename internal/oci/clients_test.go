@@ -12,12 +12,13 @@ import (
 	"github.com/handfast/handfast/internal/golden"
 )
 
-// testHost is root on a host with plain cgroup v2.
+// testHost is root on a host with only cgroup v2.
 func testHost() Host {
 	return Host{Cgroup: CgroupHost{Version: 2, Hierarchies: []CgroupHierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}}
 }
 
-// TestClients converts what real clients wrote: each configuration is accepted, and what it means is printed.
+// TestClients converts configurations that real clients wrote. Each must be accepted, and its meaning is compared
+// with a golden file.
 func TestClients(t *testing.T) {
 	golden.Only(t, "testdata/golden/*.txt", "testdata/golden/resources.txt")
 	files, err := filepath.Glob("testdata/clients/*.config.json")
@@ -71,7 +72,7 @@ func describe(t *testing.T, spec *Spec) []byte {
 	return b.Bytes()
 }
 
-// TestClientProcesses decodes the process files that clients hand to exec.
+// TestClientProcesses decodes process files that clients pass to exec.
 func TestClientProcesses(t *testing.T) {
 	files, err := filepath.Glob("testdata/clients/*.process.json")
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/handfast/handfast/internal/jsonread"
 )
 
-// DecodeError says where a document is wrong. Line and Column count from one, Column in bytes; Property is empty where
-// the JSON itself is broken.
+// DecodeError reports where and how a document is wrong. Line and Column start at one, and Column counts bytes.
+// Property is empty if the JSON itself is malformed.
 type DecodeError struct {
 	File         string
 	Line, Column int
@@ -23,7 +23,7 @@ type DecodeError struct {
 	Problem      string
 }
 
-// Error is one line: file:line:column: property: problem.
+// Error returns one line of the form file:line:column: property: problem.
 func (e *DecodeError) Error() string {
 	where := fmt.Sprintf("%s:%d:%d: ", e.File, e.Line, e.Column)
 	if e.Property != "" {
@@ -32,23 +32,24 @@ func (e *DecodeError) Error() string {
 	return where + e.Problem
 }
 
-// Decode reads a configuration. file is what errors call it, such as config.json. Every error is a *DecodeError. The
-// result refers to data, which must not change afterwards.
+// Decode reads a configuration. Errors use file as its name, such as config.json. Every error is a *DecodeError.
+// The result refers to data, which must not change afterwards.
 func Decode(data []byte, file string) (*Spec, error) { return decode(data, file, readSpec) }
 
-// DecodeProcess reads a document that is only the configuration's process, as clients hand to "exec --process". Every
-// error is a *DecodeError. The result refers to data, as with Decode.
+// DecodeProcess reads a document that contains only the configuration's process, as clients pass it to "exec
+// --process". Every error is a *DecodeError. The result refers to data, as with Decode.
 func DecodeProcess(data []byte, file string) (*Process, error) {
 	return decode(data, file, readProcess)
 }
 
-// DecodeResources reads a document that is only linux.resources, as clients hand to "update --resources". Every error
-// is a *DecodeError.
+// DecodeResources reads a document that contains only linux.resources, as clients pass it to "update --resources".
+// Every error is a *DecodeError.
 func DecodeResources(data []byte, file string) (*Resources, error) {
 	return decode(data, file, readResources)
 }
 
-// decode reads a document by the tables if they take it, and else by encoding/json, whose word counts.
+// decode reads a document with the tables if they accept it, and otherwise with encoding/json, which is
+// authoritative.
 func decode[T any](data []byte, file string, read func(*reader, *T)) (*T, error) {
 	if err := checkUTF8(data, file); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func decode[T any](data []byte, file string, read func(*reader, *T)) (*T, error)
 	return v, nil
 }
 
-// decodeInto is decode for what has no table.
+// decodeInto is decode for types without a table.
 func decodeInto(data []byte, file string, into any) error {
 	err := checkUTF8(data, file)
 	if err == nil {
@@ -93,8 +94,8 @@ func checkUTF8(data []byte, file string) error {
 	return decodeError(data, file, at, "", "the text is not UTF-8")
 }
 
-// checkNUL finds a NUL in a string: nothing that the kernel is handed can hold one, for it would end the string early,
-// and mean another file than was written.
+// checkNUL refuses a NUL in any string. No string that is passed to the kernel can contain one: the string would
+// end early and could name a different file.
 func checkNUL(data []byte, file string) error {
 	if !bytes.Contains(data, []byte(`\u0000`)) {
 		return nil
@@ -109,7 +110,7 @@ func checkNUL(data []byte, file string) error {
 	return decodeError(data, file, at, property, "the string holds a NUL character")
 }
 
-// unmarshal is json.Unmarshal with errors that say where.
+// unmarshal is json.Unmarshal, with errors that include the position.
 func unmarshal(data []byte, file string, into any) error {
 	err := json.Unmarshal(data, into)
 	var syntax *json.SyntaxError
@@ -144,11 +145,11 @@ func decodeError(data []byte, file string, at int, property, problem string) err
 	}
 }
 
-// literalLimit is how much of a wrong value a message shows.
+// literalLimit is the longest wrong value that a message shows.
 const literalLimit = 60
 
-// literal is the value at the beginning of data behind a space, where kind says that it is a scalar; nothing if it is
-// long.
+// literal returns the value at the beginning of data, with a space before it, if kind is a scalar type. It returns
+// the empty string for a long value.
 func literal(kind string, data []byte) string {
 	if kind != "string" && kind != "bool" && kind != "number" {
 		return ""
@@ -160,7 +161,7 @@ func literal(kind string, data []byte) string {
 	return " " + string(v)
 }
 
-// want says in the user's words what a Go type takes.
+// want describes, in the user's words, what a Go type accepts.
 func want(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
@@ -195,8 +196,9 @@ func wantsNumber(t reflect.Type) bool {
 	return false
 }
 
-// find returns the offset and the path of the first value token for which is holds; end is the offset behind the token.
-// encoding/json reports only the end of what it could not store, and no place in a list.
+// find returns the offset and the path of the first value token for which is returns true. The argument end of is
+// is the offset after the token. It is needed because encoding/json reports only the end of a value that it could
+// not store, and no index in a list.
 func find(data []byte, is func(end int64, t json.Token) bool) (at int, property string, found bool) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -225,15 +227,15 @@ func find(data []byte, is func(end int64, t json.Token) bool) (at int, property 
 	}
 }
 
-// step is where a walk stands inside one object or list.
+// step is the position inside one object or list.
 type step struct {
 	list  bool
 	index int
 	key   string
-	value bool // the key has been read, its value is next
+	value bool // the key has been read, and its value is next
 }
 
-// take moves on by one token and says whether it was a key.
+// take moves on by one token and reports whether it was a key.
 func (s *step) take(t json.Token) bool {
 	if s.list {
 		s.index++

@@ -58,7 +58,7 @@ func text(err error) string {
 	return err.Error()
 }
 
-// TestDecodeSaysWhere puts a wrong value into a list and expects its exact place, however the document is spaced.
+// TestDecodeSaysWhere puts a wrong value into a list and expects its exact position, whatever the white space.
 func TestDecodeSaysWhere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		space := rapid.StringMatching(`[ \n\t]{0,3}`)

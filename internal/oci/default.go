@@ -9,9 +9,9 @@ import (
 // Version is the version of the specification that this package follows.
 const Version = "1.3.0"
 
-// DefaultSpec is the configuration that the command spec writes: a shell in ./rootfs with new namespaces and few
-// capabilities, the same as runc's. cgroup says whether a cgroup namespace is among them, which runc gives a container
-// where the host has cgroup v2 alone.
+// DefaultSpec returns the configuration that the command spec writes. It is the same as runc's: a shell in
+// ./rootfs with new namespaces and few capabilities. cgroup adds a cgroup namespace, which runc does on hosts with
+// only cgroup v2.
 func DefaultSpec(cgroup bool) *Spec {
 	namespaces := []Namespace{{Type: "pid"}, {Type: "network"}, {Type: "ipc"}, {Type: "uts"}, {Type: "mount"}}
 	if cgroup {
@@ -56,8 +56,9 @@ func DefaultSpec(cgroup bool) *Spec {
 	}
 }
 
-// RootlessSpec is DefaultSpec for a caller that is not root: a user namespace in which uid and gid are root and nobody
-// else exists, the host's network (a new one would have no way out) and its /sys, no groups and no limits.
+// RootlessSpec is DefaultSpec for a caller that is not root. It has a user namespace in which uid and gid are root
+// and no other id is mapped. It uses the host's network, because a new one would have no connection, and the
+// host's /sys. It has no additional groups and no limits.
 func RootlessSpec(uid, gid uint32, cgroup bool) *Spec {
 	s := DefaultSpec(cgroup)
 	l := s.Linux
@@ -72,19 +73,20 @@ func RootlessSpec(uid, gid uint32, cgroup bool) *Spec {
 		case "/dev/pts":
 			m.Options = m.Options[:len(m.Options)-1] // gid=5, the group tty, has no id there
 		case "/sys":
-			// Without a network namespace of its own a user namespace may not mount sysfs, but it may bind the host's.
+			// A user namespace without its own network namespace may not mount sysfs, but it may bind the host's.
 			m = Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "nosuid", "noexec", "nodev",
 				"ro"}}
 		}
-		// /sys/fs/cgroup is mounted as without a user namespace, though it is part of /sys: that one is read-only at
-		// its top alone, and the host's groups below it are the user's own to write where they were delegated.
+		// /sys/fs/cgroup is mounted in the same way as without a user namespace, although it is part of /sys. That
+		// bind mount is read-only only at its top, and the user may write to the host's groups below it where they
+		// were delegated.
 		mounts = append(mounts, m)
 	}
 	s.Mounts = mounts
 	return s
 }
 
-// Marshal is the configuration as config.json is written: indented by tabs, a newline at the end.
+// Marshal returns the configuration in the form of config.json: indented with tabs, and with a final newline.
 func (s *Spec) Marshal() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// defaultDevices are those of config-linux.md "Default Devices" that are nodes; console, ptmx and the links are made by
-// the child.
+// defaultDevices returns the device nodes in config-linux.md "Default Devices". The child makes console, ptmx and
+// the links.
 func defaultDevices() []container.Device {
 	return []container.Device{
 		{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666},
@@ -34,7 +34,7 @@ func (c *planner) devices() error {
 		case before < 0:
 			own = append(own, d)
 		case own[before] != d:
-			// config-linux.md: a file at the path that is another device is an error.
+			// config-linux.md: it is an error if the path already holds a different device.
 			return wrong(indexed("linux.devices", i)+".path", "%q stands twice, as two different devices", d.Path)
 		}
 	}
@@ -42,13 +42,13 @@ func (c *planner) devices() error {
 		return m.Bind &&
 			m.Destination == "/dev"
 	}) {
-		// The host's own /dev: nothing may be made or changed there.
+		// This is the host's own /dev: nothing may be created or changed there.
 		return nil
 	}
 	standard := defaultDevices()
 	c.cfg.Devices = make([]container.Device, 0, len(standard)+len(own))
 	for _, d := range standard {
-		// The configuration's own idea of a default device counts.
+		// The configuration's own definition of a default device takes precedence.
 		if !slices.ContainsFunc(own, func(o container.Device) bool { return o.Path == d.Path }) {
 			c.cfg.Devices = append(c.cfg.Devices, d)
 		}

@@ -1,12 +1,13 @@
-// Package oci turns a bundle's config.json (runtime-spec 1.3, config.md and config-linux.md) into the values that the
-// rest works with: a spawn.Config for the child, a cgroupfs.Resources for its group, and the hooks that stay with the
-// parent.
+// Package oci converts a bundle's config.json (runtime-spec 1.3, config.md and config-linux.md) to the values that
+// the rest of the runtime uses: a spawn.Config for the child, a cgroupfs.Resources for its group, and the hooks
+// that the parent runs.
 //
-// [Decode] reads bytes, [Plan] decides. Neither touches anything: what they need to know of the host comes in as
-// [Host]. [LoadBundle] and [CheckRootfs] are the only effects and live in bundle.go.
+// [Decode] reads bytes, and [Plan] decides. Both are pure: what they need to know about the host is passed in as
+// [Host]. Only [CheckRootfs] and the functions that load files, such as [LoadBundle], access the file system.
 //
-// Three rules hold for every property. What the specification does not know is ignored, as it says it must be. What
-// is wrong is an error that names the property, its value and what is allowed. What the specification knows is carried
-// out; what cannot be, on this host say, is an error, so that no container runs with less protection than was asked
-// for. A value that asks for nothing (null, an empty string, list or object, a zero) is no request.
+// Three rules apply to every property. A property that the specification does not know is ignored, as the
+// specification requires. A wrong value is an error that names the property, the value and what is allowed. A
+// property that the specification knows is carried out; if that is impossible, for example on this host, it is an
+// error, so that no container runs with less protection than was requested. An empty value (null, an empty string,
+// list or object, or zero) is not a request.
 package oci

@@ -6,21 +6,21 @@ import (
 	"strconv"
 )
 
-// PropertyError is a property whose value is not allowed.
+// PropertyError reports a property whose value is not allowed.
 type PropertyError struct {
 	Property string // such as process.rlimits[1].type
 	Problem  string // the value and what is allowed
 }
 
-// Error is one line: property: problem.
+// Error returns one line of the form property: problem.
 func (e *PropertyError) Error() string { return e.Property + ": " + e.Problem }
 
 func wrong(property, format string, args ...any) error {
 	return &PropertyError{Property: property, Problem: fmt.Sprintf(format, args...)}
 }
 
-// nothing says whether a value asks for nothing: absent, null, false, a zero, or empty at every depth. It is only for
-// objects all of whose members may be left out and mean nothing when they are empty.
+// nothing reports whether a value requests nothing: it is absent, null, false or zero, or it is empty at every
+// depth. Use it only for objects whose members are all optional and mean nothing when they are empty.
 func nothing(raw json.RawMessage) bool {
 	if len(raw) == 0 {
 		return true
@@ -55,5 +55,5 @@ func nothingIn(v any) bool {
 	return false
 }
 
-// indexed is the path of a list's element.
+// indexed returns the path of a list element.
 func indexed(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }

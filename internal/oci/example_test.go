@@ -6,7 +6,7 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// A value that cannot be is an error with the property's path, the value, and what is allowed.
+// An impossible value is an error that names the property, the value and what is allowed.
 func ExamplePlan() {
 	spec, err := oci.Decode([]byte(`{
 		"ociVersion": "1.2.0",

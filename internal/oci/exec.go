@@ -7,26 +7,26 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Running is what PlanProcess must know of the container that a process is executed in besides its configuration, as
-// /proc says it.
+// Running is what PlanProcess needs to know about the container that a process joins, in addition to the
+// container's configuration, as read from /proc.
 type Running struct {
 	ID          string
-	UIDMappings []IDMapping // of its user namespace, in the caller's ids; both nil where it is the caller's
+	UIDMappings []IDMapping // of its user namespace, in the caller's ids; both are nil if it is the caller's
 	GIDMappings []IDMapping
 	SetGroups   bool // setgroups(2) is allowed in it
 	PreserveFDs int
 	Host        Host
 }
 
-// PlanProcess decides the configuration of a process that joins a running container. It is as pure as Plan, and
-// its errors are the same.
+// PlanProcess decides the configuration of a process that joins a running container. It is pure, like Plan, and
+// returns the same errors.
 func PlanProcess(p *Process, r Running) (spawn.Config, []string, error) {
 	c := &planner{
 		spec: &Spec{Process: p}, linux: &Linux{}, opt: Options{PreserveFDs: r.PreserveFDs, Host: r.Host},
 		setGroups: r.SetGroups, joins: true, out: &Planned{},
 	}
 	if r.UIDMappings != nil {
-		// Its ids are checked as those of a new namespace are.
+		// Its ids are checked like those of a new namespace.
 		c.linux.Namespaces = []Namespace{{Type: container.NSUser}}
 		c.linux.UIDMappings, c.linux.GIDMappings = r.UIDMappings, r.GIDMappings
 	}
@@ -39,8 +39,9 @@ func PlanProcess(p *Process, r Running) (spawn.Config, []string, error) {
 	return c.out.Spawn, c.out.Warnings, nil
 }
 
-// Complete gives a process that says nothing about how the kernel is to treat it what the container's own says of that,
-// as runc does. execCPUAffinity is about processes that join, wherever it stands.
+// Complete sets the properties of p that change how the kernel treats the process. If p does not set one, it is
+// copied from own, the container's own process, as runc does. execCPUAffinity always concerns processes that join,
+// in either configuration.
 func (p *Process) Complete(own *Process) {
 	if p.Scheduler == nil {
 		p.Scheduler = own.Scheduler
@@ -53,30 +54,30 @@ func (p *Process) Complete(own *Process) {
 	}
 }
 
-// Changes are what the command line of exec says about a process, over what its configuration says.
+// Changes are the changes that the command line of exec makes to the configuration of a process.
 type Changes struct {
-	Args           []string // empty: as it is
-	Cwd            string   // empty: as it is
-	Env            []string // added; of two equal names the last counts
+	Args           []string // empty: unchanged
+	Cwd            string   // empty: unchanged
+	Env            []string // added; the last of several equal names counts
 	User           *UserIDs
 	AdditionalGIDs []uint32 // added
-	Capabilities   []string // added to all sets but the inheritable one
+	Capabilities   []string // added to all sets except the inheritable one
 	NoNewPrivs     bool
-	Terminal       *bool // nil: as it is
+	Terminal       *bool // nil: unchanged
 	SelinuxLabel   string
 	Apparmor       string
 }
 
-// UserIDs are a user, and a group if one was given.
+// UserIDs are a user id and optionally a group id.
 type UserIDs struct {
 	UID uint32
 	GID *uint32
 }
 
-// Apply is the process with the changes; p itself stays as it is.
+// Apply returns a copy of p with the changes; p itself does not change.
 //
-// A capability never becomes inheritable (CVE-2022-29162): the set would survive into programs that the process
-// executes. It becomes ambient only where the process has inheritable ones of its own, as runc does.
+// A capability never becomes inheritable (CVE-2022-29162), because it would survive into programs that the process
+// executes. As with runc, it becomes ambient only if the process already has inheritable capabilities.
 func (c *Changes) Apply(p *Process) *Process {
 	out := *p
 	if len(c.Args) > 0 {

@@ -4,8 +4,8 @@ import (
 	"slices"
 )
 
-// Features is what a runtime can do, in the form that engines read: runtime-spec features.md and features-linux.md.
-// What it says is about the program, not about the host that it runs on, but for Seccomp.SupportedFlags.
+// Features describes what a runtime can do, in the form that engines read: runtime-spec features.md and
+// features-linux.md. Except for Seccomp.SupportedFlags, it describes the program and not the host that it runs on.
 type Features struct {
 	OCIVersionMin string            `json:"ociVersionMin,omitempty"`
 	OCIVersionMax string            `json:"ociVersionMax,omitempty"`
@@ -13,11 +13,12 @@ type Features struct {
 	MountOptions  []string          `json:"mountOptions,omitempty"`
 	Linux         *LinuxFeatures    `json:"linux,omitempty"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
-	// Unsafe are annotations of a configuration that reach beyond the container; one that ends in a dot is a prefix.
+	// Unsafe lists annotations in a configuration whose effects reach beyond the container. A name that ends in a
+	// dot is a prefix.
 	Unsafe []string `json:"potentiallyUnsafeConfigAnnotations,omitempty"`
 }
 
-// LinuxFeatures is the part of Features that is about Linux.
+// LinuxFeatures is the Linux part of Features.
 type LinuxFeatures struct {
 	Namespaces      []string         `json:"namespaces,omitempty"`
 	Capabilities    []string         `json:"capabilities,omitempty"`
@@ -31,12 +32,12 @@ type LinuxFeatures struct {
 	NetDevices      *Enabled         `json:"netDevices,omitempty"`
 }
 
-// Enabled says of a feature whether it is there.
+// Enabled reports whether a feature is available.
 type Enabled struct {
 	Enabled bool `json:"enabled"`
 }
 
-// CgroupFeatures says which control groups, and who may make them.
+// CgroupFeatures reports which cgroup versions are supported, and what can create the groups.
 type CgroupFeatures struct {
 	V1          bool `json:"v1"`
 	V2          bool `json:"v2"`
@@ -45,7 +46,7 @@ type CgroupFeatures struct {
 	Rdma        bool `json:"rdma"`
 }
 
-// SeccompFeatures are the words that linux.seccomp may use.
+// SeccompFeatures lists the names that linux.seccomp may use.
 type SeccompFeatures struct {
 	Enabled        bool     `json:"enabled"`
 	Actions        []string `json:"actions,omitempty"`
@@ -55,26 +56,26 @@ type SeccompFeatures struct {
 	SupportedFlags []string `json:"supportedFlags,omitempty"` // by this kernel
 }
 
-// RdtFeatures says which members of linux.intelRdt are carried out.
+// RdtFeatures reports which members of linux.intelRdt are supported.
 type RdtFeatures struct {
 	Enabled    bool `json:"enabled"`
 	Schemata   bool `json:"schemata"`
 	Monitoring bool `json:"monitoring"`
 }
 
-// MemoryPolicies are the words that linux.memoryPolicy may use.
+// MemoryPolicies lists the names that linux.memoryPolicy may use.
 type MemoryPolicies struct {
 	Modes []string `json:"modes,omitempty"`
 	Flags []string `json:"flags,omitempty"`
 }
 
-// MountExtensions says which mounts beyond mount(2) there are.
+// MountExtensions reports which mount features beyond mount(2) are supported.
 type MountExtensions struct {
 	IDMap *Enabled `json:"idmap,omitempty"`
 }
 
-// KnownFeatures is what Plan carries out, made of the tables by which it does where there is one.
-// Seccomp and the annotations are the caller's to add.
+// KnownFeatures returns what Plan supports. Where Plan uses a table, the result is made from the same table. The
+// caller adds Seccomp and the annotations.
 func KnownFeatures() *Features {
 	f := &Features{
 		OCIVersionMin: "1.0.0", OCIVersionMax: Version,
@@ -98,7 +99,8 @@ func KnownFeatures() *Features {
 	return f
 }
 
-// otherOptions are the mount options that are in no table but in planner.option and Plan's look at idmap.
+// otherOptions are the mount options that are in no table, but only in planner.option and in Plan's handling of
+// idmap.
 var otherOptions = []string{"bind", "rbind", "defaults", "remount", "tmpcopyup", "idmap", "ridmap"}
 
 func knownMountOptions() []string {

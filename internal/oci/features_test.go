@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// specOptions are the mount options that runtime-spec config.md names, "Linux mount options", and the two of runc's and
-// crun's that are carried out besides.
+// specOptions are the mount options in runtime-spec config.md, "Linux mount options", and the additional ones of
+// runc and crun that are supported.
 const specOptions = `async atime bind defaults dev diratime dirsync exec idmap iversion lazytime loud mand
 	noatime nodev nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime
 	nosuid nosymfollow private ratime rbind rdev rdiratime relatime remount rexec ridmap
@@ -22,8 +22,8 @@ const specOptions = `async atime bind defaults dev diratime dirsync exec idmap i
 	shared silent slave strictatime suid symfollow sync tmpcopyup unbindable copy-symlink
 	src-nofollow dest-nofollow`
 
-// understood says whether Plan takes an option for one of its own: it is neither refused nor handed to the file
-// system.
+// understood reports whether Plan handles an option itself, so that the option is neither refused nor passed to
+// the file system.
 func understood(t *testing.T, option string) bool {
 	t.Helper()
 	spec := new(Spec)
@@ -39,13 +39,14 @@ func understood(t *testing.T, option string) bool {
 	out, err := Plan(spec, Options{Bundle: "/", ID: "x"})
 	var property *PropertyError
 	if errors.As(err, &property) {
-		return true // it has an opinion of the option
+		return true // Plan knows the option and refuses its use here
 	}
 	return err == nil && len(out.Spawn.Container.Mounts) == 1 && !slices.Contains(out.Spawn.Container.Mounts[0].Data,
 		option)
 }
 
-// TestFeaturesMountOptions: what is told is understood, and what is understood is told.
+// TestFeaturesMountOptions checks that every option in the features is understood, and that every understood
+// option is in the features.
 func TestFeaturesMountOptions(t *testing.T) {
 	told := KnownFeatures().MountOptions
 	if !slices.IsSorted(told) || len(slices.Compact(slices.Clone(told))) != len(told) {
@@ -118,7 +119,7 @@ func TestFeaturesCapabilities(t *testing.T) {
 	}
 }
 
-// TestFeaturesOfProperties: what is told is converted.
+// TestFeaturesOfProperties checks that every property in the features is converted.
 func TestFeaturesOfProperties(t *testing.T) {
 	l := KnownFeatures().Linux
 	for name, c := range map[string]struct {
@@ -141,7 +142,7 @@ func TestFeaturesOfProperties(t *testing.T) {
 	}
 }
 
-// mountWith is a configuration with one mount.
+// mountWith returns a configuration with one mount.
 func mountWith(options, members string) string {
 	return `{"linux": {"namespaces": [{"type": "mount"}]}, "mounts": [{"destination": "/x", "type": "tmpfs",
 		"options": [` + options + `], ` + members + `}]}`

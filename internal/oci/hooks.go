@@ -8,7 +8,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// hookLists are the points of the life cycle that have hooks, in their order: where they stand and where they go.
+// hookLists are the points of the life cycle that have hooks, in order, with the source and the destination of
+// each list.
 var hookLists = [...]struct {
 	name string
 	of   func(*Hooks) *[]Hook
@@ -28,13 +29,13 @@ var hookLists = [...]struct {
 		func(c *planner) *[]container.Hook { return &c.out.Hooks.Poststop }},
 }
 
-// The annotations that name files for what hooks write, as with crun.
+// Annotations that name files for the output of hooks, as with crun.
 const (
 	HookStdout = "run.oci.hooks.stdout"
 	HookStderr = "run.oci.hooks.stderr"
 )
 
-// hookOutput checks the annotations.
+// hookOutput checks these annotations.
 func (c *planner) hookOutput() error {
 	for _, name := range []string{HookStdout, HookStderr} {
 		file := c.spec.Annotations[name]
@@ -48,7 +49,7 @@ func (c *planner) hookOutput() error {
 	return nil
 }
 
-// hooks sorts the hooks by where they run: runtime.md "Lifecycle".
+// hooks sorts the hooks by the place where they run (runtime.md "Lifecycle").
 func (c *planner) hooks() error {
 	h := c.spec.Hooks
 	if h == nil {
@@ -75,7 +76,7 @@ func (c *planner) hooks() error {
 }
 
 func hook(at string, in Hook) (container.Hook, error) {
-	// As with runc, a hook without env inherits one, and a hook with an empty list has none.
+	// As with runc, a hook without env inherits the environment, and a hook with an empty list gets an empty one.
 	out := container.Hook{Path: in.Path, Args: in.Args, Env: in.Env, NoEnv: in.Env != nil && len(in.Env) == 0}
 	if !strings.HasPrefix(in.Path, "/") {
 		return out, wrong(at+".path", "%q is not absolute", in.Path)
@@ -89,7 +90,8 @@ func hook(at string, in Hook) (container.Hook, error) {
 	return out, environment(at+".env", in.Env)
 }
 
-// hookState is what the child's hooks get on their standard input. The child adds what it alone knows: status and pid.
+// hookState encodes the state that the child's hooks get on their standard input. The child adds the status and
+// the pid, which only it knows.
 func (c *planner) hookState() error {
 	b, err := json.Marshal(struct {
 		Version     string            `json:"ociVersion"`

@@ -6,8 +6,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// idMapped decides about the mappings of a mount's own, and the options idmap and ridmap (config.md, "Linux mount
-// options").
+// idMapped converts a mount's own id mappings and the options idmap and ridmap (config.md, "Linux mount options").
 func (c *planner) idMapped(at string, in *Mount, m *container.Mount, option string) error {
 	uids, err := idRanges(at+".uidMappings", in.UIDMappings)
 	if err != nil {
@@ -22,9 +21,9 @@ func (c *planner) idMapped(at string, in *Mount, m *container.Mount, option stri
 	case !m.Bind && m.Type != "tmpfs" && virtual(m.Type):
 		return wrong(at, "a file system of type %s takes no mappings of its owners", m.Type)
 	case len(uids) == 0 && len(gids) == 0 && c.has(container.NSUser):
-		// config.md: without mappings of its own, those of the container, which are its user namespace's.
+		// config.md: a mount without its own mappings uses the container's, which are those of its user namespace.
 	case len(uids) == 0 && len(gids) == 0:
-		// They mean something without a user namespace, too.
+		// The container's mappings apply to the mount even without a user namespace.
 		uids, gids = ranges(c.linux.UIDMappings), ranges(c.linux.GIDMappings)
 		if len(uids) == 0 || len(gids) == 0 {
 			return wrong(at+".options", "%s needs uidMappings and gidMappings, of the mount or of linux", option)

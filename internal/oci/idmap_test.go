@@ -9,7 +9,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// TestMountMappings: mappings of a mount's own, those of the container, and what cannot be.
+// TestMountMappings covers a mount's own mappings, the container's mappings, and errors.
 func TestMountMappings(t *testing.T) {
 	const own = `"uidMappings": [{"containerID": 1, "hostID": 2, "size": 3}], "gidMappings": [{"hostID": 5, "size": 1}]`
 	const joined = `{"linux": {"namespaces": [{"type": "mount"}, {"type": "user", "path": "/x"}]}}`

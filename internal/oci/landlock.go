@@ -11,9 +11,9 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Landlock is the value of AnnotationLandlock, in the form that was proposed for the specification
-// (opencontainers/runtime-spec, pull request 1111): what is forbidden, and the paths and ports where it is allowed.
-// Ports and scopes came to the kernel later, and are here in the same way.
+// Landlock is the value of AnnotationLandlock. It has the form that was proposed for the specification
+// (opencontainers/runtime-spec, pull request 1111): what is forbidden, and the paths and ports for which it is
+// allowed. Ports and scopes came to the kernel later, and have the same form here.
 type Landlock struct {
 	Ruleset struct {
 		HandledAccessFS  []string `json:"handledAccessFS"`
@@ -30,11 +30,13 @@ type Landlock struct {
 			Ports         []uint16 `json:"ports"`
 		} `json:"netPort"`
 	} `json:"rules"`
-	// DisableBestEffort: what this kernel's Landlock does not know yet is an error, and not a warning.
+	// DisableBestEffort turns the warning about rights that this kernel's Landlock does not know yet into an
+	// error.
 	DisableBestEffort bool `json:"disableBestEffort"`
 }
 
-// landlockRight is a name of <linux/landlock.h> in small letters, its bit, and the version of Landlock that brought it.
+// landlockRight is a name from <linux/landlock.h> in lower case, its bit, and the version of Landlock that added
+// it.
 type landlockRight struct {
 	name string
 	bit  uint64
@@ -62,7 +64,8 @@ var landlockScopes = landlockRights{
 	{"abstract_unix_socket", unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, 6}, {"signal", unix.LANDLOCK_SCOPE_SIGNAL, 6},
 }
 
-// join is the names as one number. newer are those that came after the given version of Landlock, which are left out.
+// join combines the named rights into one number. Rights that are newer than the given version of Landlock are
+// left out and returned in newer.
 func (r landlockRights) join(at string, all []string, abi int) (bits uint64, newer []string, err error) {
 next:
 	for i, name := range all {
@@ -95,7 +98,7 @@ func (c *planner) landlock(text string) error {
 	}
 	var in Landlock
 	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields() // a rule that is misspelt would forbid less
+	d.DisallowUnknownFields() // a misspelt rule would forbid less
 	err := d.Decode(&in)
 	if err == nil && d.More() {
 		err = errors.New("there is more after it")
@@ -143,8 +146,7 @@ func (c *planner) landlock(text string) error {
 	return nil
 }
 
-// allow adds the rules. What is not forbidden need not be allowed, and so is an error, unless the kernel does not know
-// it.
+// allow adds the rules. It is an error to allow what is not forbidden, unless the kernel does not know the right.
 func (in *Landlock) allow(out *container.Landlock, abi int) error {
 	for i, r := range in.Rules.PathBeneath {
 		at := fmt.Sprintf("%s.rules.pathBeneath[%d]", landlockAt, i)
@@ -176,7 +178,7 @@ func (in *Landlock) allow(out *container.Landlock, abi int) error {
 }
 
 func allowed(at string, rights landlockRights, names []string, handled uint64, abi int) (uint64, error) {
-	access, _, err := rights.join(at+".allowedAccess", names, abi) // from what is newer nobody is kept
+	access, _, err := rights.join(at+".allowedAccess", names, abi) // the kernel does not restrict newer rights
 	switch {
 	case err != nil:
 		return 0, err

@@ -35,7 +35,8 @@ func (c *planner) root() error {
 	return nil
 }
 
-// fromBundle makes a path absolute: config.md lets root.path and the sources of bind mounts be relative to the bundle.
+// fromBundle returns an absolute path. In config.md, root.path and the sources of bind mounts may be relative to
+// the bundle.
 func (c *planner) fromBundle(p string) string {
 	if strings.HasPrefix(p, "/") {
 		return path.Clean(p)
@@ -43,8 +44,8 @@ func (c *planner) fromBundle(p string) string {
 	return path.Join(c.opt.Bundle, p)
 }
 
-// mountsOnHost reports whether something is to be mounted although the container has no mount namespace of its own: it
-// is mounted on the host then, below the root file system, until the container is deleted.
+// mountsOnHost reports whether the configuration mounts something although the container has no mount namespace of
+// its own. Such mounts are made on the host, below the root file system, and stay until the container is deleted.
 func (c *planner) mountsOnHost() bool {
 	return !c.has(container.NSMount) && (c.spec.Root.Readonly || len(c.spec.Mounts) > 0 || c.cfg.Root.Propagation != 0 ||
 		len(c.linux.MaskedPaths) > 0 || len(c.linux.ReadonlyPaths) > 0 || c.spec.Process != nil && c.spec.Process.Terminal)
@@ -62,8 +63,8 @@ func (c *planner) mounts() error {
 	return nil
 }
 
-// inContainer makes a destination absolute and clean. As with runc, one that begins with the path of the root file
-// system on the host means what follows it, once; links are not looked at.
+// inContainer returns a destination as an absolute, clean path. As with runc, if the destination begins with the
+// path of the root file system on the host, that prefix is removed, but only once. Links are not followed.
 func (c *planner) inContainer(destination string) string {
 	destination = path.Join("/", destination)
 	root := c.out.Rootfs
@@ -144,20 +145,20 @@ func (c *planner) option(m *container.Mount, at, o string) error {
 		switch {
 		case set:
 			m.FSFlags = append(m.FSFlags, name)
-		case m.Remount: // a new file system has none of them
+		case m.Remount: // a new file system has none of them set
 			m.FSFlags = append(m.FSFlags, o)
 		}
 		return nil
 	}
 	switch o {
-	case "", "defaults": // nothing is what an empty option asks of mount(2) too
+	case "", "defaults": // mount(2) ignores an empty option too
 	case "bind":
 		m.Bind = true
 	case "rbind":
 		m.Bind, m.Recursive = true, true
 	case "tmpcopyup":
 		m.CopyUp = true
-	case "remount": // is known already
+	case "remount": // handled before
 	default:
 		m.Data = append(m.Data, o)
 	}
@@ -180,15 +181,16 @@ func (c *planner) bind(at string, m *container.Mount) error {
 	return nil
 }
 
-// cgroup2Options are the options of cgroup2 itself, Documentation/admin-guide/cgroup-v2.rst. The kernel takes them from
-// the host's first namespace and ignores them from others.
+// cgroup2Options are the options of cgroup2 itself (Documentation/admin-guide/cgroup-v2.rst). The kernel accepts
+// them from the host's initial namespace and ignores them from others.
 var cgroup2Options = []string{
 	"nsdelegate", "favordynmods", "memory_localevents", "memory_recursiveprot", "memory_hugetlb_accounting",
 	"pids_localevents",
 }
 
-// cgroupOptions refuses options that a mount of type cgroup does not have: what is mounted for it is the runtime's
-// choice, by the hierarchies of the host, so the kernel never sees them. On v1 it has none but those of every mount.
+// cgroupOptions refuses options that a mount of type cgroup does not have. The runtime decides from the host's
+// hierarchies what it mounts there, so these options would never reach the kernel. On v1 only the options of every
+// mount are allowed.
 func cgroupOptions(at string, m *container.Mount) error {
 	for _, d := range m.Data {
 		if m.Cgroup.Version != 2 || !slices.Contains(cgroup2Options, d) {
@@ -198,13 +200,13 @@ func cgroupOptions(at string, m *container.Mount) error {
 	return nil
 }
 
-// mountIDs checks the owners that a file system is asked to use: unmapped ones would be an EINVAL without a word.
+// mountIDs checks the owners in a file system's options. For an unmapped id the kernel would return a bare EINVAL.
 func (c *planner) mountIDs(at string, data []string) error {
 	for _, d := range data {
 		key, value, _ := strings.Cut(d, "=")
 		id, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
-			continue // The file system has its own opinion.
+			continue // The file system checks such a value itself.
 		}
 		switch key {
 		case "uid":
@@ -219,8 +221,8 @@ func (c *planner) mountIDs(at string, data []string) error {
 	return nil
 }
 
-// paths takes over what is hidden or read-only in the container. A path that is not absolute is taken from the root, as
-// with runc, and one that stands twice is mounted once.
+// paths converts the masked and the read-only paths. As with runc, a path that is not absolute starts at the root,
+// and a path that is listed twice is mounted once.
 func (c *planner) paths() error {
 	for _, list := range [...]struct {
 		at    string
@@ -248,16 +250,16 @@ func (c *planner) paths() error {
 	return nil
 }
 
-// rooted is a path in the container, without elements that mean nothing.
+// rooted returns a path in the container as an absolute, clean path.
 func rooted(p string) string {
 	if !strings.HasPrefix(p, "/") {
 		p = "/" + p
 	}
-	return path.Clean(p) // the same string if nothing is to be left out
+	return path.Clean(p) // the same string if it is already clean
 }
 
-// seenSet finds out whether a list that grows has a path already: by looking through it as long as it is short, for a
-// map costs more memory than most lists have.
+// seenSet reports whether a growing list already contains a path. It searches short lists directly, because a map
+// takes more memory than most lists.
 type seenSet map[string]bool
 
 const shortList = 64

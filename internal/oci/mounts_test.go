@@ -51,7 +51,7 @@ func TestMountOptions(t *testing.T) {
 	}
 }
 
-// On cgroup v2 a mount of type cgroup has the options of cgroup2, and no others.
+// TestCgroupOptions checks that on cgroup v2 a mount of type cgroup accepts the options of cgroup2, and no others.
 func TestCgroupOptions(t *testing.T) {
 	v2 := Host{Cgroup: CgroupHost{Version: 2, Hierarchies: []CgroupHierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}}
 	for options, want := range map[string]string{
@@ -67,7 +67,8 @@ func TestCgroupOptions(t *testing.T) {
 	}
 }
 
-// Relative paths are taken from the root, and a path that stands twice, however it is written, counts once.
+// TestPathsTwice checks that relative paths start at the root, and that a path that is listed twice counts once,
+// even if it is written differently.
 func TestPathsTwice(t *testing.T) {
 	out, err := Plan(spec(t, `{"linux": {"maskedPaths": ["/proc/keys", "proc//keys", "/proc/./keys/", "/sys/../proc/kcore"], "readonlyPaths": ["/a", "/b", "/a"]}}`), Options{Bundle: "/b", ID: "x"})
 	if err != nil {
@@ -83,7 +84,7 @@ func TestPathsTwice(t *testing.T) {
 	}
 }
 
-// TestRemount: attributes of whatever is mounted, and options of a file system that is the container's own.
+// TestRemount covers attributes of any mount, and options of the container's own file systems.
 func TestRemount(t *testing.T) {
 	out := convert(t, Options{}, `{"mounts": [
 		{"destination": "/a", "type": "tmpfs"}, {"destination": "/b", "source": "/x", "options": ["bind"]},
@@ -112,7 +113,7 @@ func TestRemount(t *testing.T) {
 	}
 }
 
-// TestSeenSet: the long list's way agrees with the short one's.
+// TestSeenSet checks that long lists give the same results as short ones.
 func TestSeenSet(t *testing.T) {
 	var list []string
 	seen := seenSet{}
@@ -130,8 +131,8 @@ func TestSeenSet(t *testing.T) {
 	}
 }
 
-// TestDestinationOnTheHost: a destination that begins with the root file system's path on the host is a path in the
-// container, with runc's rules: by whole elements, after cleaning, and once.
+// TestDestinationOnTheHost checks that a destination that begins with the root file system's path on the host is a
+// path in the container. As with runc, the prefix is compared by whole elements, after cleaning, and removed once.
 func TestDestinationOnTheHost(t *testing.T) {
 	for in, want := range map[string]string{
 		"/b/rootfs/mnt": "/mnt", "/b//rootfs/x/../mnt/": "/mnt", "/../b/rootfs/mnt": "/mnt", "b/rootfs/mnt": "/mnt",

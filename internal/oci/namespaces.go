@@ -11,10 +11,10 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// nameLimit is __NEW_UTS_LEN of <linux/utsname.h>.
+// nameLimit is __NEW_UTS_LEN in <linux/utsname.h>.
 const nameLimit = 64
 
-// namespaceTypes are the kinds of namespaces, namespaces(7).
+// namespaceTypes are the types of namespaces in namespaces(7).
 var namespaceTypes = []string{
 	container.NSPid, container.NSNetwork, container.NSMount, container.NSIPC, container.NSUTS, container.NSUser,
 	container.NSCgroup, container.NSTime,
@@ -48,7 +48,7 @@ func (c *planner) mappings() error {
 		if len(uids)+len(gids) > 0 && !c.has(container.NSUser) {
 			c.warn("linux.uidMappings, linux.gidMappings: without effect, for linux.namespaces has no user namespace")
 		}
-		return nil // A joined one has its own.
+		return nil // A joined namespace has its own mappings.
 	}
 	var err error
 	if c.out.Spawn.UIDMappings, err = c.mapping("linux.uidMappings", uids, c.opt.Host.UID); err != nil {
@@ -63,7 +63,7 @@ func (c *planner) mapping(at string, in []IDMapping, own uint32) ([]spawn.IDMap,
 		return nil, wrong(at, "missing; a new user namespace needs it")
 	}
 	if !mapped(in, 0) {
-		// The child sets up the container as root of its namespace.
+		// The child sets up the container as root of its user namespace.
 		return nil, wrong(at, "container id 0 is not mapped; the container's root must be")
 	}
 	if err := checkRanges(at, in); err != nil {
@@ -74,21 +74,22 @@ func (c *planner) mapping(at string, in []IDMapping, own uint32) ([]spawn.IDMap,
 		out[i] = spawn.IDMap(m)
 	}
 	if c.opt.Host.UID != 0 && !moreThanOne(in) && in[0].HostID != own {
-		// user_namespaces(7): without CAP_SETUID only the writer's own id can be mapped; more than one id is what
-		// newuidmap(1) is for.
+		// user_namespaces(7): without CAP_SETUID, only the writer's own id can be mapped. newuidmap(1) can map
+		// more than one id.
 		return nil, wrong(at+"[0].hostID", "%d; a caller that is not root can map its own id %d, or several of its "+
 			"subordinate ones", in[0].HostID, own)
 	}
 	return out, nil
 }
 
-// The kernel's limits of a mapping (kernel/user_namespace.c, map_write), each of them a bare EINVAL there.
+// The kernel's limits for a mapping (kernel/user_namespace.c, map_write). The kernel returns a bare EINVAL for
+// each.
 const (
 	mostRanges   = 340  // UID_GID_MAP_MAX_EXTENTS
 	mappingBytes = 4096 // of text: less than a page, and no page is smaller
 )
 
-// checkRanges refuses what the kernel would not take.
+// checkRanges refuses mappings that the kernel would refuse.
 func checkRanges(at string, in []IDMapping) error {
 	if len(in) > mostRanges {
 		return wrong(at, "%d ranges; the kernel takes at most %d", len(in), mostRanges)
@@ -99,7 +100,7 @@ func checkRanges(at string, in []IDMapping) error {
 		if m.Size == 0 {
 			return wrong(one+".size", "0; want at least 1")
 		}
-		// 4294967295 is no id: system calls take it for "no change".
+		// 4294967295 is not an id: system calls interpret it as "no change".
 		for _, first := range [...]struct {
 			name string
 			id   uint32
@@ -132,10 +133,10 @@ func overlap(a, b, sizeA, sizeB uint32) bool {
 	return uint64(a) < uint64(b)+uint64(sizeB) && uint64(b) < uint64(a)+uint64(sizeA)
 }
 
-// moreThanOne reports whether a mapping is more than one id.
+// moreThanOne reports whether a mapping contains more than one id.
 func moreThanOne(in []IDMapping) bool { return len(in) > 1 || len(in) == 1 && in[0].Size > 1 }
 
-// mapped says whether a container's id has a meaning on the host.
+// mapped reports whether an id in the container is mapped to the host.
 func mapped(in []IDMapping, id uint32) bool {
 	for _, m := range in {
 		if id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {
@@ -145,7 +146,7 @@ func mapped(in []IDMapping, id uint32) bool {
 	return false
 }
 
-// checkMapped is the error of an id that has no meaning in the new user namespace.
+// checkMapped returns an error if an id is not mapped in the new user namespace.
 func (c *planner) checkMapped(at, mappings string, in []IDMapping, id uint32) error {
 	if c.creates(container.NSUser) && !mapped(in, id) {
 		return wrong(at, "%d is not mapped by %s", id, mappings)

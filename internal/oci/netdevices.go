@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// netDevices decides which devices of the host go into the container's network namespace, in the order of their names.
+// netDevices decides which of the host's devices move to the container's network namespace, sorted by name.
 func (c *planner) netDevices() error {
 	const property = "linux.netDevices"
 	if len(c.linux.NetDevices) == 0 {
@@ -50,7 +50,7 @@ func (c *planner) netDevices() error {
 
 const deviceNameRule = "1 to 15 bytes without a slash, a colon, a percent sign or a space, and neither . nor .."
 
-// deviceName is dev_valid_name of the kernel's net/core/dev.c.
+// deviceName implements dev_valid_name from the kernel's net/core/dev.c.
 func deviceName(name string) bool {
 	return name != "" && len(name) < unix.IFNAMSIZ && name != "." && name != ".." &&
 		!strings.ContainsAny(name, "/:%") && !strings.ContainsFunc(name, unicode.IsSpace)

@@ -2,15 +2,16 @@ package oci
 
 import "golang.org/x/sys/unix"
 
-// attr is a mount option that the kernel keeps per mount, mount_setattr(2). Its name with an "r" before it is the same
-// for the whole tree.
+// attr is a mount option that the kernel stores per mount (mount_setattr(2)). With an "r" before its name, the
+// option applies to the whole tree.
 type attr struct {
 	name       string
 	set, clear uint64
 }
 
-// attrs are the options of runtime-spec config.md "Linux mount options" that are attributes of a mount. The access-time
-// ones are one field of the kernel, not bits: whoever sets it must clear it whole, and its zero is relatime.
+// attrs are the options in runtime-spec config.md, "Linux mount options", that are attributes of a mount. The
+// access-time options are not bits but one field in the kernel: a change must clear the whole field, and its zero
+// value is relatime.
 var attrs = [...]attr{
 	{"ro", unix.MOUNT_ATTR_RDONLY, 0},
 	{"rw", 0, unix.MOUNT_ATTR_RDONLY},
@@ -25,14 +26,14 @@ var attrs = [...]attr{
 	{"noatime", unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR__ATIME},
 	{"atime", unix.MOUNT_ATTR_RELATIME, unix.MOUNT_ATTR__ATIME},
 	{"relatime", unix.MOUNT_ATTR_RELATIME, unix.MOUNT_ATTR__ATIME},
-	{"norelatime", 0, 0}, // mount(2): what is neither noatime nor strictatime is relatime
+	{"norelatime", 0, 0}, // mount(2): without noatime and strictatime, relatime applies
 	{"strictatime", unix.MOUNT_ATTR_STRICTATIME, unix.MOUNT_ATTR__ATIME},
 	{"nostrictatime", unix.MOUNT_ATTR_RELATIME, unix.MOUNT_ATTR__ATIME},
 	{"nosymfollow", unix.MOUNT_ATTR_NOSYMFOLLOW, 0},
 	{"symfollow", 0, unix.MOUNT_ATTR_NOSYMFOLLOW},
 }
 
-// findAttr returns the attribute of an option, and whether it is meant for the whole tree.
+// findAttr returns the attribute of an option, and whether the option applies to the whole tree.
 func findAttr(option string) (a attr, recursive, found bool) {
 	for _, a := range attrs {
 		if option == a.name {
@@ -45,13 +46,13 @@ func findAttr(option string) (a attr, recursive, found bool) {
 	return attr{}, false, false
 }
 
-// apply lets the option win over those before it.
+// apply lets the option override earlier ones.
 func (a attr) apply(set, clear *uint64) {
 	*set = *set&^a.clear | a.set
 	*clear = *clear&^a.set | a.clear
 }
 
-// propagations are the options that say what a mount sends and receives, by their MS_* values.
+// propagations are the propagation options of a mount and their MS_* values.
 var propagations = [...]struct {
 	name  string
 	value uint64
@@ -62,7 +63,7 @@ var propagations = [...]struct {
 	{"unbindable", unix.MS_UNBINDABLE}, {"runbindable", unix.MS_UNBINDABLE | unix.MS_REC},
 }
 
-// propagation is the MS_* value of a propagation option, zero for any other.
+// propagation returns the MS_* value of a propagation option, or zero for any other option.
 func propagation(option string) uint64 {
 	for _, p := range propagations {
 		if p.name == option {
@@ -72,8 +73,8 @@ func propagation(option string) uint64 {
 	return 0
 }
 
-// joinPropagation is what two propagation options mean one after the other: the last counts, but a slave that becomes
-// shared is both, mount_namespaces(7).
+// joinPropagation combines two consecutive propagation options. The last one counts, except that a slave that
+// becomes shared is both (mount_namespaces(7)).
 func joinPropagation(first, then uint64) uint64 {
 	if first&unix.MS_SLAVE != 0 && then&unix.MS_SHARED != 0 {
 		return then | unix.MS_SLAVE
@@ -81,10 +82,10 @@ func joinPropagation(first, then uint64) uint64 {
 	return then
 }
 
-// superblockFlags are the options that the kernel keeps per file system, by their fsconfig(2) names.
+// superblockFlags are the options that the kernel stores per file system, with their names in fsconfig(2).
 var superblockFlags = [...]struct {
 	option, name string
-	set          bool // or cleared
+	set          bool // false: cleared
 }{
 	{"sync", "sync", true}, {"async", "sync", false}, {"dirsync", "dirsync", true},
 	{"lazytime", "lazytime", true}, {"nolazytime", "lazytime", false},
@@ -93,8 +94,8 @@ var superblockFlags = [...]struct {
 	{"silent", "silent", true}, {"loud", "silent", false},
 }
 
-// superblockFlag is the fsconfig(2) name of an option that the kernel keeps per file system, and whether the option
-// sets or clears it.
+// superblockFlag returns the fsconfig(2) name of an option that the kernel stores per file system, and whether the
+// option sets or clears it.
 func superblockFlag(option string) (name string, set, found bool) {
 	for _, f := range superblockFlags {
 		if f.option == option {
@@ -104,9 +105,9 @@ func superblockFlag(option string) (name string, set, found bool) {
 	return "", false, false
 }
 
-// virtual says whether a file system has no device behind it that "ro" should keep from being written: for these the
-// attribute of the mount is all there is to ask for, and a read-only superblock would reach further than the container
-// (sysfs and mqueue have one for each namespace) or keep mount points from being made below it (tmpfs).
+// virtual reports whether a file system has no device that "ro" should protect from writes. For these, only the
+// attribute of the mount is set. A read-only superblock would have an effect beyond the container (sysfs and
+// mqueue have one superblock per namespace) or prevent the creation of mount points below it (tmpfs).
 func virtual(fstype string) bool {
 	switch fstype {
 	case "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2":

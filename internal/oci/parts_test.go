@@ -73,8 +73,8 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
-// TestCapabilitiesThatTheCallerLacks: they are left out with a warning, also of the inheritable set, where the kernel
-// has a rule of its own; a user namespace has them all.
+// TestCapabilitiesThatTheCallerLacks checks that capabilities that the caller lacks are left out with a warning.
+// This includes the inheritable set, for which the kernel has its own rule. In a user namespace all are available.
 func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
 	const kill, chown, admin, raw = 1 << unix.CAP_KILL, 1 << unix.CAP_CHOWN, 1 << unix.CAP_SYS_ADMIN, 1 << unix.CAP_NET_RAW
 	host := Host{Capabilities: &HostCapabilities{Permitted: kill | chown | raw, Inheritable: admin,
@@ -163,8 +163,8 @@ func TestCgroupMount(t *testing.T) {
 	}
 }
 
-// TestSysctlsStayBelowProcSys: whatever key is accepted, the file it names is below /proc/sys and in a namespace's part
-// of it.
+// TestSysctlsStayBelowProcSys checks that the file of every accepted key is below /proc/sys, in the part that
+// belongs to a namespace.
 func TestSysctlsStayBelowProcSys(t *testing.T) {
 	c := &planner{linux: &Linux{Namespaces: []Namespace{{Type: "network"}, {Type: "ipc"}, {Type: "uts"},
 		{Type: "user"}}}}
@@ -175,7 +175,7 @@ func TestSysctlsStayBelowProcSys(t *testing.T) {
 		if err != nil {
 			return
 		}
-		// As the child makes a path of it: dots separate, slashes are dots of a name.
+		// The child makes the path in the same way: dots are separators, and slashes are dots in a name.
 		file := strings.NewReplacer(".", "/", "/", ".").Replace(dotted)
 		if file != path.Clean(file) || strings.HasPrefix(file, "../") || strings.HasPrefix(file, "/") {
 			t.Fatalf("%q leads to %q", key, file)
@@ -188,8 +188,8 @@ func TestSysctlsStayBelowProcSys(t *testing.T) {
 	})
 }
 
-// TestLastOptionCounts: of options that contradict each other the last one holds, and no bit is both set and cleared
-// but the access-time field, which is cleared whole.
+// TestLastOptionCounts checks that the last of several contradictory options counts, and that no bit is both set
+// and cleared. The exception is the access-time field, which is cleared as a whole.
 func TestLastOptionCounts(t *testing.T) {
 	var names []string
 	for _, a := range attrs {
@@ -217,7 +217,8 @@ func TestLastOptionCounts(t *testing.T) {
 	})
 }
 
-// TestPlanIsPure: the configuration is not changed, and the same one gives the same value.
+// TestPlanIsPure checks that Plan does not change the configuration, and that it returns the same value for the
+// same one.
 func TestPlanIsPure(t *testing.T) {
 	s := DefaultSpec(true)
 	before, _ := json.Marshal(s)

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// Options are what Plan needs beside the configuration.
+// Options are the inputs of Plan in addition to the configuration.
 type Options struct {
 	Bundle      string // absolute path of the bundle's directory
 	ID          string // the container's id, already checked
@@ -21,44 +21,45 @@ type Options struct {
 	Host        Host
 }
 
-// Host is what Plan must know of the host and of the caller.
+// Host is what Plan needs to know about the host and the caller.
 type Host struct {
 	UID             uint32 // effective ids of the caller
 	GID             uint32
-	SetGroupsDenied bool // /proc/self/setgroups of the caller says deny
+	SetGroupsDenied bool // /proc/self/setgroups of the caller contains deny
 	AppArmor        bool // the security module is in force
 	SELinux         bool
-	LandlockABI     int               // version of Landlock, landlock_create_ruleset(2); 0: none is in force
-	Capabilities    *HostCapabilities // of the caller; nil: nothing is known, and nothing left out
+	LandlockABI     int               // version of Landlock, landlock_create_ruleset(2); 0: not enabled
+	Capabilities    *HostCapabilities // of the caller; nil: unknown, so none is left out
 	Cgroup          CgroupHost
-	Systemd         *Systemd // who makes the cgroup; nil: the runtime itself
+	Systemd         *Systemd // what creates the cgroup; nil: the runtime itself
 }
 
-// Systemd is the systemd that is to make the container's cgroup.
+// Systemd describes the systemd instance that creates the container's cgroup.
 type Systemd struct {
-	User bool   // a user's own, not the system's
-	Base string // the group that its units are below
+	User bool   // a user's instance, not the system's
+	Base string // the group that contains its units
 }
 
-// Planned is a configuration as the rest of the runtime takes it.
+// Planned is a configuration in the form that the rest of the runtime uses.
 type Planned struct {
 	Spawn       spawn.Config
-	Resources   cgroupfs.Resources // what means nothing is left out
-	RDT         *rdt.Group         // class of cache and memory bandwidth; nil: that of the runtime
+	Resources   cgroupfs.Resources // without values that request nothing
+	RDT         *rdt.Group         // class for cache and memory bandwidth; nil: the runtime's
 	CgroupPath  string             // absolute, below the root of every hierarchy
-	CgroupGiven bool               // the configuration names it
-	Unit        *systemd.Unit      // what systemd makes; nil: nothing
-	// linux.seccomp for package seccomp, as it stands in the configuration; nil: no filter
+	CgroupGiven bool               // the path is from the configuration
+	Unit        *systemd.Unit      // the unit that systemd creates; nil: none
+	// Seccomp is linux.seccomp, unchanged from the configuration, for package seccomp; nil: no filter.
 	Seccomp     json.RawMessage
 	Hooks       ParentHooks
 	Annotations map[string]string
-	// CoreScheduling: its processes share a core with no others' at a time
+	// CoreScheduling reports that the container's processes never share a core with other processes at the same
+	// time.
 	CoreScheduling bool
 	Rootfs         string   // absolute path of the root file system
-	Warnings       []string // what was asked for and has no effect, one line each
+	Warnings       []string // requests that have no effect, one line each
 }
 
-// ParentHooks are the hooks that run in the runtime's namespaces; the others travel to the child in
+// ParentHooks are the hooks that run in the runtime's namespaces. The others are sent to the child in
 // Spawn.Container.Hooks.
 type ParentHooks struct {
 	Prestart, CreateRuntime, Poststart, Poststop []container.Hook
@@ -69,15 +70,16 @@ type planner struct {
 	spec      *Spec
 	linux     *Linux // never nil
 	opt       Options
-	setGroups bool // setgroups(2) is allowed where the process is executed
-	joins     bool // a container that runs
+	setGroups bool // setgroups(2) is allowed where the process runs
+	joins     bool // the process joins a running container
 	out       *Planned
 	cfg       *spawn.Container
 }
 
-// Plan decides what a configuration means. It is pure: the same arguments give the same value, and nothing is read
-// or changed. The error is a *PropertyError for the first wrong value. A configuration without a process is accepted,
-// as the specification allows; Spawn.Container.Process.Args is then empty and the container cannot be started.
+// Plan decides what a configuration means. It is pure: the same arguments always give the same result, and it
+// neither reads nor changes anything else. The error is a *PropertyError for the first wrong value. As in the
+// specification, a configuration without a process is accepted. Spawn.Container.Process.Args is then empty, and
+// the container cannot be started.
 func Plan(spec *Spec, opt Options) (*Planned, error) {
 	c := &planner{spec: spec, linux: spec.Linux, opt: opt, out: &Planned{Annotations: spec.Annotations}}
 	if c.linux == nil {
@@ -86,8 +88,8 @@ func Plan(spec *Spec, opt Options) (*Planned, error) {
 	c.cfg = &c.out.Spawn.Container
 	c.cfg.ID = opt.ID
 	c.out.Spawn.PreserveFDs = opt.PreserveFDs
-	// user_namespaces(7): a plain user's own mapping of one id can only be written after setgroups is denied, for good.
-	// newgidmap(1) does not ask for that.
+	// user_namespaces(7): an unprivileged user can write a mapping of its own single id only after it has denied
+	// setgroups permanently. newgidmap(1) does not require that.
 	c.setGroups = !opt.Host.SetGroupsDenied && (opt.Host.UID == 0 || !c.creates(container.NSUser) ||
 		moreThanOne(c.linux.UIDMappings) || moreThanOne(c.linux.GIDMappings))
 	for _, part := range []func() error{
@@ -107,17 +109,18 @@ func Plan(spec *Spec, opt Options) (*Planned, error) {
 
 func (c *planner) warn(line string) { c.out.Warnings = append(c.out.Warnings, line) }
 
-// has says whether the container has a namespace of its own of this kind, new or joined.
+// has reports whether the container has its own namespace of this kind, new or joined.
 func (c *planner) has(kind string) bool {
 	return slices.ContainsFunc(c.linux.Namespaces, func(n Namespace) bool { return n.Type == kind })
 }
 
-// creates says whether the container gets a new namespace of this kind.
+// creates reports whether the container gets a new namespace of this kind.
 func (c *planner) creates(kind string) bool {
 	return slices.ContainsFunc(c.linux.Namespaces, func(n Namespace) bool { return n.Type == kind && n.Path == "" })
 }
 
-// version accepts every 1.x.y, with any suffix: minor versions add properties, and unknown ones are ignored.
+// version accepts every 1.x.y, with any suffix, because minor versions only add properties and unknown properties
+// are ignored.
 func (c *planner) version() error {
 	v := c.spec.Version
 	if v == "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/spawn"
 )
 
-// spec is a small configuration with parts of it replaced: each patch is a JSON object that is merged into it.
+// spec returns a small configuration, into which each patch, a JSON object, is merged.
 func spec(t *testing.T, patches ...string) *Spec {
 	t.Helper()
 	base := `{"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "process": {"args": ["sh"], "cwd": "/"},
@@ -29,7 +29,7 @@ func spec(t *testing.T, patches ...string) *Spec {
 const userNamespace = `{"linux": {"namespaces": [{"type": "mount"}, {"type": "user"}], "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}],
 	"gidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}]}}`
 
-// TestNothingIsAccepted: values that ask for nothing are no reason to refuse.
+// TestNothingIsAccepted checks that values that request nothing are not refused.
 func TestNothingIsAccepted(t *testing.T) {
 	s := spec(t, `{"hostname": "", "process": {"apparmorProfile": "unconfined", "selinuxLabel": "", "scheduler": null, "ioPriority": null, "execCPUAffinity": {"initial": "", "final": ""}}, "hooks": {"prestart": []},
 		"mounts": [], "linux": {"seccomp": {}, "intelRdt": null, "netDevices": {}, "uidMappings": [], "timeOffsets": {}, "cgroupsPath": "", "devices": null,
@@ -48,7 +48,8 @@ func TestNothingIsAccepted(t *testing.T) {
 	}
 }
 
-// TestNetDevices: a name alone is a request, and a value of nothing asks for the device under its own name.
+// TestNetDevices checks that a name alone is a request, and that an empty value requests the device under its own
+// name.
 func TestNetDevices(t *testing.T) {
 	const network = `{"linux": {"namespaces": [{"type": "network"}], "netDevices": `
 	long := strings.Repeat("x", 15)
@@ -86,7 +87,8 @@ func TestNetDevices(t *testing.T) {
 	}
 }
 
-// TestMappingsThatTheKernelRefuses: each is a bare EINVAL there, and told here with the place and the limit.
+// TestMappingsThatTheKernelRefuses covers mappings for which the kernel returns a bare EINVAL. Here the error
+// names the property and the limit.
 func TestMappingsThatTheKernelRefuses(t *testing.T) {
 	ranges := func(n int, from, step uint64) string {
 		var all []string
@@ -122,8 +124,8 @@ func TestMappingsThatTheKernelRefuses(t *testing.T) {
 	}
 }
 
-// TestNotStricterThanOthers: what runc runs and nothing is lost by is carried out; where something is left out, a
-// warning says so.
+// TestNotStricterThanOthers checks that what runc accepts is accepted here too if nothing is lost, and that a
+// warning names whatever is left out.
 func TestNotStricterThanOthers(t *testing.T) {
 	fuse := `{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}`
 	out := convert(t, Options{}, `{"linux": {"uidMappings": [{"size": 1}], "timeOffsets": {"monotonic": {"secs": 1}},
@@ -311,7 +313,7 @@ func TestUnmappedIDs(t *testing.T) {
 	}
 }
 
-// TestLabels: a label is for a security module that is in force, and an error where it is not.
+// TestLabels checks that a label is an error if its security module is not enabled.
 func TestLabels(t *testing.T) {
 	for _, c := range []struct {
 		process, want string
@@ -334,14 +336,14 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// TestPlainUser: what a caller without root can and cannot ask for.
+// TestPlainUser checks what a caller without root can and cannot request.
 func TestPlainUser(t *testing.T) {
 	host := Host{UID: 1000, GID: 1000}
 	_, err := Plan(spec(t), Options{ID: "x", Host: host})
 	if want := "linux.namespaces: no user namespace; a caller that is not root needs a new one"; text(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	// Several ids are what newuidmap(1) maps for it; another one alone nobody does.
+	// newuidmap(1) maps several ids for the caller, but nothing maps a single foreign id.
 	mapped, err := Plan(spec(t, userNamespace), Options{ID: "x", Host: host})
 	if err != nil || mapped.Spawn.Container.Process.KeepGroups {
 		t.Errorf("subordinate ids: %v", err)

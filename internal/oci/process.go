@@ -12,7 +12,7 @@ import (
 func (c *planner) process() error {
 	p := c.spec.Process
 	if p == nil {
-		c.cfg.Process.Cwd = "/" // of what waits at the gate
+		c.cfg.Process.Cwd = "/" // for the process that waits at the start gate
 		return nil
 	}
 	for _, part := range []func(*Process) error{c.arguments, c.terminal, c.user, c.rlimits, c.labels, c.tuning} {
@@ -95,7 +95,7 @@ func (c *planner) user(p *Process) error {
 		switch {
 		case c.setGroups:
 			out.AdditionalGIDs = append(out.AdditionalGIDs, g)
-		case g != p.User.GID: // the process is in that one anyway
+		case g != p.User.GID: // the process is a member of its own group anyway
 			return wrong(at, "%d: additional groups cannot be set where setgroups(2) is denied, as in the user namespace of a "+
 				"plain user that maps one id alone", g)
 		}
@@ -103,7 +103,7 @@ func (c *planner) user(p *Process) error {
 	return nil
 }
 
-// mountLabel is the label of the files in the container's own file systems.
+// mountLabel sets the label of the files in the container's own file systems.
 func (c *planner) mountLabel() error {
 	l := c.linux.MountLabel
 	if l != "" && !c.opt.Host.SELinux {
@@ -113,8 +113,8 @@ func (c *planner) mountLabel() error {
 	return nil
 }
 
-// labels are those that the security modules set at the execution. A module that is not in force cannot: to go on
-// without it would run the process with less protection than was asked for.
+// labels converts the labels that security modules apply at execve(2). If a module is not enabled, its label is an
+// error, because the process would run with less protection than was requested.
 func (c *planner) labels(p *Process) error {
 	if l := p.ApparmorProfile; l != "" && (l != "unconfined" || c.opt.Host.AppArmor) {
 		if !c.opt.Host.AppArmor {
@@ -151,7 +151,7 @@ func (c *planner) rlimits(p *Process) error {
 	return nil
 }
 
-// rlimitNumber is the resource's number in <asm-generic/resource.h>, -1 for an unknown name.
+// rlimitNumber returns the resource's number in <asm-generic/resource.h>, or -1 for an unknown name.
 func rlimitNumber(name string) int {
 	for i, n := range [...]string{
 		"CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING", "MSGQUEUE",

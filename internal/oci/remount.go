@@ -10,9 +10,10 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// remount decides about the option of that name: what is mounted at the destination already gets other attributes, and
-// other options of its file system where that is one of the container's own. A file system of the host's is not
-// changed for everybody who has it mounted: of such a mount the attributes alone change, as with bind beside remount.
+// remount converts the option of that name. It changes the attributes of the mount that already exists at the
+// destination. It also changes the options of its file system, but only if the file system is one of the
+// container's own. A file system of the host is not changed, because that would affect everybody who has it
+// mounted. For such a mount only the attributes change, as with bind together with remount.
 func (c *planner) remount(at string, m *container.Mount, mapped string, in *Mount) error {
 	switch {
 	case m.CopyUp:
@@ -47,7 +48,8 @@ func (c *planner) remount(at string, m *container.Mount, mapped string, in *Moun
 	return c.mountIDs(at, m.Data)
 }
 
-// made is the file system that mounts puts at a destination before; nil where there is none of the container's own.
+// made returns the container's own file system that an earlier entry of mounts puts at a destination, or nil if
+// there is none.
 func (c *planner) made(destination string) *container.Mount {
 	for i := range slices.Backward(c.cfg.Mounts) {
 		m := &c.cfg.Mounts[i]

@@ -11,12 +11,12 @@ import (
 
 const resourcesAt = "linux.resources."
 
-// limits is the state of planning linux.resources. In a new container a value that asks for nothing is left out;
-// in an update it may take something back.
+// limits is the state of planning linux.resources. In a new container, a value that requests nothing is left out.
+// In an update, it may remove a limit.
 type limits struct {
 	out      cgroupfs.Resources
 	update   bool
-	pidsZero bool // a limit of zero tasks is one: since version 1.3
+	pidsZero bool // zero is a limit of the tasks, as it is since version 1.3
 	warnings []string
 }
 
@@ -36,8 +36,8 @@ func (c *planner) resources() error {
 }
 
 // PlanUpdate decides what the resources of an update mean for a container whose configuration had the given
-// ociVersion. It is pure. Properties that are absent, null or zero stay as they are, but for those in which a zero
-// takes a limit back. The second result is what was asked for and has no effect, one line each. Every error is a
+// ociVersion. It is pure. Properties that are absent, null or zero do not change, except for those in which zero
+// removes a limit. The second result lists requests that have no effect, one line each. Every error is a
 // *PropertyError.
 func PlanUpdate(r *Resources, version string) (*cgroupfs.Resources, []string, error) {
 	l := limits{update: true, pidsZero: sinceMinor(version, 3)}
@@ -47,7 +47,7 @@ func PlanUpdate(r *Resources, version string) (*cgroupfs.Resources, []string, er
 	return &l.out, l.warnings, nil
 }
 
-// sinceMinor reports whether a version is 1.minor or later; one that cannot be read is not.
+// sinceMinor reports whether a version is 1.minor or later. It returns false for a version that it cannot parse.
 func sinceMinor(version string, minor int) bool {
 	rest, first := strings.CutPrefix(version, "1.")
 	text, _, patch := strings.Cut(rest, ".")
@@ -77,7 +77,7 @@ func (l *limits) memory(r *Resources) error {
 		into **int64
 	}{{"limit", m.Limit, &out.Memory}, {"reservation", m.Reservation, &out.MemoryReservation},
 		{"swap", m.Swap, &out.MemorySwap}} {
-		if one.in == nil || *one.in == 0 { // clients write 0 where they mean to say nothing
+		if one.in == nil || *one.in == 0 { // clients write 0 for limits that they do not set
 			continue
 		}
 		if *one.in < -1 {
@@ -122,7 +122,7 @@ func (l *limits) cpu(r *Resources) error {
 	}
 	const at = resourcesAt + "cpu."
 	if s := deref(in.Shares); s != 0 {
-		// The kernel takes the nearest value that it knows; so does this.
+		// Like the kernel, use the nearest allowed value.
 		s = min(max(s, 2), 262144)
 		out.CPUShares = &s
 	}
@@ -160,8 +160,9 @@ func (l *limits) cpu(r *Resources) error {
 	return nil
 }
 
-// pids: in versions of the specification before 1.3 zero stands for no limit, which is what clients that write it mean.
-// Since then it is a limit, of one task: systemd has no TasksMax of zero, and so runc takes one with either manager.
+// pids converts the limit of tasks. Before version 1.3 of the specification, zero means no limit, and clients that
+// write it mean that. Since version 1.3 it is a limit, which becomes one task: systemd has no TasksMax of zero, so
+// runc uses one with either manager.
 func (l *limits) pids(r *Resources) error {
 	if r.Pids == nil || r.Pids.Limit == nil {
 		return nil
@@ -177,9 +178,10 @@ func (l *limits) pids(r *Resources) error {
 	return nil
 }
 
-// idleAlone: an idle group has the least weight that there is, and the kernel refuses it another one
-// (kernel/sched/fair.c, sched_group_set_shares). As with runc under systemd, idle goes before a weight that stands
-// beside it, with a warning. The shares hold when an update ends idle; package cgroupfs leaves them out until then.
+// idleAlone removes weights that conflict with idle. An idle group has the smallest weight, and the kernel refuses
+// to set another one (kernel/sched/fair.c, sched_group_set_shares). As with runc under systemd, idle has
+// precedence over a weight, with a warning. The shares apply when an update ends idle; until then package cgroupfs
+// leaves them out.
 func (l *limits) idleAlone(*Resources) error {
 	idle, at := deref(l.out.CPUIdle) != 0, "cpu.idle"
 	for _, u := range l.out.Unified {
@@ -208,8 +210,8 @@ func (l *limits) idleAlone(*Resources) error {
 
 func (l *limits) unified(r *Resources) error {
 	for _, file := range slices.Sorted(maps.Keys(r.Unified)) {
-		// A name and nothing more: a slash would leave the group. cgroup.* steer the group itself, which is the runtime's
-		// business.
+		// The name must have no slash, which would lead out of the group. The files cgroup.* control the group
+		// itself, which is the runtime's task.
 		controller, rest, _ := strings.Cut(file, ".")
 		if strings.Contains(file, "/") || controller == "" || rest == "" || controller == "cgroup" {
 			return wrong(resourcesAt+"unified", "%q; want the name of a controller's file such as memory.high", file)

@@ -8,8 +8,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// deviceRules takes over the rules and adds at their end what every container needs: making any node (which is no
-// access to it), and the use of the default devices.
+// deviceRules converts the rules and appends those that every container needs: creating any node (which gives no
+// access to the device), and using the default devices.
 func (l *limits) deviceRules(r *Resources) error {
 	for i, d := range r.Devices {
 		at := fmt.Sprintf(resourcesAt+"devices[%d]", i)
@@ -45,8 +45,9 @@ func (l *limits) deviceRules(r *Resources) error {
 	return nil
 }
 
-// access accepts letters of rwm in any order, also twice, and with others beside them, as runc does, which leaves those
-// out. A rule that denies would then deny less than it says, so it denies all three.
+// access accepts the letters r, w and m in any order, also repeated. Like runc, it also accepts other letters and
+// ignores them. A rule with other letters that denies access would then deny less than it says, so such a rule
+// denies all three.
 func (l *limits) access(at string, d *DeviceRule) error {
 	known := ""
 	for _, letter := range []string{"r", "w", "m"} {

@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// blockIO gathers what is said of one device in up to five lists.
+// blockIO collects the settings of each device, which can be in up to five lists.
 func (l *limits) blockIO(r *Resources) error {
 	in := r.BlockIO
 	if in == nil {
@@ -67,7 +67,7 @@ func (l *limits) blockIO(r *Resources) error {
 	return nil
 }
 
-// weight is nil for a weight of zero, which clients write where they mean to say nothing.
+// weight returns nil for a weight of zero, which clients write for weights that they do not set.
 func weight(property string, w *uint16) (*uint16, error) {
 	if deref(w) == 0 {
 		return nil, nil
@@ -78,7 +78,7 @@ func weight(property string, w *uint16) (*uint16, error) {
 	return w, nil
 }
 
-// ioDevice is the entry of a device, until the next call.
+// ioDevice returns the entry of a device. The pointer is valid until the next call.
 func (l *limits) ioDevice(at string, major, minor int64) (*cgroupfs.IODevice, error) {
 	for _, n := range [...]struct {
 		name  string
@@ -111,7 +111,7 @@ func (l *limits) hugepages(r *Resources) error {
 	return nil
 }
 
-// hugePageSize says whether some kernel could have huge pages of a size.
+// hugePageSize reports whether any kernel could have huge pages of this size.
 func hugePageSize(size string) bool {
 	digits, unit := strings.TrimRight(size, "KMGB"), strings.TrimLeft(size, "0123456789")
 	n, err := strconv.ParseUint(digits, 10, 32)

@@ -38,8 +38,8 @@ func resourcesOf(t *testing.T, text string) *Resources {
 	return r
 }
 
-// TestEveryResourceIsPlanned: as a new container has it and as an update has it, with versions before and after 1.3,
-// where a limit of zero tasks came to mean that.
+// TestEveryResourceIsPlanned plans every property for a new container and for an update, with versions before and
+// after 1.3, which gave a limit of zero tasks its meaning.
 func TestEveryResourceIsPlanned(t *testing.T) {
 	s := spec(t, `{"ociVersion": "1.3.0", "linux": {"resources": `+allResources+`}}`)
 	out, err := Plan(s, Options{Bundle: "/b", ID: "x"})
@@ -58,8 +58,8 @@ func TestEveryResourceIsPlanned(t *testing.T) {
 	golden.Compare(t, "testdata/golden/resources.txt", append(text, '\n'))
 }
 
-// TestUpdateTakesBack: in an update a zero or false takes a limit back where the specification has no other word for
-// it.
+// TestUpdateTakesBack checks that zero or false in an update removes a limit if the specification has no other
+// value for that.
 func TestUpdateTakesBack(t *testing.T) {
 	got, _, err := PlanUpdate(resourcesOf(t, `{"memory": {"limit": 0, "disableOOMKiller": false}, "network": {"classID": 0}, "pids": {"limit": 0},
 		"blockIO": {"weight": 0, "throttleReadBpsDevice": [{"major": 8, "minor": 1, "rate": 0}]}}`), "1.0.2-dev")
@@ -125,8 +125,8 @@ func FuzzPlanUpdate(f *testing.F) {
 	})
 }
 
-// TestIntelRdt (CG33): a class is decided, an empty object asks for one named after the container where the host has
-// any, and a name that is none is refused with its property.
+// TestIntelRdt (CG33) checks that a class is planned, that an empty object requests a class named after the
+// container if the host supports classes, and that an invalid name is refused with its property.
 func TestIntelRdt(t *testing.T) {
 	for in, want := range map[string]*rdt.Group{
 		`{}`: {Class: "x", Optional: true}, `{"closID": "/"}`: {Given: true},
@@ -146,7 +146,8 @@ func TestIntelRdt(t *testing.T) {
 	}
 }
 
-// TestIdleAlone: a weight beside idle is a warning with runc's words; idle in unified counts before that of cpu.
+// TestIdleAlone checks that a weight together with idle gives a warning in runc's words, and that idle in unified
+// has precedence over the one in cpu.
 func TestIdleAlone(t *testing.T) {
 	for resources, want := range map[string][]string{
 		`{"cpu": {"idle": 1, "shares": 200}}`: {"cpu.shares and cpu.idle, ignoring cpu.shares"},
@@ -179,7 +180,8 @@ func TestIdleAlone(t *testing.T) {
 	}
 }
 
-// TestDeviceAccess: letters in any order and number; others beside them are a warning, and never deny less.
+// TestDeviceAccess checks that letters are accepted in any order and number, and that others give a warning and
+// never deny less.
 func TestDeviceAccess(t *testing.T) {
 	for _, c := range []struct {
 		access          string

@@ -2,8 +2,8 @@ package oci
 
 import "encoding/json"
 
-// Spec is config.json, as much of it as matters on Linux: the sections of other platforms and whatever the
-// specification does not know are dropped while decoding. Properties of type json.RawMessage are decoded by whoever
+// Spec is the part of config.json that matters on Linux. Decoding drops the sections for other platforms and
+// everything that the specification does not know. Properties of type json.RawMessage are decoded by the code that
 // carries them out.
 type Spec struct {
 	Version     string            `json:"ociVersion"`
@@ -16,11 +16,11 @@ type Spec struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Linux       *Linux            `json:"linux,omitempty"`
 
-	// ProcessText is Process as it was written, without white space; nil where Decode did not keep it.
+	// ProcessText is the original text of Process, without white space; nil if Decode did not keep it.
 	ProcessText json.RawMessage `json:"-"`
 }
 
-// Process is config.md's process.
+// Process is process in config.md.
 type Process struct {
 	Terminal        bool          `json:"terminal,omitempty"`
 	ConsoleSize     *ConsoleSize  `json:"consoleSize,omitempty"`
@@ -39,13 +39,13 @@ type Process struct {
 	ExecCPUAffinity *CPUAffinity  `json:"execCPUAffinity,omitempty"`
 }
 
-// ConsoleSize is a terminal's size in characters.
+// ConsoleSize is the size of a terminal in characters.
 type ConsoleSize struct {
 	Height uint64 `json:"height"`
 	Width  uint64 `json:"width"`
 }
 
-// User is who the process runs as, in the container's ids. Umask is nil where nothing is said.
+// User is the user that the process runs as, in the container's ids. Umask is nil if it is absent.
 type User struct {
 	UID            uint32   `json:"uid"`
 	GID            uint32   `json:"gid"`
@@ -53,7 +53,7 @@ type User struct {
 	AdditionalGIDs []uint32 `json:"additionalGids,omitempty"`
 }
 
-// Capabilities are the five sets, by name, such as CAP_KILL.
+// Capabilities are the five capability sets, with names such as CAP_KILL.
 type Capabilities struct {
 	Bounding    []string `json:"bounding,omitempty"`
 	Effective   []string `json:"effective,omitempty"`
@@ -62,20 +62,20 @@ type Capabilities struct {
 	Ambient     []string `json:"ambient,omitempty"`
 }
 
-// Rlimit is one resource limit, its type by name, such as RLIMIT_NOFILE.
+// Rlimit is one resource limit. Type is a name such as RLIMIT_NOFILE.
 type Rlimit struct {
 	Type string `json:"type"`
 	Hard uint64 `json:"hard"`
 	Soft uint64 `json:"soft"`
 }
 
-// Root is the root file system; a relative path is relative to the bundle.
+// Root is the root file system. A relative path starts at the bundle.
 type Root struct {
 	Path     string `json:"path"`
 	Readonly bool   `json:"readonly,omitempty"`
 }
 
-// Mount is one mount, in the order in which they are made.
+// Mount is one mount. Mounts are made in the order of their list.
 type Mount struct {
 	Destination string          `json:"destination"`
 	Type        string          `json:"type,omitempty"`
@@ -85,7 +85,7 @@ type Mount struct {
 	GIDMappings json.RawMessage `json:"gidMappings,omitempty"`
 }
 
-// Hooks are the programs to run at the points of the life cycle that runtime.md names.
+// Hooks are the programs that run at the points of the life cycle that runtime.md defines.
 type Hooks struct {
 	Prestart        []Hook `json:"prestart,omitempty"`
 	CreateRuntime   []Hook `json:"createRuntime,omitempty"`
@@ -95,7 +95,7 @@ type Hooks struct {
 	Poststop        []Hook `json:"poststop,omitempty"`
 }
 
-// Hook is one program; Timeout is in seconds.
+// Hook is one program. Timeout is in seconds.
 type Hook struct {
 	Path    string   `json:"path"`
 	Args    []string `json:"args,omitempty"`

@@ -6,7 +6,7 @@ import (
 	"github.com/handfast/handfast/internal/rdt"
 )
 
-// Linux is config-linux.md.
+// Linux is the object linux, which config-linux.md describes.
 type Linux struct {
 	UIDMappings       []IDMapping           `json:"uidMappings,omitempty"`
 	GIDMappings       []IDMapping           `json:"gidMappings,omitempty"`
@@ -27,31 +27,31 @@ type Linux struct {
 	TimeOffsets       map[string]TimeOffset `json:"timeOffsets,omitempty"`
 }
 
-// IDMapping is one range of a user namespace's ids.
+// IDMapping is one range of ids in a user namespace's mapping.
 type IDMapping struct {
 	ContainerID uint32 `json:"containerID"`
 	HostID      uint32 `json:"hostID"`
 	Size        uint32 `json:"size"`
 }
 
-// TimeOffset is added to a clock of a new time namespace.
+// TimeOffset is added to a clock in a new time namespace.
 type TimeOffset struct {
 	Secs     int64  `json:"secs,omitempty"`
 	Nanosecs uint32 `json:"nanosecs,omitempty"`
 }
 
-// Namespace is one namespace: a new one, or with Path the one to join.
+// Namespace is one namespace: a new one, or the one at Path if that is set.
 type Namespace struct {
 	Type string `json:"type"`
 	Path string `json:"path,omitempty"`
 }
 
-// NetDevice is a network device of the host that the container gets, under another name if it says one.
+// NetDevice is a network device of the host that is moved to the container, and renamed to Name if that is set.
 type NetDevice struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Device is one device node. FileMode may carry the type's bits, as clients copy it from stat(2).
+// Device is one device node. FileMode may include the bits of the file type, because clients copy it from stat(2).
 type Device struct {
 	Path     string  `json:"path"`
 	Type     string  `json:"type"`
@@ -62,8 +62,8 @@ type Device struct {
 	GID      *uint32 `json:"gid,omitempty"`
 }
 
-// Resources are the limits of the container's control group. A nil pointer and an absent property are one: the limit is
-// left alone.
+// Resources are the limits of the container's cgroup. A nil pointer means that the property is absent, and the
+// limit does not change.
 type Resources struct {
 	Unified        map[string]string `json:"unified,omitempty"`
 	Devices        []DeviceRule      `json:"devices,omitempty"`
@@ -76,7 +76,8 @@ type Resources struct {
 	Rdma           map[string]Rdma   `json:"rdma,omitempty"`
 }
 
-// DeviceRule allows or denies access to device nodes; nil numbers stand for all of them, an empty Type for both.
+// DeviceRule allows or denies access to device nodes. A nil number matches all numbers, and an empty Type matches
+// both types.
 type DeviceRule struct {
 	Allow  bool   `json:"allow"`
 	Type   string `json:"type,omitempty"`
@@ -85,7 +86,7 @@ type DeviceRule struct {
 	Access string `json:"access,omitempty"`
 }
 
-// Memory limits, in bytes; -1 is no limit.
+// Memory holds memory limits in bytes; -1 means no limit.
 type Memory struct {
 	Limit             *int64  `json:"limit,omitempty"`
 	Reservation       *int64  `json:"reservation,omitempty"`
@@ -98,7 +99,7 @@ type Memory struct {
 	CheckBeforeUpdate *bool   `json:"checkBeforeUpdate,omitempty"`
 }
 
-// CPU limits; times are in microseconds, Shares is the v1 weight (1024 is the default).
+// CPU holds CPU limits. Times are in microseconds. Shares is the v1 weight, whose default is 1024.
 type CPU struct {
 	Shares          *uint64 `json:"shares,omitempty"`
 	Quota           *int64  `json:"quota,omitempty"`
@@ -111,12 +112,12 @@ type CPU struct {
 	Idle            *int64  `json:"idle,omitempty"`
 }
 
-// Pids limits the number of tasks; -1 is no limit, nil leaves it alone.
+// Pids limits the number of tasks; -1 means no limit, and nil means no change.
 type Pids struct {
 	Limit *int64 `json:"limit,omitempty"`
 }
 
-// BlockIO are weights, 10 to 1000, and limits of single devices.
+// BlockIO holds weights from 10 to 1000, and limits for single devices.
 type BlockIO struct {
 	Weight                  *uint16          `json:"weight,omitempty"`
 	LeafWeight              *uint16          `json:"leafWeight,omitempty"`
@@ -127,7 +128,7 @@ type BlockIO struct {
 	ThrottleWriteIOPSDevice []ThrottleDevice `json:"throttleWriteIOPSDevice,omitempty"`
 }
 
-// WeightDevice is the weights for one device.
+// WeightDevice holds the weights for one device.
 type WeightDevice struct {
 	Major      int64   `json:"major"`
 	Minor      int64   `json:"minor"`
@@ -135,32 +136,32 @@ type WeightDevice struct {
 	LeafWeight *uint16 `json:"leafWeight,omitempty"`
 }
 
-// ThrottleDevice is a limit for one device, in bytes or operations a second; zero is none.
+// ThrottleDevice is a limit for one device, in bytes or operations per second; zero means no limit.
 type ThrottleDevice struct {
 	Major int64  `json:"major"`
 	Minor int64  `json:"minor"`
 	Rate  uint64 `json:"rate"`
 }
 
-// HugepageLimit is the limit of huge pages of one size, in bytes.
+// HugepageLimit is the limit for huge pages of one size, in bytes.
 type HugepageLimit struct {
 	PageSize string `json:"pageSize"` // such as 2MB
 	Limit    uint64 `json:"limit"`
 }
 
-// Network is what marks the packets of the group.
+// Network sets marks on the packets of the group.
 type Network struct {
 	ClassID    *uint32             `json:"classID,omitempty"`
 	Priorities []InterfacePriority `json:"priorities,omitempty"`
 }
 
-// InterfacePriority is the priority of packets that leave by one interface.
+// InterfacePriority is the priority of packets that leave through one interface.
 type InterfacePriority struct {
 	Name     string `json:"name"`
 	Priority uint32 `json:"priority"`
 }
 
-// Rdma is what the group may hold of one RDMA device.
+// Rdma limits the group's use of one RDMA device.
 type Rdma struct {
 	HcaHandles *uint32 `json:"hcaHandles,omitempty"`
 	HcaObjects *uint32 `json:"hcaObjects,omitempty"`

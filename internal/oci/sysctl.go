@@ -8,8 +8,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// sysctls takes over the kernel parameters that belong to a namespace of the container; any other would change the
-// host.
+// sysctls converts the kernel parameters that belong to one of the container's namespaces. Any other parameter is
+// refused, because it would change the host.
 func (c *planner) sysctls() error {
 	for _, key := range slices.Sorted(maps.Keys(c.linux.Sysctl)) {
 		dotted, err := c.sysctlKey(key)
@@ -26,7 +26,7 @@ func (c *planner) sysctlKey(key string) (string, error) {
 	at := "linux.sysctl"
 	dotted := dots(key)
 	for name := range strings.SplitSeq(dotted, ".") {
-		// A slash here is a dot of the file's name: "..", for one, must not come out of it.
+		// A slash here is a dot in the file's name, so the result could otherwise be "..".
 		if strings.Trim(name, "/") == "" {
 			return "", wrong(at, "%q is not the name of a parameter", key)
 		}
@@ -54,7 +54,7 @@ func (c *planner) sysctlNeeds(key, kind string) error {
 	return wrong("linux.sysctl", "%q needs a namespace of type %s in linux.namespaces", key, kind)
 }
 
-// ipcSysctl names the parameters that ipc_namespaces(7) lists.
+// ipcSysctl reports whether ipc_namespaces(7) lists a parameter.
 func ipcSysctl(key string) bool {
 	switch key {
 	case "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
@@ -64,9 +64,9 @@ func ipcSysctl(key string) bool {
 	return strings.HasPrefix(key, "fs.mqueue.")
 }
 
-// dots brings a key to its form with dots. As in sysctl(8) the first separator decides: after a slash, slashes separate
-// and dots belong to names, and the other way round, so that net/ipv4/conf/eth0.1/forwarding and
-// net.ipv4.conf.eth0/1.forwarding are one parameter.
+// dots converts a key to the form with dots. As in sysctl(8), the first separator decides. After a slash, slashes
+// are separators and dots belong to names; after a dot, it is the other way round. So
+// net/ipv4/conf/eth0.1/forwarding and net.ipv4.conf.eth0/1.forwarding are the same parameter.
 func dots(key string) string {
 	if i := strings.IndexAny(key, "./"); i < 0 || key[i] == '.' {
 		return key

@@ -6,8 +6,8 @@ import (
 	"github.com/handfast/handfast/internal/jsonread"
 )
 
-// The members of config.json as package jsonread takes them, a table for each type of this package. TestTables holds
-// them against the types' own tags.
+// The tables list the members of config.json for package jsonread, one table for each type in this package.
+// TestTables compares them with the tags of the types.
 
 type reader = jsonread.Reader
 
@@ -171,7 +171,7 @@ var memoryPolicyFields = []jsonread.Field[MemoryPolicy]{
 
 func readMemoryPolicy(r *reader, v *MemoryPolicy) { jsonread.Object(r, v, memoryPolicyFields) }
 
-// StoredProcess reads a process that was in a configuration once, from JSON that was checked then.
+// StoredProcess reads a process from JSON that came from a configuration and has been checked before.
 func StoredProcess(data []byte) (*Process, error) {
 	p := new(Process)
 	if jsonread.Decode(data, p, readProcess) {

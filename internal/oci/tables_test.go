@@ -15,8 +15,8 @@ import (
 	"github.com/handfast/handfast/internal/jsonread"
 )
 
-// checkTables holds the tables against encoding/json: where they take a document, so does encoding/json, with the same
-// result. It says whether they took it.
+// checkTables compares the tables with encoding/json: if the tables accept a document, encoding/json must accept
+// it with the same result. It reports whether they accepted it.
 func checkTables(t interface{ Fatalf(string, ...any) }, data []byte) bool {
 	var byTables, byJSON Spec
 	taken := jsonread.Decode(data, &byTables, readSpec)
@@ -42,7 +42,8 @@ func checkTables(t interface{ Fatalf(string, ...any) }, data []byte) bool {
 	return true
 }
 
-// TestTablesTakeClients: what clients write is taken, so that their starts are spared the reflection.
+// TestTablesTakeClients checks that the tables accept what clients write, so that starts by these clients avoid
+// reflection.
 func TestTablesTakeClients(t *testing.T) {
 	files, err := filepath.Glob("testdata/clients/*.config.json")
 	if err != nil || len(files) < 30 {
@@ -63,8 +64,8 @@ func TestTablesTakeClients(t *testing.T) {
 	}
 }
 
-// TestTables writes configurations with every member of every type, so that a member which no table knows is found:
-// its value would be lost.
+// TestTables writes configurations with every member of every type. This finds members that no table knows, whose
+// values would be lost.
 func TestTables(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want Spec
@@ -80,7 +81,7 @@ func TestTables(t *testing.T) {
 	})
 }
 
-// fillAny fills a value with others than zero, most of the time.
+// fillAny fills a value, mostly with non-zero values.
 func fillAny(t *rapid.T, v reflect.Value, name string) {
 	if v.Type() == reflect.TypeFor[json.RawMessage]() {
 		v.SetBytes([]byte(rapid.SampledFrom([]string{"null", `{"a":[1,{"b":"c"}],"d":-1.5e3}`, `[]`, `"x"`}).Draw(t, name)))
@@ -120,7 +121,8 @@ func fillAny(t *rapid.T, v reflect.Value, name string) {
 	}
 }
 
-// TestTablesGiveUp: what encoding/json takes in its own way, or not at all, is left to it.
+// TestTablesGiveUp checks that the tables leave input to encoding/json if it handles it in a special way or
+// refuses it.
 func TestTablesGiveUp(t *testing.T) {
 	for _, in := range []string{
 		``, `[]`, `{`, `{}}`, `{} {}`, `{"a":}`, `{,}`, `{"a":1,}`, `{"a" 1}`, `{"a":01}`, `{"a":1.}`, `{"a":-}`,
@@ -147,7 +149,7 @@ func TestTablesGiveUp(t *testing.T) {
 	}
 }
 
-// FuzzTables holds the tables against encoding/json on any text.
+// FuzzTables compares the tables with encoding/json on arbitrary text.
 func FuzzTables(f *testing.F) {
 	files, err := filepath.Glob("testdata/clients/*.json")
 	if err != nil || len(files) == 0 {

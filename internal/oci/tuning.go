@@ -11,8 +11,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// tuning decides about what changes how the kernel treats the process: properties of the process, and of the container
-// those that each of its processes has.
+// tuning converts the properties that change how the kernel treats the process. They are properties of the
+// process, and those properties of the container that apply to each of its processes.
 func (c *planner) tuning(p *Process) error {
 	for _, part := range []func(*Process) error{c.scheduler, c.ioPriority, c.affinity} {
 		if err := part(p); err != nil {
@@ -22,7 +22,7 @@ func (c *planner) tuning(p *Process) error {
 	return nil
 }
 
-// constants are the names of a property's values, each with its number.
+// constants are the names of a property's values and their numbers.
 type constants []struct {
 	name  string
 	value uint64
@@ -58,7 +58,7 @@ func (n constants) String() string {
 	return b.String()
 }
 
-// join is the flags as one number.
+// join combines the flags into one number.
 func (n constants) join(at string, flags []string) (bits uint64, err error) {
 	for i, f := range flags {
 		bit, known := n.find(f)
@@ -70,7 +70,7 @@ func (n constants) join(at string, flags []string) (bits uint64, err error) {
 	return bits, nil
 }
 
-// Policies and flags of <linux/sched.h>.
+// Policies and flags in <linux/sched.h>.
 const (
 	schedOther    = 0
 	schedFIFO     = 1
@@ -127,7 +127,8 @@ func (c *planner) scheduler(p *Process) error {
 	return nil
 }
 
-// checkScheduler refuses values that the policy does not have, and those that the kernel would refuse by a bare EINVAL.
+// checkScheduler refuses values that the policy does not have, and those for which the kernel would return a bare
+// EINVAL.
 func checkScheduler(at string, s *Scheduler, policy uint64) error {
 	realtime := policy == schedFIFO || policy == schedRR
 	switch {
@@ -143,7 +144,7 @@ func checkScheduler(at string, s *Scheduler, policy uint64) error {
 	case policy != schedDeadline:
 		return nil
 	}
-	// __checkparam_dl in kernel/sched/deadline.c.
+	// See __checkparam_dl in kernel/sched/deadline.c.
 	period := s.Period
 	if period == 0 {
 		period = s.Deadline
@@ -155,7 +156,7 @@ func checkScheduler(at string, s *Scheduler, policy uint64) error {
 	return nil
 }
 
-// Classes of <linux/ioprio.h>.
+// ioClasses are the classes in <linux/ioprio.h>.
 var ioClasses = constants{{"IOPRIO_CLASS_RT", 1}, {"IOPRIO_CLASS_BE", 2}, {"IOPRIO_CLASS_IDLE", 3}}
 
 func (c *planner) ioPriority(p *Process) error {
@@ -174,8 +175,8 @@ func (c *planner) ioPriority(p *Process) error {
 	return nil
 }
 
-// affinity is about processes that join alone: for the container's first one it is only checked (config.md: "not
-// applicable to the container's init process").
+// affinity applies only to processes that join. For the container's first process it is only checked (config.md:
+// "not applicable to the container's init process").
 func (c *planner) affinity(p *Process) error {
 	if p.ExecCPUAffinity == nil {
 		return nil
@@ -191,13 +192,13 @@ func (c *planner) affinity(p *Process) error {
 	return err
 }
 
-// The highest numbers that a kernel can have: NR_CPUS of arch/x86/Kconfig, and 1 << NODES_SHIFT.
+// The highest numbers that a kernel can have: NR_CPUS in arch/x86/Kconfig, and 1 << NODES_SHIFT.
 const (
 	mostProcessor = 8191
 	mostNode      = 1023
 )
 
-// list reads numbers and ranges of them, separated by commas, as cpuset(7) has them.
+// list parses numbers and ranges separated by commas, in the format of cpuset(7).
 func list(at, text string, most uint64) ([]uint32, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
@@ -224,13 +225,14 @@ func list(at, text string, most uint64) ([]uint32, error) {
 	return slices.Compact(out), nil
 }
 
-// personality is the domain; flags have no names in the specification, and are left out, as with runc.
+// personality converts the domain. The specification defines no names for flags, so flags are ignored, as with
+// runc.
 func (c *planner) personality() error {
 	p := c.linux.Personality
 	if p == nil {
 		return nil
 	}
-	domain, known := constants{{"LINUX", 0}, {"LINUX32", 8}}.find(p.Domain) // PER_* of <linux/personality.h>
+	domain, known := constants{{"LINUX", 0}, {"LINUX32", 8}}.find(p.Domain) // PER_* in <linux/personality.h>
 	if !known {
 		return wrong("linux.personality.domain", "invalid personality domain %q; want LINUX or LINUX32", p.Domain)
 	}
@@ -278,7 +280,8 @@ func (c *planner) memoryPolicy() error {
 	return nil
 }
 
-// checkMemory refuses what the kernel would refuse by a bare EINVAL (mm/mempolicy.c, mpol_new and sanitize_mpol_flags).
+// checkMemory refuses values for which the kernel would return a bare EINVAL (mm/mempolicy.c, mpol_new and
+// sanitize_mpol_flags).
 func checkMemory(at string, p *MemoryPolicy, mode, flags uint64, nodes int) error {
 	const perNode = unix.MPOL_F_RELATIVE_NODES | unix.MPOL_F_STATIC_NODES
 	none := mode == unix.MPOL_DEFAULT || mode == unix.MPOL_LOCAL

@@ -8,7 +8,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// TestTuning: what changes how the kernel treats the process, as it is sent.
+// TestTuning checks the values that are sent for properties that change how the kernel treats the process.
 func TestTuning(t *testing.T) {
 	for _, c := range []struct {
 		patch string
@@ -35,7 +35,7 @@ func TestTuning(t *testing.T) {
 		{`{"process": {"ioPriority": {"class": "IOPRIO_CLASS_IDLE"}}}`, container.Process{IOPriority: 3 << 13}},
 		{`{"process": {"ioPriority": {"class": "IOPRIO_CLASS_RT", "priority": 7}}}`,
 			container.Process{IOPriority: 1<<13 | 7}},
-		// About processes that join.
+		// It concerns only processes that join.
 		{`{"process": {"execCPUAffinity": {"initial": "0-1", "final": "2"}}}`, container.Process{}},
 	} {
 		out := convert(t, Options{}, c.patch)
@@ -123,8 +123,8 @@ func TestWrongTuning(t *testing.T) {
 	}
 }
 
-// TestTuningOfJoining: execCPUAffinity is carried out for a process that joins, and what it says nothing of is as the
-// container's own process has it.
+// TestTuningOfJoining checks that execCPUAffinity is applied to a process that joins, and that properties that it
+// leaves open come from the container's own process.
 func TestTuningOfJoining(t *testing.T) {
 	own := &Process{
 		Scheduler: &Scheduler{Policy: "SCHED_IDLE"}, IOPriority: &IOPriority{Class: "IOPRIO_CLASS_BE", Priority: 1},

@@ -8,7 +8,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs/systemd"
 )
 
-// TestUnit: where systemd makes the group, cgroupsPath and the annotation say which unit it is, and the group follows.
+// TestUnit checks that, if systemd creates the group, cgroupsPath and the annotation determine the unit, and the
+// unit determines the group.
 func TestUnit(t *testing.T) {
 	system, user := &Systemd{}, &Systemd{User: true, Base: "/user.slice/user-7.slice/user@7.service"}
 	for _, c := range []struct {

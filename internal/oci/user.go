@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ParseUser reads "uid" or "uid:gid", both in decimal digits. A name is an error, and so is everything that another
-// reader could take for another number: a sign, a leading zero, a space, and 4294967295, which system calls take for
-// "no change" (CVE-2026-30892, CVE-2016-3697).
+// ParseUser parses "uid" or "uid:gid" in decimal digits. It refuses names, and everything that another parser
+// could read as a different number: a sign, a leading zero, a space, and 4294967295, which system calls interpret
+// as "no change" (CVE-2026-30892, CVE-2016-3697).
 func ParseUser(text string) (*UserIDs, error) {
 	user, group, both := strings.Cut(text, ":")
 	uid, err := ParseID(user)
@@ -26,7 +26,7 @@ func ParseUser(text string) (*UserIDs, error) {
 	return out, nil
 }
 
-// ParseID reads a user or group id from 0 to 4294967294.
+// ParseID parses a user or group id from 0 to 4294967294.
 func ParseID(text string) (uint32, error) {
 	if text == "" || strings.Trim(text, "0123456789") != "" || len(text) > 1 && text[0] == '0' {
 		return 0, fmt.Errorf("%q is not a number in decimal digits", text)

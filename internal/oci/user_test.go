@@ -9,7 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// CVE-2026-30892, CVE-2016-3697: whatever is not plainly a number is refused, and a number is never a name.
+// TestParseUser checks that everything that is not plainly a number is refused, and that a number is never a name
+// (CVE-2026-30892, CVE-2016-3697).
 func TestParseUser(t *testing.T) {
 	id := func(n uint32) *uint32 { return &n }
 	for text, want := range map[string]*UserIDs{
@@ -85,8 +86,8 @@ func TestChangesApply(t *testing.T) {
 	if len(base.Env) != 1 || len(base.User.AdditionalGIDs) != 1 || len(base.Capabilities.Bounding) != 1 {
 		t.Errorf("the process itself was changed: %+v", base)
 	}
-	// CVE-2022-29162, CVE-2022-27650, CVE-2025-27612: without inheritable capabilities there are none afterwards, and no
-	// ambient ones.
+	// CVE-2022-29162, CVE-2022-27650, CVE-2025-27612: a process without inheritable capabilities has none after
+	// the change either, and no ambient ones.
 	changes = Changes{Capabilities: []string{"CAP_CHOWN"}}
 	if caps := changes.Apply(&Process{}).Capabilities; len(caps.Inheritable) > 0 || len(caps.Ambient) > 0 ||
 		len(caps.Bounding) != 1 {

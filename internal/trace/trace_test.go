@@ -15,7 +15,7 @@ import (
 	"github.com/handfast/handfast/syncproto/transcript"
 )
 
-// fixed is a conversation whose peer says what it should not.
+// fixed returns a conversation whose peer sends text that must be escaped.
 func fixed(end syncproto.Outcome, why string) *transcript.Transcript {
 	t := &transcript.Transcript{Role: syncproto.Parent}
 	seq := [2]uint16{}
@@ -63,7 +63,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// Every line of a timeline fits a terminal; every format is well formed by its own rules.
+// TestFormatsAreWellFormed checks that every line of a timeline fits a terminal, and that every format follows its
+// own rules.
 func TestFormatsAreWellFormed(t *testing.T) {
 	tr := fixed(syncproto.PeerError, "a < b & \"c\"")
 	for i, l := range strings.Split(Timeline(tr), "\n") {

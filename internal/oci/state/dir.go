@@ -13,26 +13,27 @@ import (
 	"github.com/handfast/handfast/internal/smallfile"
 )
 
-// Dir is the directory of one container, held by a descriptor. Create and Lock return it locked; Close lets the lock
-// go. It is used by one goroutine at a time.
+// Dir is the directory of one container, held through a file descriptor. Create and Lock return it locked; Close
+// releases the lock. Only one goroutine may use it at a time.
 type Dir struct {
 	id   string
 	path string
 	fd   int // owned; close-on-exec, so that no child keeps the lock
 
-	medium medium // where the files are, once Save has looked
+	medium medium // where the files are stored; set by the first Save
 }
 
-// medium is what a file system keeps files on.
+// medium is the type of storage below a file system.
 type medium int
 
 const (
 	unknown medium = iota
-	disk           // or another thing that outlives the machine's memory
-	memory         // nothing of it is there after a crash
+	disk           // or anything else that survives a crash of the machine
+	memory         // everything is lost in a crash
 )
 
-// inMemory says whether what is written here is gone after a crash, synced or not. Who cannot tell syncs.
+// inMemory reports whether files here are lost in a crash even if they are synced. If it cannot tell, it returns
+// false, so that Save syncs.
 func (d *Dir) inMemory() bool {
 	if d.medium == unknown {
 		d.medium = disk
@@ -44,11 +45,12 @@ func (d *Dir) inMemory() bool {
 	return d.medium == memory
 }
 
-// Path is the absolute path of a file beside the state, such as the gate's socket. Remove removes it with the rest.
+// Path returns the absolute path of a file next to the state, such as the gate's socket. Remove removes these
+// files too.
 func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
 
-// Lock opens a container for changing and waits for its lock until ctx is done, then gives ErrBusy. Without a container
-// the error is ErrNotExist. The caller owns the Dir.
+// Lock opens a container for changes. It waits for the lock until ctx is done, and then returns ErrBusy. It
+// returns ErrNotExist if there is no such container. The caller owns the Dir.
 func (st Store) Lock(ctx context.Context, id string) (*Dir, error) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		d, err := st.open(id)
@@ -63,7 +65,7 @@ func (st Store) Lock(ctx context.Context, id string) (*Dir, error) {
 		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("container %s: %w", id, err)
 		}
-		// flock(2) has no timeout, so it is tried again and again.
+		// flock(2) has no timeout, so Lock polls.
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("container %s: %w", id, ErrBusy)
@@ -84,18 +86,20 @@ func (d *Dir) lock(how int) error {
 	}
 }
 
-// current says whether the path still leads to the directory that is held, and not to nothing or to a successor.
+// current reports whether the path still leads to the open directory. The directory may have been removed, and
+// another one may have taken its place.
 func (d *Dir) current() bool {
 	var held, named unix.Stat_t
 	return unix.Fstat(d.fd, &held) == nil && unix.Lstat(d.path, &named) == nil && held.Ino == named.Ino &&
 		held.Dev == named.Dev
 }
 
-// Load reads the state, see Store.Load.
+// Load reads the state; see Store.Load.
 func (d *Dir) Load() (*State, error) {
 	s, err := d.load(stateFile)
 	if errors.Is(err, os.ErrNotExist) {
-		// Killed before the first state was in place, or it was removed: then the spare one knows what there is.
+		// The creating process was killed before the first state was in place, or the state was removed. The spare
+		// state then describes what exists.
 		if spare := d.Spare(); spare != nil {
 			return spare, nil
 		}
@@ -107,8 +111,8 @@ func (d *Dir) Load() (*State, error) {
 	return s, nil
 }
 
-// Spare is the state as it was before the last Save, for a container whose state is damaged; nil if there is none that
-// can be read.
+// Spare returns the state from before the last Save, for a container whose state is damaged. It returns nil if
+// there is no readable one.
 func (d *Dir) Spare() *State {
 	s, err := d.load(nextFile)
 	if err != nil {
@@ -136,10 +140,10 @@ func (d *Dir) load(name string) (*State, error) {
 	return decode(d.id, data)
 }
 
-// Save replaces the state. After a crash at any moment the old or the new one is there, whole: written beside it,
-// synced, unless the file system is in memory, and exchanged with it. The directory is not synced:
-// no container outlives the crash, so which of the two is found does not matter, and on a disk it would cost as much as
-// all the rest.
+// Save replaces the state. After a crash at any moment, either the complete old state or the complete new state is
+// there. For that, Save writes the new state to a second file, syncs it unless the file system is in memory, and
+// exchanges the two. The directory is not synced. No container survives a crash, so it does not matter which of
+// the two is found, and on a disk the sync would cost as much as everything else.
 func (d *Dir) Save(s *State) error { return d.save(s, !d.inMemory()) }
 
 func (d *Dir) save(s *State, sync bool) error {
@@ -154,7 +158,7 @@ func (d *Dir) save(s *State, sync bool) error {
 }
 
 func (d *Dir) replace(b []byte, sync bool) error {
-	// O_TRUNC: one that a killed call left is of no use, and the lock says that nobody else writes it now.
+	// O_TRUNC: a file that a killed process left is useless, and the lock excludes other writers.
 	fd, err := unix.Openat(d.fd, nextFile, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return &os.PathError{Op: "create", Path: d.Path(nextFile), Err: err}
@@ -164,8 +168,8 @@ func (d *Dir) replace(b []byte, sync bool) error {
 		err = &os.PathError{Op: "close", Path: d.Path(nextFile), Err: e}
 	}
 	if err == nil {
-		// The two change places, so that the old state stays as a spare one. That costs nothing, and some file systems
-		// cannot do it.
+		// Exchange the files, so that the old state remains as a spare. This costs nothing extra, but some file
+		// systems do not support it.
 		if unix.Renameat2(d.fd, nextFile, d.fd, stateFile, unix.RENAME_EXCHANGE) == nil {
 			return nil
 		}
@@ -180,7 +184,7 @@ func (d *Dir) replace(b []byte, sync bool) error {
 	return nil
 }
 
-// fill writes the whole of b to a new file.
+// fill writes all of b to a new file.
 func (d *Dir) fill(fd int, b []byte, sync bool) error {
 	for len(b) > 0 {
 		n, err := unix.Write(fd, b)
@@ -204,8 +208,8 @@ func (d *Dir) fill(fd int, b []byte, sync bool) error {
 	return nil
 }
 
-// Remove removes the directory and everything in it, the state last, so that what is left after a kill midway still
-// says what it was, and closes the Dir.
+// Remove removes the directory and everything in it, and closes the Dir. It removes the state last: if it is
+// killed midway, the state still describes what is left.
 func (d *Dir) Remove() error {
 	defer d.Close()
 	names, err := os.ReadDir(d.path)
@@ -226,14 +230,14 @@ func (d *Dir) Remove() error {
 	if unix.Unlinkat(d.fd, stateFile, 0) == nil && unix.Rmdir(d.path) == nil {
 		return nil
 	}
-	// Something else is there, or nothing any more, or it cannot be: package os says which.
+	// Something else is there, or nothing is left, or the removal failed. Package os returns the matching error.
 	if err := os.RemoveAll(d.path); err != nil {
 		return fmt.Errorf("state of container %s: %w", d.id, err)
 	}
 	return nil
 }
 
-// Close lets the lock and the descriptor go. A second call does nothing.
+// Close releases the lock and closes the descriptor. A second call does nothing.
 func (d *Dir) Close() error {
 	if d.fd < 0 {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// encode is a state as encoding/json would write it, but for the white space of what was JSON before. It is written out
-// because a start writes the state four times, and every command reads it: see package jsonread.
+// encode encodes a state as encoding/json would, except for the white space in values that were JSON before. It is
+// written by hand because a start writes the state four times and every command reads it; see package jsonread.
 func encode(s *State) ([]byte, error) {
 	o := object{b: make([]byte, 0, 2048)}
 	o.open()
@@ -84,16 +84,16 @@ func (o *object) intent(name string, in *cgroupfs.Intent) {
 	o.close()
 }
 
-// object is JSON in the making.
+// object is a JSON object that is being built.
 type object struct{ b []byte }
 
-// always is text for a member that stands there even if it is empty.
+// always is like text, but includes the member even if it is empty.
 func (o *object) always(name, value string) {
 	o.key(name)
 	o.quote(value)
 }
 
-// texts leaves an empty map out.
+// texts adds a map of strings, unless it is empty.
 func (o *object) texts(name string, all map[string]string) {
 	if len(all) == 0 {
 		return
@@ -106,7 +106,7 @@ func (o *object) texts(name string, all map[string]string) {
 	o.close()
 }
 
-// count leaves zero out.
+// count adds a number, unless it is zero.
 func (o *object) count(name string, n int) {
 	if n != 0 {
 		number(o, name, &n)
@@ -129,7 +129,7 @@ func (o *object) key(name string) {
 	o.b = append(o.b, ':')
 }
 
-// text leaves an empty string out.
+// text adds a string, unless it is empty.
 func (o *object) text(name, value string) {
 	if value == "" {
 		return
@@ -138,11 +138,11 @@ func (o *object) text(name, value string) {
 	o.quote(value)
 }
 
-// quote appends a string.
+// quote appends a quoted string.
 func (o *object) quote(s string) {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
-			quoted, _ := json.Marshal(s) // of a string it cannot fail
+			quoted, _ := json.Marshal(s) // cannot fail for a string
 			o.b = append(o.b, quoted...)
 			return
 		}
@@ -150,7 +150,7 @@ func (o *object) quote(s string) {
 	o.b = append(append(append(o.b, '"'), s...), '"')
 }
 
-// raw leaves a value out that is nothing.
+// raw adds a JSON value, unless it is empty.
 func (o *object) raw(name string, value json.RawMessage) {
 	if len(value) > 0 {
 		o.key(name)
@@ -158,14 +158,14 @@ func (o *object) raw(name string, value json.RawMessage) {
 	}
 }
 
-// rare has encoding/json write what few containers have.
+// rare adds a value that few containers have, encoded by encoding/json.
 func (o *object) rare(name string, value any) error {
 	text, err := json.Marshal(value)
 	o.raw(name, text)
 	return err
 }
 
-// flag leaves false out.
+// flag adds true; it leaves out false.
 func (o *object) flag(name string, value bool) {
 	if value {
 		o.boolean(name, &value)

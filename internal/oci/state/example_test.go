@@ -7,7 +7,7 @@ import (
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// A container is remembered before anything of it is made, and once more when it is.
+// The state of a container is stored before any part of the container is created, and again when it is complete.
 func ExampleStore_Create() {
 	root, err := os.MkdirTemp("", "")
 	if err != nil {

@@ -2,12 +2,12 @@ package state
 
 import "fmt"
 
-// idLimit is the longest id that is accepted. A longer name than NAME_MAX (255 bytes) does not fit into one directory
-// entry and fails there with ENAMETOOLONG.
+// idLimit is the longest accepted id. An id longer than NAME_MAX (255 bytes) does not fit into a directory entry,
+// and fails there with ENAMETOOLONG.
 const idLimit = 1024
 
-// ValidateID accepts what is safe as the name of a directory and of a control group: letters, digits and the characters
-// _ + . - but not "." and "..".
+// ValidateID accepts ids that are safe as the name of a directory and of a cgroup: letters, digits and the
+// characters _ + . - but not "." and "..".
 func ValidateID(id string) error {
 	switch {
 	case id == "":

@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/smallfile"
 )
 
-// Observe finds out from the kernel how a container is whose state is s. Frozen is left to the caller, who knows its
-// control group.
+// Observe gets the facts about a container with the state s from the kernel. The caller, who knows the cgroup,
+// sets Frozen.
 func (st Store) Observe(s *State) (Facts, error) {
 	f := Facts{Creating: s.Creating}
 	var err error
@@ -34,7 +34,7 @@ func (st Store) Observe(s *State) (Facts, error) {
 	return f, nil
 }
 
-// locked says whether another descriptor than ours holds the container's lock.
+// locked reports whether another descriptor holds the container's lock.
 func (st Store) locked(id string) (bool, error) {
 	fd, err := unix.Open(st.path(id), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err == unix.ENOENT {
@@ -44,7 +44,7 @@ func (st Store) locked(id string) (bool, error) {
 		return false, &os.PathError{Op: "open", Path: st.path(id), Err: err}
 	}
 	defer unix.Close(fd)
-	// A shared lock is enough to find out, and two that look at once do not take each other for a holder.
+	// A shared lock is sufficient, and two observers do not mistake each other for a holder.
 	switch err := unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB); err {
 	case nil:
 		return false, nil
@@ -55,9 +55,9 @@ func (st Store) locked(id string) (bool, error) {
 	}
 }
 
-// ProcessStart gives when a process started, in clock ticks since boot (field 22 of proc_pid_stat(5)), and whether it
-// lives: neither gone nor a zombie. One whose first thread has ended looks like a zombie and lives as long as another
-// thread of it does.
+// ProcessStart returns when a process started, in clock ticks since boot (field 22 in proc_pid_stat(5)), and
+// whether it is alive: it exists and is not a zombie. A process whose first thread has ended looks like a zombie,
+// but is alive as long as it has another thread.
 func ProcessStart(pid int) (started uint64, alive bool, err error) {
 	if pid <= 0 {
 		return 0, false, nil
@@ -77,8 +77,8 @@ func ProcessStart(pid int) (started uint64, alive bool, err error) {
 	return started, alive, nil
 }
 
-// parseStat reads fields 3 (state), 20 (threads) and 22. Field 2 is the program's name in parentheses and may hold
-// anything, parentheses and spaces included.
+// parseStat parses the fields 3 (state), 20 (threads) and 22. Field 2 is the program's name in parentheses and may
+// contain anything, including parentheses and spaces.
 func parseStat(b []byte) (started uint64, alive, ok bool) {
 	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
 	if len(fields) < 20 || len(fields[0]) != 1 {
@@ -93,9 +93,9 @@ func parseStat(b []byte) (started uint64, alive, ok bool) {
 	return started, state != 'X' && (state != 'Z' || threads > 1), err == nil
 }
 
-// UserName is the name of a user in passwd(5), or "#" and the number.
+// UserName returns the name of a user from passwd(5), or "#" and the number.
 func UserName(uid int) string {
-	b, _ := smallfile.Read("/etc/passwd") // without it there are no names
+	b, _ := smallfile.Read("/etc/passwd") // without the file there are no names
 	return userName(b, strconv.Itoa(uid))
 }
 

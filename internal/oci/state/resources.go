@@ -8,9 +8,9 @@ import (
 	"github.com/handfast/handfast/internal/jsonread"
 )
 
-// EncodeResources is the limits as DecodeResources and package encoding/json read them. It is written out because every
-// start of a container would pay for what encoding/json learns of so large a type, and only update reads them again.
-// Nil is nothing, and so are limits that ask for nothing.
+// EncodeResources encodes limits in the form that DecodeResources and encoding/json read. It is written by hand,
+// because otherwise every start of a container would pay for encoding/json's analysis of such a large type,
+// although only update reads the limits again. The result is nil if r is nil or requests nothing.
 func EncodeResources(r *cgroupfs.Resources) json.RawMessage {
 	if r == nil || r.Empty() && !r.CheckMemory {
 		return nil
@@ -23,7 +23,7 @@ func EncodeResources(r *cgroupfs.Resources) json.RawMessage {
 	return o.b
 }
 
-// DecodeResources reads limits that EncodeResources wrote. Nothing is limits that ask for nothing.
+// DecodeResources decodes limits that EncodeResources encoded. Empty input means limits that request nothing.
 func DecodeResources(raw json.RawMessage) (*cgroupfs.Resources, error) {
 	r := new(cgroupfs.Resources)
 	if len(raw) == 0 {
@@ -35,7 +35,7 @@ func DecodeResources(raw json.RawMessage) (*cgroupfs.Resources, error) {
 	return r, nil
 }
 
-// memoryOnly is the limit of memory out of all limits.
+// memoryOnly is the memory limit only.
 type memoryOnly struct{ memory *int64 }
 
 var memoryFields = []jsonread.Field[memoryOnly]{
@@ -44,7 +44,7 @@ var memoryFields = []jsonread.Field[memoryOnly]{
 	}},
 }
 
-// DecodeMemory reads the limit of memory alone out of what EncodeResources wrote; nil for none.
+// DecodeMemory decodes only the memory limit from the output of EncodeResources. It returns nil if there is none.
 func DecodeMemory(raw json.RawMessage) (*int64, error) {
 	var only memoryOnly
 	if len(raw) == 0 || jsonread.Decode(raw, &only, func(r *reader, v *memoryOnly) {

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast/handfast/cgroupfs"
 )
 
-// fill gives every field below v a value, so that one which is added later cannot be lost.
+// fill gives every field below v a value, so that a field that is added later cannot be lost.
 func fill(v reflect.Value, n int) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -39,8 +39,8 @@ func fill(v reflect.Value, n int) {
 	}
 }
 
-// TestResourcesComeBack: every field, each alone and all together, is read as it was, and written as encoding/json
-// would.
+// TestResourcesComeBack encodes and decodes every field, alone and with all others. The values must not change,
+// and the text must be that of encoding/json.
 func TestResourcesComeBack(t *testing.T) {
 	whole := cgroupfs.Resources{}
 	fill(reflect.ValueOf(&whole).Elem(), 0)

@@ -1,20 +1,21 @@
 package state
 
-// Values of State.Seccomp; empty is a container without a filter of system calls.
+// Values of State.Seccomp. It is empty for a container without a system call filter.
 const (
-	SeccompFilter   = "filter"   // its processes run under one
-	SeccompListener = "listener" // and it hands calls to an agent
+	SeccompFilter   = "filter"   // its processes run under a filter
+	SeccompListener = "listener" // the filter also passes system calls to an agent
 )
 
-// FilterFile is the name of the file with the container's compiled filter, in the form of package filtercache.
+// FilterFile is the name of the file that contains the container's compiled filter, in the format of package
+// filtercache.
 const FilterFile = "filter"
 
-// ContainerProcess is what the agent of a filter gets with its listener: the container process state of runtime-spec
-// config-linux.md, in the order of its properties there.
+// ContainerProcess is what a filter's agent receives together with the listener: the container process state in
+// runtime-spec config-linux.md, with the properties in the same order.
 type ContainerProcess struct {
-	OCIVersion string   `json:"ociVersion"` // that this follows
-	FDs        []string `json:"fds"`        // what the descriptors are that come with it, in their order
-	PID        int      `json:"pid"`        // of the process that the filter is of, as the runtime sees it
+	OCIVersion string   `json:"ociVersion"` // the version that this follows
+	FDs        []string `json:"fds"`        // names of the descriptors that are sent with it, in order
+	PID        int      `json:"pid"`        // of the process with the filter, as the runtime sees it
 	Metadata   string   `json:"metadata,omitempty"`
 	State      Hook     `json:"state"` // of the container
 }

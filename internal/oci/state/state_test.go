@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-// createInAnotherProcess turns a re-executed test binary into a caller of Create.
+// createInAnotherProcess calls Create in a re-executed test binary.
 func createInAnotherProcess() {
 	root, id, found := strings.Cut(os.Getenv("HANDFAST_TEST_CREATE"), "|")
 	if !found {
@@ -60,7 +60,7 @@ func TestValidateID(t *testing.T) {
 	}
 }
 
-// TestIDsStayInTheRoot: an accepted id is one entry of the root directory, whatever it is.
+// TestIDsStayInTheRoot checks that every accepted id names exactly one entry in the root directory.
 func TestIDsStayInTheRoot(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z./_+-]{1,12}`)).Draw(t, "id")
@@ -126,7 +126,8 @@ func TestLifeOfAState(t *testing.T) {
 	}
 }
 
-// TestOneCreateWins: of fifty callers with one id exactly one makes the container, while others remove it now and then.
+// TestOneCreateWins checks that exactly one of fifty callers with the same id creates the container, while others
+// sometimes remove it.
 func TestOneCreateWins(t *testing.T) {
 	st := New(t.TempDir())
 	for round := range 20 {
@@ -181,7 +182,8 @@ func TestOneProcessWins(t *testing.T) {
 	}
 }
 
-// TestCreateAgainstRemove: whoever creates while others remove what they find holds a container that exists, alone.
+// TestCreateAgainstRemove checks that a successful Create holds an existing container exclusively, while others
+// remove what they find.
 func TestCreateAgainstRemove(t *testing.T) {
 	st := New(t.TempDir())
 	var wg sync.WaitGroup
@@ -239,7 +241,7 @@ func TestLockGivesUp(t *testing.T) {
 	if f, err := st.Observe(s); err != nil || f.Status() != Creating {
 		t.Errorf("while it is made: %+v, %v", f, err)
 	}
-	// As the kernel does for a create that is killed.
+	// The kernel does the same if a create is killed.
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +256,8 @@ func TestLockGivesUp(t *testing.T) {
 	}
 }
 
-// TestListShowsTheBroken: one entry that cannot be read does not hide the others, and what is no container is none.
+// TestListShowsTheBroken checks that an unreadable entry does not hide the others, and that List ignores entries
+// that are not containers.
 func TestListShowsTheBroken(t *testing.T) {
 	st := New(t.TempDir())
 	for _, id := range []string{"a", "b", "c", "d"} {
@@ -297,7 +300,7 @@ func TestListShowsTheBroken(t *testing.T) {
 	}
 }
 
-// TestSaveKeepsTheOld: when the new state cannot be written the old one stays.
+// TestSaveKeepsTheOld checks that the old state remains if the new one cannot be written.
 func TestSaveKeepsTheOld(t *testing.T) {
 	st := New(t.TempDir())
 	d, err := st.Create(&State{ID: "x", PID: 1})

@@ -1,6 +1,6 @@
 package state
 
-// The statuses of runtime.md, and Paused, which every runtime adds to them.
+// The statuses in runtime.md, and Paused, which every runtime adds.
 const (
 	Creating = "creating"
 	Created  = "created"
@@ -9,17 +9,17 @@ const (
 	Stopped  = "stopped"
 )
 
-// Facts are what the kernel says of a container at one moment.
+// Facts are what the kernel knows about a container at one moment.
 type Facts struct {
-	Creating bool // the state says that a create has not finished
-	Locked   bool // somebody holds the lock
-	Alive    bool // the process exists, is the one that was started, and is no zombie
-	Gate     bool // the start gate's socket is there
-	Frozen   bool // the control group is frozen
+	Creating bool // the state says that create has not finished
+	Locked   bool // another descriptor holds the lock
+	Alive    bool // the process exists, is the one that was started, and is not a zombie
+	Gate     bool // the start gate's socket exists
+	Frozen   bool // the cgroup is frozen
 }
 
-// Status decides what to call it. A create that is not finished and that nobody holds was killed: what is left of it is
-// stopped, so that it can be deleted.
+// Status derives the status from the facts. An unfinished create without a lock holder was killed. Its remains
+// count as stopped, so that they can be deleted.
 func (f Facts) Status() string {
 	switch {
 	case f.Creating && f.Locked:

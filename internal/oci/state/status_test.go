@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestStatus goes through every combination of facts.
+// TestStatus covers every combination of facts.
 func TestStatus(t *testing.T) {
 	for bits := range 1 << 5 {
 		f := Facts{Creating: bits&1 != 0, Locked: bits&2 != 0, Alive: bits&4 != 0, Gate: bits&8 != 0, Frozen: bits&16 != 0}
@@ -108,12 +108,13 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// endFirstThread turns a re-executed test binary into a process whose first thread has ended while others go on.
+// endFirstThread turns a re-executed test binary into a process whose first thread has ended while others
+// continue.
 func endFirstThread() {
 	if os.Getenv("HANDFAST_TEST_FIRST_THREAD") == "" {
 		return
 	}
-	runtime.LockOSThread() // the first one, as long as nothing else has run
+	runtime.LockOSThread() // the first thread, as long as no other goroutine has run
 	go func() {
 		os.Stdout.WriteString("go on\n")
 		_, _ = os.Stdin.Read(make([]byte, 1))
@@ -122,7 +123,8 @@ func endFirstThread() {
 	_, _, _ = unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0)
 }
 
-// A process lives as long as any of its threads, whatever has become of the first.
+// TestTheFirstThreadIsNotTheProcess checks that a process is alive as long as any of its threads, even if the
+// first has ended.
 func TestTheFirstThreadIsNotTheProcess(t *testing.T) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), "HANDFAST_TEST_FIRST_THREAD=1")

@@ -10,33 +10,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Errors that callers tell apart. The words are those that clients look for.
+// Errors that callers distinguish. Their wording is what clients look for.
 var (
 	ErrExists   = errors.New("container with given ID already exists")
 	ErrNotExist = errors.New("container does not exist")
 	ErrBusy     = errors.New("container is being changed by another call")
-	ErrDamaged  = errors.New("the state is damaged") // what the file says cannot be; the error that wraps it says how
+	ErrDamaged  = errors.New("the state is damaged") // the file's content is invalid; the wrapping error says how
 )
 
 const (
 	stateFile = "state.json"
-	nextFile  = "state.json.next" // what is being written, and after that what was there before: see Dir.Spare
-	// stateLimit bounds what is read of a state, whose annotations a client writes.
+	nextFile  = "state.json.next" // the state that is being written, and afterwards the previous state: see Dir.Spare
+	// stateLimit limits how much of a state is read, because its annotations come from a client.
 	stateLimit = 32 << 20
 )
 
-// Store is all containers below one root directory. The zero value is of no use; the directory is made when the first
-// container is.
+// Store is the set of containers below one root directory. The zero value is not usable. The directory is created
+// together with the first container.
 type Store struct{ root string }
 
-// New is the store in the directory root. It touches nothing.
+// New returns the store in the directory root. It does not access the directory.
 func New(root string) Store { return Store{root: root} }
 
 func (st Store) path(id string) string { return filepath.Join(st.root, id) }
 
-// Create makes the directory of a new container, locks it and writes s, whose ID names it. Whatever it made is removed
-// again after an error. Of many callers with one id exactly one succeeds; the others get ErrExists. The caller owns the
-// Dir.
+// Create makes the directory of a new container, locks it and writes s, whose ID is the container's id. After an
+// error it removes everything that it made. If several callers use the same id, exactly one succeeds, and the
+// others get ErrExists. The caller owns the Dir.
 func (st Store) Create(s *State) (*Dir, error) {
 	if err := ValidateID(s.ID); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (st Store) Create(s *State) (*Dir, error) {
 		if d == nil {
 			continue
 		}
-		// Not synced: what a crash may leave, an empty file, loads as no file does.
+		// No sync is needed: an empty file, which a crash may leave, is loaded like a missing file.
 		if err := d.save(s, false); err != nil {
 			_ = d.Remove()
 			return nil, err
@@ -61,8 +61,8 @@ func (st Store) Create(s *State) (*Dir, error) {
 	}
 }
 
-// make makes and locks a directory; nil without an error means that another call has removed it before the lock, as
-// what a killed create left.
+// make makes and locks a directory. If both results are nil, another call took the new directory for the remains
+// of a killed create, and removed it before it was locked.
 func (st Store) make(id string) (*Dir, error) {
 	err := unix.Mkdir(st.path(id), 0o700)
 	if err == unix.EEXIST {
@@ -102,9 +102,9 @@ func (st Store) open(id string) (*Dir, error) {
 	return nil, &os.PathError{Op: "open", Path: st.path(id), Err: err}
 }
 
-// Load reads the state of a container, without its lock. A directory without a state is what a create leaves that was
-// killed at its very beginning; it loads as Creating. The error is ErrNotExist where there is no such container, and
-// ErrDamaged where what is stored is no state.
+// Load reads the state of a container without taking its lock. A directory without a state is left by a create
+// that was killed at its very beginning; it loads as Creating. The error is ErrNotExist if there is no such
+// container, and ErrDamaged if the stored data is not a state.
 func (st Store) Load(id string) (*State, error) {
 	d, err := st.open(id)
 	if err != nil {
@@ -114,15 +114,15 @@ func (st Store) Load(id string) (*State, error) {
 	return d.Load()
 }
 
-// Entry is one container of a list. Err says why its state could not be read; ID is set in any case.
+// Entry is one container in a list. Err is the error if its state could not be read; ID is always set.
 type Entry struct {
 	ID    string
 	State *State
 	Err   error
 }
 
-// List gives every container by name. One that cannot be read does not hide the others, and one that is deleted
-// meanwhile is left out.
+// List returns all containers, sorted by name. A container that cannot be read does not hide the others. One that
+// is deleted meanwhile is left out.
 func (st Store) List() ([]Entry, error) {
 	names, err := os.ReadDir(st.root)
 	if errors.Is(err, os.ErrNotExist) {
@@ -159,7 +159,7 @@ func decode(id string, b []byte) (*State, error) {
 	return s, nil
 }
 
-// damagedError is a file that holds no state.
+// damagedError reports a file that does not contain a state.
 type damagedError struct{ how string }
 
 func damaged(format string, args ...any) error { return &damagedError{fmt.Sprintf(format, args...)} }

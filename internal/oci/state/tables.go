@@ -9,7 +9,7 @@ import (
 
 type reader = jsonread.Reader
 
-// stateFields are the members of a state as package jsonread takes them.
+// stateFields are the members of a state for package jsonread.
 var stateFields = []jsonread.Field[State]{
 	{Name: "ociVersion", Read: func(r *reader, v *State) { jsonread.String(r, &v.OCIVersion) }},
 	{Name: "id", Read: func(r *reader, v *State) { jsonread.String(r, &v.ID) }},
@@ -55,7 +55,7 @@ var intentFields = []jsonread.Field[cgroupfs.Intent]{
 
 func readIntent(r *reader, v *cgroupfs.Intent) { jsonread.Object(r, v, intentFields) }
 
-// unmarshal reads a state, by the tables if they take it.
+// unmarshal decodes a state with the tables if they accept it, and otherwise with encoding/json.
 func unmarshal(b []byte) (*State, error) {
 	s := new(State)
 	if jsonread.Decode(b, s, readState) {

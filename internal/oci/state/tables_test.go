@@ -13,8 +13,8 @@ import (
 	"github.com/handfast/handfast/internal/jsonread"
 )
 
-// TestEncode holds encode and the tables against encoding/json, over states in which any member is set: one that either
-// does not know would be lost.
+// TestEncode compares encode and the tables with encoding/json, for states with random members set. A member that
+// either does not know would be lost.
 func TestEncode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s State
@@ -46,7 +46,7 @@ func TestEncode(t *testing.T) {
 	})
 }
 
-// fillAny fills a value with others than zero, most of the time.
+// fillAny fills a value, mostly with non-zero values.
 func fillAny(t *rapid.T, v reflect.Value, name string) {
 	switch v.Type() {
 	case reflect.TypeFor[json.RawMessage]():
@@ -90,7 +90,7 @@ func fillAny(t *rapid.T, v reflect.Value, name string) {
 	}
 }
 
-// TestDecodeMemory: one limit is found among all of them.
+// TestDecodeMemory checks that the memory limit is found among all limits.
 func TestDecodeMemory(t *testing.T) {
 	limit := int64(5)
 	for _, r := range []*cgroupfs.Resources{{}, {Memory: &limit}, {MemorySwap: &limit, Cpus: "0"},
