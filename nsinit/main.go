@@ -20,7 +20,7 @@ import (
 
 // Main turns a child that package spawn made into the program that its parent requested, and does not return. In
 // every other process it returns at once. It must be the first statement of main: nothing may have opened a
-// descriptor or changed the process before. The parent may choose one of codecs as well as those of codec.BuiltIn.
+// descriptor or changed the process before. The parent may choose any of codecs, and any of codec.BuiltIn.
 func Main(codecs ...codec.Codec) {
 	socket, ok := unix.Getenv(container.SocketVariable)
 	if !ok {

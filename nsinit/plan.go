@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// planJoin returns the steps of a child that has joined a running container: it has the container's namespaces,
-// root and groups already. planJoin is as pure as plan.
+// planJoin returns the steps of a child that has joined a running container: it is in the container's namespaces,
+// root and cgroups already. planJoin is as pure as plan.
 func planJoin(cfg *container.Config) ([]step, error) {
 	if err := errors.Join(checkProcess(&cfg.Process, false), checkGroups(cfg)); err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (p *planner) rootfs() {
 	for _, m := range cfg.Masked {
 		p.add(maskStep{m})
 	}
-	// This must be last, because an unbindable root could not be copied for other mounts.
+	// This must be last: the steps before it mount copies, and an unbindable root cannot be copied.
 	if rootPropagation(cfg.Root.Propagation) != 0 || cfg.Root.Readonly {
 		p.add(rootModeStep{})
 	}
