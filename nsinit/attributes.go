@@ -9,25 +9,27 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// plainAttrs are the attributes of a mount that are one bit each, but for that of directories' access times.
+// plainAttrs are the mount attributes that are one bit each, except the one for the access times of directories.
 const plainAttrs = sys.PlainAttrs
 
-// timeAttrs are those of access times.
+// timeAttrs are the mount attributes for access times.
 const timeAttrs = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
 
-// bindAttrs are the attributes that a bind mount sets and clears of those that it inherits from its source's mount.
+// bindAttrs returns the attributes that a bind mount sets and clears. It inherits all others from the mount of its
+// source.
 func bindAttrs(m *container.Mount) (set, clear uint64) { return sys.BindAttrs(m.Set, m.Clear) }
 
-// namesTimes says whether an option is about when access times are written: they are one field of the kernel, which
+// namesTimes reports whether an option says when access times are written. The kernel has one field for this, which
 // such an option clears first.
 func namesTimes(m *container.Mount) bool { return m.Clear&unix.MOUNT_ATTR__ATIME != 0 }
 
-// lockable are the attributes that a user namespace may not clear on a mount of another one (mount_namespaces(7),
-// lock_mnt_tree of the kernel's fs/namespace.c): not that of symbolic links.
+// lockable are the attributes that a user namespace may not clear on a mount that another user namespace owns
+// (mount_namespaces(7), lock_mnt_tree in the kernel's fs/namespace.c). The attribute for symbolic links is not
+// among them.
 const lockable = plainAttrs&^unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME
 
-// lockedAttrs are bindAttrs where the user namespace may not clear what the source's mount has: that all stays. refused
-// are the attributes that an option names and that this contradicts.
+// lockedAttrs is bindAttrs for a user namespace that may not clear the attributes of the source's mount: it keeps
+// all of them. refused are the attributes that an option would have to change for that user namespace.
 func lockedAttrs(m *container.Mount, have uint64) (set, clear, refused uint64) {
 	refused = m.Clear & have & lockable
 	refused |= m.Set &^ have & unix.MOUNT_ATTR_NODIRATIME
@@ -38,7 +40,8 @@ func lockedAttrs(m *container.Mount, have uint64) (set, clear, refused uint64) {
 	return m.Set &^ timeAttrs, m.Clear&^timeAttrs | all&unix.MOUNT_ATTR_NOSYMFOLLOW, refused
 }
 
-// attrNames is how mount(8) shows the attributes of mask as a mount with attr has them.
+// attrNames returns the attributes in mask in the notation of mount(8), as a mount with the attributes attr has
+// them.
 func attrNames(attr, mask uint64) string {
 	var names []string
 	for _, a := range [...]struct {

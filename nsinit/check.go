@@ -8,8 +8,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// checkCarriedOut refuses what no step would carry out, or what a step would do to the host: whoever says it believes
-// that the container has it.
+// checkCarriedOut refuses properties that no step would carry out, and those whose step would change the host.
+// Whoever sets a property relies on the container having it.
 func checkCarriedOut(cfg *container.Config) error {
 	if err := checkGroups(cfg); err != nil {
 		return err
@@ -55,7 +55,8 @@ func checkCarriedOut(cfg *container.Config) error {
 	return nil
 }
 
-// checkGroups is about what a process says of its groups, umask and terminal, and applies to one that joins as well.
+// checkGroups checks the groups, the umask and the terminal size of a process. It also applies to a process that
+// joins a container.
 func checkGroups(cfg *container.Config) error {
 	p := &cfg.Process
 	switch {
@@ -69,7 +70,8 @@ func checkGroups(cfg *container.Config) error {
 	return nil
 }
 
-// checkMount refuses what is of the other sorts of mounts: a bind mount has no file system of its own to give options.
+// checkMount refuses properties that do not fit the kind of mount. A bind mount, for example, has no file system of
+// its own that could have options.
 func checkMount(m *container.Mount) error {
 	switch {
 	case m.Remount && (m.Bind || m.Cgroup != nil || m.CopyUp || m.IDs != nil):

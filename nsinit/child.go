@@ -13,32 +13,32 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// child is the state of one child between its steps.
+// child is the state of a child process between its steps.
 type child struct {
 	peer    *transport.Child
 	profile *syncproto.Profile
 	plan    func(*container.Config) ([]step, error)
 	cfg     container.Config
-	parent  int                  // number of the socket to the parent, which the peer owns; zero: it need not be there
-	fds     []int                // that came with CONFIG
+	parent  int                  // the socket to the parent, which the peer owns; zero: there need not be a parent
+	fds     []int                // descriptors that came with CONFIG
 	root    *sys.Root            // the container's root file system, once stageRootfs is done
-	env     []string             // of the program
+	env     []string             // environment of the program
 	program string               // path of the program, once it is found
 	nullFD  int                  // the container's null device, once a mask has needed it; zero until then
 	empty   int                  // a shared empty read-only directory for masks; zero until the first one
-	filter  *filter              // of system calls; nil: none
-	missing *interpreter.Missing // what the program lacks for its execution; found only where there is a filter
+	filter  *filter              // system call filter; nil: none
+	missing *interpreter.Missing // what the program lacks for its execution; looked up only if there is a filter
 	made    madeMounts
 	onSlash bool // the root is mounted on "/" until it becomes the root
-	waiting bool // behind the gate: the peer is whoever opened it
+	waiting bool // behind the gate: the peer is the process that opened it
 }
 
-// stage is what a step is for, and its name on the wire.
+// stage is the purpose of a step, and its name on the wire.
 type stage string
 
-// The stages, in the order in which a plan may hold them.
+// The stages, in the order in which they occur in a plan.
 const (
-	stageSession     stage = "session"              // a session of its own, not dumpable
+	stageSession     stage = "session"              // start a session of its own, not dumpable
 	stageNamespace   stage = "namespace"            // join or make one namespace
 	stageHostname    stage = "hostname"             // set the host name
 	stageDomainname  stage = "domainname"           // set the NIS domain name
@@ -49,53 +49,53 @@ const (
 	stageRoot        stage = "root"                 // open the root that the process has joined
 	stageMount       stage = "mount"                // one mount
 	stageDevice      stage = "device"               // one device node
-	stageLate        stage = "latemode"             // a tmpfs becomes read-only, now that everything in it is made
+	stageLate        stage = "latemode"             // make a tmpfs read-only after everything in it is made
 	stageLink        stage = "link"                 // one of the standard links in /dev
 	stageConsole     stage = "console"              // open the terminal and hand over its master
 	stageCwd         stage = "cwd"                  // make the working directory
 	stageHooks       stage = "hooks"                // let the parent run its hooks
 	stageHook        stage = "createContainer hook" // run one createContainer hook
 	stagePivot       stage = "pivot"                // make the root file system the root
-	stageRootMode    stage = "rootmode"             // the root's propagation, and read-only if asked for
-	stageReadonly    stage = "readonly"             // one path becomes read-only
-	stageMask        stage = "mask"                 // one path becomes unreadable
-	stageStdio       stage = "stdio"                // the standard streams belong to the user
-	stageEnv         stage = "environment"          // HOME
+	stageRootMode    stage = "rootmode"             // set the root's propagation, and make it read-only if requested
+	stageReadonly    stage = "readonly"             // make one path read-only
+	stageMask        stage = "mask"                 // make one path unreadable
+	stageStdio       stage = "stdio"                // give the standard streams to the user
+	stageEnv         stage = "environment"          // set HOME
 	stageRlimit      stage = "rlimit"               // one resource limit
-	stageLabel       stage = "label"                // ask a security module for a label from the execution on
-	stageProcessors  stage = "processors"           // on which processors the program may run
-	stagePersonality stage = "personality"          // what the kernel pretends to be to the program
-	stageMemory      stage = "memorypolicy"         // from which nodes it gets its memory
-	stageScheduler   stage = "scheduler"            // how the kernel schedules it
-	stageIOPriority  stage = "iopriority"           // and what it reads and writes
-	stageLandlock    stage = "landlock"             // what it may do of what Landlock governs
+	stageLabel       stage = "label"                // request a label from a security module for the execution
+	stageProcessors  stage = "processors"           // set the processors on which the program may run
+	stagePersonality stage = "personality"          // set the execution domain of the program
+	stageMemory      stage = "memorypolicy"         // set the nodes from which the program gets its memory
+	stageScheduler   stage = "scheduler"            // set how the kernel schedules the program
+	stageIOPriority  stage = "iopriority"           // set how the kernel schedules the program's I/O
+	stageLandlock    stage = "landlock"             // restrict the program with Landlock
 	stageUser        stage = "user"                 // ids, capabilities, no_new_privs, working directory
 	stageProgram     stage = "program"              // find the program
-	stageFiles       stage = "files"                // mark every other descriptor to end with the execution
+	stageFiles       stage = "files"                // mark every other descriptor close-on-exec
 	stageReady       stage = "ready"                // wait for the parent's "run"
 	stageGate        stage = "gate"                 // wait at the gate
-	stageParentDeath stage = "parentdeath"          // which signal it gets when its parent ends
-	stageSeccomp     stage = "seccomp"              // load the filter of system calls
+	stageParentDeath stage = "parentdeath"          // set the signal that the program gets when its parent ends
+	stageSeccomp     stage = "seccomp"              // load the system call filter
 	stageStart       stage = "startContainer hook"  // run one startContainer hook
 	stageExec        stage = "exec"                 // execute the program
 )
 
-// request makes a request that has nothing to say and nothing to learn.
+// request makes a request that has neither an argument nor a result.
 func request(c *child, x syncproto.Exchange[struct{}, struct{}]) error {
 	_, fds, err := transport.Call(context.Background(), c.peer, x, struct{}{})
 	transport.CloseAll(fds)
 	return err
 }
 
-// errNoParent is what ends the child when its parent has ended.
+// errNoParent is the error with which the child ends when its parent has ended.
 var errNoParent = errors.New("the parent has ended")
 
-// parentIsThere is an error once the parent has ended, or closed its end. It is asked before every step, and between
-// the files of a long one: a child must not go on alone with what nobody waits for, after a kill of the command say.
-// The kernel's own way, PR_SET_PDEATHSIG, is about the thread that made the child, and that ends before the parent
-// does.
+// parentIsThere returns an error if the parent has ended or has closed its end of the socket. It is called before
+// every step, and between the files of a long step: if, for example, the command is killed, the child must not
+// continue work that nobody waits for. The kernel's own mechanism, PR_SET_PDEATHSIG, is tied to the thread that
+// made the child, and that thread ends before the parent does.
 func (c *child) parentIsThere() error {
-	if c.parent <= 0 || c.filter != nil && c.filter.loaded { // ppoll(2) may be forbidden by now
+	if c.parent <= 0 || c.filter != nil && c.filter.loaded { // a loaded filter may forbid ppoll(2)
 		return nil
 	}
 	set := []unix.PollFd{{Fd: int32(c.parent)}}
@@ -105,7 +105,7 @@ func (c *child) parentIsThere() error {
 	return nil
 }
 
-// op is a failed operation as an error; nil for nil.
+// op wraps the error of a failed operation. It returns nil if err is nil.
 func op(name, path string, err error) error {
 	if err == nil {
 		return nil
@@ -113,7 +113,7 @@ func op(name, path string, err error) error {
 	return &sys.Error{Op: name, Path: path, Err: err}
 }
 
-// located gives an error the step that it belongs to. Errors of the conversation keep their own words.
+// located adds to an error the step in which it occurred. Errors of the conversation keep their own text.
 func located(s step, err error) error {
 	var cancelled *transport.CancelledError
 	var refused *transport.Refused
@@ -137,7 +137,7 @@ func located(s step, err error) error {
 	return e
 }
 
-// SyncCode is the class of a failed step.
+// SyncCode returns the error code for the stage of the failed step.
 func (e *stepError) SyncCode() syncproto.Code {
 	switch e.Stage {
 	case stageExec, stageProgram:

@@ -13,7 +13,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// compile is Compile.
+// compile implements Compile.
 func compile(profile string, cfg *container.Config) (*smallchild.Program, error) {
 	if !smallchild.Available {
 		return nil, errNoSmall
@@ -47,7 +47,8 @@ func compile(profile string, cfg *container.Config) (*smallchild.Program, error)
 	return c.Program, nil
 }
 
-// needsWhole names what of a configuration takes a whole child, whichever step it is about.
+// needsWhole returns an error that names the part of a configuration that needs a whole child, if there is one. It
+// checks what does not belong to a single step.
 func needsWhole(cfg *container.Config) error {
 	for _, n := range cfg.Namespaces {
 		if n.Kind == container.NSUser || n.How == container.NSJoin {
@@ -71,15 +72,15 @@ func needsWholeToJoin(cfg *container.Config) error {
 	return nil
 }
 
-// timerSlack gives the child the timer slack that this process was started with, if it may have been made by a thread
-// with another one.
+// timerSlack gives the child the timer slack that this process was started with, if the thread that made the child
+// may have had a different one.
 func (c *compiler) timerSlack() {
 	if own := sysmon.Own(); own != 0 {
 		c.Call("prctl PR_SET_TIMERSLACK", unix.SYS_PRCTL, smallchild.Int(unix.PR_SET_TIMERSLACK), smallchild.Int(own))
 	}
 }
 
-// pathOf is the path that an error of a step names.
+// pathOf returns the path that an error of the step names.
 func pathOf(s step) string {
 	switch s := s.(type) {
 	case readonlyStep:
@@ -90,33 +91,33 @@ func pathOf(s step) string {
 	return ""
 }
 
-// blame says in the words of a whole child what a failure of the last instruction means.
+// blame sets the error for a failure of the last instruction, in the words of a whole child.
 func (c *compiler) blame(err func(e unix.Errno) error) {
 	s := c.step
 	c.Blame(func(e unix.Errno) error { return located(s, err(e)) })
 }
 
-// compiler is a program in the making.
+// compiler builds a program.
 type compiler struct {
 	*smallchild.Program
 	cfg      *container.Config
-	step     step              // that is being compiled
+	step     step              // the step that is being compiled
 	root     smallchild.Reg    // the container's root, once stageRootfs is done
 	null     smallchild.Reg    // the container's null device, once it is open
 	empty    smallchild.Reg    // the mount of the empty directory, once it is made
-	masked   bool              // null and empty are there
-	attached smallchild.Memory // one, once the empty directory is mounted somewhere
+	masked   bool              // whether null and empty are open
+	attached smallchild.Memory // 1 once the empty directory is mounted somewhere
 	stat     smallchild.Memory // struct stat of the last fstat
-	path     smallchild.Memory // a path
+	path     smallchild.Memory // buffer for a path
 	program  smallchild.Reg    // the program's path, once it is found
-	paths    []string          // what that may be
-	env      []string          // of the program; the last one is written when it runs if home is set
-	home     smallchild.Memory // zero: HOME is in env
+	paths    []string          // the possible paths of the program
+	env      []string          // environment of the program, without HOME if noHome is set
+	home     smallchild.Memory // the variable HOME, which is written at run time if noHome is set
 	noHome   bool
 	reports  []report
 }
 
-// Offsets in struct stat of the kernel for amd64, arch/x86/include/uapi/asm/stat.h.
+// Offsets in struct stat on amd64, from the kernel's arch/x86/include/uapi/asm/stat.h.
 const (
 	statMode = 24
 	statUID  = 28
@@ -131,7 +132,7 @@ func newCompiler(cfg *container.Config) *compiler {
 	return c
 }
 
-// how is a struct open_how.
+// how returns a struct open_how.
 func (c *compiler) how(flags int, resolve uint64) smallchild.Arg {
 	return c.Bytes(smallchild.Words(uint64(flags|unix.O_CLOEXEC), 0, resolve), "open_how")
 }
@@ -148,7 +149,7 @@ func (c *compiler) open(p string, flags int, resolve uint64) *smallchild.Instr {
 		smallchild.Int(unix.SizeofOpenHow))
 }
 
-// below is a path as openat2(2) takes it below a root.
+// below returns a path in the form that openat2(2) takes below a root.
 func below(p string) string {
 	if p = strings.TrimLeft(path.Clean(p), "/"); p == "" {
 		return "."
@@ -156,7 +157,8 @@ func below(p string) string {
 	return p
 }
 
-// makeParents makes the directories above the last component of p, none of which may be a link, and opens the last.
+// makeParents makes the directories above the last component of p and opens the last of them. None of them may be a
+// link.
 func (c *compiler) makeParents(p string) (dir smallchild.Reg, base string) {
 	names := strings.Split(below(p), "/")
 	dir = c.root
@@ -168,14 +170,15 @@ func (c *compiler) makeParents(p string) (dir smallchild.Reg, base string) {
 	return dir, names[len(names)-1]
 }
 
-// makeDir makes one directory, which may be there already.
+// makeDir makes a directory unless it exists already.
 func (c *compiler) makeDir(dir smallchild.Reg, name string) {
 	there := c.Label()
 	c.Call("mkdirat", unix.SYS_MKDIRAT, smallchild.Val(dir), c.Str(name), smallchild.Int(0o755)).On(there, unix.EEXIST)
 	c.Place(there)
 }
 
-// mkdirAll opens a directory below the root, and makes what is missing of it: a path of links is a whole child's.
+// mkdirAll opens a directory below the root and makes its missing components. A path with links is left to a whole
+// child.
 func (c *compiler) mkdirAll(p string, into smallchild.Reg) {
 	missing, done := c.Label(), c.Label()
 	c.open(p, justDir, inRoot).Into(into).On(missing, unix.ENOENT)
@@ -187,7 +190,7 @@ func (c *compiler) mkdirAll(p string, into smallchild.Reg) {
 	c.Place(done)
 }
 
-// createFile opens a file below the root as a bare path, and makes it if it is missing.
+// createFile opens a file below the root with O_PATH, and makes it if it is missing.
 func (c *compiler) createFile(p string, into smallchild.Reg) {
 	missing, done, made := c.Label(), c.Label(), c.Label()
 	c.open(p, unix.O_PATH, inRoot).Into(into).On(missing, unix.ENOENT)
@@ -201,7 +204,7 @@ func (c *compiler) createFile(p string, into smallchild.Reg) {
 	c.Place(done)
 }
 
-// setAttr is sys.SetAttr.
+// setAttr compiles sys.SetAttr.
 func (c *compiler) setAttr(fd smallchild.Arg, p string, recursive bool, set, clear, propagation uint64) {
 	flags := 0
 	if p == "" {
@@ -215,7 +218,7 @@ func (c *compiler) setAttr(fd smallchild.Arg, p string, recursive bool, set, cle
 	c.Call("mount_setattr", unix.SYS_MOUNT_SETATTR, fd, c.Str(p), smallchild.Int(flags), attr, smallchild.Int(32))
 }
 
-// cloneTree is sys.CloneTree of a descriptor, or with a path of that.
+// cloneTree compiles sys.CloneTree for a descriptor, or for a path relative to one.
 func (c *compiler) cloneTree(fd smallchild.Arg, p string, recursive bool, into smallchild.Reg) {
 	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	if p == "" {
@@ -227,23 +230,23 @@ func (c *compiler) cloneTree(fd smallchild.Arg, p string, recursive bool, into s
 	c.Call("open_tree", unix.SYS_OPEN_TREE, fd, c.Str(p), smallchild.Int(flags)).Into(into)
 }
 
-// attach is sys.Attach.
+// attach compiles sys.Attach.
 func (c *compiler) attach(tree, target smallchild.Reg) {
 	c.Call("move_mount", unix.SYS_MOVE_MOUNT, smallchild.Val(tree), c.Str(""), smallchild.Val(target), c.Str(""),
 		smallchild.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
-// fstat keeps struct stat of a descriptor in c.stat.
+// fstat stores the struct stat of a descriptor in c.stat.
 func (c *compiler) fstat(fd smallchild.Arg) *smallchild.Instr {
 	return c.Call("fstat", unix.SYS_FSTAT, fd, c.stat.At(0))
 }
 
-// ifKind jumps if the last fstat was of a file of this kind, S_IFMT.
+// ifKind jumps if the last fstat found a file of this kind (S_IFMT).
 func (c *compiler) ifKind(kind uint64, to smallchild.Label) {
 	c.IfMem(c.stat.At(statMode), unix.S_IFMT, kind, to)
 }
 
-// require gives up unless the condition, which jumps to the label that it is given, holds.
+// require gives up unless the condition holds. If it holds, condition must jump to the label that it is given.
 func (c *compiler) require(condition func(to smallchild.Label)) {
 	ok := c.Label()
 	condition(ok)
@@ -251,8 +254,8 @@ func (c *compiler) require(condition func(to smallchild.Label)) {
 	c.Place(ok)
 }
 
-// newFS is sys.NewFS. mode is the text of one more option, and counts if there is any. On one of the errors the program
-// goes on at refused.
+// newFS compiles sys.NewFS. If mode is not nil, it is the text of the option "mode", which is left out if the text
+// is empty. refused is applied to every system call and may tell it where to continue after an error.
 func (c *compiler) newFS(
 	kind, source string, flags, data []string, attr uint64, mode *smallchild.Memory, into smallchild.Reg,
 	refused func(i *smallchild.Instr) *smallchild.Instr,
@@ -292,5 +295,5 @@ func (c *compiler) newFS(
 	refused(c.Call("fsmount", unix.SYS_FSMOUNT, val, closed, smallchild.Int(attr)).Into(into))
 }
 
-// never is newFS without a way on after an error.
+// never is the argument refused of newFS for a caller that does not continue after an error.
 func never(i *smallchild.Instr) *smallchild.Instr { return i }

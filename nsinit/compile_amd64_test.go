@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// usual is a configuration as managers make it, as far as the small child carries it out.
+// usual returns a configuration as container managers write it, limited to what the small child can carry out.
 func usual() container.Config {
 	c := full()
 	c.Hooks, c.Process.Terminal, c.Process.Landlock, c.Process.Scheduler = container.Hooks{}, false, nil, nil

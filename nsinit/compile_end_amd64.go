@@ -13,20 +13,22 @@ import (
 	"github.com/handfast/handfast/syncproto/remote"
 )
 
-// The hooks and the last steps, as system calls. From the parent's reply on no whole child can take over, and behind a
-// gate there is no parent that has the program, so each error has its report in the program there: that of a whole
-// child.
+// This file compiles the hooks and the last steps. After the parent's reply to them a whole child can no longer
+// take over. Behind a gate, there is also no parent that has the program, so the program itself contains the report
+// of each error, in the words of a whole child.
 
-// report is an ERROR that the program may have to send: where, and what a whole child would say of each errno.
+// report is an ERROR that the program may have to send: the place in the program, and what a whole child would say
+// for each errno.
 type report struct {
 	at    smallchild.Label
 	err   func(unix.Errno) error
-	whole []unix.Errno // those of which it says more than of others
+	whole []unix.Errno // the errnos for which the text says more than for others
 }
 
 func (readyStep) compile(c *compiler) error { return c.request(container.ReadyRequest) }
 
-// hooksStep is the last moment at which a whole child can take over: what the masks need is there before.
+// compile makes what the masks need before the request, which is the last moment at which a whole child can take
+// over.
 func (hooksStep) compile(c *compiler) error {
 	if len(c.cfg.Masked) > 0 {
 		c.covers()
@@ -34,7 +36,7 @@ func (hooksStep) compile(c *compiler) error {
 	return c.request(container.HooksRequest)
 }
 
-// request sends a request that consists of its name, and waits for the reply.
+// request sends a request that consists only of its name, and waits for the reply.
 func (c *compiler) request(x syncproto.Exchange[struct{}, struct{}]) error {
 	request, err := callPayload(x.Request)
 	if err != nil {
@@ -48,7 +50,7 @@ func (c *compiler) request(x syncproto.Exchange[struct{}, struct{}]) error {
 	return nil
 }
 
-// callPayload is a request, or a reply, that says nothing but its name.
+// callPayload returns the body of a request or reply that consists only of its name.
 func callPayload(name string) (string, error) {
 	body := struct { // as syncproto.Call
 		Name string   `sync:"name"`
@@ -77,7 +79,7 @@ func (s seccompStep) compile(c *compiler) error {
 	return nil
 }
 
-// raise makes a permitted capability an effective one, as raise of a whole child.
+// raise compiles the function raise of a whole child: it makes a permitted capability effective.
 func (c *compiler) raise(capability int) {
 	have, half := c.Scratch(24), capability/32
 	bit := uint64(1) << (capability % 32)
@@ -134,8 +136,8 @@ func (execStep) compile(c *compiler) error {
 	return c.sayErrors()
 }
 
-// reported has a failure of an instruction told in the words of a whole child, those of the errors in whole among them.
-// Without a gate the parent is still there, and has the words.
+// reported arranges that a failure of an instruction is reported in the words of a whole child. whole are the
+// errnos for which the text says more than for others. Without a gate, the parent is still there and has the text.
 func (c *compiler) reported(i *smallchild.Instr, s stage, err func(unix.Errno) error, whole ...unix.Errno) {
 	words := func(e unix.Errno) error { return located(stageOnly(s), err(e)) }
 	if c.cfg.GateFD == 0 {
@@ -147,14 +149,14 @@ func (c *compiler) reported(i *smallchild.Instr, s stage, err func(unix.Errno) e
 	i.On(r.at)
 }
 
-// stageOnly is a step that is only named in an error.
+// stageOnly is a step that exists only to be named in an error.
 type stageOnly stage
 
 func (s stageOnly) stage() stage  { return stage(s) }
 func (stageOnly) detail() string  { return "" }
 func (stageOnly) do(*child) error { return nil }
 
-// likely are the errors that execve(2), seccomp(2), accept(2) and the others of the last calls document.
+// likely are the errors that execve(2), seccomp(2), accept(2) and the other system calls at the end document.
 var likely = [...]unix.Errno{
 	unix.EPERM, unix.ENOENT, unix.EIO, unix.E2BIG, unix.ENOEXEC, unix.EBADF, unix.EAGAIN, unix.ENOMEM, unix.EACCES,
 	unix.EFAULT, unix.EBUSY, unix.ENOTDIR, unix.EISDIR, unix.EINVAL, unix.ENFILE, unix.EMFILE, unix.ETXTBSY, unix.ENOSPC,
@@ -162,8 +164,8 @@ var likely = [...]unix.Errno{
 	unix.ENOBUFS, unix.ECANCELED, unix.ESTALE, unix.EREMOTEIO, unix.ELIBBAD, unix.ENOTCONN, unix.EPROTO,
 }
 
-// sayErrors adds the reports. Those that differ only in the errno's own words are made of one: what stands before and
-// behind these.
+// sayErrors adds the reports. Reports that differ only in the words for the errno share these: they consist of the
+// text before them and the text after them.
 func (c *compiler) sayErrors() error {
 	if c.cfg.GateFD == 0 {
 		for _, r := range c.reports {
@@ -195,10 +197,10 @@ func (c *compiler) sayErrors() error {
 	return nil
 }
 
-// errnoWords is what differs between the reports of two errors: the end of the last node.
+// errnoWords returns the part in which the reports of two errors differ: the end of the last node.
 func errnoWords(e unix.Errno) string { return e.Error() + `","errno":"` + unix.ErrnoName(e) }
 
-// sayWhole adds a report whose words for some errors are not like those for others.
+// sayWhole adds a report whose text depends on the errno in more than the errno's own words.
 func (c *compiler) sayWhole(r report) error {
 	texts := map[unix.Errno]string{}
 	for _, e := range r.whole {
@@ -214,7 +216,7 @@ func (c *compiler) sayWhole(r report) error {
 	return err
 }
 
-// errorPayload is the body of ERROR.
+// errorPayload returns the body of ERROR.
 func errorPayload(err error) (string, error) {
 	const most = 2048 // what the small child has room for
 	r := remote.Report(err, "")

@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// The steps between the first mount and the new root, as system calls. Each does what its do does, and gives up where
-// that one takes another way.
+// This file compiles the steps between the first mount and the new root. Each compile method does the same as the
+// do method of its step, and gives up where do would need another way.
 
 func (propagationStep) compile(c *compiler) error {
 	p, recursive := hostPropagation(c.cfg.Root.Propagation)
@@ -34,7 +34,7 @@ func (s rootfsStep) compile(c *compiler) error {
 	return nil
 }
 
-// openHost opens a path of the runtime's own.
+// openHost opens a path in the file system of the runtime.
 func (c *compiler) openHost(p string, flags int) *smallchild.Instr {
 	return c.Call("openat", unix.SYS_OPENAT, smallchild.Int(unix.AT_FDCWD), c.Str(p),
 		smallchild.Int(flags|unix.O_CLOEXEC), smallchild.Int(0))
@@ -66,7 +66,7 @@ func (s mountStep) compile(c *compiler) error {
 	return c.fileSystem(m, dest)
 }
 
-// plainDirectory gives up for a link in place of a directory.
+// plainDirectory gives up if there is a link in place of a directory.
 func (c *compiler) plainDirectory(dest string) {
 	fd, missing := c.Reg(), c.Label()
 	c.open(dest, unix.O_PATH|unix.O_NOFOLLOW, inRoot).Into(fd).On(missing, unix.ENOENT)
@@ -95,7 +95,8 @@ func (c *compiler) fileSystem(m *container.Mount, dest string) error {
 	return nil
 }
 
-// coveredMode is the mode of the directory that a tmpfs will cover, as text; empty if there is none.
+// coveredMode returns the mode of the directory that a tmpfs will cover, as text. The text is empty if there is no
+// such directory.
 func (c *compiler) coveredMode(dest string) smallchild.Memory {
 	text, fd, missing := c.Scratch(8), c.Reg(), c.Label()
 	c.open(dest, justDir, inRoot).Into(fd).On(missing)
@@ -105,7 +106,7 @@ func (c *compiler) coveredMode(dest string) smallchild.Memory {
 	return text
 }
 
-// finish is finishMount.
+// finish compiles finishMount.
 func (c *compiler) finish(tree smallchild.Reg, m *container.Mount) {
 	if m.RecSet|m.RecClear != 0 {
 		c.setAttr(smallchild.Val(tree), "", true, m.RecSet, m.RecClear, 0)
@@ -133,7 +134,7 @@ func (c *compiler) bind(m *container.Mount, dest string) {
 	c.finish(tree, m)
 }
 
-// cgroup is mountCgroup.
+// cgroup compiles mountCgroup.
 func (c *compiler) cgroup(m *container.Mount, dest string) error {
 	if m.Cgroup.Version == 2 {
 		if len(m.Cgroup.Hierarchies) != 1 {
@@ -174,14 +175,14 @@ func (c *compiler) cgroup(m *container.Mount, dest string) error {
 	return nil
 }
 
-// symlink makes a link that may be there already.
+// symlink makes a link unless the name exists already.
 func (c *compiler) symlink(target string, dir smallchild.Reg, name string) {
 	there := c.Label()
 	c.Call("symlinkat", unix.SYS_SYMLINKAT, c.Str(target), smallchild.Val(dir), c.Str(name)).On(there, unix.EEXIST)
 	c.Place(there)
 }
 
-// hierarchy is mountHierarchy.
+// hierarchy compiles mountHierarchy.
 func (c *compiler) hierarchy(h *container.CgroupEntry, attr uint64, target smallchild.Reg) {
 	tree, refused, ready := c.Reg(), c.Label(), c.Label()
 	if c.has(container.NSCgroup) {
@@ -227,7 +228,7 @@ func (s deviceStep) compile(c *compiler) error {
 	return nil
 }
 
-// node opens a device's node and gives up if it is another one.
+// node opens the node of a device and gives up if it is a different device.
 func (c *compiler) node(dir smallchild.Reg, p string, d *container.Device) smallchild.Reg {
 	fd := c.Reg()
 	c.Call("openat", unix.SYS_OPENAT, smallchild.Val(dir), c.Str(path.Base(p)),
@@ -253,7 +254,7 @@ func (s linkStep) compile(c *compiler) error {
 	dir := c.Reg()
 	c.mkdirAll(path.Dir(s.path), dir)
 	i := c.Call("symlinkat", unix.SYS_SYMLINKAT, c.Str(s.target), smallchild.Val(dir), c.Str(path.Base(s.path)))
-	// What the image or a mount put there is its own, but for ptmx, which is a whole child's to replace.
+	// What the image or a mount put there stays, except ptmx, which only a whole child replaces.
 	if s.path != "/dev/ptmx" {
 		there := c.Label()
 		i.On(there, unix.EEXIST)
@@ -267,7 +268,7 @@ func (s cwdStep) compile(c *compiler) error {
 	m := c.Mark()
 	defer c.Release(m)
 	fd, there, done := c.Reg(), c.Label(), c.Label()
-	// Whatever is missing and cannot be made is a whole child's to judge.
+	// If the directory is missing and cannot be made, a whole child decides what to do.
 	c.open(s.path, justDir, inRoot).Into(fd).On(there, unix.EACCES)
 	c.Jump(done)
 	c.Place(there)
@@ -335,7 +336,7 @@ func (s maskStep) compile(c *compiler) error {
 	c.cloneTree(smallchild.Val(c.null), "", false, tree)
 	c.Jump(ready)
 	c.Place(directory)
-	// The first directory is the file system's own mount, and the others are copies of that: see emptyDir.
+	// The first masked directory gets the file system's own mount, and the others get copies of it: see emptyDir.
 	again, covered := c.Label(), c.Label()
 	c.IfMem(c.attached.At(0), 1, 1, again)
 	c.attach(c.empty, fd)
@@ -351,7 +352,7 @@ func (s maskStep) compile(c *compiler) error {
 	return nil
 }
 
-// covers makes what is mounted over masked paths, once: the null device, checked, and an empty directory.
+// covers makes what is mounted over masked paths, once: the null device, which is checked, and an empty directory.
 func (c *compiler) covers() {
 	if c.masked {
 		return
@@ -365,7 +366,7 @@ func (c *compiler) covers() {
 	c.newFS("tmpfs", "tmpfs", []string{"ro"}, []string{"size=0k", "mode=0755"}, attr, nil, c.empty, never)
 }
 
-// ifNull jumps if the last fstat was of the null device.
+// ifNull jumps if the last fstat found the null device.
 func (c *compiler) ifNull(to smallchild.Label) {
 	device, no := c.Label(), c.Label()
 	c.ifKind(unix.S_IFCHR, device)

@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// The steps that make the process what the program finds, as system calls.
+// This file compiles the steps that prepare the process for the program.
 
 func (sessionStep) compile(c *compiler) error {
 	num := smallchild.Int[int]
@@ -36,14 +36,15 @@ func (rootStep) compile(c *compiler) error {
 	return nil
 }
 
-// keyring is that of a whole child, where the new keyring has the permissions that the kernel gives to one, or those
-// that it is to get.
+// keyring compiles the function keyring of a whole child for the case that the new keyring has either the
+// permissions that the kernel gives to a new one, or those that it is supposed to get.
 func (c *compiler) keyring() {
 	name := c.cfg.Process.Keyring
 	if name == "" {
 		return
 	}
-	// KEY_POS_ALL, and of the user view, read and link, from join_session_keyring in the kernel; then search.
+	// KEY_POS_ALL, and of KEY_USR_* view, read and link, from join_session_keyring in the kernel; the second value
+	// adds search.
 	const fresh, searched = 0x3f130000, 0x3f1b0000
 	m := c.Mark()
 	defer c.Release(m)
@@ -104,7 +105,7 @@ func (loopbackStep) compile(c *compiler) error {
 	m := c.Mark()
 	defer c.Release(m)
 	socket := c.Reg()
-	// struct ifreq, netdevice(7): a name of 16 bytes, flags of 16 bits.
+	// struct ifreq, netdevice(7): a name of 16 bytes, then flags of 16 bits.
 	request := append([]byte("lo"), make([]byte, 38)...)
 	request[16] = unix.IFF_UP
 	c.Call("socket", unix.SYS_SOCKET, smallchild.Int(unix.AF_INET), smallchild.Int(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC),
@@ -185,7 +186,7 @@ func (environmentStep) compile(c *compiler) error {
 	return nil
 }
 
-// setText writes a short text with a zero byte.
+// setText writes a short text and a zero byte after it.
 func (c *compiler) setText(to smallchild.Memory, text string) {
 	padded := append([]byte(text), make([]byte, 8-len(text)%4)...)
 	from := c.Bytes(padded, "text")
@@ -201,8 +202,9 @@ func (s rlimitStep) compile(c *compiler) error {
 	return nil
 }
 
-// release closes what the set-up has opened, all at once, as release of a whole child does: what is left are the socket
-// and the gate, which is the first that comes with CONFIG and so has the number behind the socket's already.
+// release closes all at once what the setup has opened, as release of a whole child does. What stays open is the
+// socket and the gate. The gate is the first descriptor that comes with CONFIG, so it has the number after the
+// socket's already.
 func (c *compiler) release() {
 	next := 3 + c.cfg.KeepFDs + 1
 	if c.cfg.GateFD > 0 {
@@ -269,7 +271,7 @@ func (s userStep) compile(c *compiler) error {
 	return nil
 }
 
-// gidBytes is a list of ids as the kernel takes it, and never empty.
+// gidBytes returns a list of group IDs in the kernel's format. It is never empty.
 func gidBytes(gids []uint32) []byte {
 	var b []byte
 	for _, g := range gids {
@@ -278,8 +280,9 @@ func gidBytes(gids []uint32) []byte {
 	return append(b, 0, 0, 0, 0)
 }
 
-// capabilities is setCapabilities: capset(2) of what is wanted and there, then the ambient set. The kernel has two
-// structs of 32 bits each for the effective, the permitted and the inheritable set.
+// capabilities compiles setCapabilities: it calls capset(2) with the requested capabilities that the thread has,
+// then sets the ambient set. The kernel has two structs, each with 32 bits of the effective, the permitted and the
+// inheritable set.
 func (c *compiler) capabilities(p *container.Process) {
 	num := smallchild.Int[int]
 	want := &p.Capabilities
@@ -294,7 +297,8 @@ func (c *compiler) capabilities(p *container.Process) {
 		at, shift := 12*half, 32*half
 		word := func(v uint64) smallchild.Arg { return c.capWord(v >> shift) }
 		effective, permitted, inheritable := set.At(at), set.At(at+4), set.At(at+8)
-		// The permitted ones that are wanted, the effective ones among these, and with the kept ones later on.
+		// Permitted: what is requested and held. Effective: what is requested among these. The kept capabilities
+		// are added later.
 		c.And(permitted, have.At(at+4), word(want.Permitted))
 		c.And(effective, permitted, word(want.Effective))
 		c.inheritable(want.Inheritable, half, have, inheritable)
@@ -321,7 +325,8 @@ func (c *compiler) capabilities(p *container.Process) {
 	}
 }
 
-// inheritable is want and what is inheritable already, or in the bounding set and permitted.
+// inheritable computes the requested capabilities that are inheritable already, or are both permitted and in the
+// bounding set.
 func (c *compiler) inheritable(want uint64, half int, have smallchild.Memory, to smallchild.Arg) {
 	m := c.Mark()
 	defer c.Release(m)
@@ -354,7 +359,7 @@ func (s programStep) compile(c *compiler) error {
 	if err := c.find(s.name); err != nil {
 		return err
 	}
-	if !c.cfg.Hooks.Runtime { // after these no whole child can take over
+	if !c.cfg.Hooks.Runtime { // after them no whole child can take over
 		c.checkInterpreters()
 	}
 	return nil
@@ -388,8 +393,8 @@ func (c *compiler) find(name string) error {
 	return nil
 }
 
-// checkInterpreters leaves a program whose interpreter or loader is missing to a whole child, which names it, and so a
-// script whose interpreter is the script of a script.
+// checkInterpreters gives up if the interpreter or loader of the program is missing, so that a whole child reports
+// its name. It also gives up for a script whose interpreter is itself a script.
 func (c *compiler) checkInterpreters() {
 	const (
 		files    = 2 // the program, and its interpreter if that is a script, too
@@ -420,7 +425,7 @@ func (c *compiler) checkInterpreters() {
 	c.Place(done)
 }
 
-// executable goes on if the user may execute a file, and otherwise at next.
+// executable continues if the user may execute a file, and jumps to next otherwise.
 func (c *compiler) executable(p string, next smallchild.Label) {
 	regular := c.Label()
 	c.statProgram(p).On(next)
@@ -431,7 +436,8 @@ func (c *compiler) executable(p string, next smallchild.Label) {
 	c.accessProgram(p).On(next)
 }
 
-// requireExecutable is executable for a program that is given by its path. It gives up with the error of a whole child.
+// requireExecutable is executable for a program that is given by its path. It gives up with the error of a whole
+// child.
 func (c *compiler) requireExecutable(p string) {
 	regular, directory, plain, yes := c.Label(), c.Label(), c.Label(), c.Label()
 	blame := func() { c.blame(func(e unix.Errno) error { return notExecutable(p, e) }) }
@@ -471,7 +477,7 @@ func (s filesStep) compile(c *compiler) error {
 	return nil
 }
 
-// filterPointer is a struct sock_fprog.
+// filterPointer returns a struct sock_fprog.
 func (c *compiler) filterPointer(f *container.Seccomp) smallchild.Arg {
 	n := len(f.Filter) / int(unsafe.Sizeof(unix.SockFilter{}))
 	return c.Table("sock_fprog", smallchild.Int(n), c.Bytes(f.Filter, "filter"))

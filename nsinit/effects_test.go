@@ -14,7 +14,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// emptyRoot is a root on a fresh directory.
+// emptyRoot returns a root on a fresh directory.
 func emptyRoot(t *testing.T) *sys.Root { return rootOn(t, t.TempDir()) }
 
 func rootOn(t *testing.T, dir string) *sys.Root {
@@ -28,7 +28,7 @@ func rootOn(t *testing.T, dir string) *sys.Root {
 	return r
 }
 
-// canary is a directory beside a root that nothing may touch.
+// canary returns a root and a directory beside it that nothing may touch.
 func canary(t *testing.T) (root, beside string) {
 	t.Helper()
 	base := t.TempDir()
@@ -60,7 +60,7 @@ func symlink(t *testing.T, target, path string) {
 	}
 }
 
-// CVE-2026-41579, CVE-2026-47766: the image's /dev leads out of it.
+// CVE-2026-41579, CVE-2026-47766: the image's /dev leads out of the image.
 func TestDevThatLeadsOutside(t *testing.T) {
 	testenv.Root(t)
 	root, beside := canary(t)
@@ -85,7 +85,7 @@ func TestConsoleThatLeadsOutside(t *testing.T) {
 	}
 }
 
-// CVE-2025-31133: what stands at /dev/null is not the null device.
+// CVE-2025-31133: the file at /dev/null is not the null device.
 func TestNullThatIsNone(t *testing.T) {
 	testenv.Root(t)
 	for name, make := range map[string]func(path string) error{
@@ -141,7 +141,7 @@ func TestDeviceNodes(t *testing.T) {
 	old := unix.Umask(0)
 	defer unix.Umask(old)
 	null := container.Device{Path: "/a/b/null", Type: "c", Major: 1, Minor: 3, Mode: 0o620, UID: 7, GID: 8}
-	for range 2 { // the second time it is there already, and the right one
+	for range 2 { // the second time the right node exists already
 		if err := k.device(&null); err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestDeviceNodes(t *testing.T) {
 func TestCopyUp(t *testing.T) {
 	testenv.Root(t)
 	root := t.TempDir()
-	t.Chdir(root) // and back afterwards: copyUp ends in "/", as the child does everything
+	t.Chdir(root) // restored afterwards: copyUp ends in "/", the working directory of the child
 	from := filepath.Join(root, "from")
 	to := filepath.Join(root, "to")
 	err := errors.Join(os.MkdirAll(filepath.Join(from, "d", "e"), 0o750), os.Mkdir(to, 0o755),

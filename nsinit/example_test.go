@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// A whole program, to be run as root, that is its own child. What goes wrong in the child is the parent's error, with
-// the step, the operation, the path and the errno.
+// A complete program, to be run as root, that starts itself as its child. An error in the child becomes the
+// parent's error, with the step, the operation, the path and the errno.
 func Example() {
 	nsinit.Main() // the first statement: in the child this does not return
 

@@ -11,8 +11,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// mountCgroup shows the container its control groups: one cgroup2 tree, or for v1 a tmpfs with an entry a hierarchy,
-// cgroups(7).
+// mountCgroup shows the container its control groups: one cgroup2 tree, or for v1 a tmpfs with one directory per
+// hierarchy, cgroups(7).
 func (c *child) mountCgroup(m *container.Mount, dest string) error {
 	if m.Cgroup.Version == 2 {
 		if len(m.Cgroup.Hierarchies) != 1 {
@@ -40,7 +40,7 @@ func (c *child) mountCgroup(m *container.Mount, dest string) error {
 	for i := range m.Cgroup.Hierarchies {
 		h := m.Cgroup.Hierarchies[i]
 		if h.V2 {
-			h.Options = "" // of a hybrid host: it has none of the mount's
+			h.Options = "" // cgroup2 on a hybrid host takes none of the mount's options
 		}
 		if strings.Contains(h.Name, "/") || h.Name == "" {
 			return errors.New("hierarchy name \"" + h.Name + "\" is no directory's name")
@@ -60,8 +60,8 @@ func (c *child) mountCgroup(m *container.Mount, dest string) error {
 	return sys.SetAttr(base, dest, false, unix.MOUNT_ATTR_RDONLY, 0, 0)
 }
 
-// mountHierarchy mounts one hierarchy. In a cgroup namespace a mount of it shows the container's own group as its root;
-// otherwise, or where a user namespace may not mount it, the group is bound in place.
+// mountHierarchy mounts one hierarchy. In a cgroup namespace, a new mount shows the container's own group as its
+// root. Without one, or in a user namespace that may not mount the hierarchy, the group is bound in place.
 func (c *child) mountHierarchy(h *container.CgroupEntry, attr uint64, dest string) error {
 	target, err := c.root.MkdirAll(dest, 0o755)
 	if err != nil {

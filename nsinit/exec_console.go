@@ -11,10 +11,10 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// devptsMagic is the file system of pseudo-terminals, <linux/magic.h>.
+// devptsMagic is the magic number of the pseudo-terminal file system, <linux/magic.h>.
 const devptsMagic = 0x1cd1
 
-// consoleStep opens the terminal, hands over its master, and mounts it on path unless that is empty.
+// consoleStep opens the terminal, hands over its master, and mounts the terminal on path unless path is empty.
 type consoleStep struct{ path string }
 
 func (consoleStep) stage() stage        { return stageConsole }
@@ -22,9 +22,10 @@ func (s consoleStep) detail() string    { return s.path }
 func (s consoleStep) do(c *child) error { return c.console(s.path) }
 
 // console opens a terminal in the container's own devpts, hands the master to the parent, and makes the other side
-// standard input, output and error, /dev/console (what dest is; empty in a container that runs, where it is the first
-// process's), and the controlling terminal. The other side is opened through the master itself (TIOCGPTPEER,
-// ioctl_tty(2)) and never by its name, which the container could point elsewhere (CVE-2025-52565).
+// standard input, output and error and the controlling terminal. It also mounts it on dest, which is /dev/console,
+// or empty in a running container, where /dev/console belongs to the first process. The other side is opened
+// through the master itself (TIOCGPTPEER, ioctl_tty(2)) and never by its name, which the container could point
+// elsewhere (CVE-2025-52565).
 func (c *child) console(dest string) error {
 	master, err := c.root.Open("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
 	if err != nil {

@@ -11,11 +11,12 @@ import (
 	"github.com/handfast/handfast/internal/sys"
 )
 
-// maxCopyDepth bounds the directories that tmpcopyup descends into.
+// maxCopyDepth is the depth to which tmpcopyup descends into directories.
 const maxCopyDepth = 64
 
-// copyUp copies the content of the directory that a tmpfs will cover into the tmpfs, which is mounted nowhere yet, and
-// gives the tmpfs the directory's owner unless its options name one. There may be no such directory.
+// copyUp copies the content of the directory that a tmpfs will cover into the tmpfs, which is not mounted anywhere
+// yet. It gives the tmpfs the owner of the directory, unless the options of the tmpfs name one. It is no error if
+// the directory does not exist.
 func (c *child) copyUp(tree int, dest string, options []string) error {
 	from, err := c.root.Open(dest, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -38,16 +39,17 @@ func (c *child) copyUp(tree int, dest string, options []string) error {
 			gid = -1
 		}
 	}
-	// EINVAL: its owner has no id in this user namespace, so this process's root is as good as any.
+	// EINVAL: the owner has no ID in this user namespace. Then root of this namespace may own the tmpfs.
 	if err := unix.Fchownat(tree, "", uid, gid, unix.AT_EMPTY_PATH); err != nil && err != unix.EINVAL {
 		return op("chown", dest, err)
 	}
 	err = c.copyDir(from, tree, dest, maxCopyDepth)
-	// copyXattrs leaves the working directory anywhere.
+	// copyXattrs changes the working directory.
 	return errors.Join(err, op("chdir", "/", unix.Chdir("/")))
 }
 
-// copyDir copies what from holds into to: entries of every kind with their modes, owners and extended attributes.
+// copyDir copies the entries of from into to. It copies every kind of entry with its mode, owner and extended
+// attributes.
 func (c *child) copyDir(from, to int, name string, depth int) error {
 	if depth == 0 {
 		return op("copy", name, unix.ELOOP)
@@ -64,8 +66,9 @@ func (c *child) copyDir(from, to int, name string, depth int) error {
 	return nil
 }
 
-// copyEntry copies one entry. Its owner, mode and extended attributes come last and in this order: a change of the
-// owner takes the set-user-ID and set-group-ID bits away, and security.capability, and so may a write.
+// copyEntry copies one entry. It sets the owner, the mode and the extended attributes last and in this order,
+// because a change of the owner clears the set-user-ID and set-group-ID bits and security.capability, and so may a
+// write.
 func (c *child) copyEntry(from, to int, n, name string, depth int) error {
 	if err := c.parentIsThere(); err != nil {
 		return err
@@ -84,8 +87,8 @@ func (c *child) copyEntry(from, to int, n, name string, depth int) error {
 	case unix.S_IFLNK:
 		err = copyLink(from, to, n, name)
 	default:
-		// A device cannot be made in a user namespace, and would open nothing in a tmpfs there: that is an error, for
-		// what the image holds must not be missing without a word.
+		// A device cannot be made in a user namespace, and could not be opened in a tmpfs there. That is an error,
+		// because nothing in the image may be left out silently.
 		err = op("mknod", name, unix.Mknodat(to, n, kind|0o600, int(st.Rdev)))
 	}
 	if err != nil {
@@ -94,7 +97,7 @@ func (c *child) copyEntry(from, to int, n, name string, depth int) error {
 	if err := unix.Fchownat(to, n, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return op("chown", name, err)
 	}
-	if kind != unix.S_IFLNK { // whose mode is nothing that anybody looks at
+	if kind != unix.S_IFLNK { // the mode of a link is never used
 		if err := unix.Fchmodat(to, n, st.Mode&0o7777, 0); err != nil {
 			return op("chmod", name, err)
 		}
@@ -111,9 +114,10 @@ func copyLink(from, to int, n, name string) error {
 	return op("symlink", name, unix.Symlinkat(string(buf[:size]), to, n))
 }
 
-// copyXattrs copies extended attributes. Those that a tmpfs of this kernel does not have, or that this process may not
-// set, are left out: user attributes before Linux 6.6, trusted ones in a user namespace. There is no xattr call with a
-// directory before Linux 6.13, so entries are named from the working directory.
+// copyXattrs copies extended attributes. It leaves out those that a tmpfs of this kernel does not support or that
+// this process may not set: user attributes before Linux 6.6, and trusted attributes in a user namespace. Before
+// Linux 6.13 no xattr system call takes a directory descriptor, so the entries are named relative to the working
+// directory.
 func copyXattrs(from, to int, n, name string) error {
 	if err := unix.Fchdir(from); err != nil {
 		return op("fchdir", name, err)
@@ -145,7 +149,7 @@ func copyXattrs(from, to int, n, name string) error {
 	return nil
 }
 
-// readXattr is the value that read(buf) gives, for which it asks for the size first.
+// readXattr returns the value that read(buf) stores in buf. It first asks read for the size.
 func readXattr(read func(buf []byte) (int, error)) ([]byte, error) {
 	for {
 		size, err := read(nil)
@@ -153,7 +157,7 @@ func readXattr(read func(buf []byte) (int, error)) ([]byte, error) {
 			return nil, err
 		}
 		buf := make([]byte, size)
-		if size, err = read(buf); err != unix.ERANGE { // it has grown meanwhile
+		if size, err = read(buf); err != unix.ERANGE { // otherwise it has grown in the meantime
 			return buf[:max(size, 0)], err
 		}
 	}
@@ -206,7 +210,7 @@ func copyFile(from, to int, n, name string) error {
 	}
 }
 
-// listDir is the names in a directory.
+// listDir returns the names in a directory.
 func listDir(fd int, name string) ([]string, error) {
 	var names []string
 	buf := make([]byte, 8<<10)
@@ -219,7 +223,8 @@ func listDir(fd int, name string) ([]string, error) {
 			return names, nil
 		}
 		for b := buf[:n]; len(b) > 19; {
-			// struct linux_dirent64, getdents(2): inode and offset of eight bytes each, the record's length, a type, the name.
+			// struct linux_dirent64, getdents(2): inode and offset of eight bytes each, length of the record, type,
+			// name.
 			size := int(b[16]) | int(b[17])<<8
 			entry := b[19:size]
 			if i := bytes.IndexByte(entry, 0); i >= 0 {

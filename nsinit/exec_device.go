@@ -48,8 +48,8 @@ func (cwdStep) stage() stage        { return stageCwd }
 func (s cwdStep) detail() string    { return s.path }
 func (s cwdStep) do(c *child) error { return c.makeCwd(s.path) }
 
-// device makes one node, or binds the host's where nodes cannot be made (a user namespace, a file system mounted
-// nodev).
+// device makes a node. If nodes cannot be made (in a user namespace, or on a file system mounted nodev), it binds
+// the node of the host.
 func (c *child) device(d *container.Device) error {
 	p := path.Clean(d.Path)
 	dir, err := c.root.MkdirAll(path.Dir(p), 0o755)
@@ -68,12 +68,13 @@ func (c *child) device(d *container.Device) error {
 		return op("mknod", p, err)
 	}
 	if d.UID == 0 && d.GID == 0 {
-		return nil // as it was made; its mode too, for the umask is empty during the set-up
+		return nil // it has its owner, and also its mode, because the umask is empty during the setup
 	}
 	return own(dir, p, d)
 }
 
-// own gives a fresh node its owner. The node is opened without following links, so what is changed is what was made.
+// own sets the owner of a new node. It opens the node without following links, so it changes the node that was
+// made.
 func own(dir int, p string, d *container.Device) error {
 	fd, err := unix.Openat(dir, path.Base(p), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -86,7 +87,7 @@ func own(dir int, p string, d *container.Device) error {
 	return op("chown", p, unix.Fchownat(fd, "", int(d.UID), int(d.GID), unix.AT_EMPTY_PATH))
 }
 
-// existing accepts a node that is there already if it is the one that is asked for.
+// existing accepts a node that exists already if it is the requested device.
 func (c *child) existing(dir int, p string, d *container.Device) error {
 	fd, err := unix.Openat(dir, path.Base(p), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -107,8 +108,8 @@ func matches(fd int, p string, d *container.Device) error {
 	return nil
 }
 
-// bindDevice mounts the host's node of the same path over an empty file. What the host has no node of its parent makes,
-// where this process is in a user namespace and that one is not.
+// bindDevice mounts the host's node of the same path over an empty file. If the host has no such node and this
+// process is in a user namespace, its parent, which is not in that namespace, makes the node.
 func (c *child) bindDevice(p string, d *container.Device) error {
 	tree, err := c.namedSource(p, false)
 	if err == nil && c.hasNamespace(container.NSUser) && matches(tree, p, d) != nil {
@@ -133,8 +134,8 @@ func (c *child) bindDevice(p string, d *container.Device) error {
 	return sys.Attach(tree, target, p)
 }
 
-// link makes one of the standard links in /dev. The directory is opened below the root, so a /dev that leads elsewhere
-// leads nowhere outside (CVE-2026-41579).
+// link makes one of the standard links in /dev. It opens the directory below the root, so a /dev that is a link
+// leads nowhere outside the root (CVE-2026-41579).
 func (c *child) link(p, target string) error {
 	if target == "/proc/kcore" && !c.exists(target) {
 		return nil
@@ -154,9 +155,10 @@ func (c *child) link(p, target string) error {
 		return nil
 	}
 	if p != "/dev/ptmx" {
-		return nil // what the image or a mount put there is its own
+		return nil // what the image or a mount put there stays
 	}
-	// ptmx must be that of the container's own devpts: the node of another instance would open terminals there.
+	// ptmx must be the one of the container's own devpts: the node of another instance would open terminals in that
+	// instance.
 	if err := unix.Unlinkat(dir, base, 0); err != nil {
 		return op("unlink", p, err)
 	}
@@ -172,11 +174,11 @@ func (c *child) exists(p string) bool {
 	return true
 }
 
-// makeCwd makes the working directory while it still can be made by root, and before a read-only root forbids it.
+// makeCwd makes the working directory while the process is still root, and before a read-only root prevents it.
 func (c *child) makeCwd(p string) error {
 	fd, err := c.root.MkdirAll(p, 0o755)
 	if errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) {
-		return nil // it may become reachable to the user itself; chdir says so if not
+		return nil // the user may still be able to enter it; if not, chdir reports it
 	}
 	if err != nil {
 		return err

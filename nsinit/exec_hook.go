@@ -14,8 +14,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// A hook runs with the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". Without an
-// environment of its own it has the program's. All that is what runc does.
+// A hook gets the state on its standard input, runtime-spec config.md "POSIX-platform Hooks". A hook without an
+// environment of its own gets that of the program. All of this is as in runc.
 
 // hooksStep lets the parent run its hooks.
 type hooksStep struct{}
@@ -24,8 +24,9 @@ func (hooksStep) stage() stage      { return stageHooks }
 func (hooksStep) detail() string    { return "" }
 func (hooksStep) do(c *child) error { return request(c, container.HooksRequest) }
 
-// createHookStep runs one createContainer hook: found in the runtime's file system, for the root is still the old one,
-// but begun in the container's root, so that a relative path of it changes nothing of the host.
+// createHookStep runs one createContainer hook. The hook is found in the runtime's file system, because the root is
+// still the old one. It starts in the container's root, so that a relative path in the hook changes nothing on the
+// host.
 type createHookStep struct{ hook *container.Hook }
 
 func (createHookStep) stage() stage     { return stageHook }
@@ -42,7 +43,8 @@ func (s createHookStep) do(c *child) error {
 	return hookFailed("createContainer", c.cfg.Hooks.CreateContainer, s.hook, err)
 }
 
-// startHookStep runs one startContainer hook: found in the container, and begun where the program will.
+// startHookStep runs one startContainer hook. The hook is found in the container and starts in the working
+// directory of the program.
 type startHookStep struct{ hook *container.Hook }
 
 func (startHookStep) stage() stage     { return stageStart }
@@ -53,7 +55,7 @@ func (s startHookStep) do(c *child) error {
 	return hookFailed("startContainer", c.cfg.Hooks.StartContainer, s.hook, err)
 }
 
-// hookFailed says which hook of which kind failed, in runc's words.
+// hookFailed returns an error that says which hook of which kind failed, in the words of runc.
 func hookFailed(kind string, all []container.Hook, h *container.Hook, err error) error {
 	if err == nil {
 		return nil
@@ -65,7 +67,7 @@ func hookFailed(kind string, all []container.Hook, h *container.Hook, err error)
 	return fmt.Errorf("error running %s hook #%d: %w", kind, number, err)
 }
 
-// hookOutput are the descriptors that hooks write to, standard output and error; 0: none.
+// hookOutput returns the descriptors for the standard output and standard error of hooks; 0: none.
 func (c *child) hookOutput() (fds [2]int) {
 	for i, place := range [...]int{c.cfg.Hooks.StdoutFD, c.cfg.Hooks.StderrFD} {
 		if place > 0 {
@@ -82,7 +84,7 @@ func hookEnv(h *container.Hook, inherited []string) []string {
 	return inherited
 }
 
-// state is the container's state with what only this process knows.
+// state returns the state of the container, with the status and the pid, which only this process knows.
 func (c *child) state(status string) []byte {
 	rest := strings.TrimPrefix(strings.TrimSpace(c.cfg.State), "{")
 	if rest == "" {
@@ -101,9 +103,9 @@ func runHook(h *container.Hook, env []string, state []byte, files [2]int) error 
 		return err
 	}
 	defer sys.Close(in)
-	// What a hook says belongs to the error, if there is one, and not to the container's or the caller's streams. In
-	// memory and not a pipe: whoever inherits it, a daemon that the hook leaves behind, can neither block nor be waited
-	// for.
+	// The output of a hook belongs in the error, if there is one, and not in the streams of the container or the
+	// caller. It goes to memory and not to a pipe: a daemon that the hook leaves behind inherits the file, but can
+	// neither block on it nor keep us waiting.
 	out, err := memoryFile("output", nil)
 	if err != nil {
 		return err
@@ -126,7 +128,7 @@ func runHook(h *container.Hook, env []string, state []byte, files [2]int) error 
 	})
 	unix.Umask(old)
 	if err != nil {
-		// Under a filter that kills for looking at a file this is the end of the child, which the parent then tells.
+		// A filter that kills the process for looking at a file ends this child here. The parent then reports that.
 		return op("execute", h.Path, interpreter.Explain(err, h.Path))
 	}
 	defer sys.Close(pidfd)
@@ -166,7 +168,7 @@ func hookResult(h *container.Hook, status syscall.WaitStatus, err error, out int
 	return errors.New(text)
 }
 
-// pollIn waits until fd can be read, or is a process that has ended; false is the timeout.
+// pollIn waits until fd is readable, or until the process of a pidfd has ended. It returns false on a timeout.
 func pollIn(fd int, d time.Duration) bool {
 	end := time.Now().Add(d)
 	for {
@@ -202,7 +204,7 @@ func memoryFile(name string, content []byte) (int, error) {
 	return fd, nil
 }
 
-// tail is the end of what a hook wrote, as one line.
+// tail returns the end of a hook's output, as one line.
 func tail(fd int) string {
 	const most = 512
 	size, err := unix.Seek(fd, 0, unix.SEEK_END)

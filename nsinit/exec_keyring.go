@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keyring gives the process a session keyring of the container's, session-keyring(7): else it could use every key in
-// the caller's. It is made by the container's first process, in its user namespace, and found by its name by those that
-// join.
+// keyring gives the process a session keyring of the container, session-keyring(7); without one it could use every
+// key in the caller's keyring. The container's first process makes the keyring, in its user namespace, and joining
+// processes find it by its name.
 func (c *child) keyring() error {
 	name := c.cfg.Process.Keyring
 	if name == "" {
@@ -20,7 +20,7 @@ func (c *child) keyring() error {
 	switch err {
 	case nil:
 		return searchable(id, name)
-	case unix.ENOSYS, unix.EPERM: // a kernel without keys, or a filter that keeps the container from them too
+	case unix.ENOSYS, unix.EPERM: // a kernel without keys, or a filter that also keeps the container from them
 		return nil
 	case unix.EDQUOT:
 		err = fmt.Errorf("%w (the user's quota in /proc/sys/kernel/keys/maxkeys or maxbytes is used up; "+
@@ -29,7 +29,7 @@ func (c *child) keyring() error {
 	return op("keyctl KEYCTL_JOIN_SESSION_KEYRING", name, err)
 }
 
-// searchable lets other processes of the keyring's user join it by its name.
+// searchable lets other processes of the keyring's user join the keyring by its name.
 func searchable(id int, name string) error {
 	const userSearch = 0x080000 // KEY_USR_SEARCH
 	text, err := unix.KeyctlString(unix.KEYCTL_DESCRIBE, id)

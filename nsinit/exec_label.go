@@ -9,20 +9,20 @@ import (
 	"github.com/handfast/handfast/internal/sys"
 )
 
-// labelStep asks a security module, "apparmor" or "selinux", for a label from the execution on.
+// labelStep requests a label from a security module, "apparmor" or "selinux", for the execution.
 type labelStep struct{ module, label string }
 
 func (labelStep) stage() stage        { return stageLabel }
 func (s labelStep) detail() string    { return s.module + " " + s.label }
 func (s labelStep) do(c *child) error { return c.label(s.module, s.label) }
 
-// label asks a security module to give the program another label at its execution, proc_pid_attr(5). The write goes
-// through a procfs of our own, mounted nowhere: what a container mounts over /proc cannot catch it and let the program
-// run without the label (CVE-2019-16884, CVE-2025-52881).
+// label requests that a security module give the program another label at its execution, proc_pid_attr(5). The
+// write goes through a procfs of our own that is not mounted anywhere: a mount over /proc in the container can
+// neither redirect the write nor make the program run without the label (CVE-2019-16884, CVE-2025-52881).
 func (c *child) label(module, label string) error {
 	files, value := []string{"thread-self/attr/exec"}, label
 	if module == "apparmor" {
-		// The module's own directory first: the shared one belongs to whichever module came first
+		// The module's own directory is tried first: the shared one belongs to the module that was registered first
 		// (Documentation/admin-guide/LSM/index.rst).
 		files, value = []string{"thread-self/attr/apparmor/exec", "thread-self/attr/exec"}, "exec "+label
 	}
@@ -49,7 +49,7 @@ func (c *child) label(module, label string) error {
 	return nil
 }
 
-// openAttr opens a file below thread-self, which is a link that the kernel itself makes on this very procfs.
+// openAttr opens a file below thread-self, which is a link that the kernel itself makes on this procfs.
 func openAttr(proc int, file string) (int, error) {
 	const self = "thread-self"
 	dir, err := unix.Openat(proc, self, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -60,8 +60,8 @@ func openAttr(proc int, file string) (int, error) {
 	return sys.Beneath(dir, file[len(self)+1:], unix.O_WRONLY)
 }
 
-// ownProc is a procfs of this process's pid namespace. Who may mount none (a user namespace whose /proc is covered in
-// part, proc(5)) takes the one that is there, if it is a procfs and nothing covers it.
+// ownProc returns a procfs for the pid namespace of this process. A process that may not mount one (in a user
+// namespace whose /proc is partly covered, proc(5)) gets /proc, if that is a procfs and nothing covers it.
 func ownProc() (int, error) {
 	proc, err := sys.NewFS("proc", "", nil, nil, 0)
 	if err == nil || !errors.Is(err, unix.EPERM) {
@@ -76,7 +76,8 @@ func ownProc() (int, error) {
 	if e == nil {
 		e = unix.Fstat(fd, &st)
 	}
-	// PROC_ROOT_INO of the kernel's include/linux/proc_ns.h: the root of a procfs and no directory below it.
+	// PROC_ROOT_INO in the kernel's include/linux/proc_ns.h: this is the root of a procfs and not a directory below
+	// it.
 	if e != nil || magic != unix.PROC_SUPER_MAGIC || st.Ino != 1 {
 		sys.Close(fd)
 		return -1, err

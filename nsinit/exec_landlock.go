@@ -11,15 +11,16 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// landlockStep bounds the program to what Landlock rules allow.
+// landlockStep restricts the program to what Landlock rules allow.
 type landlockStep struct{ rules *container.Landlock }
 
 func (landlockStep) stage() stage      { return stageLandlock }
 func (s landlockStep) detail() string  { return describeLandlock(s.rules) }
 func (landlockStep) do(c *child) error { return c.landlock() }
 
-// landlock puts this thread, and so the program, under Landlock rules. The step comes before the user's, for who has no
-// CAP_SYS_ADMIN needs no_new_privs for it; nothing that this process does afterwards opens a file or mounts.
+// landlock applies Landlock rules to this thread, and so to the program. The step comes before the change of the
+// user, because a process without CAP_SYS_ADMIN needs no_new_privs for it. After this step, this process opens no
+// files and makes no mounts.
 func (c *child) landlock() error {
 	l := c.cfg.Process.Landlock
 	attr := unix.LandlockRulesetAttr{Handled_access_fs: l.FS, Handled_access_net: l.Net, Scoped: l.Scoped}
@@ -47,7 +48,8 @@ func (c *child) landlock() error {
 	return nil
 }
 
-// rulesetSize is as much of struct landlock_ruleset_attr as says something: kernels that know less of it take no more.
+// rulesetSize returns the size of the part of struct landlock_ruleset_attr that is in use. A kernel that knows only
+// that part refuses a longer struct.
 func rulesetSize(l *container.Landlock) uintptr {
 	switch {
 	case l.Scoped != 0:
@@ -58,8 +60,8 @@ func rulesetSize(l *container.Landlock) uintptr {
 	return 8
 }
 
-// allowPath adds the rule of one path. A container may have lost it by the time that another process joins: then there
-// is nothing to allow.
+// allowPath adds the rule for one path. If the path no longer exists in a container when another process joins it,
+// there is nothing to allow.
 func (c *child) allowPath(ruleset int, p container.LandlockPath) error {
 	fd, err := c.root.Path(p.Path)
 	if err != nil {
@@ -104,8 +106,9 @@ func explainLandlock(errno unix.Errno) error {
 	return errno
 }
 
-// parentDeathStep has the kernel send the program a signal when its parent ends, prctl(2). It comes after the change of
-// the user, which would forget it, and behind the gate: there the parent is whoever the process was left to.
+// parentDeathStep requests that the kernel send the program a signal when its parent ends, prctl(2). It comes after
+// the change of the user, which would clear the setting, and behind the gate, where the parent is whichever process
+// has adopted this one.
 type parentDeathStep struct{ signal int }
 
 func (parentDeathStep) stage() stage     { return stageParentDeath }

@@ -13,22 +13,22 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// mountStep is one mount, or the change of one.
+// mountStep makes or changes one mount.
 type mountStep struct{ mount *container.Mount }
 
 func (mountStep) stage() stage        { return stageMount }
 func (s mountStep) detail() string    { return strings.Join(describeMount(s.mount), " ") }
 func (s mountStep) do(c *child) error { return c.mount(s.mount) }
 
-// lateStep makes a tmpfs read-only, now that everything in it is made.
+// lateStep makes a tmpfs read-only after everything in it is made.
 type lateStep struct{ path string }
 
 func (lateStep) stage() stage        { return stageLate }
 func (s lateStep) detail() string    { return s.path }
 func (s lateStep) do(c *child) error { return c.lateReadonly(s.path) }
 
-// mount carries out one mount. What is mounted is made first and mounted nowhere; its place is opened once, below the
-// root; then the one is moved onto the other by descriptor.
+// mount makes one mount. It first makes the mount without attaching it anywhere, then opens the mount point once,
+// below the root, and then attaches the mount there by descriptor.
 func (c *child) mount(m *container.Mount) error {
 	dest := path.Clean(m.Destination)
 	if m.Remount {
@@ -65,7 +65,7 @@ func (c *child) mount(m *container.Mount) error {
 	return finishMount(tree, m, dest)
 }
 
-// relabel gives the root of a file system an SELinux label.
+// relabel gives an SELinux label to the root of a file system.
 func relabel(tree int, dest, label string) error {
 	fd, err := unix.Openat(tree, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -75,7 +75,8 @@ func relabel(tree int, dest, label string) error {
 	return op("fsetxattr security.selinux", dest, unix.Fsetxattr(fd, "security.selinux", []byte(label), 0))
 }
 
-// finishMount applies what holds for a whole tree, and the propagation, which only a mount that is attached can have.
+// finishMount applies the attributes for the whole tree, and the propagation, which only an attached mount can
+// have.
 func finishMount(tree int, m *container.Mount, dest string) error {
 	if m.RecSet|m.RecClear != 0 {
 		if err := sys.SetAttr(tree, dest, true, m.RecSet, m.RecClear, 0); err != nil {
@@ -90,7 +91,7 @@ func finishMount(tree int, m *container.Mount, dest string) error {
 	return nil
 }
 
-// newFS makes the file system of a mount that is no bind.
+// newFS makes the file system of a mount that is not a bind mount.
 func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 	if m.IDs != nil {
 		return c.mappedFS(m, dest)
@@ -105,8 +106,8 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 	}
 	tree, err := c.makeFS(m, data, attr)
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
-		// sysfs belongs to the network namespace's owner, who in a user namespace without a network of its own is somebody
-		// else: the host's is bound in place.
+		// sysfs belongs to the owner of the network namespace. For a user namespace without a network namespace of
+		// its own, that is somebody else, so the host's sysfs is bound in place.
 		return c.boundSys(m)
 	}
 	if err != nil || !m.CopyUp {
@@ -119,8 +120,8 @@ func (c *child) newFS(m *container.Mount, dest string) (int, error) {
 	return tree, nil
 }
 
-// makeFS makes a file system by the way that takes its options, however long they are: fsconfig(2) has values of up to
-// 255 bytes, mount(2) a page for all.
+// makeFS makes a file system by the method that takes its options, however long they are: fsconfig(2) takes values
+// of up to 255 bytes, mount(2) takes one page for all options.
 func (c *child) makeFS(m *container.Mount, data []string, attr uint64) (int, error) {
 	if sys.FitsFsconfig(m.Source, data) {
 		return sys.NewFS(m.Type, m.Source, m.FSFlags, data, attr)
@@ -158,8 +159,8 @@ func (c *child) boundSys(m *container.Mount) (int, error) {
 	return tree, sys.SetAttr(tree, "/sys", true, m.Set, 0, 0)
 }
 
-// tmpfsMode gives a tmpfs the mode of the directory that it covers, unless the configuration names one: /tmp stays
-// sticky.
+// tmpfsMode gives a tmpfs the mode of the directory that it covers, unless the configuration specifies a mode. So
+// /tmp stays sticky.
 func (c *child) tmpfsMode(dest string, data []string) []string {
 	mode, found := c.coveredMode(dest)
 	if !found {
@@ -168,7 +169,7 @@ func (c *child) tmpfsMode(dest string, data []string) []string {
 	return append([]string{"mode=" + strconv.FormatUint(uint64(mode), 8)}, data...)
 }
 
-// coveredMode is the mode of the directory that a mount will cover.
+// coveredMode returns the mode of the directory that a mount will cover.
 func (c *child) coveredMode(dest string) (mode uint32, found bool) {
 	fd, err := c.root.Dir(dest)
 	if err != nil {
@@ -212,7 +213,7 @@ func (c *child) bind(m *container.Mount, dest string) error {
 	return finishMount(tree, m, dest)
 }
 
-// bindSource is what a bind mount shows, detached.
+// bindSource returns a detached mount of what a bind mount shows.
 func (c *child) bindSource(m *container.Mount) (int, error) {
 	if m.IDs == nil {
 		return c.namedSource(m.Source, m.Recursive)
@@ -220,7 +221,7 @@ func (c *child) bindSource(m *container.Mount) (int, error) {
 	return c.mappedSource(m)
 }
 
-// mappedSource is a mount with ids, which the parent makes.
+// mappedSource returns a mount with IDs, which the parent makes.
 func (c *child) mappedSource(m *container.Mount) (int, error) {
 	for i := range c.cfg.Mounts {
 		if m == &c.cfg.Mounts[i] {
@@ -230,8 +231,8 @@ func (c *child) mappedSource(m *container.Mount) (int, error) {
 	return -1, fmt.Errorf("%s: ids are for a mount of the configuration alone: %w", m.Source, unix.EINVAL)
 }
 
-// mappedFS is a new file system with ids. A tmpfs gets the mode of what it covers only now, if its root may be changed
-// by this process.
+// mappedFS returns a new file system with IDs. A tmpfs gets the mode of the covered directory only now, if this
+// process may change the root of the tmpfs.
 func (c *child) mappedFS(m *container.Mount, dest string) (int, error) {
 	tree, err := c.mappedSource(m)
 	if err != nil || m.Type != "tmpfs" {
@@ -259,7 +260,7 @@ func namesMode(data []string) bool {
 	return false
 }
 
-// place opens what a mount will cover, and makes it if it is missing.
+// place opens the mount point, and makes it if it is missing.
 func (c *child) place(dest string, directory bool) (int, error) {
 	if directory {
 		return c.root.MkdirAll(dest, 0o755)
@@ -267,8 +268,9 @@ func (c *child) place(dest string, directory bool) (int, error) {
 	return c.root.CreateFile(dest)
 }
 
-// setBindAttr sets and clears the attributes of a bind mount. In a user namespace those that the source's mount has are
-// locked, mount_namespaces(7): what no option names stays, and what one does is an error.
+// setBindAttr sets and clears the attributes of a bind mount. In a user namespace, the attributes of the source's
+// mount are locked, mount_namespaces(7). Then an attribute that no option names stays as it is, and an option that
+// would change a locked attribute is an error.
 func setBindAttr(tree int, m *container.Mount) error {
 	set, clear := bindAttrs(m)
 	if set|clear == 0 {
@@ -291,8 +293,8 @@ func setBindAttr(tree int, m *container.Mount) error {
 	return sys.SetAttr(tree, m.Source, false, set, clear, 0)
 }
 
-// checkProc refuses mounts that would stand in for procfs, or hide its files: what the runtime and the kernel's
-// protections rely on there must be the kernel's own (CVE-2019-16884, CVE-2019-19921).
+// checkProc refuses mounts that would replace procfs or hide its files: the files on which the runtime and the
+// kernel's protections rely must be the kernel's own (CVE-2019-16884, CVE-2019-19921).
 func (c *child) checkProc(m *container.Mount, dest string) error {
 	if m.Type == "proc" || m.Type == "sysfs" {
 		if err := c.plainDirectory(dest); err != nil {
@@ -302,7 +304,7 @@ func (c *child) checkProc(m *container.Mount, dest string) error {
 	return checkProcPath(m, dest)
 }
 
-// checkProcPath is the part of checkProc that the configuration alone decides.
+// checkProcPath is the part of checkProc that depends only on the configuration.
 func checkProcPath(m *container.Mount, dest string) error {
 	if dest == "/proc" && m.Type != "proc" && !m.Bind {
 		return fmt.Errorf("%s may only be a procfs, not %s: %w", dest, m.Type, unix.EINVAL)

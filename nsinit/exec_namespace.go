@@ -17,14 +17,15 @@ func (sessionStep) stage() stage      { return stageSession }
 func (sessionStep) detail() string    { return "" }
 func (sessionStep) do(c *child) error { return c.session() }
 
-// session gives the process a session of its own and an empty umask, and closes it to ptrace(2) and /proc/PID of others
-// while it is neither of the host nor of the container (CVE-2016-9962).
+// session gives the process a session of its own and an empty umask. It also protects the process from ptrace(2)
+// and from access to its /proc/PID while the process belongs neither to the host nor to the container
+// (CVE-2016-9962).
 func (c *child) session() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return op("prctl PR_SET_DUMPABLE", "", err)
 	}
-	// The execution named it after the descriptor that the program was found by; until the next one it shall be known by
-	// what it is, in ps(1) and in the kernel's log.
+	// execve named the process after the descriptor of the program. Until the next execution, give it a name that
+	// says what it is in ps(1) and in the kernel's log.
 	name := [...]byte{'h', 'a', 'n', 'd', 'f', 'a', 's', 't', ':', 'i', 'n', 'i', 't', 0}
 	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
 		return op("prctl PR_SET_NAME", "", err)
@@ -32,11 +33,11 @@ func (c *child) session() error {
 	if err := c.keyring(); err != nil {
 		return err
 	}
-	// It is in its groups by now.
+	// By now the process is in its cgroups.
 	everyProcessor()
-	// Modes are what the configuration says; the program's own umask comes last.
+	// Files get exactly the modes in the configuration; the program's own umask is set at the end.
 	unix.Umask(0)
-	// EPERM: it leads a process group already, as the first process of a new pid namespace may.
+	// EPERM: the process is a process group leader already, as the first process of a new pid namespace may be.
 	if _, err := unix.Setsid(); err != nil && err != unix.EPERM {
 		return op("setsid", "", err)
 	}
@@ -72,7 +73,7 @@ func (c *child) namespace(n *container.Namespace) error {
 	if n.How == container.NSUnshare {
 		return op("unshare", n.Kind, unix.Unshare(unix.CLONE_NEWCGROUP))
 	}
-	// A mount namespace can be entered only by a thread that shares its root and working directory with no other,
+	// Only a thread that shares its root and working directory with no other thread can join a mount namespace,
 	// setns(2).
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return op("unshare", "CLONE_FS", err)
@@ -115,8 +116,8 @@ func (sysctlStep) stage() stage      { return stageSysctl }
 func (s sysctlStep) detail() string  { return s.key + " " + s.value }
 func (s sysctlStep) do(*child) error { return writeSysctl(s.key, s.value) }
 
-// writeSysctl writes a kernel parameter through a procfs of our own, mounted nowhere: what a container mounts over
-// /proc cannot catch the write (CVE-2025-52881).
+// writeSysctl writes a kernel parameter through a procfs of our own that is not mounted anywhere, so that a mount
+// over /proc in the container cannot redirect the write (CVE-2025-52881).
 func writeSysctl(key, value string) error {
 	proc, err := sys.NewFS("proc", "", nil, nil, 0)
 	if err != nil {
@@ -132,8 +133,8 @@ func writeSysctl(key, value string) error {
 	return op("write", key, err)
 }
 
-// sysctlPath is the parameter's file below /proc/sys: dots separate, and a slash in the key is a dot of the name
-// (net.ipv4.conf.eth0/1.forwarding), sysctl(8).
+// sysctlPath returns the file of the parameter below /proc/sys. Dots separate the components, and a slash in the
+// key is a dot in a name (net.ipv4.conf.eth0/1.forwarding), sysctl(8).
 func sysctlPath(key string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {

@@ -9,13 +9,14 @@ import (
 	"github.com/handfast/handfast/internal/sys"
 )
 
-// moveRoot is for a root that cannot be pivoted from, the kernel's initial ramfs: the new root is moved over it, and
-// chroot(2) hides the rest.
+// moveRoot replaces pivot_root(2) for a root from which it is not possible, the kernel's initial ramfs. It moves
+// the new root over the old one, and chroot(2) hides the rest.
 //
-// What stays mounted there can be reached by whoever undoes the chroot. And it need not be reached: as long as a whole
-// procfs or sysfs is mounted anywhere in the mount namespace, the kernel lets a user namespace in the container mount
-// another one (mnt_already_visible in fs/namespace.c), without what is masked and read-only in the container's own. So
-// every mount of the old root is unmounted, and what cannot be is covered.
+// A process that escapes the chroot can reach the mounts that remain there. They do harm even if they cannot be
+// reached: as long as a whole procfs or sysfs is mounted anywhere in the mount namespace, the kernel lets a user
+// namespace in the container mount another one (mnt_already_visible in fs/namespace.c), without the masked and
+// read-only paths of the container's own. So moveRoot unmounts every mount of the old root and covers those that
+// cannot be unmounted.
 func (c *child) moveRoot() error {
 	list, err := openMountList()
 	if err != nil {
@@ -27,7 +28,7 @@ func (c *child) moveRoot() error {
 		return op("open", "/", err)
 	}
 	defer sys.Close(old)
-	// What is unmounted from it, and the root that is moved onto it, must not show at the host.
+	// Neither the unmounts there nor the root that is moved onto it may propagate to the host.
 	if err := sys.SetAttr(old, "/", false, 0, 0, unix.MS_SLAVE); err != nil {
 		return err
 	}
@@ -43,8 +44,8 @@ func (c *child) moveRoot() error {
 	return op("chroot", c.cfg.Root.Path, unix.Chroot("."))
 }
 
-// moveOnto moves the root, the working directory, over the old one. It is there already if its own path cannot be
-// walked.
+// moveOnto moves the root, which is the working directory, over the old root. The root is there already if this
+// process cannot walk the root's own path.
 func (c *child) moveOnto(list, old int) error {
 	oldID, _, err := sys.MountOf(old)
 	if err != nil {
@@ -66,7 +67,7 @@ func (c *child) moveOnto(list, old int) error {
 	return op("mount MS_MOVE", c.cfg.Root.Path, unix.Mount(".", "/", "", unix.MS_MOVE, ""))
 }
 
-// openMountList is sys.OpenMounts, and does not need a procfs on /proc.
+// openMountList is sys.OpenMounts, but does not need a procfs on /proc.
 func openMountList() (int, error) {
 	list, err := sys.OpenMounts()
 	if err == nil {
@@ -81,9 +82,9 @@ func openMountList() (int, error) {
 	return list, op("open", "self/mountinfo", e)
 }
 
-// clearOldRoot unmounts what is mounted on the old root besides the new one, until nothing is left or nothing more
-// goes: in a user namespace the host's mounts are locked, mount_namespaces(7). What tells of the host among these is
-// covered.
+// clearOldRoot unmounts everything on the old root except the new root, until nothing is left or nothing more can
+// be unmounted: in a user namespace the host's mounts are locked, mount_namespaces(7). Among the remaining mounts,
+// it covers those that show settings of the host.
 func (c *child) clearOldRoot(list, old int) error {
 	oldID, _, err := sys.MountOf(old)
 	if err != nil {
@@ -108,7 +109,7 @@ func (c *child) clearOldRoot(list, old int) error {
 			gone = gone || done
 		}
 		if gone {
-			continue // what was covered by it can be reached now
+			continue // mounts that it covered can be reached now
 		}
 		for _, m := range left {
 			if !tellsOfHost(m) || stacked(mounts, m) {
@@ -128,8 +129,8 @@ func (c *child) clearOldRoot(list, old int) error {
 	}
 }
 
-// withMount calls f with a descriptor of the root of m, if a path still leads there: it may be covered, or gone
-// together with the mount that it was on. done is what f says.
+// withMount calls f with a descriptor of the root of m if a path still leads there: m may be covered, or may have
+// gone together with the mount that it was on. done is the result of f.
 func withMount(m sys.MountEntry, f func(fd int, m sys.MountEntry) (bool, error)) (done bool, err error) {
 	fd, err := unix.Open(m.Point, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -142,9 +143,9 @@ func withMount(m sys.MountEntry, f func(fd int, m sys.MountEntry) (bool, error))
 	return f(fd, m)
 }
 
-// unmountHere unmounts m and what is below it, and says whether it could.
+// unmountHere unmounts m and everything below it, and reports whether that was possible.
 func unmountHere(fd int, m sys.MountEntry) (bool, error) {
-	// The host may have a peer of it, and must keep what is mounted there.
+	// The host may have a peer of the mount, and must keep what is mounted there.
 	if err := sys.SetAttr(fd, m.Point, true, 0, 0, unix.MS_SLAVE); err != nil {
 		return false, err
 	}

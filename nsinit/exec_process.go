@@ -21,8 +21,8 @@ func (stdioStep) stage() stage      { return stageStdio }
 func (stdioStep) detail() string    { return "" }
 func (stdioStep) do(c *child) error { return c.stdio() }
 
-// stdio gives the standard streams to the user, and takes the container's null device for the host's: the host's inode
-// in the container's hands would be one it can change.
+// stdio gives the standard streams to the user. It replaces the null device of the host by that of the container,
+// because the container could change the host's inode.
 func (c *child) stdio() error {
 	for fd := range 3 {
 		var st unix.Stat_t
@@ -40,7 +40,7 @@ func (c *child) stdio() error {
 		}
 		err := unix.Fchown(fd, int(c.cfg.Process.UID), -1)
 		switch err {
-		case nil, unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES: // not ours to give, or no owner that this namespace knows
+		case nil, unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES: // not ours, or an owner unknown to this namespace
 		default:
 			return op("fchown", "standard stream "+strconv.Itoa(fd), err)
 		}
@@ -48,8 +48,8 @@ func (c *child) stdio() error {
 	return nil
 }
 
-// isHostDevice reports whether a stream is a device of the host that is no terminal, such as /dev/zero: its owner is
-// the host's, for everybody.
+// isHostDevice reports whether a stream is a device of the host other than a terminal, such as /dev/zero: its owner
+// is set by the host, for all users.
 func isHostDevice(fd int, st *unix.Stat_t) bool {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFBLK:
@@ -61,7 +61,8 @@ func isHostDevice(fd int, st *unix.Stat_t) bool {
 	return false
 }
 
-// reopenNull replaces a stream by the container's own null device. An image without one keeps what it was given.
+// reopenNull replaces a stream by the container's own null device. If the image has none, the stream stays as it
+// is.
 func (c *child) reopenNull(fd int) error {
 	null, err := c.openNull(unix.O_RDWR | unix.O_NOCTTY)
 	if err != nil {
@@ -78,8 +79,8 @@ func (environmentStep) stage() stage      { return stageEnv }
 func (environmentStep) detail() string    { return "" }
 func (environmentStep) do(c *child) error { return c.environment() }
 
-// environment makes the program's environment: what cleanEnv says, and HOME from the container's passwd(5) where that
-// has none.
+// environment makes the program's environment: the result of cleanEnv, and HOME from the container's passwd(5) if
+// that result does not contain HOME.
 func (c *child) environment() error {
 	env, home := cleanEnv(c.cfg.Process.Env)
 	if !home {
@@ -89,8 +90,8 @@ func (c *child) environment() error {
 	return nil
 }
 
-// cleanEnv is an environment in which every name stands once: of one that stands twice the last one counts. home says
-// whether HOME is in it and not empty; an empty one is left out.
+// cleanEnv returns an environment in which every name occurs once: if a name occurs more than once, the last entry
+// counts. home reports whether HOME is in it and not empty; an empty HOME is left out.
 func cleanEnv(env []string) (out []string, home bool) {
 	out = make([]string, 0, len(env)+1)
 	seen := make(map[string]bool, len(env))
@@ -102,7 +103,7 @@ func cleanEnv(env []string) (out []string, home bool) {
 		seen[name] = true
 		if name == "HOME" {
 			if value == "" {
-				continue // also where an earlier one has a value
+				continue // even if an earlier entry has a value
 			}
 			home = true
 		}
@@ -114,7 +115,7 @@ func cleanEnv(env []string) (out []string, home bool) {
 	return out, home
 }
 
-// home is the user's directory in the container's /etc/passwd; "/" where there is none.
+// home returns the user's home directory from the container's /etc/passwd, or "/" if there is none.
 func (c *child) home() string {
 	const most = 1 << 20
 	fd, err := c.root.Open("/etc/passwd", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
@@ -134,7 +135,7 @@ func (c *child) home() string {
 	return homeOf(string(buf[:n]), c.cfg.Process.UID)
 }
 
-// homeOf is the sixth field of the user's line in passwd(5).
+// homeOf returns the sixth field of the user's line in passwd(5).
 func homeOf(passwd string, uid uint32) string {
 	want := strconv.FormatUint(uint64(uid), 10)
 	for line := range strings.Lines(passwd) {
@@ -156,8 +157,8 @@ func (s rlimitStep) detail() string {
 	return fmt.Sprintf("%d %d %d", s.limit.Resource, s.limit.Soft, s.limit.Hard)
 }
 
-// setRlimit sets one limit. It goes through package syscall for RLIMIT_NOFILE, which remembers the limit of before the
-// runtime raised it and would restore that at the execution.
+// setRlimit sets one limit. It uses package syscall for RLIMIT_NOFILE, because that package remembers the limit
+// from before the runtime raised it and would restore that limit at the execution.
 func setRlimit(l *container.Rlimit) error {
 	if l.Resource == unix.RLIMIT_NOFILE {
 		return limitError(l, syscall.Setrlimit(l.Resource, &syscall.Rlimit{Cur: l.Soft, Max: l.Hard}))
@@ -165,12 +166,12 @@ func setRlimit(l *container.Rlimit) error {
 	return limitError(l, unix.Prlimit(0, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil))
 }
 
-// limitError is a limit that was refused as an error; nil for nil.
+// limitError wraps the error of a limit that was refused. It returns nil if err is nil.
 func limitError(l *container.Rlimit, err error) error {
 	return op("setrlimit", fmt.Sprintf("resource %d to soft %d, hard %d", l.Resource, l.Soft, l.Hard), err)
 }
 
-// filesStep marks every descriptor from first on to end with the execution, close_range(2).
+// filesStep marks every descriptor from first on close-on-exec, close_range(2).
 type filesStep struct{ first int }
 
 func (filesStep) stage() stage     { return stageFiles }

@@ -29,9 +29,9 @@ func (readyStep) stage() stage      { return stageReady }
 func (readyStep) detail() string    { return "" }
 func (readyStep) do(c *child) error { return request(c, container.ReadyRequest) }
 
-// find looks the program up as the user that will run it, so that a program that is missing or may not be executed is
-// an error of "create" already. Callers of a runtime look for certain words in the text, so they are those of package
-// os/exec.
+// find looks up the program as the user that will run it, so that "create" already fails if the program is missing
+// or may not be executed. Callers of a runtime look for certain words in the text, so the words are those of
+// package os/exec.
 func (c *child) find(name string) error {
 	if strings.Contains(name, "/") {
 		if err := executable(name); err != nil {
@@ -48,8 +48,7 @@ func (c *child) find(name string) error {
 		switch {
 		case executable(p) != nil:
 		case !path.IsAbs(dir):
-			// As package os/exec: what stands in the working directory must not come to mean a program by its name
-			// alone.
+			// As in package os/exec: a program in the working directory must not be run by its name alone.
 			return &programError{name, "cannot run executable found relative to current directory", unix.EACCES}
 		default:
 			c.program = p
@@ -59,7 +58,7 @@ func (c *child) find(name string) error {
 	return notInPath(name)
 }
 
-// notExecutable is the error of a program that is given by its path.
+// notExecutable returns the error for a program that is given by its path.
 func notExecutable(name string, err error) error {
 	if err == unix.EACCES || err == unix.EISDIR {
 		return &programError{name, err.Error(), err}
@@ -67,15 +66,16 @@ func notExecutable(name string, err error) error {
 	return &programError{name, "stat " + name + ": " + err.Error(), err}
 }
 
-// notInPath is the error of a program that the search did not find, also where it found one that may not be executed:
-// the words are what managers make status 127 of, with every runtime whose search is that of package os/exec.
+// notInPath returns the error for a program that the search did not find, even if the search found a file that may
+// not be executed. Managers recognize these words and report status 127, with every runtime whose search is that of
+// package os/exec.
 func notInPath(name string) error {
 	return &programError{name, "executable file not found in $PATH", unix.ENOENT}
 }
 
 func (c *child) variable(name string) string { return variableOf(c.env, name) }
 
-// variableOf is the value of a variable of an environment; empty where it has none.
+// variableOf returns the value of a variable in an environment, or "" if the environment does not have it.
 func variableOf(env []string, name string) string {
 	for _, e := range env {
 		if n, v, _ := strings.Cut(e, "="); n == name {
@@ -85,7 +85,7 @@ func variableOf(env []string, name string) string {
 	return ""
 }
 
-// executable is nil if this thread's user may execute the file.
+// executable returns nil if this thread's user may execute the file.
 func executable(p string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(p, &st); err != nil {
@@ -100,7 +100,7 @@ func executable(p string) error {
 	return unix.Faccessat(unix.AT_FDCWD, p, unix.X_OK, unix.AT_EACCESS)
 }
 
-// programError is a program that cannot be executed.
+// programError is the error for a program that cannot be executed.
 type programError struct {
 	name, text string
 	err        error
@@ -116,13 +116,13 @@ func (gateStep) stage() stage      { return stageGate }
 func (gateStep) detail() string    { return "" }
 func (gateStep) do(c *child) error { return c.gate() }
 
-// gate says EXEC to the parent that made the container, which can then end, and waits for whoever opens the gate. From
-// then on that one is the parent: it hears of the execution, or why it failed.
+// gate sends EXEC to the parent that made the container, which can then exit, and waits for a process that opens
+// the gate. From then on that process is the parent: it learns that the program was executed, or why it was not.
 func (c *child) gate() error {
 	listener := c.fds[c.cfg.GateFD-1]
 	ctx := context.Background()
-	// The parent has done this already; once more, so that who connects can ask the kernel which process waits here
-	// (SO_PEERCRED, unix(7)).
+	// The parent has called listen already. Call it again, so that a process that connects can get the pid of this
+	// process from the kernel (SO_PEERCRED, unix(7)).
 	if err := unix.Listen(listener, 1); err != nil {
 		return op("listen", "the gate", err)
 	}
@@ -141,7 +141,7 @@ func (c *child) gate() error {
 		}
 		peer, err := c.opened(ctx, fd)
 		if err != nil {
-			continue // whoever it was went away again, or spoke something else: the gate stays closed
+			continue // the peer went away or used another protocol: the gate stays closed
 		}
 		c.peer, c.parent = peer, fd
 		sys.Close(listener)
@@ -149,7 +149,7 @@ func (c *child) gate() error {
 	}
 }
 
-// opened is the conversation with who connected to the gate, up to CONFIG_OK.
+// opened conducts the conversation with the process that connected to the gate, up to CONFIG_OK.
 func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {
 	conn, err := transport.Take(fd)
 	if err != nil {
@@ -176,8 +176,9 @@ func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {
 	return peer, nil
 }
 
-// notExecuted is an execution that failed. With its stage it reads "exec /run.sh: no such file or directory", the words
-// that callers of a runtime look for; a missing interpreter or loader is named after them.
+// notExecuted returns the error for an execution that failed. With its stage it reads "exec /run.sh: no such file
+// or directory", which is the text that callers of a runtime look for. A missing interpreter or loader is named
+// after that text.
 func (c *child) notExecuted(err error) error {
 	switch {
 	case c.filter == nil:
@@ -188,7 +189,7 @@ func (c *child) notExecuted(err error) error {
 	return op("", c.program, err)
 }
 
-// execStep executes the program, whose name is empty where there is none.
+// execStep executes the program. Its name is empty if there is no program.
 type execStep struct{ program string }
 
 func (execStep) stage() stage     { return stageExec }
@@ -201,14 +202,14 @@ func (execStep) do(c *child) error {
 	return c.exec()
 }
 
-// exec executes the program. The socket is CLOEXEC, so its end is the proof of the execution for who waits at the other
-// side.
+// exec executes the program. The socket is close-on-exec, so its end proves to the other side that the program was
+// executed.
 func (c *child) exec() error {
 	if err := c.peer.Exec(context.Background()); err != nil {
 		return err
 	}
-	emptyMask() // a hook's making has put back what the Go runtime began with
-	// syscall.Exec and not the bare call: it waits for threads in the making, and gives RLIMIT_NOFILE its value of before
-	// the runtime.
+	emptyMask() // making a hook restores the signal mask that the Go runtime started with
+	// Use syscall.Exec and not the bare system call: it waits for threads that are being made, and restores the
+	// RLIMIT_NOFILE from before the runtime.
 	return c.notExecuted(syscall.Exec(c.program, c.cfg.Process.Args, c.env))
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// madeMounts are the new file systems of the container by destination, each with the id of its mount (statx(2)).
+// madeMounts maps the destinations of the container's new file systems to their mount IDs (statx(2)).
 type madeMounts map[string]uint64
 
 func (m *madeMounts) note(tree int, dest string) {
 	id, _, err := sys.MountOf(tree)
 	if err != nil {
-		return // before Linux 5.8: then nobody can tell
+		return // before Linux 5.8, which has no mount IDs
 	}
 	if *m == nil {
 		*m = madeMounts{}
@@ -23,15 +23,15 @@ func (m *madeMounts) note(tree int, dest string) {
 	(*m)[dest] = id
 }
 
-// is reports whether fd is on the file system that was made for a destination. A link of the image, or what was mounted
-// since, may lead the same path elsewhere: to a file system of the host's, which is not to be changed.
+// is reports whether fd is on the file system that was made for a destination. A link in the image, or a later
+// mount, may make the same path lead elsewhere: to a file system of the host, which must not be changed.
 func (m madeMounts) is(fd int, dest string) bool {
 	id, _, err := sys.MountOf(fd)
 	return err == nil && m[dest] == id && id != 0
 }
 
-// remount changes what is mounted at a destination already: options of the file system, and attributes of the mount,
-// which go by the same rules as those of a bind mount.
+// remount changes what is already mounted at a destination: the options of the file system, and the attributes of
+// the mount, which follow the same rules as those of a bind mount.
 func (c *child) remount(m *container.Mount, dest string) error {
 	fd, err := c.root.Path(dest)
 	if err != nil {
@@ -42,7 +42,7 @@ func (c *child) remount(m *container.Mount, dest string) error {
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, 0, &st); err != nil {
 		return op("statx", dest, err)
 	}
-	// Kernels before Linux 5.8 do not say, and refuse below.
+	// Kernels before Linux 5.8 do not report this, and fail below.
 	if st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 {
 		return op("remount", dest, fmt.Errorf("nothing is mounted there: %w", unix.EINVAL))
 	}

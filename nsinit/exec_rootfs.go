@@ -25,8 +25,8 @@ func (rootStep) stage() stage      { return stageRoot }
 func (rootStep) detail() string    { return "" }
 func (rootStep) do(c *child) error { return c.openRoot() }
 
-// openRootfs mounts the root file system on itself and opens it. Without a mount namespace of the container's own it is
-// only opened, unless the mounts are to be made all the same.
+// openRootfs mounts the root file system on itself and opens it. If the container has no mount namespace of its
+// own, openRootfs only opens it, unless the configuration asks for the mounts all the same.
 func (c *child) openRootfs() error {
 	r := &c.cfg.Root
 	own := c.hasNamespace(container.NSMount)
@@ -43,7 +43,7 @@ func (c *child) openRootfs() error {
 		return err
 	}
 	defer sys.Close(target)
-	// Before the copy is made, which would be a member of the same peer group.
+	// This comes after rootTarget, because an earlier copy would be a member of the same peer group.
 	tree, err := c.source(r.Path, true)
 	if err != nil {
 		return err
@@ -54,14 +54,16 @@ func (c *child) openRootfs() error {
 	}
 	c.root = sys.NewRoot(tree, r.Path)
 	if !own {
-		// On a shared mount this one has become shared too: what is mounted below it is for this container alone.
+		// On a shared mount this mount has become shared, too, but the mounts below it are for this container
+		// alone.
 		return sys.SetAttr(tree, r.Path, true, 0, 0, unix.MS_PRIVATE)
 	}
 	return nil
 }
 
-// rootTarget opens the place that the root file system is mounted on until it becomes the root: its own directory. It
-// is on a mount that sends no events to the host; where that mount is the host's own it stays as it is.
+// rootTarget opens the place on which the root file system is mounted until it becomes the root: its own directory.
+// It makes sure that the mount there sends no events to the host. If the container's mounts are made on the host,
+// rootTarget leaves that mount as it is.
 func (c *child) rootTarget() (int, error) {
 	r := &c.cfg.Root
 	target, err := unix.Open(r.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -77,7 +79,7 @@ func (c *child) rootTarget() (int, error) {
 	if !errors.Is(err, unix.EACCES) {
 		return -1, op("open", r.Path, err)
 	}
-	// The path cannot be walked from here: any place will do, for the pivot replaces what is seen of it.
+	// This process cannot walk the path. Any other place will do, because the pivot hides it.
 	if target, err = unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return -1, op("open", "/", err)
 	}
@@ -108,8 +110,8 @@ func (c *child) hasNamespace(kind string) bool {
 	return false
 }
 
-// source is a detached copy of the mount at a path of the host. What this process may not reach (its user is nobody
-// there), its parent opens for it.
+// source returns a detached copy of the mount at a path of the host. If this process may not reach the path (where
+// its user is nobody), its parent opens it.
 func (c *child) source(path string, recursive bool) (int, error) {
 	tree, err := sys.ClonePath(path, recursive)
 	if err == nil || !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
@@ -118,9 +120,9 @@ func (c *child) source(path string, recursive bool) (int, error) {
 	return c.fromParent(path, recursive)
 }
 
-// namedSource is source for a path that the configuration names, and may lead through any links. While the root is
-// mounted on "/", a ".." that leads there would go on in the image, and from there anywhere: then the parent resolves
-// it.
+// namedSource is source for a path that the configuration names, which may lead through any links. While the root
+// is mounted on "/", a ".." that leads to "/" would continue in the image, and from there anywhere, so the parent
+// resolves the path then.
 func (c *child) namedSource(path string, recursive bool) (int, error) {
 	if c.onSlash {
 		return c.fromParent(path, recursive)
@@ -128,12 +130,12 @@ func (c *child) namedSource(path string, recursive bool) (int, error) {
 	return c.source(path, recursive)
 }
 
-// fromParent is the copy of a mount that the parent makes.
+// fromParent returns the copy of a mount that the parent makes.
 func (c *child) fromParent(path string, recursive bool) (int, error) {
 	return c.ask(container.MountArg{Source: path, Recursive: recursive})
 }
 
-// ask has the parent open a source.
+// ask requests that the parent open a source.
 func (c *child) ask(arg container.MountArg) (int, error) {
 	_, fds, err := transport.Call(context.Background(), c.peer, container.MountRequest, arg)
 	if err != nil {
@@ -142,14 +144,14 @@ func (c *child) ask(arg container.MountArg) (int, error) {
 	return fds[0], nil
 }
 
-// pivotStep makes the root file system the root: by "pivot_root", "move" or "chroot".
+// pivotStep makes the root file system the root, by "pivot_root", "move" or "chroot".
 type pivotStep struct{ how string }
 
 func (pivotStep) stage() stage        { return stagePivot }
 func (s pivotStep) detail() string    { return s.how }
 func (s pivotStep) do(c *child) error { return c.pivot(s.how) }
 
-// rootModeStep gives the new root its propagation, and makes it read-only if asked for.
+// rootModeStep gives the new root its propagation, and makes it read-only if requested.
 type rootModeStep struct{}
 
 func (rootModeStep) stage() stage      { return stageRootMode }
@@ -188,7 +190,7 @@ func (c *child) pivot(how string) error {
 	return nil
 }
 
-// rootMode gives the new root its propagation, and makes it read-only.
+// rootMode gives the new root its propagation, and makes it read-only if requested.
 func (c *child) rootMode() error {
 	if p := rootPropagation(c.cfg.Root.Propagation); p != 0 {
 		if err := sys.SetAttr(c.root.FD(), "/", false, 0, 0, p); err != nil {
@@ -215,7 +217,7 @@ func (maskStep) stage() stage        { return stageMask }
 func (s maskStep) detail() string    { return s.path }
 func (s maskStep) do(c *child) error { return c.mask(s.path) }
 
-// readonly makes a path read-only by a mount of it on itself. A path that is not there needs nothing.
+// readonly makes a path read-only by mounting it on itself. It ignores a path that does not exist.
 func (c *child) readonly(path string) error {
 	fd, err := c.root.Path(path)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -236,7 +238,8 @@ func (c *child) readonly(path string) error {
 	return sys.Attach(tree, fd, path)
 }
 
-// mask makes a path unreadable: a directory becomes an empty one, anything else the container's null device.
+// mask makes a path unreadable: it covers a directory with an empty one, and anything else with the container's
+// null device.
 func (c *child) mask(path string) error {
 	fd, err := c.root.Path(path)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -253,7 +256,7 @@ func (c *child) mask(path string) error {
 	return c.coverWith(fd, path, &st)
 }
 
-// coverWith mounts on fd, of which st tells, what stands for everything of its kind that is not to be seen.
+// coverWith covers fd, whose status is st: a directory with an empty directory, anything else with the null device.
 func (c *child) coverWith(fd int, path string, st *unix.Stat_t) (err error) {
 	var tree int
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
@@ -268,8 +271,8 @@ func (c *child) coverWith(fd int, path string, st *unix.Stat_t) (err error) {
 	return sys.Attach(tree, fd, path)
 }
 
-// emptyDir is a fresh mount of the one read-only directory that stands for all masked ones. The first is the file
-// system's own mount, and the others are copies of that: until Linux 6.15 only what is attached can be copied
+// emptyDir returns a new mount of the one read-only directory that covers all masked directories. The first mount
+// is the file system's own, and the others are copies of it: before Linux 6.15 only an attached mount can be copied
 // (__do_loopback in fs/namespace.c).
 func (c *child) emptyDir() (int, error) {
 	if c.empty != 0 {
@@ -286,9 +289,9 @@ func (c *child) emptyDir() (int, error) {
 	return tree, op("fcntl F_DUPFD_CLOEXEC", "an empty directory", err)
 }
 
-// null is a fresh mount of the container's /dev/null. That it really is the null device is checked on the descriptor
-// that is mounted, which is kept for the next one: a link or another file in its place would show a file of its choice
-// under every masked path (CVE-2025-31133).
+// null returns a new mount of the container's /dev/null. It checks that the descriptor that it mounts is the null
+// device, and keeps that descriptor for the next mount: a link or another file in its place would show a file of
+// the image's choice under every masked path (CVE-2025-31133).
 func (c *child) null() (int, error) {
 	if c.nullFD == 0 {
 		fd, err := c.openNull(unix.O_PATH)

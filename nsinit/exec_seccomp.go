@@ -15,23 +15,25 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// A filter binds the one thread that loads it, and everything that the thread executes. What this thread does between
-// the load and the execution must be allowed by the profile, so it is next to nothing:
+// A filter applies to the one thread that loads it, and to everything that this thread executes. The profile must
+// allow what this thread does between loading the filter and the execution, so that is as little as possible:
 //
-//   - without a listener and without startContainer hooks it is execve(2) alone: EXEC is said before the load, and the
-//     load and the execution are two bare system calls in a row. After an execution that fails, write(2) reports it;
-//   - with a listener the request for it is written with write(2), its reply read with read(2), and the listener closed
-//     with close(2), before EXEC and execve(2). Go's runtime may need futex(2) between them;
-//   - startContainer hooks run under the filter, so it must allow what making a process takes.
+//   - without a listener and without startContainer hooks it is execve(2) alone: EXEC is sent before the filter is
+//     loaded, and loading and execution are two bare system calls in a row. If the execution fails, write(2)
+//     reports it;
+//   - with a listener the request for it is sent with write(2), the reply is read with read(2), and the listener is
+//     closed with close(2), before EXEC and execve(2). Go's runtime may need futex(2) between them;
+//   - startContainer hooks run under the filter, so it must allow what it takes to make a process.
 //
-// The other threads of Go's runtime stay as they are. It sends this one no signal meanwhile, whose handler would end
-// with rt_sigreturn(2): the parent has switched its preemption by signals off (GODEBUG asyncpreemptoff).
+// The other threads of Go's runtime stay as they are. The runtime sends this thread no signal in the meantime,
+// whose handler would return with rt_sigreturn(2): the parent has turned off preemption by signals (GODEBUG
+// asyncpreemptoff).
 //
-// Without no_new_privs a filter takes CAP_SYS_ADMIN (seccomp(2)). This thread keeps it as a permitted capability until
-// then; the execution computes the program's capabilities without a look at the permitted ones of before
-// (capabilities(7)), so it ends there.
+// Without no_new_privs, loading a filter needs CAP_SYS_ADMIN (seccomp(2)). This thread keeps it as a permitted
+// capability until then. It does not outlive the execution, which computes the program's capabilities without
+// regard to the previously permitted ones (capabilities(7)).
 
-// seccompStep loads the filter of system calls, or only prepares it for the execution if it is not early.
+// seccompStep loads the system call filter if it is early, and otherwise only prepares it for the execution.
 type seccompStep struct {
 	filter *container.Seccomp
 	early  bool
@@ -52,7 +54,7 @@ func (s seccompStep) detail() string {
 	return text
 }
 
-// filter is a filter that is ready to be loaded.
+// filter is a seccomp filter that is ready to be loaded.
 type filter struct {
 	instructions []unix.SockFilter
 	program      unix.SockFprog
@@ -71,19 +73,19 @@ func newFilter(f *container.Seccomp) *filter {
 	return out
 }
 
-// seccomp loads the filter, or only prepares it for the execution. From here on the conversation goes by read(2) and
-// write(2).
+// seccomp loads the filter, or only prepares it for the execution. If it loads the filter, the conversation
+// continues with read(2) and write(2).
 func (c *child) seccomp() error {
 	p := &c.cfg.Process
 	c.filter = newFilter(p.Seccomp)
-	c.missing = interpreter.Find(c.program) // while the filter does not forbid to look
+	c.missing = interpreter.Find(c.program) // before the filter may forbid it
 	if !p.NoNewPrivs {
 		if err := raise(unix.CAP_SYS_ADMIN); err != nil {
 			return err
 		}
 	}
-	// The soft limit of descriptors that the runtime has raised for itself is put back by syscall.Exec alone. It does
-	// so before it fails, as it must without a path.
+	// Only syscall.Exec restores the soft limit of descriptors, which the runtime has raised for itself. It does so
+	// before it fails, which it must do without a path.
 	_ = syscall.Exec("", []string{""}, nil)
 	if !early(&c.cfg) {
 		return nil
@@ -98,8 +100,8 @@ func (c *child) seccomp() error {
 	if !p.Seccomp.Listener {
 		return nil
 	}
-	// The parent fetches it by its number. While it is open here, the kernel would let calls wait for a supervisor that
-	// has ended.
+	// The parent fetches the listener by its number. While the listener is also open here, the kernel would let
+	// system calls wait for a supervisor that has ended.
 	_, fds, err := transport.Call(context.Background(), c.peer, container.SeccompRequest,
 		container.SeccompArg{FD: int(listener)})
 	transport.CloseAll(fds)
@@ -115,7 +117,7 @@ func (f *filter) load() (listener uintptr, errno unix.Errno) {
 	return listener, errno
 }
 
-// refused is the kernel's no as an error, with what it usually means.
+// refused returns the error for a filter that the kernel refused, with its usual meaning.
 func (f *filter) refused(p *container.Process, errno unix.Errno) error {
 	hint := ""
 	switch {
@@ -134,7 +136,8 @@ func (f *filter) refused(p *container.Process, errno unix.Errno) error {
 		fmt.Errorf("%w%s", errno, hint))
 }
 
-// raise makes a permitted capability an effective one. One that is not permitted is left to the call that needs it.
+// raise makes a permitted capability effective. It ignores one that is not permitted; the system call that needs it
+// will fail.
 func raise(capability int) error {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -150,7 +153,7 @@ func raise(capability int) error {
 	return op("capset", "", unix.Capset(&head, &data[0]))
 }
 
-// The runtime's own exclusion of execution and the making of threads, as syscall.Exec uses it (go.dev/issue/19546).
+// The Go runtime's mutual exclusion of execution and thread creation, as syscall.Exec uses it (go.dev/issue/19546).
 //
 //go:linkname beforeExec syscall.runtime_BeforeExec
 func beforeExec()
@@ -158,14 +161,14 @@ func beforeExec()
 //go:linkname afterExec syscall.runtime_AfterExec
 func afterExec()
 
-// launch is an execution of which everything is prepared, and the load of a filter before it.
+// launch is a prepared execution, with the filter that is loaded before it.
 type launch struct {
-	filter     *filter // nil: none is to be loaded
+	filter     *filter // nil: do not load a filter
 	path       *byte
 	args, envs []*byte
 }
 
-// execFiltered is exec for a program under a filter.
+// execFiltered is exec for a program with a filter.
 func (c *child) execFiltered() error {
 	l, err := newLaunch(c.program, c.cfg.Process.Args, c.env)
 	if err != nil {
@@ -176,7 +179,7 @@ func (c *child) execFiltered() error {
 	}
 	if !c.filter.loaded {
 		l.filter = c.filter
-		if err := c.peer.Tail(); err != nil { // for what may have to be said yet
+		if err := c.peer.Tail(); err != nil { // for an error that may still have to be reported
 			return err
 		}
 	}
@@ -202,8 +205,9 @@ func newLaunch(path string, args, env []string) (l *launch, err error) {
 	return l, err
 }
 
-// run loads the filter and executes the program. It returns only if one of them fails. Nothing of the Go runtime
-// happens between the two: the stack does not grow, no memory is taken, and the bare calls do not tell the scheduler.
+// run loads the filter and executes the program. It returns only if one of them fails. The Go runtime does nothing
+// between the two: the stack does not grow, no memory is allocated, and the bare system calls do not notify the
+// scheduler.
 //
 //go:nosplit
 //go:norace

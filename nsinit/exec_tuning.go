@@ -10,10 +10,11 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// The steps of this file change how the kernel treats this thread, and so the program: all of it stays over the
-// execution. They come before the user, whose rights may not be enough, and after the groups, which bound them.
+// The steps of this file change how the kernel treats this thread, and so the program: all these settings survive
+// the execution. The steps come before the change of the user, whose privileges may not be enough, and after the
+// process has joined its cgroups, which limit the settings.
 
-// processorsStep says on which processors the program may run, sched_setaffinity(2).
+// processorsStep sets the processors on which the program may run, sched_setaffinity(2).
 type processorsStep struct{ processors []uint32 }
 
 func (processorsStep) stage() stage     { return stageProcessors }
@@ -23,7 +24,7 @@ func (s processorsStep) do(*child) error {
 	return op("sched_setaffinity", s.detail(), explainProcessors(sys.SetProcessors(0, s.processors)))
 }
 
-// personalityStep says what the kernel pretends to be, personality(2).
+// personalityStep sets the execution domain of the program, personality(2).
 type personalityStep struct{ persona uint64 }
 
 func (personalityStep) stage() stage     { return stagePersonality }
@@ -33,7 +34,7 @@ func (s personalityStep) do(*child) error {
 	return op("personality", s.detail(), sys.SetPersonality(s.persona))
 }
 
-// memoryPolicyStep says from which nodes the program gets its memory, set_mempolicy(2).
+// memoryPolicyStep sets the nodes from which the program gets its memory, set_mempolicy(2).
 type memoryPolicyStep struct{ policy *container.MemoryPolicy }
 
 func (memoryPolicyStep) stage() stage { return stageMemory }
@@ -46,7 +47,7 @@ func (s memoryPolicyStep) do(*child) error {
 	return op("set_mempolicy", s.detail(), explainMemoryPolicy(sys.SetMemoryPolicy(s.policy)))
 }
 
-// schedulerStep says how the kernel schedules the program, sched_setattr(2).
+// schedulerStep sets how the kernel schedules the program, sched_setattr(2).
 type schedulerStep struct{ scheduler *container.Scheduler }
 
 func (schedulerStep) stage() stage { return stageScheduler }
@@ -61,7 +62,7 @@ func (s schedulerStep) do(*child) error {
 	return op("sched_setattr", s.detail(), leftToParent(sys.SetScheduler(0, s.scheduler)))
 }
 
-// ioPriorityStep says how the kernel schedules what the program reads and writes, ioprio_set(2): class<<13|level.
+// ioPriorityStep sets how the kernel schedules the program's reads and writes, ioprio_set(2): class<<13|level.
 type ioPriorityStep struct{ priority uint32 }
 
 func (ioPriorityStep) stage() stage { return stageIOPriority }
@@ -74,8 +75,8 @@ func (s ioPriorityStep) do(*child) error {
 	return op("ioprio_set", s.detail(), leftToParent(sys.SetIOPriority(0, s.priority)))
 }
 
-// leftToParent takes EPERM for none: the kernel asks for rights over the whole host, which a user namespace does not
-// give. The parent tries after it, and the error is that one's.
+// leftToParent ignores EPERM: the kernel requires privileges over the whole host, which a user namespace does not
+// give. The parent makes the change afterwards and reports its own error.
 func leftToParent(err error) error {
 	if errors.Is(err, unix.EPERM) {
 		return nil

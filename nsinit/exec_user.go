@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// userStep takes on the user, uid:gid, with cwd as its working directory.
+// userStep changes the user to uid:gid and the working directory to cwd.
 type userStep struct {
 	cwd      string
 	uid, gid uint32
@@ -21,14 +21,14 @@ func (userStep) stage() stage        { return stageUser }
 func (s userStep) detail() string    { return fmt.Sprintf("%s %d:%d", s.cwd, s.uid, s.gid) }
 func (s userStep) do(c *child) error { return c.become(s.cwd) }
 
-// become takes on the user: groups and ids, capabilities, no_new_privs, umask and the working directory, in the order
-// that capabilities(7) forces. The raw system calls change this thread alone, and that is enough: it is locked, and the
-// execution ends all others.
+// become changes the user: groups and IDs, capabilities, no_new_privs, umask and working directory, in the order
+// that capabilities(7) requires. The raw system calls change only this thread. That is enough, because the thread
+// is locked and the execution ends all others.
 func (c *child) become(cwd string) error {
 	p := &c.cfg.Process
 	c.release()
 	caps := known(p.Capabilities)
-	// some directories only the user may enter, others only root: one of the two attempts must do
+	// Some directories can be entered only by the user, others only by root: one of the two attempts must succeed.
 	late := unix.Chdir(cwd) != nil
 	if err := dropBounding(caps.Bounding); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (c *child) become(cwd string) error {
 	}
 	keep := uint64(0)
 	if p.Seccomp != nil && !p.NoNewPrivs {
-		keep = 1 << unix.CAP_SYS_ADMIN // for the load of the filter, see exec_seccomp.go
+		keep = 1 << unix.CAP_SYS_ADMIN // to load the filter, see exec_seccomp.go
 	}
 	if err := setCapabilities(caps, keep); err != nil {
 		return err
@@ -70,8 +70,8 @@ func (c *child) become(cwd string) error {
 	return nil
 }
 
-// release closes what the set-up has opened, so that no path of the configuration can name it through procfs
-// (CVE-2024-21626). What is left are the socket, the gate, and what startContainer hooks write to.
+// release closes what the setup has opened, so that no path in the configuration can name it through procfs
+// (CVE-2024-21626). What stays open is the socket, the gate, and the output of startContainer hooks.
 func (c *child) release() {
 	c.root.Close()
 	if c.empty != 0 {
@@ -88,8 +88,8 @@ func (c *child) release() {
 	}
 }
 
-// insideRoot refuses a working directory that cannot be named from the root: a link of procfs to a descriptor of the
-// host's leads to such a one (CVE-2024-21626).
+// insideRoot refuses a working directory that has no path from the root. A procfs link to a descriptor of the host
+// leads to such a directory (CVE-2024-21626).
 func insideRoot(cwd string) error {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Getcwd(buf)
@@ -106,11 +106,11 @@ func outsideError(cwd string) error {
 	return fmt.Errorf("working directory %s is outside the container: %w", cwd, unix.EPERM)
 }
 
-// defaultUmask is what the program gets where the configuration says nothing; the parent's own would be an accident.
+// defaultUmask is the program's umask if the configuration does not set one. The parent's own would be arbitrary.
 const defaultUmask = 0o022
 
-// setIDs takes on the groups and ids. Without keepGroups the process has the supplementary groups that it was given and
-// no other: the parent's own reach what is not the container's.
+// setIDs sets the groups and IDs. Without keepGroups, the process has exactly the supplementary groups of the
+// configuration: those of the parent give access to files that are not the container's.
 func setIDs(p *container.Process, keepGroups bool) error {
 	if !keepGroups {
 		gids := p.AdditionalGIDs
@@ -129,12 +129,12 @@ func setIDs(p *container.Process, keepGroups bool) error {
 	return nil
 }
 
-// known is the capabilities without those that this kernel does not have: to ask for such a one is no error, and no
-// gain.
+// known returns the capabilities that this kernel has. Requesting any other capability is not an error, but has no
+// effect.
 func known(c container.Capabilities) container.Capabilities {
 	last := uint64(0)
 	for n := range 63 {
-		// PR_CAPBSET_READ answers EINVAL beyond the last capability, prctl(2).
+		// PR_CAPBSET_READ returns EINVAL beyond the last capability, prctl(2).
 		if r, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err != nil || r < 0 {
 			break
 		}
@@ -153,7 +153,7 @@ func dropBounding(keep uint64) error {
 		}
 		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0)
 		if err == unix.EINVAL {
-			return nil // beyond the last
+			return nil // beyond the last capability
 		}
 		if err != nil {
 			return op("prctl PR_CAPBSET_DROP", fmt.Sprint(n), err)
@@ -162,8 +162,9 @@ func dropBounding(keep uint64) error {
 	return nil
 }
 
-// setCapabilities sets the three sets of the thread, capset(2), and the ambient one. What this process itself lacks
-// cannot be given and is left out. Those in keep stay permitted besides, and nothing more.
+// setCapabilities sets the three capability sets of the thread, capset(2), and the ambient set. Capabilities that
+// this process does not have cannot be given and are left out. The capabilities in keep also stay permitted, but
+// not effective.
 func setCapabilities(want container.Capabilities, keep uint64) error {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var have [2]unix.CapUserData
@@ -171,8 +172,9 @@ func setCapabilities(want container.Capabilities, keep uint64) error {
 		return op("capget", "", err)
 	}
 	inherited := mask(have, func(d unix.CapUserData) uint32 { return d.Inheritable })
-	// capset(2), kernel security/commoncap.c cap_capset: what is new in the inheritable set must be in the bounding
-	// set, and in the permitted one too for who has no CAP_SETPCAP in effect, as after a change of the user.
+	// capset(2), kernel security/commoncap.c cap_capset: a capability that is new in the inheritable set must be in
+	// the bounding set. For a thread without CAP_SETPCAP in its effective set, as after a change of the user, it
+	// must also be in the permitted set.
 	held := mask(have, func(d unix.CapUserData) uint32 { return d.Permitted })
 	permitted := want.Permitted & held
 	inheritable := want.Inheritable & (inherited | bounding()&held)
@@ -190,7 +192,7 @@ func setCapabilities(want container.Capabilities, keep uint64) error {
 		return op("prctl PR_CAP_AMBIENT_CLEAR_ALL", "", err)
 	}
 	for n := range 63 {
-		// Ambient needs both others, capabilities(7).
+		// An ambient capability must be both permitted and inheritable, capabilities(7).
 		if want.Ambient&sets[1]&sets[2]&(1<<n) == 0 {
 			continue
 		}
@@ -201,12 +203,12 @@ func setCapabilities(want container.Capabilities, keep uint64) error {
 	return nil
 }
 
-// bounding is the bounding set of this thread.
+// bounding returns the bounding set of this thread.
 func bounding() (set uint64) {
 	for n := range 63 {
 		r, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
 		if err != nil {
-			break // beyond the last
+			break // beyond the last capability
 		}
 		set |= uint64(r&1) << n
 	}

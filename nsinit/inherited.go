@@ -10,26 +10,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a process hands on to its children without a word, and a container must not get from whoever happened to call:
-// which signals are ignored and which are blocked, signal(7), and on which processors it may run, sched_setaffinity(2).
+// Children inherit these settings implicitly, and a container must not get them from whatever process happened to
+// call: which signals are ignored, which are blocked, signal(7), and the allowed processors, sched_setaffinity(2).
 
-// inheritedSignals sets every signal that the caller ignored to its default, as nohup(1) leaves SIGHUP, and makes sure
-// that none is blocked. The Go runtime remembers the mask of its beginning, and gives it to every process that it
-// makes: hooks. So a process that began with a mask is executed anew without. It is only for a child that still is in
-// the mounts of its parent, where /proc is not the container's.
+// inheritedSignals resets every signal that the caller ignored to its default, such as SIGHUP from nohup(1), and
+// makes sure that none is blocked. The Go runtime remembers the mask with which it started, and gives it to every
+// process that it makes, and so to hooks. Therefore a process that started with a mask is executed again without
+// it. again permits this; it is only for a child that is still in the mounts of its parent, where /proc is not the
+// container's.
 func inheritedSignals(again bool) {
 	defaultActions()
 	if emptyMask() || !again {
 		return
 	}
-	// If it fails the program itself still gets an empty mask.
+	// If this fails, the program itself still gets an empty mask.
 	_ = syscall.Exec("/proc/self/exe", os.Args, os.Environ())
 }
 
-// mips has the flags of a struct sigaction before the action, and 128 signals.
+// mips reports whether struct sigaction has the flags before the action, and there are 128 signals.
 var mips = strings.HasPrefix(runtime.GOARCH, "mips")
 
-// setSize is the size of the kernel's sigset_t in bytes, and signals their number.
+// setSize returns the size of the kernel's sigset_t in bytes, and the number of signals.
 func setSize() (bytes uintptr, signals int) {
 	if mips {
 		return 16, 127
@@ -37,8 +38,8 @@ func setSize() (bytes uintptr, signals int) {
 	return 8, 64
 }
 
-// defaultActions sets the signals that are ignored to SIG_DFL. The others are the Go runtime's, and the execution
-// resets them.
+// defaultActions sets ignored signals to SIG_DFL. The others have actions of the Go runtime, which the execution
+// resets.
 func defaultActions() {
 	const ignored = 1 // SIG_IGN
 	size, signals := setSize()
@@ -55,7 +56,7 @@ func defaultActions() {
 	}
 }
 
-// emptyMask lets every signal of this thread in, and reports whether all were already.
+// emptyMask unblocks all signals of this thread, and reports whether all were unblocked already.
 func emptyMask() bool {
 	size, _ := setSize()
 	var none, old [2]uint64
@@ -64,11 +65,11 @@ func emptyMask() bool {
 	return errno != 0 || old == none
 }
 
-// everyProcessor lets this thread, and so the program, run wherever its cpuset allows. Linux 6.2 and later remember a
-// mask that was set once, and apply it to every cpuset to come (kernel/sched/core.c, user_cpus_ptr). What the kernel
-// refuses here, to a thread of the deadline scheduler say, stays as it was.
+// everyProcessor lets this thread, and so the program, run wherever its cpuset allows. Linux 6.2 and later remember
+// a mask that was set once, and apply it to every later cpuset (kernel/sched/core.c, user_cpus_ptr). If the kernel
+// refuses the change, for example to a thread of the deadline scheduler, the mask stays as it was.
 func everyProcessor() {
-	var mask [1024]byte // 8192 processors: more than the kernel can have; what it does not have it leaves out
+	var mask [1024]byte // 8192 processors: more than the kernel can have; it ignores those that it does not have
 	for i := range mask {
 		mask[i] = 0xff
 	}

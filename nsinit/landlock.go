@@ -10,12 +10,12 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// fileAccesses are the LANDLOCK_ACCESS_FS_* that a file has; the others are of directories (ACCESS_FILE in the kernel's
-// security/landlock/fs.c).
+// fileAccesses are the LANDLOCK_ACCESS_FS_* rights that apply to files; all others apply to directories
+// (ACCESS_FILE in the kernel's security/landlock/fs.c).
 const fileAccesses = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE |
 	unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
 
-// checkLandlock refuses rules about what is not forbidden: the kernel's word for that is a bare EINVAL.
+// checkLandlock refuses rules for accesses that are not forbidden. The kernel would only report EINVAL.
 func checkLandlock(l *container.Landlock) error {
 	if l == nil {
 		return nil

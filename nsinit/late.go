@@ -8,14 +8,14 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// lateReadonly reports whether a mount gets its read-only mode after everything else is made: mount points and nodes
-// must still be made in a tmpfs.
+// lateReadonly reports whether a mount becomes read-only only after everything else is made, because mount points
+// and nodes must still be made in a tmpfs.
 func lateReadonly(m *container.Mount) bool {
 	return m.Type == "tmpfs" && !m.Bind && !m.Remount && m.Set&unix.MOUNT_ATTR_RDONLY != 0
 }
 
-// late reports whether the mount of this place becomes read-only last: a tmpfs, and whatever is remounted read-only.
-// What a later remount decides anew is not.
+// late reports whether mount i becomes read-only last. This applies to a tmpfs, and to everything that is remounted
+// read-only, unless a later remount changes that setting again.
 func (p *planner) late(i int) bool {
 	m := &p.cfg.Mounts[i]
 	if !lateReadonly(m) && !(m.Remount && m.Set&unix.MOUNT_ATTR_RDONLY != 0) {

@@ -10,8 +10,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// TestReadOnlyComesLast: a tmpfs, and whatever is remounted read-only, becomes so when all is made, unless a later
-// remount decides otherwise.
+// TestReadOnlyComesLast checks that a tmpfs, and everything that is remounted read-only, becomes read-only after
+// everything is made, unless a later remount changes that.
 func TestReadOnlyComesLast(t *testing.T) {
 	const ro = unix.MOUNT_ATTR_RDONLY
 	tmpfs := func(at string) container.Mount { return container.Mount{Destination: at, Type: "tmpfs", Set: ro} }
@@ -49,7 +49,8 @@ func TestReadOnlyComesLast(t *testing.T) {
 	}
 }
 
-// TestLabelOfMounts: every new file system gets the label, but those that SELinux labels by rules of its own.
+// TestLabelOfMounts checks that every new file system gets the label, except those that SELinux labels by its own
+// rules.
 func TestLabelOfMounts(t *testing.T) {
 	c := &child{}
 	if got := c.labelled("tmpfs", []string{"a"}); len(got) != 1 || len(c.quoted(got)) != 1 {
@@ -72,8 +73,8 @@ func TestLabelOfMounts(t *testing.T) {
 	}
 }
 
-// TestTuningThatCannotBe: numbers that no kernel has, and rules about what is not forbidden, are errors of the
-// configuration.
+// TestTuningThatCannotBe checks that numbers that no kernel has, and rules for accesses that are not forbidden, are
+// errors of the configuration.
 func TestTuningThatCannotBe(t *testing.T) {
 	for want, p := range map[string]container.Process{
 		"process.processors: 8192 is more than 8191": {Processors: []uint32{8192}},

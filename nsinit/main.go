@@ -18,19 +18,19 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// Main turns the process into what its parent asked for, and does not return, if it is a child that spawn made. In
-// every other process it returns at once. It must be the first statement of main: nothing else may have opened a
-// descriptor or changed the process before. The codecs are those that the parent may choose beside codec.BuiltIn.
+// Main turns a child that package spawn made into the program that its parent requested, and does not return. In
+// every other process it returns at once. It must be the first statement of main: nothing may have opened a
+// descriptor or changed the process before. The parent may choose any of codecs, and any of codec.BuiltIn.
 func Main(codecs ...codec.Codec) {
 	socket, ok := unix.Getenv(container.SocketVariable)
 	if !ok {
 		return
 	}
-	// Namespaces, credentials and capabilities are a thread's own: everything happens on this one, which is the process's
-	// first and the one that the execution leaves over.
+	// Namespaces, credentials and capabilities belong to a thread, so everything happens on this one. It is the
+	// first thread of the process and the one that survives the execution.
 	runtime.LockOSThread()
 	setns := len(os.Args) > 1 && os.Args[1] == "setns"
-	sysmon.Relax() // the program may have done so before
+	sysmon.Relax() // the program may have called it before
 	inheritedSignals(!setns)
 	conn, _, err := transport.Adopt(container.SocketVariable)
 	if err != nil {
@@ -52,17 +52,17 @@ func Main(codecs ...codec.Codec) {
 	os.Exit(1)
 }
 
-// closeInherited closes every descriptor above the socket, at once and not with the execution, which may be far away
-// behind a gate: the one by which the parent had this program executed, and what the parent's own caller had left open.
-// The caller may wait for the end of a pipe that it does not know to be here, and a container must not find any of them
-// through procfs.
+// closeInherited closes every descriptor above the socket: the one with which the parent executed this program, and
+// those that the caller of the parent had left open. It does so at once and not with the execution, which may be
+// far away behind a gate. The caller may wait for the end of a pipe that it does not know to be open here, and a
+// container must not find any of these descriptors through procfs.
 func closeInherited(socket string) {
 	if fd, err := strconv.Atoi(socket); err == nil {
 		_ = unix.CloseRange(uint(fd)+1, math.MaxUint32, 0)
 	}
 }
 
-// run is the whole life of the child. It returns only with an error.
+// run carries out the whole life of the child. It returns only with an error.
 func (c *child) run() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -101,7 +101,7 @@ func (c *child) run() (err error) {
 	return nil
 }
 
-// checkFDs refuses a configuration whose descriptors did not come.
+// checkFDs refuses a configuration whose descriptors did not arrive.
 func (c *child) checkFDs() error {
 	for _, n := range c.cfg.Namespaces {
 		if n.How == container.NSJoin && (n.FD < 1 || n.FD > len(c.fds)) {
@@ -119,9 +119,9 @@ func (c *child) checkFDs() error {
 	return nil
 }
 
-// fail tells the parent. If that fails although the parent is there, standard error is the last resort, and gets both
-// errors. It is the container's, so nothing is written to it because the parent was killed, or has ended the
-// conversation itself and knows why.
+// fail reports err to the parent. If that fails although the parent is there, both errors go to standard error as a
+// last resort. Standard error belongs to the container, so nothing is written to it if the parent was killed, or
+// has ended the conversation itself and knows why.
 func (c *child) fail(err error) {
 	e := c.peer.Fail(context.Background(), err)
 	var f *transport.Failure
@@ -137,14 +137,14 @@ func (c *child) fail(err error) {
 	fmt.Fprintf(os.Stderr, "handfast init: %v (and the parent could not be told: %v)\n", err, e)
 }
 
-// configError is a configuration that cannot be carried out.
+// configError is the error for a configuration that cannot be carried out.
 type configError struct{ err error }
 
 func (e *configError) Error() string            { return "configuration: " + e.err.Error() }
 func (e *configError) Unwrap() error            { return e.err }
 func (e *configError) SyncCode() syncproto.Code { return syncproto.CodeConfig }
 
-// panicError is a mistake of this program itself, told instead of lost.
+// panicError is a bug in this program, reported instead of lost.
 type panicError struct{ text string }
 
 func (e *panicError) Error() string            { return "panic: " + e.text }

@@ -2,8 +2,9 @@ package nsinit
 
 import "github.com/handfast/handfast/syncproto/container"
 
-// labelled is the options of a new file system with the label of the container's mounts: SELinux gives it to every file
-// in it. It labels files of proc and sysfs by its own rules, and those of mqueue one by one (relabel), as runc has it.
+// labelled returns the options of a new file system with the label of the container's mounts, which SELinux gives
+// to every file in it. SELinux labels the files of proc and sysfs by its own rules, and those of mqueue one by one
+// (relabel), as in runc.
 func (c *child) labelled(kind string, data []string) []string {
 	switch kind {
 	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2":
@@ -15,8 +16,8 @@ func (c *child) labelled(kind string, data []string) []string {
 	return append(append(make([]string, 0, len(data)+1), data...), "context="+c.cfg.MountLabel)
 }
 
-// quoted is options as mount(2) takes them, one text that commas separate: SELinux has quotes around a label, which
-// may hold a comma.
+// quoted returns the options as mount(2) takes them, separated by commas. SELinux allows quotes around a label,
+// because a label may contain a comma.
 func (c *child) quoted(data []string) []string {
 	if c.cfg.MountLabel == "" {
 		return data
@@ -31,7 +32,7 @@ func (c *child) quoted(data []string) []string {
 	return out
 }
 
-// relabels reports whether a new file system is labelled once it is mounted.
+// relabels reports whether a new file system is labelled after it is mounted.
 func (c *child) relabels(m *container.Mount) bool {
 	return m.Type == "mqueue" && c.cfg.MountLabel != ""
 }

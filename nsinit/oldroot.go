@@ -2,8 +2,8 @@ package nsinit
 
 import "github.com/handfast/handfast/internal/sys"
 
-// outside are the mounts that remain of the old root when the container's root is the mount root: all but that one,
-// what is mounted below it, and the old root itself, which nothing can unmount.
+// outside returns the mounts that remain of the old root when the container's root is the mount root. It leaves out
+// that mount, everything mounted below it, and the old root itself, which cannot be unmounted.
 func outside(mounts []sys.MountEntry, root, old uint64) []sys.MountEntry {
 	parent := make(map[uint64]uint64, len(mounts))
 	for _, m := range mounts {
@@ -31,11 +31,11 @@ func outside(mounts []sys.MountEntry, root, old uint64) []sys.MountEntry {
 	return left
 }
 
-// tellsOfHost says whether a mount shows the kernel's settings.
+// tellsOfHost reports whether a mount shows the kernel's settings.
 func tellsOfHost(m sys.MountEntry) bool { return m.Type == "proc" || m.Type == "sysfs" }
 
-// stacked says whether another mount stands on the root of m: so nothing of m is seen, and the kernel does not count it
-// as one that is visible.
+// stacked reports whether another mount covers the root of m. Then nothing of m can be seen, and the kernel does
+// not count m as visible.
 func stacked(mounts []sys.MountEntry, m sys.MountEntry) bool {
 	for _, o := range mounts {
 		if o.Parent == m.ID && o.Point == m.Point {

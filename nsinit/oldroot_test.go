@@ -16,8 +16,8 @@ func TestOutside(t *testing.T) {
 		{ID: 4, Parent: 1, Point: "/"}, // the container's root
 		{ID: 5, Parent: 4, Point: "/proc", Type: "proc"},
 		{ID: 6, Parent: 5, Point: "/proc/sys", Type: "proc"},
-		{ID: 7, Parent: 9, Point: "/x", Type: "sysfs"}, // below what the list does not show
-		{ID: 8, Parent: 10}, {ID: 10, Parent: 8},       // as no kernel writes it
+		{ID: 7, Parent: 9, Point: "/x", Type: "sysfs"}, // below a mount that is not in the list
+		{ID: 8, Parent: 10}, {ID: 10, Parent: 8},       // no kernel writes such a loop
 	}
 	var ids []uint64
 	for _, m := range outside(mounts, 4, 1) {

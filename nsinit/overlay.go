@@ -2,9 +2,9 @@ package nsinit
 
 import "strings"
 
-// layerOptions are the options of an overlay with its layers one by one, lowerdir+ and datadir+ in place of lowerdir,
-// as Linux 6.7 and later take them: all together they may be longer than a page then (overlayfs.rst). Each is taken as
-// it stands, so what lowerdir has to escape is not escaped here.
+// layerOptions returns the options of an overlay with its layers one by one, as lowerdir+ and datadir+ in place of
+// lowerdir. Linux 6.7 and later take them, and then all options together may be longer than a page (overlayfs.rst).
+// Each value is taken literally, so the escapes of lowerdir are removed.
 func layerOptions(data []string) []string {
 	var out []string
 	for _, d := range data {
@@ -41,7 +41,7 @@ func layerOptions(data []string) []string {
 	return out
 }
 
-// escapeCommas lets a path of an overlay hold a comma where options are one text that commas separate.
+// escapeCommas escapes the commas in the paths of an overlay, for options that are one text separated by commas.
 func escapeCommas(data []string) []string {
 	out := make([]string, 0, len(data))
 	for _, d := range data {

@@ -12,8 +12,8 @@ import (
 	"github.com/handfast/handfast/internal/testenv"
 )
 
-// A child whose parent has ended goes on with nothing: neither with the next step, nor with the next file of a long
-// one.
+// TestChildEndsWithItsParent checks that a child whose parent has ended continues neither with the next step nor
+// with the next file of a long step.
 func TestChildEndsWithItsParent(t *testing.T) {
 	testenv.Root(t)
 	for _, kind := range []int{unix.SOCK_SEQPACKET, unix.SOCK_STREAM} {
@@ -32,7 +32,7 @@ func TestChildEndsWithItsParent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// What waits to be read, and a parent that has said its last, are no reason to end.
+		// Unread data, and a parent that has shut down its side for writing, are no reasons to end.
 		if _, err := unix.Write(pair[1], []byte("x")); err != nil {
 			t.Fatal(err)
 		}

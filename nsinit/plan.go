@@ -9,8 +9,8 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// planJoin is what a child does that has joined a running container: its namespaces, its root and its groups are there
-// already. It is as pure as plan.
+// planJoin returns the steps of a child that has joined a running container: it is in the container's namespaces,
+// root and cgroups already. planJoin is as pure as plan.
 func planJoin(cfg *container.Config) ([]step, error) {
 	if err := errors.Join(checkProcess(&cfg.Process, false), checkGroups(cfg)); err != nil {
 		return nil, err
@@ -26,8 +26,8 @@ func planJoin(cfg *container.Config) ([]step, error) {
 	return p.steps, nil
 }
 
-// plan is what the child of cfg will do, in order. It is pure: the same configuration gives the same steps, and nothing
-// is touched. An error is a configuration that cannot be carried out, and names the property.
+// plan returns the steps of the child of cfg, in order. It is pure: the same configuration gives the same steps,
+// and nothing is changed. If the configuration cannot be carried out, the error names the property.
 func plan(cfg *container.Config) ([]step, error) {
 	if err := check(cfg); err != nil {
 		return nil, err
@@ -61,8 +61,8 @@ func (p *planner) has(kind string) bool {
 	return false
 }
 
-// checkProcess refuses a process that nothing could be executed as. Without a program there is a process only behind a
-// gate, which keeps it from the execution.
+// checkProcess refuses a process that could not execute anything. A process without a program is allowed only
+// behind a gate, which keeps it from the execution.
 func checkProcess(p *container.Process, gated bool) error {
 	switch {
 	case len(p.Args) == 0 && !gated, len(p.Args) > 0 && p.Args[0] == "":
@@ -81,7 +81,7 @@ func checkProcess(p *container.Process, gated bool) error {
 	return nil
 }
 
-// check refuses what no step could be made of.
+// check refuses a configuration that cannot be turned into steps.
 func check(cfg *container.Config) error {
 	if err := checkProcess(&cfg.Process, cfg.GateFD > 0); err != nil {
 		return err
@@ -129,7 +129,7 @@ func (p *planner) namespaces() {
 	}
 }
 
-// rootfs is everything between the first mount and the new root.
+// rootfs adds the steps between the first mount and the new root.
 func (p *planner) rootfs() {
 	cfg := p.cfg
 	if p.has(container.NSMount) {
@@ -142,8 +142,9 @@ func (p *planner) rootfs() {
 		}
 	}
 	for i := range cfg.Devices {
-		// In a /dev of the container's own ptmx is the link to its devpts, whatever stands in the configuration: a node
-		// of it would open the terminals of that instance too, or of the host's where it must be bound from there.
+		// If the container has a /dev of its own, ptmx there is the link to its devpts, whatever the configuration
+		// says. A device node would also open the terminals of that instance, or of the host's instance if the node
+		// must be bound from the host.
 		if d := &cfg.Devices[i]; !p.ownDev() || path.Clean(d.Path) != "/dev/ptmx" {
 			p.add(deviceStep{d})
 		}
@@ -181,13 +182,13 @@ func (p *planner) rootfs() {
 	for _, m := range cfg.Masked {
 		p.add(maskStep{m})
 	}
-	// Last, for of a root that is unbindable no copy could be made to mount.
+	// This must be last: the steps before it mount copies, and an unbindable root cannot be copied.
 	if rootPropagation(cfg.Root.Propagation) != 0 || cfg.Root.Readonly {
 		p.add(rootModeStep{})
 	}
 }
 
-// ownDev reports whether /dev is the container's to fill: a /dev that is bound from the host is left as it is.
+// ownDev reports whether the container fills /dev. A /dev that is bound from the host is left as it is.
 func (p *planner) ownDev() bool {
 	for _, m := range p.cfg.Mounts {
 		if path.Clean(m.Destination) == "/dev" && m.Bind {
@@ -207,14 +208,14 @@ func (p *planner) hooks() {
 	}
 }
 
-// process is everything after the new root.
+// process adds the steps after the new root.
 func (p *planner) process() {
 	cfg := p.cfg
 	p.add(stdioStep{}, environmentStep{})
 	for i := range cfg.Process.Rlimits {
 		p.add(rlimitStep{&cfg.Process.Rlimits[i]})
 	}
-	// While this process may still mount the procfs that it is written through.
+	// This must come while this process may still mount the procfs through which the label is written.
 	for _, l := range [...]struct{ module, label string }{{"apparmor", cfg.Process.AppArmorProfile},
 		{"selinux", cfg.Process.SELinuxLabel}} {
 		if l.label != "" {
@@ -245,7 +246,7 @@ func (p *planner) process() {
 	p.execute()
 }
 
-// execute ends every plan. Without a program the execution of nothing fails, whoever opens the gate.
+// execute adds the last step of every plan. Without a program, the execution fails as soon as the gate is opened.
 func (p *planner) execute() {
 	last := execStep{}
 	if args := p.cfg.Process.Args; len(args) > 0 {
@@ -265,7 +266,7 @@ func (p *planner) files() {
 	p.add(filesStep{3 + p.cfg.KeepFDs})
 }
 
-// links are the links in /dev that runtime-spec config-linux.md names ("Dev symbolic links"), and ptmx.
+// links are the links in /dev from runtime-spec config-linux.md ("Dev symbolic links"), and ptmx.
 var links = [...]struct{ path, target string }{
 	{"/dev/fd", "/proc/self/fd"},
 	{"/dev/stdin", "/proc/self/fd/0"},

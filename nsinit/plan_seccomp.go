@@ -8,17 +8,18 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// maxFilter is BPF_MAXINSNS of <linux/bpf_common.h>, what seccomp(2) takes at most.
+// maxFilter is BPF_MAXINSNS of <linux/bpf_common.h>, the most instructions that seccomp(2) takes.
 const maxFilter = 4096
 
-// filterFlags are the flags of seccomp(2) that a configuration may ask for. TSYNC is none of them: the execution ends
-// all threads but the one that has loaded the filter, and until then the filter would stop those of the Go runtime.
+// filterFlags are the flags of seccomp(2) that a configuration may set. TSYNC is not among them: the execution ends
+// all threads except the one that loaded the filter, and until then the filter would stop the threads of the Go
+// runtime.
 const filterFlags = unix.SECCOMP_FILTER_FLAG_LOG | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW | filterWaitKillable
 
 // filterWaitKillable is SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV of <linux/seccomp.h>, Linux 5.19.
 const filterWaitKillable = 1 << 5
 
-// checkFilter refuses what cannot be a filter.
+// checkFilter refuses a value that cannot be a filter.
 func checkFilter(f *container.Seccomp) error {
 	switch {
 	case f == nil:
@@ -34,14 +35,14 @@ func checkFilter(f *container.Seccomp) error {
 	return nil
 }
 
-// early reports whether the filter is loaded before the last step. Its listener must be handed over first, and a hook
+// early reports whether the filter is loaded before the last step. A listener must be handed over first, and a hook
 // inside the container is a program of the image, which must not run without the filter.
 func early(cfg *container.Config) bool {
 	return cfg.Process.Listens() || len(cfg.Hooks.StartContainer) > 0
 }
 
-// filtered ends the plan of a process with a filter: as little as possible comes after it, for the profile may allow
-// next to nothing.
+// filtered adds the last steps of a process with a filter. As little as possible comes after the filter, because
+// the profile may allow almost nothing.
 func (p *planner) filtered() {
 	p.files()
 	p.add(seccompStep{filter: p.cfg.Process.Seccomp, early: early(p.cfg)})

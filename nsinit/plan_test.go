@@ -35,7 +35,7 @@ func created(kinds ...string) []container.Namespace {
 	return ns
 }
 
-// minimal is the least configuration that has a plan.
+// minimal returns a minimal configuration that has a plan.
 func minimal() container.Config {
 	return container.Config{
 		ID: "c", Root: container.Root{Path: "/bundle/rootfs"}, Namespaces: created(container.NSMount),
@@ -43,7 +43,7 @@ func minimal() container.Config {
 	}
 }
 
-// full is a configuration with something for every stage.
+// full returns a configuration with something for every stage.
 func full() container.Config {
 	c := minimal()
 	c.Namespaces = append(created(container.NSPid, container.NSNetwork, container.NSIPC, container.NSUTS,
@@ -149,7 +149,7 @@ func TestPlanGolden(t *testing.T) {
 	}
 }
 
-// TestPlanWithoutProgram: what waits at a gate may have no program; then none is looked up.
+// TestPlanWithoutProgram checks that a process behind a gate may have no program, and that none is looked up then.
 func TestPlanWithoutProgram(t *testing.T) {
 	cfg := full()
 	cfg.Process.Args, cfg.Process.Seccomp = nil, nil
@@ -221,8 +221,8 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-// Every stage that a plan can hold must be carried out by somebody: a stage without an effect would be a step that is
-// silently skipped, or fails at run time.
+// TestFullPlanHoldsEveryStage checks that some step carries out every stage that a plan can have. A stage without a
+// step would be skipped silently, or fail at run time.
 func TestFullPlanHoldsEveryStage(t *testing.T) {
 	cfg := full()
 	steps, err := plan(&cfg)
@@ -246,7 +246,7 @@ func TestFullPlanHoldsEveryStage(t *testing.T) {
 	}
 }
 
-// The configuration survives its way through the data model whole.
+// TestConfigThroughValue checks that a configuration is unchanged after its way through the data model.
 func TestConfigThroughValue(t *testing.T) {
 	want := full()
 	v, err := syncproto.ToValue(want)
@@ -320,7 +320,7 @@ func TestHookRuns(t *testing.T) {
 	for _, c := range []struct {
 		script  string
 		timeout int64
-		want    string // in the error; empty: none
+		want    string // expected in the error; empty: no error
 		is      error
 	}{
 		{`test "$(cat)" = '{"x":1}' && test "$0" = name && test -z "$HOME$A"`, 0, "", nil},

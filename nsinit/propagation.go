@@ -2,10 +2,11 @@ package nsinit
 
 import "golang.org/x/sys/unix"
 
-// hostPropagation is what linux.rootfsPropagation makes of the host's mounts in the container's mount namespace, before
-// anything is mounted there: it decides which events binds of them send and receive. Without a value they are slaves,
-// so what the host mounts below a bind's source arrives and nothing that the container mounts leaves, as with runc.
-// A mount that is unbindable could not be bound, so the host's mounts are private for that.
+// hostPropagation returns the propagation that linux.rootfsPropagation gives to the host's mounts in the
+// container's mount namespace, before anything is mounted there. It decides which events bind mounts of them send
+// and receive. By default they are slaves: what the host mounts below the source of a bind mount arrives, and
+// nothing that the container mounts gets out, as with runc. An unbindable mount could not be bound, so for that
+// value the host's mounts are private.
 func hostPropagation(root uint64) (propagation uint64, recursive bool) {
 	recursive = root&unix.MS_REC != 0
 	switch root &^ unix.MS_REC {
@@ -17,15 +18,15 @@ func hostPropagation(root uint64) (propagation uint64, recursive bool) {
 	return root &^ unix.MS_REC, recursive
 }
 
-// mayShare says whether a mount of the host's may still be shared with the host after hostPropagation.
+// mayShare reports whether a mount of the host may still be shared with the host after hostPropagation.
 func mayShare(root uint64) bool {
 	propagation, recursive := hostPropagation(root)
 	return !recursive || propagation == unix.MS_SHARED
 }
 
-// rootPropagation is what the container's root becomes when all is mounted. The root alone: what is mounted below it
-// has been given what its own options ask for. Zero: it stays what it is, for slave and private were decided when the
-// host's mount became so.
+// rootPropagation returns the propagation that the container's root gets when everything is mounted. It is for the
+// root alone: the mounts below it have the propagation of their own options. Zero means that the root stays as it
+// is, because slave and private were decided by the change of the host's mount.
 func rootPropagation(root uint64) uint64 {
 	if p := root &^ unix.MS_REC; p == unix.MS_SHARED || p == unix.MS_UNBINDABLE {
 		return p
@@ -33,8 +34,8 @@ func rootPropagation(root uint64) uint64 {
 	return 0
 }
 
-// propagations are the changes that a mount's propagation asks for, one after another: slave and shared together make a
-// mount that passes on what it receives.
+// propagations returns the changes for a mount's propagation, in order. Slave and shared together make a mount that
+// passes on what it receives.
 func propagations(p uint64) []uint64 {
 	switch p &^= unix.MS_REC; p {
 	case 0:

@@ -6,15 +6,15 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// step is one thing to do: a small value with what it needs to know, and what it does, which stands beside its type.
+// step is one thing to do: a small value with the data that it needs, whose methods are next to its type.
 type step interface {
 	stage() stage
-	// detail is what a plan prints of the step after its stage; empty where there is nothing to say.
+	// detail is what a plan prints after the stage of the step. It is empty if there is nothing to print.
 	detail() string
 	do(c *child) error
 }
 
-// describe is a step in one line.
+// describe returns a step as one line.
 func describe(s step) string {
 	if d := s.detail(); d != "" {
 		return string(s.stage()) + " " + d
@@ -46,7 +46,8 @@ func describeMount(m *container.Mount) []string {
 	return append(parts, m.Data...)
 }
 
-// stepError is a step that failed: its stage, what was tried, on what, and why. errors.Is reaches the errno.
+// stepError is the error of a failed step: its stage, the operation, the path and the cause. errors.Is finds the
+// errno.
 type stepError struct {
 	Stage stage
 	Op    string
@@ -65,8 +66,8 @@ func (e *stepError) Error() string {
 	return s + ": " + e.Err.Error()
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *stepError) Unwrap() error { return e.Err }
 
-// Location is what package remote sends of the error besides its cause.
+// Location returns what package remote sends of the error in addition to its cause.
 func (e *stepError) Location() (stage, op, path string) { return string(e.Stage), e.Op, e.Path }

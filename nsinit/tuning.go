@@ -6,7 +6,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// tuning is the part of a plan that changes how the kernel treats this thread, but for the processors.
+// tuning adds the steps that change how the kernel treats this thread, except the processors.
 func (p *planner) tuning() {
 	cfg := &p.cfg.Process
 	if cfg.Personality != nil {
@@ -29,7 +29,8 @@ func (p *planner) processors() {
 	}
 }
 
-// mostNumber bounds the numbers of processors and nodes: what no kernel has would only make a large mask.
+// mostProcessor and mostNode are limits for the numbers of processors and nodes: a number that no kernel has would
+// only make a large mask.
 const (
 	mostProcessor = 8191
 	mostNode      = 1023

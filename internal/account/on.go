@@ -33,7 +33,8 @@ func End(phase string) {
 	})
 }
 
-// Trace adds marks of what the peer sends to a function for transport.Options.Trace, which may be nil.
+// Trace returns a function for transport.Options.Trace that marks the messages of the peer and calls next, which
+// may be nil.
 func Trace(next func(transport.Event)) func(transport.Event) {
 	return func(e transport.Event) {
 		switch {
@@ -51,7 +52,7 @@ func Trace(next func(transport.Event)) func(transport.Event) {
 	}
 }
 
-// Write writes the marks to their file, a JSON array.
+// Write writes the marks to the file, as a JSON array.
 func Write() {
 	if path == "" {
 		return

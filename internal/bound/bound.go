@@ -1,6 +1,6 @@
-// Package bound limits waits that rarely happen. A context with a deadline from package context starts a timer at once,
-// and the first timer of a process starts the poller of Go's runtime and wakes a thread, in vain for a command that
-// finds its lock free and its group empty.
+// Package bound limits waits that rarely happen. A context with a deadline from package context starts a timer at
+// once, and the first timer of a process starts the poller of the Go runtime and wakes a thread. That is wasted in
+// a command that finds its lock free and its cgroup empty.
 package bound
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Within is context.WithTimeout, but it starts no timer until Done is called.
+// Within is context.WithTimeout, except that it starts no timer until Done is called.
 func Within(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	at := time.Now().Add(d)
 	if earlier, ok := parent.Deadline(); ok && earlier.Before(at) {
@@ -26,7 +26,7 @@ type within struct {
 
 	mu    sync.Mutex
 	err   error
-	timed context.Context // once Done was called
+	timed context.Context // set once Done was called
 	stop  context.CancelFunc
 }
 
@@ -44,7 +44,7 @@ func (c *within) Done() <-chan struct{} {
 	return c.timed.Done()
 }
 
-// Err never changes once it is not nil.
+// Err never changes its result once it is not nil.
 func (c *within) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,7 +60,7 @@ func (c *within) Err() error {
 	return c.err
 }
 
-// Value asks the parent, or the context behind Done, in which context.Cause finds the cause.
+// Value returns the value of the parent or of the context behind Done, in which context.Cause finds the cause.
 func (c *within) Value(key any) any {
 	c.mu.Lock()
 	timed := c.timed

@@ -9,7 +9,7 @@ import (
 	"github.com/handfast/handfast/internal/bound"
 )
 
-// ended checks a context that is over, whether or not Done was asked for before.
+// ended checks a context that has ended, whether or not Done was called before.
 func ended(t *testing.T, ctx context.Context, want error) {
 	t.Helper()
 	for range 2 {

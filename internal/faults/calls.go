@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Call is one system call that a traced process was about to make.
+// Call is a system call that a traced process was about to make.
 type Call struct {
 	Name string // such as mkdirat
-	Path string // its path argument, or what its descriptor is open on; empty where the call has neither
+	Path string // its path argument, or the file behind its descriptor; empty if the call has neither
 	PID  int    // the thread that makes it, as this process sees it
 	Own  bool   // made by the command itself, not by one of its child processes
 }
 
-// String is the call as an error message would name it.
+// String returns the call as an error message would name it.
 func (c Call) String() string {
 	who := "child"
 	if c.Own {
@@ -25,7 +25,7 @@ func (c Call) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s: %s %s", who, c.Name, c.Path))
 }
 
-// At names one call of a run: the N-th, counted from 1, of those that the other fields describe.
+// At names one call of a run: the N-th, counted from 1, of those that match the other fields.
 type At struct {
 	Syscall string // name; empty: any call that changes something
 	Path    string // part of the call's Path; empty: any
@@ -43,7 +43,7 @@ type Fault struct {
 	errno unix.Errno
 }
 
-// String is the fault in a word or two.
+// String returns the fault in a word or two.
 func (f Fault) String() string {
 	switch {
 	case f.kill:
@@ -57,10 +57,10 @@ func (f Fault) String() string {
 // Errno returns the error with which the call fails; zero if it does not fail.
 func (f Fault) Errno() unix.Errno { return f.errno }
 
-// Kill ends the process with SIGKILL when it is about to make the call, which is not made.
+// Kill ends the process with SIGKILL when it is about to make the call. The call is not made.
 func Kill() Fault { return Fault{kill: true} }
 
-// Errno makes the call fail with e; it is not carried out.
+// Errno makes the call fail with e. The call is not carried out.
 func Errno(e unix.Errno) Fault { return Fault{errno: e} }
 
 // None makes nothing fail: Run only records the calls.
@@ -68,9 +68,9 @@ func None() Fault { return Fault{} }
 
 // Report is the result of a run.
 type Report struct {
-	Status unix.WaitStatus // of the command
-	Calls  []Call          // every call that At describes, in order, up to the command's end
-	Hit    *Call           // the call that went wrong; nil: there were fewer than N
+	Status unix.WaitStatus // status of the command
+	Calls  []Call          // every call that At describes, in order, until the command ended
+	Hit    *Call           // the call with the fault; nil: there were fewer than N calls
 	Left   []int           // processes of the command that were running when it ended
 	Hung   bool            // the command did not end within Patience, and was killed
 }
@@ -78,7 +78,7 @@ type Report struct {
 // Patience is how long a command may take before it counts as hung.
 const Patience = time.Minute
 
-// where a call's path is found.
+// where says where the path of a call is.
 type where int
 
 const (
@@ -88,10 +88,10 @@ const (
 	descriptor       // argument 0 is a descriptor
 )
 
-// changing is a system call that changes something which outlives it.
+// changing is a system call whose effect outlasts it.
 type changing struct {
 	name  string
 	path  where
-	fails []unix.Errno // those in its manual page that are not programming errors
+	fails []unix.Errno // errors from its manual page that are not programming errors
 	only  func(t *tracee, args [6]uint64, path string) bool
 }

@@ -3,5 +3,5 @@
 // that it makes, so "the third mkdirat" means the same call in every run. Tests use it to show that what a command
 // leaves behind can be found and removed, wherever the command was interrupted.
 //
-// It is only for tests: nothing of the product imports it.
+// It is only for tests: no package of the product imports it.
 package faults

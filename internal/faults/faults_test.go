@@ -62,7 +62,8 @@ func TestErrno(t *testing.T) {
 	}
 }
 
-// TestKill: the process that makes the call is killed, a child or the command itself, and the call is not made.
+// TestKill checks that the process that makes the call is killed, be it a child or the command itself, and that the
+// call is not made.
 func TestKill(t *testing.T) {
 	cmd, dir := script(t, threeDirectories)
 	r, err := Run(cmd, At{Syscall: "mkdir", N: 2}, Kill())
@@ -80,7 +81,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestLetsGo: what outlives the command runs on.
+// TestLetsGo checks that a process that outlives the command continues.
 func TestLetsGo(t *testing.T) {
 	cmd, dir := script(t, "/bin/mkfifo f; (read x <f; /bin/mkdir late; echo y >f) >/dev/null 2>&1 &")
 	if r, err := Run(cmd, At{}, None()); err != nil || r.Status.ExitStatus() != 0 {
@@ -94,7 +95,7 @@ func TestLetsGo(t *testing.T) {
 	}
 }
 
-// TestPathOfADescriptor: a write is told by the file that it goes to.
+// TestPathOfADescriptor checks that a write is found by the path of its file.
 func TestPathOfADescriptor(t *testing.T) {
 	cmd, dir := script(t, "echo one >x; echo two >y; echo three >z")
 	r, err := Run(cmd, At{Syscall: "write", Path: "/y", N: 1}, Errno(unix.EIO))

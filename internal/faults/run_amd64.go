@@ -31,7 +31,8 @@ func Errnos(name string) []unix.Errno {
 
 // Run runs the command to its end, with the fault at the chosen call of the command or of one of its processes.
 // Processes that outlive the command are detached and continue. The command's streams must be files or nil, because
-// nothing copies them. Run sets cmd.Process but not cmd.ProcessState. Its error is one of the tracing itself.
+// nothing copies them. Run sets cmd.Process but not cmd.ProcessState. An error from Run is about the tracing
+// itself.
 func Run(cmd *exec.Cmd, at At, f Fault) (Report, error) {
 	r := &run{at: at, fault: f, tracees: map[int]*tracee{}}
 	done := make(chan error)
@@ -40,12 +41,13 @@ func Run(cmd *exec.Cmd, at At, f Fault) (Report, error) {
 	return r.report, err
 }
 
-// trace runs the command on a thread of its own, the tracer, which is never unlocked and so ends with this goroutine.
-// That detaches the remaining tracees (ptrace(2), "If the tracer dies").
+// trace runs the command on a thread of its own, the tracer. The thread is never unlocked and so ends with this
+// goroutine. That detaches the remaining tracees (ptrace(2), "If the tracer dies").
 func (r *run) trace(cmd *exec.Cmd, done chan<- error) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
-		// Go never ends the process's first thread. While this goroutine holds that one, a new goroutine gets another thread.
+		// Go never ends the first thread of the process. While this goroutine holds it, a new goroutine gets
+		// another.
 		held := make(chan error)
 		go r.trace(cmd, held)
 		err := <-held
@@ -61,15 +63,15 @@ type run struct {
 	at      At
 	fault   Fault
 	report  Report
-	main    int // the command's process
+	main    int // process of the command
 	begun   bool
-	tracees map[int]*tracee // by thread
+	tracees map[int]*tracee // by thread ID
 }
 
 // tracee is one traced thread.
 type tracee struct {
 	tid  int
-	fail unix.Errno // what the call that it is in must return; zero: what the kernel returns
+	fail unix.Errno // the result of the current call; zero: the kernel's result
 }
 
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
@@ -116,7 +118,7 @@ func (r *run) run(cmd *exec.Cmd) error {
 func (r *run) loop() error {
 	for {
 		var ws unix.WaitStatus
-		// Without __WNOTHREAD it would reap children of other tests.
+		// Without __WNOTHREAD, wait4 would reap children of other tests.
 		tid, err := unix.Wait4(-1, &ws, unix.WALL|unix.WNOTHREAD, nil)
 		if err == unix.EINTR {
 			continue
@@ -137,7 +139,7 @@ func (r *run) loop() error {
 			t = &tracee{tid: tid}
 			r.tracees[tid] = t
 		}
-		if err := r.stopped(t, ws); err != nil && !errors.Is(err, unix.ESRCH) { // ESRCH: killed meanwhile
+		if err := r.stopped(t, ws); err != nil && !errors.Is(err, unix.ESRCH) { // ESRCH: it was killed
 			return err
 		}
 	}
@@ -153,7 +155,7 @@ func (r *run) stopped(t *tracee, ws unix.WaitStatus) error {
 		}
 		signal = 0
 	case event == unix.PTRACE_EVENT_STOP && signal != int(unix.SIGTRAP):
-		// a stop of job control
+		// This is a stop for job control.
 		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_LISTEN, uintptr(t.tid), 0, 0, 0, 0)
 		return ignoreZero(errno)
 	case event != 0:
@@ -177,11 +179,11 @@ type syscallInfo struct {
 	arch uint32
 	ip   uint64
 	sp   uint64
-	nr   uint64 // at an entry; at an exit the result
+	nr   uint64 // at an exit, this is the result
 	args [6]uint64
 }
 
-// syscall is the entry to or the exit from a system call.
+// syscall handles the entry to a system call or the exit from one.
 func (r *run) syscall(t *tracee) error {
 	if !r.begun {
 		return nil
@@ -230,7 +232,7 @@ func (t *tracee) fails() error {
 	return unix.PtraceSetRegs(t.tid, &regs)
 }
 
-// call describes a call that is about to be made; ok is false for one that changes nothing.
+// call describes a call that is about to be made. ok is false if the call changes nothing.
 func (r *run) call(t *tracee, info *syscallInfo) (c Call, ok bool) {
 	row, known := table[info.nr]
 	if !known {
@@ -248,7 +250,7 @@ func (r *run) call(t *tracee, info *syscallInfo) (c Call, ok bool) {
 	return c, row.only == nil || row.only(t, info.args, c.Path)
 }
 
-// group is the process of a thread.
+// group returns the process of a thread.
 func (r *run) group(tid int) int {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
 	if err != nil {
@@ -263,7 +265,7 @@ func (r *run) group(tid int) int {
 	return pid
 }
 
-// text is a string in the thread's memory, up to 4096 bytes.
+// text returns a string in the thread's memory, up to 4096 bytes.
 func (t *tracee) text(addr uint64) string {
 	var out []byte
 	for len(out) < 4096 {
@@ -279,7 +281,7 @@ func (t *tracee) text(addr uint64) string {
 	return string(out)
 }
 
-// word is eight bytes in the thread's memory, zero where there is none.
+// word returns eight bytes of the thread's memory, or zero if there is none at addr.
 func (t *tracee) word(addr uint64) uint64 {
 	word := make([]byte, 8)
 	_, _ = unix.PtracePeekData(t.tid, uintptr(addr), word)

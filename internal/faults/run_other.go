@@ -15,10 +15,10 @@ const Available = false
 
 type tracee struct{}
 
-// Run works only on amd64: how to skip a system call depends on the architecture.
+// Run works only on amd64, because the way to skip a system call depends on the architecture.
 func Run(*exec.Cmd, At, Fault) (Report, error) {
 	return Report{}, fmt.Errorf("faults on %s: %w", runtime.GOARCH, unix.ENOSYS)
 }
 
-// Errnos is empty: see Run.
+// Errnos returns nil: see Run.
 func Errnos(string) []unix.Errno { return nil }

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// table holds the system calls that change something, by number. The errnos are those of the manual pages, section 2,
-// that result from a full disk, a limit, a policy or failing hardware, without those for wrong arguments.
+// table holds the system calls that change something, by number. The errnos are those in the manual pages of
+// section 2 that result from a full disk, a limit, a policy or failing hardware, without those for wrong arguments.
 var table = map[uint64]changing{
 	unix.SYS_MKDIR:             {"mkdir", first, making, nil},
 	unix.SYS_MKDIRAT:           {"mkdirat", second, making, nil},
@@ -99,7 +99,7 @@ func writes(t *tracee, args [6]uint64, _ string) bool {
 
 func clones(_ *tracee, args [6]uint64, _ string) bool { return args[2]&unix.OPEN_TREE_CLONE != 0 }
 
-// toFile leaves out what Go's runtime writes to wake itself, pipes and sockets.
+// toFile leaves out writes to pipes and sockets, such as those with which the Go runtime wakes itself.
 func toFile(_ *tracee, _ [6]uint64, path string) bool {
 	return strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "/dev/")
 }

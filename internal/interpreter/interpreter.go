@@ -8,13 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Missing is ENOENT of an execve(2) whose file exists. Its text begins with that of the errno, which errors.Is reaches.
+// Missing is ENOENT from an execve(2) whose file exists. Its text begins with that of the errno, which errors.Is
+// finds.
 type Missing struct {
-	Path   string // of the interpreter or the loader
-	Loader bool   // the program is an ELF file, and Path its PT_INTERP
+	Path   string // path of the interpreter or the loader
+	Loader bool   // the program is an ELF file, and Path is its PT_INTERP
 }
 
-// Error is the errno's text and the reason.
+// Error returns the text of the errno and the reason.
 func (e *Missing) Error() string {
 	what := "interpreter"
 	if e.Loader {
@@ -23,11 +24,11 @@ func (e *Missing) Error() string {
 	return unix.ENOENT.Error() + ": its " + what + " " + e.Path + " does not exist"
 }
 
-// Unwrap is unix.ENOENT.
+// Unwrap returns unix.ENOENT.
 func (e *Missing) Unwrap() error { return unix.ENOENT }
 
-// Explain returns a *Missing if err is ENOENT and the file at path, as this thread resolves it, lacks its interpreter
-// or loader. In every other case, also if the file cannot be read, it returns err.
+// Explain returns a *Missing if err is ENOENT and the interpreter or loader of the file at path, as this thread
+// resolves it, is missing. In every other case, and if the file cannot be read, it returns err.
 func Explain(err error, path string) error {
 	if err != unix.ENOENT {
 		return err
@@ -38,11 +39,12 @@ func Explain(err error, path string) error {
 	return err
 }
 
-// mostScripts is how often a script may be the interpreter of another one, execve(2).
+// mostScripts is how many scripts may be interpreters of one another, execve(2).
 const mostScripts = 5
 
-// Find returns what the file at path lacks for its execution; nil if it lacks nothing or cannot be read. It reads at
-// most a few KiB, whatever the file says, and does not wait for a FIFO or a device.
+// Find returns the interpreter or loader that the file at path needs and that is missing. It returns nil if none is
+// missing or the file cannot be read. It reads at most a few KiB, whatever the file contains, and does not wait for
+// a FIFO or a device.
 func Find(path string) *Missing {
 	for range mostScripts {
 		next, loader := of(path)
@@ -58,7 +60,7 @@ func Find(path string) *Missing {
 	return nil
 }
 
-// of returns the interpreter or the loader that the file at path names; empty if it names none.
+// of returns the interpreter or the loader that the file at path names, or "" if it names none.
 func of(path string) (next string, loader bool) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -81,7 +83,7 @@ func of(path string) (next string, loader bool) {
 	return loaderOf(fd, head), true
 }
 
-// loaderOf returns the PT_INTERP of an ELF file; empty if it has none.
+// loaderOf returns the PT_INTERP of an ELF file, or "" if it has none.
 func loaderOf(fd int, head []byte) string {
 	t, ok := elfTable(head)
 	if !ok {

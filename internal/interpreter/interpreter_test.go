@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// program is an ELF file of one PT_INTERP that names loader.
+// program returns an ELF file with one PT_INTERP that names loader.
 func program(order binary.ByteOrder, wide bool, loader string) []byte {
 	const table = 64
 	b := make([]byte, 256+len(loader)+1)

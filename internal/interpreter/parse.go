@@ -5,11 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// headSize is how much of a file execve(2) reads to tell what it is, BINPRM_BUF_SIZE in <linux/binfmts.h>.
+// headSize is how many bytes of a file execve(2) reads to find out its format, BINPRM_BUF_SIZE in
+// <linux/binfmts.h>.
 const headSize = 256
 
-// fromScript returns the interpreter that a script's first line names, without its argument; empty if head is not the
-// beginning of a script.
+// fromScript returns the interpreter that a script's first line names, without its argument. It returns "" if head
+// is not the beginning of a script.
 func fromScript(head []byte) string {
 	line, found := bytes.CutPrefix(head, []byte("#!"))
 	if !found {
@@ -23,7 +24,7 @@ func fromScript(head []byte) string {
 	return string(line)
 }
 
-// programTable is where the program header table of an ELF file is, elf(5).
+// programTable is the location of the program header table of an ELF file, elf(5).
 type programTable struct {
 	order  binary.ByteOrder
 	wide   bool  // ELFCLASS64
@@ -32,10 +33,10 @@ type programTable struct {
 	count  int
 }
 
-// The sizes that elf(5) gives an entry of the program header table.
+// The sizes of an entry of the program header table, elf(5).
 const entrySize32, entrySize64 = 32, 56
 
-// elfTable reads the ELF header; ok is false if head is not one.
+// elfTable reads the ELF header. ok is false if head is not the beginning of an ELF file.
 func elfTable(head []byte) (t programTable, ok bool) {
 	if len(head) < 64 || string(head[:4]) != "\x7fELF" {
 		return t, false
@@ -57,7 +58,8 @@ func elfTable(head []byte) (t programTable, ok bool) {
 	return t, t.offset > 0 && t.entry >= least
 }
 
-// segment returns where the file names its loader (PT_INTERP), if this entry of the table says so.
+// segment returns where the file names its loader (PT_INTERP). ok is false if this entry of the table is for
+// something else.
 func (t *programTable) segment(entry []byte) (offset, size int64, ok bool) {
 	const ptInterp = 3
 	if t.order.Uint32(entry) != ptInterp {

@@ -22,7 +22,8 @@ import (
 	"github.com/handfast/handfast/syncproto/transport"
 )
 
-// run is a small child with a program, up to the end of its conversation, and its output. The parent says "run".
+// run runs a small child with a program until the end of its conversation, and returns its output. The parent
+// replies "run" to "ready".
 func run(t *testing.T, program []byte) (out string, status syscall.WaitStatus, err error) {
 	t.Helper()
 	conn, theirs, err := transport.SocketPair(transport.SeqPacket)
@@ -83,7 +84,7 @@ func converse(conn *transport.Conn, program []byte) error {
 	}
 }
 
-// executes adds what ends every program: ready, EXEC, and a shell that says something.
+// executes adds the end of every program: ready, EXEC, and a shell that runs the script.
 func executes(p *Program, script string) {
 	arg := func(name string) string { return "\x82\xa4name" + text(name) + "\xa3arg\xc0" }
 	p.Request(arg("ready"), arg("run"))
@@ -93,7 +94,7 @@ func executes(p *Program, script string) {
 	p.GiveUp()
 }
 
-// text is a short text in MessagePack.
+// text returns a short text in MessagePack.
 func text(s string) string { return string([]byte{0xa0 + byte(len(s))}) + s }
 
 func encode(t *testing.T, p *Program) []byte {
@@ -111,7 +112,7 @@ func TestExecutes(t *testing.T) {
 		p.Str(strings.Repeat("x", size))
 		executes(p, `echo $A $HANDFAST_SOCKET; ls /proc/self/fd | wc -l; grep -c -E 'Sig(Blk|Ign):.0{16}$' /proc/self/status`)
 		out, status, err := run(t, encode(t, p))
-		// The descriptors are 0 to 2 and that of ls itself; no signal is blocked or ignored.
+		// The descriptors are 0 to 2 and one of ls itself; no signal is blocked or ignored.
 		if err != io.EOF || status != 0 || out != "b\n4\n2\n" {
 			t.Errorf("%v, status %d: %q", err, status, out)
 		}
@@ -201,7 +202,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// What is no program is refused.
+// TestNoProgram checks that the child refuses bytes that are not a program.
 func TestNoProgram(t *testing.T) {
 	for _, b := range [][]byte{make([]byte, 300), bytes.Repeat([]byte("PROGRAM0"), 40)} {
 		_, _, err := run(t, b)

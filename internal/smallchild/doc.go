@@ -1,27 +1,29 @@
-// Package smallchild is the child of a few kilobytes: a static program without a runtime of its own, which becomes a
-// container's first process, or a process that joins a container, where the configuration allows it.
+// Package smallchild contains a child of a few kilobytes: a static program without a runtime of its own. If the
+// configuration allows it, the small child becomes the first process of a container or a process that joins a
+// container.
 //
-// A Go program that is about to be replaced by another one costs some 500 page faults, several threads and their end.
-// But once it is planned, what a child does for a container is a list of system calls with a few branches, and no Go
-// program is needed to carry it out. So the parent makes the list, from the same plan that a whole child follows
-// (package nsinit), and the small child is an interpreter for it: some 3 KiB of machine code, without a decoder, an
-// allocator, or any of the host's memory.
+// A Go program that is about to be replaced by another one costs some 500 page faults, several threads and their
+// end. But once its work is planned, what a child does for a container is a list of system calls with a few
+// branches, and no Go program is needed to carry it out. So the parent makes the list, from the same plan that a
+// whole child follows (package nsinit), and the small child is an interpreter for it: some 3 KiB of machine code,
+// without a decoder, an allocator, or any of the host's memory.
 //
-// It speaks the protocol of docs/protocol.md like any child. Only the form of its configuration differs, which the
-// greeting agrees on by the name of the codec (CodecName): CONFIG is one value of bytes, the program. Everything else
-// is MessagePack.
+// The small child speaks the protocol of docs/protocol.md like any child. Only the form of its configuration
+// differs, on which the greeting agrees by the name of the codec (CodecName): CONFIG is one value of bytes, the
+// program. Everything else is MessagePack.
 //
-// A program is a value: methods make it (Program), it prints one instruction a line, and it is verified before it
-// leaves the parent: registers hold something before they are used, jumps only go forward, addresses are the program's
-// own. The small child checks the frames that it receives and the program's length, and trusts the rest.
+// A program is a value: its methods build it (Program), it prints one instruction per line, and it is verified
+// before it leaves the parent: registers are set before they are used, jumps only go forward, and all addresses
+// belong to the program. The small child checks the frames that it receives and the length of the program, and
+// trusts the rest.
 //
 // # What it cannot do
 //
-// If the small child meets something that its program has no branch for, it sends an ERROR of the code "config", which
-// gives the instruction and the errno, and ends. If the parent has not carried out a request of the child by then,
-// another attempt finds or makes everything again. So the parent starts a whole child, which does what is needed, or
-// says in its own words why it cannot. After the first request the parent finds the words itself (Program.Explain), and
-// after "run", where the parent may be gone, the program contains the text of each error.
+// If something happens for which the program has no branch, the small child sends an ERROR with the code "config",
+// which gives the instruction and the errno, and ends. If the parent has not carried out a request of the child by
+// then, another attempt finds or makes everything again. So the parent starts a whole child, which does what is
+// needed, or says in its own words why it cannot. After the first request the parent finds the words itself
+// (Program.Explain), and after "run", when the parent may be gone, the program contains the text of each error.
 //
-// The code is for amd64; other architectures and instrumented builds have none (Available).
+// The code is for amd64; other architectures and instrumented builds have no small child (Available).
 package smallchild

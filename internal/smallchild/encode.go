@@ -6,18 +6,18 @@ import (
 	"fmt"
 )
 
-// magic is what every program begins with.
+// magic is the beginning of every program.
 const magic = "PROGRAM1"
 
 const (
-	headSize  = 16 // magic, the number of instructions, nothing
+	headSize  = 16 // magic, the number of instructions, unused
 	instrSize = 40
 )
 
-// ErrTooLong is a program that does not fit in the form of bytes that the small child takes.
+// ErrTooLong is the error for a program that is longer than the small child can take.
 var ErrTooLong = errors.New("the program is too long for the small child")
 
-// Encode is the program as the small child takes it in CONFIG, after Verify.
+// Encode verifies the program and returns it in the form in which the small child takes it in CONFIG.
 func (p *Program) Encode() ([]byte, error) {
 	if err := p.Verify(); err != nil {
 		return nil, err
@@ -41,9 +41,9 @@ func (p *Program) Encode() ([]byte, error) {
 	return b[:max(len(b), 256)], nil
 }
 
-// encodeInstr appends one instruction: operation, register of the result, which arguments are registers, whether errors
-// are ignored, each one byte; then the call's number, four errors and a target, each two bytes; then six arguments of
-// four bytes, which count as signed.
+// encodeInstr appends one instruction. One byte each: operation, register of the result, which arguments are
+// registers, whether errors are ignored. Two bytes each: number of the system call, four errors, target. Four bytes
+// each, with sign: six arguments.
 func (p *Program) encodeInstr(b []byte, i *Instr) []byte {
 	mask, ignore := byte(0), byte(0)
 	if i.ignore {

@@ -10,18 +10,18 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-// CodecName is what the parent offers, alone, to a small child, and what that one takes: CONFIG is a text of bytes that
-// holds a program, and everything is in MessagePack.
+// CodecName is the only codec that the parent offers to a small child, and the one that the small child accepts:
+// CONFIG is a value of bytes that holds a program, and everything is in MessagePack.
 const CodecName = "program.amd64"
 
-// Codec is the codec of a small child, for its parent.
+// Codec returns the codec of a small child, for its parent.
 func Codec() codec.Codec { return programCodec{codec.MessagePack()} }
 
 type programCodec struct{ codec.Codec }
 
 func (programCodec) Name() string { return CodecName }
 
-// Append makes room for a program at once.
+// Append makes room for the whole program at once.
 func (c programCodec) Append(dst []byte, v syncproto.Value) ([]byte, error) {
 	const around = 8
 	if b, ok := v.RawBytes(); ok {
@@ -30,22 +30,22 @@ func (c programCodec) Append(dst []byte, v syncproto.Value) ([]byte, error) {
 	return c.Codec.Append(dst, v)
 }
 
-// greeting are the texts of a greeting, as greet of child_amd64.s wants them: what HELLO must hold, and HELLO_ACK
-// before and behind the process's number.
+// greeting holds the texts of a greeting for greet of child_amd64.s: what HELLO must contain, and what HELLO_ACK
+// contains before and behind the process ID.
 type greeting struct{ expected, before, behind string }
 
-// boot is the greeting of the parent that has made the child.
+// boot returns the greeting for the parent that has made the child.
 func boot(p *syncproto.Profile) greeting {
 	g := greet(p, CodecName)
 	g.expected = `"codecs":["` + CodecName + `"],` + g.expected
 	return g
 }
 
-// atGate is the greeting of who opens the gate.
+// atGate returns the greeting for the peer that opens the gate.
 func atGate() greeting { return greet(container.StartProfile(), "msgpack") }
 
-// greet is a greeting in a profile. The limits are the defaults: a parent has no lower ones, and one that had would not
-// take this reply for an agreement.
+// greet returns the greeting for a profile. The limits are the defaults: no parent has lower limits, and a parent
+// that had would not accept this reply.
 func greet(p *syncproto.Profile, codecName string) greeting {
 	const pid = 1
 	// The message has no part that cannot be encoded.
@@ -58,12 +58,12 @@ func greet(p *syncproto.Profile, codecName string) greeting {
 	return greeting{`"profile":"` + p.Name + `","hash":"` + hash + `"`, before + `"pid":`, behind}
 }
 
-// Failed is what the ERROR of a child that cannot go on begins with; the number of the instruction follows, and the
-// errno of the last call that failed.
+// Failed is the beginning of the ERROR of a child that cannot continue. The number of the instruction follows, and
+// the errno of the last system call that failed.
 const Failed = "the program of the small child failed at "
 
-// The ERROR of a child that cannot go on, before and behind the instruction and the errno, and that of one that was
-// cancelled.
+// The ERROR of a child that cannot continue, before and behind the instruction and the errno, and the ERROR of a
+// child that was cancelled.
 const (
 	failedBefore  = `{"code":"config","role":"child","nodes":[{"type":"text","text":"` + Failed
 	failedBehind  = `"}]}`

@@ -9,22 +9,22 @@ import (
 	"github.com/handfast/handfast/syncproto"
 )
 
-// Available reports whether this build has the small child. The code of an instrumented build is not what stands in the
-// source.
+// Available reports whether this build has the small child. An instrumented build has none, because instrumentation
+// changes the code.
 const Available = true
 
-// bounds is where the machine code of child_amd64.s begins and ends in this program.
+// bounds returns where the machine code of child_amd64.s begins and ends in this program.
 func bounds() (start, end uintptr)
 
-// machineCode is that code. It refers to itself by relative addresses alone, so it runs wherever it is put.
+// machineCode returns that code. It refers to itself only by relative addresses, so it runs at any address.
 func machineCode() []byte {
 	start, end := bounds()
 	return unsafe.Slice(*(**byte)(unsafe.Pointer(&start)), end-start)
 }
 
-// Image is the static program, elf(5), that becomes the small child: a header of 64 bytes, three program headers of 56,
-// the constants from address constants on, the code, and the texts that the constants point to. Its conversation has
-// this profile.
+// Image returns the static program, elf(5), that becomes the small child: a header of 64 bytes, three program
+// headers of 56 bytes, the constants from address constants on, the code, and the texts to which the constants
+// point. p is the profile of its conversation.
 func Image(p *syncproto.Profile) []byte {
 	const entry = constants + 12*8
 	code := machineCode()
@@ -48,17 +48,17 @@ func Image(p *syncproto.Profile) []byte {
 	le.PutUint16(b[18:], 62) // EM_X86_64
 	le.PutUint32(b[20:], 1)
 	le.PutUint64(b[24:], entry)
-	le.PutUint64(b[32:], 64) // of the program headers
+	le.PutUint64(b[32:], 64) // offset of the program headers
 	le.PutUint16(b[52:], 64)
 	le.PutUint16(b[54:], 56)
 	le.PutUint16(b[56:], 3)
 	segment(b[64:], 1, 5, imageBase, uint64(len(b)), uint64(len(b)))
 	segment(b[120:], 1, 6, memoryBase, 0, memorySize)
-	segment(b[176:], 0x6474e551, 6, 0, 0, 0) // PT_GNU_STACK: the stack cannot be executed
+	segment(b[176:], 0x6474e551, 6, 0, 0, 0) // PT_GNU_STACK: the stack is not executable
 	return b
 }
 
-// segment is one Elf64_Phdr.
+// segment writes one Elf64_Phdr.
 func segment(b []byte, kind, flags uint32, address, inFile, inMemory uint64) {
 	le := binary.LittleEndian
 	le.PutUint32(b, kind)

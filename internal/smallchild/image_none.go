@@ -7,5 +7,5 @@ import "github.com/handfast/handfast/syncproto"
 // Available reports whether this build has the small child.
 const Available = false
 
-// Image is nil: there is none.
+// Image returns nil: this build has no small child.
 func Image(*syncproto.Profile) []byte { return nil }

@@ -14,8 +14,8 @@ import (
 	"github.com/handfast/handfast/syncproto/remote"
 )
 
-// elfFile is the beginning of an ELF file of 64 bits with two program headers, the second of the kind kind, which
-// stands for size bytes at offset.
+// elfFile returns the beginning of a 64-bit ELF file with two program headers. The second has the kind kind and
+// describes size bytes at offset.
 func elfFile(kind uint32, offset, size uint64, text string) string {
 	le := binary.LittleEndian
 	b := make([]byte, 64+2*56)
@@ -30,7 +30,8 @@ func elfFile(kind uint32, offset, size uint64, text string) string {
 	return string(b) + text
 }
 
-// TestNames: what a program's first bytes name, and that bytes which do not tell are left to a whole child.
+// TestNames checks which file the first bytes of a program name, and that the child gives up if they do not tell,
+// which leaves them to a whole child.
 func TestNames(t *testing.T) {
 	const end = 64 + 2*56
 	const giveUp = "?"

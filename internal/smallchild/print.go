@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// String prints the program: each step, and below it a line an instruction.
+// String returns the program as text: each step, and below it one instruction per line.
 func (p *Program) String() string {
 	var b strings.Builder
 	steps := p.steps
@@ -22,7 +22,7 @@ func (p *Program) String() string {
 	return b.String()
 }
 
-// Describe is one instruction, as the program prints it, with the step that it belongs to.
+// Describe returns one instruction, as the program prints it, with the step to which it belongs.
 func (p *Program) Describe(n int) string {
 	if n < 0 || n >= len(p.instrs) {
 		return "no instruction"
@@ -99,7 +99,7 @@ func errnoName(e unix.Errno) string {
 	return strconv.Itoa(int(e))
 }
 
-// argument is an argument as it prints: data by what it is and its first words, or as a text.
+// argument returns an argument as it is printed: data by its description and its first words, or as a text.
 func (p *Program) argument(a Arg) string {
 	switch a.kind {
 	case argReg, argSlot:
@@ -116,7 +116,7 @@ func (p *Program) argument(a Arg) string {
 }
 
 func (p *Program) datum(at uint32) string {
-	const most = 32 // bytes of data that are shown
+	const most = 32 // the most bytes of data that are printed
 	for _, n := range p.names {
 		if at < n.at || at >= n.at+n.size {
 			continue
@@ -133,7 +133,7 @@ func (p *Program) datum(at uint32) string {
 	return quote(text)
 }
 
-// points says whether data holds addresses.
+// points reports whether data holds addresses.
 func (p *Program) points(n name) bool {
 	for _, f := range p.pointers {
 		if f.at >= n.at && f.at < n.at+n.size {

@@ -16,27 +16,27 @@ const (
 	opTest                  // jump if the memory at an address, under a mask, has a value
 	opJump                  // jump
 	opCombine               // and, or: of 32 bits of memory
-	opOctal                 // permissions as text
-	opRequest               // REQUEST, and the reply to it
-	opWord                  // EXEC
+	opOctal                 // write permissions as text
+	opRequest               // send REQUEST and wait for the reply
+	opWord                  // send EXEC
 	opGate                  // wait at a gate
-	opHome                  // a user's directory, from passwd(5)
-	opReport                // ERROR, and the end
-	opGiveUp                // the ERROR of a child that cannot go on, and the end
+	opHome                  // find a user's home directory in passwd(5)
+	opReport                // send ERROR and end
+	opGiveUp                // send the ERROR of a child that cannot continue, and end
 	opParent                // end if the parent has ended
-	opNames                 // the interpreter or the loader of a program
+	opNames                 // find the interpreter or the loader of a program
 )
 
-// Reg is a register. It holds the result of a call, in most cases a descriptor.
+// Reg is a register. It holds the result of a system call, in most cases a descriptor.
 type Reg uint8
 
-// The registers, some of which are set from the beginning.
+// The registers. Some of them are set from the beginning.
 const (
 	Socket Reg = 0 // the handshake socket
 
-	firstFD  Reg = 16 // the descriptors of CONFIG, in their order
+	firstFD  Reg = 16 // the descriptors of CONFIG, in order
 	lastFD   Reg = 47
-	firstReg Reg = 48 // those of the program
+	firstReg Reg = 48 // the registers that the program can use
 	lastReg  Reg = 120
 	noReg    Reg = 0xff
 )
@@ -51,7 +51,7 @@ type Label int16
 type Arg struct {
 	value uint32
 	kind  argKind
-	wide  bool // a number that does not fit
+	wide  bool // the number does not fit in 32 bits
 }
 
 type argKind uint8
@@ -61,7 +61,7 @@ const (
 	argReg
 	argData   // value is an offset in the program's data
 	argMemory // value is an offset in the child's scratch memory
-	argSlot   // value is a register: the address of what it holds
+	argSlot   // value is a register; the argument is its address
 )
 
 // Int returns a number as an argument.
@@ -82,20 +82,20 @@ func Slot(r Reg) Arg { return Arg{kind: argSlot, value: uint32(r)} }
 // At returns the address of the byte at an offset.
 func (m Memory) At(offset int) Arg { return Arg{kind: argMemory, value: uint32(m) + uint32(offset)} }
 
-// Memory is a piece of the child's memory, made by Scratch. It is zero in the beginning.
+// Memory is a piece of the child's memory, made by Scratch. It is zero at first.
 type Memory uint64
 
 // Instr is one instruction.
 type Instr struct {
-	name   string // of the system call
-	args   [6]Arg // of a test: the address, and two words each of the mask and of the value
-	nr     uint16 // the number of the system call; of opCombine: 0 and, 1 or
+	name   string // name of the system call
+	args   [6]Arg // for a test: the address, and two words each of the mask and of the value
+	nr     uint16 // number of the system call; for opCombine: 0 is and, 1 is or
 	op     opcode
-	count  uint8 // of the arguments
+	count  uint8 // number of arguments
 	into   Reg
 	errnos [4]uint16 // after these errors the program continues at to; the first may be anyErrno
-	to     Label     // or noLabel
-	ignore bool      // the program continues after any other error
+	to     Label     // noLabel: no target
+	ignore bool      // continue after any other error
 }
 
 const anyErrno = 0xffff
@@ -103,10 +103,10 @@ const anyErrno = 0xffff
 // noLabel is the target of an instruction that does not jump.
 const noLabel Label = -1
 
-// Into keeps the result in r.
+// Into stores the result in r.
 func (i *Instr) Into(r Reg) *Instr { i.into = r; return i }
 
-// On lets the program continue at l after one of up to four errors, or after any error if none is given.
+// On makes the program continue at l after one of up to four errors, or after any error if none is given.
 func (i *Instr) On(l Label, errnos ...unix.Errno) *Instr {
 	if len(errnos) == 0 {
 		i.errnos[0] = anyErrno
@@ -118,10 +118,10 @@ func (i *Instr) On(l Label, errnos ...unix.Errno) *Instr {
 	return i
 }
 
-// Ignore lets the program continue after any error.
+// Ignore makes the program continue after any error.
 func (i *Instr) Ignore() *Instr { i.ignore = true; return i }
 
-// Program is what a small child does, in order. Methods add instructions to its end.
+// Program is the list of what a small child does, in order. Methods append instructions.
 type Program struct {
 	instrs   []Instr
 	labels   []int16 // instruction of each label, -1: not placed
@@ -129,26 +129,26 @@ type Program struct {
 	blames   []blame
 	data     []byte
 	pointers []pointer
-	known    map[string]uint32 // where a piece of data is; those of bytes have a zero byte in front
+	known    map[string]uint32 // offsets of the data by content; a key for Bytes begins with a zero byte
 	names    []name
 	memory   uint64
 	regs     Reg
 }
 
-// step is a step of the plan, with the instruction that it begins at.
+// step is a step of the plan, with its first instruction.
 type step struct {
 	at   int
 	text func() string
 	err  func(call string, e unix.Errno) error
 }
 
-// blame is the error that a failure of an instruction means.
+// blame is the error for a failure of one instruction.
 type blame struct {
 	at  int
 	err func(unix.Errno) error
 }
 
-// name describes a piece of the data in print.
+// name describes a piece of data for printing.
 type name struct {
 	at, size uint32
 	text     string
@@ -157,23 +157,25 @@ type name struct {
 // New returns an empty program.
 func New() *Program {
 	return &Program{
-		// Room for what most containers need: a list that grows touches pages that nobody has touched before.
+		// Make room for what most containers need: a slice that grows touches pages that were not in use before.
 		regs: firstReg, instrs: make([]Instr, 0, 512), labels: make([]int16, 0, 256), data: make([]byte, 0, 12<<10),
 		known: make(map[string]uint32, 160),
 	}
 }
 
-// Step begins a step of the plan: text describes it in print, and err returns the error that a failed call of it means.
+// Step begins a step of the plan. text returns how it is printed, and err returns the error for a failed system
+// call of the step.
 func (p *Program) Step(text func() string, err func(call string, e unix.Errno) error) {
 	p.steps = append(p.steps, step{len(p.instrs), text, err})
 }
 
-// Blame gives the last instruction an error of its own, where that of its step does not say enough.
+// Blame gives the last instruction an error of its own, for a failure that the error of its step does not explain
+// well enough.
 func (p *Program) Blame(err func(unix.Errno) error) {
 	p.blames = append(p.blames, blame{len(p.instrs) - 1, err})
 }
 
-// Explain returns the error that a failure of instruction n with this errno means.
+// Explain returns the error for a failure of instruction n with this errno.
 func (p *Program) Explain(n int, e unix.Errno) error {
 	for _, b := range p.blames {
 		if b.at == n {
@@ -196,13 +198,13 @@ func (p *Program) Explain(n int, e unix.Errno) error {
 	return s.err(call, e)
 }
 
-// Reg takes a register that is not in use.
+// Reg returns a register that is not in use.
 func (p *Program) Reg() Reg { p.regs++; return p.regs - 1 }
 
-// Mark returns how many registers are in use. Release gives back those that were taken since.
+// Mark returns how many registers are in use, for Release.
 func (p *Program) Mark() Reg { return p.regs }
 
-// Release gives back the registers that were taken since a Mark.
+// Release frees the registers that were taken since Mark.
 func (p *Program) Release(m Reg) { p.regs = m }
 
 // Scratch reserves memory of size bytes, rounded up to a multiple of 8.
@@ -232,8 +234,8 @@ func (p *Program) Str(s string) Arg {
 	return Arg{kind: argData, value: at}
 }
 
-// Bytes returns the address of data that the program does not change, at a multiple of eight bytes from the other data.
-// text describes it in print.
+// Bytes returns the address of data that the program does not change, aligned to eight bytes. text describes it in
+// print.
 func (p *Program) Bytes(b []byte, text string) Arg {
 	if at, known := p.known["\x00"+string(b)]; known {
 		return Arg{kind: argData, value: at}
@@ -243,7 +245,7 @@ func (p *Program) Bytes(b []byte, text string) Arg {
 	return at
 }
 
-// place appends data.
+// place appends data, aligned to eight bytes.
 func (p *Program) place(b []byte, text string) Arg {
 	for len(p.data)%8 != 0 {
 		p.data = append(p.data, 0)
@@ -303,7 +305,7 @@ func (p *Program) IfMem(at Arg, mask, value uint64, to Label) {
 	p.test(at, mask).value(value).to = to
 }
 
-// test is a test of 64 bits under a mask; value says of which value.
+// test adds a test of 64 bits under a mask. The method value sets the value to compare with.
 func (p *Program) test(at Arg, mask uint64) *Instr {
 	low, high := words(mask)
 	return p.add(opTest, at, low, high, Arg{}, Arg{})
@@ -328,7 +330,7 @@ func (p *Program) And(to, a, b Arg) { p.add(opCombine, to, a, b) }
 // Or writes to to the 32 bits at a, combined with those at b.
 func (p *Program) Or(to, a, b Arg) { p.add(opCombine, to, a, b).nr = 1 }
 
-// GiveUp ends the child with an ERROR that says at which instruction.
+// GiveUp ends the child with an ERROR that names the instruction.
 func (p *Program) GiveUp() { p.add(opGiveUp) }
 
 // CheckParent ends the child if its parent has ended.
@@ -341,36 +343,37 @@ func (p *Program) Set(r Reg, a Arg) {
 	p.instrs[len(p.instrs)-1].into = r
 }
 
-// IfIs jumps if a register holds the address of data.
+// IfIs jumps if a register holds the address of this data.
 func (p *Program) IfIs(r Reg, a Arg, to Label) {
 	i := p.test(Slot(r), ^uint64(0))
 	i.args[3], i.to = a, to
 }
 
-// Octal writes the permissions of a mode at an address as text, with a zero byte.
+// Octal writes the permissions of a mode to an address as text, with a zero byte at the end.
 func (p *Program) Octal(to, mode Arg) { p.add(opOctal, to, mode) }
 
-// Home writes the directory of a user at to: of passwd(5), length bytes at from; "/" where there is none.
+// Home writes the home directory of a user to the address to, or "/" if there is none. The content of passwd(5) is
+// length bytes at from.
 func (p *Program) Home(from Arg, length Reg, uid string, to Arg) {
 	p.add(opHome, from, Val(length), p.Str(uid), Int(len(uid)), to)
 }
 
-// Request sends a request whose payload is given, and waits for its reply, which must be exactly as given.
+// Request sends a request with this payload, and waits for the reply, which must be exactly as given.
 func (p *Program) Request(payload, reply string) {
 	frame := p.place(append(make([]byte, 16), payload...), "request")
 	p.add(opRequest, frame, Int(len(payload)), p.Bytes([]byte(reply), "reply"), Int(len(reply)))
 }
 
-// What Names puts into its register.
+// The values that Names puts into its register.
 const (
-	NamesNone   = 0 // the file is no script and names no loader
+	NamesNone   = 0 // the file is not a script and names no loader
 	NamesScript = 1 // the path is that of a script's interpreter
 	NamesLoader = 2 // the path is that of an ELF file's loader
 )
 
-// Names writes the path of the interpreter or the loader to to, with a zero byte, that a program names in its first
-// bytes, length of them at head, and puts into r which of the two it is. It gives up if these bytes do not tell. At to
-// there must be room for one byte more than length.
+// Names finds the path of the interpreter or the loader that a program names in its first bytes, which are length
+// bytes at head. It writes the path to the address to, with a zero byte at the end, and puts into r which of the
+// two it is. It gives up if the bytes do not tell. There must be room at to for length+1 bytes.
 func (p *Program) Names(head Arg, length Reg, to Arg, r Reg) {
 	p.add(opNames, head, Val(length), to).into = r
 }
@@ -378,16 +381,16 @@ func (p *Program) Names(head Arg, length Reg, to Arg, r Reg) {
 // Word sends EXEC.
 func (p *Program) Word() { p.add(opWord) }
 
-// Gate waits at a gate, which is a listening socket, for a parent with the profile "start". It closes the socket of the
-// parent before, and in the end the listening one.
+// Gate waits at a gate, which is a listening socket, for a parent with the profile "start". It first closes the
+// socket of the previous parent, and at the end the listening socket.
 func (p *Program) Gate(listener Arg) *Instr {
 	g := atGate()
 	return p.add(opGate, listener, p.Table("greeting", p.Str(g.expected), Int(len(g.expected)), p.Str(g.before),
 		Int(len(g.before)), p.Str(g.behind), Int(len(g.behind))))
 }
 
-// ErrorTexts is the table of what Report says of each errno, and of every other one: the errno and the length of the
-// text in 32 bits each, then its address.
+// ErrorTexts returns the table of the texts that Report sends for each errno, and for every other errno. An entry
+// consists of the errno and the length of the text, 32 bits each, then the address of the text.
 func (p *Program) ErrorTexts(text func(unix.Errno) string, errnos []unix.Errno, other string) Arg {
 	entries := make([]byte, 0, 16*(len(errnos)+1))
 	for _, e := range errnos {
@@ -401,7 +404,7 @@ func (p *Program) ErrorTexts(text func(unix.Errno) string, errnos []unix.Errno, 
 	return table
 }
 
-// Report sends an ERROR, the payload of which stands before and behind the text of the last error, and ends the child.
+// Report sends an ERROR and ends the child. The payload is before, the text of the last error, and behind.
 func (p *Program) Report(before, behind string, table Arg) {
 	p.add(opReport, p.Str(before), Int(len(before)), p.Str(behind), Int(len(behind)), table)
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exits is a program that ends at once.
+// exits returns a program that ends at once.
 func exits() *Program {
 	p := New()
 	p.Call("exit_group", unix.SYS_EXIT_GROUP, Int(7))
@@ -24,7 +24,7 @@ func TestVerify(t *testing.T) {
 		"uses r60, in which nothing may be yet": func(p *Program) { p.Call("close", unix.SYS_CLOSE, Val(60)) },
 		"uses r48, in which nothing may be yet": func(p *Program) {
 			r, l := p.Reg(), p.Label()
-			p.Call("dup", unix.SYS_DUP, Int(0)).Into(r).On(l, unix.EBADF) // l is reached without it
+			p.Call("dup", unix.SYS_DUP, Int(0)).Into(r).On(l, unix.EBADF) // a jump to l leaves r empty
 			p.Place(l)
 			p.Call("close", unix.SYS_CLOSE, Val(r))
 		},

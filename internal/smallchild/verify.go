@@ -11,10 +11,10 @@ type defined [128 / 64]uint64
 func (d *defined) add(r Reg)      { d[r/64] |= 1 << (r % 64) }
 func (d *defined) has(r Reg) bool { return d[r/64]&(1<<(r%64)) != 0 }
 
-// Verify refuses a program that the small child must not be given: a jump that does not go forward or leads out of it,
-// a register that may be used before something is in it, memory that is not the program's.
+// Verify refuses a program that the small child must not get: a jump that does not go forward or leads out of the
+// program, a register that may be used before it is set, an address outside the program's memory.
 func (p *Program) Verify() error {
-	// What is defined at each instruction, by every way that leads there, and whether any does.
+	// For each instruction: the registers that are set on every path to it, and whether there is a path.
 	at := make([]place, len(p.instrs)+1)
 	at[0].reached = true
 	at[0].defined.add(Socket)
@@ -36,7 +36,7 @@ func (p *Program) Verify() error {
 			continue
 		}
 		after := at[n].defined
-		// Where errors are ignored the register may still be empty, and then is what it was.
+		// If errors are ignored, the call may have failed, and then the register has its old content.
 		if i.into != noReg && !i.ignore {
 			after.add(i.into)
 		}
@@ -48,13 +48,13 @@ func (p *Program) Verify() error {
 	return nil
 }
 
-// place is what is defined at a place of a program, if any way leads there.
+// place is the set of registers that are set at one place of a program, and whether a path leads there.
 type place struct {
 	defined defined
 	reached bool
 }
 
-// meet adds one more way.
+// meet adds one more path.
 func (p *place) meet(d defined) {
 	if !p.reached {
 		p.defined, p.reached = d, true

@@ -1,8 +1,8 @@
-// Package smallfile reads files without the poller of Go's runtime.
+// Package smallfile reads files without the poller of the Go runtime.
 //
-// Package os tries to register every file that it opens with the poller, even regular files and those of procfs. The
-// first time costs a process two descriptors, and from then on its idle threads wait in epoll_pwait(2). A command that
-// reads a few small files and starts a process can save that.
+// Package os tries to register every file that it opens with the poller, even regular files and procfs files. The
+// first time costs the process two descriptors, and from then on its idle threads wait in epoll_pwait(2). A command
+// that reads a few small files and starts a process can save this cost.
 package smallfile
 
 import (
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read reads a whole file and returns the same errors as os.ReadFile. It is not for files that may block their reader,
+// Read reads a whole file and returns the same errors as os.ReadFile. It is not for files whose reads may block,
 // such as FIFOs.
 func Read(path string) ([]byte, error) {
 	fd, err := open(path)
@@ -20,8 +20,8 @@ func Read(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	// Most files are read into one buffer, and take no more memory than they have bytes: each page that is touched for
-	// the first time costs a short process a fault.
+	// Most files are read into one buffer and then copied to memory of their own size: each page that a short
+	// process touches for the first time costs it a page fault.
 	if !inUse.CompareAndSwap(false, true) {
 		return readFD(fd, path, -1, nil)
 	}
@@ -46,20 +46,20 @@ func open(path string) (int, error) {
 	}
 }
 
-// buffer is what Read reads into, if it is not in use.
+// buffer is where Read reads a file, unless it is in use.
 var (
 	buffer [first]byte
 	inUse  atomic.Bool
 )
 
-// first is room for most files of procfs and for the state and the configuration of most containers.
+// first is enough for most files of procfs and for the state and the configuration of most containers.
 const first = 4096
 
-// ReadFD reads a descriptor up to its end, or up to limit bytes if that is not negative. It is not closed; path is what
-// errors, each an *os.PathError, call it.
+// ReadFD reads a descriptor up to its end, or up to limit bytes if limit is not negative. It does not close the
+// descriptor. path is the name of the file in errors, each of which is an *os.PathError.
 func ReadFD(fd int, path string, limit int) ([]byte, error) { return readFD(fd, path, limit, nil) }
 
-// readFD is ReadFD into data, as long as it has room.
+// readFD is ReadFD, but reads into data as long as data has room.
 func readFD(fd int, path string, limit int, data []byte) ([]byte, error) {
 	if data == nil {
 		data = make([]byte, 0, first)

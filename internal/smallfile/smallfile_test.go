@@ -11,7 +11,7 @@ import (
 	"github.com/handfast/handfast/internal/smallfile"
 )
 
-// Read gives what os.ReadFile gives, errors included.
+// TestReadAsPackageOS checks that Read returns what os.ReadFile returns, including the errors.
 func TestReadAsPackageOS(t *testing.T) {
 	dir := t.TempDir()
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 100_000} {

@@ -6,7 +6,7 @@ import (
 	"github.com/handfast/handfast/internal/stack"
 )
 
-// TestGrow: a frame of nearly that size fits behind it, and Grow itself takes no memory of the heap.
+// TestGrow checks that a frame of nearly that size fits after Grow, and that Grow itself allocates no heap memory.
 func TestGrow(t *testing.T) {
 	done := make(chan byte)
 	go func() {
@@ -21,7 +21,7 @@ func TestGrow(t *testing.T) {
 	}
 }
 
-// deep uses a little stack, n times.
+// deep calls itself n times and uses a little stack each time.
 //
 //go:noinline
 func deep(n int) byte {
