@@ -33,7 +33,7 @@ var mips = strings.HasPrefix(runtime.GOARCH, "mips")
 // setSize returns the size of the kernel's sigset_t in bytes, and the number of signals.
 func setSize() (bytes uintptr, signals int) {
 	if mips {
-		return 16, 127
+		return 16, 128
 	}
 	return 8, 64
 }
