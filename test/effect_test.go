@@ -80,7 +80,7 @@ func TestEffectOfQuota(t *testing.T) {
 	}
 }
 
-// TestEffectOfShares: of two containers on the same processor, one gets three times as much as the other while both run.
+// TestEffectOfShares: of two containers on the same processor, one gets three times as much as the other.
 func TestEffectOfShares(t *testing.T) {
 	r, _ := effects(t)
 	var pids [2]int
