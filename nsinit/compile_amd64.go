@@ -43,6 +43,9 @@ func compile(profile string, cfg *container.Config) (*smallchild.Program, error)
 		if err := compilable.compile(c); err != nil {
 			return nil, fmt.Errorf("step %s: %w", describe(s), err)
 		}
+		if err := c.Err(); err != nil {
+			return nil, err
+		}
 	}
 	return c.Program, nil
 }
@@ -163,6 +166,9 @@ func (c *compiler) makeParents(p string) (dir smallchild.Reg, base string) {
 	names := strings.Split(below(p), "/")
 	dir = c.root
 	for i := range names[:len(names)-1] {
+		if c.Err() != nil { // a path of thousands of directories
+			break
+		}
 		c.makeDir(dir, names[i])
 		dir = c.Reg()
 		c.open("/"+strings.Join(names[:i+1], "/"), justDir, noLinks).Into(dir)

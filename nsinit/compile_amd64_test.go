@@ -1,7 +1,9 @@
 package nsinit
 
 import (
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -54,5 +56,63 @@ func BenchmarkCompile(b *testing.B) {
 		if _, err := p.Encode(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestCompileBounds checks that a configuration of any size is refused before it takes much memory or time, and that
+// no text can end earlier in the child than in the configuration.
+func TestCompileBounds(t *testing.T) {
+	if !smallchild.Available {
+		t.Skip("this build has whole children alone")
+	}
+	const many = 100_000
+	names := func(separator string) string {
+		var b strings.Builder
+		for i := range many {
+			fmt.Fprintf(&b, "/%d%s", i, separator)
+		}
+		return b.String()
+	}
+	for name, change := range map[string]func(c *container.Config){
+		"directories in PATH": func(c *container.Config) { c.Process.Env = []string{"PATH=" + names(":") + "/b"} },
+		"the same one in PATH": func(c *container.Config) {
+			c.Process.Env = []string{"PATH=" + strings.Repeat("/a:", many) + "/b"}
+		},
+		"directories in a path": func(c *container.Config) { c.Mounts[0].Destination = names("") },
+		"mounts": func(c *container.Config) {
+			for i := range many {
+				c.Mounts = append(c.Mounts, container.Mount{Destination: fmt.Sprint("/m", i), Type: "tmpfs", Source: "tmpfs"})
+			}
+		},
+		"masks": func(c *container.Config) {
+			for i := range many {
+				c.Masked = append(c.Masked, fmt.Sprint("/m", i))
+			}
+		},
+		"options":     func(c *container.Config) { c.Mounts[0].Data = strings.Split(names(","), ",") },
+		"groups":      func(c *container.Config) { c.Process.AdditionalGIDs = make([]uint32, many) },
+		"arguments":   func(c *container.Config) { c.Process.Args = strings.Split(names(","), ",") },
+		"an argument": func(c *container.Config) { c.Process.Args = append(c.Process.Args, names("")) },
+		"limits": func(c *container.Config) {
+			c.Process.Rlimits = append(make([]container.Rlimit, many), c.Process.Rlimits...)
+		},
+		"a zero byte in a source": func(c *container.Config) { c.Mounts[0].Source = "/etc\x00/other" },
+		"a zero byte in a mask":   func(c *container.Config) { c.Masked = append(c.Masked, "/etc\x00/other") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := usual()
+			change(&cfg)
+			p, err := Compile("init", &cfg)
+			if err == nil {
+				_, err = p.Encode()
+			}
+			want := smallchild.ErrTooLong.Error()
+			if strings.HasPrefix(name, "a zero byte") {
+				want = "holds a zero byte"
+			}
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		})
 	}
 }

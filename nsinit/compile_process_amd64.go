@@ -378,6 +378,9 @@ func (c *compiler) find(name string) error {
 		if !path.IsAbs(dir) {
 			return fmt.Errorf("a PATH with %q: %w", dir, ErrWhole)
 		}
+		if err := c.Err(); err != nil { // a PATH of thousands of directories
+			return err
+		}
 		p, next := dir+"/"+name, c.Label()
 		c.executable(p, next)
 		c.Set(c.program, c.Str(p))

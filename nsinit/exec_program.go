@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -149,6 +150,10 @@ func (c *child) gate() error {
 	}
 }
 
+// atGate limits how long the child waits for a process that connects to the gate and says nothing, before it accepts
+// the next one. The small child waits as long (internal/smallchild).
+const atGate = 5 * time.Second
+
 // opened conducts the conversation with the process that connected to the gate, up to CONFIG_OK.
 func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {
 	conn, err := transport.Take(fd)
@@ -156,7 +161,9 @@ func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {
 		sys.Close(fd)
 		return nil, err
 	}
-	peer, err := transport.NewChild(conn, container.StartProfile(), transport.Options{})
+	peer, err := transport.NewChild(conn, container.StartProfile(), transport.Options{
+		Deadlines: transport.Deadlines{Hello: atGate, Config: atGate},
+	})
 	if err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -1,6 +1,8 @@
 package test
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -272,6 +274,29 @@ func TestSmallChildCannotBeWritten(t *testing.T) {
 	const want = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
 	if seals, err := unix.FcntlInt(exe.Fd(), unix.F_GET_SEALS, 0); err != nil || seals&want != want {
 		t.Errorf("seals %#x, %v, want %#x", seals, err, want)
+	}
+}
+
+// TestSilentAtTheGate checks that a process which connects to the gate of a created container and says nothing does not
+// keep out start for good, whichever child waits there.
+func TestSilentAtTheGate(t *testing.T) {
+	r := newRuntime(t)
+	for _, flags := range [][]string{nil, {"--trace", filepath.Join(testenv.Dir(t), "trace")}} { // a small child, a whole one
+		id := testenv.ID(t)
+		r.ok(append(append([]string{"create"}, flags...), "-b", shell(t, "exit 0", nil), id)...)
+		// A socket's address has room for 107 bytes, unix(7).
+		dir, err := os.Open(filepath.Join(r.root, id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		silent, err := net.Dial("unixpacket", fmt.Sprintf("/proc/self/fd/%d/start.sock", dir.Fd()))
+		_ = dir.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ok("start", id)
+		_ = silent.Close()
+		r.ok("delete", "--force", id)
 	}
 }
 

@@ -64,7 +64,7 @@ func notStarted(status string) string {
 // openGate opens the gate of a created container. If the container's filter has a listener, openGate hands that to
 // the agent.
 func (r *Runtime) openGate(ctx context.Context, s *state.State, t *tracer) error {
-	g := spawn.Gate{Path: s.Gate, Trace: t.event()}
+	g := spawn.Gate{Path: s.Gate, Trace: t.event(), Deadlines: unhurried}
 	if s.Seccomp == "" {
 		return spawn.OpenGate(ctx, g)
 	}

@@ -371,6 +371,18 @@ accept:
 	MOVQ AX, (R12)
 	MOVQ $0, SENT(R12)
 	MOVQ $0, TAKEN(R12)
+	// Who connects and then says nothing must not keep out the next one.
+	MOVQ AX, DI
+	MOVL $1, SI // SOL_SOCKET
+	MOVL $20, DX // SO_RCVTIMEO
+	MOVQ $OPTION, R10
+	MOVQ $5, (R10) // seconds, as atGate of package nsinit
+	MOVQ $0, 8(R10)
+	MOVL $16, R8
+	MOVL $54, AX // setsockopt
+	SYSCALL
+	TESTQ AX, AX
+	JNZ  again
 	MOVLQSX 20(BX), R15
 	CALL greet<>(SB)
 	TESTQ AX, AX

@@ -19,6 +19,9 @@ var ErrTooLong = errors.New("the program is too long for the small child")
 
 // Encode verifies the program and returns it in the form in which the small child takes it in CONFIG.
 func (p *Program) Encode() ([]byte, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
 	if err := p.Verify(); err != nil {
 		return nil, err
 	}

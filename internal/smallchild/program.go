@@ -133,6 +133,27 @@ type Program struct {
 	names    []name
 	memory   uint64
 	regs     Reg
+	err      error // why it can no longer be encoded
+	spare    Instr // what add returns then
+}
+
+// Bounds of a program. What exceeds them is not added, so a program never takes much more memory than its encoded form,
+// whatever it is made of.
+const (
+	maxInstrs = MaxProgram / instrSize
+	maxLabels = 2 * maxInstrs
+)
+
+// Err returns the error that Encode will return because of what was added so far: ErrTooLong, or a text with a zero
+// byte. Nothing more is added then, so the caller can stop.
+func (p *Program) Err() error { return p.err }
+
+// fits reports whether the program may grow to this much of a resource.
+func (p *Program) fits(n, most int) bool {
+	if n > most && p.err == nil {
+		p.err = ErrTooLong
+	}
+	return p.err == nil
 }
 
 // step is a step of the plan, with its first instruction.
@@ -199,7 +220,13 @@ func (p *Program) Explain(n int, e unix.Errno) error {
 }
 
 // Reg returns a register that is not in use.
-func (p *Program) Reg() Reg { p.regs++; return p.regs - 1 }
+func (p *Program) Reg() Reg {
+	if !p.fits(int(p.regs), int(lastReg)) {
+		return lastReg
+	}
+	p.regs++
+	return p.regs - 1
+}
 
 // Mark returns how many registers are in use, for Release.
 func (p *Program) Mark() Reg { return p.regs }
@@ -210,23 +237,38 @@ func (p *Program) Release(m Reg) { p.regs = m }
 // Scratch reserves memory of size bytes, rounded up to a multiple of 8.
 func (p *Program) Scratch(size int) Memory {
 	m := Memory(p.memory)
-	p.memory += uint64(size+7) &^ 7
+	if p.fits(int(p.memory)+size+7, memoryBase+memorySize-scratch) {
+		p.memory += uint64(size+7) &^ 7
+	}
 	return m
 }
 
 // Label returns a new label, for Place.
 func (p *Program) Label() Label {
+	if !p.fits(len(p.labels)+1, maxLabels) {
+		return noLabel
+	}
 	p.labels = append(p.labels, -1)
 	return Label(len(p.labels) - 1)
 }
 
 // Place puts a label before the next instruction.
-func (p *Program) Place(l Label) { p.labels[l] = int16(len(p.instrs)) }
+func (p *Program) Place(l Label) {
+	if l != noLabel {
+		p.labels[l] = int16(len(p.instrs))
+	}
+}
 
 // Str returns the address of a text that ends with a zero byte.
 func (p *Program) Str(s string) Arg {
 	at, known := p.known[s]
 	if !known {
+		if strings.IndexByte(s, 0) >= 0 && p.err == nil {
+			p.err = fmt.Errorf("%q holds a zero byte, at which a text ends", s)
+		}
+		if !p.fits(len(p.data)+len(s)+1, MaxProgram) {
+			return Arg{}
+		}
 		at = uint32(len(p.data))
 		p.known[s] = at
 		p.data = append(append(p.data, s...), 0)
@@ -237,6 +279,9 @@ func (p *Program) Str(s string) Arg {
 // Bytes returns the address of data that the program does not change, aligned to eight bytes. text describes it in
 // print.
 func (p *Program) Bytes(b []byte, text string) Arg {
+	if !p.fits(len(b), MaxProgram) {
+		return Arg{}
+	}
 	if at, known := p.known["\x00"+string(b)]; known {
 		return Arg{kind: argData, value: at}
 	}
@@ -247,6 +292,9 @@ func (p *Program) Bytes(b []byte, text string) Arg {
 
 // place appends data, aligned to eight bytes.
 func (p *Program) place(b []byte, text string) Arg {
+	if !p.fits(len(p.data)+len(b)+7, MaxProgram) {
+		return Arg{}
+	}
 	for len(p.data)%8 != 0 {
 		p.data = append(p.data, 0)
 	}
@@ -279,6 +327,9 @@ type pointer struct {
 
 // Table returns the address of a table of numbers and addresses, each of 64 bits.
 func (p *Program) Table(text string, entries ...Arg) Arg {
+	if !p.fits(8*len(entries), MaxProgram) {
+		return Arg{}
+	}
 	table := p.place(make([]byte, 8*len(entries)), text)
 	for i, e := range entries {
 		p.pointers = append(p.pointers, pointer{table.value + uint32(8*i), e})
@@ -287,8 +338,12 @@ func (p *Program) Table(text string, entries ...Arg) Arg {
 }
 
 func (p *Program) add(op opcode, args ...Arg) *Instr {
-	p.instrs = append(p.instrs, Instr{op: op, count: uint8(len(args)), into: noReg, to: noLabel})
-	i := &p.instrs[len(p.instrs)-1]
+	i := &p.spare
+	if p.fits(len(p.instrs)+1, maxInstrs) {
+		p.instrs = append(p.instrs, Instr{})
+		i = &p.instrs[len(p.instrs)-1]
+	}
+	*i = Instr{op: op, count: uint8(len(args)), into: noReg, to: noLabel}
 	copy(i.args[:], args)
 	return i
 }
@@ -339,8 +394,8 @@ func (p *Program) CheckParent() { p.add(opParent) }
 // Set puts the address of data, or a number of 32 bits, into a register.
 func (p *Program) Set(r Reg, a Arg) {
 	from := p.Table("address", a)
-	p.add(opCombine, Slot(r), from, from).nr = 1
-	p.instrs[len(p.instrs)-1].into = r
+	i := p.add(opCombine, Slot(r), from, from)
+	i.nr, i.into = 1, r
 }
 
 // IfIs jumps if a register holds the address of this data.

@@ -21,6 +21,9 @@ func (p *Program) Verify() error {
 	for r := firstFD; r <= lastFD; r++ {
 		at[0].defined.add(r)
 	}
+	if p.memory > memoryBase+memorySize-scratch {
+		return fmt.Errorf("uses %d bytes of memory, more than there are", p.memory)
+	}
 	for n := range p.instrs {
 		i := &p.instrs[n]
 		if !at[n].reached {
