@@ -22,10 +22,8 @@ func takeAccounts(o options) (err error) {
 	if err := w.writeWaiting(); err != nil {
 		return err
 	}
-	load, _ := os.ReadFile("/proc/loadavg")
-	fmt.Printf("%d CPUs, load %s%d rounds; means of their middle half. CPU, switches (voluntary and not) and faults are\n"+
-		"the command's own, and in the last line also of the processes that it has waited for.\n",
-		runtime.NumCPU(), load, o.rounds)
+	fmt.Printf("%s%d rounds; means of their middle half. CPU, switches (voluntary and not) and faults are\n"+
+		"the command's own, and in the last line also of the processes that it has waited for.\n", machine(), o.rounds)
 	for _, v := range []view{plainView, hostView} {
 		all, err := w.accountOf(v, o.warmup, o.rounds)
 		if err != nil {
@@ -36,6 +34,12 @@ func takeAccounts(o options) (err error) {
 		}
 	}
 	return nil
+}
+
+// machine returns a line about the machine and its load.
+func machine() string {
+	load, _ := os.ReadFile("/proc/loadavg")
+	return fmt.Sprintf("%d CPUs, load %s", runtime.NumCPU(), load)
 }
 
 func commandsOf(all []accounted) (names []string) {

@@ -38,17 +38,8 @@ func (v view) inView(argv []string) []string {
 // contenders returns the contenders that this machine can measure, and notes the missing ones.
 func (w *workshop) contenders() ([]contender, error) {
 	var all []contender
-	find := func(c contender) (contender, bool) {
-		path, err := exec.LookPath(c.argv[0])
-		if err != nil {
-			w.note("%s: left out, not installed", c.name)
-			return c, false
-		}
-		c.argv[0], c.version = path, version(path)
-		return c, true
-	}
 	add := func(name string, v view, argv ...string) {
-		if c, ok := find(contender{name: name, view: v, argv: argv, task: taskRun}); ok {
+		if c, ok := w.find(contender{name: name, view: v, argv: argv, task: taskRun}); ok {
 			all = append(all, c)
 		}
 	}
@@ -64,12 +55,7 @@ func (w *workshop) contenders() ([]contender, error) {
 		add("floor (Go)", hostView, goFloor, w.rootfs, "/bin/true")
 	}
 	add("bubblewrap", hostView, append([]string{"bwrap"}, bubblewrap(w.rootfs)...)...)
-	var installed []contender
-	for _, c := range w.runtimes() {
-		if c, ok := find(c); ok {
-			installed = append(installed, c)
-		}
-	}
+	installed := w.installed()
 	for _, t := range []task{taskRun, taskExec, taskUserNS, taskFilter} {
 		for _, c := range installed {
 			c, err := w.inTask(c, t)
@@ -83,6 +69,27 @@ func (w *workshop) contenders() ([]contender, error) {
 		}
 	}
 	return all, nil
+}
+
+// installed returns the OCI runtimes that this machine has.
+func (w *workshop) installed() (all []contender) {
+	for _, c := range w.runtimes() {
+		if c, ok := w.find(c); ok {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// find looks up the contender's program, and notes when it is not installed.
+func (w *workshop) find(c contender) (contender, bool) {
+	path, err := exec.LookPath(c.argv[0])
+	if err != nil {
+		w.note("%s: left out, not installed", c.name)
+		return c, false
+	}
+	c.argv[0], c.version = path, version(path)
+	return c, true
 }
 
 // bubblewrap returns the flags that come closest to the bundle. It mounts no sysfs, so the host's is bound; its --proc

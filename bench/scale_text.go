@@ -3,13 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"runtime"
 	"strings"
 )
 
-// A measurement at scale is a load that every OCI runtime carries out in each round, in turn.
+// A scaled measurement is a load that every OCI runtime carries out in each round, in turn.
 type scaled struct {
 	name string
 	load func(c contender) load
@@ -42,19 +39,9 @@ func takeScale(o options) (err error) {
 	if err := w.writeScaleBundles(); err != nil {
 		return err
 	}
-	var contenders []contender
-	for _, c := range w.runtimes() {
-		path, err := exec.LookPath(c.argv[0])
-		if err != nil {
-			w.note("%s: left out, not installed", c.name)
-			continue
-		}
-		c.argv[0] = path
-		contenders = append(contenders, c)
-	}
-	loadavg, _ := os.ReadFile("/proc/loadavg")
-	fmt.Printf("%d CPUs, load %s%d rounds, contenders in turn; milliseconds a command, whole time by number of commands\n",
-		runtime.NumCPU(), loadavg, o.rounds)
+	contenders := w.installed()
+	fmt.Printf("%s%d rounds, contenders in turn; milliseconds a command, whole time by number of commands\n", machine(),
+		o.rounds)
 	for _, s := range w.scaled() {
 		times := make([][]float64, len(contenders))
 		for round := range o.rounds {

@@ -10,7 +10,7 @@ import (
 
 // ErrWhole says that a configuration needs a whole child, because it cannot be compiled to a program for the small
 // child.
-var ErrWhole = errors.New("it takes a whole child")
+var ErrWhole = errors.New("it needs a whole child")
 
 var errNoSmall = fmt.Errorf("this architecture, or this build, has no small child: %w", ErrWhole)
 

@@ -30,7 +30,7 @@ func usual() container.Config {
 
 func TestCompileGolden(t *testing.T) {
 	if !smallchild.Available {
-		t.Skip("this build has whole children alone")
+		t.Skip("this build has no small child")
 	}
 	cfg := usual()
 	p, err := Compile("init", &cfg)
@@ -63,7 +63,7 @@ func BenchmarkCompile(b *testing.B) {
 // no text can end earlier in the child than in the configuration.
 func TestCompileBounds(t *testing.T) {
 	if !smallchild.Available {
-		t.Skip("this build has whole children alone")
+		t.Skip("this build has no small child")
 	}
 	const many = 100_000
 	names := func(separator string) string {

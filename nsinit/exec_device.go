@@ -70,12 +70,12 @@ func (c *child) device(d *container.Device) error {
 	if d.UID == 0 && d.GID == 0 {
 		return nil // it has its owner, and also its mode, because the umask is empty during the setup
 	}
-	return own(dir, p, d)
+	return setOwner(dir, p, d)
 }
 
-// own sets the owner of a new node. It opens the node without following links, so it changes the node that was
+// setOwner sets the owner of a new node. It opens the node without following links, so it changes the node that was
 // made.
-func own(dir int, p string, d *container.Device) error {
+func setOwner(dir int, p string, d *container.Device) error {
 	fd, err := unix.Openat(dir, path.Base(p), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return op("open", p, err)

@@ -37,7 +37,7 @@ func (s *starter) converse(ctx context.Context) error {
 	}
 }
 
-// configure sends the configuration, in the form that the child takes.
+// configure sends the configuration, in the form that the child understands.
 func (s *starter) configure(ctx context.Context) error {
 	if s.small != nil {
 		if err := s.peer.Open(ctx, syncproto.BytesValue(s.small.config), s.small.fds); err != nil {

@@ -17,33 +17,30 @@ import (
 type small struct {
 	program *smallchild.Program
 	config  []byte   // the program, encoded: the bytes that CONFIG is
-	fds     []int    // that ride with it
-	image   *os.File // the static program; closed when the start is over
+	fds     []int    // sent along with it
+	image   *os.File // the static program; the starter closes it at the end
 }
 
-// errNotAsked is why the child is a whole one where nobody said otherwise.
-var errNotAsked = errors.New("no small one was asked for")
-
-// chooseChild decides which child this is, and says why a whole one.
-func (s *starter) chooseChild(compile Compiler) (*small, error) {
+// chooseChild decides whether the child is a small one. If it is not, the error says why.
+func (s *starter) chooseChild() (*small, error) {
 	switch {
-	case compile == nil:
-		return nil, errNotAsked
+	case s.compile == nil:
+		return nil, errors.New("no small one was requested")
 	case len(s.cfg.Init) > 0 || s.cfg.Codec != nil:
 		return nil, errors.New("its program or its codec is given")
 	case s.plan.Profile == profileSetns:
 	case s.plan.needsBareFork() || s.plan.hasUser():
 		return nil, errors.New("it joins namespaces, or has a user namespace")
 	case !firstUserNamespace():
-		return nil, errors.New("in a user namespace no device can be made")
+		return nil, errors.New("no device can be created in a user namespace")
 	case len(s.cfg.NetDevices) > 0:
-		return nil, errors.New("it is given network devices")
+		return nil, errors.New("it gets network devices")
 	}
 	config, fds, err := s.config()
 	if err != nil {
 		return nil, err
 	}
-	program, err := compile(s.plan.Profile, config)
+	program, err := s.compile(s.plan.Profile, config)
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +52,11 @@ func (s *starter) chooseChild(compile Compiler) (*small, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.close = append(s.close, func() { _ = image.Close() })
+	s.onExit(func() { _ = image.Close() })
 	return &small{program, b, fds, image}, nil
 }
 
-// firstUserNamespace reports whether this process is in the user namespace that the kernel began with:
+// firstUserNamespace reports whether this process is in the kernel's first user namespace:
 // PROC_USER_INIT_INO of its include/linux/proc_ns.h.
 func firstUserNamespace() bool {
 	const first = 0xeffffffd
@@ -67,8 +64,8 @@ func firstUserNamespace() bool {
 	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino == first
 }
 
-// openImage writes the small child to sealed memory; the caller owns the file. That fails where programs in memory may
-// not be executed (vm.memfd_noexec, sysctl/vm.rst of the kernel's documentation).
+// openImage writes the small child to sealed memory. The caller owns the file. It fails if the host forbids to execute
+// programs in memory (vm.memfd_noexec, sysctl/vm.rst of the kernel's documentation).
 func openImage(p *syncproto.Profile) (*os.File, error) {
 	f, err := sealed("handfast", func(out *os.File) error {
 		_, err := out.Write(smallchild.Image(p))
@@ -80,21 +77,22 @@ func openImage(p *syncproto.Profile) (*os.File, error) {
 	return f, nil
 }
 
-// cannot reports whether a start ended because the small child cannot carry its program out, and says where that was.
-func (m *small) cannot(err error) (why string, yes bool) {
+// whyNot says where a start ended because the small child could not carry out its program; it returns "" if that is not
+// why.
+func (m *small) whyNot(err error) string {
 	place, errno, theirs := m.failure(err)
 	if theirs == nil {
-		return "", false
+		return ""
 	}
-	why = "the small one could not go on at " + m.program.Describe(place)
+	why := "the small one could not continue at " + m.program.Describe(place)
 	if errno != 0 {
 		why += " (" + unix.ErrnoName(errno) + ")"
 	}
-	return why, true
+	return why
 }
 
-// explain puts what a whole child would say in the place of what the small child said, if it could not carry its
-// program out.
+// explain replaces the error of a small child that could not carry out its program by the one that a whole child would
+// have sent.
 func (m *small) explain(err error) {
 	place, errno, theirs := m.failure(err)
 	if theirs == nil {
@@ -105,7 +103,7 @@ func (m *small) explain(err error) {
 	*theirs = *remote.FromReport(r)
 }
 
-// failure finds in err at which instruction the small child could not go on, and with which errno; theirs is nil if
+// failure finds in err the instruction at which the small child could not continue, and the errno. theirs is nil if
 // that is not what happened.
 func (m *small) failure(err error) (place int, errno unix.Errno, theirs *remote.Error) {
 	if m == nil || !errors.As(err, &theirs) || theirs.Report.Code != syncproto.CodeConfig || theirs.IsEcho() {

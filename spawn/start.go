@@ -38,7 +38,7 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 	return p, err
 }
 
-// startWith is one attempt. If it failed where a whole child may not, why says so.
+// startWith makes one attempt. If it failed in a way in which a whole child may succeed, why says what happened.
 func startWith(ctx context.Context, cfg *Config, compile Compiler) (p *Process, why string, err error) {
 	s := &starter{cfg: cfg, compile: compile}
 	defer s.cleanup()
@@ -46,7 +46,7 @@ func startWith(ctx context.Context, cfg *Config, compile Compiler) (p *Process, 
 		if s.served {
 			s.small.explain(err)
 		} else {
-			why, _ = s.small.cannot(err)
+			why = s.small.whyNot(err)
 		}
 		return nil, why, s.undo(err)
 	}
@@ -59,8 +59,8 @@ type starter struct {
 	cfg     *Config
 	compile Compiler // of a small child's program; nil: a whole one
 	small   *small   // nil: it is a whole one
-	choice  string   // of the child, for people
-	served  bool     // the parent has carried out a request: what came of it cannot be taken back
+	choice  string   // which child it is, for people
+	served  bool     // the parent has carried out a request, whose effects cannot be undone
 	plan    *plan
 	process *Process
 	peer    *transport.Parent
@@ -86,7 +86,7 @@ func (s *starter) start(ctx context.Context) error {
 		}
 	}
 	s.choice = "small"
-	if s.small, err = s.chooseChild(s.compile); err != nil {
+	if s.small, err = s.chooseChild(); err != nil {
 		s.choice = "whole: " + err.Error()
 	}
 	conn, err := s.clone(ctx)

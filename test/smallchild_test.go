@@ -37,7 +37,7 @@ var changing = regexp.MustCompile(
 // TestSmallChildIsLikeAWhole: what a program finds does not tell which child has executed it.
 func TestSmallChildIsLikeAWhole(t *testing.T) {
 	if !smallchild.Available {
-		t.Skip("this architecture, or this build, has whole children alone")
+		t.Skip("this architecture, or this build, has no small child")
 	}
 	for name, change := range map[string]func(t *testing.T, c map[string]any){
 		"plain": func(*testing.T, map[string]any) {},
@@ -195,7 +195,7 @@ func TestSmallChildFailsLikeAWhole(t *testing.T) {
 // has executed it, or could not.
 func TestSmallChildOfExec(t *testing.T) {
 	if !smallchild.Available {
-		t.Skip("this architecture, or this build, has whole children alone")
+		t.Skip("this architecture, or this build, has no small child")
 	}
 	r := newRuntime(t)
 	for _, in := range []struct {
@@ -261,7 +261,7 @@ func TestNoProgramsInMemory(t *testing.T) {
 // TestSmallChildCannotBeWritten (CVE-2019-5736): what the child of a created container executes is sealed.
 func TestSmallChildCannotBeWritten(t *testing.T) {
 	if !smallchild.Available {
-		t.Skip("this architecture, or this build, has whole children alone")
+		t.Skip("this architecture, or this build, has no small child")
 	}
 	r, id := newRuntime(t), testenv.ID(t)
 	r.ok("create", "-b", shell(t, "exit 0", nil), id)
@@ -281,7 +281,8 @@ func TestSmallChildCannotBeWritten(t *testing.T) {
 // keep out start for good, whichever child waits there.
 func TestSilentAtTheGate(t *testing.T) {
 	r := newRuntime(t)
-	for _, flags := range [][]string{nil, {"--trace", filepath.Join(testenv.Dir(t), "trace")}} { // a small child, a whole one
+	// A small child waits at the first gate, a whole one at the second.
+	for _, flags := range [][]string{nil, {"--trace", filepath.Join(testenv.Dir(t), "trace")}} {
 		id := testenv.ID(t)
 		r.ok(append(append([]string{"create"}, flags...), "-b", shell(t, "exit 0", nil), id)...)
 		// A socket's address has room for 107 bytes, unix(7).

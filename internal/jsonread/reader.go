@@ -72,7 +72,7 @@ func List[T any](r *Reader, list *[]T, read func(*Reader, *T)) {
 		return
 	}
 	out := make([]T, 0, 4)
-	for first := true; r.more(']', first); first = false {
+	for first := true; r.nextMember(']', first); first = false {
 		var one T
 		read(r, &one)
 		out = append(out, one)
@@ -87,7 +87,7 @@ func Map[T any](r *Reader, m *map[string]T, read func(*Reader, *T)) {
 		return
 	}
 	out := map[string]T{}
-	for first := true; r.more('}', first); first = false {
+	for first := true; r.nextMember('}', first); first = false {
 		name := r.name()
 		var one T
 		read(r, &one)

@@ -46,9 +46,9 @@ func (r *Reader) open(c byte) bool {
 	return true
 }
 
-// more skips the separator before the next member, or the end of the object or list. It reports whether there is a
-// next member.
-func (r *Reader) more(end byte, first bool) bool {
+// nextMember skips the separator before the next member, or the end of the object or list. It reports whether there is
+// a next member.
+func (r *Reader) nextMember(end byte, first bool) bool {
 	if !first {
 		r.space()
 	}
@@ -91,7 +91,7 @@ type members struct {
 // member moves to the value of the next member that has a Field, and skips those without one. The function name
 // returns the names of the Fields.
 func (r *Reader) member(o *members, name func(i int) string) bool {
-	for r.more('}', !o.began) {
+	for r.nextMember('}', !o.began) {
 		next := 0
 		if o.began {
 			next = o.found + 1
@@ -270,13 +270,13 @@ func (r *Reader) skip(depth int) {
 	switch c := r.peek(); c {
 	case '{':
 		r.open('{')
-		for first := true; r.more('}', first); first = false {
+		for first := true; r.nextMember('}', first); first = false {
 			r.name()
 			r.skip(depth + 1)
 		}
 	case '[':
 		r.open('[')
-		for first := true; r.more(']', first); first = false {
+		for first := true; r.nextMember(']', first); first = false {
 			r.skip(depth + 1)
 		}
 	case '"':

@@ -139,7 +139,7 @@ func (e *execution) begin() error {
 
 // filter makes the process run under the container's filter.
 func (e *execution) filter(cfg *spawn.Config) error {
-	kept, err := e.r.kept(e.state)
+	kept, err := e.r.keptFilter(e.state)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (e *execution) filter(cfg *spawn.Config) error {
 		needs = neededByRuntime
 	}
 	cfg.Listener = e.agent.listener()
-	return e.r.under(&cfg.Container.Process, kept, needs)
+	return e.r.addFilter(&cfg.Container.Process, kept, needs)
 }
 
 // find opens the container's first process. It refuses a container in which nothing can be executed.

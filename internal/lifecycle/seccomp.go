@@ -31,7 +31,7 @@ func (c *creation) makeFilter(profile []byte) error {
 	if len(c.plan.Spawn.Container.Hooks.StartContainer) > 0 || c.filter.Notify {
 		needs = neededByRuntime
 	}
-	return c.r.under(&c.plan.Spawn.Container.Process, c.filter, needs)
+	return c.r.addFilter(&c.plan.Spawn.Container.Process, c.filter, needs)
 }
 
 // compiled returns the filter of a profile. It takes the filter from the directory of recently compiled ones, or
@@ -74,8 +74,8 @@ func entryOf(p *seccomp.Program, mark string, profile []byte) *filtercache.Entry
 	}
 }
 
-// under adds a filter to a process's configuration.
-func (r *Runtime) under(p *container.Process, e *filtercache.Entry, needs []string) error {
+// addFilter adds a filter to a process's configuration.
+func (r *Runtime) addFilter(p *container.Process, e *filtercache.Entry, needs []string) error {
 	for _, name := range e.Skipped {
 		r.Log.Debugf("seccomp: no architecture has a system call %s", name)
 	}
@@ -159,9 +159,9 @@ func filterWord(e *filtercache.Entry) string {
 	return state.SeccompFilter
 }
 
-// kept returns the filter of an existing container, or nil if it has none. It is an error if the filter cannot be
-// read: nothing may run in the container without it.
-func (r *Runtime) kept(s *state.State) (*filtercache.Entry, error) {
+// keptFilter returns the filter of an existing container, or nil if it has none. It is an error if the filter cannot
+// be read: nothing may run in the container without it.
+func (r *Runtime) keptFilter(s *state.State) (*filtercache.Entry, error) {
 	if s.Seccomp == "" {
 		return nil, nil
 	}
@@ -181,7 +181,7 @@ func (r *Runtime) Profile(id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := r.kept(s)
+	e, err := r.keptFilter(s)
 	if e == nil || err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (r *Runtime) openGate(ctx context.Context, s *state.State, t *tracer) error
 	a := &agent{state: s, status: state.Created}
 	if s.Seccomp == state.SeccompListener {
 		var err error
-		if a.entry, err = r.kept(s); err != nil {
+		if a.entry, err = r.keptFilter(s); err != nil {
 			return err
 		}
 	}

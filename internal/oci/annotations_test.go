@@ -28,7 +28,7 @@ func TestLandlock(t *testing.T) {
 			Ports: []container.LandlockPort{{Port: 80, Access: 1}, {Port: 443, Access: 1}}},
 		2: {FS: 6, Paths: []container.LandlockPath{{Path: "/", Access: 4}, {Path: "/usr", Access: 4}}},
 	} {
-		out := convert(t, Options{Host: Host{LandlockABI: abi}}, annotation(AnnotationLandlock, rules))
+		out := planOf(t, Options{Host: Host{LandlockABI: abi}}, annotation(AnnotationLandlock, rules))
 		if diff := cmp.Diff(&want, out.Spawn.Container.Process.Landlock); diff != "" {
 			t.Errorf("version %d (-want +got)\n%s", abi, diff)
 		}
@@ -44,12 +44,12 @@ func TestLandlock(t *testing.T) {
 }
 
 func TestAnnotations(t *testing.T) {
-	out := convert(t, Options{}, annotation(AnnotationCoreScheduling, "true"),
+	out := planOf(t, Options{}, annotation(AnnotationCoreScheduling, "true"),
 		annotation(AnnotationParentDeath, "sigterm"))
 	if out.Spawn.Container.Process.ParentDeathSignal != 15 || !out.CoreScheduling || len(out.Annotations) != 2 {
 		t.Errorf("%+v", out)
 	}
-	out = convert(t, Options{}, annotation(AnnotationCoreScheduling, "false"), annotation(AnnotationParentDeath, "9"))
+	out = planOf(t, Options{}, annotation(AnnotationCoreScheduling, "false"), annotation(AnnotationParentDeath, "9"))
 	if out.Spawn.Container.Process.ParentDeathSignal != 9 || out.CoreScheduling {
 		t.Errorf("%+v", out)
 	}

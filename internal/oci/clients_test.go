@@ -20,28 +20,38 @@ func testHost() Host {
 // TestClients converts configurations that real clients wrote. Each must be accepted, and its meaning is compared
 // with a golden file.
 func TestClients(t *testing.T) {
-	golden.Only(t, "testdata/golden/*.txt", "testdata/golden/resources.txt")
-	files, err := filepath.Glob("testdata/clients/*.config.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) != 36 {
-		t.Fatalf("%d configurations, want 36", len(files))
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".config.json")
-		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			spec, err := Decode(data, "config.json")
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden.Compare(t, "testdata/golden/"+name+".txt", describe(t, spec))
+	golden.Only(t, "testdata/golden/*.txt", "testdata/golden/resources.txt", "testdata/golden/children.txt")
+	for _, c := range clientSpecs(t) {
+		t.Run(c.name, func(t *testing.T) {
+			golden.Compare(t, "testdata/golden/"+c.name+".txt", describe(t, c.spec))
 		})
 	}
+}
+
+// clientSpec is a configuration that a client wrote.
+type clientSpec struct {
+	name string
+	spec *Spec
+}
+
+func clientSpecs(t *testing.T) (all []clientSpec) {
+	t.Helper()
+	files, err := filepath.Glob("testdata/clients/*.config.json")
+	if err != nil || len(files) != 36 {
+		t.Fatalf("%d configurations, want 36: %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec, err := Decode(data, "config.json")
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all = append(all, clientSpec{strings.TrimSuffix(filepath.Base(file), ".config.json"), spec})
+	}
+	return all
 }
 
 func describe(t *testing.T, spec *Spec) []byte {

@@ -127,12 +127,12 @@ func FuzzDecode(f *testing.F) {
 
 func TestNothing(t *testing.T) {
 	for _, in := range []string{``, `null`, `""`, `{}`, `[]`, `0`, `false`, `{"a": {"b": 0}, "c": []}`} {
-		if !nothing(json.RawMessage(in)) {
+		if !requestsNothing(json.RawMessage(in)) {
 			t.Errorf("%s asks for something", in)
 		}
 	}
 	for _, in := range []string{`1`, `true`, `"x"`, `[0]`, `[{}]`, `{"a": {"b": -1}}`} {
-		if nothing(json.RawMessage(in)) {
+		if requestsNothing(json.RawMessage(in)) {
 			t.Errorf("%s asks for nothing", in)
 		}
 	}

@@ -19,9 +19,9 @@ func wrong(property, format string, args ...any) error {
 	return &PropertyError{Property: property, Problem: fmt.Sprintf(format, args...)}
 }
 
-// nothing reports whether a value requests nothing: it is absent, null, false or zero, or it is empty at every
+// requestsNothing reports whether a value requests nothing: it is absent, null, false or zero, or it is empty at every
 // depth. Use it only for objects whose members are all optional and mean nothing when they are empty.
-func nothing(raw json.RawMessage) bool {
+func requestsNothing(raw json.RawMessage) bool {
 	if len(raw) == 0 {
 		return true
 	}
@@ -29,10 +29,10 @@ func nothing(raw json.RawMessage) bool {
 	if json.Unmarshal(raw, &v) != nil {
 		return false
 	}
-	return nothingIn(v)
+	return isEmptyValue(v)
 }
 
-func nothingIn(v any) bool {
+func isEmptyValue(v any) bool {
 	switch v := v.(type) {
 	case nil:
 		return true
@@ -46,7 +46,7 @@ func nothingIn(v any) bool {
 		return len(v) == 0
 	case map[string]any:
 		for _, member := range v {
-			if !nothingIn(member) {
+			if !isEmptyValue(member) {
 				return false
 			}
 		}

@@ -81,7 +81,7 @@ func TestFeaturesHooksAndNamespaces(t *testing.T) {
 		t.Errorf("hooks: told %q, read %q", f.Hooks, fields)
 	}
 	for _, name := range f.Hooks {
-		out := convert(t, Options{}, `{"hooks": {"`+name+`": [{"path": "/hook"}]}}`)
+		out := planOf(t, Options{}, `{"hooks": {"`+name+`": [{"path": "/hook"}]}}`)
 		h := out.Spawn.Container.Hooks
 		if n := len(out.Hooks.Prestart) + len(out.Hooks.CreateRuntime) + len(out.Hooks.Poststart) + len(out.Hooks.Poststop) +
 			len(h.CreateContainer) + len(h.StartContainer); n != 1 {

@@ -38,7 +38,7 @@ func (c *planner) idMapped(at string, in *Mount, m *container.Mount, option stri
 }
 
 func idRanges(at string, raw json.RawMessage) ([]container.IDRange, error) {
-	if nothing(raw) {
+	if requestsNothing(raw) {
 		return nil, nil
 	}
 	var in []IDMapping

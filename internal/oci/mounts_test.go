@@ -86,7 +86,7 @@ func TestPathsTwice(t *testing.T) {
 
 // TestRemount covers attributes of any mount, and options of the container's own file systems.
 func TestRemount(t *testing.T) {
-	out := convert(t, Options{}, `{"mounts": [
+	out := planOf(t, Options{}, `{"mounts": [
 		{"destination": "/a", "type": "tmpfs"}, {"destination": "/b", "source": "/x", "options": ["bind"]},
 		{"destination": "/c", "type": "ext4", "source": "/dev/x"},
 		{"destination": "/a/", "type": "none", "source": "x", "options": ["remount", "ro", "size=1m", "async"]},
@@ -107,7 +107,7 @@ func TestRemount(t *testing.T) {
 	if diff := cmp.Diff(warning, out.Warnings); diff != "" {
 		t.Error(diff)
 	}
-	out = convert(t, Options{Host: Host{SELinux: true}}, `{"linux": {"mountLabel": "a:b:c:s0:c1,c2"}}`)
+	out = planOf(t, Options{Host: Host{SELinux: true}}, `{"linux": {"mountLabel": "a:b:c:s0:c1,c2"}}`)
 	if l := out.Spawn.Container.MountLabel; l != "a:b:c:s0:c1,c2" {
 		t.Errorf("label %q", l)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
-func convert(t *testing.T, opt Options, patches ...string) *Planned {
+func planOf(t *testing.T, opt Options, patches ...string) *Planned {
 	t.Helper()
 	opt.Bundle, opt.ID = "/b", "x"
 	out, err := Plan(spec(t, patches...), opt)
@@ -26,7 +26,7 @@ func convert(t *testing.T, opt Options, patches ...string) *Planned {
 }
 
 func TestHooksGoWhereTheyRun(t *testing.T) {
-	out := convert(t, Options{}, `{"annotations": {"k": "v"}, "hooks": {"prestart": [{"path": "/1", "args": ["a0", "a1"], "env": ["A=b"], "timeout": 7}], "createRuntime": [{"path": "/2"}],
+	out := planOf(t, Options{}, `{"annotations": {"k": "v"}, "hooks": {"prestart": [{"path": "/1", "args": ["a0", "a1"], "env": ["A=b"], "timeout": 7}], "createRuntime": [{"path": "/2"}],
 		"createContainer": [{"path": "/3"}], "startContainer": [{"path": "/4"}], "poststart": [{"path": "/5"}], "poststop": [{"path": "/6"}]}}`)
 	parent := ParentHooks{
 		Prestart:      []container.Hook{{Path: "/1", Args: []string{"a0", "a1"}, Env: []string{"A=b"}, Timeout: 7}},
@@ -44,14 +44,14 @@ func TestHooksGoWhereTheyRun(t *testing.T) {
 	if want := `{"ociVersion":"1.2.0","id":"x","bundle":"/b","annotations":{"k":"v"}}`; out.Spawn.Container.State != want {
 		t.Errorf("state is %s, want %s", out.Spawn.Container.State, want)
 	}
-	if out = convert(t, Options{}, `{"hooks": {"poststop": [{"path": "/6"}]}}`); out.Spawn.Container.State != "" ||
+	if out = planOf(t, Options{}, `{"hooks": {"poststop": [{"path": "/6"}]}}`); out.Spawn.Container.State != "" ||
 		out.Spawn.Container.Hooks.Runtime {
 		t.Errorf("the child is told of hooks that are none of its business: %+v", out.Spawn.Container)
 	}
 }
 
 func TestCapabilities(t *testing.T) {
-	out := convert(t, Options{}, `{"process": {"capabilities": {"bounding": ["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE", "CAP_X", "chown"], "ambient": ["CAP_KILL"]}}}`)
+	out := planOf(t, Options{}, `{"process": {"capabilities": {"bounding": ["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE", "CAP_X", "chown"], "ambient": ["CAP_KILL"]}}}`)
 	want := container.Capabilities{Bounding: 1<<unix.CAP_CHOWN | 1<<unix.CAP_CHECKPOINT_RESTORE,
 		Ambient: 1 << unix.CAP_KILL}
 	if diff := cmp.Diff(want, out.Spawn.Container.Process.Capabilities); diff != "" {
@@ -82,7 +82,7 @@ func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
 	process := `{"process": {"capabilities": {"bounding": ["CAP_KILL", "CAP_SYS_BOOT", "CAP_SYS_ADMIN"], "effective": ["CAP_KILL", "CAP_SYS_BOOT"],
 		"permitted": ["CAP_KILL", "CAP_SYS_BOOT"], "inheritable": ["CAP_KILL", "CAP_SYS_BOOT", "CAP_NET_RAW", "CAP_SYS_ADMIN"],
 		"ambient": ["CAP_KILL", "CAP_SYS_BOOT", "CAP_NET_RAW"]}}}`
-	out := convert(t, Options{Host: host}, process)
+	out := planOf(t, Options{Host: host}, process)
 	want := container.Capabilities{Bounding: kill, Effective: kill, Permitted: kill, Inheritable: kill | admin,
 		Ambient: kill}
 	if diff := cmp.Diff(want, out.Spawn.Container.Process.Capabilities); diff != "" {
@@ -95,7 +95,7 @@ func TestCapabilitiesThatTheCallerLacks(t *testing.T) {
 	if diff := cmp.Diff(warnings, out.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got)\n%s", diff)
 	}
-	out = convert(t, Options{Host: host}, process, userNamespace)
+	out = planOf(t, Options{Host: host}, process, userNamespace)
 	refused := []string{"process.capabilities.ambient: can't raise ambient capability CAP_NET_RAW: " +
 		"it must be permitted and inheritable too"}
 	if !slices.Equal(out.Warnings, refused) ||
@@ -119,7 +119,7 @@ func TestRlimitNumbers(t *testing.T) {
 }
 
 func TestNamespacesAndOffsets(t *testing.T) {
-	out := convert(t, Options{}, `{"linux": {"namespaces": [{"type": "mount"}, {"type": "network", "path": "/run/netns/x"}, {"type": "time"}],
+	out := planOf(t, Options{}, `{"linux": {"namespaces": [{"type": "mount"}, {"type": "network", "path": "/run/netns/x"}, {"type": "time"}],
 		"timeOffsets": {"boottime": {"secs": -3, "nanosecs": 5}}, "rootfsPropagation": "rslave"}}`)
 	if diff := cmp.Diff([]spawn.Namespace{{Kind: "mount"}, {Kind: "network", Path: "/run/netns/x"}, {Kind: "time"}},
 		out.Spawn.Namespaces); diff != "" {
@@ -134,7 +134,7 @@ func TestNamespacesAndOffsets(t *testing.T) {
 }
 
 func TestDevices(t *testing.T) {
-	out := convert(t, Options{}, `{"linux": {"devices": [{"path": "/dev/null", "type": "u", "major": 1, "minor": 3, "fileMode": 8630, "uid": 1, "gid": 2}, {"path": "/dev/pipe", "type": "p"}]}}`)
+	out := planOf(t, Options{}, `{"linux": {"devices": [{"path": "/dev/null", "type": "u", "major": 1, "minor": 3, "fileMode": 8630, "uid": 1, "gid": 2}, {"path": "/dev/pipe", "type": "p"}]}}`)
 	got := out.Spawn.Container.Devices
 	want := append(defaultDevices()[1:],
 		container.Device{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666, UID: 1, GID: 2},
@@ -149,7 +149,7 @@ func TestCgroupMount(t *testing.T) {
 		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Mountpoint: "/cg/cpu,cpuacct", Links: []string{"cpu", "cpuacct"}},
 		{Name: "systemd", Options: "none,name=systemd", Mountpoint: "/cg/systemd", Fixed: "/user"},
 	}}}
-	out := convert(t, Options{Host: host},
+	out := planOf(t, Options{Host: host},
 		`{"mounts": [{"destination": "/sys/fs/cgroup", "type": "cgroup"}, {"destination": "/c2", "type": "cgroup2"}], "linux": {"cgroupsPath": "/p"}}`)
 	want := &container.Cgroup{Version: 1, Hierarchies: []container.CgroupEntry{
 		{Name: "cpu,cpuacct", Options: "cpu,cpuacct", Path: "/cg/cpu,cpuacct/p", Links: []string{"cpu", "cpuacct"}},

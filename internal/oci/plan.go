@@ -101,7 +101,7 @@ func Plan(spec *Spec, opt Options) (*Planned, error) {
 			return nil, err
 		}
 	}
-	if !nothing(c.linux.Seccomp) {
+	if !requestsNothing(c.linux.Seccomp) {
 		c.out.Seccomp = c.linux.Seccomp
 	}
 	return c.out, nil

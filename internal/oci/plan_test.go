@@ -53,7 +53,7 @@ func TestNothingIsAccepted(t *testing.T) {
 func TestNetDevices(t *testing.T) {
 	const network = `{"linux": {"namespaces": [{"type": "network"}], "netDevices": `
 	long := strings.Repeat("x", 15)
-	out := convert(t, Options{}, network+`{"eth1": {"name": "x%d"}, "dummy0": null, "`+long+`": {"name": ""}}}}`)
+	out := planOf(t, Options{}, network+`{"eth1": {"name": "x%d"}, "dummy0": null, "`+long+`": {"name": ""}}}}`)
 	want := []spawn.NetDevice{{Name: "dummy0"}, {Name: "eth1", As: "x%d"}, {Name: long}}
 	if diff := cmp.Diff(want, out.Spawn.NetDevices); diff != "" {
 		t.Error(diff)
@@ -128,7 +128,7 @@ func TestMappingsThatTheKernelRefuses(t *testing.T) {
 // warning names whatever is left out.
 func TestNotStricterThanOthers(t *testing.T) {
 	fuse := `{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}`
-	out := convert(t, Options{}, `{"linux": {"uidMappings": [{"size": 1}], "timeOffsets": {"monotonic": {"secs": 1}},
+	out := planOf(t, Options{}, `{"linux": {"uidMappings": [{"size": 1}], "timeOffsets": {"monotonic": {"secs": 1}},
 		"devices": [`+fuse+`, `+fuse+`], "resources": {"devices": [{"allow": true, "type": "c", "access": "rwa"}]}}}`)
 	want := []string{
 		"linux.uidMappings, linux.gidMappings: without effect, for linux.namespaces has no user namespace",

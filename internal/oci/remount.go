@@ -18,7 +18,7 @@ func (c *planner) remount(at string, m *container.Mount, mapped string, in *Moun
 	switch {
 	case m.CopyUp:
 		return wrong(at+".options", "tmpcopyup is for a new tmpfs, and remount changes one that is there")
-	case mapped != "" || !nothing(in.UIDMappings) || !nothing(in.GIDMappings):
+	case mapped != "" || !requestsNothing(in.UIDMappings) || !requestsNothing(in.GIDMappings):
 		return wrong(at, "the owners of files are mapped when a mount is made, and remount changes one that is there")
 	}
 	own := c.made(m.Destination)

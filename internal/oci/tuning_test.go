@@ -38,13 +38,13 @@ func TestTuning(t *testing.T) {
 		// It concerns only processes that join.
 		{`{"process": {"execCPUAffinity": {"initial": "0-1", "final": "2"}}}`, container.Process{}},
 	} {
-		out := convert(t, Options{}, c.patch)
+		out := planOf(t, Options{}, c.patch)
 		c.want.Args, c.want.Cwd = []string{"sh"}, "/"
 		if diff := cmp.Diff(c.want, out.Spawn.Container.Process); diff != "" || out.Spawn.Affinity != nil {
 			t.Errorf("%s (-want +got)\n%s%v", c.patch, diff, out.Spawn.Affinity)
 		}
 	}
-	out := convert(t, Options{}, `{"linux": {"personality": {"domain": "LINUX", "flags": ["A", "B"]}}}`)
+	out := planOf(t, Options{}, `{"linux": {"personality": {"domain": "LINUX", "flags": ["A", "B"]}}}`)
 	want := []string{"linux.personality.flags: A, B: the specification knows no flags; they have no effect"}
 	if diff := cmp.Diff(want, out.Warnings); diff != "" {
 		t.Error(diff)

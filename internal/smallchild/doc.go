@@ -8,9 +8,11 @@
 // whole child follows (package nsinit), and the small child is an interpreter for it: some 3 KiB of machine code,
 // without a decoder, an allocator, or any of the host's memory.
 //
-// The small child speaks the protocol of docs/protocol.md like any child. Only the form of its configuration
-// differs, on which the greeting agrees by the name of the codec (CodecName): CONFIG is one value of bytes, the
-// program. Everything else is MessagePack.
+// The small child speaks as much of the protocol of docs/protocol.md as its parent uses with it. The greeting agrees
+// on the form of its configuration by the name of the codec (CodecName): CONFIG is one value of bytes, the program.
+// Everything else is MessagePack. It is no child for other parents: it decodes no other configuration, ends at a
+// frame that it does not expect, even a SKIPPABLE one, and waits for its parent without a deadline, until that has
+// ended. Only a process that connects to the start gate has to speak within seconds.
 //
 // A program is a value: its methods build it (Program), it prints one instruction per line, and it is verified
 // before it leaves the parent: registers are set before they are used, jumps only go forward, and all addresses
@@ -23,7 +25,7 @@
 // which gives the instruction and the errno, and ends. If the parent has not carried out a request of the child by
 // then, another attempt finds or makes everything again. So the parent starts a whole child, which does what is
 // needed, or says in its own words why it cannot. After the first request the parent finds the words itself
-// (Program.Explain), and after "run", when the parent may be gone, the program contains the text of each error.
+// (Program.Explain). Behind a start gate, where the parent may be gone, the program contains the text of each error.
 //
 // The code is for amd64; other architectures and instrumented builds have no small child (Available).
 package smallchild

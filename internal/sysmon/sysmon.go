@@ -56,7 +56,7 @@ func Relax() {
 	if errno != 0 {
 		return
 	}
-	if told := told(); told != 0 && told != slack {
+	if told := slackFromEnv(); told != 0 && told != slack {
 		if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, prSetTimerslack, told, 0, 0, 0, 0); errno == 0 {
 			slack = told
 		}
@@ -84,8 +84,8 @@ func Relax() {
 	}
 }
 
-// told returns the timer slack in Variable, or zero.
-func told() uintptr {
+// slackFromEnv returns the timer slack in Variable, or zero.
+func slackFromEnv() uintptr {
 	text, ok := syscall.Getenv(Variable)
 	if !ok {
 		return 0
