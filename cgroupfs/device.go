@@ -3,7 +3,10 @@ package cgroupfs
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // insn is one instruction of the kernel's BPF machine (Documentation/bpf/standardization/instruction-set.rst).
@@ -19,6 +22,7 @@ const (
 	opLoad32   = 0x61 // dst = *(u32 *)(src + off)
 	opMove     = 0xb7 // dst = imm
 	opAnd32    = 0x54 // dst &= imm, 32 bits
+	opEqual    = 0x16 // if dst == imm goto +off, 32 bits
 	opNotEqual = 0x56 // if dst != imm goto +off, 32 bits
 	opSet      = 0x46 // if dst & imm goto +off, 32 bits
 	opExit     = 0x95
@@ -53,126 +57,202 @@ const (
 // compile compiles rules into a device program. For each kind of access that a process requests, the last rule that
 // matches the device and that kind decides; access that no rule matches is allowed, as in a new v1 group.
 //
-// The program decides each kind separately, and every comparison reloads what it compares. So the verifier carries no
-// knowledge from one path to another, and its work is linear in the number of rules. A program that kept the undecided
-// kinds in a register was quadratic: the verifier rejected 1000 rules after 1.5 s.
+// The kernel verifies the program in every start of a container, which takes longer than all the rest that a start does
+// for its group, and runs it whenever a device is opened. So the program has no test that cannot change the outcome,
+// and compares a number once for all the rules that name it. The verifier's work is linear in the length of the
+// program, because every group of comparisons loads what it compares: no knowledge is carried from one path to another.
+// A program that kept the undecided kinds in a register was quadratic: the verifier rejected 1000 rules after 1.5 s.
 func compile(rules []DeviceRule) ([]insn, error) {
-	checked := make([]check, len(rules))
-	most := 0 // instructions for one kind of access
+	if len(rules) > maxDeviceRules {
+		return nil, fmt.Errorf("%d device rules are more than a program can hold; at most %d: %w", len(rules),
+			maxDeviceRules, unix.E2BIG)
+	}
+	var all []exception
 	for i := range rules {
-		c, err := newCheck(&rules[i])
+		list, err := rules[i].exceptions()
 		if err != nil {
-			return nil, fmt.Errorf("device rule %d: %w", i, err)
+			return nil, err
 		}
-		checked[i] = c
-		most += c.n + maxActs
+		all = append(all, list...)
 	}
-	kinds := [...]int32{accRead, accWrite, accMknod}
 	// Memory is taken once, for in a short process each further size of it costs a page fault.
-	prog := make([]insn, 0, len(kinds)*(3+most)+2)
-	for _, bit := range kinds {
-		prog = append(prog, loadField(ctxAccessType), insn{code: opSet, regs: regField, off: 1, imm: bit << 16},
-			insn{code: opJump})
-		start := len(prog)
-		prog = appendVerdict(prog, checked, bit)
-		length := len(prog) - start
-		if length > math.MaxInt16 {
-			return nil, fmt.Errorf("%d device rules are more than a program can hold", len(rules))
-		}
-		prog[start-1].off = int16(length)
+	b := deviceProgram{insns: make([]insn, 0, 64+4*len(all))}
+	for _, kind := range [...]struct {
+		letter byte
+		number int32
+	}{{'c', devChar}, {'b', devBlock}} {
+		b.kind(kind.number, decisions(all, kind.letter))
 	}
-	return append(prog, insn{code: opMove, regs: regVerdict, imm: 1}, insn{code: opExit}), nil
+	return b.finish()
 }
 
-func loadField(offset int16) insn {
-	return insn{code: opLoad32, regs: regField | regContext<<4, off: offset}
-}
+// maxDeviceRules bounds the time that compile takes, which is quadratic in the number of rules.
+const maxDeviceRules = 4096
 
-// maxTests and maxActs bound the instructions of one rule: three compare the type, and two each of the numbers.
-const maxTests, maxActs = 3 + 2*2, 2
-
-// check is a rule in instructions: the comparisons, of which one that fails leads to the next rule, and the kinds of
-// access that are decided if none does.
-type check struct {
-	tests  [maxTests]insn
-	n      int // how many of tests there are
+// decision is a list of rules for one type of node, of which the first match decides, and the kinds of access that it
+// decides.
+type decision struct {
 	access int32
-	allow  bool
+	rules  []exception
 }
 
-func newCheck(r *DeviceRule) (c check, err error) {
-	c.allow = r.Allow
-	if c.access, err = accessBits(r.Access); err != nil {
-		return c, err
-	}
-	add := func(i insn) {
-		c.tests[c.n] = i
-		c.n++
-	}
-	kind := func(k int32) {
-		add(loadField(ctxAccessType))
-		add(insn{code: opAnd32, regs: regField, imm: 0xffff})
-		add(insn{code: opNotEqual, regs: regField, imm: k})
-	}
-	switch r.Type {
-	case "a", "":
-	case "b":
-		kind(devBlock)
-	case "c":
-		kind(devChar)
-	default:
-		return c, fmt.Errorf("type %q is not a, b or c", r.Type)
-	}
-	for _, n := range [...]struct {
-		offset int16
-		value  *int64
-	}{{ctxMajor, r.Major}, {ctxMinor, r.Minor}} {
-		if n.value == nil {
-			continue
+// decisions returns the lists for one type of node. Kinds of access with the same list share it, and a list that allows
+// everything is left out.
+func decisions(all []exception, kind byte) (out []decision) {
+	for _, bit := range [...]int32{accRead, accWrite, accMknod} {
+		list := decisive(all, kind, bit)
+		same := slices.IndexFunc(out, func(d decision) bool {
+			return slices.EqualFunc(d.rules, list, func(a, b exception) bool {
+				return a.deviceKey == b.deviceKey && a.allow == b.allow
+			})
+		})
+		switch {
+		case len(list) == 0:
+		case same >= 0:
+			out[same].access |= bit
+		default:
+			out = append(out, decision{bit, list})
 		}
-		if *n.value < 0 || *n.value > math.MaxUint32 {
-			return c, fmt.Errorf("%d is not a device number", *n.value)
-		}
-		add(loadField(n.offset))
-		add(insn{code: opNotEqual, regs: regField, imm: int32(uint32(*n.value))})
 	}
-	return c, nil
+	return out
 }
 
-// appendVerdict appends the verdict on one kind of access, by the rules from the last to the first: it ends the program
-// with a refusal, or goes on behind its own end.
-func appendVerdict(prog []insn, rules []check, bit int32) []insn {
-	start := len(prog)
-	for i := len(rules) - 1; i >= 0; i-- {
-		r := &rules[i]
-		if r.access&bit == 0 {
-			continue
+// decisive returns the rules for one type of node and one kind of access, from the last to the first, without those
+// that change nothing: because a later rule covers them, or because what decides without them decides the same.
+func decisive(all []exception, kind byte, bit int32) []exception {
+	list := make([]exception, 0, len(all))
+	for i := len(all) - 1; i >= 0; i-- {
+		e := all[i]
+		covers := func(later exception) bool { return later.covers(e.deviceKey) }
+		if e.kind == kind && e.access&bit != 0 && !slices.ContainsFunc(list, covers) {
+			list = append(list, e)
 		}
-		acts := 2
-		if r.allow {
-			acts = 1
+	}
+	needed := list[:0]
+	for i, e := range list {
+		if !decidedAlike(e, list[i+1:]) {
+			needed = append(needed, e)
 		}
-		for k, t := range r.tests[:r.n] {
-			if t.code == opNotEqual {
-				t.off = int16(r.n - 1 - k + acts)
+	}
+	return needed
+}
+
+// decidedAlike reports whether the rules behind e decide the same as e on everything that e matches.
+func decidedAlike(e exception, behind []exception) bool {
+	for _, o := range behind {
+		switch {
+		case o.allow != e.allow && o.overlaps(e.deviceKey):
+			return false
+		case o.allow == e.allow && o.covers(e.deviceKey):
+			return true
+		}
+	}
+	return e.allow // as what no rule matches
+}
+
+// deviceProgram is a program that is being built.
+type deviceProgram struct {
+	insns  []insn
+	denies []int // the jumps to the refusal at the end
+}
+
+func (b *deviceProgram) add(code uint8, off int16, imm int32) int {
+	b.insns = append(b.insns, insn{code: code, regs: regField, off: off, imm: imm})
+	return len(b.insns) - 1
+}
+
+func (b *deviceProgram) load(offset int16) {
+	b.insns = append(b.insns, insn{code: opLoad32, regs: regField | regContext<<4, off: offset})
+}
+
+// land makes jumps lead to the next instruction.
+func (b *deviceProgram) land(jumps ...int) {
+	for _, at := range jumps {
+		b.insns[at].off = int16(len(b.insns) - 1 - at) // finish bounds the length
+	}
+}
+
+// kind appends the decisions on one type of node.
+func (b *deviceProgram) kind(number int32, list []decision) {
+	if len(list) == 0 {
+		return
+	}
+	b.load(ctxAccessType)
+	b.add(opAnd32, 0, 0xffff)
+	other := b.add(opNotEqual, 0, number)
+	for _, d := range list {
+		b.load(ctxAccessType)
+		b.add(opSet, 1, d.access<<16)
+		allowed := []int{b.jump()}
+		for rest := d.rules; len(rest) > 0; {
+			n := 1
+			for n < len(rest) && rest[n].allow == rest[0].allow {
+				n++
 			}
-			prog = append(prog, t)
+			jumps := b.matches(rest[:n])
+			if rest[0].allow {
+				allowed = append(allowed, jumps...)
+			} else {
+				b.denies = append(b.denies, jumps...)
+			}
+			rest = rest[n:]
 		}
-		if r.allow {
-			prog = append(prog, insn{code: opJump})
+		b.land(allowed...)
+	}
+	b.land(other)
+}
+
+// matches appends the comparisons of rules that all decide alike, so that their order does not matter, and returns the
+// jumps that are taken for a match. What matches none goes on behind them.
+func (b *deviceProgram) matches(rules []exception) (jumps []int) {
+	for i, first := range rules {
+		sameMajor := func(e exception) bool { return e.major == first.major }
+		if slices.ContainsFunc(rules[:i], sameMajor) {
+			continue
+		}
+		next := -1
+		if first.major != allNumbers {
+			b.load(ctxMajor)
+			next = b.add(opNotEqual, 0, int32(uint32(first.major)))
+		}
+		if first.minor == allNumbers { // it covers the others with this major
+			jumps = append(jumps, b.jump())
 		} else {
-			prog = append(prog, insn{code: opMove, regs: regVerdict, imm: 0}, insn{code: opExit})
+			b.load(ctxMinor)
+			for _, e := range rules[i:] {
+				if sameMajor(e) {
+					jumps = append(jumps, b.add(opEqual, 0, int32(uint32(e.minor))))
+				}
+			}
 		}
-		if r.n == 0 {
-			break // it names every device: nothing before it counts, and the verifier refuses code that cannot be reached
+		if next >= 0 {
+			b.land(next)
 		}
 	}
-	for k := start; k < len(prog); k++ {
-		if prog[k].code == opJump {
-			prog[k].off = int16(len(prog) - 1 - k)
-		}
+	return jumps
+}
+
+func (b *deviceProgram) jump() int {
+	b.insns = append(b.insns, insn{code: opJump})
+	return len(b.insns) - 1
+}
+
+// finish appends both verdicts.
+func (b *deviceProgram) finish() ([]insn, error) {
+	b.verdict(1)
+	if len(b.denies) > 0 { // else the verifier would refuse code that cannot be reached
+		b.land(b.denies...)
+		b.verdict(0)
 	}
-	return prog
+	if len(b.insns) > math.MaxInt16 {
+		return nil, fmt.Errorf("the device rules are more than a program can hold: they take %d instructions, and jumps "+
+			"reach over %d: %w", len(b.insns), math.MaxInt16, unix.E2BIG)
+	}
+	return b.insns, nil
+}
+
+func (b *deviceProgram) verdict(value int32) {
+	b.insns = append(b.insns, insn{code: opMove, regs: regVerdict, imm: value}, insn{code: opExit})
 }
 
 func accessBits(access string) (int32, error) {

@@ -1,12 +1,16 @@
 package cgroupfs
 
 import (
+	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -28,6 +32,10 @@ func interpret(prog []insn, kind, access, major, minor uint32) (verdict uint64, 
 			reg[dst] = uint64(int64(i.imm))
 		case opAnd32:
 			reg[dst] = uint64(uint32(reg[dst]) & uint32(i.imm))
+		case opEqual:
+			if uint32(reg[dst]) == uint32(i.imm) {
+				pc += int(i.off)
+			}
 		case opNotEqual:
 			if uint32(reg[dst]) != uint32(i.imm) {
 				pc += int(i.off)
@@ -154,4 +162,52 @@ func TestManyDeviceRules(t *testing.T) {
 	if _, err := compile(slices.Repeat(rules[1:], 10)); err == nil {
 		t.Error("a jump that is too far was compiled")
 	}
+}
+
+// listing prints a program, one instruction in a line.
+func listing(prog []insn) string {
+	var b strings.Builder
+	for k, i := range prog {
+		to := k + 1 + int(i.off)
+		fmt.Fprintf(&b, "%3d  ", k)
+		switch i.code {
+		case opLoad32:
+			field := map[int16]string{ctxAccessType: "access and type", ctxMajor: "major", ctxMinor: "minor"}[i.off]
+			fmt.Fprintf(&b, "load %s\n", field)
+		case opAnd32:
+			fmt.Fprintf(&b, "and %#x\n", i.imm)
+		case opEqual:
+			fmt.Fprintf(&b, "if %d goto %d\n", uint32(i.imm), to)
+		case opNotEqual:
+			fmt.Fprintf(&b, "if not %d goto %d\n", uint32(i.imm), to)
+		case opSet:
+			fmt.Fprintf(&b, "if any of %s goto %d\n", accessLetters(i.imm>>16), to)
+		case opJump:
+			fmt.Fprintf(&b, "goto %d\n", to)
+		case opMove:
+			fmt.Fprintf(&b, "verdict %d\n", i.imm)
+		case opExit:
+			b.WriteString("exit\n")
+		default:
+			fmt.Fprintf(&b, "unknown %+v\n", i)
+		}
+	}
+	return b.String()
+}
+
+// TestDeviceProgramGolden prints the program for the devices that every container may use.
+func TestDeviceProgramGolden(t *testing.T) {
+	number := func(n int64) *int64 { return &n }
+	rules := []DeviceRule{{Access: "rwm"}, {Allow: true, Type: "c", Access: "m"}, {Allow: true, Type: "b", Access: "m"}}
+	for _, d := range [][2]int64{{1, 3}, {1, 8}, {1, 7}, {5, 0}, {1, 5}, {1, 9}} {
+		rules = append(rules, DeviceRule{Allow: true, Type: "c", Major: number(d[0]), Minor: number(d[1]), Access: "rwm"})
+	}
+	rules = append(rules, DeviceRule{Allow: true, Type: "c", Major: number(136), Access: "rwm"},
+		DeviceRule{Allow: true, Type: "c", Major: number(5), Minor: number(2), Access: "rwm"},
+		DeviceRule{Type: "c", Major: number(10), Minor: number(200), Access: "w"})
+	prog, err := compile(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Compare(t, filepath.Join("testdata", "device", "usual.txt"), listing(prog))
 }
