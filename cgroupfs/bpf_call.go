@@ -67,7 +67,6 @@ type programInfo struct {
 
 func loadProgram(prog []insn) (int, error) {
 	license := []byte("Apache-2.0\x00")
-	log := make([]byte, 4096)
 	attr := loadAttr{
 		progType: bpfCgroupDeviceProgram, count: uint32(len(prog)), insns: address(unsafe.Pointer(&prog[0])),
 		license:  address(unsafe.Pointer(&license[0])),
@@ -78,7 +77,7 @@ func loadProgram(prog []insn) (int, error) {
 	defer pins.Unpin()
 	pins.Pin(&prog[0])
 	pins.Pin(&license[0])
-	pins.Pin(&log[0])
+	var log []byte
 	for try := 0; ; try++ {
 		fd, err := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 		switch {
@@ -88,6 +87,8 @@ func loadProgram(prog []insn) (int, error) {
 			continue
 		case attr.logLevel == 0:
 			// Load it again to get the verifier's log.
+			log = make([]byte, 4096)
+			pins.Pin(&log[0])
 			attr.logLevel, attr.logSize, attr.logBuf = 1, uint32(len(log)), address(unsafe.Pointer(&log[0]))
 			continue
 		}
