@@ -52,7 +52,7 @@ func TestPauseAndResume(t *testing.T) {
 			t.Errorf("state of a paused container: %v", s)
 		}
 		contains(t, r.do("list").stdout, "paused")
-		r.fails([]string{"cannot pause", id, "container not running: it is paused"}, "pause", id)
+		r.fails([]string{"cannot pause", id, "container not running or created: it is paused"}, "pause", id)
 		r.fails([]string{id, "cannot start a container in the paused state"}, "start", id)
 		r.fails([]string{id, "paused"}, "delete", id)
 		time.Sleep(100 * time.Millisecond)
@@ -65,16 +65,24 @@ func TestPauseAndResume(t *testing.T) {
 	})
 }
 
-func TestPauseOnlyOfARunningContainer(t *testing.T) {
-	r, id := newRuntime(t), testenv.ID(t)
-	r.fails([]string{"container does not exist"}, "pause", id)
-	r.ok("create", "-b", shell(t, "exit 0", nil), id)
-	r.fails([]string{"cannot pause", "container not running: it is created"}, "pause", id)
-	r.fails([]string{"cannot resume", "container not paused: it is created"}, "resume", id)
-	r.ok("start", id)
-	r.awaitStatus(id, "stopped")
-	r.fails([]string{"cannot pause", "container not running: it is stopped"}, "pause", id)
-	r.ok("delete", id)
+// TestPauseOfACreatedContainer: what waits for its start can be paused as well, as with runc, and still waits after that.
+func TestPauseOfACreatedContainer(t *testing.T) {
+	views(t, func(t *testing.T, r *runtime) {
+		id := testenv.ID(t)
+		r.fails([]string{"container does not exist"}, "pause", id)
+		r.ok("create", "-b", shell(t, "exit 0", nil), id)
+		r.fails([]string{"cannot resume", "container not paused: it is created"}, "resume", id)
+		r.ok("pause", id)
+		r.fails([]string{id, "cannot start a container in the paused state"}, "start", id)
+		r.ok("resume", id)
+		if s := r.stateOf(id)["status"]; s != "created" {
+			t.Errorf("after resume it is %v, not created", s)
+		}
+		r.ok("start", id)
+		r.awaitStatus(id, "stopped")
+		r.fails([]string{"cannot pause", "container not running or created: it is stopped"}, "pause", id)
+		r.ok("delete", id)
+	})
 }
 
 // TestKillOfAPausedContainer: SIGKILL takes effect immediately, another signal when the container is resumed.

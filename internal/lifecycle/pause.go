@@ -3,24 +3,26 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
-// Pause freezes every process of a running container, and returns when all of them have stopped. After an error
-// they continue.
+// Pause freezes every process of a container that is running, or that was created and waits for its start, and returns
+// when all of them have stopped. After an error they continue.
 func (r *Runtime) Pause(ctx context.Context, id string) error {
-	return r.freezer(ctx, "pause", id, state.Running, (*cgroupfs.Group).Freeze)
+	return r.freezer(ctx, "pause", id, []string{state.Running, state.Created}, (*cgroupfs.Group).Freeze)
 }
 
-// Resume lets the processes of a paused container continue.
+// Resume lets the processes of a paused container continue. One that was not started before is created again.
 func (r *Runtime) Resume(ctx context.Context, id string) error {
-	return r.freezer(ctx, "resume", id, state.Paused, (*cgroupfs.Group).Thaw)
+	return r.freezer(ctx, "resume", id, []string{state.Paused}, (*cgroupfs.Group).Thaw)
 }
 
-// freezer freezes or thaws a container that has the required status.
-func (r *Runtime) freezer(ctx context.Context, verb, id, needs string,
+// freezer freezes or thaws a container that has one of the required statuses.
+func (r *Runtime) freezer(ctx context.Context, verb, id string, needs []string,
 	do func(*cgroupfs.Group, context.Context) error) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {
@@ -31,8 +33,8 @@ func (r *Runtime) freezer(ctx context.Context, verb, id, needs string,
 	if err != nil {
 		return err
 	}
-	if status != needs {
-		return fmt.Errorf("cannot %s container %s: container not %s: it is %s", verb, id, needs, status)
+	if !slices.Contains(needs, status) {
+		return fmt.Errorf("cannot %s container %s: container not %s: it is %s", verb, id, strings.Join(needs, " or "), status)
 	}
 	if s.CgroupPath == "" {
 		return fmt.Errorf("cannot %s container %s: it has no cgroup of its own", verb, id)
