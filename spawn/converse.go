@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -152,7 +154,7 @@ func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) 
 	if m.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}
-	fd, err := unix.OpenTree(unix.AT_FDCWD, m.Source, flags)
+	fd, err := s.cloneSource(m.Source, flags, ids != nil)
 	if d := s.hostDevice(m.Source); d != nil && (err == unix.ENOENT || err == nil && !isDevice(fd, d)) {
 		if err == nil {
 			_ = unix.Close(fd)
@@ -182,6 +184,37 @@ func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) 
 		}
 	}
 	return empty{}, []int{fd}, nil
+}
+
+// cloneSource returns a detached copy of the mount at a path of the host. The source of an id-mapped mount may be what
+// an earlier mount of the container has put below its root file system, and only the child's mount namespace has that.
+func (s *starter) cloneSource(source string, flags uint, mapped bool) (fd int, err error) {
+	var enter []func() error
+	if mapped && isBelow(source, s.cfg.Container.Root.Path) {
+		enter = []func() error{s.enterMounts}
+	}
+	err = onThread(enter, func() error {
+		fd, err = unix.OpenTree(unix.AT_FDCWD, source, flags)
+		return err
+	})
+	return fd, err
+}
+
+func isBelow(path, dir string) bool {
+	return strings.HasPrefix(filepath.Clean(path), strings.TrimSuffix(filepath.Clean(dir), "/")+"/")
+}
+
+// enterMounts moves the calling thread, which must not run anything else afterwards, into the child's mount namespace.
+func (s *starter) enterMounts() error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil { // setns(2) requires it
+		return os.NewSyscallError("unshare CLONE_FS", err)
+	}
+	ns, err := openNamespace(container.NSMount, "/proc/"+strconv.Itoa(s.process.pid)+"/ns/mnt")
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	return os.NewSyscallError("setns", unix.Setns(int(ns.Fd()), unix.CLONE_NEWNS))
 }
 
 // mappedMount returns the new file system of an id-mapped mount that is not a bind, if the request is about one.

@@ -94,6 +94,46 @@ func TestMountsWithMappings(t *testing.T) {
 		}), testenv.ID(t))
 }
 
+// TestMappingsOfAnEarlierMount: the source of an id-mapped bind can be what an earlier mount of the container has put
+// below its root file system, which only its mount namespace has.
+func TestMappingsOfAnEarlierMount(t *testing.T) {
+	r := newRuntime(t)
+	source := testenv.Dir(t)
+	if err := os.WriteFile(filepath.Join(source, "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(filepath.Join(source, "file"), 7, 7); err != nil {
+		t.Fatal(err)
+	}
+	for _, userns := range []bool{false, true} {
+		bundle := shell(t, "stat -c %n:%u /mapped/*", func(config map[string]any) {
+			if userns {
+				testenv.MapIDs(config, hostIDs, 1000)
+			}
+			root := config["root"].(map[string]any)["path"].(string)
+			for _, place := range []string{"first", "mapped"} {
+				if err := os.MkdirAll(filepath.Join(root, place), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			addMount(config, "/first", "bind", source, "bind")
+			addMount(config, "/mapped", "bind", filepath.Join(root, "first"), "bind")
+			mounts := list(config, "mounts")
+			host := 0
+			if userns {
+				host = hostIDs
+			}
+			ids := []any{map[string]any{"containerID": 7, "hostID": host + 5, "size": 1}}
+			for _, kind := range []string{"uidMappings", "gidMappings"} {
+				mounts[len(mounts)-1].(map[string]any)[kind] = ids
+			}
+		})
+		if o := r.do("run", "-b", bundle, testenv.ID(t)); o != (outcome{stdout: "/mapped/file:5\n"}) {
+			t.Errorf("user namespace %t: %+v", userns, o)
+		}
+	}
+}
+
 // TestNewFileSystemsWithMappings: a tmpfs has mappings of its own, or those of the container, whose user namespace can
 // be one that it joins. If a file system does not support mappings, the error names it.
 func TestNewFileSystemsWithMappings(t *testing.T) {
