@@ -99,4 +99,5 @@ func TestReportText(t *testing.T) {
 		}
 	}
 	golden.Compare(t, "testdata/report.txt", got)
+	golden.Compare(t, "testdata/report.svg", r.Plot())
 }

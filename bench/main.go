@@ -16,6 +16,7 @@ type options struct {
 	rounds, warmup int
 	handfast       string
 	json           string
+	svg            string
 	account        bool
 	scale          bool
 	record         string
@@ -38,6 +39,7 @@ func main() {
 	flag.StringVar(&o.handfast, "handfast", "", "the handfast binary to measure (\"none\": leave it out; default: build "+
 		"./cmd/handfast)")
 	flag.StringVar(&o.json, "json", "", "also write every sample to this file (\"-\": print only that)")
+	flag.StringVar(&o.svg, "svg", "", "also draw the wall times to this file")
 	flag.StringVar(&o.record, "record", "", "also write the ratios to this file, for -against")
 	flag.StringVar(&o.against, "against", "", "print the ratios of handfast beside those of this record, and nothing else")
 	flag.BoolVar(&o.account, "account", false, "measure handfast alone, and tell where the time of each command goes")
@@ -99,6 +101,11 @@ func run(o options) (err error) {
 			return nil
 		}
 		if err := os.WriteFile(o.json, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if o.svg != "" {
+		if err := os.WriteFile(o.svg, []byte(r.Plot()), 0o644); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,7 +46,11 @@ func (w *workshop) start() (benches, error) {
 	}
 	for _, c := range contenders {
 		b := &bench{contender: c}
-		argv := c.view.inView(append(append([]string{}, w.meter...), c.argv...))
+		argv := c.argv
+		if !c.isMeter {
+			argv = slices.Concat(w.meter, c.flags, c.argv)
+		}
+		argv = c.view.inView(argv)
 		b.cmd = exec.Command(argv[0], argv[1:]...)
 		b.cmd.Env = environment
 		b.cmd.Stderr = &b.stderr

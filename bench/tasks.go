@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/handfast/handfast/internal/testenv"
@@ -17,21 +18,31 @@ import (
 type task string
 
 const (
-	taskRun    task = "run"
-	taskExec   task = "exec"
-	taskUserNS task = "user namespace"
-	taskFilter task = "seccomp"
+	taskRun      task = "run"
+	taskExec     task = "exec"
+	taskUserNS   task = "user namespace"
+	taskRootless task = "rootless"
+	taskTerminal task = "terminal"
+	taskFilter   task = "seccomp"
 )
+
+// tasks are all of them, in the order of the report.
+var tasks = [...]task{taskRun, taskExec, taskUserNS, taskRootless, taskTerminal, taskFilter}
 
 // heads are the lines above the sections of the report; the first section has none.
 var heads = map[task]string{
-	taskExec:   "exec of the payload in a running container",
-	taskUserNS: "run with a user namespace",
-	taskFilter: "run with Docker's default seccomp profile",
+	taskExec:     "exec of the payload in a running container",
+	taskUserNS:   "run with a user namespace",
+	taskRootless: "run by a plain user, without control groups",
+	taskTerminal: "run with a terminal",
+	taskFilter:   "run with Docker's default seccomp profile",
 }
 
 // hostIDs is the first of the 65536 ids of the host that a container with a user namespace has.
 const hostIDs = 100000
+
+// plainUser is the user of the task rootless, which every Debian has (nobody).
+const plainUser = 65534
 
 // runtimes returns the OCI runtimes, each with its view, for every task.
 func (w *workshop) runtimes() []contender {
@@ -56,6 +67,14 @@ func (w *workshop) inTask(c contender, t task) (contender, error) {
 		bundle := w.path("userns")
 		c.argv = command("run", "--bundle", bundle, id)
 		return c, w.writeBundle(bundle, func(config map[string]any) { testenv.MapIDs(config, hostIDs, 65536) })
+	case taskRootless:
+		return w.rootless(c, global, id)
+	case taskTerminal:
+		bundle := w.path("terminal")
+		c.argv, c.flags = command("run", "--bundle", bundle, id), []string{"-t"}
+		return c, w.writeBundle(bundle, func(config map[string]any) {
+			config["process"].(map[string]any)["terminal"] = true
+		})
 	case taskFilter:
 		bundle := w.path("seccomp")
 		c.argv = command("run", "--bundle", bundle, id)
@@ -77,6 +96,27 @@ func (w *workshop) inTask(c contender, t task) (contender, error) {
 		})
 	}
 	return c, nil
+}
+
+// rootless is the contender for a runtime as a plain user, who is root of the container. Only v2's view has no group
+// that the user could not change anyway, so none is made.
+func (w *workshop) rootless(c contender, global []string, id string) (contender, error) {
+	if strings.HasPrefix(c.name, "handfast") {
+		global = append(global, "--cgroup-manager=disabled")
+	}
+	c.flags = []string{"-u", strconv.Itoa(plainUser)}
+	bundle, states := w.path("rootless"), global[slices.Index(global, "--root")+1]
+	c.argv = append(global, "run", "--bundle", bundle, id)
+	err := errors.Join(os.Mkdir(states, 0o700), os.Chown(states, plainUser, plainUser))
+	return c, errors.Join(err, w.writeBundle(bundle, func(config map[string]any) {
+		testenv.MapIDs(config, plainUser, 1)
+		delete(config["linux"].(map[string]any), "cgroupsPath")
+		for _, m := range config["mounts"].([]any) { // the group that owns terminals is not mapped
+			if m := m.(map[string]any); m["type"] == "devpts" {
+				m["options"] = slices.DeleteFunc(m["options"].([]any), func(o any) bool { return o == "gid=5" })
+			}
+		}
+	}))
 }
 
 // dockerProfile returns the profile that Docker writes for a container by default.

@@ -13,15 +13,16 @@ import (
 
 // A workshop is the temporary directory of one run: the bundle, the programs built for it, and the control groups.
 type workshop struct {
-	dir      string
-	rootfs   string
-	bundle   string
-	states   string // the directory of the runtimes' states
-	handfast string // empty if there is none
-	meter    []string
-	floor    []string
-	groups   []string // this run's own group in each mounted hierarchy
-	notes    []string // what a reader of the numbers must know
+	dir        string
+	rootfs     string
+	bundle     string
+	states     string // the directory of the runtimes' states
+	handfast   string // empty if there is none
+	meter      []string
+	plainMeter bool // the meter has no flags
+	floor      []string
+	groups     []string // this run's own group in each mounted hierarchy
+	notes      []string // what a reader of the numbers must know
 }
 
 // newWorkshop creates a workshop. It builds handfast with the tags, unless its path is given.
@@ -45,7 +46,8 @@ func (w *workshop) note(format string, args ...any) {
 // notes it, because a floor in Go is a higher floor.
 func (w *workshop) build(handfast, tags string) error {
 	payload := w.path("true")
-	if err := goBuild(w.path("gofloor"), "./bench/gofloor", ""); err != nil {
+	if err := errors.Join(goBuild(w.path("gofloor"), "./bench/gofloor", ""), goBuild(w.path("warm"), "./bench/warm",
+		"")); err != nil {
 		return err
 	}
 	if gcc, err := exec.LookPath("gcc"); err == nil {
@@ -71,7 +73,7 @@ func (w *workshop) build(handfast, tags string) error {
 		if err := errors.Join(copyFile(busybox, payload), copyFile(busybox, w.path("sleep"))); err != nil {
 			return err
 		}
-		w.meter, w.floor = []string{self, meterCommand}, []string{w.path("gofloor")}
+		w.meter, w.plainMeter, w.floor = []string{self, meterCommand}, true, []string{w.path("gofloor")}
 		w.note("no gcc: the floor and the meter are Go programs, the payload is busybox; a peak below the meter's own is " +
 			"hidden")
 	}
@@ -119,13 +121,15 @@ func (w *workshop) makeStates() (err error) {
 	for _, parent := range []string{"/run", "/dev/shm"} {
 		var fs unix.Statfs_t
 		if unix.Statfs(parent, &fs) == nil && fs.Type == unix.TMPFS_MAGIC {
-			w.states, err = os.MkdirTemp(parent, "handfast-bench-")
-			return err
+			if w.states, err = os.MkdirTemp(parent, "handfast-bench-"); err != nil {
+				return err
+			}
+			return os.Chmod(w.states, 0o711) // a plain user has a directory in it
 		}
 	}
 	w.note("no tmpfs found: the runtimes' states are on a disk")
 	w.states = w.path("states")
-	return os.Mkdir(w.states, 0o700)
+	return os.Mkdir(w.states, 0o711)
 }
 
 // groupName returns the absolute control group path of this run.

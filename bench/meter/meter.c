@@ -1,5 +1,5 @@
 /*
- * meter PROGRAM ARG...
+ * meter [-t] [-u UID] PROGRAM ARG...
  *
  * For each byte read from standard input, runs the program once and prints one line:
  *
@@ -8,6 +8,9 @@
  * It is written in C because of the peak: the new program's ru_maxrss includes the memory of the process that calls
  * exec (exec_mmap in fs/exec.c), so a meter of several megabytes would hide every contender smaller than itself.
  *
+ * With -t the program's standard streams are a terminal of its own, which nobody reads. With -u it runs as that user and
+ * group, without further groups.
+ *
  * The numbers are those of the whole process tree: wait4 adds the descendants that the program itself waited for, and
  * the meter is a subreaper that waits for the ones that it did not (they are the stragglers).
  */
@@ -15,6 +18,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -34,6 +41,21 @@ int main(int argc, char **argv)
 {
 	extern char **environ;
 	char byte;
+	const char *terminal = NULL;
+	uid_t user = 0;
+	for (; argc > 1 && argv[1][0] == '-'; argv++, argc--) {
+		if (strcmp(argv[1], "-t") == 0) {
+			int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+			if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0 || (terminal = ptsname(master)) == NULL) {
+				perror("meter: terminal");
+				return 1;
+			}
+			terminal = strdup(terminal);
+		} else if (strcmp(argv[1], "-u") == 0 && argc > 2) {
+			user = atoi(argv[2]);
+			argv++, argc--;
+		}
+	}
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (argc < 2 || null < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
 		perror("meter");
@@ -45,8 +67,14 @@ int main(int argc, char **argv)
 		long long begin = nanoseconds();
 		pid_t pid = vfork();
 		if (pid == 0) {
-			dup2(null, 0);
-			dup2(null, 1);
+			int in = null;
+			if (terminal != NULL && (setsid() < 0 || (in = open(terminal, O_RDWR)) < 0 || dup2(in, 2) < 0))
+				_exit(126);
+			dup2(in, 0);
+			dup2(in, 1);
+			if (user != 0 && (setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 ||
+					  setresuid(user, user, user) != 0))
+				_exit(126);
 			execve(argv[1], argv + 1, environ);
 			_exit(127);
 		}
