@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -57,12 +58,12 @@ func (s *starter) chooseChild() (*small, error) {
 }
 
 // firstUserNamespace reports whether this process is in the kernel's first user namespace:
-// PROC_USER_INIT_INO of its include/linux/proc_ns.h.
-func firstUserNamespace() bool {
+// PROC_USER_INIT_INO of its include/linux/proc_ns.h. A process with several threads cannot enter another one.
+var firstUserNamespace = sync.OnceValue(func() bool {
 	const first = 0xeffffffd
 	var st unix.Stat_t
 	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino == first
-}
+})
 
 // openImage writes the small child to sealed memory. The caller owns the file. It fails if the host forbids to execute
 // programs in memory (vm.memfd_noexec, sysctl/vm.rst of the kernel's documentation).
