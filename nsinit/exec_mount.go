@@ -156,7 +156,11 @@ func (c *child) boundSys(m *container.Mount) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	return tree, sys.SetAttr(tree, "/sys", true, m.Set, 0, 0)
+	if err := sys.SetAttr(tree, "/sys", true, m.Set, 0, 0); err != nil {
+		sys.Close(tree)
+		return -1, err
+	}
+	return tree, nil
 }
 
 // tmpfsMode gives a tmpfs the mode of the directory that it covers, unless the configuration specifies a mode. So

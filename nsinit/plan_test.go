@@ -4,8 +4,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -221,29 +226,55 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-// TestFullPlanHoldsEveryStage checks that some step carries out every stage that a plan can have. A stage without a
-// step would be skipped silently, or fail at run time.
+// TestFullPlanHoldsEveryStage checks that some step carries out every stage that child.go declares: in a container of
+// its own, and what is only for a process that joins one there.
 func TestFullPlanHoldsEveryStage(t *testing.T) {
 	cfg := full()
+	cfg.Process.SELinuxLabel = "system_u:system_r:container_t:s0"
+	cfg.Process.Seccomp = &container.Seccomp{Filter: make([]byte, unix.SizeofSockFilter), Listener: true}
 	steps, err := plan(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	joining, err := planJoin(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := map[stage]bool{}
-	for _, s := range steps {
+	for _, s := range slices.Concat(steps, joining) {
 		seen[s.stage()] = true
 	}
-	for _, s := range []stage{
-		stageSession, stageNamespace, stageHostname, stageDomainname, stageLoopback, stageSysctl, stagePropagation,
-		stageRootfs, stageMount, stageDevice, stageLate, stageLink,
-		stageConsole, stageCwd, stageHooks, stageHook, stagePivot, stageReadonly, stageMask, stageRootMode, stageStdio,
-		stageEnv, stageRlimit, stageUser, stageProgram,
-		stageFiles, stageReady, stageGate, stageStart, stageExec,
-	} {
+	all := stages(t)
+	if len(all) < 30 {
+		t.Fatalf("only the stages %q were found", all)
+	}
+	for _, s := range all {
 		if !seen[s] {
-			t.Errorf("no step of stage %s", s)
+			t.Errorf("no step of stage %q", s)
 		}
 	}
+}
+
+// stages returns the constants of type stage in child.go.
+func stages(t *testing.T) (all []stage) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "child.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok {
+			if kind, ok := v.Type.(*ast.Ident); ok && kind.Name == "stage" {
+				name, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, stage(name))
+			}
+		}
+		return true
+	})
+	return all
 }
 
 // TestConfigThroughValue checks that a configuration is unchanged after its way through the data model.
