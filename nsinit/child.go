@@ -39,6 +39,7 @@ type stage string
 // The stages, in the order in which they occur in a plan.
 const (
 	stageSession     stage = "session"              // start a session of its own, not dumpable
+	stageStreams     stage = "streams"              // take the standard streams that came with CONFIG
 	stageNamespace   stage = "namespace"            // join or make one namespace
 	stageHostname    stage = "hostname"             // set the host name
 	stageDomainname  stage = "domainname"           // set the NIS domain name

@@ -30,6 +30,15 @@ func (sessionStep) compile(c *compiler) error {
 	return nil
 }
 
+func (s streamsStep) compile(c *compiler) error {
+	for fd, place := range s.places {
+		if place > 0 {
+			c.Call("dup3", unix.SYS_DUP3, smallchild.Val(smallchild.Config(place)), smallchild.Int(fd), smallchild.Int(0))
+		}
+	}
+	return nil
+}
+
 func (rootStep) compile(c *compiler) error {
 	flags := smallchild.Int(unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC)
 	c.Call("openat", unix.SYS_OPENAT, smallchild.Int(unix.AT_FDCWD), c.Str("/"), flags, smallchild.Int(0)).Into(c.root)

@@ -43,7 +43,11 @@ func Main(codecs ...codec.Codec) {
 	if setns {
 		c.profile, c.plan = container.SetnsProfile(), planJoin
 	}
-	c.peer, err = transport.NewChild(conn, c.profile, transport.Options{Codecs: append(codec.BuiltIn(), codecs...)})
+	c.peer, err = transport.NewChild(conn, c.profile, transport.Options{
+		Codecs: append(codec.BuiltIn(), codecs...),
+		// The parent may make children long before it has anything to tell them. When it ends, end of file ends the wait.
+		Deadlines: transport.Deadlines{Hello: -1},
+	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "handfast init:", err)
 		os.Exit(1)
@@ -111,7 +115,10 @@ func (c *child) checkFDs() error {
 	for _, f := range [...]struct {
 		name  string
 		place int
-	}{{"gateFD", c.cfg.GateFD}, {"hooks.stdoutFD", c.cfg.Hooks.StdoutFD}, {"hooks.stderrFD", c.cfg.Hooks.StderrFD}} {
+	}{
+		{"gateFD", c.cfg.GateFD}, {"hooks.stdoutFD", c.cfg.Hooks.StdoutFD}, {"hooks.stderrFD", c.cfg.Hooks.StderrFD},
+		{"stdinFD", c.cfg.StdinFD}, {"stdoutFD", c.cfg.StdoutFD}, {"stderrFD", c.cfg.StderrFD},
+	} {
 		if f.place < 0 || f.place > len(c.fds) {
 			return fmt.Errorf("%s %d: of %d descriptors", f.name, f.place, len(c.fds))
 		}

@@ -16,8 +16,7 @@ func planJoin(cfg *container.Config) ([]step, error) {
 		return nil, err
 	}
 	p := &planner{cfg: cfg}
-	p.add(sessionStep{})
-	p.processors()
+	p.begin()
 	p.add(rootStep{})
 	if cfg.Process.Terminal {
 		p.add(consoleStep{})
@@ -106,10 +105,18 @@ func check(cfg *container.Config) error {
 	return checkCarriedOut(cfg)
 }
 
+// begin adds the steps with which every child begins.
+func (p *planner) begin() {
+	p.add(sessionStep{})
+	if streams := p.cfg.Streams(); streams != [3]int{} {
+		p.add(streamsStep{streams})
+	}
+	p.processors()
+}
+
 func (p *planner) namespaces() {
 	cfg := p.cfg
-	p.add(sessionStep{})
-	p.processors()
+	p.begin()
 	for i := range cfg.Namespaces {
 		if n := &cfg.Namespaces[i]; n.How != container.NSCreated {
 			p.add(namespaceStep{n})

@@ -84,7 +84,7 @@ func full() container.Config {
 		FS: 6, Net: 1, Scoped: 2, Paths: []container.LandlockPath{{Path: "/tmp", Access: 2}},
 		Ports: []container.LandlockPort{{Port: 80, Access: 1}},
 	}
-	c.GateFD = 1
+	c.GateFD, c.StdinFD, c.StderrFD = 1, 2, 3
 	return c
 }
 

@@ -29,7 +29,16 @@ type Config struct {
 	GateFD          int  `sync:"gateFD,omitempty"`          // listening socket of the start gate; zero: execute at once
 	Loopback        bool `sync:"loopback,omitempty"`        // bring lo up: the network namespace is new
 	SetGroupsDenied bool `sync:"setGroupsDenied,omitempty"` // the new user namespace denies setgroups(2): the groups stay
+
+	// StdinFD, StdoutFD and StderrFD replace the standard streams of a child that was made before they were known; zero:
+	// the one that the child was made with stays.
+	StdinFD  int `sync:"stdinFD,omitempty"`
+	StdoutFD int `sync:"stdoutFD,omitempty"`
+	StderrFD int `sync:"stderrFD,omitempty"`
 }
+
+// Streams returns StdinFD, StdoutFD and StderrFD, in the order of the descriptors that they replace.
+func (c *Config) Streams() [3]int { return [3]int{c.StdinFD, c.StdoutFD, c.StderrFD} }
 
 // Namespace kinds, in the words of runtime-spec config-linux.md and namespaces(7).
 const (

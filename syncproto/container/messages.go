@@ -127,7 +127,7 @@ func newStartProfile() *syncproto.Profile {
 	}
 }
 
-// configFDs are the descriptors sent with CONFIG: namespaces to join and the gate.
+// configFDs are the descriptors sent with CONFIG: namespaces to join, the gate, the output of hooks, the streams.
 var configFDs = syncproto.FDCount{Max: 32}
 
 func releasedPhase() syncproto.Phase {
