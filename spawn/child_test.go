@@ -26,9 +26,9 @@ func TestMain(m *testing.M) {
 	testenv.Main(m, testenv.Options{First: func() {
 		child()
 		if os.Geteuid() != 0 {
-			// An example cannot skip itself. Of this package's, the one that makes a container needs root.
-			fmt.Fprintln(os.Stderr, "spawn: Example is skipped, for it needs root")
-			_ = flag.Set("test.skip", "^Example$")
+			// An example cannot skip itself. Of this package's, those that make a container need root.
+			fmt.Fprintln(os.Stderr, "spawn: Example and ExamplePool are skipped, for they need root")
+			_ = flag.Set("test.skip", "^Example(Pool)?$")
 		}
 	}})
 }
@@ -40,9 +40,15 @@ func child() {
 	if pid, told := os.LookupEnv("JOIN_PID"); told {
 		asPlainUser(pid)
 	}
+	if os.Getenv(poolVariable) != "" {
+		poolParent()
+	}
 	if early := os.Args[len(os.Args)-1]; early == "init" || early == "setns" {
 		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard
 		// input.
+		if st, err := os.Stdin.Stat(); err == nil && st.IsDir() {
+			nsinit.Main()
+		}
 		var b [16]byte
 		n, _ := os.Stdin.Read(b[:])
 		before(string(b[:n]))
@@ -71,6 +77,18 @@ func child() {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// waiting changes a template so that the members of its pool are real children and wait for HELLO as such. Otherwise
+// they would wait for it as the child above, which looks at it first.
+func waiting(tb testing.TB, template *spawn.Config) {
+	tb.Helper()
+	dir, err := os.Open("/")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = dir.Close() })
+	template.Files[0] = dir
 }
 
 // playedID is the name of the containers whose child is the one above.

@@ -18,6 +18,9 @@
 // With Compile the child is a program of a few KiB wherever the configuration allows it, instead of this program: see
 // package smallchild below internal. Process.Child says which it was. Errors and results are the same.
 //
+// A Pool keeps children that are made already and wait for their configuration, so that a start need not make one. Its
+// documentation says what is fixed when such a child is made, what a start still chooses, and what waiting costs.
+//
 // # Zero values
 //
 // A zero Config starts nothing, and unset fields are the safe choice. The child inherits from the caller only the

@@ -44,6 +44,10 @@ type threadStep struct {
 	Offsets string // time: what is written to the thread's timens_offsets
 }
 
+// noPreemption is in the environment of a child that may load a filter: the handler of the signal by which the Go
+// runtime preempts a thread returns with a system call that the filter may not allow.
+const noPreemption = "GODEBUG=asyncpreemptoff=1"
+
 // cloneFlag returns the CLONE_NEW* flag of a namespace kind, zero for an unknown kind.
 func cloneFlag(kind string) uintptr {
 	switch kind {
@@ -81,9 +85,7 @@ func planOf(cfg *Config, privileged bool) (*plan, error) {
 	// One processor is enough for the child's few milliseconds; the variable saves the Go runtime from preparing for more.
 	p.Env = []string{container.SocketVariable + "=" + strconv.Itoa(p.SocketFD), "GOMAXPROCS=1"}
 	if cfg.Container.Process.Seccomp != nil {
-		// The handler of the signal by which the Go runtime preempts a thread returns with a system call that the filter may
-		// not allow.
-		p.Env = append(p.Env, "GODEBUG=asyncpreemptoff=1")
+		p.Env = append(p.Env, noPreemption)
 	}
 	if len(cfg.Init) > 0 {
 		if !filepath.IsAbs(cfg.Init[0]) {

@@ -17,7 +17,11 @@ type Process struct {
 	pidfd      *os.File
 	protection Protection
 	child      string
+	warm       bool
 }
+
+// Warm reports whether the process had waited in a Pool for its start.
+func (p *Process) Warm() bool { return p.warm }
 
 // Child says, for people, which child executed the program: "small", or "whole" and why.
 func (p *Process) Child() string { return p.child }
@@ -88,6 +92,16 @@ func (p *Process) reap(status *syscall.WaitStatus) (ended bool, err error) {
 			return pid != 0 && err == nil, os.NewSyscallError("wait4", err)
 		}
 	}
+}
+
+// ended reports whether the process has ended. It does not reap it.
+func (p *Process) ended() bool { return ended(int(p.pidfd.Fd())) }
+
+// ended reports whether the process of a pidfd has ended, pidfd_open(2).
+func ended(pidfd int) bool {
+	set := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(set, 0)
+	return err == nil && n > 0
 }
 
 // pollable returns a copy of the pidfd for Go's poller, so that no thread blocks in the wait. The pidfd itself is not

@@ -17,9 +17,8 @@ import (
 // small is what makes the child a small one.
 type small struct {
 	program *smallchild.Program
-	config  []byte   // the program, encoded: the bytes that CONFIG is
-	fds     []int    // sent along with it
-	image   *os.File // the static program; the starter closes it at the end
+	config  []byte // the program, encoded: the bytes that CONFIG is
+	fds     []int  // sent along with it
 }
 
 // chooseChild decides whether the child is a small one. If it is not, the error says why.
@@ -49,12 +48,7 @@ func (s *starter) chooseChild() (*small, error) {
 	if err != nil {
 		return nil, err
 	}
-	image, err := openImage(s.profile())
-	if err != nil {
-		return nil, err
-	}
-	s.onExit(func() { _ = image.Close() })
-	return &small{program, b, fds, image}, nil
+	return &small{program, b, fds}, nil
 }
 
 // firstUserNamespace reports whether this process is in the kernel's first user namespace:

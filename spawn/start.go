@@ -28,30 +28,50 @@ import (
 //
 // If the small child of Config.Compile meets something that its program has no way for, Start ends it and makes a whole
 // child, unless it has carried out a request already. Handler.Started is called for each of the two.
+//
+// A Pool starts children that were made before.
 func Start(ctx context.Context, cfg Config) (*Process, error) {
-	p, why, err := startWith(ctx, &cfg, cfg.Compile)
-	if why != "" && ctx.Err() == nil {
-		if p, _, err = startWith(ctx, &cfg, nil); err == nil {
-			p.child = "whole: " + why
+	return startFrom(ctx, &cfg, nil)
+}
+
+// startFrom is Start with a child from the pool, if there is one.
+func startFrom(ctx context.Context, cfg *Config, pool *Pool) (*Process, error) {
+	p, again, err := attempt(ctx, cfg, cfg.Compile, pool)
+	if again.cold && ctx.Err() == nil {
+		p, again, err = attempt(ctx, cfg, cfg.Compile, nil)
+	}
+	if again.whole != "" && ctx.Err() == nil {
+		if p, _, err = attempt(ctx, cfg, nil, nil); err == nil {
+			p.child = "whole: " + again.whole
 		}
 	}
 	return p, err
 }
 
-// startWith makes one attempt. If it failed in a way in which a whole child may succeed, why says what happened.
-func startWith(ctx context.Context, cfg *Config, compile Compiler) (p *Process, why string, err error) {
-	s := &starter{cfg: cfg, compile: compile}
+// retry says how a start may succeed after an attempt that failed; zero: in no other way.
+type retry struct {
+	cold  bool   // with a child that did not wait in the pool
+	whole string // with a whole child; this is what happened to the small one
+}
+
+// attempt makes one attempt.
+func attempt(ctx context.Context, cfg *Config, compile Compiler, pool *Pool) (p *Process, again retry, err error) {
+	s := &starter{cfg: cfg, compile: compile, pool: pool}
 	defer s.cleanup()
 	if err := s.start(ctx); err != nil {
-		if s.served {
+		switch {
+		case s.memberFailed(err):
+			again.cold = true
+			pool.lost(asStartError(err))
+		case s.served:
 			s.small.explain(err)
-		} else {
-			why = s.small.whyNot(err)
+		default:
+			again.whole = s.small.whyNot(err)
 		}
-		return nil, why, s.undo(err)
+		return nil, again, s.undo(err)
 	}
-	s.process.child = s.choice
-	return s.process, "", nil
+	s.process.child, s.process.warm = s.choice, s.member != nil
+	return s.process, retry{}, nil
 }
 
 // starter is the state of one Start, with what must be undone if it fails.
@@ -60,6 +80,9 @@ type starter struct {
 	compile Compiler // of a small child's program; nil: a whole one
 	small   *small   // nil: it is a whole one
 	choice  string   // which child it is, for people
+	pool    *Pool    // where a child may wait already; nil: none
+	member  *member  // the child, if it comes from the pool; nil: it is made for this start
+	spare   bool     // the child is made to wait in a pool
 	served  bool     // the parent has carried out a request, whose effects cannot be undone
 	plan    *plan
 	process *Process
@@ -69,7 +92,7 @@ type starter struct {
 	protection Protection
 	// idNamespaces are the user namespaces of id-mapped mounts, by their mappings.
 	idNamespaces map[string]*os.File
-	maker        int      // thread that made the child, if that has a parent death signal
+	maker        int      // thread that made the child, if that may get a parent death signal
 	devices      *devices // network devices that were moved; nil: none
 	close        []func() // run when the start is over, whether or not it succeeded
 }
@@ -85,11 +108,7 @@ func (s *starter) start(ctx context.Context) error {
 			return &StartError{Stage: "gate", Err: err}
 		}
 	}
-	s.choice = "small"
-	if s.small, err = s.chooseChild(); err != nil {
-		s.choice = "whole: " + err.Error()
-	}
-	conn, err := s.clone(ctx)
+	conn, err := s.child(ctx)
 	if err != nil {
 		return &StartError{Stage: "clone", Err: err}
 	}
@@ -102,6 +121,34 @@ func (s *starter) start(ctx context.Context) error {
 		return err
 	}
 	return s.converse(ctx)
+}
+
+// child returns the parent's end of the handshake's socket, with the child at its other end: a member of the pool, or
+// else a new process.
+func (s *starter) child(ctx context.Context) (*transport.Conn, error) {
+	s.member = s.pool.take(s.cfg)
+	s.chose(s.chooseChild())
+	switch m := s.member; {
+	case m == nil:
+	case m.small && s.small == nil:
+		s.pool.put(m)
+		s.member = nil
+	default:
+		if !m.small {
+			s.small, s.choice = nil, m.choice
+		}
+		s.process = m.process
+		return m.conn, nil
+	}
+	return s.clone(ctx)
+}
+
+// chose notes which child it is: a small one, or a whole one, and why.
+func (s *starter) chose(small *small, whole error) {
+	s.small, s.choice = small, "small"
+	if whole != nil {
+		s.small, s.choice = nil, "whole: "+whole.Error()
+	}
 }
 
 func (s *starter) onExit(f func()) { s.close = append(s.close, f) }
@@ -146,8 +193,12 @@ func (s *starter) openInit() (*os.File, error) {
 		return f, nil
 	}
 	if s.small != nil {
-		s.protection = SmallChild
-		return s.small.image, nil
+		image, err := openImage(s.profile())
+		if err == nil {
+			s.protection = SmallChild
+			return image, nil
+		}
+		s.chose(nil, err)
 	}
 	f, how, err := openSelf()
 	if err != nil {
@@ -174,7 +225,7 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 			steps = append(steps, g.Enter)
 		}
 	}
-	if s.cfg.Container.Process.ParentDeathSignal != 0 {
+	if s.spare || s.cfg.Container.Process.ParentDeathSignal != 0 {
 		steps = append(steps, s.noteMaker)
 	}
 	for _, step := range s.plan.Thread {
@@ -375,7 +426,35 @@ func (s *starter) config() (*container.Config, []int, error) {
 			*place = len(fds)
 		}
 	}
+	if s.member == nil {
+		return &c, fds, nil
+	}
+	// After the gate, which the small child expects to be the first.
+	for i, place := range [...]*int{&c.StdinFD, &c.StdoutFD, &c.StderrFD} {
+		if s.cfg.Files[i] == s.member.files[i] {
+			continue
+		}
+		f, err := s.stream(i)
+		if err != nil {
+			return nil, nil, err
+		}
+		fds = append(fds, int(f.Fd()))
+		*place = len(fds)
+	}
 	return &c, fds, nil
+}
+
+// stream returns a standard stream of the child for CONFIG.
+func (s *starter) stream(i int) (*os.File, error) {
+	if f := s.cfg.Files[i]; f != nil {
+		return f, nil
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	s.onExit(func() { _ = null.Close() })
+	return null, nil
 }
 
 func (s *starter) joinPath(kind string) string {
