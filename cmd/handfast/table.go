@@ -38,6 +38,7 @@ func globalOptions() []option {
 			func(s *settings) any { return &s.cgroupManager }},
 		{"systemd-cgroup", "", "", "let systemd create the cgroups, as with --cgroup-manager systemd; cgroupsPath is then " +
 			"slice:prefix:name", func(s *settings) any { return &s.systemdCgroup }},
+		traceOption(),
 		helpOption(),
 		{"version", "v", "", "print the version", func(s *settings) any { return &s.version }},
 	}
@@ -75,7 +76,7 @@ func pidfdSocketOption() option {
 }
 
 func traceOption() option {
-	return option{"trace", "", "FILE", "record the handshake in FILE, for the command trace to show",
+	return option{"trace", "", "FILE", "append what the command does to FILE, for the command trace to show",
 		func(s *settings) any { return &s.trace }}
 }
 
@@ -183,7 +184,7 @@ func commandTable() []command {
 			build: func() []option {
 				return []option{{"force", "f", "", "kill the container if it runs; if it does not exist, that is not an error",
 					func(s *settings) any { return &s.force }},
-					regexOption("remove")}
+					regexOption("remove"), traceOption()}
 			},
 			run: (*invocation).delete},
 		{name: "list", summary: "list the containers of this root directory",
@@ -248,11 +249,16 @@ func commandTable() []command {
 					formatOption("rules, tree (the decisions), program (the instructions) or all (default all)"),
 				}
 			}, run: (*invocation).seccomp},
-		{name: "trace", args: "FILE", min: 1, max: 1, summary: "show a handshake that --trace has recorded",
-			details: "FILE - is standard input. Environments and arguments are not in a trace.",
+		{name: "trace", args: "FILE...", min: 1, max: -1, summary: "show the commands that --trace has recorded",
+			details: "Shows the commands of all files in the order in which they began, with their phases and their " +
+				"conversations with the container's process. FILE - is standard input. Environments and arguments are not in " +
+				"a trace.",
 			build: func() []option {
 				return []option{
-					formatOption("timeline, json (one object a line), mermaid, svg or chrome (trace events) (default timeline)"),
+					formatOption("timeline, json (one object a line), mermaid, svg or chrome (trace events); or transcript: one " +
+						"conversation as it was recorded, for programs that replay it (default timeline)"),
+					{"conversation", "", "N", "with --format transcript: which of several conversations, from 1 on",
+						func(s *settings) any { return &s.conversation }},
 					{"output", "o", "FILE", "write to FILE instead of standard output", func(s *settings) any { return &s.output }},
 				}
 			}, run: (*invocation).showTrace},
