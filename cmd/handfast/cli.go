@@ -10,6 +10,7 @@ import (
 
 	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/log"
+	"github.com/handfast/handfast/internal/progress"
 	"github.com/handfast/handfast/internal/recording"
 	"github.com/handfast/handfast/spawn"
 )
@@ -146,10 +147,31 @@ func (in *invocation) record() (status int, err error) {
 			return failed, fmt.Errorf("--trace: %w", err)
 		}
 	}
-	status, err = in.command.run(in)
+	status, err = in.showingProgress()
 	if e := in.recorder.End(exitStatus(status, err), err); e != nil {
 		in.log.Warnf("--trace %s: %v: the trace is not complete", in.trace, e)
 	}
+	return status, err
+}
+
+// showingProgress runs the command, and shows its phases if it is slow and somebody waits for it at a terminal.
+func (in *invocation) showingProgress() (int, error) {
+	if !in.command.slow {
+		return in.command.run(in)
+	}
+	what, container := in.command.name, in.container()
+	if container != "" {
+		what += " " + container
+	}
+	line := progress.Begin(os.Stderr, what, func() string {
+		about := in.log.Subject()
+		if about.Container != container {
+			return about.Container + ": " + about.Phase
+		}
+		return about.Phase
+	})
+	status, err := in.command.run(in)
+	line.End(err)
 	return status, err
 }
 
@@ -164,8 +186,8 @@ func exitStatus(status int, err error) int {
 // container returns the id of the container that the command is about, or "" if that is none or several.
 func (in *invocation) container() string {
 	words := strings.Fields(in.command.args)
-	at := slices.IndexFunc(words, func(w string) bool { return w == "ID" || w == "ID..." })
-	if at < 0 || at >= len(in.args) || words[at] == "ID..." && len(in.args) > 1 || in.regex {
+	at := slices.IndexFunc(words, func(w string) bool { return w == "ID" || w == "ID..." || w == "[ID...]" })
+	if at < 0 || at >= len(in.args) || words[at] != "ID" && len(in.args) > 1 || in.regex {
 		return ""
 	}
 	return in.args[at]

@@ -14,7 +14,9 @@ type command struct {
 	passes bool // options after the first argument are somebody else's
 	// makesProcess says that the command starts a container's process, for which it has several threads at once.
 	makesProcess bool
-	run          func(*invocation) (status int, err error)
+	// slow says that people may wait for the command for more than a second: then it shows its phase on a terminal.
+	slow bool
+	run  func(*invocation) (status int, err error)
 }
 
 func globalOptions() []option {
@@ -178,7 +180,7 @@ func commandTable() []command {
 					"not an error",
 					func(s *settings) any { return &s.all }}, regexOption("send it to")}
 			},
-			run: (*invocation).kill},
+			slow: true, run: (*invocation).kill},
 		{name: "delete", args: "ID...", min: 1, max: -1, summary: "remove what is left of containers",
 			details: "A container must be stopped, or created and never started.",
 			build: func() []option {
@@ -186,7 +188,7 @@ func commandTable() []command {
 					func(s *settings) any { return &s.force }},
 					regexOption("remove"), traceOption()}
 			},
-			run: (*invocation).delete},
+			slow: true, run: (*invocation).delete},
 		{name: "list", summary: "list the containers of this root directory",
 			build: func() []option {
 				return []option{formatOption("table or json (default table)"), {"quiet", "q", "", "print ids only",
@@ -194,9 +196,9 @@ func commandTable() []command {
 			},
 			run: (*invocation).list},
 		{name: "pause", args: "ID", min: 1, max: 1, summary: "stop the processes of a running container where they are",
-			run: (*invocation).pause},
+			slow: true, run: (*invocation).pause},
 		{name: "resume", args: "ID", min: 1, max: 1, summary: "let the processes of a paused container go on",
-			run: (*invocation).resume},
+			slow: true, run: (*invocation).resume},
 		{name: "ps", args: "ID [PS-OPTIONS...]", min: 1, max: -1, summary: "list the processes of a container",
 			details: "The table is that of ps(1), with its options (default -ef), reduced to the container's processes.",
 			build: func() []option {
@@ -206,12 +208,18 @@ func commandTable() []command {
 		{name: "update", args: "ID", min: 1, max: 1, summary: "change the limits of a container",
 			details: "Limits that are not named stay as they are. If the kernel refuses one, all of them stay as they were.",
 			build:   updateOptions, run: (*invocation).update},
-		{name: "events", args: "ID", min: 1, max: 1, summary: "print statistics and events of a container as JSON",
-			details: "Prints a line for each, until the container ends: its statistics at every interval, out-of-memory when " +
-				"it happens, and pressure with --pressure.",
+		{name: "events", args: "[ID...]", max: -1, summary: "show statistics and events of containers",
+			details: "As JSON, about one container, prints a line for each until it ends: its statistics at every interval, " +
+				"out-of-memory when it happens, and pressure with --pressure. The table is for people: a line for each of the " +
+				"containers, or of all that run, at every interval, in place on a terminal. As openmetrics prints the metrics of " +
+				"the containers, or of all, once.",
 			build: func() []option {
 				return []option{
-					{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s)",
+					formatOption("json, table or openmetrics (default json)"),
+					{"output", "o", "FILE", "write openmetrics to FILE, atomically, instead of to standard output",
+						func(s *settings) any { return &s.output }},
+					{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s, " +
+						"and 1s for the table)",
 						func(s *settings) any { return &s.interval }},
 					{"stats", "", "", "print the statistics once, and end", func(s *settings) any { return &s.once }},
 					{"pressure", "", "TRIGGERS", "tell when tasks stall: RESOURCE=STALL/WINDOW with cpu, memory or io, such as " +

@@ -125,22 +125,28 @@ func (r *Runtime) List() ([]state.OCI, error) {
 	if _, err := os.Stat(r.Root); r.RootGiven && errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("--root %s: %w (it is made with the first container)", r.Root, unix.ENOENT)
 	}
+	var all []state.OCI
+	err := r.each(r.Log.Show, func(s *state.State, status string) { all = append(all, s.OCI(status)) })
+	return all, err
+}
+
+// each calls do for every container of the root directory with its status, and damaged with the error of each whose
+// state or status cannot be read.
+func (r *Runtime) each(damaged func(error), do func(s *state.State, status string)) error {
 	entries, err := r.store().List()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var all []state.OCI
 	for _, e := range entries {
 		var status string
-		if err := e.Err; err == nil {
-			status, err = r.status(e.State, false)
-			e.Err = err
+		if e.Err == nil {
+			status, e.Err = r.status(e.State, false)
 		}
 		if e.Err != nil {
-			r.Log.Show(r.advise(e.ID, e.Err))
+			damaged(r.advise(e.ID, e.Err))
 			continue
 		}
-		all = append(all, e.State.OCI(status))
+		do(e.State, status)
 	}
-	return all, nil
+	return nil
 }
