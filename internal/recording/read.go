@@ -101,7 +101,7 @@ func describe(damage []error) error {
 
 var (
 	errCut      = errors.New("is cut off")
-	errTooLong  = fmt.Errorf("is longer than %d bytes", maxLine)
+	errTooLong  = errors.New("is longer than 16 MiB")
 	errMeaning  = errors.New("says nothing that this version knows")
 	errSequence = errors.New("belongs to a conversation whose begin is lost")
 )

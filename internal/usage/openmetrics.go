@@ -24,7 +24,7 @@ type Container struct {
 // time stamps, no exemplars. What a host does not count is left out, and is not zero.
 func OpenMetrics(all []Container) string {
 	var b strings.Builder
-	for _, f := range families {
+	for _, f := range families() {
 		m := metric{family: f}
 		f.of(&m, all)
 		m.writeTo(&b)
@@ -174,89 +174,92 @@ func swap(m *cgroupfs.MemoryStats) uint64 {
 	return m.Swap.Usage - min(m.Usage.Usage, m.Swap.Usage)
 }
 
-var families = []family{
-	{"handfast_containers", gauge, "", "Containers by their status.", func(m *metric, all []Container) {
-		count := map[string]uint64{}
-		var names []string
-		for _, c := range all {
-			if count[c.Status]++; count[c.Status] == 1 {
-				names = append(names, c.Status)
-			}
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			m.add(whole(count[name]), "status", name)
-		}
-	}},
-	{"handfast_container_creation_time_seconds", gauge, "seconds", "When the container was created, since the epoch.",
-		func(m *metric, all []Container) {
+// families returns all of them. It is a function, so that commands that print no metrics do not pay for it.
+func families() []family {
+	return []family{
+		{"handfast_containers", gauge, "", "Containers by their status.", func(m *metric, all []Container) {
+			count := map[string]uint64{}
+			var names []string
 			for _, c := range all {
-				m.add(strconv.FormatFloat(float64(c.Created.UnixMilli())/1000, 'f', 3, 64), "container", c.ID)
+				if count[c.Status]++; count[c.Status] == 1 {
+					names = append(names, c.Status)
+				}
+			}
+			slices.Sort(names)
+			for _, name := range names {
+				m.add(whole(count[name]), "status", name)
 			}
 		}},
-	{"handfast_container_running", gauge, "", "1 if the container's process has been executed and has not ended.",
-		func(m *metric, all []Container) {
-			for _, c := range all {
-				m.add(whole(map[string]uint64{state.Running: 1, state.Paused: 1}[c.Status]), "container", c.ID)
-			}
-		}},
-	{"handfast_container_cpu_seconds", counter, "seconds", "Processor time of the container.",
-		one(func(s *cgroupfs.Stats) string { return seconds(s.CPU.Usage, nano) })},
-	{"handfast_container_cpu_mode_seconds", counter, "seconds", "Processor time in user mode and in the kernel.",
-		each(func(m *metric, id string, s *cgroupfs.Stats) {
-			m.add(seconds(s.CPU.User, nano), "container", id, "mode", "user")
-			m.add(seconds(s.CPU.System, nano), "container", id, "mode", "system")
-		})},
-	{"handfast_container_cpu_periods", counter, "", "Periods of the quota that have passed.",
-		one(func(s *cgroupfs.Stats) string { return whole(s.CPU.Periods) })},
-	{"handfast_container_cpu_throttled_periods", counter, "", "Periods in which the quota was used up.",
-		one(func(s *cgroupfs.Stats) string { return whole(s.CPU.ThrottledPeriods) })},
-	{"handfast_container_cpu_throttled_seconds", counter, "seconds", "Time for which tasks waited for the next period.",
-		one(func(s *cgroupfs.Stats) string { return seconds(s.CPU.ThrottledTime, nano) })},
-	{"handfast_container_memory_usage_bytes", gauge, "bytes", "Memory in use, page cache included.",
-		one(func(s *cgroupfs.Stats) string { return whole(s.Memory.Usage.Usage) })},
-	{"handfast_container_memory_working_set_bytes", gauge, "bytes", "Memory in use without inactive page cache.",
-		one(func(s *cgroupfs.Stats) string { return whole(workingSet(&s.Memory)) })},
-	{"handfast_container_memory_peak_bytes", gauge, "bytes", "The most memory that was in use.",
-		each(func(m *metric, id string, s *cgroupfs.Stats) {
-			if s.Memory.Usage.Max > 0 {
-				m.add(whole(s.Memory.Usage.Max), "container", id)
-			}
-		})},
-	{"handfast_container_memory_cache_bytes", gauge, "bytes", "Page cache.",
-		one(func(s *cgroupfs.Stats) string { return whole(s.Memory.Cache) })},
-	{"handfast_container_memory_swap_bytes", gauge, "bytes", "Swap in use.",
-		one(func(s *cgroupfs.Stats) string { return whole(swap(&s.Memory)) })},
-	{"handfast_container_memory_limit_bytes", gauge, "bytes", "Limit of memory; missing without one.",
-		limited(func(s *cgroupfs.Stats) uint64 { return s.Memory.Usage.Limit })},
-	{"handfast_container_oom_kills", counter, "", "Processes that the kernel killed because memory ran out.",
-		one(func(s *cgroupfs.Stats) string { return whole(s.Memory.Events.OOMKill) })},
-	{"handfast_container_pids", gauge, "", "Tasks: processes and threads.",
-		one(func(s *cgroupfs.Stats) string { return whole(s.Pids.Current) })},
-	{"handfast_container_pids_limit", gauge, "", "Limit of tasks; missing without one.",
-		limited(func(s *cgroupfs.Stats) uint64 { return s.Pids.Limit })},
-	{"handfast_container_io_bytes", counter, "bytes", "Traffic with block devices.",
-		devices(func(s *cgroupfs.Stats) []cgroupfs.IOEntry { return s.IO.Bytes })},
-	{"handfast_container_io_operations", counter, "", "Operations on block devices.",
-		devices(func(s *cgroupfs.Stats) []cgroupfs.IOEntry { return s.IO.Operations })},
-	{"handfast_container_network_bytes", counter, "bytes", "Traffic of network interfaces.",
-		network(func(n *cgroupfs.NetworkInterface) uint64 { return n.RxBytes },
-			func(n *cgroupfs.NetworkInterface) uint64 { return n.TxBytes })},
-	{"handfast_container_network_packets", counter, "", "Packets of network interfaces.",
-		network(func(n *cgroupfs.NetworkInterface) uint64 { return n.RxPackets },
-			func(n *cgroupfs.NetworkInterface) uint64 { return n.TxPackets })},
-	{"handfast_container_network_errors", counter, "", "Errors of network interfaces.",
-		network(func(n *cgroupfs.NetworkInterface) uint64 { return n.RxErrors },
-			func(n *cgroupfs.NetworkInterface) uint64 { return n.TxErrors })},
-	{"handfast_container_network_dropped_packets", counter, "", "Packets that network interfaces dropped.",
-		network(func(n *cgroupfs.NetworkInterface) uint64 { return n.RxDropped },
-			func(n *cgroupfs.NetworkInterface) uint64 { return n.TxDropped })},
-	{"handfast_container_hugetlb_bytes", gauge, "bytes", "Huge pages in use, by their size.",
-		each(func(m *metric, id string, s *cgroupfs.Stats) {
-			for _, h := range s.Hugetlb {
-				m.add(whole(h.Usage), "container", id, "size", h.Size)
-			}
-		})},
-	{"handfast_container_pressure_seconds", counter, "seconds", "Time for which some, or all, tasks waited for a resource.",
-		each(pressure)},
+		{"handfast_container_creation_time_seconds", gauge, "seconds", "When the container was created, since the epoch.",
+			func(m *metric, all []Container) {
+				for _, c := range all {
+					m.add(strconv.FormatFloat(float64(c.Created.UnixMilli())/1000, 'f', 3, 64), "container", c.ID)
+				}
+			}},
+		{"handfast_container_running", gauge, "", "1 if the container's process has been executed and has not ended.",
+			func(m *metric, all []Container) {
+				for _, c := range all {
+					m.add(whole(map[string]uint64{state.Running: 1, state.Paused: 1}[c.Status]), "container", c.ID)
+				}
+			}},
+		{"handfast_container_cpu_seconds", counter, "seconds", "Processor time of the container.",
+			one(func(s *cgroupfs.Stats) string { return seconds(s.CPU.Usage, nano) })},
+		{"handfast_container_cpu_mode_seconds", counter, "seconds", "Processor time in user mode and in the kernel.",
+			each(func(m *metric, id string, s *cgroupfs.Stats) {
+				m.add(seconds(s.CPU.User, nano), "container", id, "mode", "user")
+				m.add(seconds(s.CPU.System, nano), "container", id, "mode", "system")
+			})},
+		{"handfast_container_cpu_periods", counter, "", "Periods of the quota that have passed.",
+			one(func(s *cgroupfs.Stats) string { return whole(s.CPU.Periods) })},
+		{"handfast_container_cpu_throttled_periods", counter, "", "Periods in which the quota was used up.",
+			one(func(s *cgroupfs.Stats) string { return whole(s.CPU.ThrottledPeriods) })},
+		{"handfast_container_cpu_throttled_seconds", counter, "seconds", "Time for which tasks waited for the next period.",
+			one(func(s *cgroupfs.Stats) string { return seconds(s.CPU.ThrottledTime, nano) })},
+		{"handfast_container_memory_usage_bytes", gauge, "bytes", "Memory in use, page cache included.",
+			one(func(s *cgroupfs.Stats) string { return whole(s.Memory.Usage.Usage) })},
+		{"handfast_container_memory_working_set_bytes", gauge, "bytes", "Memory in use without inactive page cache.",
+			one(func(s *cgroupfs.Stats) string { return whole(workingSet(&s.Memory)) })},
+		{"handfast_container_memory_peak_bytes", gauge, "bytes", "The most memory that was in use.",
+			each(func(m *metric, id string, s *cgroupfs.Stats) {
+				if s.Memory.Usage.Max > 0 {
+					m.add(whole(s.Memory.Usage.Max), "container", id)
+				}
+			})},
+		{"handfast_container_memory_cache_bytes", gauge, "bytes", "Page cache.",
+			one(func(s *cgroupfs.Stats) string { return whole(s.Memory.Cache) })},
+		{"handfast_container_memory_swap_bytes", gauge, "bytes", "Swap in use.",
+			one(func(s *cgroupfs.Stats) string { return whole(swap(&s.Memory)) })},
+		{"handfast_container_memory_limit_bytes", gauge, "bytes", "Limit of memory; missing without one.",
+			limited(func(s *cgroupfs.Stats) uint64 { return s.Memory.Usage.Limit })},
+		{"handfast_container_oom_kills", counter, "", "Processes that the kernel killed because memory ran out.",
+			one(func(s *cgroupfs.Stats) string { return whole(s.Memory.Events.OOMKill) })},
+		{"handfast_container_pids", gauge, "", "Tasks: processes and threads.",
+			one(func(s *cgroupfs.Stats) string { return whole(s.Pids.Current) })},
+		{"handfast_container_pids_limit", gauge, "", "Limit of tasks; missing without one.",
+			limited(func(s *cgroupfs.Stats) uint64 { return s.Pids.Limit })},
+		{"handfast_container_io_bytes", counter, "bytes", "Traffic with block devices.",
+			devices(func(s *cgroupfs.Stats) []cgroupfs.IOEntry { return s.IO.Bytes })},
+		{"handfast_container_io_operations", counter, "", "Operations on block devices.",
+			devices(func(s *cgroupfs.Stats) []cgroupfs.IOEntry { return s.IO.Operations })},
+		{"handfast_container_network_bytes", counter, "bytes", "Traffic of network interfaces.",
+			network(func(n *cgroupfs.NetworkInterface) uint64 { return n.RxBytes },
+				func(n *cgroupfs.NetworkInterface) uint64 { return n.TxBytes })},
+		{"handfast_container_network_packets", counter, "", "Packets of network interfaces.",
+			network(func(n *cgroupfs.NetworkInterface) uint64 { return n.RxPackets },
+				func(n *cgroupfs.NetworkInterface) uint64 { return n.TxPackets })},
+		{"handfast_container_network_errors", counter, "", "Errors of network interfaces.",
+			network(func(n *cgroupfs.NetworkInterface) uint64 { return n.RxErrors },
+				func(n *cgroupfs.NetworkInterface) uint64 { return n.TxErrors })},
+		{"handfast_container_network_dropped_packets", counter, "", "Packets that network interfaces dropped.",
+			network(func(n *cgroupfs.NetworkInterface) uint64 { return n.RxDropped },
+				func(n *cgroupfs.NetworkInterface) uint64 { return n.TxDropped })},
+		{"handfast_container_hugetlb_bytes", gauge, "bytes", "Huge pages in use, by their size.",
+			each(func(m *metric, id string, s *cgroupfs.Stats) {
+				for _, h := range s.Hugetlb {
+					m.add(whole(h.Usage), "container", id, "size", h.Size)
+				}
+			})},
+		{"handfast_container_pressure_seconds", counter, "seconds", "Time for which some, or all, tasks waited for a resource.",
+			each(pressure)},
+	}
 }
