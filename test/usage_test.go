@@ -12,13 +12,16 @@ import (
 	"github.com/handfast/handfast/internal/usage/metricstest"
 )
 
+// limited gives a container limits that the tests look for.
+func limited(c map[string]any) {
+	linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 64 << 20}, "pids": map[string]any{"limit": 33}}
+}
+
 // TestUsageTable: the table has a line for each container that runs, with what it uses and may use; elsewhere than on a
 // terminal without a control sequence.
 func TestUsageTable(t *testing.T) {
 	r, busy, quiet, old := newRuntime(t), testenv.ID(t), testenv.ID(t), testenv.ID(t)
-	r.ok("run", "--detach", "-b", shell(t, "while :; do :; done", func(c map[string]any) {
-		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 64 << 20}, "pids": map[string]any{"limit": 33}}
-	}), busy)
+	r.ok("run", "--detach", "-b", shell(t, "while :; do :; done", limited), busy)
 	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", nil), quiet)
 	r.ok("run", "--detach", "-b", shell(t, "exit 0", nil), old)
 	r.awaitStatus(old, "stopped")
@@ -42,7 +45,8 @@ func TestUsageTable(t *testing.T) {
 	if b[1] == "0.0" || b[1] == "-" || q[1] == "-" || b[4] != "64.0MiB" || b[6] != "1/33" || q[6] != "1" {
 		t.Errorf("%q\n%q", b, q)
 	}
-	if o := r.do("events", "--format", "table", "--stats", "--interval", "50ms", quiet); strings.Count(o.stdout, "\n") != 2 {
+	o = r.do("events", "--format", "table", "--stats", "--interval", "50ms", quiet)
+	if strings.Count(o.stdout, "\n") != 2 {
 		t.Errorf("of one container: %+v", o)
 	}
 
@@ -101,9 +105,7 @@ func TestMetrics(t *testing.T) {
 	if got := read(); got[`handfast_containers{status="stopped"}`] != 1 || len(got) != 3 {
 		t.Errorf("%v", got)
 	}
-	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", func(c map[string]any) {
-		linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 64 << 20}, "pids": map[string]any{"limit": 33}}
-	}), id)
+	r.ok("run", "--detach", "-b", shell(t, "sleep 1000", limited), id)
 	before, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)

@@ -80,7 +80,8 @@ func runContainer(t *testing.T, id int) {
 	if err != nil || len(commands) != 1 || len(commands[0].Conversations) != 1 {
 		t.Fatalf("the trace has %+v, %v", commands, err)
 	}
-	if v, err := commands[0].Conversations[0].Replay(container.InitProfile()); err != nil || v.Outcome != syncproto.Success {
+	v, err := commands[0].Conversations[0].Replay(container.InitProfile())
+	if err != nil || v.Outcome != syncproto.Success {
 		t.Errorf("the trace plays as %+v, %v", v, err)
 	}
 }

@@ -14,7 +14,8 @@ import (
 
 // runHooks runs the hooks of one kind, one after the other. Each gets the container's state with the given status
 // on its standard input. It stops at the first hook that fails.
-func (r *Runtime) runHooks(ctx context.Context, kind string, list []container.Hook, s *state.State, status string) error {
+func (r *Runtime) runHooks(ctx context.Context, kind string, list []container.Hook, s *state.State,
+	status string) error {
 	if len(list) == 0 {
 		return nil
 	}

@@ -62,7 +62,8 @@ func dialSocket(socket, name string, journal bool) (*daemon, error) {
 func (d *daemon) write(level Level, msg string, about Subject) {
 	msg = oneLine(msg)
 	for {
-		_, err := unix.SendmsgN(d.fd, d.datagram(level, msg, time.Now(), about), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		text := d.datagram(level, msg, time.Now(), about)
+		_, err := unix.SendmsgN(d.fd, text, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		if !errors.Is(err, unix.EMSGSIZE) || len(msg) < 2 {
 			return
 		}

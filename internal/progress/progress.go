@@ -26,8 +26,9 @@ type Line struct {
 }
 
 // Begin shows, if out is a terminal and End is not called within a second, what is being done: "handfast: delete web:
-// end the processes ...". what names the command and doing the part of it that is under way when the line is shown; it is
-// called from another goroutine. Before that second has passed nothing is read or written, so this costs a timer.
+// end the processes ...". what names the command. doing returns the part of it that is under way when the line is
+// shown; it is called from another goroutine. Before that second has passed nothing is read or written, so this costs a
+// timer.
 func Begin(out *os.File, what string, doing func() string) *Line {
 	return begin(out, what, doing, patience)
 }

@@ -9,8 +9,8 @@
 //	{"run":"4711-18c0a5","ns":1923456,"status":1,"error":"no such file or directory"}
 //
 // The member ns is the time since the command began, in nanoseconds of a clock that nobody sets. A phase lasts until
-// the next one, or until the command ends. The data of a conversation is what package transcript writes, as base64: joined
-// in the order of the lines it is that conversation's transcript, which leaves out environments and arguments.
+// the next one, or until the command ends. The data of a conversation is what package transcript writes, as base64:
+// joined in the order of the lines it is that conversation's transcript, which leaves out environments and arguments.
 //
 // A file is readable whatever happened to its writers: a line that is cut off, by a full disk or because the command
 // was killed, costs that line.

@@ -39,7 +39,9 @@ func Read(in io.Reader) ([]*Command, error) {
 
 // Sort brings the commands of several files into the order in which they began.
 func Sort(all []*Command) {
-	slices.SortStableFunc(all, func(a, b *Command) int { return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.PID, b.PID)) })
+	slices.SortStableFunc(all, func(a, b *Command) int {
+		return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.PID, b.PID))
+	})
 }
 
 // reader collects the commands of a file.

@@ -25,8 +25,8 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
 // hello is an event of a conversation, with a body in JSON.
 func hello(body string) transport.Event {
-	return transport.Event{Sent: true, Header: syncproto.Header{Kind: syncproto.KindHello, Seq: 1, Length: uint32(len(body))},
-		State: syncproto.Greeted, Codec: "json", Payload: []byte(body)}
+	h := syncproto.Header{Kind: syncproto.KindHello, Seq: 1, Length: uint32(len(body))}
+	return transport.Event{Sent: true, Header: h, State: syncproto.Greeted, Codec: "json", Payload: []byte(body)}
 }
 
 // record writes one command with two conversations into a file.

@@ -100,8 +100,8 @@ func jsonLines(c *recording.Command) (lines []any) {
 			lines = append(lines, ending{int64(r.at), r.End.String(), r.State.String(), r.Phase, r.Error, in})
 			continue
 		}
-		lines = append(lines, line{int64(r.at), direction(r.parent), r.Header.Kind.String(), r.Name, r.Header.Seq, r.Header.Re,
-			frameSize(r.Event), int(r.Header.NFDs), r.Phase, r.State.String(), jsonBody(r.Event), in})
+		lines = append(lines, line{int64(r.at), direction(r.parent), r.Header.Kind.String(), r.Name, r.Header.Seq,
+			r.Header.Re, frameSize(r.Event), int(r.Header.NFDs), r.Phase, r.State.String(), jsonBody(r.Event), in})
 	}
 	if c.Ended {
 		lines = append(lines, leaving{int64(c.End), c.Status, c.Error, of})

@@ -56,7 +56,8 @@ func lifecycle() []*recording.Command {
 	const ms = time.Millisecond
 	return []*recording.Command{
 		{Name: "create", Container: "web", PID: 4711, Began: began, Ended: true, End: 18 * ms,
-			Phases: []recording.Phase{{Began: ms / 2, Name: "read the configuration"}, {Began: 2 * ms, Name: "make the group"}, {Began: 3 * ms, Name: "clone the child"},
+			Phases: []recording.Phase{{Began: ms / 2, Name: "read the configuration"},
+				{Began: 2 * ms, Name: "make the group"}, {Began: 3 * ms, Name: "clone the child"},
 				{Began: 7 * ms, Name: "run the <createRuntime> hooks\x1b[31m"}, {Began: 8 * ms, Name: "set the container up"}},
 			Conversations: []recording.Conversation{{Began: 4 * ms, Transcript: fixed(syncproto.Success, "")}}},
 		{Name: "run", Container: "db", PID: 4712, Began: began.Add(10 * ms), Ended: true, End: 50 * ms, Status: 1,

@@ -259,7 +259,7 @@ func families() []family {
 					m.add(whole(h.Usage), "container", id, "size", h.Size)
 				}
 			})},
-		{"handfast_container_pressure_seconds", counter, "seconds", "Time for which some, or all, tasks waited for a resource.",
+		{"handfast_container_pressure_seconds", counter, "seconds", "Time for which some or all tasks waited.",
 			each(pressure)},
 	}
 }

@@ -65,8 +65,8 @@ type Rates struct {
 	Read, Written, Received, Sent float64 // bytes per second
 }
 
-// Between returns the rates from one sample to a later one of the same container. A counter that went backwards, because
-// a device or an interface has gone, counts as not having changed. ok is false if no time has passed.
+// Between returns the rates from one sample to a later one of the same container. A counter that went backwards,
+// because a device or an interface has gone, counts as not having changed. ok is false if no time has passed.
 func Between(before, now Sample) (r Rates, ok bool) {
 	seconds := (now.At - before.At).Seconds()
 	if seconds <= 0 {

@@ -22,8 +22,8 @@ func TestBetween(t *testing.T) {
 		want Rates
 		ok   bool
 	}{
-		"half a processor, two seconds": {Sample{At: 3 * time.Second, CPU: 2e9, Read: 300, Written: 1000, Received: 9, Sent: 8},
-			Rates{CPU: 50, Read: 100, Received: 1, Sent: 0.5}, true},
+		"half a processor, two seconds": {
+			Sample{At: 3 * time.Second, CPU: 2e9, Read: 300, Written: 1000, Received: 9, Sent: 8}, Rates{CPU: 50, Read: 100, Received: 1, Sent: 0.5}, true},
 		"four processors": {Sample{At: 2 * time.Second, CPU: 5e9, Read: 100, Written: 1000, Received: 7, Sent: 7},
 			Rates{CPU: 400}, true},
 		"counters that begin again": {Sample{At: 2 * time.Second, CPU: 5, Read: 0, Written: 1001}, Rates{Written: 1}, true},
@@ -53,9 +53,10 @@ func TestBetween(t *testing.T) {
 // full are statistics as both versions of control groups have them; none are those of a host without controllers.
 func full(v2 bool) *cgroupfs.Stats {
 	s := &cgroupfs.Stats{
-		CPU: cgroupfs.CPUStats{Usage: 1_500_000_000, User: 1_000_000_000, System: 500_000_000, Periods: 10, ThrottledPeriods: 3,
-			ThrottledTime: 250_000_000},
-		Memory: cgroupfs.MemoryStats{Cache: 5 << 20, Usage: cgroupfs.MemoryUsage{Usage: 40 << 20, Max: 50 << 20, Limit: 64 << 20},
+		CPU: cgroupfs.CPUStats{Usage: 1_500_000_000, User: 1_000_000_000, System: 500_000_000, Periods: 10,
+			ThrottledPeriods: 3, ThrottledTime: 250_000_000},
+		Memory: cgroupfs.MemoryStats{
+			Cache: 5 << 20, Usage: cgroupfs.MemoryUsage{Usage: 40 << 20, Max: 50 << 20, Limit: 64 << 20},
 			Swap: cgroupfs.MemoryUsage{Usage: 42 << 20}, Events: cgroupfs.MemoryEvents{OOMKill: 2},
 			Stat: []cgroupfs.Counter{{Name: "inactive_file", Value: 1 << 20}, {Name: "total_inactive_file", Value: 4 << 20}}},
 		Pids: cgroupfs.PidsStats{Current: 3, Limit: 100},
@@ -69,13 +70,14 @@ func full(v2 bool) *cgroupfs.Stats {
 	if v2 {
 		s.Memory.SwapAlone = true
 		s.Memory.Stat = s.Memory.Stat[:1]
-		s.CPU.Pressure = cgroupfs.Pressure{Known: true, Some: cgroupfs.Stall{Total: 1_250_000}, Full: cgroupfs.Stall{Total: 5}}
+		p := &s.CPU.Pressure
+		p.Known, p.Some.Total, p.Full.Total = true, 1_250_000, 5
 	}
 	return s
 }
 
-var interfaces = []cgroupfs.NetworkInterface{{Name: "lo", RxBytes: 99}, {Name: "eth0", RxBytes: 10, TxBytes: 20, RxPackets: 1,
-	TxPackets: 2, RxErrors: 3, TxErrors: 4, RxDropped: 5, TxDropped: 6}}
+var interfaces = []cgroupfs.NetworkInterface{{Name: "lo", RxBytes: 99}, {Name: "eth0", RxBytes: 10, TxBytes: 20,
+	RxPackets: 1, TxPackets: 2, RxErrors: 3, TxErrors: 4, RxDropped: 5, TxDropped: 6}}
 
 func TestSampleOf(t *testing.T) {
 	const host = 1 << 34
@@ -102,8 +104,8 @@ func TestTable(t *testing.T) {
 	golden.Only(t, "testdata/table*")
 	sample := SampleOf(0, full(false), interfaces, 1<<34)
 	rows := []Row{
-		{ID: "burn", Sample: sample, Rates: Rates{CPU: 199.96, Read: 1023.94, Written: 1023.96, Received: 3 << 30, Sent: 1 << 62},
-			Known: true},
+		{ID: "burn", Sample: sample, Known: true,
+			Rates: Rates{CPU: 199.96, Read: 1023.94, Written: 1023.96, Received: 3 << 30, Sent: 1 << 62}},
 		{ID: "just-started-with-a-long-name", Sample: Sample{MemoryLimit: 1 << 34}},
 		{ID: "quiet", Sample: sample, Known: true},
 		{ID: "unknown", Known: true},

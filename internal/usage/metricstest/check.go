@@ -1,5 +1,5 @@
-// Package metricstest checks, for tests, that a text is what the OpenMetrics specification 1.0.0 says, strictly, and that
-// its names and units follow the specification's conventions. It knows counters and gauges.
+// Package metricstest checks, for tests, that a text is what the OpenMetrics specification 1.0.0 says, strictly, and
+// that its names and units follow the specification's conventions. It knows counters and gauges.
 package metricstest
 
 import (
@@ -128,7 +128,7 @@ func (c *checker) leave() error {
 		return fmt.Errorf("%s has no samples", f.name)
 	}
 	for _, unit := range []string{"seconds", "bytes"} {
-		if strings.HasSuffix(f.name, "_"+unit) != f.unit && strings.HasSuffix(f.name, "_"+unit) {
+		if strings.HasSuffix(f.name, "_"+unit) && !f.unit {
 			return fmt.Errorf("%s has no UNIT", f.name)
 		}
 	}
@@ -209,7 +209,7 @@ func closing(text string) int {
 	return -1
 }
 
-// unescape returns a value as it was before it was escaped. A line feed cannot be in it, as it would have ended the line.
+// unescape returns a value as it was before it was escaped. No line feed can be in it: that would have ended the line.
 func unescape(text string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
