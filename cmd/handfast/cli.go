@@ -91,8 +91,8 @@ func runMain(args []string) int {
 	}
 	logger, logErr := log.Open(options)
 	in.log = logger
-	logger.About(in.command.name, in.container())
 	defer logger.Close()
+	logger.About(in.command.name, in.container())
 	if err == nil {
 		err = logErr
 	}

@@ -70,7 +70,7 @@ type meters struct {
 type measured struct {
 	meter
 	sample usage.Sample
-	read   bool // there is a sample
+	known  bool // there is a sample
 }
 
 // rows takes a reading of every container, in the order of their ids. Those that have ended are left out.
@@ -116,15 +116,15 @@ func (m *meters) row(s *state.State) (usage.Row, error) {
 		one = &measured{meter: meter{state: s, group: group}}
 		m.open[s.ID] = one
 	}
-	if err := one.meter.read(); err != nil {
+	if err := one.read(); err != nil {
 		return usage.Row{}, err
 	}
 	now := usage.SampleOf(time.Since(m.began), &one.buffer, one.interfaces, m.host)
 	row := usage.Row{ID: s.ID, Sample: now}
-	if one.read {
+	if one.known {
 		row.Rates, row.Known = usage.Between(one.sample, now)
 	}
-	one.sample, one.read = now, true
+	one.sample, one.known = now, true
 	return row, nil
 }
 
