@@ -14,7 +14,8 @@ import (
 
 // limited gives a container limits that the tests look for.
 func limited(c map[string]any) {
-	linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 64 << 20}, "pids": map[string]any{"limit": 33}}
+	linux(c)["resources"] = map[string]any{"memory": map[string]any{"limit": 64 << 20},
+		"pids": map[string]any{"limit": 33}}
 }
 
 // TestUsageTable: the table has a line for each container that runs, with what it uses and may use; elsewhere than on a

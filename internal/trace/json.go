@@ -7,6 +7,7 @@ import (
 
 	"github.com/handfast/handfast/internal/recording"
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/remote"
 	"github.com/handfast/handfast/syncproto/transcript"
 )
 
@@ -224,7 +225,7 @@ func (d *chrome) conversation(t *transcript.Transcript, pid int, base float64) {
 // phaseOrState returns the profile's phase, or the state before the first phase.
 func phaseOrState(e transcript.Event) string {
 	if e.Phase != "" {
-		return e.Phase
+		return remote.OneLine(e.Phase)
 	}
 	return e.State.String()
 }

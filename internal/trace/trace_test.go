@@ -1,10 +1,12 @@
 package trace
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/handfast/handfast/internal/recording"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/transcript"
+	"github.com/handfast/handfast/syncproto/transport"
 )
 
 // fixed returns a conversation whose peer sends text that must be escaped.
@@ -156,4 +159,56 @@ func TestDrawRefuses(t *testing.T) {
 			t.Error("nothing is drawn")
 		}
 	}
+}
+
+// FuzzDraw: whatever a file says, it is drawn in every format without a panic, without a control character that a
+// terminal obeys, and the picture is XML.
+func FuzzDraw(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "trace")
+	r, err := recording.Open(path, "create", "web")
+	if err != nil {
+		f.Fatal(err)
+	}
+	r.Enter("make the group")
+	event := r.Conversation()
+	event(transport.Event{Sent: true, Header: syncproto.Header{Kind: syncproto.KindHello, Seq: 1}})
+	event(transport.Event{Header: syncproto.Header{Kind: syncproto.KindRequest, Seq: 1}, Name: "ready",
+		Phase: "set\x1bup"})
+	event(transport.Event{End: syncproto.Died, Err: errors.New("x\x00")})
+	if err := r.End(1, errors.New("<y>\x1b[2J")); err != nil {
+		f.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add(data[:len(data)-40])
+	f.Add([]byte(`{"run":"a","ns":4611686018427387904,"phase":"\u001b\ufffe"}` + "\n" +
+		`{"run":"b","ns":1,"status":-1}` + "\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		all, err := recording.Read(bytes.NewReader(data))
+		if err != nil && !errors.Is(err, recording.ErrDamaged) {
+			return
+		}
+		for _, format := range []string{"timeline", "json", "mermaid", "svg", "chrome"} {
+			text, err := Draw(all, format)
+			if err != nil {
+				continue // nothing was in the file
+			}
+			if strings.ContainsAny(text, "\x1b\x00\r\b") {
+				t.Errorf("%s: %q", format, text)
+			}
+			if format != "svg" {
+				continue
+			}
+			for d := xml.NewDecoder(strings.NewReader(text)); ; {
+				if _, err := d.Token(); err == io.EOF {
+					break
+				} else if err != nil {
+					t.Fatalf("%v in %s", err, text)
+				}
+			}
+		}
+	})
 }

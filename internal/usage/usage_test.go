@@ -23,7 +23,8 @@ func TestBetween(t *testing.T) {
 		ok   bool
 	}{
 		"half a processor, two seconds": {
-			Sample{At: 3 * time.Second, CPU: 2e9, Read: 300, Written: 1000, Received: 9, Sent: 8}, Rates{CPU: 50, Read: 100, Received: 1, Sent: 0.5}, true},
+			Sample{At: 3 * time.Second, CPU: 2e9, Read: 300, Written: 1000, Received: 9, Sent: 8},
+			Rates{CPU: 50, Read: 100, Received: 1, Sent: 0.5}, true},
 		"four processors": {Sample{At: 2 * time.Second, CPU: 5e9, Read: 100, Written: 1000, Received: 7, Sent: 7},
 			Rates{CPU: 400}, true},
 		"counters that begin again": {Sample{At: 2 * time.Second, CPU: 5, Read: 0, Written: 1001}, Rates{Written: 1}, true},
