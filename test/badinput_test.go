@@ -210,7 +210,8 @@ func TestLogFormats(t *testing.T) {
 		t.Fatalf("%v in %q", err, o.stderr)
 	}
 	if line["level"] != "error" || !strings.Contains(line["msg"], "container does not exist") || line["time"] == "" ||
-		len(line) != 3 {
+		line["command"] != "state" || line["container"] != "nobody" || line["phase"] != "find the container" ||
+		len(line) != 6 {
 		t.Errorf("%v", line)
 	}
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -66,7 +67,9 @@ func bindAttributesOf(t *testing.T, rootfs, source string, options []string, use
 	o := finish(t, exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", script,
 		"sh"}, cmd.Args...)...))
 	out := strings.Split(strings.TrimSpace(o.stdout), "\n")
-	if _, message, failed := strings.Cut(o.stderr, "msg="); failed {
+	if _, rest, failed := strings.Cut(o.stderr, "msg="); failed {
+		message, err := strconv.QuotedPrefix(rest)
+		must(t, err)
 		out = []string{strings.TrimSpace(strings.ReplaceAll(message, dir, "SOURCE"))}
 	}
 	if len(out) != len(options) {

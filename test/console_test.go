@@ -19,21 +19,7 @@ import (
 // terminal.
 func openPTY(t testing.TB, rows, columns uint16) (user, terminal *os.File) {
 	t.Helper()
-	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { user.Close() })
-	fd := int(user.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	peer, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
-	if errno != 0 {
-		t.Fatal("ioctl TIOCGPTPEER:", errno)
-	}
-	terminal = os.NewFile(peer, "terminal")
-	t.Cleanup(func() { terminal.Close() })
+	user, terminal = testenv.PTY(t)
 	resize(t, user, rows, columns)
 	return user, terminal
 }

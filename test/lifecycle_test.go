@@ -242,7 +242,7 @@ func TestTrace(t *testing.T) {
 	contains(t, shown.stdout, `"kind":"HELLO"`, `"kind":"CONFIG"`, `"dir":"parent>child"`, `"dir":"child>parent"`,
 		`"name":"ready"`, `"args":"[3 values of`)
 	r.ok("start", "--trace", trace, id)
-	contains(t, r.do("trace", trace).stdout, "EXEC", "ms: success")
+	contains(t, r.do("trace", trace).stdout, "EXEC", "success")
 	r.awaitStatus(id, "stopped")
 	r.ok("delete", id)
 }

@@ -183,12 +183,26 @@ func TestSmallChildFailsLikeAWhole(t *testing.T) {
 				}
 				// After a hook has run no whole child can take over, which alone would name a missing interpreter.
 				hooks = true
-				if small := try(); small == "" || !strings.HasPrefix(whole, strings.TrimRight(small, "\"\n")) {
+				if small := try(); small == "" || !strings.HasPrefix(unquoted(t, whole), unquoted(t, small)) {
 					t.Errorf("with a small child and a hook %swith a whole one %s", small, whole)
 				}
 			}
 		})
 	}
+}
+
+// unquoted returns the text of the quoted string with which line begins.
+func unquoted(t testing.TB, line string) string {
+	t.Helper()
+	quoted, err := strconv.QuotedPrefix(line)
+	if err != nil {
+		t.Fatalf("%v: %q", err, line)
+	}
+	text, err := strconv.Unquote(quoted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // TestSmallChildOfExec: what a process finds that joins a container, and the words of an error, do not tell which child

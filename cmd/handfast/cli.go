@@ -5,9 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/handfast/handfast/internal/cgroupdriver"
 	"github.com/handfast/handfast/internal/log"
+	"github.com/handfast/handfast/internal/progress"
+	"github.com/handfast/handfast/internal/recording"
 	"github.com/handfast/handfast/spawn"
 )
 
@@ -20,6 +24,8 @@ type invocation struct {
 	command command
 	args    []string
 	log     *log.Logger
+
+	recorder *recording.Recorder // nil without --trace
 }
 
 // parse turns the arguments into an invocation. It is never nil: even if the rest of the command line is wrong, the
@@ -86,6 +92,7 @@ func runMain(args []string) int {
 	logger, logErr := log.Open(options)
 	in.log = logger
 	defer logger.Close()
+	logger.About(in.command.name, in.container())
 	if err == nil {
 		err = logErr
 	}
@@ -101,10 +108,7 @@ func runMain(args []string) int {
 		logger.Debugf("the conversation with the container's process: %s", start.Detail())
 	}
 	logger.Fail(err)
-	if status == 0 {
-		status = failed
-	}
-	return status
+	return exitStatus(status, err)
 }
 
 func (in *invocation) carryOut() (int, error) {
@@ -132,7 +136,61 @@ func (in *invocation) carryOut() (int, error) {
 	default:
 		return failed, fmt.Errorf("--rootless %q: want true, false or auto", in.rootless)
 	}
-	return in.command.run(in)
+	return in.record()
+}
+
+// record runs the command, and with --trace writes down what it does. A trace that cannot be written does not end the
+// command.
+func (in *invocation) record() (status int, err error) {
+	if in.trace != "" {
+		if in.recorder, err = recording.Open(in.trace, in.command.name, in.container()); err != nil {
+			return failed, fmt.Errorf("--trace: %w", err)
+		}
+	}
+	status, err = in.showingProgress()
+	if e := in.recorder.End(exitStatus(status, err), err); e != nil {
+		in.log.Warnf("--trace %s: %v: the trace is not complete", in.trace, e)
+	}
+	return status, err
+}
+
+// showingProgress runs the command, and shows its phases if it is slow and somebody waits for it at a terminal.
+func (in *invocation) showingProgress() (int, error) {
+	if !in.command.slow {
+		return in.command.run(in)
+	}
+	what, container := in.command.name, in.container()
+	if container != "" {
+		what += " " + container
+	}
+	line := progress.Begin(os.Stderr, what, func() string {
+		about := in.log.Subject()
+		if about.Container != container {
+			return about.Container + ": " + about.Phase
+		}
+		return about.Phase
+	})
+	status, err := in.command.run(in)
+	line.End(err)
+	return status, err
+}
+
+// exitStatus returns the status with which the command ends.
+func exitStatus(status int, err error) int {
+	if err != nil && status == 0 {
+		return failed
+	}
+	return status
+}
+
+// container returns the id of the container that the command is about, or "" if that is none or several.
+func (in *invocation) container() string {
+	words := strings.Fields(in.command.args)
+	at := slices.IndexFunc(words, func(w string) bool { return w == "ID" || w == "ID..." || w == "[ID...]" })
+	if at < 0 || at >= len(in.args) || words[at] != "ID" && len(in.args) > 1 || in.regex {
+		return ""
+	}
+	return in.args[at]
 }
 
 // printText writes the output of a command to standard output. It fails only if the reader has gone away.

@@ -83,6 +83,7 @@ func TestBadCommandLines(t *testing.T) {
 		"run":                    "run: too few arguments: want handfast run ID",
 		"state A B":              "state: too many arguments: want handfast state ID",
 		"list A":                 "list: too many arguments: want handfast list",
+		"top":                    `unknown command "top" (did you mean events --format table?): No help topic for 'top'`,
 		"strat C":                `unknown command "strat" (did you mean start?): No help topic for 'strat'`,
 		"run --detatch C":        "run: unknown option --detatch (did you mean --detach?)",
 		"run -x C":               "run: unknown option -x (see --help)",

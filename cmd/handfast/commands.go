@@ -21,7 +21,7 @@ func (in *invocation) runtime() (*lifecycle.Runtime, error) {
 	}
 	return &lifecycle.Runtime{
 		Root: root, RootGiven: in.root != "", Log: in.log,
-		CgroupManager:  in.cgroupManager,
+		CgroupManager: in.cgroupManager, Recorder: in.recorder,
 		CgroupOptional: in.rootless == "true" || in.rootless != "false" && !lifecycle.Privileged(),
 	}, nil
 }
@@ -41,7 +41,6 @@ func (in *invocation) createOptions() lifecycle.CreateOptions {
 	return lifecycle.CreateOptions{
 		ID: in.args[0], Bundle: in.bundle, Config: in.config, PIDFile: in.pidFile, ConsoleSocket: in.consoleSocket,
 		PIDFDSocket: in.pidfdSocket, PreserveFDs: in.preserveFDs, NoPivot: in.noPivot, NoNewKeyring: in.noNewKeyring,
-		Trace: in.trace,
 	}
 }
 
@@ -58,7 +57,7 @@ func (in *invocation) start() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	return 0, r.Start(interruptible(), in.args[0], in.trace)
+	return 0, r.Start(interruptible(), in.args[0])
 }
 
 func (in *invocation) run() (int, error) {
@@ -119,13 +118,21 @@ func (in *invocation) forEachContainer(names []string, do func(r *lifecycle.Runt
 		ids = slices.Compact(ids)
 	}
 	var errs []error
+	several := len(ids) > 1 || in.regex
 	for _, id := range ids {
+		in.log.About(in.command.name, id)
+		if several {
+			in.recorder.Enter("container " + id)
+		}
 		if err := do(r, id); err != nil {
-			if len(ids) > 1 || in.regex {
+			if several {
 				err = fmt.Errorf("%s: %w", id, err)
 			}
 			errs = append(errs, err)
 		}
+	}
+	if several {
+		in.log.About(in.command.name, "") // the error may be about any of them
 	}
 	return 0, lifecycle.Join(errs...)
 }

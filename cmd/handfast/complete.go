@@ -17,7 +17,7 @@ func (in *invocation) completion() (int, error) {
 
 // takesID reports whether a command's first argument is the id of an existing container.
 func takesID(c command) bool {
-	return strings.HasPrefix(c.args, "ID") && c.name != "create" && c.name != "run"
+	return strings.HasPrefix(strings.TrimPrefix(c.args, "["), "ID") && c.name != "create" && c.name != "run"
 }
 
 // optionWords returns the options as they are typed, without those that the help does not show.

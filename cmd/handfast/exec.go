@@ -19,7 +19,7 @@ func (in *invocation) exec() (int, error) {
 	return r.Exec(interruptible(), lifecycle.ExecOptions{
 		ID: in.args[0], Process: in.processFile, Changes: *changes, PIDFile: in.pidFile, ConsoleSocket: in.consoleSocket,
 		PIDFDSocket: in.pidfdSocket,
-		Cgroup:      in.execCgroups, Trace: in.trace, PreserveFDs: in.preserveFDs, Detach: in.detach,
+		Cgroup:      in.execCgroups, PreserveFDs: in.preserveFDs, Detach: in.detach,
 		IgnorePaused: in.ignorePaused,
 	})
 }

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"time"
 
 	"github.com/handfast/handfast/internal/lifecycle"
 )
@@ -45,22 +42,4 @@ func (in *invocation) ps() (int, error) {
 		return failed, err
 	}
 	return printText(text)
-}
-
-func (in *invocation) events() (int, error) {
-	o := lifecycle.EventsOptions{Interval: 5 * time.Second, Once: in.once}
-	var err error
-	if in.interval != "" {
-		if o.Interval, err = time.ParseDuration(in.interval); err != nil || o.Interval <= 0 {
-			return failed, fmt.Errorf("events: --interval %q: want a duration above zero, such as 5s", in.interval)
-		}
-	}
-	if o.Pressure, err = lifecycle.ParseTriggers(in.pressure); err != nil {
-		return failed, fmt.Errorf("events: --pressure: %w", err)
-	}
-	r, err := in.runtime()
-	if err != nil {
-		return failed, err
-	}
-	return 0, r.Events(context.Background(), in.args[0], o, os.Stdout) // a signal may simply end it
 }

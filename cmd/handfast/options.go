@@ -26,7 +26,7 @@ type settings struct {
 	interval, pressure                            string
 	once                                          bool
 	tap                                           bool
-	timeout                                       int
+	timeout, conversation                         int
 	call, arch, profileOf                         string
 
 	resources string

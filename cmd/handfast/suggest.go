@@ -14,7 +14,9 @@ func unknownCommand(name string) error {
 		all = append(all, c.name)
 	}
 	hint := "see --help"
-	if best := nearest(name, all); best != "" {
+	if name == "stats" || name == "top" { // of docker, podman and nerdctl, for the same table
+		hint = "did you mean events --format table?"
+	} else if best := nearest(name, all); best != "" {
 		hint = "did you mean " + best + "?"
 	}
 	return fmt.Errorf("unknown command %q (%s): No help topic for '%s'", name, hint, name)

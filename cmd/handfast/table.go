@@ -14,7 +14,9 @@ type command struct {
 	passes bool // options after the first argument are somebody else's
 	// makesProcess says that the command starts a container's process, for which it has several threads at once.
 	makesProcess bool
-	run          func(*invocation) (status int, err error)
+	// slow says that people may wait for the command for more than a second: then it shows its phase on a terminal.
+	slow bool
+	run  func(*invocation) (status int, err error)
 }
 
 func globalOptions() []option {
@@ -38,6 +40,7 @@ func globalOptions() []option {
 			func(s *settings) any { return &s.cgroupManager }},
 		{"systemd-cgroup", "", "", "let systemd create the cgroups, as with --cgroup-manager systemd; cgroupsPath is then " +
 			"slice:prefix:name", func(s *settings) any { return &s.systemdCgroup }},
+		traceOption(),
 		helpOption(),
 		{"version", "v", "", "print the version", func(s *settings) any { return &s.version }},
 	}
@@ -75,7 +78,7 @@ func pidfdSocketOption() option {
 }
 
 func traceOption() option {
-	return option{"trace", "", "FILE", "record the handshake in FILE, for the command trace to show",
+	return option{"trace", "", "FILE", "append what the command does to FILE, for the command trace to show",
 		func(s *settings) any { return &s.trace }}
 }
 
@@ -177,15 +180,15 @@ func commandTable() []command {
 					"not an error",
 					func(s *settings) any { return &s.all }}, regexOption("send it to")}
 			},
-			run: (*invocation).kill},
+			slow: true, run: (*invocation).kill},
 		{name: "delete", args: "ID...", min: 1, max: -1, summary: "remove what is left of containers",
 			details: "A container must be stopped, or created and never started.",
 			build: func() []option {
 				return []option{{"force", "f", "", "kill the container if it runs; if it does not exist, that is not an error",
 					func(s *settings) any { return &s.force }},
-					regexOption("remove")}
+					regexOption("remove"), traceOption()}
 			},
-			run: (*invocation).delete},
+			slow: true, run: (*invocation).delete},
 		{name: "list", summary: "list the containers of this root directory",
 			build: func() []option {
 				return []option{formatOption("table or json (default table)"), {"quiet", "q", "", "print ids only",
@@ -193,9 +196,9 @@ func commandTable() []command {
 			},
 			run: (*invocation).list},
 		{name: "pause", args: "ID", min: 1, max: 1, summary: "stop the processes of a running container where they are",
-			run: (*invocation).pause},
+			slow: true, run: (*invocation).pause},
 		{name: "resume", args: "ID", min: 1, max: 1, summary: "let the processes of a paused container go on",
-			run: (*invocation).resume},
+			slow: true, run: (*invocation).resume},
 		{name: "ps", args: "ID [PS-OPTIONS...]", min: 1, max: -1, summary: "list the processes of a container",
 			details: "The table is that of ps(1), with its options (default -ef), reduced to the container's processes.",
 			build: func() []option {
@@ -205,12 +208,18 @@ func commandTable() []command {
 		{name: "update", args: "ID", min: 1, max: 1, summary: "change the limits of a container",
 			details: "Limits that are not named stay as they are. If the kernel refuses one, all of them stay as they were.",
 			build:   updateOptions, run: (*invocation).update},
-		{name: "events", args: "ID", min: 1, max: 1, summary: "print statistics and events of a container as JSON",
-			details: "Prints a line for each, until the container ends: its statistics at every interval, out-of-memory when " +
-				"it happens, and pressure with --pressure.",
+		{name: "events", args: "[ID...]", max: -1, summary: "show statistics and events of containers",
+			details: "As JSON, about one container, prints a line for each until it ends: its statistics at every interval, " +
+				"out-of-memory when it happens, and pressure with --pressure. The table is for people: a line for each of the " +
+				"containers, or of all that run, at every interval, in place on a terminal. As openmetrics prints the metrics of " +
+				"the containers, or of all, once.",
 			build: func() []option {
 				return []option{
-					{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s)",
+					formatOption("json, table or openmetrics (default json)"),
+					{"output", "o", "FILE", "write openmetrics to FILE, atomically, instead of to standard output",
+						func(s *settings) any { return &s.output }},
+					{"interval", "", "DURATION", "time between two readings of the statistics, such as 5s or 200ms (default 5s, " +
+						"and 1s for the table)",
 						func(s *settings) any { return &s.interval }},
 					{"stats", "", "", "print the statistics once, and end", func(s *settings) any { return &s.once }},
 					{"pressure", "", "TRIGGERS", "tell when tasks stall: RESOURCE=STALL/WINDOW with cpu, memory or io, such as " +
@@ -248,11 +257,16 @@ func commandTable() []command {
 					formatOption("rules, tree (the decisions), program (the instructions) or all (default all)"),
 				}
 			}, run: (*invocation).seccomp},
-		{name: "trace", args: "FILE", min: 1, max: 1, summary: "show a handshake that --trace has recorded",
-			details: "FILE - is standard input. Environments and arguments are not in a trace.",
+		{name: "trace", args: "FILE...", min: 1, max: -1, summary: "show the commands that --trace has recorded",
+			details: "Shows the commands of all files in the order in which they began, with their phases and their " +
+				"conversations with the container's process. FILE - is standard input. Environments and arguments are not in " +
+				"a trace.",
 			build: func() []option {
 				return []option{
-					formatOption("timeline, json (one object a line), mermaid, svg or chrome (trace events) (default timeline)"),
+					formatOption("timeline, json (one object a line), mermaid, svg or chrome (trace events); or transcript: one " +
+						"conversation as it was recorded, for programs that replay it (default timeline)"),
+					{"conversation", "", "N", "with --format transcript: which of several conversations, from 1 on",
+						func(s *settings) any { return &s.conversation }},
 					{"output", "o", "FILE", "write to FILE instead of standard output", func(s *settings) any { return &s.output }},
 				}
 			}, run: (*invocation).showTrace},

@@ -6,39 +6,62 @@ import (
 	"io"
 	"os"
 
+	"github.com/handfast/handfast/internal/lifecycle"
+	"github.com/handfast/handfast/internal/recording"
 	"github.com/handfast/handfast/internal/trace"
-	"github.com/handfast/handfast/syncproto/transcript"
 )
 
-// showTrace draws a transcript that --trace has written, and of one that was cut off what there is.
+// showTrace draws the commands of files that --trace has written, and of a damaged file what can be read.
 func (in *invocation) showTrace() (int, error) {
-	var r io.Reader = os.Stdin
-	if name := in.args[0]; name != "-" {
-		f, err := os.Open(name)
+	var all []*recording.Command
+	var damage []error
+	for _, name := range in.args {
+		commands, err := readRecording(name)
 		if err != nil {
+			err = fmt.Errorf("trace: %s: %w", name, err)
+		}
+		if err != nil && !errors.Is(err, recording.ErrDamaged) {
 			return failed, err
 		}
-		defer f.Close()
-		r = f
+		all, damage = append(all, commands...), append(damage, err)
 	}
-	t, torn := transcript.Read(r)
-	if torn != nil && !errors.Is(torn, transcript.ErrTorn) {
-		return failed, fmt.Errorf("trace: %s: %w", in.args[0], torn)
-	}
-	text, err := trace.Draw(t, in.format)
+	recording.Sort(all)
+	text, err := in.draw(all)
 	if err != nil {
-		return failed, fmt.Errorf("trace: %s: %w", in.args[0], err)
+		return failed, lifecycle.Join(append(damage, fmt.Errorf("trace: %s: %w", in.args[0], err))...)
 	}
 	if in.output != "" {
 		err = os.WriteFile(in.output, []byte(text), 0o644)
 	} else {
 		_, err = os.Stdout.WriteString(text)
 	}
-	if err == nil && torn != nil {
-		err = fmt.Errorf("trace: %s: %w; the part before that is shown", in.args[0], torn)
-	}
 	if err != nil {
 		return failed, err
 	}
+	if err := lifecycle.Join(damage...); err != nil {
+		return failed, fmt.Errorf("%w; the rest is shown", err)
+	}
 	return 0, nil
+}
+
+func (in *invocation) draw(all []*recording.Command) (string, error) {
+	if in.format == "transcript" {
+		text, err := recording.Transcript(all, in.conversation)
+		return string(text), err
+	}
+	return trace.Draw(all, in.format)
+}
+
+// readRecording reads one file; - is standard input.
+func readRecording(name string) ([]*recording.Command, error) {
+	var r io.Reader = os.Stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		r = f
+	}
+	return recording.Read(r)
 }

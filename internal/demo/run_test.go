@@ -11,10 +11,10 @@ import (
 	"testing"
 
 	"github.com/handfast/handfast/internal/demo/view"
+	"github.com/handfast/handfast/internal/recording"
 	"github.com/handfast/handfast/internal/testenv"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
-	"github.com/handfast/handfast/syncproto/transcript"
 )
 
 // The demonstration's container, run for real as root and as a plain user.
@@ -76,11 +76,12 @@ func runContainer(t *testing.T, id int) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	record, err := transcript.Read(file)
-	if err != nil {
-		t.Fatal(err)
+	commands, err := recording.Read(file)
+	if err != nil || len(commands) != 1 || len(commands[0].Conversations) != 1 {
+		t.Fatalf("the trace has %+v, %v", commands, err)
 	}
-	if v, err := record.Replay(container.InitProfile()); err != nil || v.Outcome != syncproto.Success {
+	v, err := commands[0].Conversations[0].Replay(container.InitProfile())
+	if err != nil || v.Outcome != syncproto.Success {
 		t.Errorf("the trace plays as %+v, %v", v, err)
 	}
 }

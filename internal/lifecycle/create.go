@@ -25,7 +25,6 @@ type CreateOptions struct {
 	PIDFile       string // empty: none
 	ConsoleSocket string // empty: none
 	PIDFDSocket   string // empty: none
-	Trace         string // file for the handshake's frames; empty: none
 	PreserveFDs   int    // descriptors from 3 on that the container gets
 	NoPivot       bool
 	NoNewKeyring  bool // the container keeps this process's session keyring
@@ -51,13 +50,13 @@ type creation struct {
 	o CreateOptions
 	decided
 	stored
-	outputs
 
-	cgroup  cgroupdriver.Driver
-	place   cgroupdriver.Place // where the child begins
-	process *spawn.Process
-	watch   *foreground // nil: the container does not run in the foreground
-	hooked  bool        // hooks have run, so that poststop hooks have something to undo
+	terminal *terminal
+	cgroup   cgroupdriver.Driver
+	place    cgroupdriver.Place // where the child begins
+	process  *spawn.Process
+	watch    *foreground // nil: the container does not run in the foreground
+	hooked   bool        // hooks have run, so that poststop hooks have something to undo
 }
 
 // decided is what the configuration means. It is complete before anything is made.
@@ -87,20 +86,9 @@ func (s *stored) close() {
 	}
 }
 
-// outputs holds the destinations of the container's terminal and of the transcript of the handshake.
-type outputs struct {
-	terminal *terminal
-	trace    *tracer
-}
-
-func (o *outputs) close() {
-	o.terminal.close()
-	o.trace.close()
-}
-
 // begin does everything that can fail before anything is made, and then stores that a container is being made.
 func (r *Runtime) begin(o CreateOptions, detached, gated bool) (*creation, error) {
-	c := &creation{r: r, o: o, outputs: outputs{&terminal{}, &tracer{}}}
+	c := &creation{r: r, o: o, terminal: &terminal{}}
 	if err := c.begin(detached, gated); err != nil {
 		c.close()
 		return nil, err
@@ -116,6 +104,7 @@ func (c *creation) begin(detached, gated bool) (err error) {
 		return fmt.Errorf("--preserve-fds %d: want a number of descriptors", c.o.PreserveFDs)
 	}
 	account.End("options")
+	c.r.enter(phaseRead)
 	if err := c.load(); err != nil {
 		return err
 	}
@@ -123,10 +112,8 @@ func (c *creation) begin(detached, gated bool) (err error) {
 		return c.inConfig(errors.New("process: missing; run executes one, create does without"))
 	}
 	account.End("configuration decided")
+	c.r.enter(phaseState)
 	if err := c.terminal.prepare(c.state.Console, detached, c.o.ConsoleSocket); err != nil {
-		return err
-	}
-	if err := c.trace.open(c.o.Trace); err != nil {
 		return err
 	}
 	if gated {

@@ -74,10 +74,12 @@ func (r *Runtime) destroy(dir *state.Dir, s *state.State) error {
 }
 
 func (r *Runtime) destroyWith(dir *state.Dir, s *state.State, group *cgroupdriver.Existing) error {
+	r.enter(phaseEnd)
 	if err := r.end(s); err != nil {
 		return err
 	}
 	account.End("process ended")
+	r.enter(phaseLeaveGroup)
 	if err := group.Remove(); err != nil {
 		return err
 	}
@@ -86,11 +88,16 @@ func (r *Runtime) destroyWith(dir *state.Dir, s *state.State, group *cgroupdrive
 		return err
 	}
 	r.poststop(s)
+	r.enter(phaseLeaveState)
 	return dir.Remove()
 }
 
 // poststop runs every poststop hook. A hook that fails causes a warning, and the others still run.
 func (r *Runtime) poststop(s *state.State) {
+	if len(s.Poststop) == 0 {
+		return
+	}
+	r.enter(phaseHooks("poststop"))
 	input, err := hookInput(s, state.Stopped)
 	if err != nil {
 		r.Log.Warnf("poststop: %v", err)

@@ -25,19 +25,9 @@ type EventsOptions struct {
 // Events writes a container's statistics and the events of its group, each as a line of JSON, until the container
 // ends.
 func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io.Writer) error {
-	s, err := r.load(id)
+	s, err := r.measurable(id)
 	if err != nil {
 		return err
-	}
-	status, err := r.status(s, false)
-	if err != nil {
-		return err
-	}
-	if status == state.Stopped || status == state.Creating {
-		return fmt.Errorf("container with id %s is not running: it is %s", id, status)
-	}
-	if s.CgroupPath == "" {
-		return fmt.Errorf("container %s has no cgroup of its own, so there are no statistics of it", id)
 	}
 	existing := r.group(s)
 	group, err := existing.Open()
@@ -45,34 +35,69 @@ func (r *Runtime) Events(ctx context.Context, id string, o EventsOptions, out io
 		return err
 	}
 	defer group.Close()
-	f := &follower{state: s, group: group, out: out}
+	f := &follower{meter: meter{state: s, group: group}, out: out}
 	if o.Once {
 		return f.stats()
 	}
 	return f.follow(ctx, existing, o)
 }
 
-// follower prints the statistics and events of one container.
-type follower struct {
+// measurable returns the state of a container that has statistics.
+func (r *Runtime) measurable(id string) (*state.State, error) {
+	s, err := r.load(id)
+	if err != nil {
+		return nil, err
+	}
+	status, err := r.status(s, false)
+	if err != nil {
+		return nil, err
+	}
+	if !hasProcess(status) {
+		return nil, fmt.Errorf("container with id %s is not running: it is %s", id, status)
+	}
+	if s.CgroupPath == "" {
+		return nil, fmt.Errorf("container %s has no cgroup of its own, so there are no statistics of it", id)
+	}
+	return s, nil
+}
+
+// hasProcess reports whether a container with this status has a process whose statistics are its own.
+func hasProcess(status string) bool { return status != state.Stopped && status != state.Creating }
+
+// meter reads the statistics of one container, again and again into the same memory.
+type meter struct {
 	state *state.State
 	group *cgroupfs.Group
-	out   io.Writer
 
 	buffer     cgroupfs.Stats
 	interfaces []cgroupfs.NetworkInterface
 }
 
-// stats prints one reading of the statistics. A container that has just ended has no network statistics.
-func (f *follower) stats() error {
-	if err := f.group.Stats(&f.buffer); err != nil {
+// read takes a reading. A container that has just ended has no network statistics.
+func (m *meter) read() error {
+	if err := m.group.Stats(&m.buffer); err != nil {
 		return err
 	}
-	f.interfaces = f.interfaces[:0]
-	if ownNetwork(f.state.PID) {
+	m.interfaces = m.interfaces[:0]
+	if ownNetwork(m.state.PID) {
 		var err error
-		if f.interfaces, err = cgroupfs.Network(f.interfaces, f.state.PID); err != nil && !gone(err) {
+		if m.interfaces, err = cgroupfs.Network(m.interfaces, m.state.PID); err != nil && !gone(err) {
 			return err
 		}
+	}
+	return nil
+}
+
+// follower prints the statistics and events of one container.
+type follower struct {
+	meter
+	out io.Writer
+}
+
+// stats prints one reading of the statistics.
+func (f *follower) stats() error {
+	if err := f.read(); err != nil {
+		return err
 	}
 	line, err := eventLine("stats", f.state.ID, statsData(&f.buffer, f.interfaces))
 	return f.print(line, err)

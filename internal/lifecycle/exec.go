@@ -28,7 +28,6 @@ type ExecOptions struct {
 	ConsoleSocket string   // empty: none
 	PIDFDSocket   string   // empty: none
 	Cgroup        []string // groups below the container's, see cgroupfs.Group.Sub; empty: the container's own
-	Trace         string   // file for the handshake's frames; empty: none
 	PreserveFDs   int
 	Detach        bool
 	IgnorePaused  bool
@@ -42,7 +41,7 @@ type ExecOptions struct {
 // Exec does not lock the container, so any number of processes can be executed in it at once. If the container ends
 // meanwhile, each of these calls fails.
 func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
-	e := &execution{r: r, o: o, terminal: &terminal{}, trace: &tracer{}}
+	e := &execution{r: r, o: o, terminal: &terminal{}}
 	defer e.close()
 	if err := e.begin(); err != nil {
 		return ExecFailed, err
@@ -55,12 +54,14 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 		e.terminal.watch = e.watch
 	}
 	account.End("configuration decided")
+	e.r.enter(phaseClone)
 	if err := e.start(ctx); err != nil {
 		return ExecFailed, err
 	}
 	if o.Detach {
 		return 0, e.process.Release()
 	}
+	e.r.enter(phaseRun)
 	ended, err := e.watch.wait(e.process, e.terminal.proxy)
 	account.End("program until its end")
 	_ = e.process.Release()
@@ -84,7 +85,6 @@ type execution struct {
 	began    bool                   // a process was created, even if it has ended since
 	agent    *agent                 // the agent of the container's filter
 	terminal *terminal
-	trace    *tracer
 	process  *spawn.Process
 	watch    *foreground // nil: detached
 }
@@ -100,10 +100,12 @@ func (e *execution) begin() error {
 		return err
 	}
 	account.End("container found")
+	e.r.enter(phaseRead)
 	p, err := e.load()
 	if err != nil {
 		return err
 	}
+	e.r.enter(phaseDecide)
 	target, running, err := e.facts()
 	if err != nil {
 		return err
@@ -129,9 +131,6 @@ func (e *execution) begin() error {
 	}
 	e.spawn = cfg
 	if err := e.terminal.prepare(cfg.Container.Process.Terminal, e.o.Detach, e.o.ConsoleSocket); err != nil {
-		return err
-	}
-	if err := e.trace.open(e.o.Trace); err != nil {
 		return err
 	}
 	return e.openGroup()
@@ -187,6 +186,7 @@ func (e *execution) find() (paused bool, err error) {
 // the caller if that was requested.
 func (e *execution) Started(ctx context.Context, pid int) error {
 	account.End("child cloned, until its execution")
+	e.r.enter(phaseJoin)
 	e.r.Log.Debugf("nsexec container setup: container %s: process %d joins", e.o.ID, pid)
 	if a := e.spawn.Affinity; len(a) > 0 {
 		e.r.Log.Debugf("nsexec: affinity: %s", processorMask(a))
@@ -221,15 +221,17 @@ func (e *execution) Ready(_ context.Context, pid int) error {
 	if e.watch != nil {
 		e.watch.complete()
 	}
-	if e.o.PIDFile == "" {
-		return nil
+	if e.o.PIDFile != "" {
+		if err := writePIDFile(e.o.PIDFile, pid); err != nil {
+			return err
+		}
 	}
-	return writePIDFile(e.o.PIDFile, pid)
+	e.r.enter(phaseExecute)
+	return nil
 }
 
 func (e *execution) close() {
 	e.terminal.close()
-	e.trace.close()
 	if e.group != nil {
 		e.group.Close()
 	}

@@ -112,7 +112,7 @@ func (e *execution) start(ctx context.Context) error {
 
 func (e *execution) spawnNow(ctx context.Context) (err error) {
 	cfg := e.spawn
-	cfg.Trace, cfg.Compile = e.trace.event(), e.trace.compiler()
+	cfg.Trace, cfg.Compile = e.r.traceConversation(), e.r.compiler()
 	if e.group != nil && !e.existing.Attaches() && !e.late {
 		cfg.Cgroup = e.group
 	}

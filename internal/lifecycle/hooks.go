@@ -14,10 +14,12 @@ import (
 
 // runHooks runs the hooks of one kind, one after the other. Each gets the container's state with the given status
 // on its standard input. It stops at the first hook that fails.
-func runHooks(ctx context.Context, kind string, list []container.Hook, s *state.State, status string) error {
+func (r *Runtime) runHooks(ctx context.Context, kind string, list []container.Hook, s *state.State,
+	status string) error {
 	if len(list) == 0 {
 		return nil
 	}
+	r.enter(phaseHooks(kind))
 	input, err := hookInput(s, status)
 	if err != nil {
 		return err
@@ -51,7 +53,7 @@ func closeFiles(files [2]*os.File) {
 }
 
 func (r *Runtime) poststart(ctx context.Context, s *state.State) error {
-	return runHooks(ctx, "poststart", s.Poststart, s, state.Running)
+	return r.runHooks(ctx, "poststart", s.Poststart, s, state.Running)
 }
 
 // hookInput returns the input of the hooks that run in this process's namespaces: the state, and the bundle as the

@@ -54,7 +54,7 @@ func (r *Runtime) Info() (*Info, error) {
 	}
 	f := &Info{
 		Spec: oci.Version, Root: r.Root, User: uint32(os.Geteuid()), Machine: goruntime.GOARCH,
-		Processors: goruntime.NumCPU(),
+		Processors: goruntime.NumCPU(), Memory: hostMemory(),
 		CgroupMode: layout.Mode().String(), SeccompFlags: supportedFlags(), Containers: len(entries),
 		LSM:         strings.FieldsFunc(line("/sys/kernel/security/lsm"), func(c rune) bool { return c == ',' }),
 		Filesystems: nodevFilesystems(text("/proc/filesystems")), Resctrl: resctrlMount(text("/proc/self/mountinfo")),
@@ -62,10 +62,6 @@ func (r *Runtime) Info() (*Info, error) {
 	var uts unix.Utsname
 	if unix.Uname(&uts) == nil {
 		f.Kernel = unix.ByteSliceToString(uts.Release[:])
-	}
-	var memory unix.Sysinfo_t
-	if unix.Sysinfo(&memory) == nil {
-		f.Memory = uint64(memory.Totalram) * uint64(memory.Unit)
 	}
 	for _, h := range layout.Hierarchies {
 		one := InfoHierarchy{Mountpoint: h.Mountpoint, Version: 1, Controllers: h.Controllers}
@@ -85,6 +81,15 @@ func (r *Runtime) Info() (*Info, error) {
 		line("/proc/sys/kernel/unprivileged_userns_clone") != "0" &&
 		line("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") != "1"
 	return f, nil
+}
+
+// hostMemory returns the memory of the machine in bytes, or 0 if that is not known.
+func hostMemory() uint64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	return uint64(info.Totalram) * uint64(info.Unit)
 }
 
 // namespaceFile returns a namespace's file name below /proc/PID/ns.

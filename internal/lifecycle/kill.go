@@ -27,6 +27,7 @@ func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
 	if err != nil {
 		return err
 	}
+	r.enter(phaseSignal)
 	h, err := openProcess(s.PID, s.StartTime)
 	alive := err == nil
 	if err != nil && !errors.Is(err, errGone) {
@@ -71,6 +72,7 @@ func (r *Runtime) signalGroup(s *state.State, sig unix.Signal) (found bool, err 
 		if found = len(pids) > 0; err != nil || !found {
 			return err
 		}
+		r.enter(phaseEnd)
 		return g.Kill(ctx)
 	})
 	return found, err

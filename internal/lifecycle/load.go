@@ -23,6 +23,7 @@ func (c *creation) load() error {
 		return err
 	}
 	account.End("configuration read")
+	c.r.enter(phaseDecide)
 	c.file = oci.ConfigFile(bundle, c.o.Config)
 	host, err := c.hostFacts(spec)
 	if err != nil {

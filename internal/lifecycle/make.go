@@ -17,12 +17,14 @@ import (
 // error says what is left.
 func (c *creation) make(ctx context.Context) error {
 	account.End("signals caught")
+	c.r.enter(phaseMakeGroup)
 	err := c.makeGroup()
 	if err == nil {
 		err = c.makeClass()
 	}
 	account.End("group made")
 	if err == nil {
+		c.r.enter(phaseClone)
 		err = c.spawn(ctx)
 	}
 	if err != nil {
@@ -38,7 +40,7 @@ var unhurried = spawn.Deadlines{Hello: 30 * time.Second, Config: 30 * time.Secon
 func (c *creation) spawn(ctx context.Context) error {
 	cfg := c.plan.Spawn
 	cfg.Handler, cfg.Deadlines = c, unhurried
-	cfg.Trace, cfg.Compile = c.trace.event(), c.trace.compiler()
+	cfg.Trace, cfg.Compile = c.r.traceConversation(), c.r.compiler()
 	if !cfg.Container.Process.Terminal {
 		cfg.Files = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
@@ -73,6 +75,7 @@ func (r *Runtime) tellChild(id string, p *spawn.Process) {
 // finds the child.
 func (c *creation) Started(ctx context.Context, pid int) error {
 	account.End("child cloned, until its execution")
+	c.r.enter(phaseState)
 	started, _, err := state.ProcessStart(pid)
 	if err != nil {
 		return err
@@ -82,6 +85,7 @@ func (c *creation) Started(ctx context.Context, pid int) error {
 	if err := c.save(); err != nil {
 		return err
 	}
+	c.r.enter(phaseLimits)
 	if err := Join(joinClass(&c.state, pid), ownCores(&c.state, pid)); err != nil {
 		return err
 	}
@@ -97,6 +101,7 @@ func (c *creation) Started(ctx context.Context, pid int) error {
 		return err
 	}
 	account.End("state and limits set, meanwhile")
+	c.r.enter(phaseSetUp)
 	return nil
 }
 
@@ -110,10 +115,11 @@ func (c *creation) Hooks(ctx context.Context, _ int) error {
 		kind  string
 		hooks []container.Hook
 	}{{"prestart", c.plan.Hooks.Prestart}, {"createRuntime", c.plan.Hooks.CreateRuntime}} {
-		if err := runHooks(ctx, set.kind, set.hooks, &c.state, state.Creating); err != nil {
+		if err := c.r.runHooks(ctx, set.kind, set.hooks, &c.state, state.Creating); err != nil {
 			return err
 		}
 	}
+	c.r.enter(phaseSetUp)
 	return nil
 }
 
@@ -128,6 +134,7 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 		return err
 	}
 	c.r.Log.Debugf("child process in init(): container %s: process %d has set everything up", c.o.ID, pid)
+	c.r.enter(phaseState)
 	c.state.Creating = false
 	if err := c.save(); err != nil {
 		return err
@@ -139,15 +146,21 @@ func (c *creation) Ready(ctx context.Context, pid int) error {
 			c.watch.complete()
 		}
 	}
-	if c.o.PIDFile == "" {
-		return nil
+	if c.o.PIDFile != "" {
+		if err := writePIDFile(c.o.PIDFile, pid); err != nil {
+			return err
+		}
 	}
-	return writePIDFile(c.o.PIDFile, pid)
+	if c.state.Gate == "" {
+		c.r.enter(phaseExecute)
+	}
+	return nil
 }
 
 // undo removes what was made. The child is gone already, because spawn ends it. If something cannot be removed, it
 // stays together with the state, and delete removes it later and runs the poststop hooks.
 func (c *creation) undo() error {
+	c.r.Log.KeepPhase()
 	err := Join(c.cgroup.Undo(), removeClass(&c.state), unmountHost(&c.state))
 	if err != nil {
 		return fmt.Errorf("%w (that much is left: remove it with handfast delete --force %s)", err, c.o.ID)
@@ -159,7 +172,7 @@ func (c *creation) undo() error {
 }
 
 func (c *creation) close() {
-	c.outputs.close()
+	c.terminal.close()
 	if c.cgroup != nil {
 		c.cgroup.Close()
 	}

@@ -193,6 +193,7 @@ func (r *Runtime) awaitReadiness(ctx context.Context, w *readiness, id string, p
 	if w == nil {
 		return nil
 	}
+	r.enter(phaseReadiness)
 	err := w.tellWhile(ctx, pid, started)
 	switch {
 	case errors.Is(err, errGone):

@@ -13,16 +13,17 @@ import (
 // Pause freezes every process of a container that is running, or that was created and waits for its start, and returns
 // when all of them have stopped. After an error they continue.
 func (r *Runtime) Pause(ctx context.Context, id string) error {
-	return r.freezer(ctx, "pause", id, []string{state.Running, state.Created}, (*cgroupfs.Group).Freeze)
+	return r.freezer(ctx, "pause", id, []string{state.Running, state.Created}, phaseFreeze,
+		(*cgroupfs.Group).Freeze)
 }
 
 // Resume lets the processes of a paused container continue. One that was not started before is created again.
 func (r *Runtime) Resume(ctx context.Context, id string) error {
-	return r.freezer(ctx, "resume", id, []string{state.Paused}, (*cgroupfs.Group).Thaw)
+	return r.freezer(ctx, "resume", id, []string{state.Paused}, phaseThaw, (*cgroupfs.Group).Thaw)
 }
 
 // freezer freezes or thaws a container that has one of the required statuses.
-func (r *Runtime) freezer(ctx context.Context, verb, id string, needs []string,
+func (r *Runtime) freezer(ctx context.Context, verb, id string, needs []string, phase string,
 	do func(*cgroupfs.Group, context.Context) error) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {
@@ -39,6 +40,7 @@ func (r *Runtime) freezer(ctx context.Context, verb, id string, needs []string,
 	if s.CgroupPath == "" {
 		return fmt.Errorf("cannot %s container %s: it has no cgroup of its own", verb, id)
 	}
+	r.enter(phase)
 	err = r.withGroup(ctx, s, func(ctx context.Context, g *cgroupfs.Group) error { return do(g, ctx) })
 	if err != nil {
 		return fmt.Errorf("cannot %s container %s: %w", verb, id, err)

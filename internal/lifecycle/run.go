@@ -50,6 +50,7 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 		c.watch.complete()
 	}
 	if err := r.poststart(ctx, &c.state); err != nil {
+		r.Log.KeepPhase()
 		return 0, Join(err, r.destroy(c.dir, &c.state))
 	}
 	if o.Detach {
@@ -73,6 +74,7 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 func (c *creation) foreground(keep bool) (int, error) {
 	// From here on other commands may change the container, as with any other.
 	_ = c.dir.Close()
+	c.r.enter(phaseRun)
 	ended, err := c.watch.wait(c.process, c.terminal.proxy)
 	account.End("program until its end")
 	_ = c.process.Release()

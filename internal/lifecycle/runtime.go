@@ -13,6 +13,7 @@ import (
 	"github.com/handfast/handfast/internal/bound"
 	"github.com/handfast/handfast/internal/log"
 	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/internal/recording"
 )
 
 // Runtime manages the containers below one root directory.
@@ -27,6 +28,8 @@ type Runtime struct {
 	CgroupOptional bool
 	// CgroupManager names what makes the groups, see cgroupdriver.Open.
 	CgroupManager string
+	// Recorder writes the command's phases and conversations to the file of --trace; nil: nowhere.
+	Recorder *recording.Recorder
 
 	layout *cgroupfs.Layout // see host
 }
@@ -45,6 +48,7 @@ func (r *Runtime) store() state.Store { return state.New(r.Root) }
 // briefly. If another command is still creating the container, which can take as long as the hooks do, it waits
 // only for a short time unless wait is set. The caller closes the Dir.
 func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
+	r.enter(phaseFind)
 	dir, err := r.lock(id, wait)
 	if err != nil {
 		return nil, nil, err
@@ -59,6 +63,7 @@ func (r *Runtime) open(id string, wait bool) (*state.Dir, *state.State, error) {
 
 // load reads a container's state without locking it.
 func (r *Runtime) load(id string) (*state.State, error) {
+	r.enter(phaseFind)
 	s, err := r.store().Load(id)
 	return s, r.advise(id, err)
 }
@@ -120,22 +125,28 @@ func (r *Runtime) List() ([]state.OCI, error) {
 	if _, err := os.Stat(r.Root); r.RootGiven && errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("--root %s: %w (it is made with the first container)", r.Root, unix.ENOENT)
 	}
+	var all []state.OCI
+	err := r.each(r.Log.Show, func(s *state.State, status string) { all = append(all, s.OCI(status)) })
+	return all, err
+}
+
+// each calls do for every container of the root directory with its status, and damaged with the error of each whose
+// state or status cannot be read.
+func (r *Runtime) each(damaged func(error), do func(s *state.State, status string)) error {
 	entries, err := r.store().List()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var all []state.OCI
 	for _, e := range entries {
 		var status string
-		if err := e.Err; err == nil {
-			status, err = r.status(e.State, false)
-			e.Err = err
+		if e.Err == nil {
+			status, e.Err = r.status(e.State, false)
 		}
 		if e.Err != nil {
-			r.Log.Show(r.advise(e.ID, e.Err))
+			damaged(r.advise(e.ID, e.Err))
 			continue
 		}
-		all = append(all, e.State.OCI(status))
+		do(e.State, status)
 	}
-	return all, nil
+	return nil
 }

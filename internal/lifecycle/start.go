@@ -11,7 +11,7 @@ import (
 
 // Start lets a created container execute its process, and returns once it has done so. If the execution fails,
 // Start returns the error unchanged, with its errno, and the container is then stopped.
-func (r *Runtime) Start(ctx context.Context, id, trace string) error {
+func (r *Runtime) Start(ctx context.Context, id string) error {
 	dir, s, err := r.open(id, false)
 	if err != nil {
 		return err
@@ -28,22 +28,19 @@ func (r *Runtime) Start(ctx context.Context, id, trace string) error {
 		return fmt.Errorf("cannot start container %s: its configuration has no process", id)
 	}
 	account.End("container found")
-	t := &tracer{}
-	if err := t.open(trace); err != nil {
-		return err
-	}
-	defer t.close()
+	r.enter(phaseGate)
 	ready, err := listenForReadiness(dir.Path(""))
 	if err != nil {
 		return err
 	}
 	defer ready.close()
-	if err := r.openGate(ctx, s, t); err != nil {
+	if err := r.openGate(ctx, s); err != nil {
 		// The child ends by itself after an error of its own. If it was not reached or does not reply, it is killed
 		// here.
 		return Join(r.starved(err, s), r.end(s))
 	}
 	if err := r.poststart(ctx, s); err != nil {
+		r.Log.KeepPhase()
 		return Join(err, r.destroy(dir, s))
 	}
 	_ = dir.Close() // other commands may change the container during the wait
@@ -63,8 +60,8 @@ func notStarted(status string) string {
 
 // openGate opens the gate of a created container. If the container's filter has a listener, openGate hands that to
 // the agent.
-func (r *Runtime) openGate(ctx context.Context, s *state.State, t *tracer) error {
-	g := spawn.Gate{Path: s.Gate, Trace: t.event(), Deadlines: unhurried}
+func (r *Runtime) openGate(ctx context.Context, s *state.State) error {
+	g := spawn.Gate{Path: s.Gate, Trace: r.traceConversation(), Deadlines: unhurried}
 	if s.Seccomp == "" {
 		return spawn.OpenGate(ctx, g)
 	}

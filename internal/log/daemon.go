@@ -59,10 +59,11 @@ func dialSocket(socket, name string, journal bool) (*daemon, error) {
 
 // write sends one line, and cuts it if it is too long for a datagram. It does not wait for a service that does not
 // read, because the runtime must not hang for its log. Errors are ignored, because there is nowhere to report them.
-func (d *daemon) write(level Level, msg string) {
+func (d *daemon) write(level Level, msg string, about Subject) {
 	msg = oneLine(msg)
 	for {
-		_, err := unix.SendmsgN(d.fd, d.datagram(level, msg, time.Now()), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		text := d.datagram(level, msg, time.Now(), about)
+		_, err := unix.SendmsgN(d.fd, text, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		if !errors.Is(err, unix.EMSGSIZE) || len(msg) < 2 {
 			return
 		}
@@ -71,14 +72,29 @@ func (d *daemon) write(level Level, msg string) {
 }
 
 // datagram returns a line in the format of the service.
-func (d *daemon) datagram(level Level, msg string, at time.Time) []byte {
+func (d *daemon) datagram(level Level, msg string, at time.Time, about Subject) []byte {
 	severity := map[Level]int{Error: 3, Warning: 4, Debug: 7}[level] // LOG_ERR and so on, syslog(3)
 	if d.journal {
 		return []byte("PRIORITY=" + strconv.Itoa(severity) + "\nSYSLOG_FACILITY=" + strconv.Itoa(facility) +
-			"\nSYSLOG_IDENTIFIER=" + d.name + "\nMESSAGE=" + msg + "\n")
+			"\nSYSLOG_IDENTIFIER=" + d.name + "\n" + journalFields(about) + "MESSAGE=" + msg + "\n")
 	}
 	// RFC 3164 as the C library writes it.
 	return fmt.Appendf(nil, "<%d>%s %s[%d]: %s", facility<<3|severity, at.Format(time.Stamp), d.name, os.Getpid(), msg)
+}
+
+// journalFields returns what a line is about. ERRNO is one of systemd.journal-fields(7), a number.
+func journalFields(about Subject) string {
+	text := ""
+	for _, f := range [...]struct{ name, value string }{{"HANDFAST_COMMAND", about.Command},
+		{"HANDFAST_CONTAINER", about.Container}, {"HANDFAST_PHASE", about.Phase}} {
+		if f.value != "" {
+			text += f.name + "=" + oneLine(f.value) + "\n"
+		}
+	}
+	if about.Errno != 0 {
+		text += "ERRNO=" + strconv.Itoa(int(about.Errno)) + "\n"
+	}
+	return text
 }
 
 func (d *daemon) close() { _ = unix.Close(d.fd) }

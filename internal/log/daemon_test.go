@@ -39,8 +39,10 @@ func TestServices(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := &Logger{daemon: d}
-		l.Warnf("two\nlines")
-		want := "PRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=web\nMESSAGE=two lines\n"
+		l.About("run", "c\n1")
+		l.Warnf("two\nlines%.0v", unix.EPERM)
+		want := "PRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=web\nHANDFAST_COMMAND=run\nHANDFAST_CONTAINER=c 1\n" +
+			"ERRNO=1\nMESSAGE=two lines\n"
 		got := read()
 		if !journal {
 			want = "]: two lines"
@@ -97,7 +99,7 @@ func TestLevels(t *testing.T) {
 		l.daemon = d
 		l.Debugf("debug")
 		l.Warnf("warning")
-		l.write(Error, "error")
+		l.write(Error, "error", nil)
 		var got []string
 		for len(got) == 0 || got[len(got)-1] != "error" {
 			_, text, _ := strings.Cut(read(), "MESSAGE=")

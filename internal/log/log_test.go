@@ -3,15 +3,19 @@ package log
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
+	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -20,13 +24,54 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 999, time.UTC)
 
 func TestLine(t *testing.T) {
-	if got, want := string(Line(false, Error, `no "such" file`, noon)),
-		`time="2026-01-02T12:00:00Z" level=error msg="no \"such\" file"`+"\n"; got != want {
-		t.Errorf("got  %swant %s", got, want)
+	golden.Only(t, "testdata/*")
+	var b strings.Builder
+	for _, about := range []Subject{
+		{}, {Command: "list"}, {Command: "create", Container: "web", Phase: "make the group", Errno: unix.ENOSPC},
+		{Command: "exec", Container: `a "b"` + "\n", Errno: 4000},
+	} {
+		for _, asJSON := range []bool{false, true} {
+			b.Write(Line(asJSON, Error, `no "such" file <x>`, noon, about))
+		}
 	}
-	if got, want := string(Line(true, Warning, "a<b", noon)),
-		`{"level":"warning","msg":"a<b","time":"2026-01-02T12:00:00Z"}`+"\n"; got != want {
-		t.Errorf("got  %swant %s", got, want)
+	golden.Compare(t, filepath.Join("testdata", "lines.txt"), b.String())
+}
+
+// TestLinesNameWhatTheyAreAbout: the phase is that of the failure even if the command has undone its work since, and
+// the errno that of the error in the line, however deep it is wrapped.
+func TestLinesNameWhatTheyAreAbout(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, err := Open(Options{Path: path, Format: "json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.About("create", "web")
+	l.Enter("make the group")
+	l.Warnf("%d: %v", 1, fmt.Errorf("mkdir: %w", &fs.PathError{Op: "mkdir", Path: "/x", Err: unix.EROFS}))
+	l.KeepPhase()
+	l.Enter("remove the state")
+	l.Warnf("no error")
+	l.About("create", "db")
+	l.Enter("find the container")
+	l.Warnf("%v", errors.New("no errno"))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(string(data)) {
+		var m struct{ Command, Container, Phase, Errno string }
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m.Command+"|"+m.Container+"|"+m.Phase+"|"+m.Errno)
+	}
+	want := []string{"create|web|make the group|EROFS", "create|web|make the group|", "create|db|find the container|"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -35,7 +80,7 @@ func TestAnyMessageIsOneLine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		msg := rapid.String().Draw(t, "msg")
 		for _, asJSON := range []bool{false, true} {
-			line := string(Line(asJSON, Error, msg, noon))
+			line := string(Line(asJSON, Error, msg, noon, Subject{Container: msg, Phase: msg}))
 			if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
 				t.Fatalf("%q", line)
 			}
