@@ -10,7 +10,7 @@ FAULTS   ?= 1
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = build
-.PHONY: build demo test test-faults test-vm test-oci check fuzz bench bench-against install release clean
+.PHONY: build demo test test-faults test-vm test-oci check fuzz bench bench-against install dist clean
 
 build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/handfast ./cmd/handfast
 demo:    ; test/demo.sh
@@ -24,5 +24,5 @@ fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
 bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/conversation && go run -buildvcs=false .
 bench-against: ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds 10 -against bench/record.json
 install: build ; install -D -m 0755 bin/handfast $(DESTDIR)$(BINDIR)/handfast
-release: ; test/release.sh
+dist:    ; test/setup.sh dist && go run -buildvcs=false ./internal/tools/dist $(DIST)
 clean:   ; rm -rf bin dist
