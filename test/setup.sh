@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prepares a Debian machine for a target of the Makefile: installs missing packages with apt, or says which are missing
-# and how to install them. Usage: test/setup.sh demo|test|vm|oci|bench|dist
+# and how to install them. Usage: test/setup.sh demo|test|vm|oci|bench|dist|cross
 #
 # Only programs are installed. No service is installed or started on the host: the tests' redis-server is installed in a
 # tree of its own.
@@ -13,7 +13,8 @@ vm)    wanted="ca-certificates busybox-static mmdebstrap e2fsprogs qemu-system-x
 oci)   wanted="ca-certificates tar gzip" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
 dist)  wanted="ca-certificates git make dpkg lintian mmdebstrap qemu-user-static" ;;
-*)     echo "usage: test/setup.sh demo|test|vm|oci|bench|dist" >&2; exit 2 ;;
+cross) wanted="ca-certificates qemu-user-static" ;;
+*)     echo "usage: test/setup.sh demo|test|vm|oci|bench|dist|cross" >&2; exit 2 ;;
 esac
 
 if ! command -v go >/dev/null; then
