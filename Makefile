@@ -10,7 +10,7 @@ FAULTS   ?= 1
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = build
-.PHONY: build demo test test-faults test-vm test-oci check fuzz bench bench-against install release clean
+.PHONY: build demo test test-faults test-vm test-oci test-cross check fuzz bench bench-against install dist clean
 
 build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/handfast ./cmd/handfast
 demo:    ; test/demo.sh
@@ -19,10 +19,11 @@ test-faults: export HANDFAST_TEST_FAULTS = $(FAULTS)
 test-faults: ; test/setup.sh test && go test -buildvcs=false -count=1 -timeout 3h -v -run Sweep ./test
 test-vm: ; test/setup.sh vm && go run -buildvcs=false ./internal/tools/vm $(VM)
 test-oci: ; test/setup.sh oci && cd test/oci && go vet -buildvcs=false . && go test -buildvcs=false . && go run -buildvcs=false .
+test-cross: ; test/setup.sh cross && go run -buildvcs=false ./internal/tools/cross $(CROSS)
 check:   ; go run -buildvcs=false ./internal/tools/check
 fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
 bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/conversation && go run -buildvcs=false .
 bench-against: ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds 10 -against bench/record.json
 install: build ; install -D -m 0755 bin/handfast $(DESTDIR)$(BINDIR)/handfast
-release: ; test/release.sh
+dist:    ; test/setup.sh dist && go run -buildvcs=false ./internal/tools/dist $(DIST)
 clean:   ; rm -rf bin dist

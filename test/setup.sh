@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prepares a Debian machine for a target of the Makefile: installs missing packages with apt, or says which are missing
-# and how to install them. Usage: test/setup.sh demo|test|vm|oci|bench
+# and how to install them. Usage: test/setup.sh demo|test|vm|oci|bench|dist|cross
 #
 # Only programs are installed. No service is installed or started on the host: the tests' redis-server is installed in a
 # tree of its own.
@@ -12,7 +12,9 @@ test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-too
 vm)    wanted="ca-certificates busybox-static mmdebstrap e2fsprogs qemu-system-x86" ;;
 oci)   wanted="ca-certificates tar gzip" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
-*)     echo "usage: test/setup.sh demo|test|vm|oci|bench" >&2; exit 2 ;;
+dist)  wanted="ca-certificates git make dpkg lintian mmdebstrap qemu-user-static" ;;
+cross) wanted="ca-certificates qemu-user-static" ;;
+*)     echo "usage: test/setup.sh demo|test|vm|oci|bench|dist|cross" >&2; exit 2 ;;
 esac
 
 if ! command -v go >/dev/null; then

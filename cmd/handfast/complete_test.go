@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,11 +69,7 @@ func TestCompletionsNameEverything(t *testing.T) {
 // TestManual: every page is man(7) that groff has nothing to say against, and shows what the help does.
 func TestManual(t *testing.T) {
 	groff := testenv.Tool(t, "groff", "groff-base")
-	pages := map[string]string{"handfast": manual()}
-	for _, c := range commands() {
-		pages[c.name] = commandManual(c)
-	}
-	for name, page := range pages {
+	for name, page := range manualPages() {
 		cmd := exec.Command(groff, "-man", "-Tascii", "-ww", "-P-c", "-rLL=200n")
 		cmd.Stdin = strings.NewReader(page)
 		var complaints strings.Builder
@@ -80,12 +78,34 @@ func TestManual(t *testing.T) {
 		if err != nil || complaints.Len() > 0 {
 			t.Errorf("%s: %v\n%s", name, err, complaints.String())
 		}
-		c, _ := commandByName(name)
+		c, _ := commandByName(strings.TrimSuffix(strings.TrimPrefix(name, "handfast-"), ".8"))
 		for _, o := range c.options {
 			if o.help != "" && !strings.Contains(plain(string(out)), "--"+o.name) {
 				t.Errorf("%s: the page lacks --%s", name, o.name)
 			}
 		}
+	}
+}
+
+// TestManualIsWritten: --output writes each page to a file of its own, and only all of them.
+func TestManualIsWritten(t *testing.T) {
+	dir := t.TempDir()
+	in := &invocation{settings: settings{output: dir}}
+	if code, err := in.man(); code != 0 || err != nil {
+		t.Fatalf("%d, %v", code, err)
+	}
+	for name, page := range manualPages() {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != page {
+			t.Errorf("%s: %v, %d bytes, want %d", name, err, len(got), len(page))
+		}
+	}
+	in.args = []string{"run"}
+	if code, err := in.man(); code != failed || err == nil || !strings.Contains(err.Error(), "without run") {
+		t.Errorf("one page: %d, %v", code, err)
+	}
+	in = &invocation{settings: settings{output: filepath.Join(dir, "missing")}}
+	if code, err := in.man(); code != failed || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no directory: %d, %v", code, err)
 	}
 }
 

@@ -2,11 +2,16 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
-// man prints the manual page of the program or of one command as man(7) source.
+// man prints the manual page of the program or of one command as man(7) source, or writes all of them to files.
 func (in *invocation) man() (int, error) {
+	if in.output != "" {
+		return in.writeManual()
+	}
 	if len(in.args) == 0 {
 		return printText(manual())
 	}
@@ -15,6 +20,28 @@ func (in *invocation) man() (int, error) {
 		return failed, unknownCommand(in.args[0])
 	}
 	return printText(commandManual(c))
+}
+
+// writeManual writes every page to a file of its name in the directory --output.
+func (in *invocation) writeManual() (int, error) {
+	if len(in.args) > 0 {
+		return failed, fmt.Errorf("man: --output writes every page: give it without %s", in.args[0])
+	}
+	for name, page := range manualPages() {
+		if err := os.WriteFile(filepath.Join(in.output, name), []byte(page), 0o644); err != nil {
+			return failed, fmt.Errorf("man: %w", err)
+		}
+	}
+	return 0, nil
+}
+
+// manualPages returns every page by the name of its file.
+func manualPages() map[string]string {
+	pages := map[string]string{"handfast.8": manual()}
+	for _, c := range commands() {
+		pages["handfast-"+c.name+".8"] = commandManual(c)
+	}
+	return pages
 }
 
 // manual returns the page handfast(8).

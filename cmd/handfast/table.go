@@ -294,7 +294,10 @@ func commandTable() []command {
 			details: "SHELL is bash, zsh or fish; the script's first lines say where it belongs.",
 			run:     (*invocation).completion},
 		{name: "man", args: "[COMMAND]", max: 1, summary: "print a page of the manual, for man -l",
-			run: (*invocation).man},
+			build: func() []option {
+				return []option{{"output", "o", "DIR", "write every page to a file in the directory DIR, as packages want it",
+					func(s *settings) any { return &s.output }}}
+			}, run: (*invocation).man},
 		{name: "help", args: "[COMMAND]", max: 1, summary: "print the help of a command", run: (*invocation).helpCommand},
 	}
 }

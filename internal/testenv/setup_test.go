@@ -27,6 +27,7 @@ func TestSetupInstallsWhatTestsNeed(t *testing.T) {
 	installed := strings.Fields(string(list[1]))
 	elsewhere := map[string]string{
 		"bash":     "is in every Debian",
+		"dpkg":     "is in every Debian",
 		"apparmor": "is needed only where AppArmor is in force, and the virtual machine's image has it",
 	}
 	use := regexp.MustCompile(`\bTool\([\w.]+, [^,]+, "([^"]+)"\)`)
