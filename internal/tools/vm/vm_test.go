@@ -55,7 +55,8 @@ func TestBoots(t *testing.T) {
 
 func TestQEMUArguments(t *testing.T) {
 	all := boots()
-	args := qemuArgs(machine{"kernel", "initramfs", "system", "service"}, "payload", "log", &all[0], false)
+	g := guest{machine{"kernel", "initramfs", "system", "service"}, "payload"}
+	args := qemuArgs(g, "log", &all[0], false)
 	text := strings.Join(args, " ")
 	for _, want := range []string{"-kernel kernel", "-initrd initramfs", "handfast.boot=v2", "handfast.cgroups=v2",
 		"snapshot=on,file=system", "-serial file:log"} {
@@ -68,7 +69,7 @@ func TestQEMUArguments(t *testing.T) {
 		strings.Index(text, "file=service"); s > p || p > r {
 		t.Errorf("the disks are out of order: %s", text)
 	}
-	if strings.Contains(text, "handfast.shell") || !slices.Contains(qemuArgs(machine{}, "", "", &all[0], true),
+	if strings.Contains(text, "handfast.shell") || !slices.Contains(qemuArgs(guest{}, "", &all[0], true),
 		"chardev:jobs") {
 		t.Error("the shell is there without being asked for, or not there")
 	}
@@ -98,25 +99,25 @@ func TestCpio(t *testing.T) {
 // A machine that does not end is killed, and so is one whose run is interrupted. testenv.Main notices what is left.
 func TestMachineThatHangs(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\necho said\nexec sleep 1000\n"),
+	if err := os.WriteFile(filepath.Join(dir, "qemu-test"), []byte("#!/bin/sh\necho said\nexec sleep 1000\n"),
 		0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	heard := make(chan string, 1)
 	out := &lineWriter{line: func(line string) { heard <- line }}
-	if err := emulate(context.Background(), nil, 500*time.Millisecond, out); !errors.Is(err, errHung) {
+	if err := emulate(context.Background(), "qemu-test", nil, 500*time.Millisecond, out); !errors.Is(err, errHung) {
 		t.Errorf("a hang: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	out.line = func(string) { cancel() }
-	if err := emulate(ctx, nil, time.Hour, out); !errors.Is(err, context.Canceled) {
+	if err := emulate(ctx, "qemu-test", nil, time.Hour, out); !errors.Is(err, context.Canceled) {
 		t.Errorf("an interrupted run: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "qemu-test"), []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := emulate(context.Background(), nil, time.Hour, out); err == nil ||
+	if err := emulate(context.Background(), "qemu-test", nil, time.Hour, out); err == nil ||
 		!strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("an emulator that fails: %v", err)
 	}
