@@ -43,7 +43,7 @@ func Image(p *syncproto.Profile) []byte {
 	}
 	le := binary.LittleEndian
 	copy(b, "\x7fELF\x02\x01\x01")
-	le.PutUint16(b[16:], 2)  // ET_EXEC
+	le.PutUint16(b[16:], 2) // ET_EXEC
 	le.PutUint16(b[18:], elfMachine)
 	le.PutUint32(b[20:], 1)
 	le.PutUint64(b[24:], entry)
