@@ -18,13 +18,9 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
 // Every boot has a unique name, and names packages that exist and have tests.
 func TestBoots(t *testing.T) {
-	all, err := choose("")
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := map[string]bool{}
-	for _, b := range all {
-		if seen[b.name] || b.limit <= 0 || len(b.suites) == 0 {
+	for _, b := range boots() {
+		if seen[b.name] || b.limit <= 0 || len(b.suites) == 0 || b.arch == nil {
 			t.Errorf("boot %q: %+v", b.name, b)
 		}
 		seen[b.name] = true
@@ -39,11 +35,17 @@ func TestBoots(t *testing.T) {
 			}
 		}
 	}
-	if one, err := choose("386"); err != nil || len(one) != 1 {
-		t.Errorf("386: %+v, %v", one, err)
+	always, err := choose("")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if slices.ContainsFunc(all, func(b boot) bool { return b.name == "386" }) {
-		t.Error("386 is among those that always run")
+	for _, name := range []string{"386", "arm64"} {
+		if one, err := choose(name); err != nil || len(one) != 1 {
+			t.Errorf("%s: %+v, %v", name, one, err)
+		}
+		if slices.ContainsFunc(always, func(b boot) bool { return b.name == name }) {
+			t.Errorf("%s is among those that always run", name)
+		}
 	}
 	if some, err := choose("v1,v2"); err != nil || len(some) != 2 || some[0].name != "v1" {
 		t.Errorf("v1,v2: %v %v", some, err)
@@ -72,6 +74,25 @@ func TestQEMUArguments(t *testing.T) {
 	if strings.Contains(text, "handfast.shell") || !slices.Contains(qemuArgs(guest{}, "", &all[0], true),
 		"chardev:jobs") {
 		t.Error("the shell is there without being asked for, or not there")
+	}
+}
+
+// The guest says on which line it speaks, and a guest of another architecture has no third disk.
+func TestQEMUArgumentsOfAnotherArchitecture(t *testing.T) {
+	one, err := choose("arm64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := guest{machine{"kernel", "initramfs", "system", ""}, "payload"}
+	text := strings.Join(qemuArgs(g, "log", &one[0], false), " ")
+	for _, want := range []string{"-machine virt", "console=ttyAMA0", "handfast.console=/dev/ttyS0",
+		"pci-serial,chardev=jobs"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
+	if n := strings.Count(text, "-drive"); n != 2 {
+		t.Errorf("%d disks in %s", n, text)
 	}
 }
 
