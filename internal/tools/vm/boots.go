@@ -73,7 +73,7 @@ func boots() []boot {
 			cgroups: "v2", limit: 35 * time.Minute,
 			byName: true,
 			suites: []suite{{pkg: "internal/smallchild"}, {pkg: "nsinit"}, {pkg: "spawn", skip: "^TestAsPlainUser$"},
-				{pkg: "internal/rawfork"}, {pkg: "internal/sysmon"}, {pkg: "internal/signals"},
+				{pkg: "internal/rawfork", skip: "^TestTenThousand$"}, {pkg: "internal/sysmon"}, {pkg: "internal/signals"},
 				{pkg: "test", run: "SmallChild|Lifecycle"}},
 		},
 	}
