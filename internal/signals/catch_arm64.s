@@ -2,8 +2,9 @@
 
 #include "textflag.h"
 
-// handler is a signal handler of the kernel's: R0 is the number, and it returns to the kernel's own code (vdso(7)), which
-// gives back every register. It has the stack that Go's runtime has given the thread for signals, and does not use it.
+// handler is a signal handler of the kernel's: R0 is the number, and it returns to the kernel's own code (vdso(7)),
+// which gives back every register. It has the stack that Go's runtime has given the thread for signals, and does not
+// use it.
 TEXT ·handler(SB),NOSPLIT|NOFRAME,$0-0
 	SUB	$1, R0, R1
 	MOVD	$1, R2

@@ -5,9 +5,9 @@
 
 // The small child for arm64: what child_amd64.s is, label by label.
 //
-// R19 is the instruction, R20 the registers, R21 the first instruction, R22 the number of the present one, R23 the texts
-// of a greeting. The functions change R0 to R15, and R24 and R25 where they call others; the kernel changes R0 alone.
-// R18 and R27 to R29 are left alone: they belong to platforms, the assembler and Go's runtime.
+// R19 is the instruction, R20 the registers, R21 the first instruction, R22 the number of the present one, R23 the
+// texts of a greeting. The functions change R0 to R15, and R24 and R25 where they call others; the kernel changes R0
+// alone. R18 and R27 to R29 are left alone: they belong to platforms, the assembler and Go's runtime.
 
 #define SOCKET (8*const_Socket)(R20)
 #define ERRNO  (8*const_regErrno)(R20)
@@ -652,8 +652,8 @@ write:
 	BNE  write
 	RET
 
-// header fills in the header of the frame at R1, with R2 bytes of payload, of kind R9, in answer to frame R10; R2 is the
-// whole length then.
+// header fills in the header of the frame at R1, with R2 bytes of payload, of kind R9, in answer to frame R10; R2 is
+// the whole length then.
 TEXT header<>(SB), NOSPLIT|NOFRAME, $0
 	MOVD $0x015953, R11 // "SY", version 1
 	ORR  R9<<24, R11

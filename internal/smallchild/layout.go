@@ -3,8 +3,7 @@ package smallchild
 import "github.com/handfast/handfast/syncproto"
 
 // This file is what the machine code has in common with the rest of the package, on every architecture. child_*.s
-// include these constants from go_asm.h, which the go command makes of the package's constants: scratch is const_scratch
-// there.
+// include go_asm.h, which the go command makes of the package's constants: scratch is const_scratch there.
 //
 //lint:file-ignore U1000 some of the constants are for the machine code alone.
 

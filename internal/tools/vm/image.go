@@ -20,8 +20,8 @@ var systemPackages = []string{
 	"dbus", "dbus-user-session", "libpam-systemd", "udev",
 }
 
-// unpackedPackages are all packages of a tree of another architecture, with what they depend on. As nothing of it can be
-// executed here, nothing is configured, and systemd would not start.
+// unpackedPackages are the packages of a tree of another architecture, to which only what they depend on is added. As
+// nothing of it can be executed here, nothing is configured, and systemd would not start.
 var unpackedPackages = []string{
 	"base-files", "base-passwd", "bash", "busybox-static", "coreutils", "dash", "findutils", "grep", "hostname", "kmod",
 	"mount", "ncurses-bin", "procps", "sed", "uidmap", "util-linux",

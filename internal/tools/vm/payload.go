@@ -19,8 +19,8 @@ var programs = []string{"cmd/handfast", "internal/demo/payload", "test/children/
 func testName(s *suite) string { return strings.ReplaceAll(s.pkg, "/", "-") + s.arch + ".test" }
 
 // payload makes the image with the files of this run: the compiled tests of the boots, the programs that they use,
-// the module with its testdata, and each boot's jobs. All boots have guests of one architecture. The image is in dir and
-// is made anew in every run.
+// the module with its testdata, and each boot's jobs. All boots have guests of this architecture. The image is in dir
+// and is made anew in every run.
 func payload(a *arch, dir string, chosen []boot, only string) (image string, err error) {
 	root := filepath.Join(dir, "payload")
 	under := func(guestPath string) string { return filepath.Join(root, strings.TrimPrefix(guestPath, job.Payload)) }
