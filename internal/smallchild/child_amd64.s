@@ -102,7 +102,7 @@ fragment:
 	CALL receive<>(SB)
 	TESTQ AX, AX
 	JLT  die
-	MOVQ $const_headerIn, DI
+	MOVQ $const_header, DI
 	CMPB 3(DI), $3 // CONFIG
 	JNE  die
 	TESTQ BX, BX
@@ -110,7 +110,7 @@ fragment:
 	MOVBLZX 5(DI), CX
 	CMPL CX, $32
 	JHI  die
-	MOVQ $(const_messageControl+16), SI
+	MOVQ $(const_control+16), SI
 	LEAQ (8*const_firstFD)(R12), DX
 descriptor:
 	TESTL CX, CX
@@ -154,7 +154,7 @@ next:
 	ADDQ R13, BX
 	// The six arguments, each a value or the register of that number.
 	XORL CX, CX
-	MOVQ $const_frameOut, DI // where they are put down for the moment
+	MOVQ $const_out, DI // where they are put down for the moment
 argument:
 	MOVLQSX const_atArgs(BX)(CX*4), AX
 	MOVBLZX const_atRegs(BX), DX
@@ -279,11 +279,11 @@ request: // frame and length of its payload, the reply's payload and its length
 	CALL send<>(SB)
 	TESTQ AX, AX
 	JLT  die
-	MOVQ $const_payloadIn, SI
+	MOVQ $const_in, SI
 	CALL receive<>(SB)
 	TESTQ AX, AX
 	JLT  die
-	MOVQ $const_headerIn, DI
+	MOVQ $const_header, DI
 	CMPB 3(DI), $10 // CANCEL
 	JEQ  cancelled
 	CMPB 3(DI), $6 // REPLY
@@ -295,7 +295,7 @@ request: // frame and length of its payload, the reply's payload and its length
 	CMPL AX, (const_atArgs+12)(BX)
 	JNE  die
 	MOVLQSX (const_atArgs+8)(BX), SI
-	MOVQ $const_payloadIn, DI
+	MOVQ $const_in, DI
 	XORL CX, CX
 reply:
 	CMPQ CX, AX
@@ -314,7 +314,7 @@ cancelled:
 	JMP  last
 
 parent: // whether it is there: it is not once its end of the socket is closed
-	MOVQ $const_smallBuffer, DI
+	MOVQ $const_option, DI
 	MOVQ SOCKET, AX
 	MOVQ AX, (DI)
 	MOVL $1, SI
@@ -323,13 +323,13 @@ parent: // whether it is there: it is not once its end of the socket is closed
 	SYSCALL
 	CMPQ AX, $1
 	JNE  next
-	MOVQ $const_smallBuffer, DI
+	MOVQ $const_option, DI
 	TESTB $0x10, 6(DI) // POLLHUP
 	JZ   next
 	JMP  die
 
 word: // EXEC
-	MOVQ $const_frameOut, SI
+	MOVQ $const_out, SI
 	XORL DX, DX
 	MOVL $9, R8
 	XORL R9, R9
@@ -363,7 +363,7 @@ accept:
 	MOVQ AX, DI
 	MOVL $1, SI // SOL_SOCKET
 	MOVL $20, DX // SO_RCVTIMEO
-	MOVQ $const_smallBuffer, R10
+	MOVQ $const_option, R10
 	MOVQ $5, (R10) // seconds, as atGate of package nsinit
 	MOVQ $0, 8(R10)
 	MOVL $16, R8
@@ -375,16 +375,16 @@ accept:
 	CALL greet<>(SB)
 	TESTQ AX, AX
 	JNZ  again
-	MOVQ $const_payloadIn, SI
+	MOVQ $const_in, SI
 	CALL receive<>(SB)
 	TESTQ AX, AX
 	JLT  again
-	MOVQ $const_headerIn, DI
+	MOVQ $const_header, DI
 	CMPB 3(DI), $3 // CONFIG
 	JNE  again
 	TESTB $1, 4(DI) // MORE
 	JNZ  again
-	MOVQ $const_payloadIn, SI
+	MOVQ $const_in, SI
 	MOVQ AX, DX
 	CALL confirm<>(SB)
 	TESTQ AX, AX
@@ -596,7 +596,7 @@ fail: // an ERROR that says which instruction failed, and its errno
 	MOVQ (const_atFailedBehind+8)(R15), CX
 	REP; MOVSB
 last: // the ERROR at OUT, which ends at DI; by write(2), for a filter that has been loaded may allow nothing else
-	MOVQ $const_frameOut, SI
+	MOVQ $const_out, SI
 	MOVQ DI, DX
 	SUBQ $const_payloadOut, DX
 	MOVL $8, R8
@@ -613,7 +613,7 @@ die:
 
 // sockopt is the value of a socket's option, DX.
 TEXT sockopt<>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ $const_smallBuffer, R10
+	MOVQ $const_option, R10
 	MOVL $0, (R10)
 	LEAQ 8(R10), R8
 	MOVL $4, (R8)
@@ -621,13 +621,13 @@ TEXT sockopt<>(SB), NOSPLIT|NOFRAME, $0
 	MOVL $1, SI // SOL_SOCKET
 	MOVL $55, AX // getsockopt
 	SYSCALL
-	MOVL $const_smallBuffer, R10
+	MOVL $const_option, R10
 	MOVL (R10), AX
 	RET
 
 // decimal writes AX at DI.
 TEXT decimal<>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ $(const_smallBuffer+64), SI
+	MOVQ $(const_option+64), SI
 	MOVL $10, CX
 divide:
 	XORL DX, DX
@@ -637,7 +637,7 @@ divide:
 	MOVB DX, (SI)
 	TESTQ AX, AX
 	JNZ  divide
-	MOVQ $(const_smallBuffer+64), CX
+	MOVQ $(const_option+64), CX
 	SUBQ SI, CX
 	REP; MOVSB
 	RET
@@ -676,19 +676,19 @@ TEXT send<>(SB), NOSPLIT|NOFRAME, $0
 // receive takes the next frame: its header at HEADER, its payload at SI, up to 64 KiB. AX is the payload's length,
 // negative for the end of the conversation and for what is no frame.
 TEXT receive<>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ $const_messageParts, DI
-	MOVQ $const_headerIn, AX
+	MOVQ $const_vector, DI
+	MOVQ $const_header, AX
 	MOVQ AX, (DI)
 	MOVQ $16, 8(DI)
 	MOVQ SI, 16(DI)
-	MOVQ $const_maxPayload, 24(DI)
+	MOVQ $const_frameSize, 24(DI)
 interrupted:
 	MOVQ $const_messageHeader, SI
 	MOVQ $0, (SI)
 	MOVQ $0, 8(SI)
 	MOVQ DI, 16(SI)
 	MOVQ $2, 24(SI)
-	MOVQ $const_messageControl, AX
+	MOVQ $const_control, AX
 	MOVQ AX, 32(SI)
 	MOVQ $const_controlSize, 40(SI)
 	MOVQ $0, 48(SI)
@@ -796,7 +796,7 @@ hexDigit:
 	INCQ DI
 	DECL CX
 	JNZ  hex
-	MOVQ $const_frameOut, SI
+	MOVQ $const_out, SI
 	MOVQ DI, DX
 	SUBQ $const_payloadOut, DX
 	MOVL $4, R8 // CONFIG_OK
@@ -807,14 +807,14 @@ hexDigit:
 // greet takes HELLO, which must hold the first of the texts at R15, and says HELLO_ACK: the second text, the process's
 // number, and the third. AX is zero then.
 TEXT greet<>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ $const_payloadIn, SI
+	MOVQ $const_in, SI
 	CALL receive<>(SB)
 	TESTQ AX, AX
 	JLT  stranger
-	MOVQ $const_headerIn, DI
+	MOVQ $const_header, DI
 	CMPB 3(DI), $1 // HELLO
 	JNE  stranger
-	MOVQ $const_payloadIn, SI
+	MOVQ $const_in, SI
 	MOVQ const_atExpected(R15), R8
 	MOVQ (const_atExpected+8)(R15), R9
 	SUBQ R9, AX
@@ -841,7 +841,7 @@ same:
 	MOVQ const_atBehind(R15), SI
 	MOVQ (const_atBehind+8)(R15), CX
 	REP; MOVSB
-	MOVQ $const_frameOut, SI
+	MOVQ $const_out, SI
 	MOVQ DI, DX
 	SUBQ $const_payloadOut, DX
 	MOVL $2, R8 // HELLO_ACK

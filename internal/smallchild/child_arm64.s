@@ -99,7 +99,7 @@ fragment:
 	BHI  die
 	BL   receive<>(SB)
 	TBNZ $63, R0, die
-	MOVD $const_headerIn, R1
+	MOVD $const_header, R1
 	MOVBU 3(R1), R2
 	CMP  $3, R2 // CONFIG
 	BNE  die
@@ -107,7 +107,7 @@ fragment:
 	MOVBU 5(R1), R2
 	CMP  $32, R2
 	BHI  die
-	MOVD $(const_messageControl+16), R3
+	MOVD $(const_control+16), R3
 	ADD  $(8*const_firstFD), R20, R4
 descriptor:
 	CBZ  R2, noDescriptors
@@ -151,7 +151,7 @@ next:
 	// The six arguments, each a value or the register of that number.
 	MOVBU const_atRegs(R19), R9
 	ADD  $const_atArgs, R19, R10
-	MOVD $const_frameOut, R11 // where they are put down for the moment
+	MOVD $const_out, R11 // where they are put down for the moment
 	MOVD $6, R12
 argument:
 	MOVW.P 4(R10), R0
@@ -276,10 +276,10 @@ request: // frame and length of its payload, the reply's payload and its length
 	MOVD ZR, R10
 	BL   send<>(SB)
 	TBNZ $63, R0, die
-	MOVD $const_payloadIn, R1
+	MOVD $const_in, R1
 	BL   receive<>(SB)
 	TBNZ $63, R0, die
-	MOVD $const_headerIn, R1
+	MOVD $const_header, R1
 	MOVBU 3(R1), R9
 	CMP  $10, R9 // CANCEL
 	BEQ  cancelled
@@ -294,7 +294,7 @@ request: // frame and length of its payload, the reply's payload and its length
 	CMP  R10, R0
 	BNE  die
 	MOVW (const_atArgs+8)(R19), R1
-	MOVD $const_payloadIn, R2
+	MOVD $const_in, R2
 reply:
 	CBZ  R0, next
 	MOVBU.P 1(R1), R9
@@ -311,7 +311,7 @@ cancelled:
 	B    last
 
 parent: // whether it is there: it is not once its end of the socket is closed
-	MOVD $const_smallBuffer, R0
+	MOVD $const_option, R0
 	MOVD SOCKET, R9
 	MOVD R9, (R0)
 	MOVD $1, R1
@@ -324,13 +324,13 @@ parent: // whether it is there: it is not once its end of the socket is closed
 	SVC
 	CMP  $1, R0
 	BNE  next
-	MOVD $const_smallBuffer, R0
+	MOVD $const_option, R0
 	MOVBU 6(R0), R9
 	TBZ  $4, R9, next // POLLHUP
 	B    die
 
 word: // EXEC
-	MOVD $const_frameOut, R1
+	MOVD $const_out, R1
 	MOVD ZR, R2
 	MOVD $9, R9
 	MOVD ZR, R10
@@ -362,7 +362,7 @@ accept:
 	// Who connects and then says nothing must not keep out the next one.
 	MOVD $1, R1 // SOL_SOCKET
 	MOVD $20, R2 // SO_RCVTIMEO
-	MOVD $const_smallBuffer, R3
+	MOVD $const_option, R3
 	MOVD $5, R9 // seconds, as atGate of package nsinit
 	STP  (R9, ZR), (R3)
 	MOVD $16, R4
@@ -371,16 +371,16 @@ accept:
 	CBNZ R0, again
 	BL   greet<>(SB)
 	CBNZ R0, again
-	MOVD $const_payloadIn, R1
+	MOVD $const_in, R1
 	BL   receive<>(SB)
 	TBNZ $63, R0, again
-	MOVD $const_headerIn, R1
+	MOVD $const_header, R1
 	MOVBU 3(R1), R9
 	CMP  $3, R9 // CONFIG
 	BNE  again
 	MOVBU 4(R1), R9
 	TBNZ $0, R9, again // MORE
-	MOVD $const_payloadIn, R1
+	MOVD $const_in, R1
 	MOVD R0, R2
 	BL   confirm<>(SB)
 	TBNZ $63, R0, again
@@ -591,8 +591,8 @@ fail: // an ERROR that says which instruction failed, and its errno
 	BL   decimal<>(SB)
 	LDP  const_atFailedBehind(R23), (R1, R2)
 	BL   copy<>(SB)
-last: // the ERROR at frameOut, which ends at R0; by write(2), for a filter that has been loaded may allow nothing else
-	MOVD $const_frameOut, R1
+last: // the ERROR at out, which ends at R0; by write(2), for a filter that has been loaded may allow nothing else
+	MOVD $const_out, R1
 	MOVD $const_payloadOut, R2
 	SUB  R2, R0, R2
 	MOVD $8, R9
@@ -622,7 +622,7 @@ copied:
 TEXT sockopt<>(SB), NOSPLIT|NOFRAME, $0
 	MOVD SOCKET, R0
 	MOVD $1, R1 // SOL_SOCKET
-	MOVD $const_smallBuffer, R3
+	MOVD $const_option, R3
 	MOVD ZR, (R3)
 	ADD  $8, R3, R4
 	MOVD $4, R9
@@ -634,7 +634,7 @@ TEXT sockopt<>(SB), NOSPLIT|NOFRAME, $0
 
 // decimal writes R1 at R0. R0 is the address behind it then.
 TEXT decimal<>(SB), NOSPLIT|NOFRAME, $0
-	MOVD $(const_smallBuffer+64), R2
+	MOVD $(const_option+64), R2
 	MOVD R2, R9
 	MOVD $10, R10
 divide:
@@ -685,21 +685,21 @@ TEXT send<>(SB), NOSPLIT|NOFRAME, $0
 	MOVD R25, R30
 	RET
 
-// receive takes the next frame: its header at headerIn, its payload at R1, up to 64 KiB. R0 is the payload's length,
+// receive takes the next frame: its header at header, its payload at R1, up to 64 KiB. R0 is the payload's length,
 // negative for the end of the conversation and for what is no frame.
 TEXT receive<>(SB), NOSPLIT|NOFRAME, $0
-	MOVD $const_messageParts, R9
-	MOVD $const_headerIn, R10
+	MOVD $const_vector, R9
+	MOVD $const_header, R10
 	MOVD $16, R11
 	STP  (R10, R11), (R9)
-	MOVD $const_maxPayload, R11
+	MOVD $const_frameSize, R11
 	STP  (R1, R11), 16(R9)
 interrupted:
 	MOVD $const_messageHeader, R1
 	STP  (ZR, ZR), (R1)
 	MOVD $2, R11
 	STP  (R9, R11), 16(R1)
-	MOVD $const_messageControl, R12
+	MOVD $const_control, R12
 	MOVD $const_controlSize, R11
 	STP  (R12, R11), 32(R1)
 	MOVD ZR, 48(R1)
@@ -804,7 +804,7 @@ hexDigit:
 	MOVB.P R12, 1(R0)
 	SUB  $1, R11
 	CBNZ R11, hex
-	MOVD $const_frameOut, R1
+	MOVD $const_out, R1
 	MOVD $const_payloadOut, R2
 	SUB  R2, R0, R2
 	MOVD $4, R9 // CONFIG_OK
@@ -817,14 +817,14 @@ hexDigit:
 // number, and the third. R0 is zero then.
 TEXT greet<>(SB), NOSPLIT|NOFRAME, $0
 	MOVD R30, R24
-	MOVD $const_payloadIn, R1
+	MOVD $const_in, R1
 	BL   receive<>(SB)
 	TBNZ $63, R0, stranger
-	MOVD $const_headerIn, R9
+	MOVD $const_header, R9
 	MOVBU 3(R9), R9
 	CMP  $1, R9 // HELLO
 	BNE  stranger
-	MOVD $const_payloadIn, R1
+	MOVD $const_in, R1
 	LDP  const_atExpected(R23), (R2, R3)
 	SUBS R3, R0
 	BLT  stranger
@@ -851,7 +851,7 @@ same:
 	BL   decimal<>(SB)
 	LDP  const_atBehind(R23), (R1, R2)
 	BL   copy<>(SB)
-	MOVD $const_frameOut, R1
+	MOVD $const_out, R1
 	MOVD $const_payloadOut, R2
 	SUB  R2, R0, R2
 	MOVD $2, R9 // HELLO_ACK

@@ -14,23 +14,23 @@ const (
 	memoryBase = 0x10000000
 	memorySize = 0x400000
 
-	registers      = memoryBase
-	messageHeader  = memoryBase + 0x800 // struct msghdr
-	messageParts   = memoryBase + 0x840 // two of struct iovec
-	messageControl = memoryBase + 0x880
-	controlSize    = 160
-	headerIn       = memoryBase + 0xa00 // of the last frame that was received
-	zeros          = memoryBase + 0xb00 // never written
-	smallBuffer    = memoryBase + 0xb80
-	frameOut       = memoryBase + 0x1000 // the frame that is sent
-	payloadOut     = frameOut + syncproto.HeaderSize
-	payloadIn      = memoryBase + 0x2000  // of a frame that is received
-	configBase     = memoryBase + 0x20000 // CONFIG
-	textBase       = configBase + 3       // behind the header of a value of bytes in MessagePack (with 16 bits of length)
-	scratch        = memoryBase + 0x60000 // the program's
+	registers     = memoryBase
+	messageHeader = memoryBase + 0x800 // struct msghdr of recvmsg(2)
+	vector        = memoryBase + 0x840 // two of struct iovec
+	control       = memoryBase + 0x880
+	controlSize   = 160
+	header        = memoryBase + 0xa00 // of that frame
+	zeros         = memoryBase + 0xb00 // never written
+	option        = memoryBase + 0xb80
+	out           = memoryBase + 0x1000 // the frame that is sent
+	payloadOut    = out + syncproto.HeaderSize
+	in            = memoryBase + 0x2000  // the payload of the last frame that was received
+	configBase    = memoryBase + 0x20000 // CONFIG
+	textBase      = configBase + 3       // behind the header of a value of bytes in MessagePack (with 16 bits of length)
+	scratch       = memoryBase + 0x60000 // the program's
 
-	maxPayload = 0x10000 // the longest payload of one frame
-	maxConfig  = 0xffff
+	frameSize = 0x10000 // the longest payload of one frame
+	maxConfig = 0xffff
 
 	// MaxProgram is the maximum length of a program in bytes.
 	MaxProgram = maxConfig - 3
