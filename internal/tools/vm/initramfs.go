@@ -17,8 +17,8 @@ var modules = []string{
 }
 
 // firstScript is the initramfs's /init: it loads the modules, mounts the disks and executes the real process 1. The
-// names of the disks follow their order on qemu's command line. The word in the middle is the last of them; the end
-// mounts what there may be.
+// names of the disks follow their order on qemu's command line. Left open are the last disk's name, and the line that
+// mounts the third, if there is one.
 const firstScript = `#!/bin/busybox sh
 set -e
 /bin/busybox mkdir -p /proc /dev /root
