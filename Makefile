@@ -17,7 +17,7 @@ demo:    ; test/demo.sh
 test:    ; test/setup.sh test && go test -buildvcs=false -timeout 30m $(TESTFLAGS) ./...
 test-faults: export HANDFAST_TEST_FAULTS = $(FAULTS)
 test-faults: ; test/setup.sh test && go test -buildvcs=false -count=1 -timeout 3h -v -run Sweep ./test
-test-vm: ; test/setup.sh vm && go run -buildvcs=false ./internal/tools/vm $(VM)
+test-vm: ; test/setup.sh $(if $(findstring arm64,$(VM)),vm-arm64,vm) && go run -buildvcs=false ./internal/tools/vm $(VM)
 test-oci: ; test/setup.sh oci && cd test/oci && go vet -buildvcs=false . && go test -buildvcs=false . && go run -buildvcs=false .
 test-cross: ; test/setup.sh cross && go run -buildvcs=false ./internal/tools/cross $(CROSS)
 check:   ; go run -buildvcs=false ./internal/tools/check

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prepares a Debian machine for a target of the Makefile: installs missing packages with apt, or says which are missing
-# and how to install them. Usage: test/setup.sh demo|test|vm|oci|bench|dist|cross
+# and how to install them. Usage: test/setup.sh demo|test|vm|vm-arm64|oci|bench|dist|cross
 #
 # Only programs are installed. No service is installed or started on the host: the tests' redis-server is installed in a
 # tree of its own.
@@ -9,12 +9,13 @@ set -eu
 case "${1:-}" in
 demo)  wanted="ca-certificates" ;; # For go, to download modules.
 test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace groff-base runc" ;;
-vm)    wanted="ca-certificates busybox-static mmdebstrap e2fsprogs qemu-system-x86" ;;
+vm)    wanted="ca-certificates busybox-static mmdebstrap kmod e2fsprogs qemu-system-x86" ;;
+vm-arm64) wanted="ca-certificates mmdebstrap kmod e2fsprogs qemu-system-arm" ;; # For the boot arm64 alone.
 oci)   wanted="ca-certificates tar gzip" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
 dist)  wanted="ca-certificates git make dpkg lintian mmdebstrap qemu-user-static" ;;
 cross) wanted="ca-certificates qemu-user-static" ;;
-*)     echo "usage: test/setup.sh demo|test|vm|oci|bench|dist|cross" >&2; exit 2 ;;
+*)     echo "usage: test/setup.sh demo|test|vm|vm-arm64|oci|bench|dist|cross" >&2; exit 2 ;;
 esac
 
 if ! command -v go >/dev/null; then

@@ -1,4 +1,4 @@
-//go:build !amd64 || handfast_ossignal
+//go:build !(amd64 || arm64) || handfast_ossignal
 
 package signals
 

@@ -1,35 +1,23 @@
 //go:build linux && !race && !msan && !asan
 
+#include "go_asm.h"
 #include "textflag.h"
 
-// The whole small child, as machine code that refers to no symbol outside of child<> to childEnd<>: image makes a static
+// The whole small child, as machine code that refers to no symbol outside of child<> to childEnd<>: Image makes a static
 // program of these bytes. It begins like any program, with its arguments and environment on the stack, and calls nothing
-// but the kernel. Layout.go has the addresses and the form of an instruction; doc.go says what it does.
+// but the kernel. layout.go has the addresses and the form of an instruction; doc.go says what it does.
 //
 // BX is the instruction, R12 the registers, R13 the first instruction, R14 the number of the present one.
 // The kernel changes AX, CX and R11 alone.
 
-#define REGS     0x10000000
-#define MSGHDR   0x10000800
-#define IOVEC    0x10000840
-#define CONTROL  0x10000880
-#define CONTROLS 160
-#define HEADER   0x10000a00
-#define ZERO     0x10000b00 // never written
-#define OPTION   0x10000b80
-#define OUT      0x10001000
-#define IN       0x10002000
-#define PROGRAM  0x10020000
-#define CONSTANT 0x400100
-#define SOCKET   0 // (R12): the handshake socket
-#define FD0      128 // of the registers: the first descriptor of CONFIG
-#define ERRNO    8
-#define PLACE    16
-#define SENT     24 // frames sent
-#define TAKEN    32 // frames received
-#define COUNT    40 // of instructions
-#define GATE     48 // the listener
-#define END      56 // of the home directory's name
+#define SOCKET (8*const_Socket)(R12)
+#define ERRNO  (8*const_regErrno)(R12)
+#define PLACE  (8*const_regPlace)(R12)
+#define SENT   (8*const_regSent)(R12)
+#define TAKEN  (8*const_regTaken)(R12)
+#define COUNT  (8*const_regCount)(R12)
+#define GATE   (8*const_regGate)(R12)
+#define END    (8*const_regEnd)(R12)
 
 TEXT child<>(SB), NOSPLIT|NOFRAME, $0
 	MOVQ (SP), AX
@@ -58,8 +46,8 @@ digit:
 	JMP  digit
 
 adopt:
-	MOVQ $REGS, R12
-	MOVQ BX, (R12)
+	MOVQ $const_registers, R12
+	MOVQ BX, SOCKET
 	MOVQ BX, DI
 	MOVL $2, SI // F_SETFD
 	MOVL $1, DX // FD_CLOEXEC
@@ -75,7 +63,7 @@ adopt:
 	CALL sockopt<>(SB)
 	CMPL AX, $5 // SOCK_SEQPACKET
 	JNE  die
-	MOVQ (R12), DI
+	MOVQ SOCKET, DI
 	INCQ DI
 	MOVL $0xffffffff, SI
 	XORL DX, DX
@@ -84,7 +72,7 @@ adopt:
 	MOVL $64, BX
 signal:
 	MOVQ BX, DI
-	MOVQ $ZERO, SI // SIG_DFL
+	MOVQ $const_zeros, SI // SIG_DFL
 	XORL DX, DX
 	MOVL $8, R10
 	MOVL $13, AX // rt_sigaction
@@ -92,14 +80,14 @@ signal:
 	DECQ BX
 	JNZ  signal
 	MOVL $2, DI // SIG_SETMASK
-	MOVQ $ZERO, SI
+	MOVQ $const_zeros, SI
 	XORL DX, DX
 	MOVL $8, R10
 	MOVL $14, AX // rt_sigprocmask
 	SYSCALL
 
 	// The greeting.
-	MOVQ $CONSTANT, R15
+	MOVQ $const_constants, R15
 	CALL greet<>(SB)
 	TESTQ AX, AX
 	JNZ  die
@@ -107,14 +95,14 @@ signal:
 	// The program, which comes as CONFIG.
 	XORL BX, BX
 fragment:
-	MOVQ $PROGRAM, SI
+	MOVQ $const_configBase, SI
 	ADDQ BX, SI
-	CMPQ BX, $0xffff
+	CMPQ BX, $const_maxConfig
 	JHI  die
 	CALL receive<>(SB)
 	TESTQ AX, AX
 	JLT  die
-	MOVQ $HEADER, DI
+	MOVQ $const_header, DI
 	CMPB 3(DI), $3 // CONFIG
 	JNE  die
 	TESTQ BX, BX
@@ -122,8 +110,8 @@ fragment:
 	MOVBLZX 5(DI), CX
 	CMPL CX, $32
 	JHI  die
-	MOVQ $(CONTROL+16), SI
-	LEAQ FD0(R12), DX
+	MOVQ $(const_control+16), SI
+	LEAQ (8*const_firstFD)(R12), DX
 descriptor:
 	TESTL CX, CX
 	JZ   noDescriptors
@@ -137,19 +125,19 @@ noDescriptors:
 	ADDQ AX, BX
 	TESTB $1, 4(DI) // MORE
 	JNZ  fragment
-	MOVQ $PROGRAM, SI
+	MOVQ $const_configBase, SI
 	MOVQ BX, DX
 	CALL confirm<>(SB)
 	TESTQ AX, AX
 	JLT  die
 
 	// A text of bytes, in its form of 16 bits: the program.
-	MOVQ $(PROGRAM+3), R13
+	MOVQ $const_textBase, R13
 	MOVQ $0x314d4152474f5250, AX // PROGRAM1
 	CMPQ (R13), AX
 	JNE  refuse
 	MOVL 8(R13), AX
-	MOVQ AX, COUNT(R12)
+	MOVQ AX, COUNT
 	ADDQ $16, R13
 	MOVQ $-1, R14
 	JMP  next
@@ -160,16 +148,16 @@ refuse:
 
 next:
 	INCQ R14
-	CMPQ R14, COUNT(R12)
+	CMPQ R14, COUNT
 	JCC  die
 	IMUL3Q $40, R14, BX
 	ADDQ R13, BX
 	// The six arguments, each a value or the register of that number.
 	XORL CX, CX
-	MOVQ $OUT, DI // where they are put down for the moment
+	MOVQ $const_out, DI // where they are put down for the moment
 argument:
-	MOVLQSX 16(BX)(CX*4), AX
-	MOVBLZX 2(BX), DX
+	MOVLQSX const_atArgs(BX)(CX*4), AX
+	MOVBLZX const_atRegs(BX), DX
 	BTL  CX, DX
 	JCC  value
 	MOVQ (R12)(AX*8), AX
@@ -184,74 +172,74 @@ value:
 	MOVQ 32(DI), R8
 	MOVQ 40(DI), R9
 	MOVQ (DI), DI
-	MOVBLZX (BX), AX
-	CMPL AX, $0
+	MOVBLZX const_atOp(BX), AX
+	CMPL AX, $const_opCall
 	JEQ  call
-	CMPL AX, $1
+	CMPL AX, $const_opTest
 	JEQ  test
-	CMPL AX, $2
+	CMPL AX, $const_opJump
 	JEQ  jump
-	CMPL AX, $3
+	CMPL AX, $const_opCombine
 	JEQ  combine
-	CMPL AX, $4
+	CMPL AX, $const_opOctal
 	JEQ  octal
-	CMPL AX, $5
+	CMPL AX, $const_opRequest
 	JEQ  request
-	CMPL AX, $6
+	CMPL AX, $const_opWord
 	JEQ  word
-	CMPL AX, $7
+	CMPL AX, $const_opGate
 	JEQ  gate
-	CMPL AX, $8
+	CMPL AX, $const_opHome
 	JEQ  home
-	CMPL AX, $9
+	CMPL AX, $const_opReport
 	JEQ  report
-	CMPL AX, $11
+	CMPL AX, $const_opParent
 	JEQ  parent
-	CMPL AX, $12
+	CMPL AX, $const_opNames
 	JEQ  names
 	JMP  fail
 
 call:
-	MOVWLZX 4(BX), AX
+	MOVWLZX const_atNumber(BX), AX
 	SYSCALL
 	CMPQ AX, $-4095
 	JCC  failed
-	MOVBLZX 1(BX), CX
+	MOVBLZX const_atInto(BX), CX
 	CMPL CX, $0xff
 	JEQ  next
 	MOVQ AX, (R12)(CX*8)
 	JMP  next
 failed:
 	NEGQ AX
-	MOVQ AX, ERRNO(R12)
-	MOVQ R14, PLACE(R12)
-	CMPW AX, 6(BX)
+	MOVQ AX, ERRNO
+	MOVQ R14, PLACE
+	CMPW AX, const_atErrnos(BX)
 	JEQ  jump
-	CMPW AX, 8(BX)
+	CMPW AX, (const_atErrnos+2)(BX)
 	JEQ  jump
-	CMPW AX, 10(BX)
+	CMPW AX, (const_atErrnos+4)(BX)
 	JEQ  jump
-	CMPW AX, 12(BX)
+	CMPW AX, (const_atErrnos+6)(BX)
 	JEQ  jump
-	CMPW 6(BX), $-1
+	CMPW const_atErrnos(BX), $-1
 	JEQ  jump
-	TESTB $1, 3(BX)
+	TESTB $1, const_atIgnore(BX)
 	JNZ  next
 	JMP  fail
 
 test: // the mask stands where the second and third arguments do, the value behind it
 	MOVQ (DI), AX
-	ANDQ 20(BX), AX
-	CMPQ AX, 28(BX)
+	ANDQ (const_atArgs+4)(BX), AX
+	CMPQ AX, (const_atArgs+12)(BX)
 	JNE  next
 jump:
-	MOVWLZX 14(BX), R14
+	MOVWLZX const_atTarget(BX), R14
 	DECQ R14
 	JMP  next
 
 combine: // *DI = *SI and, or *DX
 	MOVL (SI), AX
-	CMPB 4(BX), $0
+	CMPB const_atNumber(BX), $0
 	JNE  or
 	ANDL (DX), AX
 	MOVL AX, (DI)
@@ -291,23 +279,23 @@ request: // frame and length of its payload, the reply's payload and its length
 	CALL send<>(SB)
 	TESTQ AX, AX
 	JLT  die
-	MOVQ $IN, SI
+	MOVQ $const_in, SI
 	CALL receive<>(SB)
 	TESTQ AX, AX
 	JLT  die
-	MOVQ $HEADER, DI
+	MOVQ $const_header, DI
 	CMPB 3(DI), $10 // CANCEL
 	JEQ  cancelled
 	CMPB 3(DI), $6 // REPLY
 	JNE  die
 	MOVWLZX 8(DI), CX
 	ROLW $8, CX
-	CMPW CX, SENT(R12)
+	CMPW CX, SENT
 	JNE  die
-	CMPL AX, 28(BX)
+	CMPL AX, (const_atArgs+12)(BX)
 	JNE  die
-	MOVLQSX 24(BX), SI
-	MOVQ $IN, DI
+	MOVLQSX (const_atArgs+8)(BX), SI
+	MOVQ $const_in, DI
 	XORL CX, CX
 reply:
 	CMPQ CX, AX
@@ -318,16 +306,16 @@ reply:
 	INCQ CX
 	JMP  reply
 cancelled:
-	MOVQ $CONSTANT, AX
-	MOVQ 80(AX), SI
-	MOVQ 88(AX), CX
-	MOVQ $(OUT+16), DI
+	MOVQ $const_constants, AX
+	MOVQ const_atCancelled(AX), SI
+	MOVQ (const_atCancelled+8)(AX), CX
+	MOVQ $const_payloadOut, DI
 	REP; MOVSB
 	JMP  last
 
 parent: // whether it is there: it is not once its end of the socket is closed
-	MOVQ $OPTION, DI
-	MOVQ (R12), AX
+	MOVQ $const_option, DI
+	MOVQ SOCKET, AX
 	MOVQ AX, (DI)
 	MOVL $1, SI
 	XORL DX, DX
@@ -335,13 +323,13 @@ parent: // whether it is there: it is not once its end of the socket is closed
 	SYSCALL
 	CMPQ AX, $1
 	JNE  next
-	MOVQ $OPTION, DI
+	MOVQ $const_option, DI
 	TESTB $0x10, 6(DI) // POLLHUP
 	JZ   next
 	JMP  die
 
 word: // EXEC
-	MOVQ $OUT, SI
+	MOVQ $const_out, SI
 	XORL DX, DX
 	MOVL $9, R8
 	XORL R9, R9
@@ -351,12 +339,12 @@ word: // EXEC
 	JMP  next
 
 gate: // the listener, constants of the greeting
-	MOVQ DI, GATE(R12)
-	MOVQ (R12), DI
+	MOVQ DI, GATE
+	MOVQ SOCKET, DI
 	MOVL $3, AX // close
 	SYSCALL
 accept:
-	MOVQ GATE(R12), DI
+	MOVQ GATE, DI
 	XORL SI, SI
 	XORL DX, DX
 	MOVL $0x80000, R10 // SOCK_CLOEXEC
@@ -368,14 +356,14 @@ accept:
 	JEQ  accept
 	TESTQ AX, AX
 	JLT  failed
-	MOVQ AX, (R12)
-	MOVQ $0, SENT(R12)
-	MOVQ $0, TAKEN(R12)
+	MOVQ AX, SOCKET
+	MOVQ $0, SENT
+	MOVQ $0, TAKEN
 	// Who connects and then says nothing must not keep out the next one.
 	MOVQ AX, DI
 	MOVL $1, SI // SOL_SOCKET
 	MOVL $20, DX // SO_RCVTIMEO
-	MOVQ $OPTION, R10
+	MOVQ $const_option, R10
 	MOVQ $5, (R10) // seconds, as atGate of package nsinit
 	MOVQ $0, 8(R10)
 	MOVL $16, R8
@@ -383,30 +371,30 @@ accept:
 	SYSCALL
 	TESTQ AX, AX
 	JNZ  again
-	MOVLQSX 20(BX), R15
+	MOVLQSX (const_atArgs+4)(BX), R15
 	CALL greet<>(SB)
 	TESTQ AX, AX
 	JNZ  again
-	MOVQ $IN, SI
+	MOVQ $const_in, SI
 	CALL receive<>(SB)
 	TESTQ AX, AX
 	JLT  again
-	MOVQ $HEADER, DI
+	MOVQ $const_header, DI
 	CMPB 3(DI), $3 // CONFIG
 	JNE  again
 	TESTB $1, 4(DI) // MORE
 	JNZ  again
-	MOVQ $IN, SI
+	MOVQ $const_in, SI
 	MOVQ AX, DX
 	CALL confirm<>(SB)
 	TESTQ AX, AX
 	JLT  again
-	MOVQ GATE(R12), DI
+	MOVQ GATE, DI
 	MOVL $3, AX
 	SYSCALL
 	JMP  next
 again:
-	MOVQ (R12), DI
+	MOVQ SOCKET, DI
 	MOVL $3, AX
 	SYSCALL
 	JMP  accept
@@ -426,7 +414,7 @@ lineEnd:
 	JMP  lineEnd
 fields:
 	XORL CX, CX
-	MOVQ R9, END(R12)
+	MOVQ R9, END
 field:
 	CMPQ DI, R9
 	JEQ  fieldsRead
@@ -447,7 +435,7 @@ fieldNot3:
 fieldNot5:
 	CMPL CX, $6
 	JNE  fieldNext
-	MOVQ DI, END(R12)
+	MOVQ DI, END
 fieldNext:
 	INCQ DI
 	JMP  field
@@ -468,7 +456,7 @@ user:
 	INCQ CX
 	JMP  user
 directory:
-	MOVQ END(R12), CX
+	MOVQ END, CX
 	SUBQ AX, CX
 	JLE  line
 	CMPB (AX), $47
@@ -562,7 +550,7 @@ letter:
 lettersEnd:
 	MOVB $0, (DX)
 named:
-	MOVBLZX 1(BX), CX
+	MOVBLZX const_atInto(BX), CX
 	MOVQ AX, (R12)(CX*8)
 	JMP  next
 
@@ -570,10 +558,10 @@ report: // what stands before the errno and its length, what stands behind, and 
 	MOVQ DI, AX
 	MOVQ SI, CX
 	MOVQ AX, SI
-	MOVQ $(OUT+16), DI
+	MOVQ $const_payloadOut, DI
 	MOVQ DX, R9
 	REP; MOVSB
-	MOVQ ERRNO(R12), AX
+	MOVQ ERRNO, AX
 text:
 	MOVL (R8), CX
 	TESTL CX, CX
@@ -592,29 +580,29 @@ textFound:
 	JMP  last
 
 fail: // an ERROR that says which instruction failed, and its errno
-	MOVQ R14, PLACE(R12)
-	MOVQ $CONSTANT, R15
-	MOVQ 48(R15), SI
-	MOVQ 56(R15), CX
-	MOVQ $(OUT+16), DI
+	MOVQ R14, PLACE
+	MOVQ $const_constants, R15
+	MOVQ const_atFailedBefore(R15), SI
+	MOVQ (const_atFailedBefore+8)(R15), CX
+	MOVQ $const_payloadOut, DI
 	REP; MOVSB
-	MOVQ PLACE(R12), AX
+	MOVQ PLACE, AX
 	CALL decimal<>(SB)
 	MOVB $32, (DI)
 	INCQ DI
-	MOVQ ERRNO(R12), AX
+	MOVQ ERRNO, AX
 	CALL decimal<>(SB)
-	MOVQ 64(R15), SI
-	MOVQ 72(R15), CX
+	MOVQ const_atFailedBehind(R15), SI
+	MOVQ (const_atFailedBehind+8)(R15), CX
 	REP; MOVSB
 last: // the ERROR at OUT, which ends at DI; by write(2), for a filter that has been loaded may allow nothing else
-	MOVQ $OUT, SI
+	MOVQ $const_out, SI
 	MOVQ DI, DX
-	SUBQ $(OUT+16), DX
+	SUBQ $const_payloadOut, DX
 	MOVL $8, R8
 	XORL R9, R9
 	CALL header<>(SB)
-	MOVQ (R12), DI
+	MOVQ SOCKET, DI
 	MOVL $1, AX // write
 	SYSCALL
 die:
@@ -625,21 +613,21 @@ die:
 
 // sockopt is the value of a socket's option, DX.
 TEXT sockopt<>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ $OPTION, R10
+	MOVQ $const_option, R10
 	MOVL $0, (R10)
 	LEAQ 8(R10), R8
 	MOVL $4, (R8)
-	MOVQ (R12), DI
+	MOVQ SOCKET, DI
 	MOVL $1, SI // SOL_SOCKET
 	MOVL $55, AX // getsockopt
 	SYSCALL
-	MOVL $OPTION, R10
+	MOVL $const_option, R10
 	MOVL (R10), AX
 	RET
 
 // decimal writes AX at DI.
 TEXT decimal<>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ $(OPTION+64), SI
+	MOVQ $(const_option+64), SI
 	MOVL $10, CX
 divide:
 	XORL DX, DX
@@ -649,7 +637,7 @@ divide:
 	MOVB DX, (SI)
 	TESTQ AX, AX
 	JNZ  divide
-	MOVQ $(OPTION+64), CX
+	MOVQ $(const_option+64), CX
 	SUBQ SI, CX
 	REP; MOVSB
 	RET
@@ -661,8 +649,8 @@ TEXT header<>(SB), NOSPLIT|NOFRAME, $0
 	ORL  $0x015953, R8 // "SY", version 1
 	MOVL R8, (SI)
 	MOVW $0, 4(SI)
-	INCQ SENT(R12)
-	MOVQ SENT(R12), AX
+	INCQ SENT
+	MOVQ SENT, AX
 	ROLW $8, AX
 	MOVW AX, 6(SI)
 	ROLW $8, R9
@@ -677,7 +665,7 @@ TEXT header<>(SB), NOSPLIT|NOFRAME, $0
 // send sends a frame, see header. AX is negative if it could not.
 TEXT send<>(SB), NOSPLIT|NOFRAME, $0
 	CALL header<>(SB)
-	MOVQ (R12), DI
+	MOVQ SOCKET, DI
 	MOVL $0x4000, R10 // MSG_NOSIGNAL
 	XORL R8, R8
 	XORL R9, R9
@@ -688,24 +676,24 @@ TEXT send<>(SB), NOSPLIT|NOFRAME, $0
 // receive takes the next frame: its header at HEADER, its payload at SI, up to 64 KiB. AX is the payload's length,
 // negative for the end of the conversation and for what is no frame.
 TEXT receive<>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ $IOVEC, DI
-	MOVQ $HEADER, AX
+	MOVQ $const_vector, DI
+	MOVQ $const_header, AX
 	MOVQ AX, (DI)
 	MOVQ $16, 8(DI)
 	MOVQ SI, 16(DI)
-	MOVQ $0x10000, 24(DI)
+	MOVQ $const_frameSize, 24(DI)
 interrupted:
-	MOVQ $MSGHDR, SI
+	MOVQ $const_messageHeader, SI
 	MOVQ $0, (SI)
 	MOVQ $0, 8(SI)
 	MOVQ DI, 16(SI)
 	MOVQ $2, 24(SI)
-	MOVQ $CONTROL, AX
+	MOVQ $const_control, AX
 	MOVQ AX, 32(SI)
-	MOVQ $CONTROLS, 40(SI)
+	MOVQ $const_controlSize, 40(SI)
 	MOVQ $0, 48(SI)
 	MOVQ DI, R8
-	MOVQ (R12), DI
+	MOVQ SOCKET, DI
 	MOVL $0x40000000, DX // MSG_CMSG_CLOEXEC
 	MOVL $47, AX // recvmsg
 	SYSCALL
@@ -721,10 +709,10 @@ interrupted:
 	ANDL $0xffffff, CX
 	CMPL CX, $0x015953
 	JNE  bad
-	INCQ TAKEN(R12)
+	INCQ TAKEN
 	MOVWLZX 6(DI), CX
 	ROLW $8, CX
-	CMPW CX, TAKEN(R12)
+	CMPW CX, TAKEN
 	JNE  bad
 	MOVL 12(DI), CX
 	BSWAPL CX
@@ -769,7 +757,7 @@ digest:
 	JMP  digest
 digested:
 	// A map of two in MessagePack: size, in its shortest form, and digest.
-	MOVQ $(OUT+16), DI
+	MOVQ $const_payloadOut, DI
 	MOVL $0x6973a482, (DI)
 	MOVW $0x657a, 4(DI)
 	ADDQ $6, DI
@@ -808,27 +796,27 @@ hexDigit:
 	INCQ DI
 	DECL CX
 	JNZ  hex
-	MOVQ $OUT, SI
+	MOVQ $const_out, SI
 	MOVQ DI, DX
-	SUBQ $(OUT+16), DX
+	SUBQ $const_payloadOut, DX
 	MOVL $4, R8 // CONFIG_OK
-	MOVQ TAKEN(R12), R9
+	MOVQ TAKEN, R9
 	CALL send<>(SB)
 	RET
 
-// greet takes HELLO, which must hold the text at 0(R15), of 8(R15) bytes, and says HELLO_ACK: what stands before the
-// process's number, at 16(R15), of 24(R15) bytes, and what stands behind it, at 32(R15), of 40(R15). AX is zero then.
+// greet takes HELLO, which must hold the first of the texts at R15, and says HELLO_ACK: the second text, the process's
+// number, and the third. AX is zero then.
 TEXT greet<>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ $IN, SI
+	MOVQ $const_in, SI
 	CALL receive<>(SB)
 	TESTQ AX, AX
 	JLT  stranger
-	MOVQ $HEADER, DI
+	MOVQ $const_header, DI
 	CMPB 3(DI), $1 // HELLO
 	JNE  stranger
-	MOVQ $IN, SI
-	MOVQ (R15), R8
-	MOVQ 8(R15), R9
+	MOVQ $const_in, SI
+	MOVQ const_atExpected(R15), R8
+	MOVQ (const_atExpected+8)(R15), R9
 	SUBQ R9, AX
 	JLT  stranger
 	LEAQ (SI)(AX*1), DI
@@ -845,17 +833,17 @@ same:
 	JNE  same
 	MOVL $39, AX // getpid
 	SYSCALL
-	MOVQ $(OUT+16), DI
-	MOVQ 16(R15), SI
-	MOVQ 24(R15), CX
+	MOVQ $const_payloadOut, DI
+	MOVQ const_atBefore(R15), SI
+	MOVQ (const_atBefore+8)(R15), CX
 	REP; MOVSB
 	CALL decimal<>(SB)
-	MOVQ 32(R15), SI
-	MOVQ 40(R15), CX
+	MOVQ const_atBehind(R15), SI
+	MOVQ (const_atBehind+8)(R15), CX
 	REP; MOVSB
-	MOVQ $OUT, SI
+	MOVQ $const_out, SI
 	MOVQ DI, DX
-	SUBQ $(OUT+16), DX
+	SUBQ $const_payloadOut, DX
 	MOVL $2, R8 // HELLO_ACK
 	MOVL $1, R9
 	CALL send<>(SB)

@@ -1,4 +1,4 @@
-//go:build linux && amd64 && !race && !msan && !asan
+//go:build linux && (amd64 || arm64) && !race && !msan && !asan
 
 package smallchild
 
@@ -158,7 +158,8 @@ func TestComputes(t *testing.T) {
 func TestBranches(t *testing.T) {
 	p := New()
 	r, missing, end := p.Reg(), p.Label(), p.Label()
-	p.Call("open", unix.SYS_OPEN, p.Str("/no/such"), Int(0)).Into(r).On(missing, unix.EPERM, unix.ENOENT)
+	p.Call("openat", unix.SYS_OPENAT, Int(unix.AT_FDCWD), p.Str("/no/such"), Int(0)).Into(r).
+		On(missing, unix.EPERM, unix.ENOENT)
 	p.GiveUp()
 	p.Place(missing)
 	p.Call("close", unix.SYS_CLOSE, Int(-1)).Ignore()

@@ -27,5 +27,6 @@
 // needed, or says in its own words why it cannot. After the first request the parent finds the words itself
 // (Program.Explain). Behind a start gate, where the parent may be gone, the program contains the text of each error.
 //
-// The code is for amd64; other architectures and instrumented builds have no small child (Available).
+// There is machine code for amd64 and arm64; other architectures and instrumented builds have no small child
+// (Available). A program is for one architecture: it has the numbers of its system calls, and of their flags.
 package smallchild

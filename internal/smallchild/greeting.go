@@ -1,6 +1,7 @@
 package smallchild
 
 import (
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,8 +12,9 @@ import (
 )
 
 // CodecName is the only codec that the parent offers to a small child, and the one that the small child accepts:
-// CONFIG is a value of bytes that holds a program, and everything is in MessagePack.
-const CodecName = "program.amd64"
+// CONFIG is a value of bytes that holds a program, and everything is in MessagePack. The numbers of system calls in a
+// program are those of the architecture.
+const CodecName = "program." + runtime.GOARCH
 
 // Codec returns the codec of a small child, for its parent.
 func Codec() codec.Codec { return programCodec{codec.MessagePack()} }
@@ -30,7 +32,7 @@ func (c programCodec) Append(dst []byte, v syncproto.Value) ([]byte, error) {
 	return c.Codec.Append(dst, v)
 }
 
-// greeting holds the texts of a greeting for greet of child_amd64.s: what HELLO must contain, and what HELLO_ACK
+// greeting holds the texts of a greeting for greet of child_*.s: what HELLO must contain, and what HELLO_ACK
 // contains before and behind the process ID.
 type greeting struct{ expected, before, behind string }
 

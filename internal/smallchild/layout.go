@@ -1,16 +1,72 @@
 package smallchild
 
-// Addresses in the small child. child_amd64.s repeats them.
+import "github.com/handfast/handfast/syncproto"
+
+// This file is what the machine code has in common with the rest of the package, on every architecture. child_*.s
+// include go_asm.h, which the go command makes of the package's constants: scratch is const_scratch there.
+//
+//lint:file-ignore U1000 some of the constants are for the machine code alone.
+
+// Addresses in the small child.
 const (
 	imageBase  = 0x400000
-	constants  = 0x400100
+	constants  = 0x400100 // see Image
 	memoryBase = 0x10000000
 	memorySize = 0x400000
-	configBase = 0x10020000
-	textBase   = configBase + 3 // behind the header of a value of bytes in MessagePack (form with a length of 16 bits)
-	scratch    = 0x10060000
-	registers  = memoryBase
+
+	registers     = memoryBase
+	messageHeader = memoryBase + 0x800 // struct msghdr of recvmsg(2)
+	vector        = memoryBase + 0x840 // two of struct iovec
+	control       = memoryBase + 0x880
+	controlSize   = 160
+	header        = memoryBase + 0xa00 // of that frame
+	zeros         = memoryBase + 0xb00 // never written
+	option        = memoryBase + 0xb80
+	out           = memoryBase + 0x1000 // the frame that is sent
+	payloadOut    = out + syncproto.HeaderSize
+	in            = memoryBase + 0x2000  // the payload of the last frame that was received
+	configBase    = memoryBase + 0x20000 // CONFIG
+	textBase      = configBase + 3       // behind the header of a value of bytes in MessagePack (with 16 bits of length)
+	scratch       = memoryBase + 0x60000 // the program's
+
+	frameSize = 0x10000 // the longest payload of one frame
+	maxConfig = 0xffff
 
 	// MaxProgram is the maximum length of a program in bytes.
-	MaxProgram = 0xffff - 3
+	MaxProgram = maxConfig - 3
+)
+
+// The registers between Socket and firstFD are the small child's own.
+const (
+	regErrno Reg = iota + 1 // the errno of the last system call that failed
+	regPlace                // the instruction that failed
+	regSent                 // number of frames sent
+	regTaken                // number of frames received
+	regCount                // number of instructions
+	regGate                 // the listener
+	regEnd                  // the end of a home directory's name
+)
+
+// Offsets in an encoded instruction, see encodeInstr.
+const (
+	atOp     = 0
+	atInto   = 1
+	atRegs   = 2
+	atIgnore = 3
+	atNumber = 4
+	atErrnos = 6
+	atTarget = 14
+	atArgs   = 16
+)
+
+// Offsets of the texts behind the address constants. Each is an address and a length. A greeting at a gate has the
+// first three in the same form.
+const (
+	atExpected = 16 * iota
+	atBefore
+	atBehind
+	atFailedBefore
+	atFailedBehind
+	atCancelled
+	constantsSize
 )

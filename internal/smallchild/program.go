@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// opcode is the kind of an instruction. child_amd64.s has the same numbers.
+// opcode is the kind of an instruction.
 type opcode uint8
 
 const (

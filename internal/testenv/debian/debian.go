@@ -64,14 +64,28 @@ func Once(path string, build func(partial string) error) error {
 	return os.Rename(partial, path)
 }
 
+// without are the options of dpkg that leave out what no test reads.
+var without = []string{
+	"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+	"--dpkgopt=path-exclude=/usr/share/doc/*",
+}
+
 func build(dir string, packages []string) error {
-	args := []string{
-		"--variant=minbase", "--mode=root",
-		"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
-		"--dpkgopt=path-exclude=/usr/share/doc/*",
+	return bootstrap(dir, packages, "--variant=minbase",
 		// A package's service must not start in the half-built tree, nor through it on the host.
-		`--essential-hook=printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"`,
-	}
+		`--essential-hook=printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"`)
+}
+
+// Unpack makes the directory dir and unpacks the given packages into it, with what they depend on, for an architecture
+// by Debian's name. None of their programs and scripts is executed, so it may be another architecture than the host's,
+// and nothing is configured. Needs root and a Debian mirror; the host's own packages stay as they are.
+func Unpack(arch, dir string, packages ...string) error {
+	return bootstrap(dir, packages, "--variant=extract", "--architectures="+arch,
+		"--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr")
+}
+
+func bootstrap(dir string, packages []string, args ...string) error {
+	args = slices.Concat(args, without, []string{"--mode=root"})
 	if len(packages) > 0 {
 		args = append(args, "--include="+strings.Join(packages, ","))
 	}

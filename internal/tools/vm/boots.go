@@ -12,6 +12,7 @@ import (
 type boot struct {
 	name    string
 	about   string
+	arch    *arch  // of the guest
 	init    string // process 1
 	cgroups string // what process 1 mounts: "v1", "v2", or nothing because it is systemd
 	suites  []suite
@@ -24,7 +25,7 @@ type suite struct {
 	pkg  string // relative to the module's root
 	run  string // -test.run, or empty for all
 	skip string // -test.skip, or empty
-	arch string // GOARCH, or empty for the guest's own
+	arch string // GOARCH, or empty for that of the guest
 }
 
 // name returns the suite's name in the guest's list of jobs.
@@ -39,21 +40,24 @@ func (s *suite) name() string {
 func boots() []boot {
 	return []boot{
 		{
-			name: "v2", about: "cgroup v2 alone, every controller", init: job.Guest, cgroups: "v2", limit: 35 * time.Minute,
+			name: "v2", about: "cgroup v2 alone, every controller", arch: amd64, init: job.Guest, cgroups: "v2",
+			limit: 35 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs", skip: "^TestDeviceRulesV1$"}, {pkg: "spawn", skip: "^TestAsPlainUser$"},
 				{pkg: "nsinit"}, {pkg: "internal/sys"}, {pkg: "internal/lifecycle"}, {pkg: "test/security"}, {pkg: "test"}},
 		},
 		{
-			name: "v1", about: "cgroup v1 alone, every controller", init: job.Guest, cgroups: "v1", limit: 35 * time.Minute,
+			name: "v1", about: "cgroup v1 alone, every controller", arch: amd64, init: job.Guest, cgroups: "v1",
+			limit:  35 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs"}, {pkg: "test", skip: notAboutGroups}},
 		},
 		{
-			name: "systemd", about: "systemd as process 1", init: "/lib/systemd/systemd", limit: 20 * time.Minute,
+			name: "systemd", about: "systemd as process 1", arch: amd64, init: "/lib/systemd/systemd",
+			limit:  20 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs/systemd"}, {pkg: "test", run: "Cgroup|Systemd"}},
 		},
 		{
-			name: "386", about: "32-bit programs, for hosts that run none", init: job.Guest, cgroups: "v2",
-			limit:  15 * time.Minute,
+			name: "386", about: "32-bit programs, for hosts that run none", arch: amd64, init: job.Guest,
+			cgroups: "v2", limit: 15 * time.Minute,
 			byName: true,
 			suites: []suite{
 				{pkg: "syncproto", arch: "386"}, {pkg: "syncproto/codec", arch: "386"},
@@ -63,6 +67,14 @@ func boots() []boot {
 				// The guest has neither go nor strace.
 				{pkg: "syncproto/transport", arch: "386", skip: "^(TestALinkOfAnotherModule|TestAConversationWakesNoThread)$"},
 			},
+		},
+		{
+			name: "arm64", about: "another architecture that has a small child", arch: arm64, init: job.Guest,
+			cgroups: "v2", limit: 35 * time.Minute,
+			byName: true,
+			suites: []suite{{pkg: "internal/smallchild"}, {pkg: "nsinit"}, {pkg: "spawn", skip: "^TestAsPlainUser$"},
+				{pkg: "internal/rawfork", skip: "^TestTenThousand$"}, {pkg: "internal/sysmon"}, {pkg: "internal/signals"},
+				{pkg: "test", run: "SmallChild|Lifecycle"}},
 		},
 	}
 }

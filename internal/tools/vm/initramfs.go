@@ -17,7 +17,8 @@ var modules = []string{
 }
 
 // firstScript is the initramfs's /init: it loads the modules, mounts the disks and executes the real process 1. The
-// names of the disks follow their order on qemu's command line.
+// names of the disks follow their order on qemu's command line. Left open are the last disk's name, and the line that
+// mounts the third, if there is one.
 const firstScript = `#!/bin/busybox sh
 set -e
 /bin/busybox mkdir -p /proc /dev /root
@@ -25,15 +26,14 @@ set -e
 /bin/busybox mount -t devtmpfs -o mode=0755,nosuid devtmpfs /dev
 for m in /modules/*; do /bin/busybox insmod "$m"; done
 tries=0
-while [ ! -b /dev/vdc ]; do
+while [ ! -b /dev/%[1]s ]; do
 	tries=$((tries + 1))
 	[ $tries -lt 100 ] || { echo "initramfs: the disks did not appear"; exit 1; }
 	/bin/busybox usleep 50000
 done
 /bin/busybox mount -t ext4 /dev/vda /root
 /bin/busybox mount -t ext4 -o ro /dev/vdb /root/payload
-/bin/busybox mount -t ext4 -o ro /dev/vdc /root%s
-for word in $(/bin/busybox cat /proc/cmdline); do
+%[2]sfor word in $(/bin/busybox cat /proc/cmdline); do
 	case "$word" in handfast.init=*) init=${word#*=};; esac
 done
 /bin/busybox umount /proc
@@ -78,16 +78,21 @@ func pad(b *bytes.Buffer) {
 	}
 }
 
-// initramfs builds the initial file system from the kernel's module tree and a static busybox.
-func initramfs(moduleDir, busybox, cachePath string) ([]byte, error) {
+// initramfs builds the initial file system from the kernel's module tree and a static busybox. service is where the
+// third disk is mounted, or empty if there is none.
+func initramfs(moduleDir, busybox, service string) ([]byte, error) {
 	shell, err := os.ReadFile(busybox)
 	if err != nil {
 		return nil, err
 	}
+	last, mount := "vdb", ""
+	if service != "" {
+		last, mount = "vdc", "/bin/busybox mount -t ext4 -o ro /dev/vdc /root"+service+"\n"
+	}
 	entries := []entry{
 		{"bin", directory, nil}, {"modules", directory, nil}, {"dev", directory, nil},
 		{"bin/busybox", executable, shell},
-		{"init", executable, fmt.Appendf(nil, firstScript, cachePath)},
+		{"init", executable, fmt.Appendf(nil, firstScript, last, mount)},
 	}
 	for i, m := range modules {
 		found, err := filepath.Glob(filepath.Join(moduleDir, "kernel", m+".ko*")) // may be compressed

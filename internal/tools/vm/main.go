@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -22,8 +23,8 @@ import (
 )
 
 func main() {
-	names := flag.String("boot", "", "only these boots, with commas between them: v2, v1, systemd; or 386, which is in "+
-		"no other run")
+	names := flag.String("boot", "", "only these boots, with commas between them: v2, v1, systemd; or 386 or arm64, "+
+		"which are in no other run")
 	only := flag.String("run", "", "only the tests that match, in every package of the boot that has some")
 	shell := flag.Bool("shell", false, "no tests: a shell in the guest (of the boot v2, or of -boot); leave it with exit")
 	flag.Parse()
@@ -53,27 +54,30 @@ func run(ctx context.Context, names, only string, shell bool) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("making the guest's root file system needs root (effective user id %d)", os.Geteuid())
 	}
-	m, err := build()
-	if err != nil {
-		return err
-	}
 	dir, err := os.MkdirTemp("", "handfast-vm-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	image, err := payload(dir, chosen, only)
-	if err != nil {
-		return err
+	guests := map[*arch]guest{}
+	for _, b := range chosen {
+		if _, made := guests[b.arch]; made {
+			continue
+		}
+		if guests[b.arch], err = makeGuest(dir, b.arch, chosen, only); err != nil {
+			return err
+		}
 	}
 	if shell {
-		return enter(ctx, qemuArgs(m, image, "/dev/null", &chosen[0], true))
+		b := &chosen[0]
+		return enter(ctx, b.arch.emulator, qemuArgs(guests[b.arch], "/dev/null", b, true))
 	}
 	var failed []error
 	var verdicts []*verdict
 	for i := range chosen {
-		say("boot %s: %s", chosen[i].name, chosen[i].about)
-		v, err := runBoot(ctx, m, image, dir, &chosen[i], only)
+		b := &chosen[i]
+		say("boot %s: %s", b.name, b.about)
+		v, err := runBoot(ctx, guests[b.arch], dir, b, only)
 		if err != nil {
 			failed = append(failed, err)
 		}
@@ -86,6 +90,24 @@ func run(ctx context.Context, names, only string, shell bool) error {
 		failed = append(failed, fmt.Errorf("skipped in every boot that has them:\n%s", strings.Join(never, "\n")))
 	}
 	return errors.Join(failed...)
+}
+
+// guest is what the boots of one architecture have in common.
+type guest struct {
+	machine
+	payload string // the image of this run's files
+}
+
+// makeGuest makes the guest for those of the boots that have this architecture. Its payload is below dir.
+func makeGuest(dir string, a *arch, boots []boot, only string) (guest, error) {
+	m, err := build(a)
+	if err != nil {
+		return guest{}, err
+	}
+	dir = filepath.Join(dir, a.name)
+	boots = slices.DeleteFunc(slices.Clone(boots), func(b boot) bool { return b.arch != a })
+	image, err := payload(a, dir, boots, only)
+	return guest{m, image}, err
 }
 
 // choose returns the boots with the given names.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"os"
@@ -18,19 +19,22 @@ var programs = []string{"cmd/handfast", "internal/demo/payload", "test/children/
 func testName(s *suite) string { return strings.ReplaceAll(s.pkg, "/", "-") + s.arch + ".test" }
 
 // payload makes the image with the files of this run: the compiled tests of the boots, the programs that they use,
-// the module with its testdata, and each boot's jobs. The image is in dir and is made anew in every run.
-func payload(dir string, chosen []boot, only string) (image string, err error) {
+// the module with its testdata, and each boot's jobs. All boots have guests of this architecture. The image is in dir
+// and is made anew in every run.
+func payload(a *arch, dir string, chosen []boot, only string) (image string, err error) {
 	root := filepath.Join(dir, "payload")
 	under := func(guestPath string) string { return filepath.Join(root, strings.TrimPrefix(guestPath, job.Payload)) }
 	if err := os.MkdirAll(under(job.Bin), 0o755); err != nil {
 		return "", err
 	}
-	if err := command("", "go", "build", "-buildvcs=false", "-o", under(job.Guest),
-		"./internal/tools/vm/guest"); err != nil {
+	build := func(goarch string, args ...string) error {
+		return command("", "env", append([]string{"GOARCH=" + goarch, "CGO_ENABLED=0", "go"}, args...)...)
+	}
+	if err := build(a.name, "build", "-buildvcs=false", "-o", under(job.Guest), "./internal/tools/vm/guest"); err != nil {
 		return "", err
 	}
 	for _, p := range programs {
-		if err := command("", "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o",
+		if err := build(a.name, "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o",
 			filepath.Join(under(job.Bin), p), "./"+p); err != nil {
 			return "", err
 		}
@@ -50,12 +54,8 @@ func payload(dir string, chosen []boot, only string) (image string, err error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
 		s := tests[name]
-		build := []string{"go", "test", "-c", "-buildvcs=false", "-ldflags", "-s -w"}
-		build = append(build, "-o", filepath.Join(under(job.Tests), name), "./"+s.pkg)
-		if s.arch != "" {
-			build = append([]string{"env", "GOARCH=" + s.arch, "CGO_ENABLED=0"}, build...)
-		}
-		if err := command("", build[0], build[1:]...); err != nil {
+		if err := build(cmp.Or(s.arch, a.name), "test", "-c", "-buildvcs=false", "-ldflags", "-s -w", "-o",
+			filepath.Join(under(job.Tests), name), "./"+s.pkg); err != nil {
 			return "", err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,23 +16,27 @@ import (
 
 // qemuArgs returns the emulator's arguments for a boot. Everything that the guest writes to its disks is lost when
 // it ends.
-func qemuArgs(m machine, payload, kernelLog string, b *boot, interactive bool) []string {
+func qemuArgs(g guest, kernelLog string, b *boot, interactive bool) []string {
 	words := []string{
-		"console=ttyS0", "panic=-1", "quiet", "loglevel=4", "mitigations=off", "apparmor=1", "security=apparmor",
+		"console=" + b.arch.console, "panic=-1", "quiet", "loglevel=4", "mitigations=off", "apparmor=1", "security=apparmor",
 		"handfast.boot=" + b.name, "handfast.init=" + b.init, "handfast.cgroups=" + b.cgroups,
+		"handfast.console=/dev/" + b.arch.jobs,
 	}
 	if interactive {
 		words = append(words, "handfast.shell=1")
 	}
 	args := []string{
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-		"-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "2", "-m", "2048",
-		"-kernel", m.kernel, "-initrd", m.initramfs, "-append", strings.Join(words, " "),
+		"-accel", "tcg,thread=multi", "-smp", "2", "-m", "2048",
+		"-kernel", g.kernel, "-initrd", g.initramfs, "-append", strings.Join(words, " "),
 		"-serial", "file:" + kernelLog,
-		"-chardev", "stdio,id=jobs,signal=off", "-serial", "chardev:jobs",
+		"-chardev", "stdio,id=jobs,signal=off",
 	}
-	for _, image := range []string{m.system, payload, m.service} {
-		args = append(args, "-drive", "if=virtio,format=raw,snapshot=on,file="+image)
+	args = slices.Concat(args, b.arch.machine, b.arch.line)
+	for _, image := range []string{g.system, g.payload, g.service} {
+		if image != "" {
+			args = append(args, "-drive", "if=virtio,format=raw,snapshot=on,file="+image)
+		}
 	}
 	return args
 }
@@ -40,11 +45,11 @@ func qemuArgs(m machine, payload, kernelLog string, b *boot, interactive bool) [
 var errHung = errors.New("the boot did not end in its time")
 
 // emulate runs the machine until it ends, and copies its output to out. The emulator ends when ctx is done, and
-// whenever this process ends. The kernel's messages go to the file kernelLog.
-func emulate(ctx context.Context, args []string, limit time.Duration, out io.Writer) error {
+// whenever this process ends.
+func emulate(ctx context.Context, emulator string, args []string, limit time.Duration, out io.Writer) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errHung)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", args...)
+	cmd := exec.CommandContext(ctx, emulator, args...)
 	cmd.Stdout, cmd.Stderr = out, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err := cmd.Run()
@@ -52,14 +57,14 @@ func emulate(ctx context.Context, args []string, limit time.Duration, out io.Wri
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("qemu-system-x86_64: %w", err)
+		return fmt.Errorf("%s: %w", emulator, err)
 	}
 	return nil
 }
 
 // enter runs the machine with a shell on this terminal.
-func enter(ctx context.Context, args []string) error {
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", args...)
+func enter(ctx context.Context, emulator string, args []string) error {
+	cmd := exec.CommandContext(ctx, emulator, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd.Run()
 }
@@ -75,7 +80,7 @@ func tail(path string, lines int) string {
 }
 
 // runBoot starts the machine once and evaluates its output.
-func runBoot(ctx context.Context, m machine, payload, dir string, b *boot, only string) (*verdict, error) {
+func runBoot(ctx context.Context, g guest, dir string, b *boot, only string) (*verdict, error) {
 	kernelLog := filepath.Join(dir, b.name+".kernel")
 	v := newVerdict(b.jobs(only), only != "")
 	out := &lineWriter{line: func(line string) {
@@ -84,7 +89,7 @@ func runBoot(ctx context.Context, m machine, payload, dir string, b *boot, only 
 		}
 	}}
 	began := time.Now()
-	err := emulate(ctx, qemuArgs(m, payload, kernelLog, b, false), b.limit, out)
+	err := emulate(ctx, b.arch.emulator, qemuArgs(g, kernelLog, b, false), b.limit, out)
 	out.flush()
 	if errors.Is(err, errHung) {
 		err = fmt.Errorf("%w (%s); it was in %s, and said last:\n%s", err, b.limit, v.where(), strings.Join(v.last, "\n"))

@@ -18,13 +18,9 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{}) }
 
 // Every boot has a unique name, and names packages that exist and have tests.
 func TestBoots(t *testing.T) {
-	all, err := choose("")
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := map[string]bool{}
-	for _, b := range all {
-		if seen[b.name] || b.limit <= 0 || len(b.suites) == 0 {
+	for _, b := range boots() {
+		if seen[b.name] || b.limit <= 0 || len(b.suites) == 0 || b.arch == nil {
 			t.Errorf("boot %q: %+v", b.name, b)
 		}
 		seen[b.name] = true
@@ -39,11 +35,17 @@ func TestBoots(t *testing.T) {
 			}
 		}
 	}
-	if one, err := choose("386"); err != nil || len(one) != 1 {
-		t.Errorf("386: %+v, %v", one, err)
+	always, err := choose("")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if slices.ContainsFunc(all, func(b boot) bool { return b.name == "386" }) {
-		t.Error("386 is among those that always run")
+	for _, name := range []string{"386", "arm64"} {
+		if one, err := choose(name); err != nil || len(one) != 1 {
+			t.Errorf("%s: %+v, %v", name, one, err)
+		}
+		if slices.ContainsFunc(always, func(b boot) bool { return b.name == name }) {
+			t.Errorf("%s is among those that always run", name)
+		}
 	}
 	if some, err := choose("v1,v2"); err != nil || len(some) != 2 || some[0].name != "v1" {
 		t.Errorf("v1,v2: %v %v", some, err)
@@ -55,7 +57,8 @@ func TestBoots(t *testing.T) {
 
 func TestQEMUArguments(t *testing.T) {
 	all := boots()
-	args := qemuArgs(machine{"kernel", "initramfs", "system", "service"}, "payload", "log", &all[0], false)
+	g := guest{machine{"kernel", "initramfs", "system", "service"}, "payload"}
+	args := qemuArgs(g, "log", &all[0], false)
 	text := strings.Join(args, " ")
 	for _, want := range []string{"-kernel kernel", "-initrd initramfs", "handfast.boot=v2", "handfast.cgroups=v2",
 		"snapshot=on,file=system", "-serial file:log"} {
@@ -68,9 +71,28 @@ func TestQEMUArguments(t *testing.T) {
 		strings.Index(text, "file=service"); s > p || p > r {
 		t.Errorf("the disks are out of order: %s", text)
 	}
-	if strings.Contains(text, "handfast.shell") || !slices.Contains(qemuArgs(machine{}, "", "", &all[0], true),
+	if strings.Contains(text, "handfast.shell") || !slices.Contains(qemuArgs(guest{}, "", &all[0], true),
 		"chardev:jobs") {
 		t.Error("the shell is there without being asked for, or not there")
+	}
+}
+
+// The guest says on which line it speaks, and a guest of another architecture has no third disk.
+func TestQEMUArgumentsOfAnotherArchitecture(t *testing.T) {
+	one, err := choose("arm64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := guest{machine{"kernel", "initramfs", "system", ""}, "payload"}
+	text := strings.Join(qemuArgs(g, "log", &one[0], false), " ")
+	for _, want := range []string{"-machine virt", "console=ttyAMA0", "handfast.console=/dev/ttyS0",
+		"pci-serial,chardev=jobs"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
+	if n := strings.Count(text, "-drive"); n != 2 {
+		t.Errorf("%d disks in %s", n, text)
 	}
 }
 
@@ -98,25 +120,25 @@ func TestCpio(t *testing.T) {
 // A machine that does not end is killed, and so is one whose run is interrupted. testenv.Main notices what is left.
 func TestMachineThatHangs(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\necho said\nexec sleep 1000\n"),
+	if err := os.WriteFile(filepath.Join(dir, "qemu-test"), []byte("#!/bin/sh\necho said\nexec sleep 1000\n"),
 		0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	heard := make(chan string, 1)
 	out := &lineWriter{line: func(line string) { heard <- line }}
-	if err := emulate(context.Background(), nil, 500*time.Millisecond, out); !errors.Is(err, errHung) {
+	if err := emulate(context.Background(), "qemu-test", nil, 500*time.Millisecond, out); !errors.Is(err, errHung) {
 		t.Errorf("a hang: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	out.line = func(string) { cancel() }
-	if err := emulate(ctx, nil, time.Hour, out); !errors.Is(err, context.Canceled) {
+	if err := emulate(ctx, "qemu-test", nil, time.Hour, out); !errors.Is(err, context.Canceled) {
 		t.Errorf("an interrupted run: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "qemu-test"), []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := emulate(context.Background(), nil, time.Hour, out); err == nil ||
+	if err := emulate(context.Background(), "qemu-test", nil, time.Hour, out); err == nil ||
 		!strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("an emulator that fails: %v", err)
 	}

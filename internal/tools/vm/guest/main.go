@@ -35,15 +35,15 @@ func run() error {
 			return err
 		}
 	}
-	console, err := openConsole()
-	if err != nil {
-		return err
-	}
-	os.Stdout, os.Stderr = console, console
 	cmdline, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
 		return err
 	}
+	console, err := openConsole(option(string(cmdline), "handfast.console"))
+	if err != nil {
+		return err
+	}
+	os.Stdout, os.Stderr = console, console
 	boot := option(string(cmdline), "handfast.boot")
 	if first {
 		if err := mountGroups(option(string(cmdline), "handfast.cgroups")); err != nil {

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/handfast/handfast/internal/tools/vm/job"
 )
 
 type mount struct {
@@ -113,8 +111,8 @@ func prepare() error {
 }
 
 // openConsole opens the serial line that the host reads, and keeps the terminal from changing the bytes.
-func openConsole() (*os.File, error) {
-	console, err := os.OpenFile(job.Console, os.O_RDWR|unix.O_NOCTTY, 0)
+func openConsole(path string) (*os.File, error) {
+	console, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}

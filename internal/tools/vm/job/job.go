@@ -21,7 +21,6 @@ const (
 	Source  = Payload + "/source" // the module
 	Tests   = Payload + "/tests"  // compiled tests
 	Guest   = Payload + "/guest"  // the guest's own program
-	Console = "/dev/ttyS1"        // its output is shown live; ttyS0 is the kernel's
 )
 
 // List returns the name of the file with the jobs of a boot, as JSON.

@@ -1,4 +1,4 @@
-//go:build linux && !race && !msan && !asan
+//go:build linux && (amd64 || arm64) && !race && !msan && !asan
 
 package smallchild
 
@@ -13,7 +13,7 @@ import (
 // changes the code.
 const Available = true
 
-// bounds returns where the machine code of child_amd64.s begins and ends in this program.
+// bounds returns where the machine code of child_*.s begins and ends in this program.
 func bounds() (start, end uintptr)
 
 // machineCode returns that code. It refers to itself only by relative addresses, so it runs at any address.
@@ -26,12 +26,11 @@ func machineCode() []byte {
 // headers of 56 bytes, the constants from address constants on, the code, and the texts to which the constants
 // point. p is the profile of its conversation.
 func Image(p *syncproto.Profile) []byte {
-	const entry = constants + 12*8
+	const entry = constants + constantsSize
 	code := machineCode()
 	b := make([]byte, constants-imageBase, 4096)
-	texts := []string{}
 	g := boot(p)
-	texts = append(texts, g.expected, g.before, g.behind, failedBefore, failedBehind, cancelledText)
+	texts := []string{g.expected, g.before, g.behind, failedBefore, failedBehind, cancelledText}
 	at := uint64(entry + len(code))
 	for _, t := range texts {
 		b = binary.LittleEndian.AppendUint64(b, at)
@@ -44,8 +43,8 @@ func Image(p *syncproto.Profile) []byte {
 	}
 	le := binary.LittleEndian
 	copy(b, "\x7fELF\x02\x01\x01")
-	le.PutUint16(b[16:], 2)  // ET_EXEC
-	le.PutUint16(b[18:], 62) // EM_X86_64
+	le.PutUint16(b[16:], 2) // ET_EXEC
+	le.PutUint16(b[18:], elfMachine)
 	le.PutUint32(b[20:], 1)
 	le.PutUint64(b[24:], entry)
 	le.PutUint64(b[32:], 64) // offset of the program headers
@@ -67,5 +66,5 @@ func segment(b []byte, kind, flags uint32, address, inFile, inMemory uint64) {
 	le.PutUint64(b[24:], address)
 	le.PutUint64(b[32:], inFile)
 	le.PutUint64(b[40:], inMemory)
-	le.PutUint64(b[48:], 0x1000)
+	le.PutUint64(b[48:], 0x10000) // the largest page of any kernel
 }

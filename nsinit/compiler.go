@@ -1,9 +1,12 @@
+//go:build amd64 || arm64
+
 package nsinit
 
 import (
 	"fmt"
 	"path"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -120,12 +123,12 @@ type compiler struct {
 	reports  []report
 }
 
-// Offsets in struct stat on amd64, from the kernel's arch/x86/include/uapi/asm/stat.h.
+// Offsets in struct stat, which differ between architectures.
 const (
-	statMode = 24
-	statUID  = 28
-	statRdev = 40
-	statSize = 144
+	statMode = int(unsafe.Offsetof(unix.Stat_t{}.Mode))
+	statUID  = int(unsafe.Offsetof(unix.Stat_t{}.Uid))
+	statRdev = int(unsafe.Offsetof(unix.Stat_t{}.Rdev))
+	statSize = int(unsafe.Sizeof(unix.Stat_t{}))
 )
 
 func newCompiler(cfg *container.Config) *compiler {

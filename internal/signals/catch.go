@@ -1,4 +1,4 @@
-//go:build !handfast_ossignal
+//go:build (amd64 || arm64) && !handfast_ossignal
 
 package signals
 
@@ -11,12 +11,14 @@ import (
 
 // one is what the handler writes to an eventfd.
 //
-//lint:ignore U1000 catch_amd64.s uses it.
+//lint:ignore U1000 catch_*.s use it.
 var one uint64 = 1
 
+// handlers returns the handler, and what it returns to, or zero if that is the kernel's own code.
 func handlers() (handler, restorer uintptr)
 
-// sigaction is the kernel's struct sigaction, arch/x86/include/uapi/asm/signal.h.
+// sigaction is the kernel's struct sigaction: arch/x86/include/uapi/asm/signal.h, and include/linux/signal_types.h with
+// the restorer of arch/arm64/include/uapi/asm/signal.h.
 type sigaction struct {
 	handler, flags, restorer uintptr
 	mask                     uint64
@@ -42,7 +44,10 @@ func setAction(sig unix.Signal, to, old *sigaction) error {
 
 func catch(s Set) error {
 	handler, restorer := handlers()
-	a := sigaction{handler, saSiginfo | saRestorer | saOnStack | saRestart, restorer, ^uint64(0)}
+	a := sigaction{handler, saSiginfo | saOnStack | saRestart, restorer, ^uint64(0)}
+	if restorer != 0 {
+		a.flags |= saRestorer
+	}
 	for rest := s; rest != 0; {
 		var sig unix.Signal
 		sig, rest = rest.Next()

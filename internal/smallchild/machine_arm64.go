@@ -1,0 +1,3 @@
+package smallchild
+
+const elfMachine = 183 // EM_AARCH64
