@@ -1,9 +1,9 @@
 #!/bin/sh
 # Prepares a Debian machine for a target of the Makefile: installs missing packages with apt, or says which are missing
-# and how to install them. Usage: test/setup.sh demo|test|vm|oci|bench
+# and how to install them. Usage: test/setup.sh demo|test|vm|oci|clients|bench
 #
-# Only programs are installed. No service is installed or started on the host: the tests' redis-server is installed in a
-# tree of its own.
+# Only programs are installed, and no service is started on the host: the tests' redis-server is installed in a tree of its
+# own, and while the packages of "clients" are installed, policy-rc.d forbids to start theirs.
 set -eu
 
 case "${1:-}" in
@@ -11,8 +11,9 @@ demo)  wanted="ca-certificates" ;; # For go, to download modules.
 test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace groff-base runc" ;;
 vm)    wanted="ca-certificates busybox-static mmdebstrap e2fsprogs qemu-system-x86" ;;
 oci)   wanted="ca-certificates tar gzip" ;;
+clients) wanted="ca-certificates busybox-static procps runc containerd podman docker.io buildah umoci skopeo uidmap bsdutils iproute2" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
-*)     echo "usage: test/setup.sh demo|test|vm|oci|bench" >&2; exit 2 ;;
+*)     echo "usage: test/setup.sh demo|test|vm|oci|clients|bench" >&2; exit 2 ;;
 esac
 
 if ! command -v go >/dev/null; then
@@ -41,6 +42,13 @@ fi
 
 echo "setup: installing$lacking"
 export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d # asked by the packages' scripts (invoke-rc.d(8)); 101 forbids the start
+if [ ! -e $policy ]; then
+	trap 'rm -f $policy' EXIT
+	trap 'exit 130' INT TERM
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+fi
 apt-get update -qq
 # shellcheck disable=SC2086 # a list of package names
 apt-get install -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends $lacking >/dev/null
