@@ -11,7 +11,7 @@ demo)  wanted="ca-certificates" ;; # For go, to download modules.
 test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace groff-base runc" ;;
 vm)    wanted="ca-certificates busybox-static mmdebstrap e2fsprogs qemu-system-x86" ;;
 oci)   wanted="ca-certificates tar gzip" ;;
-clients) wanted="ca-certificates busybox-static procps runc containerd podman docker.io buildah umoci skopeo uidmap bsdutils iproute2" ;;
+clients) wanted="ca-certificates busybox-static procps runc containerd podman docker.io buildah umoci skopeo catatonit uidmap bsdutils iproute2" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
 *)     echo "usage: test/setup.sh demo|test|vm|oci|clients|bench" >&2; exit 2 ;;
 esac

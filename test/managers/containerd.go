@@ -16,6 +16,7 @@ func containerd() manager {
 const containerdPrelude = `
 R="--runtime io.containerd.runc.v2 --runc-binary $RUNTIME"
 temporary() { ctr run $R --rm "$@"; }
+privileged() { ctr run $R --rm --privileged "$1" "$2" "$3" "$4" "$5" p "$6" "$7" "$8"; }
 volume() { echo "--mount type=bind,src=$1,dst=$2,options=rbind:rw:$3"; }
 temporary_end() { ctr task rm -f $1 2>/dev/null; ctr c rm $1; }
 ended() { until_says "$1.*STOPPED" ctr task ls; }
@@ -43,7 +44,7 @@ var containerdLines = []line{
 	{name: "confinement", command: `temporary $IMAGE a grep -E '^(Cap|Seccomp:|NoNewPrivs)' /proc/self/status`,
 		says: "CapEff:"},
 	{name: "privileged", command: `temporary --privileged $IMAGE a sh -c ` +
-		`'grep -E "^(Cap|Seccomp:)" /proc/self/status; grep -c . /proc/mounts; ls /dev | wc -l'`, says: "CapEff"},
+		`'grep -E "^(Cap|Seccomp:)" /proc/self/status; grep -vc unified /proc/mounts; ls /dev | wc -l'`, says: "CapEff"},
 	{name: "seccomp", command: `temporary --seccomp $IMAGE a sh -c ` +
 		`'exec 2>&1; grep Seccomp: /proc/self/status; unshare -m true; mount -t tmpfs none /tmp; echo $?'`, says: "Seccomp:\t2"},
 	{name: "capabilities", command: `temporary --cap-add CAP_SYS_TIME --cap-drop CAP_CHOWN $IMAGE a sh -c ` +

@@ -35,7 +35,7 @@ const anyStatus = -1
 
 // managers returns every manager, in the order in which they run.
 func managers() []manager {
-	return []manager{containerd()}
+	return []manager{containerd(), podman()}
 }
 
 // A record is what an exercise printed.
@@ -130,12 +130,12 @@ func prefixed(text string, lines []line) []line {
 }
 
 // propagation returns a command that mounts something below a volume of the given propagation, outside and then inside
-// of a container of temporary, and counts who sees it on the other side.
+// of a container, and counts who sees it on the other side.
 func propagation(kind string) string {
 	return `mkdir -p /tmp/shared/v; echo 0 >/tmp/n; rm -f /tmp/pipe /tmp/back; mkfifo /tmp/pipe /tmp/back
 { read x </tmp/back; mkdir -p /tmp/shared/v/o; mount -t tmpfs outer /tmp/shared/v/o; echo >/tmp/pipe
   read x </tmp/back; grep -c inner /proc/mounts >/tmp/n; echo >/tmp/pipe; } &
-temporary --privileged $(volume /tmp/shared/v /v ` + kind + `) $(volume /tmp /host rprivate) $IMAGE a sh -c '
+privileged $(volume /tmp/shared/v /v ` + kind + `) $(volume /tmp /host rprivate) $IMAGE sh -c '
 echo >/host/back; read x </host/pipe; echo inside $(grep -c outer.*/v/o /proc/mounts)
 mkdir /v/i; mount -t tmpfs inner /v/i; echo >/host/back; read x </host/pipe; umount /v/i'
 wait; echo outside $(cat /tmp/n); umount /tmp/shared/v/o; rmdir /tmp/shared/v/*`
