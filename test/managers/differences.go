@@ -21,6 +21,8 @@ type difference struct {
 	Control  string   `json:"runc"`
 	Handfast string   `json:"handfast"`
 	Why      string   `json:"why"`
+	// Host is for a difference that other hosts than the one in docs/integrations.md may not have.
+	Host bool `json:"host"`
 
 	control, candidate *regexp.Regexp
 }

@@ -118,10 +118,11 @@ func (v *verdict) add(o *verdict) {
 	}
 }
 
-// stale returns the rows with a pattern that has matched nothing, though every line that it is about was run.
+// stale returns the rows with a pattern that has matched nothing, though every line that it is about was run. Those
+// that depend on the host never are.
 func (v *verdict) stale(rows []difference) (lines []string) {
 	for i, row := range rows {
-		ran := true
+		ran := !row.Host
 		for _, name := range row.Lines {
 			ran = ran && v.ran[row.Manager+" "+name]
 		}

@@ -35,7 +35,7 @@ const anyStatus = -1
 
 // managers returns every manager, in the order in which they run.
 func managers() []manager {
-	return []manager{containerd(), podman()}
+	return []manager{containerd(), podman(), docker()}
 }
 
 // A record is what an exercise printed.

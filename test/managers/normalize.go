@@ -24,6 +24,8 @@ var usual = []normalizer{
 	replacing(`\b[0-9a-f]{32}\b`, "<id>"),
 	replacing(`\b[0-9a-f]{12}\b`, "<id>"),
 	replacing(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?Z| ?[+-]\d\d:?\d\d)?( UTC)?( m=\+[\d.]+)?`, "<time>"),
+	// The docker command prints it, or ends before, when a container does not start.
+	replacing(`time="<time>" level=error msg="error waiting for container: context canceled"\n`, ""),
 	replacing(`(About )?([Aa]n?|\d+|Less than a) (seconds?|minutes?|hours?)( ago)?`, "<ago>"),
 }
 
