@@ -6,11 +6,24 @@ func containerd() manager {
 		name:     "containerd",
 		programs: []string{"containerd", "containerd-shim-runc-v2", "ctr", "script"},
 		version:  "containerd --version",
+		files:    map[string]string{"/etc/containerd/config.toml": configTOML},
 		daemon:   "exec containerd --log-level warn",
 		prepare:  "until_ok ctr version; ctr image import $ARCHIVE",
 		lines:    prefixed(containerdPrelude, containerdLines),
 	}
 }
+
+// configTOML is what docs/integrations.md shows for CRI. The daemon reads it; ctr names the runtime at each call.
+const configTOML = `version = 2
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.handfast]
+runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.handfast.options]
+BinaryName = "/usr/local/bin/handfast"
+# Where systemd is process 1 and the kubelet's driver of control groups.
+SystemdCgroup = true
+`
 
 // containerdPrelude calls the runtime as docs/integrations.md does. A container of "temporary" ends with its command.
 const containerdPrelude = `
@@ -146,6 +159,9 @@ var containerdLines = []line{
 	{name: "pid file", command: `ctr run $R -d --pid-file /tmp/pid $IMAGE l sleep 100; ` +
 		`test "$(cat /tmp/pid)" = "$(ctr task ls | awk '$1 == "l" { print $2 }')"; echo $?; ` +
 		`ctr task rm -f l; ctr c rm l`, says: "0"},
+	{name: "configuration for CRI", command: `ctr plugins ls | awk '$2 == "cri" { print $NF }'; ` +
+		`containerd config dump | grep -A9 'containerd.runtimes.'$NAME'.options' | grep -E "BinaryName|SystemdCgroup"`,
+		says: "SystemdCgroup = true"},
 	{name: "many", command: `for i in 1 2 3 4 5 6 7 8; do temporary $IMAGE m$i echo $i & done | sort; wait`, says: "8"},
 	{name: "nothing is left", command: `ctr c ls -q; ctr task ls -q; ls $(dirname $RUNTIME) | wc -l; ` +
 		`ls -A /run/containerd/runc/default /run/containerd/io.containerd.runtime.v2.task/default; ` +

@@ -58,16 +58,21 @@ func (d *difference) compile() error {
 	if len(d.Lines) == 0 || d.Control+d.Handfast == "" || d.Why == "" {
 		return fmt.Errorf("want lines, a pattern, and why")
 	}
-	for text, to := range map[*string]**regexp.Regexp{&d.Control: &d.control, &d.Handfast: &d.candidate} {
-		if *text == "" {
-			continue
+	return d.patterns()
+}
+
+// patterns compiles the patterns.
+func (d *difference) patterns() (err error) {
+	whole := func(text string) *regexp.Regexp {
+		if text == "" || err != nil {
+			return nil
 		}
-		var err error
-		if *to, err = regexp.Compile("^(?:" + *text + ")$"); err != nil {
-			return err
-		}
+		var pattern *regexp.Regexp
+		pattern, err = regexp.Compile("^(?:" + text + ")$")
+		return pattern
 	}
-	return nil
+	d.control, d.candidate = whole(d.Control), whole(d.Handfast)
+	return err
 }
 
 // pattern returns the pattern for the lines of one of the two outputs.
@@ -84,4 +89,37 @@ func (d difference) explains(manager, name string, c change) bool {
 		pattern = d.candidate
 	}
 	return d.Manager == manager && slices.Contains(d.Lines, name) && pattern != nil && pattern.MatchString(c.text)
+}
+
+// table returns the rows as docs/integrations.md shows them.
+func table(rows []difference) string {
+	var b strings.Builder
+	b.WriteString("| manager | lines | with runc | with handfast | why |\n| --- | --- | --- | --- | --- |\n")
+	for _, r := range rows {
+		why := r.Why
+		if r.Host {
+			why += " On other hosts it need not be so."
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Manager, strings.Join(r.Lines, ", "), cell(r.Control), cell(r.Handfast),
+			why)
+	}
+	return b.String()
+}
+
+// cell returns a pattern as a cell of a table in Markdown.
+func cell(pattern string) string {
+	if pattern == "" {
+		return "nothing"
+	}
+	return "`` " + strings.ReplaceAll(pattern, "|", `\|`) + " ``"
+}
+
+// between returns the text with other content between two markers.
+func between(text, begin, end, content string) (string, error) {
+	before, rest, ok := strings.Cut(text, begin)
+	_, after, ends := strings.Cut(rest, end)
+	if !ok || !ends {
+		return "", fmt.Errorf("no text between %q and %q", begin, end)
+	}
+	return before + begin + content + end + after, nil
 }

@@ -11,9 +11,7 @@ func docker() manager {
 		daemon: "exec dockerd --iptables=false --ip6tables=false --bridge=none",
 		prepare: `until_ok docker version
 docker load -q -i $ARCHIVE
-echo plain:x:2000:2000::/home/plain:/bin/sh >>/etc/passwd
-echo plain:x:2000: >>/etc/group
-echo plain:200000:65536 | tee /etc/subuid >/etc/subgid`,
+` + plainUser,
 		lines: prefixed(dockerPrelude, dockerLines),
 	}
 }
@@ -202,6 +200,6 @@ var dockerLines = []line{
 	{name: "BuildKit that fails", command: `DOCKER_BUILDKIT=1 docker build --progress plain --network none -f /tmp/b/f /tmp/b 2>&1 | ` +
 		`tail -1`, says: "exit code: 9"},
 
-	{name: "nothing is left", command: `docker ps -a --format '{{.Names}}'; ls -A /run/docker/runtime-*/moby | grep -v /; ` +
+	{name: "nothing is left", command: `docker ps -a --format '{{.Names}}'; ls -A /run/docker/runtime-*/moby /run/containerd/runc/moby 2>/dev/null; ` +
 		`find /sys/fs/cgroup -path '*/docker/*' -type d; grep -c /merged /proc/mounts`, says: "0", status: 1},
 }

@@ -35,7 +35,7 @@ const anyStatus = -1
 
 // managers returns every manager, in the order in which they run.
 func managers() []manager {
-	return []manager{containerd(), podman(), docker()}
+	return []manager{containerd(), podman(), docker(), buildah(), umoci()}
 }
 
 // A record is what an exercise printed.
@@ -140,3 +140,18 @@ echo >/host/back; read x </host/pipe; echo inside $(grep -c outer.*/v/o /proc/mo
 mkdir /v/i; mount -t tmpfs inner /v/i; echo >/host/back; read x </host/pipe; umount /v/i'
 wait; echo outside $(cat /tmp/n); umount /tmp/shared/v/o; rmdir /tmp/shared/v/*`
 }
+
+// plainUser makes a user of the room with subordinate ids, and a program that runs a command of sh(1) as that user.
+const plainUser = `
+echo plain:x:2000:2000::/home/plain:/bin/sh >>/etc/passwd
+echo plain:x:2000: >>/etc/group
+echo plain:200000:65536 | tee /etc/subuid >/etc/subgid
+mkdir -p /home/plain /run/user/2000
+chown 2000:2000 /home/plain /run/user/2000
+cat >/usr/local/bin/plain <<'end'
+#!/bin/sh
+exec setpriv --reuid 2000 --regid 2000 --clear-groups --reset-env env XDG_RUNTIME_DIR=/run/user/2000 PATH=$PATH \
+	LC_ALL=C.UTF-8 IMAGE=$IMAGE ARCHIVE=$ARCHIVE RUNTIME=$RUNTIME sh -c "cd; $*"
+end
+chmod 755 /usr/local/bin/plain
+`

@@ -23,6 +23,7 @@ var usual = []normalizer{
 	replacing(`\b[0-9a-f]{64}\b`, "<id>"),
 	replacing(`\b[0-9a-f]{32}\b`, "<id>"),
 	replacing(`\b[0-9a-f]{12}\b`, "<id>"),
+	replacing(`--> [0-9a-f]{11}\b`, "--> <id>"), // Buildah's short form
 	replacing(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?Z| ?[+-]\d\d:?\d\d)?( UTC)?( m=\+[\d.]+)?`, "<time>"),
 	// The docker command prints it, or ends before, when a container does not start.
 	replacing(`time="<time>" level=error msg="error waiting for container: context canceled"\n`, ""),

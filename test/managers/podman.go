@@ -7,19 +7,8 @@ func podman() manager {
 		programs: []string{"podman", "conmon", "newuidmap", "setpriv", "script"},
 		version:  "podman --version",
 		files:    map[string]string{"/etc/containers/containers.conf": containersConf},
-		prepare: `podman load -q -i $ARCHIVE
-echo plain:x:2000:2000::/home/plain:/bin/sh >>/etc/passwd
-echo plain:x:2000: >>/etc/group
-echo plain:200000:65536 | tee /etc/subuid >/etc/subgid
-mkdir -p /home/plain /run/user/2000
-chown 2000:2000 /home/plain /run/user/2000
-cat >/usr/local/bin/plain <<'end' # plain COMMAND: runs a command of sh(1) as a plain user
-#!/bin/sh
-exec setpriv --reuid 2000 --regid 2000 --clear-groups --reset-env env XDG_RUNTIME_DIR=/run/user/2000 PATH=$PATH \
-	LC_ALL=C.UTF-8 IMAGE=$IMAGE ARCHIVE=$ARCHIVE sh -c "cd; $*"
-end
-chmod 755 /usr/local/bin/plain`,
-		lines: prefixed(podmanPrelude, podmanLines),
+		prepare:  "podman load -q -i $ARCHIVE\n" + plainUser,
+		lines:    prefixed(podmanPrelude, podmanLines),
 	}
 }
 
