@@ -10,7 +10,7 @@ FAULTS   ?= 1
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = build
-.PHONY: build demo test test-faults test-vm test-oci test-cross check fuzz bench bench-against install dist clean
+.PHONY: build demo test test-faults test-vm test-oci test-cross test-clients check fuzz bench bench-against install dist clean
 
 build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/handfast ./cmd/handfast
 demo:    ; test/demo.sh
@@ -20,6 +20,7 @@ test-faults: ; test/setup.sh test && go test -buildvcs=false -count=1 -timeout 3
 test-vm: ; test/setup.sh $(if $(findstring arm64,$(VM)),vm-arm64,vm) && go run -buildvcs=false ./internal/tools/vm $(VM)
 test-oci: ; test/setup.sh oci && cd test/oci && go vet -buildvcs=false . && go test -buildvcs=false . && go run -buildvcs=false .
 test-cross: ; test/setup.sh cross && go run -buildvcs=false ./internal/tools/cross $(CROSS)
+test-clients: build ; test/setup.sh clients && go run -buildvcs=false ./test/managers $(CLIENTS)
 check:   ; go run -buildvcs=false ./internal/tools/check
 fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
 bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/conversation && go run -buildvcs=false .

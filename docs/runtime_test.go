@@ -30,13 +30,13 @@ func TestNamedTestsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`)
-	for _, file := range []string{"runtime.md", "security.md"} {
+	for file, least := range map[string]int{"runtime.md": 10, "security.md": 10, "integrations.md": 1} {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		all := named.FindAllString(string(data), -1)
-		if len(all) < 10 {
+		if len(all) < least {
 			t.Errorf("%s names %d tests", file, len(all))
 		}
 		for _, name := range all {

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Prepares a Debian machine for a target of the Makefile: installs missing packages with apt, or says which are missing
-# and how to install them. Usage: test/setup.sh demo|test|vm|vm-arm64|oci|bench|dist|cross
+# and how to install them. Usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|bench|dist|cross
 #
-# Only programs are installed. No service is installed or started on the host: the tests' redis-server is installed in a
-# tree of its own.
+# Only programs are installed, and no service is started on the host: the tests' redis-server is installed in a tree of its
+# own, and while the packages of "clients" are installed, policy-rc.d forbids to start theirs.
 set -eu
 
 case "${1:-}" in
@@ -12,10 +12,11 @@ test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-too
 vm)    wanted="ca-certificates busybox-static mmdebstrap kmod e2fsprogs qemu-system-x86" ;;
 vm-arm64) wanted="ca-certificates mmdebstrap kmod e2fsprogs qemu-system-arm" ;; # For the boot arm64 alone.
 oci)   wanted="ca-certificates tar gzip" ;;
+clients) wanted="ca-certificates busybox-static procps runc containerd podman docker.io buildah umoci skopeo catatonit uidmap bsdutils iproute2" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
 dist)  wanted="ca-certificates git make dpkg lintian mmdebstrap qemu-user-static" ;;
 cross) wanted="ca-certificates qemu-user-static" ;;
-*)     echo "usage: test/setup.sh demo|test|vm|vm-arm64|oci|bench|dist|cross" >&2; exit 2 ;;
+*)     echo "usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|bench|dist|cross" >&2; exit 2 ;;
 esac
 
 if ! command -v go >/dev/null; then
@@ -44,6 +45,13 @@ fi
 
 echo "setup: installing$lacking"
 export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d # asked by the packages' scripts (invoke-rc.d(8)); 101 forbids the start
+if [ ! -e $policy ]; then
+	trap 'rm -f $policy' EXIT
+	trap 'exit 130' INT TERM
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+fi
 apt-get update -qq
 # shellcheck disable=SC2086 # a list of package names
 apt-get install -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends $lacking >/dev/null

@@ -66,6 +66,20 @@ func TestStreamsCanBeOpenedAnew(t *testing.T) {
 	}
 }
 
+// TestConsoleOfTheHost: a container that denies devices cannot open the console of the host, by a node of its own.
+func TestConsoleOfTheHost(t *testing.T) {
+	r := newRuntime(t)
+	bundle := shell(t, ": </dev/null && echo null; : </dev/console-of-host", func(c map[string]any) {
+		linux(c)["devices"] = []any{map[string]any{"path": "/dev/console-of-host", "type": "c", "major": 5, "minor": 1}}
+		linux(c)["resources"] = map[string]any{"devices": []any{map[string]any{"allow": false, "access": "rwm"}}}
+	})
+	o := r.do("run", "-b", bundle, testenv.ID(t))
+	if o.status == 0 || o.stdout != "null\n" {
+		t.Errorf("%+v", o)
+	}
+	contains(t, o.stderr, "/dev/console-of-host: Operation not permitted")
+}
+
 // TestDevicesOfTheHostKeepTheirOwner: a standard stream such as /dev/zero is shared by the whole host.
 func TestDevicesOfTheHostKeepTheirOwner(t *testing.T) {
 	r := newRuntime(t)

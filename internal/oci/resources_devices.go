@@ -69,13 +69,15 @@ func (l *limits) access(at string, d *DeviceRule) error {
 	return nil
 }
 
+// defaultRules returns the rules for what every container needs. The host's console, 5:1, is not among them: that of a
+// container is one of its terminals.
 func defaultRules() []cgroupfs.DeviceRule {
 	rules := []cgroupfs.DeviceRule{{Allow: true, Type: "c", Access: "m"}, {Allow: true, Type: "b", Access: "m"}}
 	for _, d := range defaultDevices() {
 		major, minor := int64(d.Major), int64(d.Minor)
 		rules = append(rules, cgroupfs.DeviceRule{Allow: true, Type: d.Type, Major: &major, Minor: &minor, Access: "rwm"})
 	}
-	for _, d := range [...]struct{ major, minor int64 }{{5, 1}, {5, 2}, {10, 200}} { // console, ptmx, net/tun
+	for _, d := range [...]struct{ major, minor int64 }{{5, 2}, {10, 200}} { // ptmx, net/tun
 		rules = append(rules, cgroupfs.DeviceRule{Allow: true, Type: "c", Major: &d.major, Minor: &d.minor, Access: "rwm"})
 	}
 	terminals := int64(136) // pts/*

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/handfast/handfast/internal/testenv/room"
 )
 
 // result is the result of one program of the suite.
@@ -37,8 +39,10 @@ func runOne(ctx context.Context, s *suite, program string, o options) result {
 	}
 	defer os.RemoveAll(temporary)
 	begin := time.Now()
-	stdout, stderr, err := runInRoom(ctx, program, []string{"RUNTIME=" + s.runtime, "TMPDIR=" + temporary}, s.dir,
-		"./"+program)
+	stdout, stderr, err := room.Room{
+		Name: program, Args: []string{"./" + program}, Dir: s.dir,
+		Env: []string{"RUNTIME=" + s.runtime, "TMPDIR=" + temporary},
+	}.Run(ctx)
 	r := result{program: program, assertions: parseTAP(string(stdout)), took: time.Since(begin)}
 	// Some programs only report by their status.
 	if err != nil {

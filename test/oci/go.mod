@@ -2,7 +2,10 @@ module github.com/handfast/handfast/test/oci
 
 go 1.26.0
 
-require golang.org/x/sys v0.49.0
+require (
+	github.com/handfast/handfast v0.0.0
+	golang.org/x/sys v0.49.0
+)
 
 require (
 	github.com/google/uuid v1.3.0 // indirect
@@ -81,3 +84,5 @@ tool (
 	github.com/opencontainers/runtime-tools/validation/start
 	github.com/opencontainers/runtime-tools/validation/state
 )
+
+replace github.com/handfast/handfast => ../..

@@ -6,7 +6,7 @@
 // blames the suite. -runtime tests another runtime, whose results are reported but not judged.
 //
 // The suite uses fixed control groups and leaves containers behind if it fails. So each program runs in a room of its
-// own (see room.go), and the host does not change.
+// own (package internal/testenv/room), and the host does not change.
 package main
 
 import (
@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv/room"
 )
 
 // options are the options of the command line.
@@ -32,9 +34,7 @@ type options struct {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == stageInit {
-		exit(initRoom(os.Args[2:]))
-	}
+	room.Init()
 	o := options{}
 	flag.StringVar(&o.runtime, "runtime", "", "runtime to test, reported and not judged (default: this module's handfast)")
 	flag.StringVar(&o.run, "run", "", "run only the programs whose name contains this")

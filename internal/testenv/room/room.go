@@ -1,4 +1,6 @@
-package main
+// Package room runs a program in namespaces and control groups of its own, for tests of programs that would otherwise
+// leave something on the host: daemons, containers, mounts, groups.
+package room
 
 import (
 	"bytes"
@@ -17,20 +19,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A room is the environment of one program of the suite: its own namespaces for mounts, processes, IPC and control
-// groups. Its processes end with it, its /run and /proc are its own, and at /sys/fs/cgroup it sees only what is below a
-// group that was created for it in every hierarchy of the host. The driver creates the groups and removes them;
-// stageInit is the first process of the pid namespace.
-const stageInit = "room-init"
+// A Room is the environment of one program: its own namespaces for mounts, processes, IPC and control groups. Its
+// processes end with it, its /run and /proc are its own, and at /sys/fs/cgroup it sees only what is below a group that
+// was created for it in every hierarchy of the host. Run creates the groups and removes them; Init is the first process
+// of the pid namespace.
+type Room struct {
+	Name    string   // part of the names of the groups; no two rooms of one process have the same
+	Args    []string // the program, a path relative to Dir or absolute, and its arguments
+	Dir     string   // working directory; empty: the caller's
+	Env     []string // added to the caller's environment
+	Network bool     // a network namespace of its own, with nothing but an interface lo that is down
+}
 
-// runInRoom runs a program with a name for its groups, and returns its output.
-func runInRoom(ctx context.Context, name string, env []string, dir string, args ...string) (stdout, stderr []byte,
-	err error) {
+// initArg is the first argument of the process that Run starts.
+const initArg = "room-init"
+
+// Init must be called first in main. In the process that Run starts, it becomes the first process of the room, and ends
+// with the status of the program; in any other process it returns.
+func Init() {
+	if len(os.Args) < 2 || os.Args[1] != initArg {
+		return
+	}
+	err := enterRoom(os.Args[2:])
+	fmt.Fprintln(os.Stderr, "room:", err)
+	os.Exit(1)
+}
+
+// Run runs the program until it ends, kills what it leaves, and returns what it printed. The error is that of exec.Cmd.
+// The end of ctx kills every process of the room. It needs root.
+func (r Room) Run(ctx context.Context) (stdout, stderr []byte, err error) {
 	hierarchies, err := cgroupMounts()
 	if err != nil {
 		return nil, nil, err
 	}
-	group := fmt.Sprintf("handfast-oci-%d-%s", os.Getpid(), name)
+	group := fmt.Sprintf("handfast-room-%d-%s", os.Getpid(), r.Name)
 	for _, h := range hierarchies {
 		path := filepath.Join(h.point, group)
 		if err := os.Mkdir(path, 0o755); err != nil {
@@ -42,20 +64,23 @@ func runInRoom(ctx context.Context, name string, env []string, dir string, args 
 		}
 	}
 	var out, errOut bytes.Buffer
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{stageInit, group}, args...)...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{initArg, group}, r.Args...)...)
+	cmd.Dir, cmd.Env = r.Dir, append(os.Environ(), r.Env...)
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig:  unix.SIGKILL,
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC,
+	}
+	if r.Network {
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
 	}
 	cmd.WaitDelay = 5 * time.Second
 	err = cmd.Run()
 	return out.Bytes(), errOut.Bytes(), err
 }
 
-// initRoom sets up the room, runs the program, and reaps all processes that it leaves. On success it does not return.
-func initRoom(args []string) error {
+// enterRoom sets up the room, runs the program, and reaps all processes that it leaves. On success it does not return.
+func enterRoom(args []string) error {
 	group, args := args[0], args[1:]
 	// A namespace belongs to a thread, so the thread that has created it must start the program.
 	runtime.LockOSThread()
@@ -121,7 +146,7 @@ func mountRoom(hierarchies []hierarchy, group string) error {
 			continue
 		}
 		// A group with processes of its own cannot enable controllers for the groups below it.
-		own := filepath.Join(h.point, "suite")
+		own := filepath.Join(h.point, "own")
 		if err := os.Mkdir(own, 0o755); err != nil {
 			return err
 		}
@@ -194,5 +219,5 @@ func removeGroups(path string) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	fmt.Fprintln(os.Stderr, "oci: could not remove", path)
+	fmt.Fprintln(os.Stderr, "room: could not remove", path)
 }

@@ -1,0 +1,118 @@
+// Command managers puts container managers through an exercise, twice: with handfast as their runtime, and with runc.
+// Every line of what they print must be the same, except for what differences.json explains.
+//
+// Each exercise runs in a room of its own (package internal/testenv/room), where the manager has its usual paths and
+// the configuration that docs/integrations.md shows: the host does not change, and what a daemon leaves ends with the
+// room. The run also fails if a command ends otherwise than the exercise says, or if an explanation explains nothing.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/testenv/room"
+)
+
+// options are the options of the command line.
+type options struct {
+	run      string        // only managers whose name contains it
+	line     string        // only lines whose name contains it
+	handfast string        // path of the binary
+	control  string        // path of the runtime to compare with
+	limit    time.Duration // for one exercise
+	output   string        // directory for what each exercise printed; empty: none
+	verbose  bool
+}
+
+func main() {
+	room.Init()
+	if len(os.Args) > 1 && os.Args[1] == insideArg {
+		exit(inside(os.Args[2:]))
+	}
+	o := options{}
+	flag.StringVar(&o.run, "run", "", "run only the managers whose name contains this")
+	flag.StringVar(&o.line, "line", "", "run only the lines whose name contains this, and those that always run")
+	flag.StringVar(&o.handfast, "handfast", "bin/handfast", "the binary to test")
+	flag.StringVar(&o.control, "control", "/usr/sbin/runc", "the runtime to compare with")
+	flag.DurationVar(&o.limit, "limit", 10*time.Minute, "longest time for one exercise")
+	flag.StringVar(&o.output, "o", "", "write what each exercise printed into this directory")
+	flag.BoolVar(&o.verbose, "v", false, "print the differences that are explained, too")
+	flag.Parse()
+	exit(run(o))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "managers:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func run(o options) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("managers make namespaces, mounts and control groups: run it as root")
+	}
+	for _, path := range []*string{&o.handfast, &o.control} {
+		absolute, err := filepath.Abs(*path)
+		if err == nil {
+			_, err = os.Stat(absolute)
+		}
+		if err != nil {
+			return fmt.Errorf("no runtime: %w", err)
+		}
+		*path = absolute
+	}
+	rows, err := parseDifferences(differencesFile)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	total := &verdict{used: map[use]bool{}}
+	for _, m := range managers() {
+		if !strings.Contains(m.name, o.run) {
+			continue
+		}
+		begin := time.Now()
+		control, candidate, err := both(ctx, m, o)
+		if err != nil {
+			return err
+		}
+		v := judge(m, control, candidate, rows)
+		v.print(os.Stdout, m, o.verbose)
+		fmt.Printf("%-10s %3d lines, %d differ, %d of them explained, %d faults, %.0fs\n", m.name, len(control.Lines),
+			v.differing, v.explained, len(v.faults), time.Since(begin).Seconds())
+		total.add(v)
+	}
+	return total.end(os.Stdout, rows)
+}
+
+// both runs the exercise with both runtimes at once, each in its own room.
+func both(ctx context.Context, m manager, o options) (control, candidate record, err error) {
+	ctx, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	type result struct {
+		record
+		error
+	}
+	done := make(chan result)
+	go func() {
+		r, err := exercise(ctx, m, runtimeOf(controlName, o.control), o)
+		done <- result{r, err}
+	}()
+	candidate, err = exercise(ctx, m, runtimeOf(handfastName, o.handfast), o)
+	c := <-done
+	if c.error != nil {
+		err = c.error
+	}
+	return c.record, candidate, err
+}
