@@ -90,8 +90,8 @@ func TestResults(t *testing.T) {
 {"Action":"output","Output":"FAIL\n"}
 {"Action":"fail","Elapsed":1.25}
 `), &out)
-	if want := "    bad_test.go:1: wrong\nFAIL\nfail  one                                 1.2s  1 tests passed\n"; err != nil ||
-		out.String() != want {
+	const want = "    bad_test.go:1: wrong\nFAIL\nfail  one                                 1.2s  1 tests passed\n"
+	if err != nil || out.String() != want {
 		t.Errorf("%v\n%s, want\n%s", err, out.String(), want)
 	}
 	if got := r.skipped(); len(got) != 1 || got[0] != "needs root: sudo (1): one: TestRoot" {

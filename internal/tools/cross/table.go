@@ -28,7 +28,7 @@ func machines() []machine {
 }
 
 // registration returns the line with which binfmt_misc learns that the machine's programs run under the emulator at
-// path. F opens the emulator now, so that it is found in any root file system, and P keeps the program's first argument.
+// path. F opens the emulator now, so that it is found in any root file system; P keeps the program's first argument.
 func (m *machine) registration(path string) string {
 	header := []byte{0x7f, 'E', 'L', 'F', byte(m.class), byte(m.data), byte(elf.EV_CURRENT)}
 	header = append(header, make([]byte, 9)...)
@@ -47,7 +47,8 @@ func (m *machine) registration(path string) string {
 		}
 		return b.String()
 	}
-	return fmt.Sprintf(":handfast-%s:M::%s:%s:%s:FP", m.arch, hex(append(header, kind...)), hex(append(counts, mask...)), path)
+	return fmt.Sprintf(":handfast-%s:M::%s:%s:%s:FP", m.arch, hex(append(header, kind...)),
+		hex(append(counts, mask...)), path)
 }
 
 // suite is the tests of one package.

@@ -84,7 +84,8 @@ func TestChoose(t *testing.T) {
 	if all, err := choose(""); err != nil || len(all) != len(targets()) {
 		t.Errorf("all: %v, %v", all, err)
 	}
-	if some, err := choose("s390x,386"); err != nil || len(some) != 2 || some[0].arch != "s390x" || some[1].debian != "i386" {
+	some, err := choose("s390x,386")
+	if err != nil || len(some) != 2 || some[0].arch != "s390x" || some[1].debian != "i386" {
 		t.Errorf("some: %v, %v", some, err)
 	}
 	if _, err := choose("amd64,vax"); err == nil || !strings.Contains(err.Error(), "-arch vax: want some of amd64,arm64") {
