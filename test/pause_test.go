@@ -65,7 +65,8 @@ func TestPauseAndResume(t *testing.T) {
 	})
 }
 
-// TestPauseOfACreatedContainer: what waits for its start can be paused as well, as with runc, and still waits after that.
+// TestPauseOfACreatedContainer: what waits for its start can be paused as well, as with runc, and still waits
+// afterwards.
 func TestPauseOfACreatedContainer(t *testing.T) {
 	views(t, func(t *testing.T, r *runtime) {
 		id := testenv.ID(t)

@@ -77,7 +77,7 @@ func used() (u usage) {
 		if unix.Getrusage(who, &r) == nil {
 			u.user += r.Utime.Nano() / 1000
 			u.system += r.Stime.Nano() / 1000
-			u.peak = max(u.peak, r.Maxrss)
+			u.peak = max(u.peak, int64(r.Maxrss)) // 32 bits on some architectures
 		}
 	}
 	return u
