@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // child is the other end of these tests: this test binary, executed anew by Start. What it does stands in the
 // environment of its configuration, for that travels; what it must do before there is a configuration stands in the
-// file that its parent names by its own environment, which does not travel.
+// file that is its standard input.
 func child() {
 	if pid, told := os.LookupEnv("JOIN_PID"); told {
 		asPlainUser(pid)
@@ -44,14 +44,16 @@ func child() {
 		poolParent()
 	}
 	if early := os.Args[len(os.Args)-1]; early == "init" || early == "setns" {
-		// There is no word to tell the child before CONFIG; the three ends before it are told by what stands on its standard
-		// input.
-		if st, err := os.Stdin.Stat(); err == nil && st.IsDir() {
+		// There is no word to tell the child before CONFIG; what it is to do before is told by its standard input, if that is
+		// a file or a directory. Anything else is the program's.
+		switch st, err := os.Stdin.Stat(); {
+		case err == nil && st.IsDir():
 			nsinit.Main()
+		case err == nil && st.Mode().IsRegular():
+			var b [16]byte
+			n, _ := os.Stdin.Read(b[:])
+			before(string(b[:n]))
 		}
-		var b [16]byte
-		n, _ := os.Stdin.Read(b[:])
-		before(string(b[:n]))
 	}
 	if !acted() {
 		nsinit.Main()

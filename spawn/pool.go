@@ -18,9 +18,9 @@ import (
 
 // Pool keeps children waiting for their configuration, so that a start need not make one: the protocol sends the
 // configuration only after the process exists. A child that waits, a member of the pool, has executed its program and
-// has its namespaces. Config.Compile decides for the template which child the members are. A small one takes some 16 KiB
-// of memory of its own while it waits, a whole one what this program takes to start, often some MiB; beside that, the
-// kernel keeps a process and its namespaces for each.
+// has its namespaces. Config.Compile decides for the template which child the members are. While it waits, a small one
+// takes some 16 KiB of memory of its own, a whole one what this program takes to start, often some MiB; beside that,
+// the kernel keeps a process and its namespaces for each.
 //
 // # What is fixed
 //

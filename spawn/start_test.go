@@ -3,6 +3,7 @@ package spawn_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -174,14 +175,18 @@ var unreliable = []struct {
 func trouble(t *testing.T, how, act string) (spawn.Config, *os.File) {
 	t.Helper()
 	cfg := config(act, "exec sleep 30")
-	r, w, err := os.Pipe()
+	told, err := os.CreateTemp(t.TempDir(), "")
+	if err == nil {
+		_, err = told.WriteString(how)
+	}
+	if err == nil {
+		_, err = told.Seek(0, io.SeekStart)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = w.WriteString(how)
-	_ = w.Close()
-	cfg.Files[0] = r
-	return cfg, r
+	cfg.Files[0] = told
+	return cfg, told
 }
 
 // The child that cannot be relied on: whatever it does, Start returns, says what happened, and leaves nothing.
