@@ -148,7 +148,7 @@ var containerdLines = []line{
 	{name: "delete by force", command: `ctr run $R -d $IMAGE k sleep 100; ctr task rm -f k; echo $?; ctr c rm k; ctr task ls`,
 		says: "137"},
 	{name: "attach", command: `mkfifo /tmp/go; ctr run $R -d --mount type=bind,src=/tmp/go,dst=/go,options=bind $IMAGE k ` +
-		`sh -c 'read x </go; echo attached; exit 5'; { sleep 1; echo >/tmp/go; } & ctr task attach k; ` +
+		`sh -c 'read x </go; echo attached; exit 5'; { sleep 2; echo >/tmp/go; } & ctr task attach k; ` +
 		`s=$?; ctr task rm k; ctr c rm k; exit $s`, says: "attached", status: 5},
 	{name: "events", command: `ctr events >/tmp/events & until_says 'probe' sh -c ` +
 		`"ctr ns create probe; ctr ns rm probe; cat /tmp/events"; temporary $IMAGE e true; ` +

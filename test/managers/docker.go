@@ -170,7 +170,7 @@ var dockerLines = []line{
 	{name: "created, then started", command: `docker create --network none --name two $IMAGE echo started; ` +
 		`docker start -a two; docker rm two`, says: "started"},
 	{name: "attach", command: `mkfifo /tmp/go; detached --name tmp -v /tmp/go:/go $IMAGE ` +
-		`sh -c 'read x </go; echo attached; exit 5'; { sleep 1; echo >/tmp/go; } & docker attach tmp; ` +
+		`sh -c 'read x </go; echo attached; exit 5'; { sleep 2; echo >/tmp/go; } & docker attach tmp; ` +
 		`s=$?; docker rm tmp; exit $s`, says: "attached", status: 5},
 	{name: "kill", command: `detached --name tmp $IMAGE sleep 100; docker kill tmp; docker wait tmp; docker rm tmp`, says: "137"},
 	{name: "restart policy", command: `detached --name tmp --restart on-failure:2 $IMAGE sh -c 'echo again; exit 1'; ` +

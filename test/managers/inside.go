@@ -20,7 +20,7 @@ import (
 const insideArg = "inside"
 
 // patience is the longest time for one line of an exercise.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // exercise runs the exercise of a manager with a runtime, in a room.
 func exercise(ctx context.Context, m manager, r runtime, o options) (record, error) {

@@ -84,11 +84,11 @@ func (r runtime) environment() []string {
 
 // prelude comes before every command.
 const prelude = `
-# until_ok COMMAND: repeats the command until it succeeds, for 20 seconds.
+# until_ok COMMAND: repeats the command until it succeeds, for 40 seconds or more.
 until_ok() {
 	n=0
 	until "$@" >/dev/null 2>&1; do
-		n=$((n+1)); [ $n -lt 400 ] || { echo "never: $*"; return 1; }
+		n=$((n+1)); [ $n -lt 800 ] || { echo "never: $*"; return 1; }
 		sleep 0.05
 	done
 }
@@ -96,7 +96,7 @@ until_ok() {
 until_says() {
 	words=$1; shift; n=0
 	until "$@" 2>&1 | grep -q -- "$words"; do
-		n=$((n+1)); [ $n -lt 400 ] || { echo "never says $words: $*"; "$@"; return 1; }
+		n=$((n+1)); [ $n -lt 800 ] || { echo "never says $words: $*"; "$@"; return 1; }
 		sleep 0.05
 	done
 }

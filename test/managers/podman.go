@@ -78,7 +78,7 @@ var podmanLines = []line{
 		says: "Read-only"},
 	{name: "masked paths", command: `temporary $IMAGE sh -c 'exec 2>&1; ls -A /proc/acpi /sys/firmware; wc -c </proc/keys'`,
 		says: "0"},
-	{name: "mounts", command: `temporary $IMAGE sed "s/^overlay.*/overlay/;s/,size=[0-9]*k/,size/;s/,inode64//" /proc/mounts`,
+	{name: "mounts", command: `temporary $IMAGE sed "s/^overlay.*/overlay/;s/,size=[0-9]*k/,size/;s/,inode64//" /proc/mounts | sort`,
 		says: "proc /proc proc rw,nosuid,nodev,noexec,relatime", alike: []normalizer{replacing(`nr_inodes=\d+`, "nr_inodes=N")}},
 	{name: "masked paths shown", command: `temporary --security-opt unmask=/proc/acpi $IMAGE grep -c /proc/acpi /proc/mounts`,
 		says: "0", status: 1},
@@ -173,7 +173,7 @@ var podmanLines = []line{
 	{name: "created, then started", command: `podman create --name two $IMAGE echo started; podman start -a two; podman rm two`,
 		says: "started"},
 	{name: "attach", command: `mkfifo /tmp/go; podman run -d --name k -v /tmp/go:/go $IMAGE ` +
-		`sh -c 'read x </go; echo attached; exit 5'; { sleep 1; echo >/tmp/go; } & podman attach k; ` +
+		`sh -c 'read x </go; echo attached; exit 5'; { sleep 2; echo >/tmp/go; } & podman attach k; ` +
 		`podman wait k; podman rm k`, says: "attached"},
 	{name: "kill", command: `podman run -d --name k $IMAGE sleep 100; podman kill k; podman wait k; podman rm k`, says: "137"},
 	{name: "restart policy", command: `podman run -d --name k --restart on-failure:2 $IMAGE sh -c 'echo again; exit 1'; ` +
