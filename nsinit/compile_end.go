@@ -29,22 +29,27 @@ type report struct {
 
 func (readyStep) compile(c *compiler) error { return c.request(container.ReadyRequest) }
 
-// compile makes what the masks need before the request, which is the last moment at which a whole child can take
-// over.
 func (hooksStep) compile(c *compiler) error {
+	c.lastChance()
+	return c.request(container.HooksRequest)
+}
+
+// lastChance makes what the masks need, before the first request that changes something: it is the last moment at
+// which a whole child can take over.
+func (c *compiler) lastChance() {
 	if len(c.cfg.Masked) > 0 {
 		c.covers()
 	}
-	return c.request(container.HooksRequest)
+	c.requested = true
 }
 
 // request sends a request that consists only of its name, and waits for the reply.
 func (c *compiler) request(x syncproto.Exchange[struct{}, struct{}]) error {
-	request, err := callPayload(x.Request)
+	request, err := callPayload(x.Request, struct{}{})
 	if err != nil {
 		return err
 	}
-	reply, err := callPayload(x.Reply)
+	reply, err := callPayload(x.Reply, struct{}{})
 	if err != nil {
 		return err
 	}
@@ -52,12 +57,12 @@ func (c *compiler) request(x syncproto.Exchange[struct{}, struct{}]) error {
 	return nil
 }
 
-// callPayload returns the body of a request or reply that consists only of its name.
-func callPayload(name string) (string, error) {
+// callPayload returns the body of a request or a reply.
+func callPayload[T any](name string, arg T) (string, error) {
 	body := struct { // as syncproto.Call
-		Name string   `sync:"name"`
-		Arg  struct{} `sync:"arg"`
-	}{Name: name}
+		Name string `sync:"name"`
+		Arg  T      `sync:"arg"`
+	}{name, arg}
 	b, err := codec.Encode(codec.MessagePack(), nil, &body, syncproto.Limits{})
 	return string(b), err
 }

@@ -30,10 +30,28 @@ func (s rootfsStep) compile(c *compiler) error {
 	m := c.Mark()
 	defer c.Release(m)
 	target := c.Reg()
-	c.openHost(s.path, justDir).Into(target)
-	c.cloneTree(smallchild.Int(unix.AT_FDCWD), s.path, true, c.root)
+	i := c.openHost(s.path, justDir).Into(target)
+	if c.has(container.NSUser) {
+		c.elsewhere(i, target)
+	}
+	if err := c.source(s.path, true, c.root); err != nil {
+		return err
+	}
 	c.attach(c.root, target)
 	return nil
+}
+
+// elsewhere opens "/" as the place for the root if the process, which is in a user namespace, cannot walk the root's
+// own path: if i fails.
+func (c *compiler) elsewhere(i *smallchild.Instr, target smallchild.Reg) {
+	c.onSlash = c.Scratch(8)
+	unreachable, opened := c.Label(), c.Label()
+	i.On(unreachable, unix.EACCES)
+	c.Jump(opened)
+	c.Place(unreachable)
+	c.openHost("/", justDir).Into(target)
+	c.setFlag(c.onSlash)
+	c.Place(opened)
 }
 
 // openHost opens a path in the file system of the runtime.
@@ -50,8 +68,8 @@ func (s mountStep) compile(c *compiler) error {
 	if err := checkProcPath(m, dest); err != nil {
 		return err
 	}
-	if m.Remount || m.IDs != nil || m.CopyUp || dest == "/proc" && m.Bind {
-		return fmt.Errorf("remount, ids, copyUp or a bind on /proc: %w", ErrWhole)
+	if m.Remount || m.IDs != nil && !m.Bind || m.CopyUp || dest == "/proc" && m.Bind {
+		return fmt.Errorf("remount, copyUp, a bind on /proc or ids of a new file system: %w", ErrWhole)
 	}
 	mark := c.Mark()
 	defer c.Release(mark)
@@ -62,8 +80,7 @@ func (s mountStep) compile(c *compiler) error {
 	case m.Cgroup != nil:
 		return c.cgroup(m, dest)
 	case m.Bind:
-		c.bind(m, dest)
-		return nil
+		return c.bind(m, dest)
 	}
 	return c.fileSystem(m, dest)
 }
@@ -90,7 +107,22 @@ func (c *compiler) fileSystem(m *container.Mount, dest string) error {
 		mode = new(c.coveredMode(dest))
 	}
 	tree, target := c.Reg(), c.Reg()
-	c.newFS(m.Type, m.Source, m.FSFlags, m.Data, attr, mode, tree, never)
+	refused, made := c.Label(), c.Label()
+	if m.Type != "sysfs" {
+		c.newFS(m.Type, m.Source, m.FSFlags, m.Data, attr, mode, tree, never)
+	} else {
+		c.newFS(m.Type, m.Source, m.FSFlags, m.Data, attr, mode, tree, func(i *smallchild.Instr) *smallchild.Instr {
+			return i.On(refused, unix.EPERM)
+		})
+		c.Jump(made)
+		c.Place(refused)
+		// As boundSys.
+		if err := c.source("/sys", true, tree); err != nil {
+			return err
+		}
+		c.setAttr(smallchild.Val(tree), "", true, m.Set, 0, 0)
+	}
+	c.Place(made)
 	c.mkdirAll(dest, target)
 	c.attach(tree, target)
 	c.finish(tree, m)
@@ -118,9 +150,11 @@ func (c *compiler) finish(tree smallchild.Reg, m *container.Mount) {
 	}
 }
 
-func (c *compiler) bind(m *container.Mount, dest string) {
+func (c *compiler) bind(m *container.Mount, dest string) error {
 	tree, target := c.Reg(), c.Reg()
-	c.cloneTree(smallchild.Int(unix.AT_FDCWD), m.Source, m.Recursive, tree)
+	if err := c.bindSource(m, tree); err != nil {
+		return err
+	}
 	c.fstat(smallchild.Val(tree))
 	if set, clear := bindAttrs(m); set|clear != 0 {
 		c.setAttr(smallchild.Val(tree), "", false, set, clear, 0)
@@ -134,6 +168,7 @@ func (c *compiler) bind(m *container.Mount, dest string) {
 	c.Place(placed)
 	c.attach(tree, target)
 	c.finish(tree, m)
+	return nil
 }
 
 // cgroup compiles mountCgroup.
@@ -146,8 +181,7 @@ func (c *compiler) cgroup(m *container.Mount, dest string) error {
 		h.V2, h.Options = true, strings.Join(m.Data, ",")
 		target := c.Reg()
 		c.mkdirAll(dest, target)
-		c.hierarchy(&h, m.Set, target)
-		return nil
+		return c.hierarchy(&h, m.Set, target)
 	}
 	base, target := c.Reg(), c.Reg()
 	c.newFS("tmpfs", "tmpfs", nil, []string{"mode=755", "size=0k"}, m.Set&^unix.MOUNT_ATTR_RDONLY, nil, base, never)
@@ -165,7 +199,9 @@ func (c *compiler) cgroup(m *container.Mount, dest string) error {
 		c.makeDir(base, h.Name)
 		c.Call("openat", unix.SYS_OPENAT, smallchild.Val(base), c.Str(h.Name),
 			smallchild.Int(justDir|unix.O_NOFOLLOW|unix.O_CLOEXEC), smallchild.Int(0)).Into(at)
-		c.hierarchy(&h, m.Set, at)
+		if err := c.hierarchy(&h, m.Set, at); err != nil {
+			return err
+		}
 		for _, l := range h.Links {
 			c.symlink(h.Name, base, path.Base(l))
 		}
@@ -185,7 +221,7 @@ func (c *compiler) symlink(target string, dir smallchild.Reg, name string) {
 }
 
 // hierarchy compiles mountHierarchy.
-func (c *compiler) hierarchy(h *container.CgroupEntry, attr uint64, target smallchild.Reg) {
+func (c *compiler) hierarchy(h *container.CgroupEntry, attr uint64, target smallchild.Reg) error {
 	tree, refused, ready := c.Reg(), c.Label(), c.Label()
 	if c.has(container.NSCgroup) {
 		kind := "cgroup"
@@ -202,10 +238,13 @@ func (c *compiler) hierarchy(h *container.CgroupEntry, attr uint64, target small
 		c.Jump(ready)
 	}
 	c.Place(refused)
-	c.cloneTree(smallchild.Int(unix.AT_FDCWD), h.Path, false, tree)
+	if err := c.source(h.Path, false, tree); err != nil {
+		return err
+	}
 	c.setAttr(smallchild.Val(tree), "", false, attr, 0, 0)
 	c.Place(ready)
 	c.attach(tree, target)
+	return nil
 }
 
 func (s deviceStep) compile(c *compiler) error {
@@ -214,10 +253,15 @@ func (s deviceStep) compile(c *compiler) error {
 	d := s.device
 	p := path.Clean(d.Path)
 	kind := deviceType(d.Type)
-	dir, exists, done := c.Reg(), c.Label(), c.Label()
-	c.mkdirAll(path.Dir(p), dir)
-	c.Call("mknodat", unix.SYS_MKNODAT, smallchild.Val(dir), c.Str(path.Base(p)), smallchild.Int(kind|d.Mode&0o7777),
-		smallchild.Int(unix.Mkdev(d.Major, d.Minor))).On(exists, unix.EEXIST)
+	dir, exists, done := c.directory(path.Dir(p)), c.Label(), c.Label()
+	bound := c.has(container.NSUser) && kind != unix.S_IFIFO
+	i := c.Call("mknodat", unix.SYS_MKNODAT, smallchild.Val(dir), c.Str(path.Base(p)),
+		smallchild.Int(kind|d.Mode&0o7777), smallchild.Int(unix.Mkdev(d.Major, d.Minor)))
+	if bound {
+		i.On(exists, unix.EEXIST, unix.EPERM)
+	} else {
+		i.On(exists, unix.EEXIST)
+	}
 	if d.UID != 0 || d.GID != 0 {
 		fd := c.node(dir, p, d)
 		c.Call("fchownat", unix.SYS_FCHOWNAT, smallchild.Val(fd), c.Str(""), smallchild.Int(d.UID), smallchild.Int(d.GID),
@@ -225,8 +269,38 @@ func (s deviceStep) compile(c *compiler) error {
 	}
 	c.Jump(done)
 	c.Place(exists)
+	refused := c.Label()
+	if bound {
+		c.IfReg(smallchild.Errno, uint64(unix.EPERM), refused)
+	}
 	c.node(dir, p, d)
+	if bound {
+		c.Jump(done)
+		c.Place(refused)
+		if err := c.bindDevice(p, d); err != nil {
+			return err
+		}
+	}
 	c.Place(done)
+	return nil
+}
+
+// bindDevice compiles bindDevice for a process in a user namespace.
+func (c *compiler) bindDevice(p string, d *container.Device) error {
+	tree, target, absent, present := c.Reg(), c.Reg(), c.Label(), c.Label()
+	c.IfMem(c.onSlash.At(0), 1, 1, absent)
+	c.cloneTree(smallchild.Int(unix.AT_FDCWD), p, false, tree).On(absent, unix.ENOENT, unix.EACCES, unix.EPERM)
+	c.fstat(smallchild.Val(tree))
+	c.ifDevice(d, present)
+	c.Place(absent)
+	if err := c.ask(container.MountArg{Source: p}, tree); err != nil {
+		return err
+	}
+	c.fstat(smallchild.Val(tree))
+	c.require(func(ok smallchild.Label) { c.ifDevice(d, ok) })
+	c.Place(present)
+	c.createFile(p, target)
+	c.attach(tree, target)
 	return nil
 }
 
@@ -236,25 +310,32 @@ func (c *compiler) node(dir smallchild.Reg, p string, d *container.Device) small
 	c.Call("openat", unix.SYS_OPENAT, smallchild.Val(dir), c.Str(path.Base(p)),
 		smallchild.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), smallchild.Int(0)).Into(fd)
 	c.fstat(smallchild.Val(fd))
-	c.require(func(ok smallchild.Label) { c.ifKind(uint64(deviceType(d.Type)), ok) })
-	if d.Type != "p" {
-		c.require(func(ok smallchild.Label) {
-			c.IfMem(c.stat.At(statRdev), ^uint64(0), unix.Mkdev(d.Major, d.Minor), ok)
-		})
-	}
+	c.require(func(ok smallchild.Label) { c.ifDevice(d, ok) })
 	return fd
+}
+
+// ifDevice jumps if the last fstat found this device.
+func (c *compiler) ifDevice(d *container.Device, to smallchild.Label) {
+	if d.Type == "p" {
+		c.ifKind(unix.S_IFIFO, to)
+		return
+	}
+	kind, no := c.Label(), c.Label()
+	c.ifKind(uint64(deviceType(d.Type)), kind)
+	c.Jump(no)
+	c.Place(kind)
+	c.IfMem(c.stat.At(statRdev), ^uint64(0), unix.Mkdev(d.Major, d.Minor), to)
+	c.Place(no)
 }
 
 func (s linkStep) compile(c *compiler) error {
 	m := c.Mark()
 	defer c.Release(m)
-	done := c.Label()
+	dir, done := c.directory(path.Dir(s.path)), c.Label()
 	if s.target == "/proc/kcore" {
 		fd := c.Reg()
 		c.open(s.target, unix.O_PATH, inRoot).Into(fd).On(done)
 	}
-	dir := c.Reg()
-	c.mkdirAll(path.Dir(s.path), dir)
 	i := c.Call("symlinkat", unix.SYS_SYMLINKAT, c.Str(s.target), smallchild.Val(dir), c.Str(path.Base(s.path)))
 	// What the image or a mount put there stays, except ptmx, which only a whole child replaces.
 	if s.path != "/dev/ptmx" {
@@ -342,8 +423,7 @@ func (s maskStep) compile(c *compiler) error {
 	again, covered := c.Label(), c.Label()
 	c.IfMem(c.attached.At(0), 1, 1, again)
 	c.attach(c.empty, fd)
-	one := c.Bytes(smallchild.Words(1), "number")
-	c.Or(c.attached.At(0), one, one)
+	c.setFlag(c.attached)
 	c.Jump(covered)
 	c.Place(again)
 	c.cloneTree(smallchild.Val(c.empty), "", false, tree)
@@ -370,10 +450,5 @@ func (c *compiler) covers() {
 
 // ifNull jumps if the last fstat found the null device.
 func (c *compiler) ifNull(to smallchild.Label) {
-	device, no := c.Label(), c.Label()
-	c.ifKind(unix.S_IFCHR, device)
-	c.Jump(no)
-	c.Place(device)
-	c.IfMem(c.stat.At(statRdev), ^uint64(0), unix.Mkdev(1, 3), to)
-	c.Place(no)
+	c.ifDevice(&container.Device{Type: "c", Major: 1, Minor: 3}, to)
 }

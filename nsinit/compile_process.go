@@ -233,11 +233,11 @@ func (s userStep) compile(c *compiler) error {
 	num := smallchild.Int[int]
 	c.release()
 	late, entered := c.Label(), c.Label()
-	isLate, one := c.Scratch(8), c.Bytes(smallchild.Words(1), "number")
+	isLate := c.Scratch(8)
 	c.Call("chdir", unix.SYS_CHDIR, c.Str(s.cwd)).On(late)
 	c.Jump(entered)
 	c.Place(late)
-	c.Or(isLate.At(0), one, one)
+	c.setFlag(isLate)
 	c.Place(entered)
 	dropped := c.Label()
 	for n := range 63 {
@@ -247,7 +247,7 @@ func (s userStep) compile(c *compiler) error {
 	}
 	c.Place(dropped)
 	c.Call("prctl PR_SET_KEEPCAPS", unix.SYS_PRCTL, num(unix.PR_SET_KEEPCAPS), num(1))
-	if !p.KeepGroups {
+	if !p.KeepGroups && !c.cfg.SetGroupsDenied {
 		groups := c.Bytes(gidBytes(p.AdditionalGIDs), "groups")
 		c.Call("setgroups", unix.SYS_SETGROUPS, num(len(p.AdditionalGIDs)), groups)
 		c.blame(func(e unix.Errno) error { return op("setgroups", fmt.Sprint(p.AdditionalGIDs), e) })
@@ -370,8 +370,8 @@ func (s programStep) compile(c *compiler) error {
 	if err := c.find(s.name); err != nil {
 		return err
 	}
-	if !c.cfg.Hooks.Runtime { // after them no whole child can take over
-		c.checkInterpreters()
+	if !c.requested {
+		c.checkInterpreters(smallchild.Val(c.program), inProcess{c})
 	}
 	return nil
 }
@@ -409,7 +409,7 @@ func (c *compiler) find(name string) error {
 
 // checkInterpreters gives up if the interpreter or loader of the program is missing, so that a whole child reports
 // its name. It also gives up for a script whose interpreter is itself a script.
-func (c *compiler) checkInterpreters() {
+func (c *compiler) checkInterpreters(program smallchild.Arg, in finder) {
 	const (
 		files    = 2 // the program, and its interpreter if that is a script, too
 		headSize = 1024
@@ -419,16 +419,14 @@ func (c *compiler) checkInterpreters() {
 	defer c.Release(m)
 	fd, size, kind, done := c.Reg(), c.Reg(), c.Reg(), c.Label()
 	head, name := c.Scratch(headSize), c.Scratch(headSize+8)
-	program := smallchild.Val(c.program)
 	for range files {
 		next := c.Label()
-		c.Call("openat", unix.SYS_OPENAT, num(unix.AT_FDCWD), program,
-			num(unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY), num(0)).Into(fd).On(done)
+		in.open(program).Into(fd).On(done)
 		c.Call("pread64", unix.SYS_PREAD64, smallchild.Val(fd), head.At(0), num(headSize), num(0)).Into(size)
 		c.Call("close", unix.SYS_CLOSE, smallchild.Val(fd))
 		c.Names(head.At(0), size, name.At(0), kind)
 		c.IfReg(kind, smallchild.NamesNone, done)
-		c.Call("stat", unix.SYS_NEWFSTATAT, num(unix.AT_FDCWD), name.At(0), c.stat.At(0), num(0))
+		in.stat(name.At(0))
 		c.IfReg(kind, smallchild.NamesLoader, done)
 		c.ifKind(unix.S_IFREG, next)
 		c.Jump(done)
@@ -436,6 +434,88 @@ func (c *compiler) checkInterpreters() {
 		program = name.At(0)
 	}
 	c.GiveUp()
+	c.Place(done)
+}
+
+// finder finds the files that checkInterpreters looks at.
+type finder interface {
+	open(p smallchild.Arg) *smallchild.Instr // for reading
+	stat(p smallchild.Arg)                   // into the compiler's stat
+}
+
+const toRead = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+
+// inProcess finds files as the process does that has become the program's user.
+type inProcess struct{ c *compiler }
+
+func (f inProcess) open(p smallchild.Arg) *smallchild.Instr {
+	return f.c.Call("openat", unix.SYS_OPENAT, smallchild.Int(unix.AT_FDCWD), p, smallchild.Int(toRead|unix.O_CLOEXEC),
+		smallchild.Int(0))
+}
+
+func (f inProcess) stat(p smallchild.Arg) {
+	f.c.Call("stat", unix.SYS_NEWFSTATAT, smallchild.Int(unix.AT_FDCWD), p, f.c.stat.At(0), smallchild.Int(0))
+}
+
+// belowRoot finds files below the container's root, before it is the root of the process.
+type belowRoot struct{ c *compiler }
+
+func (f belowRoot) openAs(p smallchild.Arg, flags int) *smallchild.Instr {
+	return f.c.Call("openat2", unix.SYS_OPENAT2, smallchild.Val(f.c.root), p, f.c.how(flags, inRoot),
+		smallchild.Int(unix.SizeofOpenHow))
+}
+
+func (f belowRoot) open(p smallchild.Arg) *smallchild.Instr { return f.openAs(p, toRead) }
+
+func (f belowRoot) stat(p smallchild.Arg) {
+	m := f.c.Mark()
+	defer f.c.Release(m)
+	fd := f.c.Reg()
+	f.openAs(p, unix.O_PATH).Into(fd)
+	f.c.fstat(smallchild.Val(fd))
+	f.c.Call("close", unix.SYS_CLOSE, smallchild.Val(fd))
+}
+
+// expectInterpreters is checkInterpreters for the time before a request, after which no whole child could report the
+// name of what is missing. The program may look different to its user, so this finds it only in most cases.
+func (c *compiler) expectInterpreters() {
+	if len(c.cfg.Process.Args) == 0 {
+		return
+	}
+	m := c.Mark()
+	defer c.Release(m)
+	name, fd, program := c.cfg.Process.Args[0], c.Reg(), c.Reg()
+	paths := []string{name}
+	switch {
+	case !strings.Contains(name, "/"):
+		env, _ := cleanEnv(c.cfg.Process.Env)
+		paths = strings.Split(variableOf(env, "PATH"), ":")
+		for i := range paths {
+			paths[i] += "/" + name
+		}
+	case !path.IsAbs(name):
+		paths[0] = path.Join(c.cfg.Process.Cwd, name)
+	}
+	found, done := c.Label(), c.Label()
+	for _, p := range paths {
+		if c.Err() != nil { // a PATH of thousands of directories
+			return
+		}
+		next, regular := c.Label(), c.Label()
+		c.open(p, unix.O_PATH, inRoot).Into(fd).On(next)
+		c.fstat(smallchild.Val(fd))
+		c.Call("close", unix.SYS_CLOSE, smallchild.Val(fd))
+		c.ifKind(unix.S_IFREG, regular)
+		c.Jump(next)
+		c.Place(regular)
+		c.IfMem(c.stat.At(statMode), 0o111, 0, next)
+		c.Set(program, c.Str(p))
+		c.Jump(found)
+		c.Place(next)
+	}
+	c.Jump(done)
+	c.Place(found)
+	c.checkInterpreters(smallchild.Val(program), belowRoot{c})
 	c.Place(done)
 }
 

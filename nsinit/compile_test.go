@@ -35,17 +35,30 @@ func TestCompileGolden(t *testing.T) {
 	if !smallchild.Available {
 		t.Skip("this build has no small child")
 	}
-	cfg := usual()
-	p, err := Compile("init", &cfg)
-	if err != nil {
-		t.Fatal(err)
+	// A terminal, and a user namespace whose root may not reach its sources.
+	mapped := container.Config{
+		Namespaces: []container.Namespace{{Kind: container.NSUser, How: container.NSCreated},
+			{Kind: container.NSMount, How: container.NSCreated}},
+		Root: container.Root{Path: "/bundle/rootfs"},
+		Mounts: []container.Mount{{Destination: "/sys", Type: "sysfs", Source: "sysfs"},
+			{Destination: "/data", Source: "/srv/data", Bind: true}},
+		Devices: []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}},
+		Process: container.Process{Args: []string{"sh"}, Cwd: "/", Env: []string{"PATH=/bin", "HOME=/"}, Terminal: true,
+			Rows: 24, Columns: 80},
+		SetGroupsDenied: true,
 	}
-	golden.Compare(t, filepath.Join("testdata", "program", runtime.GOARCH, "usual.txt"), p.String())
-	b, err := p.Encode()
-	if err != nil {
-		t.Fatal(err)
+	for name, cfg := range map[string]container.Config{"usual": usual(), "mapped": mapped} {
+		p, err := Compile("init", &cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Compare(t, filepath.Join("testdata", "program", runtime.GOARCH, name+".txt"), p.String())
+		b, err := p.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log(name, len(b), "bytes")
 	}
-	t.Log(len(b), "bytes")
 }
 
 func BenchmarkCompile(b *testing.B) {
@@ -78,6 +91,9 @@ func TestCompileBounds(t *testing.T) {
 	}
 	for name, change := range map[string]func(c *container.Config){
 		"directories in PATH": func(c *container.Config) { c.Process.Env = []string{"PATH=" + names(":") + "/b"} },
+		"directories in PATH, on a terminal": func(c *container.Config) {
+			c.Process.Terminal, c.Process.Env = true, []string{"PATH=" + names(":") + "/b"}
+		},
 		"the same one in PATH": func(c *container.Config) {
 			c.Process.Env = []string{"PATH=" + strings.Repeat("/a:", many) + "/b"}
 		},

@@ -21,13 +21,13 @@ func compile(profile string, cfg *container.Config) (*smallchild.Program, error)
 	if !smallchild.Available {
 		return nil, errNoSmall
 	}
-	decide, check := plan, needsWhole
-	if profile == container.SetnsProfile().Name {
-		decide, check = planJoin, needsWholeToJoin
+	joins, decide := profile == container.SetnsProfile().Name, plan
+	if joins {
+		decide = planJoin
 	}
 	steps, err := decide(cfg)
-	if err == nil {
-		err = check(cfg)
+	if err == nil && !joins {
+		err = needsWhole(cfg)
 	}
 	if err != nil {
 		return nil, err
@@ -41,8 +41,13 @@ func compile(profile string, cfg *container.Config) (*smallchild.Program, error)
 		}
 		c.step = s
 		c.Step(func() string { return describe(s) },
-			func(call string, e unix.Errno) error { return located(s, op(call, pathOf(s), e)) })
+			func(call string, e unix.Errno) error { return located(s, callError(cfg, s, call, e)) })
 		c.CheckParent()
+		switch s.(type) {
+		case deviceStep, linkStep:
+		default:
+			c.dirPath = "" // what the step does may be in the way
+		}
 		if err := compilable.compile(c); err != nil {
 			return nil, fmt.Errorf("step %s: %w", describe(s), err)
 		}
@@ -57,7 +62,7 @@ func compile(profile string, cfg *container.Config) (*smallchild.Program, error)
 // checks what does not belong to a single step.
 func needsWhole(cfg *container.Config) error {
 	for _, n := range cfg.Namespaces {
-		if n.Kind == container.NSUser || n.How == container.NSJoin {
+		if n.How == container.NSJoin {
 			return fmt.Errorf("namespace %s, %s: %w", n.Kind, n.How, ErrWhole)
 		}
 	}
@@ -66,14 +71,6 @@ func needsWhole(cfg *container.Config) error {
 		return fmt.Errorf("label of mounts: %w", ErrWhole)
 	case mayShare(cfg.Root.Propagation):
 		return fmt.Errorf("propagation %#x of the root: %w", cfg.Root.Propagation, ErrWhole)
-	}
-	return needsWholeToJoin(cfg)
-}
-
-// needsWholeToJoin is needsWhole for a process that joins a container.
-func needsWholeToJoin(cfg *container.Config) error {
-	if cfg.SetGroupsDenied {
-		return fmt.Errorf("denied setgroups: %w", ErrWhole)
 	}
 	return nil
 }
@@ -86,15 +83,36 @@ func (c *compiler) timerSlack() {
 	}
 }
 
-// pathOf returns the path that an error of the step names.
-func pathOf(s step) string {
+// callError returns the error of a whole child for a system call of a step that may fail after a request, when no whole
+// child can take over any more.
+func callError(cfg *container.Config, s step, call string, e unix.Errno) error {
+	switch call {
+	case "openat", "openat2":
+		call = "open"
+	case "umount2":
+		call = "umount"
+	}
+	name := ""
 	switch s := s.(type) {
 	case readonlyStep:
-		return s.path
+		name = s.path
 	case maskStep:
-		return s.path
+		name = s.path
+	case lateStep:
+		name = s.path
+	case rootModeStep:
+		name = "/"
+	case pivotStep:
+		switch call {
+		case "fchdir", "pivot_root":
+			name = cfg.Root.Path
+		case "mount_setattr", "umount":
+			name = "the old root"
+		default:
+			name = "/"
+		}
 	}
-	return ""
+	return op(call, name, e)
 }
 
 // blame sets the error for a failure of the last instruction, in the words of a whole child.
@@ -109,8 +127,11 @@ type compiler struct {
 	cfg      *container.Config
 	step     step              // the step that is being compiled
 	root     smallchild.Reg    // the container's root, once stageRootfs is done
+	dir      smallchild.Reg    // the directory of the last device or link
+	dirPath  string            // its path; empty: dir is not open
 	null     smallchild.Reg    // the container's null device, once it is open
 	empty    smallchild.Reg    // the mount of the empty directory, once it is made
+	onSlash  smallchild.Memory // 1 if the root is mounted on "/", in a user namespace; see child
 	masked   bool              // whether null and empty are open
 	attached smallchild.Memory // 1 once the empty directory is mounted somewhere
 	stat     smallchild.Memory // struct stat of the last fstat
@@ -121,6 +142,8 @@ type compiler struct {
 	home     smallchild.Memory // the variable HOME, which is written at run time if noHome is set
 	noHome   bool
 	reports  []report
+	// requested says that a request has changed something, so that no whole child can take over any more.
+	requested bool
 }
 
 // Offsets in struct stat, which differ between architectures.
@@ -133,7 +156,7 @@ const (
 
 func newCompiler(cfg *container.Config) *compiler {
 	c := &compiler{Program: smallchild.New(), cfg: cfg}
-	c.root, c.null, c.empty, c.program = c.Reg(), c.Reg(), c.Reg(), c.Reg()
+	c.root, c.dir, c.null, c.empty, c.program = c.Reg(), c.Reg(), c.Reg(), c.Reg(), c.Reg()
 	c.stat, c.path = c.Scratch(statSize), c.Scratch(unix.PathMax)
 	return c
 }
@@ -199,6 +222,15 @@ func (c *compiler) mkdirAll(p string, into smallchild.Reg) {
 	c.Place(done)
 }
 
+// directory is mkdirAll for devices and links, of which many in a row are in the same directory: it stays open.
+func (c *compiler) directory(p string) smallchild.Reg {
+	if p != c.dirPath {
+		c.mkdirAll(p, c.dir)
+		c.dirPath = p
+	}
+	return c.dir
+}
+
 // createFile opens a file below the root with O_PATH, and makes it if it is missing.
 func (c *compiler) createFile(p string, into smallchild.Reg) {
 	missing, done, made := c.Label(), c.Label(), c.Label()
@@ -228,7 +260,7 @@ func (c *compiler) setAttr(fd smallchild.Arg, p string, recursive bool, set, cle
 }
 
 // cloneTree compiles sys.CloneTree for a descriptor, or for a path relative to one.
-func (c *compiler) cloneTree(fd smallchild.Arg, p string, recursive bool, into smallchild.Reg) {
+func (c *compiler) cloneTree(fd smallchild.Arg, p string, recursive bool, into smallchild.Reg) *smallchild.Instr {
 	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	if p == "" {
 		flags |= unix.AT_EMPTY_PATH
@@ -236,7 +268,70 @@ func (c *compiler) cloneTree(fd smallchild.Arg, p string, recursive bool, into s
 	if recursive {
 		flags |= unix.AT_RECURSIVE
 	}
-	c.Call("open_tree", unix.SYS_OPEN_TREE, fd, c.Str(p), smallchild.Int(flags)).Into(into)
+	return c.Call("open_tree", unix.SYS_OPEN_TREE, fd, c.Str(p), smallchild.Int(flags)).Into(into)
+}
+
+// source compiles source of a whole child. Only in a user namespace does the parent open what this process cannot
+// reach.
+func (c *compiler) source(p string, recursive bool, into smallchild.Reg) error {
+	i := c.cloneTree(smallchild.Int(unix.AT_FDCWD), p, recursive, into)
+	if !c.has(container.NSUser) {
+		return nil
+	}
+	return c.orAsk(i, c.Label(), container.MountArg{Source: p, Recursive: recursive}, into)
+}
+
+// namedSource compiles namedSource.
+func (c *compiler) namedSource(p string, recursive bool, into smallchild.Reg) error {
+	if !c.has(container.NSUser) {
+		return c.source(p, recursive, into)
+	}
+	ask := c.Label()
+	c.IfMem(c.onSlash.At(0), 1, 1, ask)
+	i := c.cloneTree(smallchild.Int(unix.AT_FDCWD), p, recursive, into)
+	return c.orAsk(i, ask, container.MountArg{Source: p, Recursive: recursive}, into)
+}
+
+// orAsk makes the program ask the parent for a source if i, which opens it, is not allowed to, or at the label.
+func (c *compiler) orAsk(i *smallchild.Instr, l smallchild.Label, arg container.MountArg, into smallchild.Reg) error {
+	opened := c.Label()
+	i.On(l, unix.EACCES, unix.EPERM)
+	c.Jump(opened)
+	c.Place(l)
+	err := c.ask(arg, into)
+	c.Place(opened)
+	return err
+}
+
+// bindSource compiles bindSource.
+func (c *compiler) bindSource(m *container.Mount, into smallchild.Reg) error {
+	if m.IDs == nil {
+		return c.namedSource(m.Source, m.Recursive, into)
+	}
+	for i := range c.cfg.Mounts {
+		if m == &c.cfg.Mounts[i] {
+			return c.ask(container.MountArg{Source: m.Source, Recursive: m.Recursive, Mount: i + 1}, into)
+		}
+	}
+	return ErrWhole
+}
+
+// ask requests that the parent open a source.
+func (c *compiler) ask(arg container.MountArg, into smallchild.Reg) error {
+	request, err := callPayload(container.MountRequest.Request, arg)
+	if err != nil {
+		return err
+	}
+	reply, err := callPayload(container.MountRequest.Reply, struct{}{})
+	c.Request(request, reply)
+	c.Received(into)
+	return err
+}
+
+// setFlag sets a word of memory to one.
+func (c *compiler) setFlag(m smallchild.Memory) {
+	one := c.Bytes(smallchild.Words(1), "number")
+	c.Or(m.At(0), one, one)
 }
 
 // attach compiles sys.Attach.

@@ -161,10 +161,10 @@ func (p *planner) rootfs() {
 			p.add(linkStep(l))
 		}
 	}
+	p.add(cwdStep{path.Clean(cfg.Process.Cwd)})
 	if cfg.Process.Terminal {
 		p.add(consoleStep{"/dev/console"})
 	}
-	p.add(cwdStep{path.Clean(cfg.Process.Cwd)})
 	for i := range cfg.Mounts {
 		switch m := &cfg.Mounts[i]; {
 		case !p.late(i):

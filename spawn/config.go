@@ -79,8 +79,8 @@ type Config struct {
 
 	// Compile, if not nil, makes a program for a small child of what a whole child would be sent: nsinit.Compile. A whole
 	// child is made where Compile says that the configuration needs one, and always with Init, Codec and NetDevices, and
-	// for a container's first process also with a user namespace (the caller's own, too) and with namespaces to join that
-	// only a bare fork can enter. If it is nil, the child is a whole one.
+	// for a container's first process also if the caller is in a user namespace and the container gets none of its own. If
+	// it is nil, the child is a whole one.
 	Compile Compiler
 
 	// Init is the command line of the program that runs as the child, which speaks the profile "init" and may be written

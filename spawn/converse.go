@@ -59,7 +59,8 @@ func (s *starter) configure(ctx context.Context) error {
 
 // reply carries out a request of the child, which the profile has already checked, and replies.
 func (s *starter) reply(ctx context.Context, req *transport.Request) error {
-	s.served = true
+	// Opening a source changes nothing that another attempt would find.
+	s.served = s.served || req.Name != container.MountRequest.Request
 	switch req.Name {
 	case container.MountRequest.Request:
 		return carryOut(ctx, s.peer, req, container.MountRequest, s.mountSource)

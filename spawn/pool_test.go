@@ -67,14 +67,16 @@ func TestPoolStart(t *testing.T) {
 	mapped.Container.Root.Readonly = false // it shows the host's root, whose mounts a user namespace cannot change
 	small := function()
 	small.Compile = nsinit.Compile
+	both := mapped
+	both.Compile = nsinit.Compile
 	timed := function()
 	timed.Namespaces = append(timed.Namespaces, spawn.Namespace{Kind: container.NSTime})
 	for name, template := range map[string]spawn.Config{
-		"whole": function(), "small": small, "mapped": mapped, "timed": timed,
+		"whole": function(), "small": small, "mapped": mapped, "small, mapped": both, "timed": timed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := pool(t, template, 2)
-			if isSmall := p.Child() == "small"; isSmall != (name == "small" && smallchild.Available) {
+			if isSmall := p.Child() == "small"; isSmall != (template.Compile != nil && smallchild.Available) {
 				t.Errorf("the members are %q", p.Child())
 			}
 			for i := range 4 {

@@ -29,9 +29,7 @@ func (s *starter) chooseChild() (*small, error) {
 	case len(s.cfg.Init) > 0 || s.cfg.Codec != nil:
 		return nil, errors.New("its program or its codec is given")
 	case s.plan.Profile == profileSetns:
-	case s.plan.needsBareFork() || s.plan.hasUser():
-		return nil, errors.New("it joins namespaces, or has a user namespace")
-	case !firstUserNamespace():
+	case !s.plan.hasUser() && !firstUserNamespace():
 		return nil, errors.New("no device can be created in a user namespace")
 	case len(s.cfg.NetDevices) > 0:
 		return nil, errors.New("it gets network devices")

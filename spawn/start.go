@@ -27,7 +27,8 @@ import (
 // whose socket another process keeps open (Deadlines).
 //
 // If the small child of Config.Compile meets something that its program has no way for, Start ends it and makes a whole
-// child, unless it has carried out a request already. Handler.Started is called for each of the two.
+// child, unless it has already carried out a request that changes something, which all do but that for a mount's
+// source. Handler.Started is called for each of the two.
 //
 // A Pool starts children that were made before.
 func Start(ctx context.Context, cfg Config) (*Process, error) {
@@ -83,7 +84,7 @@ type starter struct {
 	pool    *Pool    // where a child may wait already; nil: none
 	member  *member  // the child, if it comes from the pool; nil: it is made for this start
 	spare   bool     // the child is made to wait in a pool
-	served  bool     // the parent has carried out a request, whose effects cannot be undone
+	served  bool     // the parent has carried out a request whose effects cannot be undone
 	plan    *plan
 	process *Process
 	peer    *transport.Parent

@@ -20,7 +20,7 @@ import (
 
 // onScreen runs a command on a terminal of its own. When the command has ended, it returns what the terminal showed,
 // and the status. act, if not nil, runs when "ready" appears.
-func onScreen(t *testing.T, cmd *exec.Cmd, act func(user, terminal *os.File)) (screen string, status int) {
+func onScreen(t testing.TB, cmd *exec.Cmd, act func(user, terminal *os.File)) (screen string, status int) {
 	t.Helper()
 	user, terminal := openPTY(t, 24, 80)
 	before := mode(t, terminal)

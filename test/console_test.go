@@ -144,6 +144,11 @@ func receive(t testing.TB, l net.Listener) *os.File {
 		t.Error(err)
 		return nil
 	}
+	return receiveFrom(t, c)
+}
+
+// receiveFrom receives one terminal from a connection, and closes that.
+func receiveFrom(t testing.TB, c net.Conn) *os.File {
 	defer c.Close()
 	name, control := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
 	n, cn, _, _, err := c.(*net.UnixConn).ReadMsgUnix(name, control)

@@ -1,12 +1,14 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,6 +82,65 @@ func TestSmallChildIsLikeAWhole(t *testing.T) {
 			linux(c)["devices"] = []map[string]any{{"path": "/dev/own", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640,
 				"uid": 3, "gid": 4}, {"path": "/dev/fifo", "type": "p"}}
 		},
+		"user namespace": func(_ *testing.T, c map[string]any) { testenv.MapIDs(c, hostIDs, 65536) },
+		"user namespace, several mappings": func(_ *testing.T, c map[string]any) {
+			mapIDs(c)
+			process(c)["user"] = map[string]any{"uid": 1000, "gid": 100, "additionalGids": []int{5}}
+			process(c)["noNewPrivileges"] = false
+			process(c)["cwd"] = "/tmp"
+			linux(c)["namespaces"] = append(linux(c)["namespaces"].([]any), map[string]any{"type": "cgroup"})
+		},
+		"user namespace, sources and devices": func(t *testing.T, c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+			dir := testenv.Dir(t)
+			if err := os.MkdirAll(filepath.Join(dir, "closed", "within"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(filepath.Join(dir, "closed"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			c["mounts"] = append(c["mounts"].([]any),
+				map[string]any{"destination": "/tmp", "source": "tmpfs", "type": "tmpfs"},
+				map[string]any{"destination": "/tmp/open", "source": dir, "type": "bind", "options": []string{"rbind", "ro"}},
+				map[string]any{"destination": "/tmp/closed", "source": filepath.Join(dir, "closed", "within"), "type": "bind",
+					"options": []string{"bind", "nosuid"}},
+			)
+			linux(c)["devices"] = []map[string]any{
+				{"path": "/dev/own", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640, "uid": 3, "gid": 4},
+				{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229},
+				{"path": "/dev/fifo", "type": "p"},
+			}
+		},
+		"user namespace, closed root": func(t *testing.T, c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+			closeRoot(t, c)
+			c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": "/tmp", "source": testenv.Dir(t),
+				"type": "bind", "options": []string{"bind", "ro"}})
+		},
+		"user namespace, host's network": func(_ *testing.T, c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+			linux(c)["namespaces"] = slices.DeleteFunc(linux(c)["namespaces"].([]any), func(n any) bool {
+				return n.(map[string]any)["type"] == "network"
+			})
+		},
+		"terminal": func(_ *testing.T, c map[string]any) { onTTY(c) },
+		"terminal of a user": func(_ *testing.T, c map[string]any) {
+			onTTY(c)
+			process(c)["user"] = map[string]any{"uid": 1000, "gid": 100}
+			process(c)["cwd"] = "/tmp"
+			c["mounts"] = append(c["mounts"].([]any),
+				map[string]any{"destination": "/new", "source": "tmpfs", "type": "tmpfs", "options": []string{"ro"}})
+		},
+		"terminal in a user namespace": func(t *testing.T, c map[string]any) {
+			onTTY(c)
+			mapIDs(c)
+			closeRoot(t, c)
+		},
+		"terminal and hooks": func(_ *testing.T, c map[string]any) {
+			onTTY(c)
+			c["root"].(map[string]any)["readonly"] = true
+			setHook(c, "createRuntime", 0, "/bin/true")
+		},
 		"hooks": func(t *testing.T, c map[string]any) {
 			mark := filepath.Join(testenv.Dir(t), "mark")
 			setHook(c, "prestart", 0, "/bin/sh", "sh", "-c", "cat >/dev/null; echo prestart >>"+mark)
@@ -91,21 +152,66 @@ func TestSmallChildIsLikeAWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRuntime(t)
-			run := func(flags ...string) (string, outcome) {
-				bundle := shell(t, facts, func(c map[string]any) { change(t, c) })
-				o := r.do(append(append([]string{"--debug", "run"}, flags...), "-b", bundle, testenv.ID(t))...)
-				return changing.ReplaceAllString(o.stdout, "*"), o
+			run := func(want string, flags ...string) string {
+				terminal, log := false, filepath.Join(testenv.Dir(t), "log")
+				bundle := shell(t, facts, func(c map[string]any) {
+					change(t, c)
+					terminal = process(c)["terminal"] == true
+				})
+				cmd := r.command(append(append([]string{"--debug", "--log", log, "run"}, flags...), "-b", bundle,
+					testenv.ID(t))...)
+				said, status := outputOf(t, cmd, terminal)
+				data, err := os.ReadFile(log)
+				if err != nil || status != 7 {
+					t.Errorf("status %d, want 7; %v\n%s", status, err, data)
+				}
+				contains(t, string(data), want)
+				return changing.ReplaceAllString(said, "*")
 			}
-			small, o := run()
-			contains(t, o.stderr, ": child small")
-			whole, w := run("--trace", filepath.Join(testenv.Dir(t), "trace"))
-			contains(t, w.stderr, ": child whole: ")
-			diff := cmp.Diff(strings.Split(whole, "\n"), strings.Split(small, "\n"))
-			if diff != "" || o.status != 7 || w.status != 7 {
-				t.Errorf("statuses %d and %d; from a whole child to a small one\n%s", w.status, o.status, diff)
+			small := run(": child small")
+			whole := run(": child whole: ", "--trace", filepath.Join(testenv.Dir(t), "trace"))
+			if diff := cmp.Diff(strings.Split(whole, "\n"), strings.Split(small, "\n")); diff != "" {
+				t.Errorf("from a whole child to a small one\n%s", diff)
 			}
 		})
 	}
+}
+
+// onTTY gives a container a terminal, and makes its program say which.
+func onTTY(c map[string]any) {
+	process(c)["terminal"] = true
+	process(c)["args"] = []string{"sh", "-c", "tty; stty; echo to the console >/dev/console;" + facts}
+}
+
+// outputOf runs a command, on a terminal if it needs one, and returns what it says and its status.
+func outputOf(t *testing.T, cmd *exec.Cmd, terminal bool) (string, int) {
+	t.Helper()
+	if terminal {
+		return onScreen(t, cmd, nil)
+	}
+	o := finish(t, cmd)
+	return o.stdout + o.stderr, o.status
+}
+
+// mapIDs gives a container a user namespace with several mappings.
+func mapIDs(c map[string]any) {
+	testenv.MapIDs(c, hostIDs, 1000)
+	for _, key := range []string{"uidMappings", "gidMappings"} {
+		linux(c)[key] = append(linux(c)[key].([]any), map[string]any{"containerID": 1000, "hostID": 2 * hostIDs, "size": 1},
+			map[string]any{"containerID": 5000, "hostID": 2*hostIDs + 5000, "size": 10})
+	}
+}
+
+// closeRoot moves the root file system into a directory in which only root of the host may search.
+func closeRoot(t *testing.T, c map[string]any) {
+	t.Helper()
+	closed := filepath.Join(testenv.Dir(t), "closed")
+	root := c["root"].(map[string]any)
+	within := filepath.Join(closed, "root")
+	if err := errors.Join(os.Mkdir(closed, 0o700), os.Rename(root["path"].(string), within)); err != nil {
+		t.Fatal(err)
+	}
+	root["path"] = within
 }
 
 // TestSmallChildFailsLikeAWhole: the words of an error, and the status, do not tell which child it was, whether it
@@ -148,6 +254,53 @@ func TestSmallChildFailsLikeAWhole(t *testing.T) {
 			linux(c)["seccomp"] = map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []map[string]any{
 				{"names": []string{"kexec_load"}, "action": "SCMP_ACT_ERRNO"}}}
 		},
+		"unmapped user": func(_ *testing.T, _ string, c map[string]any) {
+			mapIDs(c)
+			process(c)["user"] = map[string]any{"uid": 2000, "gid": 0}
+		},
+		"unmapped groups": func(_ *testing.T, _ string, c map[string]any) {
+			mapIDs(c)
+			process(c)["user"] = map[string]any{"uid": 0, "gid": 0, "additionalGids": []int{3, 2000}}
+		},
+		"no source, in a user namespace": func(t *testing.T, _ string, c map[string]any) {
+			mapIDs(c)
+			closeRoot(t, c)
+			c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": "/x", "source": "/no/such", "type": "bind",
+				"options": []string{"bind"}})
+		},
+		"a directory that cannot be made, in a user namespace": func(_ *testing.T, _ string, c map[string]any) {
+			mapIDs(c)
+			c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": "/new/x", "source": "x", "type": "tmpfs"})
+		},
+		"no program, in a user namespace": func(_ *testing.T, _ string, c map[string]any) {
+			mapIDs(c)
+			process(c)["args"] = []string{"/no/such"}
+		},
+		"no program, on a terminal": func(_ *testing.T, _ string, c map[string]any) {
+			process(c)["terminal"], process(c)["args"] = true, []string{"nosuch"}
+		},
+		"no directory, on a terminal": func(_ *testing.T, _ string, c map[string]any) {
+			process(c)["terminal"], process(c)["cwd"] = true, "/bin/sh"
+		},
+		"no interpreter, on a terminal": func(t *testing.T, root string, c map[string]any) {
+			putScript(t, root, "#!/no/such\n")
+			process(c)["terminal"], process(c)["args"] = true, []string{"script"}
+			process(c)["env"] = []string{"PATH=/no:/"}
+		},
+		"no limit, on a terminal": func(_ *testing.T, _ string, c map[string]any) {
+			process(c)["terminal"] = true
+			process(c)["rlimits"] = []map[string]any{{"type": "RLIMIT_NOFILE", "soft": int64(1) << 40, "hard": int64(1) << 40}}
+		},
+		"unmapped user, on a terminal": func(_ *testing.T, _ string, c map[string]any) {
+			mapIDs(c)
+			process(c)["terminal"], process(c)["user"] = true, map[string]any{"uid": 2000, "gid": 0}
+		},
+		"no terminals": func(_ *testing.T, _ string, c map[string]any) {
+			process(c)["terminal"] = true
+			c["mounts"] = slices.DeleteFunc(c["mounts"].([]any), func(m any) bool {
+				return m.(map[string]any)["destination"] == "/dev/pts"
+			})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRuntime(t)
@@ -158,6 +311,12 @@ func TestSmallChildFailsLikeAWhole(t *testing.T) {
 					bundle := shell(t, "exit 0", nil)
 					edit(t, bundle, func(c map[string]any) {
 						change(t, rootOf(t, bundle), c)
+						if process(c)["terminal"] == true {
+							flags = append(flags, "--console-socket", takesTerminals(t))
+							if !gated {
+								flags = append(flags, "--detach")
+							}
+						}
 						if hooks {
 							setHook(c, "createRuntime", 0, "/bin/true")
 						}
@@ -205,6 +364,34 @@ func unquoted(t testing.TB, line string) string {
 	return text
 }
 
+// takesTerminals returns the path of a socket at which a terminal is taken, and kept until the test ends.
+func takesTerminals(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "s") // a socket's address has no room for the name of a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan *os.File, 1)
+	go func() {
+		defer close(taken)
+		if c, err := l.Accept(); err == nil {
+			taken <- receiveFrom(t, c)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = l.Close()
+		if master := <-taken; master != nil {
+			_ = master.Close()
+		}
+		_ = os.RemoveAll(dir)
+	})
+	return l.Addr().String()
+}
+
 // TestSmallChildOfExec: what a process finds that joins a container, and the words of an error, do not tell which child
 // has executed it, or could not.
 func TestSmallChildOfExec(t *testing.T) {
@@ -225,6 +412,10 @@ func TestSmallChildOfExec(t *testing.T) {
 		id, bundle := r.sleeper(in.change)
 		putScript(t, rootOf(t, bundle), "#!/no/such\n")
 		for _, args := range [][]string{
+			{"--tty", id, "sh", "-c", "tty; stty; " + facts},
+			{"--tty", "--user", "1000:100", id, "sh", "-c", "stat -c '%n %u:%g %a' $(tty); " + facts},
+			{"--tty", id, "/no/such"}, {"--tty", id, "nosuch"}, {"--tty", id, "/script"},
+			{"--tty", "--cwd", "/no/such", id, "true"},
 			{id, "sh", "-c", facts},
 			{"--user", "1000:100", "--additional-gids", "7", "--cwd", "/tmp", "--env", "A=1", id, "/bin/sh", "-c", facts},
 			{"--cap", "CAP_NET_RAW", "--no-new-privs", "--user", "65534", id, "sh", "-c", facts},
@@ -232,8 +423,8 @@ func TestSmallChildOfExec(t *testing.T) {
 			{"--cwd", "/bin/sh", id, "true"}, {"--cwd", "/no/such", id, "true"}, {"--user", "1000", "--cwd", "/root", id, "pwd"},
 		} {
 			trace := filepath.Join(testenv.Dir(t), "trace")
-			small, whole := r.do(append([]string{"exec"}, args...)...),
-				r.do(append([]string{"exec", "--trace", trace}, args...)...)
+			small, whole := r.outcomeOf(append([]string{"exec"}, args...)...),
+				r.outcomeOf(append([]string{"exec", "--trace", trace}, args...)...)
 			for _, o := range []*outcome{&small, &whole} {
 				_, words, _ := strings.Cut(o.stderr, "msg=")
 				o.stderr, o.stdout = changing.ReplaceAllString(words, "*"), changingOfExec.ReplaceAllString(o.stdout, "*")
@@ -247,7 +438,48 @@ func TestSmallChildOfExec(t *testing.T) {
 		}
 		o := r.do("--debug", "exec", id, "true")
 		contains(t, o.stderr, ": child small")
+		o = r.outcomeOf("--debug", "exec", "--tty", id, "true")
+		contains(t, o.stderr, ": child small")
 	}
+}
+
+// outcomeOf runs an exec, on a terminal if it wants one. What the terminal shows is the output, or the error if it is
+// one.
+func (r *runtime) outcomeOf(args ...string) (o outcome) {
+	r.t.Helper()
+	if !slices.Contains(args, "--tty") {
+		return r.do(args...)
+	}
+	screen, status := onScreen(r.t, r.command(args...), nil)
+	o.stdout, o.status = strings.ReplaceAll(screen, "\r\n", "\n"), status
+	if strings.Contains(o.stdout, "msg=") {
+		o.stdout, o.stderr = "", o.stdout
+	}
+	return o
+}
+
+// TestSmallChildOfManyTerminals: the small child has names for the first terminals of a container alone.
+func TestSmallChildOfManyTerminals(t *testing.T) {
+	if !smallchild.Available {
+		t.Skip("this architecture, or this build, has no small child")
+	}
+	r := newRuntime(t)
+	id, _ := r.sleeper(func(c map[string]any) {
+		opened := "exec 3<>/dev/ptmx"
+		for fd := 4; fd < 10; fd++ {
+			opened += fmt.Sprintf(" %d<>/dev/ptmx", fd)
+		}
+		testenv.SetArgs(c, "sh", "-c", opened+"; touch /tmp/opened; exec sleep 1000")
+	})
+	eventually(t, "seven terminals", func() bool { return r.do("exec", id, "test", "-e", "/tmp/opened").status == 0 })
+	last := r.outcomeOf("exec", "--tty", id, "sh", "-c", "tty; exec 3<>/dev/ptmx; ls /dev/pts")
+	if last.stdout != "/dev/pts/7\n0     1     2     3     4     5     6     7     8     ptmx\n" {
+		t.Errorf("%+v", last)
+	}
+	r.inside(id, "(exec 3<>/dev/ptmx; touch /tmp/eight; sleep 1000) </dev/null >/dev/null 2>&1 &")
+	eventually(t, "eight terminals", func() bool { return r.do("exec", id, "test", "-e", "/tmp/eight").status == 0 })
+	o := r.outcomeOf("--debug", "exec", "--tty", id, "tty")
+	contains(t, o.stderr, "/dev/pts/8", ": child whole: the small one could not continue at console")
 }
 
 // TestNoProgramsInMemory: where these may not be executed, the child is a whole one. Linux before 6.3 cannot forbid it.

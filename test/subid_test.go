@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast/handfast/internal/smallchild"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -57,9 +58,15 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 		c["root"].(map[string]any)["readonly"] = false
 		process(c)["user"] = map[string]any{"uid": 0, "gid": 0, "additionalGids": []any{7}}
 		linux(c)["uidMappings"], linux(c)["gidMappings"] = mapping, mapping
-		testenv.SetArgs(c, "sh", "-c", "id; cat /proc/self/setgroups; exec sleep 1000")
+		testenv.SetArgs(c, "true")
 	})
 	id := testenv.ID(t)
+	if o := finish(t, asUser("--debug", "run", id)); smallchild.Available {
+		contains(t, o.stderr, ": child small")
+	}
+	edit(t, dir, func(c map[string]any) {
+		testenv.SetArgs(c, "sh", "-c", "id; cat /proc/self/setgroups; exec sleep 1000")
+	})
 	out, err := os.Create(filepath.Join(testenv.Dir(t), "out"))
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/handfast/handfast/internal/smallchild"
 	"github.com/handfast/handfast/internal/testenv"
 )
 
@@ -150,6 +151,9 @@ func TestPlainUser(t *testing.T) {
 	o := finish(t, asUser("run", id))
 	if o.status != 9 || o.stderr != "" || !strings.HasPrefix(o.stdout, "0\n1\nhandfast\n") {
 		t.Errorf("%+v", o)
+	}
+	if smallchild.Available {
+		contains(t, finish(t, asUser("--debug", "run", id)).stderr, ": child small")
 	}
 	// The container's own groups cover, read-only, those of the host below the bound /sys.
 	edit(t, dir, func(c map[string]any) {

@@ -271,12 +271,39 @@ octalDigit:
 	MOVB $0, (DI)
 	JMP  next
 
-request: // frame and length of its payload, the reply's payload and its length
+request: // frame and length of its payload, the reply's payload and its length, a descriptor to send along or zero
+	MOVQ R8, R15
 	MOVQ SI, DX
 	MOVQ DI, SI
 	MOVL $5, R8 // REQUEST
 	XORL R9, R9
+	TESTQ R15, R15
+	JNZ  along
 	CALL send<>(SB)
+	JMP  sent
+along:
+	CALL header<>(SB)
+	MOVB $1, 5(SI) // one descriptor
+	MOVQ $const_vector, R8
+	MOVQ SI, (R8)
+	MOVQ DX, 8(R8)
+	MOVQ $const_control, R9
+	MOVQ $20, (R9)
+	MOVQ $0x100000001, R10 // SOL_SOCKET, SCM_RIGHTS
+	MOVQ R10, 8(R9)
+	MOVQ R15, 16(R9)
+	MOVQ $const_messageHeader, SI
+	MOVQ $0, (SI)
+	MOVQ $0, 8(SI)
+	MOVQ R8, 16(SI)
+	MOVQ $1, 24(SI)
+	MOVQ R9, 32(SI)
+	MOVQ $24, 40(SI)
+	MOVQ (R12), DI
+	MOVL $0x4000, DX // MSG_NOSIGNAL
+	MOVL $46, AX // sendmsg
+	SYSCALL
+sent:
 	TESTQ AX, AX
 	JLT  die
 	MOVQ $const_in, SI

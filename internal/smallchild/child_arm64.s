@@ -269,12 +269,36 @@ octalDigit:
 	MOVB ZR, (R0)
 	B    next
 
-request: // frame and length of its payload, the reply's payload and its length
+request: // frame and length of its payload, the reply's payload and its length, a descriptor to send along or zero
 	MOVD R1, R2
 	MOVD R0, R1
 	MOVD $5, R9 // REQUEST
 	MOVD ZR, R10
+	CBNZ R4, along
 	BL   send<>(SB)
+	B    sent
+along:
+	BL   header<>(SB)
+	MOVD $1, R9
+	MOVB R9, 5(R1) // one descriptor
+	MOVD $const_vector, R9
+	STP  (R1, R2), (R9)
+	MOVD $const_control, R12
+	MOVD $20, R10
+	MOVD $0x100000001, R11 // SOL_SOCKET, SCM_RIGHTS
+	STP  (R10, R11), (R12)
+	MOVD R4, 16(R12)
+	MOVD $const_messageHeader, R1
+	STP  (ZR, ZR), (R1)
+	MOVD $1, R10
+	STP  (R9, R10), 16(R1)
+	MOVD $24, R10
+	STP  (R12, R10), 32(R1)
+	MOVD SOCKET, R0
+	MOVD $0x4000, R2 // MSG_NOSIGNAL
+	MOVD $211, R8 // sendmsg
+	SVC
+sent:
 	TBNZ $63, R0, die
 	MOVD $const_in, R1
 	BL   receive<>(SB)

@@ -23,7 +23,7 @@ import (
 )
 
 // run runs a small child with a program until the end of its conversation, and returns its output. The parent
-// replies "run" to "ready".
+// replies "run" to "ready", sends a file with the text "sent" for a mount, and takes only that file as a console.
 func run(t *testing.T, program []byte) (out string, status syscall.WaitStatus, err error) {
 	t.Helper()
 	conn, theirs, err := transport.SocketPair(transport.SeqPacket)
@@ -70,29 +70,63 @@ func converse(conn *transport.Conn, program []byte) error {
 	if err := p.Open(ctx, syncproto.BytesValue(program), nil); err != nil {
 		return err
 	}
+	sent, err := unix.MemfdCreate("sent", unix.MFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(sent)
+	if _, err := unix.Write(sent, []byte("sent")); err != nil {
+		return err
+	}
 	for {
 		req, err := p.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if req.Name != container.ReadyRequest.Request {
-			return errors.New("asked for " + req.Name)
+		switch req.Name {
+		case container.ReadyRequest.Request:
+			err = transport.Reply(ctx, p, container.ReadyRequest, struct{}{})
+		case container.MountRequest.Request:
+			err = transport.Reply(ctx, p, container.MountRequest, struct{}{}, sent)
+		case container.ConsoleRequest.Request:
+			err = takeConsole(ctx, p, req, sent)
+		default:
+			err = errors.New("asked for " + req.Name)
 		}
-		if err := transport.Reply(ctx, p, container.ReadyRequest, struct{}{}); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 }
 
+// takeConsole replies to the request for a console named /dev/pts/7 whose descriptor is that of the file sent.
+func takeConsole(ctx context.Context, p *transport.Parent, req *transport.Request, sent int) error {
+	defer transport.CloseAll(req.FDs)
+	arg, err := transport.Arg(ctx, p, req, container.ConsoleRequest)
+	if err != nil {
+		return err
+	}
+	var got, want unix.Stat_t
+	if err := errors.Join(unix.Fstat(req.FDs[0], &got), unix.Fstat(sent, &want)); err != nil {
+		return err
+	}
+	if arg.Path != "/dev/pts/7" || got.Ino != want.Ino {
+		return fmt.Errorf("console %q, inode %d, want /dev/pts/7 and %d", arg.Path, got.Ino, want.Ino)
+	}
+	return transport.Reply(ctx, p, container.ConsoleRequest, struct{}{})
+}
+
 // executes adds the end of every program: ready, EXEC, and a shell that runs the script.
 func executes(p *Program, script string) {
-	arg := func(name string) string { return "\x82\xa4name" + text(name) + "\xa3arg\xc0" }
-	p.Request(arg("ready"), arg("run"))
+	p.Request(call("ready", "\xc0"), call("run", "\xc0"))
 	p.Word()
 	argv := p.Table("argv", p.Str("sh"), p.Str("-c"), p.Str(script), Int(0))
 	p.Call("execve", unix.SYS_EXECVE, p.Str("/bin/sh"), argv, p.Table("envp", p.Str("A=b"), Int(0)))
 	p.GiveUp()
 }
+
+// call returns the payload of a request or a reply.
+func call(name, arg string) string { return "\x82\xa4name" + text(name) + "\xa3arg" + arg }
 
 // text returns a short text in MessagePack.
 func text(s string) string { return string([]byte{0xa0 + byte(len(s))}) + s }
@@ -169,6 +203,33 @@ func TestBranches(t *testing.T) {
 	p.Place(end)
 	executes(p, "echo .")
 	if out, _, err := run(t, encode(t, p)); err != io.EOF || out != "yes .\n" {
+		t.Errorf("%v: %q", err, out)
+	}
+}
+
+func TestDescriptors(t *testing.T) {
+	p := New()
+	r, content, missing := p.Reg(), p.Scratch(8), p.Label()
+	for range 2 { // the second request finds nothing left of the first one
+		p.Request(call("mount", "\x81\xa6source"+text("/a")), call("mounted", "\xc0"))
+		p.Received(r)
+		p.Call("pread64", unix.SYS_PREAD64, Val(r), content.At(0), Int(4), Int(0))
+		p.Call("write", unix.SYS_WRITE, Int(1), content.At(0), Int(4))
+	}
+	console := call("console", "\x81\xa4path"+text("/dev/pts/0"))
+	m := p.Message(console)
+	p.Octal(m.At(len(console)-1), p.Bytes(Words(7), "number"))
+	p.Send(m, Val(r), call("consoleTaken", "\xc0"))
+	p.Call("close", unix.SYS_CLOSE, Val(r))
+	p.Call("close", unix.SYS_CLOSE, Val(r)).On(missing, unix.EBADF)
+	p.GiveUp()
+	p.Place(missing)
+	said := p.Label()
+	p.IfReg(Errno, uint64(unix.EBADF), said)
+	p.GiveUp()
+	p.Place(said)
+	executes(p, "echo .")
+	if out, _, err := run(t, encode(t, p)); err != io.EOF || out != "sentsent.\n" {
 		t.Errorf("%v: %q", err, out)
 	}
 }

@@ -22,9 +22,9 @@
 // # What it cannot do
 //
 // If something happens for which the program has no branch, the small child sends an ERROR with the code "config",
-// which gives the instruction and the errno, and ends. If the parent has not carried out a request of the child by
-// then, another attempt finds or makes everything again. So the parent starts a whole child, which does what is
-// needed, or says in its own words why it cannot. After the first request the parent finds the words itself
+// which gives the instruction and the errno, and ends. If by then the parent has not carried out a request that
+// changes anything, another attempt finds or makes everything again. So the parent starts a whole child, which does
+// what is needed, or says in its own words why it cannot. After such a request the parent finds the words itself
 // (Program.Explain). Behind a start gate, where the parent may be gone, the program contains the text of each error.
 //
 // There is machine code for amd64 and arm64; other architectures and instrumented builds have no small child

@@ -85,6 +85,8 @@ func (p *Program) encodeArg(a Arg) (value uint64, isReg bool) {
 		return scratch + uint64(a.value), false
 	case argSlot:
 		return registers + 8*uint64(a.value), false
+	case argReply:
+		return replyFD, false
 	}
 	return uint64(a.value), false
 }

@@ -19,6 +19,7 @@ const (
 	vector        = memoryBase + 0x840 // two of struct iovec
 	control       = memoryBase + 0x880
 	controlSize   = 160
+	replyFD       = control + 16       // the first descriptor of the last frame that had any
 	header        = memoryBase + 0xa00 // of that frame
 	zeros         = memoryBase + 0xb00 // never written
 	option        = memoryBase + 0xb80

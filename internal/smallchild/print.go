@@ -103,7 +103,12 @@ func errnoName(e unix.Errno) string {
 func (p *Program) argument(a Arg) string {
 	switch a.kind {
 	case argReg, argSlot:
+		if Reg(a.value) == Errno {
+			return "errno"
+		}
 		return fmt.Sprintf("r%d", a.value)
+	case argReply:
+		return "the reply's descriptor"
 	case argData:
 		return p.datum(a.value)
 	case argMemory:

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
 )
 
 // opcode is the kind of an instruction.
@@ -32,7 +34,8 @@ type Reg uint8
 
 // The registers. Some of them are set from the beginning.
 const (
-	Socket Reg = 0 // the handshake socket
+	Socket Reg = 0        // the handshake socket
+	Errno  Reg = regErrno // the errno of the last system call that failed; zero at first
 
 	firstFD  Reg = 16 // the descriptors of CONFIG, in order
 	lastFD   Reg = 47
@@ -62,6 +65,7 @@ const (
 	argData   // value is an offset in the program's data
 	argMemory // value is an offset in the child's scratch memory
 	argSlot   // value is a register; the argument is its address
+	argReply  // the address of the descriptor that came with the last reply
 )
 
 // Int returns a number as an argument.
@@ -413,10 +417,35 @@ func (p *Program) Home(from Arg, length Reg, uid string, to Arg) {
 	p.add(opHome, from, Val(length), p.Str(uid), Int(len(uid)), to)
 }
 
-// Request sends a request with this payload, and waits for the reply, which must be exactly as given.
-func (p *Program) Request(payload, reply string) {
-	frame := p.place(append(make([]byte, 16), payload...), "request")
-	p.add(opRequest, frame, Int(len(payload)), p.Bytes([]byte(reply), "reply"), Int(len(reply)))
+// Message is the payload of a request, which the program may change before it is sent.
+type Message struct {
+	frame Arg // a header, then the payload, then a byte that an Octal at the end may set to zero
+	size  int
+}
+
+// Message reserves memory for a request with this payload.
+func (p *Program) Message(payload string) Message {
+	frame := append(append(make([]byte, syncproto.HeaderSize), payload...), 0)
+	return Message{p.place(frame, "request"), len(payload)}
+}
+
+// At returns the address of the byte of the payload at an offset.
+func (m Message) At(offset int) Arg { return m.frame.At(syncproto.HeaderSize + offset) }
+
+// Send sends a request, and waits for the reply, whose payload must be exactly as given. The descriptor fd is sent
+// along, unless it is zero. One that comes with the reply is for Received.
+func (p *Program) Send(m Message, fd Arg, reply string) {
+	p.add(opRequest, m.frame, Int(m.size), p.Bytes([]byte(reply), "reply"), Int(len(reply)), fd)
+}
+
+// Request sends a request with this payload and no descriptor, as Send does.
+func (p *Program) Request(payload, reply string) { p.Send(p.Message(payload), Int(0), reply) }
+
+// Received puts into a register the descriptor that came with the reply to the request just before.
+func (p *Program) Received(r Reg) {
+	from := Arg{kind: argReply}
+	i := p.add(opCombine, Slot(r), from, from)
+	i.nr, i.into = 1, r
 }
 
 // The values that Names puts into its register.

@@ -18,6 +18,7 @@ func (p *Program) Verify() error {
 	at := make([]place, len(p.instrs)+1)
 	at[0].reached = true
 	at[0].defined.add(Socket)
+	at[0].defined.add(Errno)
 	for r := firstFD; r <= lastFD; r++ {
 		at[0].defined.add(r)
 	}
