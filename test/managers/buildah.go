@@ -12,8 +12,8 @@ func buildah() manager {
 	}
 }
 
-// In buildahPrelude, "inside" runs a command in the container w, "built" makes the image i of the Dockerfile on standard
-// input, and "layer" does the same for what follows FROM.
+// In buildahPrelude, "inside" runs a command in the container w, "with" does so with options, and "layer" makes the image
+// i of the lines of a Dockerfile, on standard input, that follow FROM.
 const buildahPrelude = `
 inside() { buildah run --runtime $RUNTIME w -- "$@"; }
 with() { options=$1; shift; buildah run --runtime $RUNTIME $options w -- "$@"; }

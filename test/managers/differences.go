@@ -100,8 +100,8 @@ func table(rows []difference) string {
 		if r.Host {
 			why += " On other hosts it need not be so."
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Manager, strings.Join(r.Lines, ", "), cell(r.Control), cell(r.Handfast),
-			why)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Manager, strings.Join(r.Lines, ", "), cell(r.Control),
+			cell(r.Handfast), why)
 	}
 	return b.String()
 }

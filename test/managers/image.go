@@ -91,7 +91,8 @@ func rootfs(busybox []byte, applets []string) []entry {
 	all := []entry{
 		{name: "bin/", dir: true, mode: 0o755}, {name: "etc/", dir: true, mode: 0o755},
 		{name: "root/", dir: true, mode: 0o700}, {name: "tmp/", dir: true, mode: 0o1777},
-		{name: "proc/", dir: true, mode: 0o755}, {name: "run/", dir: true, mode: 0o755}, {name: "sys/", dir: true, mode: 0o755}, {name: "dev/", dir: true, mode: 0o755},
+		{name: "proc/", dir: true, mode: 0o755}, {name: "run/", dir: true, mode: 0o755},
+		{name: "sys/", dir: true, mode: 0o755}, {name: "dev/", dir: true, mode: 0o755},
 		{name: "home/", dir: true, mode: 0o755}, {name: "home/web/", dir: true, mode: 0o755, uid: 1000},
 		{name: "etc/passwd", data: []byte("root:x:0:0::/root:/bin/sh\n" + imageUser + ":x:1000:1000::/home/web:/bin/sh\n")},
 		{name: "etc/group", data: []byte("root:x:0:\ntty:x:5:\nweb:x:1000:\naudio:x:29:web\n")},

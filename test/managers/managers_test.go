@@ -106,7 +106,8 @@ func TestDiff(t *testing.T) {
 }
 
 // judged is a manager with a line of each kind.
-var judged = manager{name: "m", lines: []line{{name: "a", says: "ok"}, {name: "b", status: 1}, {name: "c", status: anyStatus}}}
+var judged = manager{name: "m", lines: []line{{name: "a", says: "ok"}, {name: "b", status: 1},
+	{name: "c", status: anyStatus}}}
 
 func rows(t *testing.T, all ...difference) []difference {
 	t.Helper()
@@ -120,12 +121,16 @@ func rows(t *testing.T, all ...difference) []difference {
 
 func TestJudge(t *testing.T) {
 	explanation := difference{Manager: "m", Lines: []string{"a"}, Control: "old .*", Handfast: "new .*", Why: "so"}
+	onHosts := explanation
+	onHosts.Host = true
 	good := []output{{Name: "a", Text: "ok\n"}, {Name: "b", Status: 1}, {Name: "c", Status: 9}}
 	change := func(at int, edit func(o *output)) []output {
 		changed := slices.Clone(good)
 		edit(&changed[at])
 		return changed
 	}
+	says := func(text string) []output { return change(0, func(o *output) { o.Text = text }) }
+	ended := func(at, status int) []output { return change(at, func(o *output) { o.Status = status }) }
 	for name, c := range map[string]struct {
 		control, candidate []output
 		rows               []difference
@@ -133,19 +138,18 @@ func TestJudge(t *testing.T) {
 		explained          int
 	}{
 		"equal":           {control: good, candidate: good},
-		"another output":  {good, change(0, func(o *output) { o.Text = "no\n" }), nil, []string{"a: differs"}, nil, 0},
-		"another status":  {good, change(2, func(o *output) { o.Status = 8 }), nil, []string{"c: differs"}, nil, 0},
-		"a wrong status":  {change(1, func(o *output) { o.Status = 0 }), change(1, func(o *output) { o.Status = 0 }), nil, []string{"b: with the control"}, nil, 0},
-		"a missing word":  {change(0, func(o *output) { o.Text = "" }), change(0, func(o *output) { o.Text = "" }), nil, []string{"a: with the control"}, nil, 0},
+		"another output":  {good, says("no\n"), nil, []string{"a: differs"}, nil, 0},
+		"another status":  {good, ended(2, 8), nil, []string{"c: differs"}, nil, 0},
+		"a wrong status":  {ended(1, 0), ended(1, 0), nil, []string{"b: with the control"}, nil, 0},
+		"a missing word":  {says(""), says(""), nil, []string{"a: with the control"}, nil, 0},
 		"too long":        {good, change(0, func(o *output) { o.Late = true }), nil, []string{"a: took too long"}, nil, 0},
 		"lines are lost":  {good, good[1:], nil, []string{"all: "}, nil, 0},
 		"a line unknown":  {change(0, func(o *output) { o.Name = "x" }), good, nil, []string{"x: no such line"}, nil, 0},
 		"nothing differs": {good, good, rows(t, explanation), nil, []string{"old", "new"}, 0},
-		"on other hosts": {good, good, rows(t, difference{Manager: "m", Lines: []string{"a"}, Control: "x", Why: "so", Host: true}),
-			nil, nil, 0},
-		"explained": {change(0, func(o *output) { o.Text = "ok\nold 1\n" }), change(0, func(o *output) { o.Text = "ok\nnew 1\n" }),
+		"on other hosts":  {good, good, rows(t, onHosts), nil, nil, 0},
+		"explained": {says("ok\nold 1\n"), says("ok\nnew 1\n"),
 			rows(t, explanation), nil, nil, 1},
-		"half explained": {change(0, func(o *output) { o.Text = "ok\nold 1\n" }), change(0, func(o *output) { o.Text = "ok\nnews\n" }),
+		"half explained": {says("ok\nold 1\n"), says("ok\nnews\n"),
 			rows(t, explanation), []string{"a: differs"}, []string{"new"}, 0},
 		"explained for another line": {good, change(2, func(o *output) { o.Text = "new 1\n" }), rows(t, explanation),
 			[]string{"c: differs"}, []string{"old", "new"}, 0},
@@ -179,7 +183,8 @@ func beginAs(t *testing.T, what string, got, want []string) {
 }
 
 func TestShorten(t *testing.T) {
-	if got := shorten(strings.Repeat("x\n", 20)); strings.Count(got, "\n") != 12 || !strings.Contains(got, "9 more lines") {
+	got := shorten(strings.Repeat("x\n", 20))
+	if strings.Count(got, "\n") != 12 || !strings.Contains(got, "9 more lines") {
 		t.Errorf("%q", got)
 	}
 }

@@ -14,8 +14,8 @@ chmod -R a+rX /tmp/oci`,
 	}
 }
 
-// umociPrelude starts each line from the configuration that umoci has written, without a terminal: "edit" changes it with
-// sed(1), "args" gives the process's arguments as JSON.
+// umociPrelude starts each line from the configuration that umoci has written, without a terminal: "edit" changes it
+// with sed(1), "args" gives the process's arguments as JSON.
 const umociPrelude = `
 rt() { $RUNTIME --root /run/states "$@"; }
 edit() { sed -i "$1" /tmp/bundle/config.json; }
