@@ -46,7 +46,8 @@ func checkpointOptions() []option {
 			func(s *settings) any { return &s.statusFD }},
 		option{"tcp-skip-in-flight", "", "", "leave out TCP connections that are not established yet",
 			func(s *settings) any { return &s.criu.TCPSkipInFlight }},
-		option{"link-remap", "", "", "give open files without a name one", func(s *settings) any { return &s.criu.LinkRemap }})
+		option{"link-remap", "", "", "give open files without a name one",
+			func(s *settings) any { return &s.criu.LinkRemap }})
 }
 
 func restoreOptions() []option {

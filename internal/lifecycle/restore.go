@@ -68,7 +68,6 @@ type restoration struct {
 	flags  *plan.Flags
 	images *images
 	client *criu.Client
-	root   string // a mount of the root file system, in CRIU's mount namespace
 }
 
 // make makes the group and the processes. After an error nothing is left of the container, including its state, or the
