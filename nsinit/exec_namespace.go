@@ -86,28 +86,7 @@ type loopbackStep struct{}
 
 func (loopbackStep) stage() stage    { return stageLoopback }
 func (loopbackStep) detail() string  { return "" }
-func (loopbackStep) do(*child) error { return loopbackUp() }
-
-// loopbackUp brings up lo, netdevice(7).
-func loopbackUp() error {
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return op("socket", "", err)
-	}
-	defer sys.Close(s)
-	var req struct {
-		name  [unix.IFNAMSIZ]byte
-		flags uint16
-		_     [22]byte
-	}
-	copy(req.name[:], "lo")
-	req.flags = unix.IFF_UP
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&req)))
-	if errno != 0 {
-		return op("ioctl SIOCSIFFLAGS", "lo", errno)
-	}
-	return nil
-}
+func (loopbackStep) do(*child) error { return sys.LoopbackUp() }
 
 // sysctlStep writes one kernel parameter.
 type sysctlStep struct{ key, value string }

@@ -41,6 +41,16 @@ func newProcess(pid, pidfd int) *Process {
 	return &Process{pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd")}
 }
 
+// Adopt returns a child of this process that Start has not made, such as one that another program has made for it with
+// CLONE_PARENT. The caller must know that the process has not been reaped.
+func Adopt(pid int) (*Process, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	return newProcess(pid, fd), nil
+}
+
 // Signal sends sig to the process; ESRCH means that it has ended.
 func (p *Process) Signal(sig unix.Signal) error {
 	rc, err := p.pidfd.SyscallConn()

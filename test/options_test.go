@@ -129,7 +129,7 @@ func TestFeaturesForEngines(t *testing.T) {
 		f.OCIVersionMax != "1.3.0" {
 		t.Errorf("%+v", f)
 	}
-	if f.Annotations["org.opencontainers.runc.checkpoint.enabled"] != "false" {
+	if f.Annotations["org.opencontainers.runc.checkpoint.enabled"] != "true" {
 		t.Errorf("checkpoints: %v", f.Annotations)
 	}
 }

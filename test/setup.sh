@@ -8,7 +8,7 @@ set -eu
 
 case "${1:-}" in
 demo)  wanted="ca-certificates" ;; # For go, to download modules.
-test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace groff-base runc" ;;
+test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace groff-base runc criu" ;;
 vm)    wanted="ca-certificates busybox-static mmdebstrap kmod e2fsprogs qemu-system-x86" ;;
 vm-arm64) wanted="ca-certificates mmdebstrap kmod e2fsprogs qemu-system-arm" ;; # For the boot arm64 alone.
 oci)   wanted="ca-certificates tar gzip" ;;

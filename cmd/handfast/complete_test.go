@@ -29,7 +29,7 @@ func TestBashCompletes(t *testing.T) {
 	const ask = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _handfast; printf '%s\n' "${COMPREPLY[@]}"`
 	for line, want := range map[string][]string{
 		"handfast st":                      {"start", "state"},
-		"handfast --debug --log /x re":     {"resume"},
+		"handfast --debug --log /x resu":   {"resume"},
 		"handfast --sy":                    {"--systemd-cgroup"},
 		"handfast run --no-":               {"--no-pivot", "--no-new-keyring", "--no-subreaper"},
 		"handfast kill w":                  {"web"},

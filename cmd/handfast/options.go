@@ -3,6 +3,8 @@ package main
 import (
 	"flag"
 	"io"
+
+	"github.com/handfast/handfast/internal/criu/plan"
 )
 
 // settings holds the value of every option of every command.
@@ -28,6 +30,8 @@ type settings struct {
 	tap                                           bool
 	timeout, conversation                         int
 	call, arch, profileOf                         string
+	criu                                          plan.Flags
+	statusFD                                      string
 
 	resources string
 	limits    map[string]*string // of update, by the option's name

@@ -227,6 +227,14 @@ func commandTable() []command {
 						func(s *settings) any { return &s.pressure }},
 				}
 			}, run: (*invocation).events},
+		{name: "checkpoint", args: "ID", min: 1, max: 1, summary: "save the processes of a container in files", slow: true,
+			details: "CRIU saves them; the program criu must be in $PATH. Then the container has ended and is deleted, unless " +
+				"--leave-running or --pre-dump is given. After an error it goes on.",
+			build: checkpointOptions, run: (*invocation).checkpoint},
+		{name: "restore", args: "ID", min: 1, max: 1, summary: "make a container from files of checkpoint",
+			details: "The bundle is that of the container that was saved, or one like it. In the foreground it behaves as run " +
+				"does.",
+			build: restoreOptions, makesProcess: true, run: (*invocation).restore},
 		{name: "mounts", args: "add|remove ID FILE", min: 3, max: 3,
 			summary: "add mounts to a running container, or remove them",
 			details: "FILE holds mounts as config.json does, as a list or as the member mounts of an object. " +

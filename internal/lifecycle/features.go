@@ -25,7 +25,7 @@ func Features(version, commit string) *oci.Features {
 		Enabled: true, Actions: seccomp.ActionNames(), Operators: seccomp.OpNames(), Archs: seccomp.ArchNames(),
 		KnownFlags: seccomp.FlagNames(), SupportedFlags: supportedFlags(),
 	}
-	f.Annotations = map[string]string{annotationVersion: version, annotationCommit: commit, annotationCheckpoint: "false"}
+	f.Annotations = map[string]string{annotationVersion: version, annotationCommit: commit, annotationCheckpoint: "true"}
 	f.Unsafe = []string{systemd.AnnotationPrefix, systemd.SubAnnotation, oci.HookStdout, oci.HookStderr}
 	return f
 }

@@ -61,6 +61,14 @@ func (c *creation) load() error {
 			return err
 		}
 	}
+	if !c.state.Console {
+		c.state.Streams = streamNames()
+	}
+	for _, n := range c.plan.Spawn.Namespaces {
+		if n.Path != "" {
+			c.state.Joined = append(c.state.Joined, n.Kind)
+		}
+	}
 	if !c.o.NoNewKeyring {
 		c.state.Keyring = "_ses." + c.o.ID
 		c.plan.Spawn.Container.Process.Keyring = c.state.Keyring

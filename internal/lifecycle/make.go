@@ -110,6 +110,11 @@ func (c *creation) Hooks(ctx context.Context, _ int) error {
 	if err := c.cgroup.Finish(ctx); err != nil {
 		return err
 	}
+	return c.runtimeHooks(ctx)
+}
+
+// runtimeHooks runs the hooks of this process's namespaces that precede the program.
+func (c *creation) runtimeHooks(ctx context.Context) error {
 	c.hooked = true
 	for _, set := range []struct {
 		kind  string

@@ -25,6 +25,8 @@ const (
 	phaseSignal     = "send the signal"
 	phaseFreeze     = "freeze the processes"
 	phaseThaw       = "thaw the processes"
+	phaseSave       = "save the processes"
+	phaseRestore    = "restore the processes"
 	phaseEnd        = "end the processes"
 	phaseLeaveGroup = "remove the group"
 	phaseLeaveState = "remove the state"

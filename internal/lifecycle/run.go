@@ -27,15 +27,8 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 	}
 	defer c.close()
 	if !o.Detach {
-		if c.watch, err = watchSignals(ctx); err != nil {
+		if ctx, err = c.watchForeground(ctx, o.NoSubreaper); err != nil {
 			return 0, Join(err, c.undo())
-		}
-		ctx = c.watch.until(ctx)
-		c.terminal.watch = c.watch
-		if !o.NoSubreaper {
-			if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-				r.Log.Warnf("subreaper: %v: orphans of the container will not be reaped here", err)
-			}
 		}
 	}
 	ready, err := listenForReadiness(c.dir.Path(""))
@@ -68,6 +61,22 @@ func (r *Runtime) Run(ctx context.Context, o RunOptions) (status int, err error)
 		}()
 	}
 	return c.foreground(o.Keep)
+}
+
+// watchForeground prepares this process to stay with the container. It returns the context to use until the program
+// may run.
+func (c *creation) watchForeground(ctx context.Context, noSubreaper bool) (context.Context, error) {
+	var err error
+	if c.watch, err = watchSignals(ctx); err != nil {
+		return nil, err
+	}
+	c.terminal.watch = c.watch
+	if !noSubreaper {
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			c.r.Log.Warnf("subreaper: %v: orphans of the container will not be reaped here", err)
+		}
+	}
+	return c.watch.until(ctx), nil
 }
 
 // foreground waits until the container's process has ended, and then removes the container unless keep is set.

@@ -12,6 +12,7 @@ import (
 // MountEntry is one mount of a mount namespace, with the fields of proc_pid_mountinfo(5) that are needed here.
 type MountEntry struct {
 	ID, Parent uint64
+	Device     string // of the file system: "major:minor"
 	Root       string // directory of the file system that is the root of the mount
 	Point      string // where it is mounted, relative to the reader's root
 	Type       string // of the file system
@@ -71,7 +72,7 @@ func ParseMounts(text string) ([]MountEntry, error) {
 		if err := errors.Join(err, err2); err != nil {
 			return nil, fail("parse", "mountinfo", err)
 		}
-		m := MountEntry{ID: id, Parent: parent, Root: unescape(f[3]), Point: unescape(f[4])}
+		m := MountEntry{ID: id, Parent: parent, Device: f[2], Root: unescape(f[3]), Point: unescape(f[4])}
 		m.Type, _, _ = strings.Cut(after, " ")
 		for _, option := range f[6:] {
 			m.Shared = m.Shared || strings.HasPrefix(option, "shared:")

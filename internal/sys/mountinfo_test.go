@@ -19,9 +19,9 @@ const mountinfo = `26 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 func TestParseMounts(t *testing.T) {
 	got, err := sys.ParseMounts(mountinfo)
 	want := []sys.MountEntry{
-		{ID: 26, Parent: 1, Root: "/", Point: "/", Type: "ext4"},
-		{ID: 36, Parent: 26, Root: "/a b", Point: "/mnt/a\t\\b\n", Type: "tmpfs", Shared: true},
-		{ID: 37, Parent: 36, Root: "/", Point: "/mnt", Type: "proc"},
+		{ID: 26, Parent: 1, Device: "254:0", Root: "/", Point: "/", Type: "ext4"},
+		{ID: 36, Parent: 26, Device: "0:5", Root: "/a b", Point: "/mnt/a\t\\b\n", Type: "tmpfs", Shared: true},
+		{ID: 37, Parent: 36, Device: "0:5", Root: "/", Point: "/mnt", Type: "proc"},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)

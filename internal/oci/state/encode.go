@@ -35,6 +35,8 @@ func encode(s *State) ([]byte, error) {
 		number(&o, "belowRootfs", &s.BelowRootfs)
 	}
 	o.flag("console", s.Console)
+	o.list("streams", s.Streams)
+	o.list("joined", s.Joined)
 	o.flag("sharedPID", s.SharedPID)
 	o.text("keyring", s.Keyring)
 	o.flag("noProcess", s.NoProcess)
@@ -104,6 +106,20 @@ func (o *object) texts(name string, all map[string]string) {
 		o.always(key, all[key])
 	}
 	o.close()
+}
+
+// list adds a list of strings, unless it is empty.
+func (o *object) list(name string, all []string) {
+	if len(all) == 0 {
+		return
+	}
+	o.key(name)
+	o.b = append(o.b, '[')
+	for _, s := range all {
+		o.comma()
+		o.quote(s)
+	}
+	o.b = append(o.b, ']')
 }
 
 // count adds a number, unless it is zero.

@@ -30,6 +30,12 @@ type State struct {
 	// top of it; zero: they are not.
 	BelowRootfs uint64 `json:"belowRootfs,omitempty"`
 	Console     bool   `json:"console,omitempty"` // the process has a terminal
+	// Streams are the names of the process's standard streams from before anything was sent to it, as in
+	// /proc/PID/fd: "pipe:[INODE]", "/dev/null". A checkpoint notes them, because the program may have changed them
+	// since. Empty with a terminal.
+	Streams []string `json:"streams,omitempty"`
+	// Joined are the kinds of the namespaces that existed before the container and that its process was put into.
+	Joined []string `json:"joined,omitempty"`
 	// SharedPID reports that the container has no pid namespace of its own, so that processes can outlive its
 	// first process.
 	SharedPID bool   `json:"sharedPID,omitempty"`

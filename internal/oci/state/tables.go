@@ -24,6 +24,8 @@ var stateFields = []jsonread.Field[State]{
 	{Name: "belowRootfs", Read: func(r *reader, v *State) { jsonread.Integer(r, &v.BelowRootfs) }},
 	{Name: "gate", Read: func(r *reader, v *State) { jsonread.String(r, &v.Gate) }},
 	{Name: "console", Read: func(r *reader, v *State) { jsonread.Bool(r, &v.Console) }},
+	{Name: "streams", Read: func(r *reader, v *State) { jsonread.Strings(r, &v.Streams) }},
+	{Name: "joined", Read: func(r *reader, v *State) { jsonread.Strings(r, &v.Joined) }},
 	{Name: "sharedPID", Read: func(r *reader, v *State) { jsonread.Bool(r, &v.SharedPID) }},
 	{Name: "keyring", Read: func(r *reader, v *State) { jsonread.String(r, &v.Keyring) }},
 	{Name: "noProcess", Read: func(r *reader, v *State) { jsonread.Bool(r, &v.NoProcess) }},

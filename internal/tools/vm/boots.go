@@ -83,7 +83,8 @@ func boots() []boot {
 // boot, so one boot is enough.
 const notAboutGroups = "^(TestPropagation|TestInvalidValues|TestBindAttributes|TestRedis|TestDamagedState|" +
 	"TestSeccomp(Everywhere|Actions|Architectures|Docker|AgentMissing|Refused)|TestFewDescriptors|TestWordsOfAStart|" +
-	"TestNetDevices.*|TestSmallChildFailsLikeAWhole|TestMounts(Add.*|WithMappings)|TestTerminalIsGivenBack)$"
+	"TestNetDevices.*|TestSmallChildFailsLikeAWhole|TestCheckpoint(Pipes|Connection|Terminal|UserNamespace|LazyPages)|" +
+	"TestMounts(Add.*|WithMappings)|TestTerminalIsGivenBack)$"
 
 // packageRest is how much earlier the tests of one package time out than their boot, so that Go reports where they
 // hang.

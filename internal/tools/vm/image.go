@@ -17,7 +17,7 @@ import (
 // systemd for the boot that runs it.
 var systemPackages = []string{
 	"busybox-static", "kmod", "util-linux", "procps", "uidmap", "apparmor", "python3-minimal", "systemd", "systemd-sysv",
-	"dbus", "dbus-user-session", "libpam-systemd", "udev",
+	"dbus", "dbus-user-session", "libpam-systemd", "udev", "criu", "iptables",
 }
 
 // unpackedPackages are the packages of a tree of another architecture, to which only what they depend on is added. As
