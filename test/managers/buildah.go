@@ -32,7 +32,7 @@ var buildahLines = []line{
 	{name: "runtime of containers.conf", command: `buildah run w echo hello; buildah run w none`, says: "hello", status: 1},
 	{name: "runtime of the environment", command: `BUILDAH_RUNTIME=$RUNTIME buildah run w echo hello`, says: "hello"},
 	{name: "status", command: `inside sh -c 'exit 42'`, says: "42", status: 42},
-	{name: "signal", command: `inside sh -c 'sleep 9 & kill -9 $!; wait $!; exit $?'`, status: 137},
+	{name: "signal", command: `inside sh -c 'exec 2>/dev/null; sleep 9 & kill -9 $!; wait $!; exit $?'`, status: 137},
 	{name: "standard error", command: `inside sh -c 'echo bad >&2' 2>&1 >/dev/null`, says: "bad"},
 	{name: "standard input", command: `echo through | inside cat`, says: "through"},
 	{name: "terminal", command: `in_terminal buildah run --runtime $RUNTIME -t w tty`, says: "/dev/"},

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -89,8 +90,9 @@ func run(o options) error {
 		}
 		v := judge(m, control, candidate, rows)
 		v.print(os.Stdout, m, o.verbose)
-		fmt.Printf("%-10s %3d lines, %d differ, %d of them explained, %d faults, %.0fs\n", m.name, len(control.Lines),
-			v.differing, v.explained, len(v.faults), time.Since(begin).Seconds())
+		fmt.Printf("%-10s %3d lines, %d differ, %d of them explained, %d faults, %.0fs (%s)\n", m.name, len(control.Lines),
+			v.differing, v.explained, len(v.faults), time.Since(begin).Seconds(),
+			strings.ReplaceAll(strings.TrimSpace(candidate.Version), "\n", "; "))
 		total.add(v)
 	}
 	return total.end(os.Stdout, rows)
@@ -111,8 +113,5 @@ func both(ctx context.Context, m manager, o options) (control, candidate record,
 	}()
 	candidate, err = exercise(ctx, m, runtimeOf(handfastName, o.handfast), o)
 	c := <-done
-	if c.error != nil {
-		err = c.error
-	}
-	return c.record, candidate, err
+	return c.record, candidate, errors.Join(c.error, err)
 }

@@ -37,7 +37,7 @@ var umociLines = []line{
 		`is c running; test $(cat /tmp/pid) = $(rt state c | sed -n 's/.*"pid": \([0-9]*\).*/\1/p') && echo same; rt delete -f c`,
 		says: "same"},
 	{name: "status", command: `run '"sh", "-c", "exit 42"'`, status: 42},
-	{name: "ended by a signal", command: `run '"sh", "-c", "sleep 9 \& kill -9 $!; wait $!"'`, status: 137},
+	{name: "ended by a signal", command: `run '"sh", "-c", "exec 2>/dev/null; sleep 9 \& kill -9 $!; wait $!"'`, status: 137},
 	{name: "terminal", command: `args '"tty"'; edit 's/"terminal": false/"terminal": true/'; ` +
 		`in_terminal $RUNTIME --root /run/states run -b /tmp/bundle c`, says: "/dev/pts/0"},
 	{name: "standard input", command: `args '"cat"'; echo through | rt run -b /tmp/bundle c`, says: "through"},
