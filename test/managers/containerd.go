@@ -151,7 +151,7 @@ var containerdLines = []line{
 		`sh -c 'read x </go; echo attached; exit 5'; { sleep 2; echo >/tmp/go; } & ctr task attach k; ` +
 		`s=$?; ctr task rm k; ctr c rm k; exit $s`, says: "attached", status: 5},
 	{name: "events", command: `ctr events >/tmp/events & until_says 'probe' sh -c ` +
-		`"ctr ns create probe; ctr ns rm probe; cat /tmp/events"; temporary $IMAGE e true; ` +
+		`"{ ctr ns create probe; ctr ns rm probe; } >/dev/null 2>&1; cat /tmp/events"; temporary $IMAGE e true; ` +
 		`until_says tasks/delete cat /tmp/events; grep -v /namespaces/ /tmp/events | sed -n 's/.* default \(\/[a-z/]*\).*/\1/p'`,
 		says: "/tasks/create"},
 	{name: "log file", command: `ctr run $R -d --log-uri file:///tmp/log $IMAGE l sh -c 'echo logged; echo bad >&2'; ` +
