@@ -250,9 +250,10 @@ func TestCheckpointConnection(t *testing.T) {
 	s := newSaver(t, script, func(c map[string]any) {
 		c["mounts"] = append(c["mounts"].([]any),
 			map[string]any{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": []any{"ro"}},
-			map[string]any{"destination": "/mnt/volume", "source": volume, "options": []any{"rbind", "rslave"}},
-			map[string]any{"destination": "/mnt/volume/file", "source": volume + "/file", "options": []any{"bind", "ro"}})
-		linux(c)["readonlyPaths"] = []any{"/proc/sys", "/etc", "/mnt/volume"}
+			map[string]any{"destination": "/mnt/volume", "source": volume, "options": []any{"rbind", "rprivate"}},
+			map[string]any{"destination": "/mnt/volume/file", "source": volume + "/file",
+				"options": []any{"bind", "ro", "private"}})
+		linux(c)["readonlyPaths"] = []any{"/proc/sys", "/etc"}
 		c["hooks"] = map[string]any{
 			"createRuntime": hook("echo createRuntime >>" + said), "poststart": hook("echo poststart >>" + said),
 			"poststop": hook("echo poststop >>" + said),
@@ -285,7 +286,7 @@ func TestCheckpointConnection(t *testing.T) {
 	s.restore("--tcp-established")
 	s.counts(s.count())
 	o := s.do("exec", s.id, "sh", "-c", "cat /mnt/volume/file /proc/keys; cat /sys/fs/cgroup/cgroup.procs | wc -l; "+
-		"touch /mnt/volume/new /proc/sys/x; ip link show lo | grep -c UP")
+		"touch /etc/new; ip link show lo | grep -c UP")
 	if !strings.HasPrefix(o.stdout, "kept") || strings.Count(o.stderr, "Read-only") < 1 ||
 		!strings.HasSuffix(o.stdout, "1\n") {
 		t.Errorf("in the restored container: %+v", o)
@@ -340,7 +341,7 @@ func TestCheckpointUserNamespace(t *testing.T) {
 	const script = `trap 'exit 9' TERM; i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done`
 	s := newSaver(t, script, func(c map[string]any) { testenv.MapIDs(c, 100000, 65536) })
 	into := func(cmd *exec.Cmd) string {
-		f, err := os.Create(filepath.Join(testenv.Dir(t), "output"))
+		f, err := os.OpenFile(filepath.Join(testenv.Dir(t), "output"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		must(t, err)
 		t.Cleanup(func() { f.Close() })
 		cmd.Stdout, cmd.Stderr = f, f

@@ -53,14 +53,19 @@ func groupOwner(o *oci.Planned) (uid uint32, ok bool) {
 	for _, m := range o.Spawn.Container.Mounts {
 		writable = writable || m.Cgroup != nil && (m.Set|m.RecSet)&unix.MOUNT_ATTR_RDONLY == 0
 	}
-	uid, mapped := o.Spawn.Container.Process.UID, len(o.Spawn.UIDMappings) == 0
+	uid, mapped := hostUser(o)
+	return uid, own && writable && mapped && uid != 0
+}
+
+// hostUser returns the host's id of the user of the container's process.
+func hostUser(o *oci.Planned) (uid uint32, mapped bool) {
+	uid, mapped = o.Spawn.Container.Process.UID, len(o.Spawn.UIDMappings) == 0
 	for _, m := range o.Spawn.UIDMappings {
 		if uid >= m.ContainerID && uid-m.ContainerID < m.Size {
-			uid, mapped = m.HostID+(uid-m.ContainerID), true
-			break
+			return m.HostID + (uid - m.ContainerID), true
 		}
 	}
-	return uid, own && writable && mapped && uid != 0
+	return uid, mapped
 }
 
 // starved adds a note to the error of a child that died, if the kernel killed processes of its group because memory

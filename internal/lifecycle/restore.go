@@ -120,6 +120,9 @@ func (c *restoration) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.ownStreams(); err != nil {
+		return err
+	}
 	if err := c.start(b, files); err != nil {
 		return err
 	}
@@ -151,6 +154,30 @@ func (c *restoration) restore(ctx context.Context) error {
 	c.client = nil
 	_ = os.Remove(c.dir.Path(rootMount)) // empty: the mount was CRIU's alone
 	return err
+}
+
+// ownStreams gives the standard streams that are files or pipes to the container's user, as a create does: CRIU opens
+// them by their names in /proc, with that user's rights.
+func (c *restoration) ownStreams() error {
+	uid, mapped := hostUser(c.plan)
+	if c.state.Console || !mapped {
+		return nil
+	}
+	for fd := range 3 {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil || st.Uid == uid {
+			continue
+		}
+		if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG && kind != unix.S_IFIFO {
+			continue
+		}
+		switch err := unix.Fchown(fd, int(uid), -1); err {
+		case nil, unix.EPERM, unix.EROFS: // not ours: as good as it was
+		default:
+			return fmt.Errorf("fchown standard stream %d: %w", fd, err)
+		}
+	}
+	return nil
 }
 
 // joins opens the namespaces to join that CRIU wants as files, which it gets after its own descriptors. The caller

@@ -55,7 +55,7 @@ func (c *restoration) mountPoints(rootPath string) (_ []plan.Bind, err error) {
 			return nil, fmt.Errorf("mount point %s: %w", m.Destination, err)
 		}
 	}
-	return w.binds, nil
+	return append(w.binds, plan.Parts(c.plan.Spawn.Container.Readonly, w.binds)...), nil
 }
 
 // ownCgroups reports whether the container gets a cgroup namespace.

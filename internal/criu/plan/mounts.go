@@ -48,9 +48,13 @@ func externalMounts(c *Container) []criu.ExternalMount {
 
 func isCgroup(kind string) bool { return kind == "cgroup" || kind == "cgroup2" }
 
-// onItself reports whether a mount shows what the mount below it shows at the same place.
+// onItself reports whether a mount shows what the container's root, or a file system of its own, shows at the same
+// place.
 func onItself(m Mount, all []Mount) bool {
 	for _, below := range all {
+		if below.Point != "/" && !slices.Contains(anew, below.Type) {
+			continue // a bind, whose parts are binds of the host too
+		}
 		rest, found := inside(m.Point, below.Point)
 		if found && below.ID != m.ID && below.Device == m.Device && m.Root == path.Join(below.Root, rest) {
 			return true
@@ -88,6 +92,20 @@ func Submounts(source, destination string, host []Mount) []Bind {
 	for _, m := range host {
 		if rest, found := inside(m.Point, path.Clean(source)); found && rest != "" {
 			all = append(all, Bind{path.Join(destination, rest), m.Point})
+		}
+	}
+	return all
+}
+
+// Parts returns the binds of read-only paths in what is bound already: they are mounts of their own.
+func Parts(paths []string, binds []Bind) []Bind {
+	var all []Bind
+	for _, p := range paths {
+		for _, b := range slices.Backward(binds) {
+			if rest, found := inside(path.Clean(p), b.Destination); found && b.Destination != path.Clean(p) {
+				all = append(all, Bind{path.Clean(p), path.Join(b.Source, rest)})
+				break
+			}
 		}
 	}
 	return all

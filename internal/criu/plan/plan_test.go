@@ -187,6 +187,11 @@ func TestSubmounts(t *testing.T) {
 	if got := Submounts("/srv/dat", "/mnt", host); len(got) != 0 {
 		t.Errorf("below a prefix of a name: %v", got)
 	}
+	binds := []Bind{{"/data", "/srv/data"}, {"/data/cache", "/srv/cache"}}
+	want := []Bind{{"/data/cache/x", "/srv/cache/x"}, {"/data/y", "/srv/data/y"}}
+	if diff := cmp.Diff(want, Parts([]string{"/data/cache/x", "/data/y/", "/proc/sys", "/data"}, binds)); diff != "" {
+		t.Error(diff)
+	}
 	if !Below("/dev/shm", []string{"/tmp", "/dev/"}) || Below("/dev", []string{"/dev"}) ||
 		Below("/device", []string{"/dev"}) {
 		t.Error("Below is wrong about /dev/shm, /dev or /device below /dev")
