@@ -185,7 +185,8 @@ func (e *extents) write(a Arg, size uint64) {
 }
 
 // operands is the number of arguments of each instruction but system calls.
-var operands = [...]uint8{opTest: 5, opCombine: 3, opOctal: 2, opRequest: 4, opGate: 2, opHome: 5, opReport: 5, opNames: 3}
+var operands = [...]uint8{opTest: 5, opCombine: 3, opOctal: 2, opRequest: 4, opGate: 2, opHome: 5, opReport: 5,
+	opNames: 3}
 
 // verifyExtents checks that an instruction stays within its operands.
 func (p *Program) verifyExtents(n int, i *Instr) error {
