@@ -29,7 +29,7 @@ func (c *child) stdio() error {
 		if err := unix.Fstat(fd, &st); err != nil {
 			return op("fstat", streamName(fd), err)
 		}
-		if isNull(fd) {
+		if isNullDevice(&st) {
 			if err := c.reopenNull(fd); err != nil {
 				return err
 			}
