@@ -109,6 +109,9 @@ func TestSmallChildFailsLikeAWholeAtEachCall(t *testing.T) {
 			step, compared := (sweepStep(t)+2)/3, 0
 			for n := 3 * i % step; n < len(all); n += step {
 				errnos := faults.Errnos(all[n].Name)
+				if all[n].Name == "accept4" {
+					continue // nobody has connected who could be told
+				}
 				if step > 1 && len(errnos) > 0 {
 					errnos = errnos[n%len(errnos):][:1]
 				}
