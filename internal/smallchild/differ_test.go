@@ -126,7 +126,10 @@ func watch(t fatal, exe *os.File, env []string, frames [][]byte, descriptors ...
 	})
 	_ = w.Close()
 	_ = unix.Close(pair[1])
-	must(err)
+	if err != nil {
+		_ = unix.Close(pair[0])
+		t.Fatal(err)
+	}
 	packets := make(chan []string)
 	go func() { packets <- converseWith(pair[0], frames, descriptors) }()
 	output, err := io.ReadAll(r)
