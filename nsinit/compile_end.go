@@ -163,7 +163,8 @@ func (s stageOnly) stage() stage  { return stage(s) }
 func (stageOnly) detail() string  { return "" }
 func (stageOnly) do(*child) error { return nil }
 
-// likely are the errors that execve(2), seccomp(2), listen(2), accept(2) and the other system calls at the end document.
+// likely are the errors that execve(2), seccomp(2), listen(2), accept(2) and the other system calls at the end
+// document.
 var likely = [...]unix.Errno{
 	unix.EPERM, unix.ENOENT, unix.EIO, unix.E2BIG, unix.ENOEXEC, unix.EBADF, unix.EAGAIN, unix.ENOMEM, unix.EACCES,
 	unix.EFAULT, unix.EBUSY, unix.ENOTDIR, unix.EISDIR, unix.EINVAL, unix.ENFILE, unix.EMFILE, unix.ETXTBSY, unix.ENOSPC,

@@ -72,8 +72,8 @@ type calmKernel struct {
 func newCalmKernel(t *testing.T, program []byte) *calmKernel {
 	t.Helper()
 	p := container.InitProfile()
-	hello := payload(t, codec.JSON(), &syncproto.Hello{MinVersion: 1, MaxVersion: 1, Codecs: []string{smallchild.CodecName},
-		Profile: p.Name, Hash: fmt.Sprintf("%016x", p.Hash())})
+	hello := payload(t, codec.JSON(), &syncproto.Hello{MinVersion: 1, MaxVersion: 1,
+		Codecs: []string{smallchild.CodecName}, Profile: p.Name, Hash: fmt.Sprintf("%016x", p.Hash())})
 	config := binary.BigEndian.AppendUint16([]byte{0xc5}, uint16(len(program))) // bytes in MessagePack
 	k := &calmKernel{memory: make([]byte, smallchild.MemorySize), files: map[int64]string{}, next: 4,
 		replies: map[string][]byte{}}

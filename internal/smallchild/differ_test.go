@@ -228,8 +228,8 @@ func replies() [][][]byte {
 	}
 }
 
-// TestMachineCodeIsLikeInterpreter: a program in machine code and in the interpreter says the same to its parent, ends in
-// the same way, and leaves the same files.
+// TestMachineCodeIsLikeInterpreter: a program in machine code and in the interpreter says the same to its parent, ends
+// in the same way, and leaves the same files.
 func TestMachineCodeIsLikeInterpreter(t *testing.T) {
 	if !Available {
 		t.Skip("this architecture, or this build, has no small child")

@@ -194,7 +194,7 @@ func (s *safe) add() {
 	case 15:
 		s.IfMem(s.stat.At(24), unix.S_IFMT, uint64(unix.S_IFIFO*s.number("kind", 2)), s.label())
 	case 16:
-		text := s.Str(rapid.StringMatching(`([u:/\n:]|:1:|x:x:1:2:c:/h(:|\n)){0,12}`).Draw(s.t, "passwd"))
+		text := s.Str(rapid.StringMatching(`([u:/\n:]|:1:|x:x:1:2:c:/h(:|\n)|x:x:1:2:c:(:|\n)){0,12}`).Draw(s.t, "passwd"))
 		length := s.reg()
 		s.Set(length, Int(s.number("length", len(s.data)-int(text.value))))
 		s.Home(text, length, "1", s.memory.At(8*s.number("to", 30)))
