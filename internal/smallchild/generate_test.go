@@ -139,14 +139,15 @@ func (s *safe) word() Arg { return s.memory.At(4 * s.number("word", 40)) }
 // errors says what follows a failure of a call.
 func (s *safe) errors(i *Instr) {
 	errnos := []unix.Errno{unix.ENOENT, unix.EEXIST, unix.ENOTDIR, unix.EISDIR, unix.EBADF}
-	switch s.number("errors", 6) {
-	case 0, 1:
+	switch s.number("errors", 9) {
+	case 0, 1, 8:
 		i.On(s.label())
 	case 2:
 		i.On(s.label(), errnos[:s.number("errnos", 3)+1]...)
 	case 3:
 		i.On(s.label(), errnos[2:]...).Ignore()
-	case 4, 5:
+	case 4: // it gives up
+	default:
 		i.Ignore()
 	}
 }
@@ -222,7 +223,11 @@ func (s *safe) add() {
 // end ends the program in one of several ways.
 func (s *safe) end() {
 	reported := s.Label()
-	s.Call("chdir", unix.SYS_CHDIR, s.name()).On(reported)
+	to := s.Str(".")
+	if s.number("directory", 3) == 2 {
+		to = s.name()
+	}
+	s.Call("chdir", unix.SYS_CHDIR, to).On(reported)
 	s.Word()
 	switch s.number("end", 3) {
 	case 0:
