@@ -77,7 +77,8 @@ func newCalmKernel(t *testing.T, program []byte) *calmKernel {
 	config := binary.BigEndian.AppendUint16([]byte{0xc5}, uint16(len(program))) // bytes in MessagePack
 	k := &calmKernel{memory: make([]byte, smallchild.MemorySize), files: map[int64]string{}, next: 4,
 		replies: map[string][]byte{}}
-	for _, row := range []syncproto.Row{container.HooksRequest.Row, container.ReadyRequest.Row} {
+	for _, row := range []syncproto.Row{container.HooksRequest.Row, container.ReadyRequest.Row,
+		container.ConsoleRequest.Row, container.MountRequest.Row} {
 		k.replies[row.Request] = payload(t, codec.MessagePack(), &struct {
 			Name string   `sync:"name"`
 			Arg  struct{} `sync:"arg"`
@@ -86,6 +87,19 @@ func newCalmKernel(t *testing.T, program []byte) *calmKernel {
 	k.send(syncproto.KindHello, 0, hello)
 	k.send(syncproto.KindConfig, 0, append(config, program...))
 	return k
+}
+
+// answer is the parent's part for a frame of the child.
+func (k *calmKernel) answer(frame string) {
+	k.sent, k.begun = frame, k.begun || frame[3] == byte(syncproto.KindConfigOK)
+	for name, reply := range k.replies {
+		if frame[3] == byte(syncproto.KindRequest) && strings.HasPrefix(frame[syncproto.HeaderSize+7:], name) {
+			k.send(syncproto.KindReply, frame[7], reply)
+			if name == container.MountRequest.Request {
+				k.frames[len(k.frames)-1][5] = 1 // a descriptor
+			}
+		}
+	}
 }
 
 // send lets the parent send a frame.
@@ -156,14 +170,16 @@ func (k *calmKernel) Call(nr uintptr, args ...uint64) (int64, bool) {
 		if args[0] != 3 { // not the socket
 			return int64(args[2]), true
 		}
-		k.sent = string(b(1)[:args[2]])
-		k.begun = k.begun || k.sent[3] == byte(syncproto.KindConfigOK)
-		for name, reply := range k.replies {
-			if k.sent[3] == byte(syncproto.KindRequest) && strings.Contains(k.sent, name) {
-				k.send(syncproto.KindReply, k.sent[7], reply)
-			}
-		}
+		k.answer(string(b(1)[:args[2]]))
 		return int64(args[2]), true
+	case unix.SYS_SENDMSG: // a struct msghdr of one part
+		part, _ := k.at(le.Uint64(b(1)[16:]))
+		frame, _ := k.at(le.Uint64(part))
+		size := le.Uint64(part[8:])
+		k.answer(string(frame[:size]))
+		return int64(size), true
+	case unix.SYS_FSTATFS:
+		le.PutUint64(b(1), unix.DEVPTS_SUPER_MAGIC)
 	case unix.SYS_OPENAT, unix.SYS_OPENAT2:
 		return k.open(k.text(args[1])), true
 	case unix.SYS_FSOPEN, unix.SYS_FSMOUNT, unix.SYS_OPEN_TREE, unix.SYS_SOCKET:
@@ -209,6 +225,13 @@ func (k *calmKernel) receive(header []byte) int64 {
 	second, _ := k.at(le.Uint64(parts[16:]))
 	copy(second, f[copy(first[:syncproto.HeaderSize], f):])
 	le.PutUint64(header[40:], 0) // no control message
+	if f[5] == 1 {
+		control, _ := k.at(le.Uint64(header[32:]))
+		le.PutUint64(header[40:], 24)
+		le.PutUint64(control, 20)
+		le.PutUint64(control[8:], unix.SCM_RIGHTS<<32|unix.SOL_SOCKET)
+		le.PutUint32(control[16:], uint32(k.open("")))
+	}
 	return int64(len(f))
 }
 

@@ -211,7 +211,7 @@ func (m *machine) execute(i *encoded) outcome {
 	case opOctal:
 		m.put(a[0], fmt.Appendf(nil, "%o", m.load32(a[1])&0xfff))
 	case opRequest:
-		return m.request(a[0], a[1], signed(i.literal[2]), i.literal[3])
+		return m.request(a[0], a[1], a[4], signed(i.literal[2]), i.literal[3])
 	case opWord:
 		return m.word()
 	case opGate:

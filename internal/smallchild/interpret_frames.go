@@ -180,9 +180,32 @@ func (m *machine) confirm(config, size uint64) bool {
 	return m.send(out, n, syncproto.KindConfigOK, m.reg(regTaken))
 }
 
-// request sends a request whose payload stands behind room for a header, and waits for the reply.
-func (m *machine) request(frame, length, reply uint64, size uint32) outcome {
-	if !m.send(frame, length, syncproto.KindRequest, 0) {
+// sendAlong is send for a request with a descriptor.
+func (m *machine) sendAlong(frame, length, fd uint64) bool {
+	const size = 20 // of the control message
+	m.writeHeader(frame, length, syncproto.KindRequest, 0)
+	m.at(frame, syncproto.HeaderSize)[5] = 1
+	m.store64(vector, frame)
+	m.store64(vector+8, length+syncproto.HeaderSize)
+	for n, v := range [...]uint64{size, unix.SCM_RIGHTS<<32 | unix.SOL_SOCKET, fd} {
+		m.store64(control+8*uint64(n), v)
+	}
+	for n, v := range [...]uint64{0, 0, vector, 1, control, (size + 7) &^ 7} {
+		m.store64(messageHeader+8*uint64(n), v)
+	}
+	return m.call(unix.SYS_SENDMSG, m.reg(Socket), messageHeader, unix.MSG_NOSIGNAL) >= 0
+}
+
+// request sends a request whose payload stands behind room for a header, with a descriptor unless that is zero, and
+// waits for the reply.
+func (m *machine) request(frame, length, fd, reply uint64, size uint32) outcome {
+	sent := false
+	if fd == 0 {
+		sent = m.send(frame, length, syncproto.KindRequest, 0)
+	} else {
+		sent = m.sendAlong(frame, length, fd)
+	}
+	if !sent {
 		return m.died()
 	}
 	f, ok := m.receive(in)

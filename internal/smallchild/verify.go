@@ -146,13 +146,14 @@ func (p *Program) has(a Arg, size uint64, written bool) error {
 	room, at := uint64(0), uint64(a.value)
 	switch a.kind {
 	case argData:
-		if written {
-			return fmt.Errorf("writes to data %d", at)
+		if room = max(uint64(len(p.data)), at) - at; written {
+			if room = p.inMessage(a.value); room == 0 {
+				return fmt.Errorf("writes to data %d", at)
+			}
 		}
-		room = max(uint64(len(p.data)), at) - at
 	case argMemory:
 		room = max(p.memory, at) - at
-	case argSlot:
+	case argSlot, argReply:
 		room = 8
 	default:
 		return errors.New("uses a number or a register as an address")
@@ -164,6 +165,16 @@ func (p *Program) has(a Arg, size uint64, written bool) error {
 		return fmt.Errorf("uses %d bytes where there are %d", size, room)
 	}
 	return nil
+}
+
+// inMessage returns how much of a Message there is from an offset in the data on. The rest of the data is constant.
+func (p *Program) inMessage(at uint32) uint64 {
+	for _, n := range p.names {
+		if n.text == messageName && at >= n.at && at < n.at+n.size {
+			return uint64(n.at + n.size - at)
+		}
+	}
+	return 0
 }
 
 // extents collects the first error of several checks of has.
@@ -185,7 +196,7 @@ func (e *extents) write(a Arg, size uint64) {
 }
 
 // operands is the number of arguments of each instruction but system calls.
-var operands = [...]uint8{opTest: 5, opCombine: 3, opOctal: 2, opRequest: 4, opGate: 2, opHome: 5, opReport: 5,
+var operands = [...]uint8{opTest: 5, opCombine: 3, opOctal: 2, opRequest: 5, opGate: 2, opHome: 5, opReport: 5,
 	opNames: 3}
 
 // verifyExtents checks that an instruction stays within its operands.
