@@ -76,14 +76,20 @@ func TestVerify(t *testing.T) {
 		"instruction 0: jumps nowhere ": func(p *Program) { p.Call("dup", unix.SYS_DUP, Int(0)).On(noLabel, unix.EPERM) },
 		"jumps to label -2":             func(p *Program) { p.IfReg(Socket, 0, -2) },
 		"has 2 arguments, want 3":       func(p *Program) { p.add(opCombine, p.Scratch(8).At(0), Slot(Socket)) },
-		"argument 1 is no number":       func(p *Program) { p.add(opRequest, p.Str(long), Val(Socket), p.Str(""), Int(0), Int(0)) },
-		"a number or a register as an":  func(p *Program) { p.IfMem(Int(5), 1, 1, p.ahead()) },
-		"8 bytes where there are 4":     func(p *Program) { p.IfMem(p.Scratch(8).At(4), 1, 1, p.ahead()) },
-		"4 bytes where there are 2":     func(p *Program) { p.Or(p.Scratch(8).At(6), Slot(Socket), Slot(Socket)) },
-		"writes to data 0":              func(p *Program) { p.Or(p.Str("long"), Slot(Socket), Slot(Socket)) },
-		"5 bytes where there are 4":     func(p *Program) { p.Octal(p.Scratch(8).At(4), Slot(Socket)) },
-		"17 bytes where there are 10":   func(p *Program) { p.add(opRequest, p.Str("length 8"), Int(1), p.Str(""), Int(0), Int(0)) },
-		"9 bytes where there are 2":     func(p *Program) { p.add(opRequest, p.Str(long), Int(1), p.Str("x"), Int(9), Int(0)) },
+		"argument 1 is no number": func(p *Program) {
+			p.add(opRequest, p.Str(long), Val(Socket), p.Str(""), Int(0), Int(0))
+		},
+		"a number or a register as an": func(p *Program) { p.IfMem(Int(5), 1, 1, p.ahead()) },
+		"8 bytes where there are 4":    func(p *Program) { p.IfMem(p.Scratch(8).At(4), 1, 1, p.ahead()) },
+		"4 bytes where there are 2":    func(p *Program) { p.Or(p.Scratch(8).At(6), Slot(Socket), Slot(Socket)) },
+		"writes to data 0":             func(p *Program) { p.Or(p.Str("long"), Slot(Socket), Slot(Socket)) },
+		"5 bytes where there are 4":    func(p *Program) { p.Octal(p.Scratch(8).At(4), Slot(Socket)) },
+		"17 bytes where there are 10": func(p *Program) {
+			p.add(opRequest, p.Str("length 8"), Int(1), p.Str(""), Int(0), Int(0))
+		},
+		"9 bytes where there are 2": func(p *Program) {
+			p.add(opRequest, p.Str(long), Int(1), p.Str("x"), Int(9), Int(0))
+		},
 		"4001 bytes where there are 8": func(p *Program) {
 			p.Home(p.Str("x"), p.length(2), "0", p.Scratch(8).At(0))
 		},
