@@ -16,7 +16,7 @@ build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(
 demo:    ; test/demo.sh
 test:    ; test/setup.sh test && go test -buildvcs=false -timeout 30m $(TESTFLAGS) ./...
 test-faults: export HANDFAST_TEST_FAULTS = $(FAULTS)
-test-faults: ; test/setup.sh test && go test -buildvcs=false -count=1 -timeout 3h -v -run Sweep ./test
+test-faults: ; test/setup.sh test && go test -buildvcs=false -count=1 -timeout 3h -v -run 'Sweep|AtEachCall|Generated' ./test
 test-vm: ; test/setup.sh $(if $(findstring arm64,$(VM)),vm-arm64,vm) && go run -buildvcs=false ./internal/tools/vm $(VM)
 test-oci: ; test/setup.sh oci && cd test/oci && go vet -buildvcs=false . && go test -buildvcs=false . && go run -buildvcs=false .
 test-cross: ; test/setup.sh cross && go run -buildvcs=false ./internal/tools/cross $(CROSS)

@@ -163,12 +163,14 @@ func (s stageOnly) stage() stage  { return stage(s) }
 func (stageOnly) detail() string  { return "" }
 func (stageOnly) do(*child) error { return nil }
 
-// likely are the errors that execve(2), seccomp(2), accept(2) and the other system calls at the end document.
+// likely are the errors that execve(2), seccomp(2), listen(2), accept(2) and the other system calls at the end
+// document.
 var likely = [...]unix.Errno{
 	unix.EPERM, unix.ENOENT, unix.EIO, unix.E2BIG, unix.ENOEXEC, unix.EBADF, unix.EAGAIN, unix.ENOMEM, unix.EACCES,
 	unix.EFAULT, unix.EBUSY, unix.ENOTDIR, unix.EISDIR, unix.EINVAL, unix.ENFILE, unix.EMFILE, unix.ETXTBSY, unix.ENOSPC,
 	unix.EROFS, unix.ENAMETOOLONG, unix.ENOSYS, unix.ELOOP, unix.ENODEV, unix.ENXIO, unix.ESRCH, unix.EOPNOTSUPP,
 	unix.ENOBUFS, unix.ECANCELED, unix.ESTALE, unix.EREMOTEIO, unix.ELIBBAD, unix.ENOTCONN, unix.EPROTO,
+	unix.EADDRINUSE, unix.ENOTSOCK,
 }
 
 // sayErrors adds the reports. Reports that differ only in the words for the errno share these: they consist of the

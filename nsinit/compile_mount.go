@@ -376,22 +376,33 @@ func (s pivotStep) compile(c *compiler) error {
 	defer c.Release(m)
 	old := c.Reg()
 	dot := c.Str(".")
+	const theOld = "the old root"
+	name := c.cfg.Root.Path
 	c.Call("fchdir", unix.SYS_FCHDIR, smallchild.Val(c.root))
+	c.says("fchdir", name)
 	c.openHost("/", justDir).Into(old)
+	c.says("open", "/")
 	c.Call("pivot_root", unix.SYS_PIVOT_ROOT, dot, dot)
+	c.says("pivot_root", name)
 	c.setAttr(smallchild.Val(old), "", true, 0, 0, unix.MS_SLAVE)
+	c.says("mount_setattr", theOld)
 	c.Call("umount2", unix.SYS_UMOUNT2, dot, smallchild.Int(unix.MNT_DETACH))
+	c.says("umount", theOld)
 	c.Call("chdir", unix.SYS_CHDIR, c.Str("/"))
+	c.says("chdir", "/")
 	c.openHost("/", justDir).Into(c.root)
+	c.says("open", "/")
 	return nil
 }
 
 func (rootModeStep) compile(c *compiler) error {
 	if p := rootPropagation(c.cfg.Root.Propagation); p != 0 {
 		c.setAttr(smallchild.Val(c.root), "", false, 0, 0, p)
+		c.says("mount_setattr", "/")
 	}
 	if c.cfg.Root.Readonly {
 		c.setAttr(smallchild.Val(c.root), "", false, unix.MOUNT_ATTR_RDONLY, 0, 0)
+		c.says("mount_setattr", "/")
 	}
 	return nil
 }
@@ -401,6 +412,7 @@ func (s readonlyStep) compile(c *compiler) error {
 	defer c.Release(m)
 	fd, tree, missing := c.Reg(), c.Reg(), c.Label()
 	c.open(s.path, unix.O_PATH, inRoot).Into(fd).On(missing, unix.ENOENT, unix.ENOTDIR)
+	c.says("open", s.path)
 	c.cloneTree(smallchild.Val(fd), "", true, tree)
 	c.setAttr(smallchild.Val(tree), "", false, unix.MOUNT_ATTR_RDONLY, 0, 0)
 	c.attach(tree, fd)
@@ -414,9 +426,11 @@ func (s maskStep) compile(c *compiler) error {
 	defer c.Release(m)
 	fd, tree, missing, directory, ready := c.Reg(), c.Reg(), c.Label(), c.Label(), c.Label()
 	c.open(s.path, unix.O_PATH, inRoot).Into(fd).On(missing, unix.ENOENT, unix.ENOTDIR)
+	c.says("open", s.path)
 	c.fstat(smallchild.Val(fd))
 	c.ifKind(unix.S_IFDIR, directory)
 	c.cloneTree(smallchild.Val(c.null), "", false, tree)
+	c.says("open_tree", "/dev/null")
 	c.Jump(ready)
 	c.Place(directory)
 	// The first masked directory gets the file system's own mount, and the others get copies of it: see emptyDir.
@@ -427,6 +441,7 @@ func (s maskStep) compile(c *compiler) error {
 	c.Jump(covered)
 	c.Place(again)
 	c.cloneTree(smallchild.Val(c.empty), "", false, tree)
+	c.says("open_tree", "an empty directory")
 	c.Place(ready)
 	c.attach(tree, fd)
 	c.Place(covered)

@@ -142,8 +142,9 @@ func (stdioStep) compile(c *compiler) error {
 	m := c.Mark()
 	defer c.Release(m)
 	for fd := range 3 {
-		null, done, give := c.Label(), c.Label(), c.Label()
+		null, done, give, stream := c.Label(), c.Label(), c.Label(), streamName(fd)
 		c.fstat(smallchild.Int(fd))
+		c.says("fstat", stream)
 		c.ifNull(null)
 		c.IfMem(c.stat.At(statUID), 1<<32-1, uint64(c.cfg.Process.UID), done)
 		c.ifKind(unix.S_IFBLK, done)
@@ -155,16 +156,18 @@ func (stdioStep) compile(c *compiler) error {
 		c.Place(give)
 		c.Call("fchown", unix.SYS_FCHOWN, smallchild.Int(fd), smallchild.Int(c.cfg.Process.UID), smallchild.Int(-1)).
 			On(done, unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES)
+		c.says("fchown", stream)
 		c.Jump(done)
 		c.Place(null)
 		own := c.Reg()
 		c.open("/dev/null", unix.O_RDWR|unix.O_NOCTTY|unix.O_NOFOLLOW, inRoot).Into(own).On(done)
 		trusted, other := c.Label(), c.Label()
-		c.fstat(smallchild.Val(own))
+		c.fstat(smallchild.Val(own)).On(other)
 		c.ifNull(trusted)
 		c.Jump(other)
 		c.Place(trusted)
 		c.Call("dup3", unix.SYS_DUP3, smallchild.Val(own), smallchild.Int(fd), smallchild.Int(0))
+		c.says("dup3", "/dev/null")
 		c.Place(other)
 		c.Place(done)
 	}
@@ -243,6 +246,7 @@ func (s userStep) compile(c *compiler) error {
 	for n := range 63 {
 		if p.Capabilities.Bounding&(1<<n) == 0 {
 			c.Call("prctl PR_CAPBSET_DROP", unix.SYS_PRCTL, num(unix.PR_CAPBSET_DROP), num(n)).On(dropped, unix.EINVAL)
+			c.says("prctl PR_CAPBSET_DROP", strconv.Itoa(n))
 		}
 	}
 	c.Place(dropped)
@@ -332,6 +336,7 @@ func (c *compiler) capabilities(p *container.Process) {
 		c.IfMem(set.At(12*half+8), bit, 0, not)
 		c.Call("prctl PR_CAP_AMBIENT_RAISE", unix.SYS_PRCTL, num(unix.PR_CAP_AMBIENT), num(unix.PR_CAP_AMBIENT_RAISE), num(n),
 			num(0), num(0))
+		c.says("prctl PR_CAP_AMBIENT_RAISE", strconv.Itoa(n))
 		c.Place(not)
 	}
 }

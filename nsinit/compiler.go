@@ -121,6 +121,11 @@ func (c *compiler) blame(err func(e unix.Errno) error) {
 	c.Blame(func(e unix.Errno) error { return located(s, err(e)) })
 }
 
+// says sets the error for a failure of the last instruction by the call and the path that a whole child names.
+func (c *compiler) says(call, path string) {
+	c.blame(func(e unix.Errno) error { return op(call, path, e) })
+}
+
 // compiler builds a program.
 type compiler struct {
 	*smallchild.Program

@@ -27,9 +27,9 @@ func (c *child) stdio() error {
 	for fd := range 3 {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
-			return op("fstat", "standard stream "+strconv.Itoa(fd), err)
+			return op("fstat", streamName(fd), err)
 		}
-		if isNull(fd) {
+		if isNullDevice(&st) {
 			if err := c.reopenNull(fd); err != nil {
 				return err
 			}
@@ -42,11 +42,14 @@ func (c *child) stdio() error {
 		switch err {
 		case nil, unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES: // not ours, or an owner unknown to this namespace
 		default:
-			return op("fchown", "standard stream "+strconv.Itoa(fd), err)
+			return op("fchown", streamName(fd), err)
 		}
 	}
 	return nil
 }
+
+// streamName is what errors call a standard stream.
+func streamName(fd int) string { return "standard stream " + strconv.Itoa(fd) }
 
 // isHostDevice reports whether a stream is a device of the host other than a terminal, such as /dev/zero: its owner
 // is set by the host, for all users.

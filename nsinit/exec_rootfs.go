@@ -318,5 +318,9 @@ func (c *child) openNull(flags int) (int, error) {
 // isNull reports whether fd is the character device 1:3, Documentation/admin-guide/devices.txt.
 func isNull(fd int) bool {
 	var st unix.Stat_t
-	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
+	return unix.Fstat(fd, &st) == nil && isNullDevice(&st)
+}
+
+func isNullDevice(st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
 }

@@ -11,7 +11,7 @@ import (
 // Call is a system call that a traced process was about to make.
 type Call struct {
 	Name string // such as mkdirat
-	Path string // its path argument, or the file behind its descriptor; empty if the call has neither
+	Path string // its path argument, the file behind its descriptor, or its first numbers; empty if it has none of these
 	PID  int    // the thread that makes it, as this process sees it
 	Own  bool   // made by the command itself, not by one of its child processes
 }
@@ -30,11 +30,15 @@ type At struct {
 	Syscall string // name; empty: any call that changes something
 	Path    string // part of the call's Path; empty: any
 	N       int
+	Any     bool              // calls that change nothing count, too, if this package knows their names
+	Where   func(c Call) bool // nil: any
+	Each    bool              // each process counts its own calls, and has the fault at its N-th
 }
 
 // matches reports whether the call counts.
 func (at At) matches(c Call) bool {
-	return (at.Syscall == "" || at.Syscall == c.Name) && strings.Contains(c.Path, at.Path)
+	return (at.Syscall == "" || at.Syscall == c.Name) && strings.Contains(c.Path, at.Path) &&
+		(at.Where == nil || at.Where(c))
 }
 
 // Fault is what happens at the chosen call.
@@ -70,7 +74,7 @@ func None() Fault { return Fault{} }
 type Report struct {
 	Status unix.WaitStatus // status of the command
 	Calls  []Call          // every call that At describes, in order, until the command ended
-	Hit    *Call           // the call with the fault; nil: there were fewer than N calls
+	Hit    *Call           // the first call with the fault; nil: there were fewer than N calls
 	Left   []int           // processes of the command that were running when it ended
 	Hung   bool            // the command did not end within Patience, and was killed
 }
@@ -86,6 +90,7 @@ const (
 	first            // argument 0 is the path
 	second           // argument 1 is the path
 	descriptor       // argument 0 is a descriptor
+	numbers          // arguments 0 and 1 are numbers
 )
 
 // changing is a system call whose effect outlasts it.

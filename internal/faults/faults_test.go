@@ -95,6 +95,31 @@ func TestLetsGo(t *testing.T) {
 	}
 }
 
+// TestEach checks that each process has the fault at its own call, and that calls can be chosen which change nothing.
+func TestEach(t *testing.T) {
+	cmd, dir := script(t, "/bin/mkdir a b; /bin/mkdir c d; exit 7")
+	where := func(c Call) bool { return c.Path != "b" }
+	r, err := Run(cmd, At{Syscall: "mkdir", N: 1, Where: where, Each: true}, Errno(unix.ENOSPC))
+	if err != nil || r.Hit == nil || r.Hit.Path != "a" || len(r.Calls) != 3 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for name, want := range map[string]bool{"a": false, "b": true, "c": false, "d": true} {
+		if exists(dir, name) != want {
+			t.Errorf("%s exists: %v", name, !want)
+		}
+	}
+	cmd, _ = script(t, "cd /nowhere; cd /; exit 7")
+	r, err = Run(cmd, At{Syscall: "chdir", Any: true}, None())
+	if err != nil || len(r.Calls) != 2 || r.Calls[0].Path != "/nowhere" || r.Status.ExitStatus() != 7 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, name := range []string{"mkdirat", "prctl"} {
+		if len(Errnos(name)) == 0 {
+			t.Errorf("no errors of %s", name)
+		}
+	}
+}
+
 // TestPathOfADescriptor checks that a write is found by the path of its file.
 func TestPathOfADescriptor(t *testing.T) {
 	cmd, dir := script(t, "echo one >x; echo two >y; echo three >z")

@@ -21,9 +21,11 @@ const Available = true
 
 // Errnos returns the errors, from its manual page, with which a sweep makes the named call fail.
 func Errnos(name string) []unix.Errno {
-	for _, c := range table {
-		if c.name == name {
-			return c.fails
+	for _, calls := range []map[uint64]changing{table, others} {
+		for _, c := range calls {
+			if c.name == name {
+				return c.fails
+			}
 		}
 	}
 	return nil
@@ -34,7 +36,7 @@ func Errnos(name string) []unix.Errno {
 // nothing copies them. Run sets cmd.Process but not cmd.ProcessState. An error from Run is about the tracing
 // itself.
 func Run(cmd *exec.Cmd, at At, f Fault) (Report, error) {
-	r := &run{at: at, fault: f, tracees: map[int]*tracee{}}
+	r := &run{at: at, fault: f, tracees: map[int]*tracee{}, counts: map[int]int{}}
 	done := make(chan error)
 	go r.trace(cmd, done)
 	err := <-done
@@ -66,6 +68,7 @@ type run struct {
 	main    int // process of the command
 	begun   bool
 	tracees map[int]*tracee // by thread ID
+	counts  map[int]int     // calls of each process that At describes
 }
 
 // tracee is one traced thread.
@@ -205,10 +208,18 @@ func (r *run) syscall(t *tracee) error {
 		return nil
 	}
 	r.report.Calls = append(r.report.Calls, call)
-	if len(r.report.Calls) != r.at.N || r.fault == (Fault{}) {
+	n := len(r.report.Calls)
+	if r.at.Each {
+		process := r.group(t.tid)
+		r.counts[process]++
+		n = r.counts[process]
+	}
+	if n != r.at.N || r.fault == (Fault{}) {
 		return nil
 	}
-	r.report.Hit = &call
+	if r.report.Hit == nil {
+		r.report.Hit = &call
+	}
 	if r.fault.kill {
 		return unix.Kill(r.group(t.tid), unix.SIGKILL)
 	}
@@ -235,6 +246,9 @@ func (t *tracee) fails() error {
 // call describes a call that is about to be made. ok is false if the call changes nothing.
 func (r *run) call(t *tracee, info *syscallInfo) (c Call, ok bool) {
 	row, known := table[info.nr]
+	if !known && r.at.Any {
+		row, known = others[info.nr]
+	}
 	if !known {
 		return c, false
 	}
@@ -246,8 +260,13 @@ func (r *run) call(t *tracee, info *syscallInfo) (c Call, ok bool) {
 		c.Path = t.text(info.args[1])
 	case descriptor:
 		c.Path, _ = os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", t.tid, int32(info.args[0])))
+	case numbers:
+		c.Path = strconv.Itoa(int(int32(info.args[0])))
+		if info.args[1] < 1<<16 { // not an address
+			c.Path += " " + strconv.Itoa(int(info.args[1]))
+		}
 	}
-	return c, row.only == nil || row.only(t, info.args, c.Path)
+	return c, r.at.Any || row.only == nil || row.only(t, info.args, c.Path)
 }
 
 // group returns the process of a thread.

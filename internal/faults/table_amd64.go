@@ -75,12 +75,38 @@ var table = map[uint64]changing{
 	unix.SYS_LANDLOCK_RESTRICT_SELF:  {"landlock_restrict_self", nowhere, []unix.Errno{unix.E2BIG, unix.ENOMEM}, nil},
 }
 
+// others holds calls that change nothing, or only the process that makes them (At.Any).
+var others = map[uint64]changing{
+	unix.SYS_READ:              {"read", descriptor, reading, nil},
+	unix.SYS_PREAD64:           {"pread64", descriptor, reading, nil},
+	unix.SYS_FSTAT:             {"fstat", descriptor, reading, nil},
+	unix.SYS_NEWFSTATAT:        {"newfstatat", second, searching, nil},
+	unix.SYS_FACCESSAT2:        {"faccessat2", second, searching, nil},
+	unix.SYS_CHDIR:             {"chdir", first, searching, nil},
+	unix.SYS_FCHDIR:            {"fchdir", descriptor, searching, nil},
+	unix.SYS_GETCWD:            {"getcwd", nowhere, []unix.Errno{unix.ENOENT, unix.ENOMEM, unix.EACCES}, nil},
+	unix.SYS_UMASK:             {"umask", numbers, nil, nil},
+	unix.SYS_PRCTL:             {"prctl", numbers, policy, nil},
+	unix.SYS_CAPGET:            {"capget", nowhere, []unix.Errno{unix.EPERM}, nil},
+	unix.SYS_SECCOMP:           {"seccomp", numbers, policy, nil},
+	unix.SYS_KEYCTL:            {"keyctl", numbers, []unix.Errno{unix.EDQUOT, unix.EACCES, unix.ENOMEM}, nil},
+	unix.SYS_PRLIMIT64:         {"prlimit64", numbers, policy, nil},
+	unix.SYS_SCHED_SETAFFINITY: {"sched_setaffinity", nowhere, []unix.Errno{unix.EINVAL, unix.EPERM}, nil},
+	unix.SYS_IOCTL:             {"ioctl", nowhere, []unix.Errno{unix.EPERM, unix.ENODEV, unix.EIO}, nil},
+	unix.SYS_DUP3:              {"dup3", numbers, []unix.Errno{unix.EBUSY, unix.EMFILE, unix.EBADF}, nil},
+	unix.SYS_CLOSE:             {"close", descriptor, []unix.Errno{unix.EIO, unix.EINTR}, nil},
+	unix.SYS_CLOSE_RANGE:       {"close_range", numbers, []unix.Errno{unix.EMFILE, unix.ENOMEM}, nil},
+	unix.SYS_ACCEPT4:           {"accept4", nowhere, []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM}, nil},
+}
+
 var (
-	making   = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EIO, unix.ENOMEM, unix.ENOSPC, unix.EPERM, unix.EROFS}
-	removing = []unix.Errno{unix.EACCES, unix.EBUSY, unix.EIO, unix.ENOMEM, unix.EPERM, unix.EROFS}
-	writing  = []unix.Errno{unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EPERM}
-	sending  = []unix.Errno{unix.EPIPE, unix.ECONNRESET, unix.ENOBUFS, unix.ENOMEM}
-	opening  = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM,
+	reading   = []unix.Errno{unix.EIO, unix.ENOMEM}
+	searching = []unix.Errno{unix.EACCES, unix.EIO, unix.ELOOP, unix.ENOMEM, unix.ENOENT, unix.ENOTDIR}
+	making    = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EIO, unix.ENOMEM, unix.ENOSPC, unix.EPERM, unix.EROFS}
+	removing  = []unix.Errno{unix.EACCES, unix.EBUSY, unix.EIO, unix.ENOMEM, unix.EPERM, unix.EROFS}
+	writing   = []unix.Errno{unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EPERM}
+	sending   = []unix.Errno{unix.EPIPE, unix.ECONNRESET, unix.ENOBUFS, unix.ENOMEM}
+	opening   = []unix.Errno{unix.EACCES, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.ENOMEM,
 		unix.ENOSPC, unix.EPERM, unix.EROFS}
 	policy    = []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOMEM}
 	mounting  = []unix.Errno{unix.EACCES, unix.EBUSY, unix.EINVAL, unix.ENOMEM, unix.ENOSPC, unix.EPERM}

@@ -175,7 +175,7 @@ func TestComputes(t *testing.T) {
 		"last:x:8:8::/last"
 	for _, c := range []struct{ uid, want string }{{"0", "/root"}, {"1000", "/home/u"},
 		{"7", "/"}, {"5", "/"}, {"8", "/last"}} {
-		to, size := p.Scratch(64), p.Reg()
+		to, size := p.Scratch(longestHome+1), p.Reg()
 		p.Set(size, Int(len(passwd)))
 		p.Home(p.Str(passwd), size, c.uid, to.At(0))
 		write(to.At(0), len(c.want))

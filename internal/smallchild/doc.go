@@ -15,9 +15,12 @@
 // ended. Only a process that connects to the start gate has to speak within seconds.
 //
 // A program is a value: its methods build it (Program), it prints one instruction per line, and it is verified
-// before it leaves the parent: registers are set before they are used, jumps only go forward, and all addresses
-// belong to the program. The small child checks the frames that it receives and the length of the program, and
-// trusts the rest.
+// before it leaves the parent (Verify): registers are set before they are used, jumps only go forward, all addresses
+// belong to the program, and what an instruction or a system call reads or writes there fits. The small child checks
+// the frames that it receives and the length of the program, and trusts the rest.
+//
+// Interpret says in Go what each instruction does. Tests run the same programs in machine code and in Interpret, and
+// compare what they send, their output, their end and the files that they leave.
 //
 // # What it cannot do
 //

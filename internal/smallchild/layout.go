@@ -30,7 +30,8 @@ const (
 	textBase      = configBase + 3       // behind the header of a value of bytes in MessagePack (with 16 bits of length)
 	scratch       = memoryBase + 0x60000 // the program's
 
-	frameSize = 0x10000 // the longest payload of one frame
+	frameSize = 0x10000  // the longest payload of one frame
+	outSize   = in - out // room for a frame that is sent
 	maxConfig = 0xffff
 
 	// MaxProgram is the maximum length of a program in bytes.

@@ -3,7 +3,6 @@
 package smallchild
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"strings"
@@ -13,22 +12,6 @@ import (
 
 	"github.com/handfast/handfast/syncproto/remote"
 )
-
-// elfFile returns the beginning of a 64-bit ELF file with two program headers. The second has the kind kind and
-// describes size bytes at offset.
-func elfFile(kind uint32, offset, size uint64, text string) string {
-	le := binary.LittleEndian
-	b := make([]byte, 64+2*56)
-	copy(b, "\x7fELF\x02\x01\x01")
-	le.PutUint64(b[32:], 64)
-	le.PutUint16(b[54:], 56)
-	le.PutUint16(b[56:], 2)
-	le.PutUint32(b[64:], 1)
-	le.PutUint32(b[120:], kind)
-	le.PutUint64(b[128:], offset)
-	le.PutUint64(b[152:], size)
-	return string(b) + text
-}
 
 // TestNames checks which file the first bytes of a program name, and that the child gives up if they do not tell,
 // which leaves them to a whole child.

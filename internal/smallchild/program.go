@@ -419,14 +419,17 @@ func (p *Program) Home(from Arg, length Reg, uid string, to Arg) {
 
 // Message is the payload of a request, which the program may change before it is sent.
 type Message struct {
-	frame Arg // a header, then the payload, then a byte that an Octal at the end may set to zero
+	frame Arg // a header, then the payload, then room for an Octal that begins at its last byte
 	size  int
 }
 
+// messageName is how the data of a Message are printed.
+const messageName = "request"
+
 // Message reserves memory for a request with this payload.
 func (p *Program) Message(payload string) Message {
-	frame := append(append(make([]byte, syncproto.HeaderSize), payload...), 0)
-	return Message{p.place(frame, "request"), len(payload)}
+	frame := append(append(make([]byte, syncproto.HeaderSize), payload...), 0, 0, 0, 0)
+	return Message{p.place(frame, messageName), len(payload)}
 }
 
 // At returns the address of the byte of the payload at an offset.

@@ -16,6 +16,28 @@ func exits() *Program {
 	return p
 }
 
+// long is a text that is longer than the child has room for.
+var long = strings.Repeat("x", 5000)
+
+// length returns a register that holds a number.
+func (p *Program) length(n int) Reg {
+	r := p.Reg()
+	p.Set(r, Int(n))
+	return r
+}
+
+// ahead returns a label that will be placed before the last instruction of TestVerify.
+func (p *Program) ahead() Label {
+	l := p.Label()
+	p.labels[l] = int16(len(p.instrs) + 1)
+	return l
+}
+
+// texts returns a table for Report with one text for EPERM.
+func (p *Program) texts(text string) Arg {
+	return p.ErrorTexts(func(unix.Errno) string { return text }, []unix.Errno{unix.EPERM}, "other")
+}
+
 func TestVerify(t *testing.T) {
 	if err := exits().Verify(); err != nil {
 		t.Fatal(err)
@@ -50,10 +72,72 @@ func TestVerify(t *testing.T) {
 			p.GiveUp()
 			p.Place(l)
 		},
+		"instruction 0: jumps nowhere":  func(p *Program) { p.IfReg(Socket, 0, noLabel) },
+		"instruction 0: jumps nowhere ": func(p *Program) { p.Call("dup", unix.SYS_DUP, Int(0)).On(noLabel, unix.EPERM) },
+		"jumps to label -2":             func(p *Program) { p.IfReg(Socket, 0, -2) },
+		"has 2 arguments, want 3":       func(p *Program) { p.add(opCombine, p.Scratch(8).At(0), Slot(Socket)) },
+		"argument 1 is no number": func(p *Program) {
+			p.add(opRequest, p.Str(long), Val(Socket), p.Str(""), Int(0), Int(0))
+		},
+		"a number or a register as an": func(p *Program) { p.IfMem(Int(5), 1, 1, p.ahead()) },
+		"8 bytes where there are 4":    func(p *Program) { p.IfMem(p.Scratch(8).At(4), 1, 1, p.ahead()) },
+		"4 bytes where there are 2":    func(p *Program) { p.Or(p.Scratch(8).At(6), Slot(Socket), Slot(Socket)) },
+		"writes to data 0":             func(p *Program) { p.Or(p.Str("long"), Slot(Socket), Slot(Socket)) },
+		"5 bytes where there are 4":    func(p *Program) { p.Octal(p.Scratch(8).At(4), Slot(Socket)) },
+		"17 bytes where there are 10": func(p *Program) {
+			p.add(opRequest, p.Str("length 8"), Int(1), p.Str(""), Int(0), Int(0))
+		},
+		"9 bytes where there are 2": func(p *Program) {
+			p.add(opRequest, p.Str(long), Int(1), p.Str("x"), Int(9), Int(0))
+		},
+		"4001 bytes where there are 8": func(p *Program) {
+			p.Home(p.Str("x"), p.length(2), "0", p.Scratch(8).At(0))
+		},
+		"3 bytes where there are 2": func(p *Program) { // the texts "x" and "0" have no room in between
+			r := p.length(3)
+			p.add(opHome, p.Str("x"), Val(r), p.Str("x"), Int(1), p.Scratch(5000).At(0))
+		},
+		"whose length has no bound": func(p *Program) {
+			r := p.Reg()
+			p.Call("dup", unix.SYS_DUP, Int(0)).Into(r)
+			p.Home(p.Str("x"), r, "0", p.Scratch(5000).At(0))
+		},
+		"whose length has no bound ": func(p *Program) { // it may still be the result of dup
+			r, l, m := p.Reg(), p.Label(), p.Scratch(5000)
+			p.Call("dup", unix.SYS_DUP, Int(0)).Into(r)
+			p.Call("read", unix.SYS_READ, Int(0), m.At(0), Int(8)).Into(r).On(l)
+			p.Place(l)
+			p.Home(m.At(0), r, "0", m.At(0))
+		},
+		"65 bytes where there are 64": func(p *Program) {
+			r, m := p.Reg(), p.Scratch(64)
+			p.Call("pread64", unix.SYS_PREAD64, Int(0), m.At(0), Int(64)).Into(r)
+			p.Names(m.At(0), r, m.At(0), p.Reg())
+		},
+		"no register for its result":   func(p *Program) { p.Names(p.Str("x"), p.length(2), p.Scratch(8).At(0), noReg) },
+		"puts into r48 what is no":     func(p *Program) { p.add(opWord).Into(p.Reg()) },
+		"144 bytes where there are 88": func(p *Program) { p.Call("fstat", unix.SYS_FSTAT, Int(0), p.Scratch(88).At(0)) },
+		"9 bytes where there are 8": func(p *Program) {
+			p.Call("read", unix.SYS_READ, Int(0), p.Scratch(8).At(0), Int(9))
+		},
+		"24 bytes where there are 16": func(p *Program) {
+			p.Call("openat2", unix.SYS_OPENAT2, Int(0), p.Str("x"), p.Bytes(Words(0, 0), "open_how"), Int(24))
+		},
+		"a table, at data 0: uses r0":        func(p *Program) { p.Call("close", 3, p.Table("t", Val(Socket))) },
+		"a table, at data 0: the number is":  func(p *Program) { p.Call("close", 3, p.Table("t", Int(-1))) },
+		"a table, at data 0: the number is ": func(p *Program) { p.Call("close", 3, p.Table("t", Int(uint64(1)<<40))) },
+		"a table, at data 8: uses data 90":   func(p *Program) { p.Call("close", 3, p.Table("t", p.Str("x").At(90))) },
+		"reports more than 4080 bytes":       func(p *Program) { p.Report(long[:4000], long[:81], p.texts("")) },
+		"reports more than 4080 bytes ":      func(p *Program) { p.Report("", "", p.texts(long[:4081])) },
+		"16 bytes where there are 9":         func(p *Program) { p.Report("", "", p.Bytes(Words(1), "a table")) },
+		"48 bytes where there are 40":        func(p *Program) { p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5), "t")) },
 	} {
+		want = strings.TrimRight(want, " ") // two cases may have the same error
 		p := New()
 		bad(p)
-		p.GiveUp()
+		if last := len(p.instrs) - 1; last < 0 || p.instrs[last].op != opReport {
+			p.GiveUp()
+		}
 		if err := p.Verify(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q\n%s", err, want, p)
 		}

@@ -1,8 +1,10 @@
 package smallchild
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // defined is a set of registers.
@@ -12,7 +14,8 @@ func (d *defined) add(r Reg)      { d[r/64] |= 1 << (r % 64) }
 func (d *defined) has(r Reg) bool { return d[r/64]&(1<<(r%64)) != 0 }
 
 // Verify refuses a program that the small child must not get: a jump that does not go forward or leads out of the
-// program, a register that may be used before it is set, an address outside the program's memory.
+// program, a register that may be used before it is set, an address outside the program's memory, and a buffer that
+// does not fit where it is, as far as extent and the instructions themselves say how long it is.
 func (p *Program) Verify() error {
 	// For each instruction: the registers that are set on every path to it, and whether there is a path.
 	at := make([]place, len(p.instrs)+1)
@@ -24,6 +27,9 @@ func (p *Program) Verify() error {
 	}
 	if p.memory > memoryBase+memorySize-scratch {
 		return fmt.Errorf("uses %d bytes of memory, more than there are", p.memory)
+	}
+	if err := p.verifyTables(); err != nil {
+		return err
 	}
 	for n := range p.instrs {
 		i := &p.instrs[n]
@@ -70,10 +76,8 @@ func (p *place) meet(d defined) {
 }
 
 func (p *Program) verifyInstr(n int, i *Instr, d defined) error {
-	if i.to != noLabel {
-		if int(i.to) >= len(p.labels) || int(p.labels[i.to]) <= n || int(p.labels[i.to]) >= len(p.instrs) {
-			return fmt.Errorf("jumps to label %d, which is not ahead", i.to)
-		}
+	if err := p.verifyTarget(n, i); err != nil {
+		return err
 	}
 	if i.into != noReg && (i.into < firstReg || i.into > lastReg) {
 		return fmt.Errorf("puts its result into r%d, which is not the program's", i.into)
@@ -92,6 +96,20 @@ func (p *Program) verifyInstr(n int, i *Instr, d defined) error {
 			return fmt.Errorf("argument %d does not fit in 32 bits", n)
 		}
 	}
+	return p.verifyExtents(n, i)
+}
+
+// verifyTarget checks that an instruction that jumps has a target, and that it is ahead.
+func (p *Program) verifyTarget(n int, i *Instr) error {
+	if i.to == noLabel {
+		if i.op == opTest || i.op == opJump || i.errnos != [4]uint16{} {
+			return errors.New("jumps nowhere")
+		}
+		return nil
+	}
+	if i.to < 0 || int(i.to) >= len(p.labels) || int(p.labels[i.to]) <= n || int(p.labels[i.to]) >= len(p.instrs) {
+		return fmt.Errorf("jumps to label %d, which is not ahead", i.to)
+	}
 	return nil
 }
 
@@ -105,4 +123,215 @@ func (p *Program) verifyArg(a Arg, d defined) error {
 		return fmt.Errorf("uses memory %d of %d", a.value, p.memory)
 	}
 	return nil
+}
+
+// verifyTables checks what the tables in the data hold. A register is not set when the parent writes them.
+func (p *Program) verifyTables() error {
+	for _, f := range p.pointers {
+		switch err := p.verifyArg(f.to, defined{}); {
+		case err != nil:
+			return fmt.Errorf("a table, at data %d: %w", f.at, err)
+		case f.to.wide || f.to.kind == argNumber && int32(f.to.value) < 0:
+			return fmt.Errorf("a table, at data %d: the number is negative, or does not fit in 31 bits", f.at)
+		}
+	}
+	return nil
+}
+
+// unknown is a length of which nothing is known.
+const unknown = math.MaxUint64
+
+// has checks that there are size bytes at an address. The child may write only to its memory and to registers.
+func (p *Program) has(a Arg, size uint64, written bool) error {
+	room, at := uint64(0), uint64(a.value)
+	switch a.kind {
+	case argData:
+		if room = max(uint64(len(p.data)), at) - at; written {
+			if room = p.inMessage(a.value); room == 0 {
+				return fmt.Errorf("writes to data %d", at)
+			}
+		}
+	case argMemory:
+		room = max(p.memory, at) - at
+	case argSlot, argReply:
+		room = 8
+	default:
+		return errors.New("uses a number or a register as an address")
+	}
+	if size > room {
+		if size == unknown {
+			return errors.New("uses a buffer whose length has no bound")
+		}
+		return fmt.Errorf("uses %d bytes where there are %d", size, room)
+	}
+	return nil
+}
+
+// inMessage returns how much of a Message there is from an offset in the data on. The rest of the data is constant.
+func (p *Program) inMessage(at uint32) uint64 {
+	for _, n := range p.names {
+		if n.text == messageName && at >= n.at && at < n.at+n.size {
+			return uint64(n.at + n.size - at)
+		}
+	}
+	return 0
+}
+
+// extents collects the first error of several checks of has.
+type extents struct {
+	p   *Program
+	err error
+}
+
+func (e *extents) read(a Arg, size uint64) {
+	if e.err == nil {
+		e.err = e.p.has(a, size, false)
+	}
+}
+
+func (e *extents) write(a Arg, size uint64) {
+	if e.err == nil {
+		e.err = e.p.has(a, size, true)
+	}
+}
+
+// operands is the number of arguments of each instruction but system calls.
+var operands = [...]uint8{opTest: 5, opCombine: 3, opOctal: 2, opRequest: 5, opGate: 2, opHome: 5, opReport: 5,
+	opNames: 3}
+
+// verifyExtents checks that an instruction stays within its operands.
+func (p *Program) verifyExtents(n int, i *Instr) error {
+	e, a := extents{p: p}, &i.args
+	if i.op == opCall {
+		p.verifyCall(n, i, &e)
+		return e.err
+	}
+	want := uint8(0)
+	if int(i.op) < len(operands) {
+		want = operands[i.op]
+	}
+	if i.count != want {
+		return fmt.Errorf("has %d arguments, want %d", i.count, want)
+	}
+	number := func(n int) uint64 {
+		if a[n].kind != argNumber && e.err == nil {
+			e.err = fmt.Errorf("argument %d is no number", n)
+		}
+		return uint64(a[n].value)
+	}
+	if i.into != noReg && i.op != opNames && (i.op != opCombine || a[0] != Slot(i.into)) {
+		return fmt.Errorf("puts into r%d what is no result", i.into)
+	}
+	switch i.op {
+	case opTest:
+		e.read(a[0], 8)
+	case opCombine:
+		e.write(a[0], 4)
+		e.read(a[1], 4)
+		e.read(a[2], 4)
+	case opOctal:
+		e.write(a[0], 5)
+		e.read(a[1], 4)
+	case opRequest:
+		// The child writes the header of the frame into the data.
+		e.read(a[0], 16+number(1))
+		e.read(a[2], number(3))
+	case opGate:
+		p.verifyGreeting(a[1], &e)
+	case opHome:
+		e.read(a[0], p.most(n, a[1]))
+		e.read(a[2], number(3))
+		e.write(a[4], longestHome+1)
+	case opReport:
+		if room := uint64(outSize - 16); number(1)+number(3)+p.longestText(a[4], &e) > room && e.err == nil {
+			e.err = fmt.Errorf("reports more than %d bytes", room)
+		}
+		e.read(a[0], number(1))
+		e.read(a[2], number(3))
+	case opNames:
+		if i.into == noReg {
+			return errors.New("has no register for its result")
+		}
+		length := p.most(n, a[1])
+		e.read(a[0], length)
+		e.write(a[2], min(length, unknown-1)+1)
+	}
+	return e.err
+}
+
+// verifyGreeting checks the table of Gate, which has three texts, each with its length.
+func (p *Program) verifyGreeting(table Arg, e *extents) {
+	e.read(table, 6*8)
+	if e.err != nil {
+		return
+	}
+	for n := range uint32(3) {
+		text, size := p.entry(table.value+16*n), p.entry(table.value+16*n+8)
+		e.read(text, uint64(size.value))
+	}
+}
+
+// longestText checks the table of Report, and returns the length of its longest text.
+func (p *Program) longestText(table Arg, e *extents) (most uint64) {
+	for at := table; e.err == nil; at = at.At(16) {
+		if e.read(at, 16); e.err != nil {
+			break
+		}
+		head := binary.LittleEndian.Uint64(p.data[at.value:])
+		e.read(p.entry(at.value+8), head>>32)
+		most = max(most, head>>32)
+		if uint32(head) == 0 { // the entry for any other errno
+			break
+		}
+	}
+	return most
+}
+
+// entry returns what a table holds at an offset in the data.
+func (p *Program) entry(at uint32) Arg {
+	for _, f := range p.pointers {
+		if f.at == at {
+			return f.to
+		}
+	}
+	return Arg{}
+}
+
+// most returns the highest value that a length, an argument of instruction n, can have. A register has a bound if every
+// instruction that may have set it last is Set, or a system call that reads a number of bytes.
+func (p *Program) most(n int, length Arg) (bound uint64) {
+	if length.kind == argNumber {
+		return uint64(length.value)
+	}
+	if length.kind != argReg {
+		return unknown
+	}
+	for m := n - 1; m >= 0; m-- {
+		i := &p.instrs[m]
+		if i.into != Reg(length.value) {
+			continue
+		}
+		switch {
+		case i.op == opCall && (i.name == "read" || i.name == "pread64") && i.count > 2 && i.args[2].kind == argNumber:
+			bound = max(bound, uint64(i.args[2].value))
+		case i.op == opCombine && i.args[1].kind == argData && i.args[1] == i.args[2]: // Set
+			bound = max(bound, uint64(p.entry(i.args[1].value).value))
+		default:
+			return unknown
+		}
+		if !i.ignore && !p.jumpsOver(m, n) {
+			return bound
+		}
+	}
+	return unknown
+}
+
+// jumpsOver reports whether a path leads to instruction n past instruction m, which is before it.
+func (p *Program) jumpsOver(m, n int) bool {
+	for k := range p.instrs[:m+1] {
+		if to := p.instrs[k].to; to >= 0 && int(to) < len(p.labels) && int(p.labels[to]) > m && int(p.labels[to]) <= n {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,127 @@
+package smallchild
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// fakeKernel carries out nothing. It decides the results of the calls by the bytes of a script: each call takes one,
+// and a script that has ended goes on with zeros.
+type fakeKernel struct {
+	memory  []byte
+	script  []byte
+	running bool     // the program: what comes before it always succeeds
+	frames  [][]byte // what the parent sends: whole frames, the first one next
+	calls   int
+	seq     byte // of the last frame that the child has sent
+}
+
+func (k *fakeKernel) next() (b byte) {
+	if len(k.script) > 0 {
+		b, k.script = k.script[0], k.script[1:]
+	}
+	return b
+}
+
+// bytes returns the part of a buffer that is in the memory.
+func (k *fakeKernel) bytes(address, size uint64) []byte {
+	at := min(max(address, memoryBase)-memoryBase, uint64(len(k.memory)))
+	return k.memory[at:][:min(size, uint64(len(k.memory))-at)]
+}
+
+func (k *fakeKernel) Call(nr uintptr, args ...uint64) (int64, bool) {
+	k.calls++
+	choice := byte(0)
+	if k.running {
+		choice = k.next()
+	}
+	switch nr {
+	case unix.SYS_EXIT_GROUP, unix.SYS_EXIT:
+		return 0, false
+	case unix.SYS_EXECVE:
+		return -int64(choice), choice != 0
+	case unix.SYS_RECVMSG:
+		return k.receive(), true
+	case unix.SYS_SENDTO:
+		if b := k.bytes(args[1], 8); len(b) == 8 {
+			k.seq, k.running = b[7], k.running || b[3] == byte(syncproto.KindConfigOK)
+		}
+		return int64(args[2]), true
+	case unix.SYS_READ, unix.SYS_PREAD64:
+		if choice > 250 {
+			return -int64(choice), true
+		}
+		n := min(uint64(choice)*16, args[2])
+		b := k.bytes(args[1], n)
+		for i := range b {
+			b[i] = k.next()
+		}
+		return int64(n), true
+	case unix.SYS_GETSOCKOPT:
+		binary.LittleEndian.PutUint32(k.bytes(args[3], 4), map[uint64]uint32{unix.SO_DOMAIN: unix.AF_UNIX,
+			unix.SO_TYPE: unix.SOCK_SEQPACKET}[args[2]])
+		return 0, true
+	case unix.SYS_FCNTL, unix.SYS_SETSOCKOPT:
+		return 0, true
+	}
+	if choice > 128 {
+		return -int64(choice - 128), true
+	}
+	return int64(choice), true
+}
+
+// receive puts the next frame of the parent where recvmsg(2) would. A reply is to the last request.
+func (k *fakeKernel) receive() int64 {
+	if len(k.frames) == 0 {
+		return 0
+	}
+	f := slices.Clone(k.frames[0])
+	k.frames = k.frames[1:]
+	if len(f) > 9 && f[3] == byte(syncproto.KindReply) {
+		f[9] = k.seq
+	}
+	n := copy(k.bytes(header, 16), f)
+	to := binary.LittleEndian.Uint64(k.bytes(vector+16, 8))
+	n += copy(k.bytes(to, frameSize), f[n:])
+	binary.LittleEndian.PutUint64(k.bytes(messageHeader+40, 8), 0)
+	return int64(n)
+}
+
+// parentFrames returns frames as the parent sends them, numbered from one.
+func parentFrames(frames ...[]byte) [][]byte {
+	for n, f := range frames {
+		f[7] = byte(n + 1)
+	}
+	return frames
+}
+
+// frameOf returns a frame, without its number.
+func frameOf(kind syncproto.Kind, payload string) []byte {
+	b := binary.BigEndian.AppendUint32([]byte{'S', 'Y', 1, byte(kind), 0, 0, 0, 0, 0, 0, 0, 0}, uint32(len(payload)))
+	return append(b, payload...)
+}
+
+// configOf returns a program as it stands in CONFIG: a value of bytes in MessagePack.
+func configOf(program []byte) string {
+	return "\xc5" + string(binary.BigEndian.AppendUint16(nil, uint16(len(program)))) + string(program)
+}
+
+// The only request of generated programs, and its reply.
+const question, answer = "\x82\xa4name\xa5ready\xa3arg\xc0", "\x82\xa4name\xa3run\xa3arg\xc0"
+
+// fakeRun interprets a program of any bytes.
+func fakeRun(program, script []byte) (*fakeKernel, error) {
+	p := container.InitProfile()
+	k := &fakeKernel{memory: make([]byte, memorySize), script: script, frames: parentFrames(
+		frameOf(syncproto.KindHello, "{"+boot(p).expected+"}"),
+		frameOf(syncproto.KindConfig, configOf(program)),
+		frameOf(syncproto.KindReply, answer), frameOf(syncproto.KindReply, answer), frameOf(syncproto.KindReply, answer),
+		frameOf(syncproto.KindCancel, ""),
+	)}
+	return k, Interpret(k, k.memory, 3, p)
+}

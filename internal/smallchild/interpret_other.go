@@ -1,0 +1,13 @@
+//go:build !amd64
+
+package smallchild
+
+import "golang.org/x/sys/unix"
+
+// poll returns at once what happened to the descriptor in the struct pollfd at an address.
+func (m *machine) poll(at uint64) int64 {
+	const time = option + 16 // struct timespec
+	m.store64(time, 0)
+	m.store64(time+8, 0)
+	return m.call(unix.SYS_PPOLL, at, 1, time, 0, 0)
+}

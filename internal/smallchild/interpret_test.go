@@ -1,0 +1,113 @@
+package smallchild
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
+
+	"github.com/handfast/handfast/syncproto/container"
+)
+
+// FuzzInterpret takes any bytes for a program. The interpreter must end, with or without an error.
+func FuzzInterpret(f *testing.F) {
+	jumpsBack, err := exits().Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(bytes.Clone(jumpsBack), []byte{})
+	jumpsBack[headSize] = byte(opJump)
+	binary.LittleEndian.PutUint64(jumpsBack[8:], 1<<32-1)
+	f.Add(jumpsBack, []byte{})
+	f.Add([]byte("PROGRAM1\xff"), []byte{1, 2, 3})
+	f.Add([]byte(magic), []byte{})
+	f.Fuzz(func(t *testing.T, program, script []byte) {
+		if len(program) > MaxProgram || len(program) > 16 && binary.LittleEndian.Uint32(program[8:]) > 50 {
+			return // each instruction may scan the whole memory
+		}
+		_, err := fakeRun(program, script)
+		if e := (*AccessError)(nil); err != nil && !errors.As(err, &e) && !errors.Is(err, ErrEndless) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// verified checks that a program that Verify accepts stays within its memory and ends, whatever the kernel says.
+func verified(t *rapid.T) {
+	p := anyProgram(t)
+	b, err := p.Encode()
+	if err != nil {
+		return
+	}
+	script := rapid.SliceOfN(rapid.Byte(), 0, 60).Draw(t, "results")
+	if _, err := fakeRun(b, script); err != nil {
+		t.Fatalf("%v\n%s", err, p)
+	}
+}
+
+func FuzzVerified(f *testing.F) { f.Fuzz(rapid.MakeFuzz(verified)) }
+
+// TestVerified is FuzzVerified with a fixed number of programs, and checks that enough of them are accepted for that to
+// mean something.
+func TestVerified(t *testing.T) {
+	accepted := 0
+	for n := range 3000 {
+		if _, err := rapid.Custom(anyProgram).Example(n).Encode(); err == nil {
+			accepted++
+		}
+	}
+	if accepted < 100 {
+		t.Errorf("only %d of 3000 programs are accepted", accepted)
+	}
+	rapid.Check(t, verified)
+}
+
+// TestInterpretEnds covers what no program does that Verify accepts.
+func TestInterpretEnds(t *testing.T) {
+	jump := func(count uint64) []byte {
+		b := binary.LittleEndian.AppendUint64([]byte(magic), count)
+		b = append(b, byte(opJump), byte(noReg))
+		return append(b, make([]byte, 300)...)
+	}
+	outside := New()
+	outside.add(opOctal, Int(5), Int(7))
+	for name, c := range map[string]struct {
+		program []byte
+		err     string
+	}{
+		"a jump back":          {jump(3), ErrEndless.Error()},
+		"a jump back, forever": {jump(1<<32 - 1), ErrEndless.Error()},
+		"nothing but the head": {binary.LittleEndian.AppendUint64([]byte(magic), 1<<32-1), ErrEndless.Error()},
+		"an address": {append(jump(1)[:headSize], outside.encodeInstr(nil, &outside.instrs[0])...),
+			"instruction 0 uses 4 bytes at 0x7, which is not the child's memory"},
+	} {
+		if _, err := fakeRun(c.program, nil); err == nil || !bytes.Contains([]byte(err.Error()), []byte(c.err)) {
+			t.Errorf("%s: %v, want %q", name, err, c.err)
+		}
+	}
+	if err := Interpret(nil, nil, 3, container.InitProfile()); err == nil {
+		t.Error("it ran without memory")
+	}
+}
+
+// TestInterpretTalks checks the whole life of a child against a kernel that carries out nothing.
+func TestInterpretTalks(t *testing.T) {
+	p := New()
+	r := p.Reg()
+	p.Call("dup", unix.SYS_DUP, Int(7)).Into(r)
+	p.Request(question, answer)
+	p.Word()
+	p.Call("execve", unix.SYS_EXECVE, Val(r))
+	p.GiveUp()
+	b, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := fakeRun(b, []byte{5})
+	if err != nil || k.calls < 64 || k.seq != 4 { // HELLO_ACK, CONFIG_OK, REQUEST, EXEC
+		t.Errorf("%v after %d calls, %d frames", err, k.calls, k.seq)
+	}
+}
