@@ -43,7 +43,6 @@ func (k *kernel) try(a Arch, name string, args [6]uint64) error {
 	abi := "native"
 	if a == X86 {
 		abi = "int80"
-		args[5] = 0
 		for i := range args {
 			args[i] = uint64(uint32(args[i])) // The filter only sees what the registers hold.
 		}

@@ -77,12 +77,16 @@ static long native(const uint64_t *a)
 }
 
 #if defined(__x86_64__)
-/* A call of the 32-bit ABI, which a 64-bit program can make too. The sixth argument, in ebp, is not set. */
+/* A call of the 32-bit ABI, which a 64-bit program can make too. The sixth argument is in ebp, which the compiler may
+ * need for itself: it waits in r12 meanwhile. */
 static long int80(const uint64_t *a)
 {
 	long value;
+	register uint64_t sixth __asm__("r12") = a[6];
 
-	__asm__ volatile("int $0x80" : "=a"(value) : "a"(a[0]), "b"(a[1]), "c"(a[2]), "d"(a[3]), "S"(a[4]), "D"(a[5])
+	__asm__ volatile("xchg %%r12, %%rbp\n\tint $0x80\n\txchg %%r12, %%rbp"
+			 : "=a"(value), "+r"(sixth)
+			 : "a"(a[0]), "b"(a[1]), "c"(a[2]), "d"(a[3]), "S"(a[4]), "D"(a[5])
 			 : "r8", "r9", "r10", "r11", "memory");
 	return (int)value;
 }
