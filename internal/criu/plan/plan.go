@@ -141,13 +141,29 @@ func configFile(annotations map[string]string, exists func(string) bool) string 
 	return ""
 }
 
-// namespaceWords are the words that CRIU has for the kinds of namespaces, by the specification's.
-var namespaceWords = map[string]string{"network": "net", "pid": "pid", "ipc": "ipc", "uts": "uts", "user": "user",
-	"mount": "mnt", "time": "time", "cgroup": "cgroup"}
+// namespaceWord returns the word that CRIU has for the specification's kind of namespace. It is no map, which every
+// start of the program would have to make.
+func namespaceWord(kind string) string {
+	switch kind {
+	case "network":
+		return "net"
+	case "mount":
+		return "mnt"
+	}
+	return kind
+}
 
-// external are the kinds of namespaces that CRIU leaves out of an image if they existed before the container. Their
-// names in the image are runc's.
-var external = map[string]string{"network": "extRootNetNS", "pid": "extRootPidNS"}
+// external returns the name in the image, which is runc's, of a kind of namespace that CRIU leaves out of the image if
+// it existed before the container; "" if it leaves none of that kind out.
+func external(kind string) string {
+	switch kind {
+	case "network":
+		return "extRootNetNS"
+	case "pid":
+		return "extRootPidNS"
+	}
+	return ""
+}
 
 // Container is a running container that is to be saved.
 type Container struct {
@@ -219,8 +235,8 @@ func Checkpoint(f *Flags, c *Container) (*criu.Options, error) {
 	o.ParentImage = f.ParentPath
 	o.TrackMemory = f.PreDump || f.ParentPath != ""
 	for _, j := range c.Joined {
-		if key := external[j.Kind]; key != "" {
-			o.External = append(o.External, fmt.Sprintf("%s[%d]:%s", namespaceWords[j.Kind], j.Inode, key))
+		if key := external(j.Kind); key != "" {
+			o.External = append(o.External, fmt.Sprintf("%s[%d]:%s", namespaceWord(j.Kind), j.Inode, key))
 		}
 	}
 	if f.PreDump {
@@ -254,7 +270,7 @@ type Join struct {
 }
 
 // NeedsFD reports whether CRIU wants a namespace of this kind as an open file.
-func NeedsFD(kind string) bool { return external[kind] != "" }
+func NeedsFD(kind string) bool { return external(kind) != "" }
 
 // Bind is a mount point of the container and its source on the host.
 type Bind struct{ Destination, Source string }
@@ -273,12 +289,12 @@ func Restore(f *Flags, b *Bundle) (*criu.Options, error) {
 	for _, j := range b.Joins {
 		switch {
 		case NeedsFD(j.Kind):
-			o.InheritFDs = append(o.InheritFDs, criu.InheritFD{Key: external[j.Kind], FD: j.FD})
+			o.InheritFDs = append(o.InheritFDs, criu.InheritFD{Key: external(j.Kind), FD: j.FD})
 		case j.Kind == "cgroup":
 			return nil, errors.New("linux.namespaces: CRIU cannot restore into a cgroup namespace that exists; leave out its " +
 				"path")
 		default:
-			o.JoinNS = append(o.JoinNS, criu.JoinNS{Type: namespaceWords[j.Kind], File: j.Path})
+			o.JoinNS = append(o.JoinNS, criu.JoinNS{Type: namespaceWord(j.Kind), File: j.Path})
 		}
 	}
 	for i, name := range b.Streams {
