@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/sys"
 )
 
 // openNamespace opens the namespace file at path and checks its kind, so that a mistake is reported here and not by a
@@ -52,36 +53,19 @@ func kindOf(flag uintptr) string {
 	return fmt.Sprintf("%#x", flag)
 }
 
-// onThread runs f on a thread that has carried out the steps. If there are any, the thread ends after f, because a
-// thread with other namespaces or groups must not run anything else.
+// onThread runs f on a thread that has carried out the steps; without any, on the current one.
 func onThread(steps []func() error, f func() error) error {
 	if len(steps) == 0 {
 		return f()
 	}
-	done := make(chan error, 1)
-	go throwaway(func() error {
+	return sys.OnThread(func() error {
 		for _, step := range steps {
 			if err := step(); err != nil {
 				return err
 			}
 		}
 		return f()
-	}, done)
-	return <-done
-}
-
-// throwaway runs f and ends its thread. The process's first thread cannot end before the process, so if it is the
-// current one, it only waits while another thread runs f.
-func throwaway(f func() error, done chan<- error) {
-	runtime.LockOSThread() // and not unlocked: the runtime ends a thread with the goroutine that is locked to it
-	if unix.Gettid() != unix.Getpid() {
-		done <- f()
-		return
-	}
-	other := make(chan error, 1)
-	go throwaway(f, other)
-	done <- <-other
-	runtime.UnlockOSThread()
+	})
 }
 
 func (s threadStep) run() error {

@@ -2,12 +2,12 @@ package lifecycle
 
 import (
 	"fmt"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/oci"
 	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/internal/sys"
 )
 
 // Core scheduling, Documentation/admin-guide/hw-vuln/core-scheduling.rst: at any moment the hardware threads of a
@@ -29,18 +29,14 @@ func shareCores(s *state.State, pid int) error {
 	if s.Shared == nil || !s.Shared.CoreScheduling {
 		return nil
 	}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked
+	return sys.OnThread(func() error {
 		err := coreCall(unix.PR_SCHED_CORE_SHARE_FROM, s.PID, unix.PR_SCHED_CORE_SCOPE_THREAD)
 		if err != nil {
-			done <- explainCores("PR_SCHED_CORE_SHARE_FROM", err)
-			return
+			return explainCores("PR_SCHED_CORE_SHARE_FROM", err)
 		}
 		err = coreCall(unix.PR_SCHED_CORE_SHARE_TO, pid, unix.PR_SCHED_CORE_SCOPE_THREAD_GROUP)
-		done <- explainCores("PR_SCHED_CORE_SHARE_TO", err)
-	}()
-	return <-done
+		return explainCores("PR_SCHED_CORE_SHARE_TO", err)
+	})
 }
 
 func coreCall(command, pid, scope int) error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	goruntime "runtime"
 	"slices"
 	"strconv"
 
@@ -168,34 +167,29 @@ func (p *place) inside(do func(in *insideMounts) error) error {
 		return &os.PathError{Op: "open", Path: "/proc/self/fd", Err: err}
 	}
 	defer sys.Close(fds)
-	result := make(chan error, 1)
-	go func() {
-		goruntime.LockOSThread() // and never unlocked
-		result <- func() error {
-			// A thread that shares its root with others may not enter a mount namespace, setns(2).
-			if err := unix.Unshare(unix.CLONE_FS); err != nil {
-				return os.NewSyscallError("unshare", err)
-			}
-			rc, err := p.init.pidfd.SyscallConn()
-			if err != nil {
-				return err
-			}
-			if e := rc.Control(func(fd uintptr) { err = unix.Setns(int(fd), unix.CLONE_NEWNS) }); e != nil {
-				return e
-			}
-			if err != nil {
-				return fmt.Errorf("entering the mount namespace of process %d: %w", p.init.pid, os.NewSyscallError("setns", err))
-			}
-			fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-			if err != nil {
-				return &os.PathError{Op: "open", Path: "/", Err: err}
-			}
-			root := sys.NewRoot(fd, "/")
-			defer root.Close()
-			return do(&insideMounts{root: root, fds: fds})
-		}()
-	}()
-	return <-result
+	return sys.OnThread(func() error {
+		// A thread that shares its root with others may not enter a mount namespace, setns(2).
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			return os.NewSyscallError("unshare", err)
+		}
+		rc, err := p.init.pidfd.SyscallConn()
+		if err != nil {
+			return err
+		}
+		if e := rc.Control(func(fd uintptr) { err = unix.Setns(int(fd), unix.CLONE_NEWNS) }); e != nil {
+			return e
+		}
+		if err != nil {
+			return fmt.Errorf("entering the mount namespace of process %d: %w", p.init.pid, os.NewSyscallError("setns", err))
+		}
+		fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return &os.PathError{Op: "open", Path: "/", Err: err}
+		}
+		root := sys.NewRoot(fd, "/")
+		defer root.Close()
+		return do(&insideMounts{root: root, fds: fds})
+	})
 }
 
 // detached creates a mount that is not attached anywhere yet. The caller owns the descriptor.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -214,13 +213,7 @@ func (c *restoration) start(b *plan.Bundle, files []*os.File) error {
 	for _, d := range c.plan.Spawn.Container.Devices {
 		b.Devices = append(b.Devices, d.Path)
 	}
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the thread, which is in another mount namespace, ends with this goroutine.
-		runtime.LockOSThread()
-		done <- c.startHere(b, files)
-	}()
-	if err := <-done; err != nil || c.notifies {
+	if err := sys.OnThread(func() error { return c.startHere(b, files) }); err != nil || c.notifies {
 		return err
 	}
 	spare, err := c.spareNotifyDir()
@@ -338,16 +331,12 @@ func loopbackUp(pid int) error {
 		return err
 	}
 	defer ns.Close()
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked, as in start
-		err := os.NewSyscallError("setns", unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET))
-		if err == nil {
-			err = sys.LoopbackUp()
+	return sys.OnThread(func() error {
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			return os.NewSyscallError("setns", err)
 		}
-		done <- err
-	}()
-	return <-done
+		return sys.LoopbackUp()
+	})
 }
 
 // terminalMade passes on the master of the container's terminal, which it owns.
