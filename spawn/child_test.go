@@ -265,7 +265,7 @@ func gated(ctx context.Context, conn *transport.Conn, cfg *container.Config, lis
 // config is one for the child above: short deadlines, no namespaces, /bin/sh as the program.
 func config(how string, script string) spawn.Config {
 	cfg := spawn.Config{Deadlines: spawn.Deadlines{Hello: 2 * time.Second, Config: 2 * time.Second, Idle: 2 * time.Second,
-		Exec: 500 * time.Millisecond, Kill: 200 * time.Millisecond}}
+		Exec: time.Second, Kill: 200 * time.Millisecond}}
 	cfg.Container.ID = playedID
 	cfg.Container.Process.Env = []string{howVariable + how}
 	cfg.Container.Process.Args = []string{"/bin/sh", "-c", script}
