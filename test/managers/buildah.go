@@ -12,8 +12,8 @@ func buildah() manager {
 	}
 }
 
-// In buildahPrelude, "inside" runs a command in the container w, "with" does so with options, and "layer" makes the image
-// i of the lines of a Dockerfile, on standard input, that follow FROM.
+// In buildahPrelude, "inside" runs a command in the container w, "with" does so with options, and "layer" makes the
+// image i of the lines of a Dockerfile, on standard input, that follow FROM.
 const buildahPrelude = `
 inside() { buildah run --runtime $RUNTIME w -- "$@"; }
 with() { options=$1; shift; buildah run --runtime $RUNTIME $options w -- "$@"; }
