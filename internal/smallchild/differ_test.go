@@ -71,25 +71,32 @@ type seen struct {
 	Files   []string
 }
 
-// childFile returns the program of a child, and its environment.
+// childFile returns the program of a child, and its environment. Its descriptor is none of those that a child gets.
 func childFile(t testing.TB, machineCode bool) (exe *os.File, env []string) {
 	t.Helper()
-	if !machineCode {
-		exe, err := os.Open("/proc/self/exe")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return exe, []string{interpretVariable + "=1"}
+	var low int
+	var err error
+	if machineCode {
+		low, err = unix.MemfdCreate("small", unix.MFD_CLOEXEC)
+	} else {
+		low, err = unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		env = []string{interpretVariable + "=1"}
 	}
-	fd, err := unix.MemfdCreate("small", unix.MFD_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
 	}
-	exe = os.NewFile(uintptr(fd), "small")
-	if _, err := exe.Write(Image(container.InitProfile())); err != nil {
+	defer unix.Close(low)
+	fd, err := unix.FcntlInt(uintptr(low), unix.F_DUPFD_CLOEXEC, 10)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return exe, nil
+	exe = os.NewFile(uintptr(fd), "child")
+	if machineCode {
+		if _, err := exe.Write(Image(container.InitProfile())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return exe, env
 }
 
 // fatal is what testing.T and rapid.T have in common.
