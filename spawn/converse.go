@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -155,7 +153,13 @@ func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) 
 	if m.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}
-	fd, err := s.cloneSource(m.Source, flags, ids != nil)
+	source := m.Source
+	if ids != nil {
+		if source, err = hostSource(&s.cfg.Container, m.Mount-1); err != nil {
+			return empty{}, nil, err
+		}
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
 	if d := s.hostDevice(m.Source); d != nil && (err == unix.ENOENT || err == nil && !isDevice(fd, d)) {
 		if err == nil {
 			_ = unix.Close(fd)
@@ -167,10 +171,10 @@ func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) 
 		return empty{}, []int{fd}, nil
 	}
 	if err != nil {
-		return empty{}, nil, &os.PathError{Op: "open_tree", Path: m.Source, Err: err}
+		return empty{}, nil, &os.PathError{Op: "open_tree", Path: source, Err: err}
 	}
 	if ids != nil {
-		if err := s.mapIDs(fd, m.Source, ids, typesAt(m.Source, m.Recursive)); err != nil {
+		if err := s.mapIDs(fd, source, ids, typesAt(source, m.Recursive)); err != nil {
 			_ = unix.Close(fd)
 			return empty{}, nil, err
 		}
@@ -185,37 +189,6 @@ func (s *starter) mountSource(_ context.Context, m container.MountArg, _ []int) 
 		}
 	}
 	return empty{}, []int{fd}, nil
-}
-
-// cloneSource returns a detached copy of the mount at a path of the host. The source of an id-mapped mount may be what
-// an earlier mount of the container has put below its root file system, and only the child's mount namespace has that.
-func (s *starter) cloneSource(source string, flags uint, mapped bool) (fd int, err error) {
-	var enter []func() error
-	if mapped && isBelow(source, s.cfg.Container.Root.Path) {
-		enter = []func() error{s.enterMounts}
-	}
-	err = onThread(enter, func() error {
-		fd, err = unix.OpenTree(unix.AT_FDCWD, source, flags)
-		return err
-	})
-	return fd, err
-}
-
-func isBelow(path, dir string) bool {
-	return strings.HasPrefix(filepath.Clean(path), strings.TrimSuffix(filepath.Clean(dir), "/")+"/")
-}
-
-// enterMounts moves the calling thread, which must not run anything else afterwards, into the child's mount namespace.
-func (s *starter) enterMounts() error {
-	if err := unix.Unshare(unix.CLONE_FS); err != nil { // setns(2) requires it
-		return os.NewSyscallError("unshare CLONE_FS", err)
-	}
-	ns, err := openNamespace(container.NSMount, "/proc/"+strconv.Itoa(s.process.pid)+"/ns/mnt")
-	if err != nil {
-		return err
-	}
-	defer ns.Close()
-	return os.NewSyscallError("setns", unix.Setns(int(ns.Fd()), unix.CLONE_NEWNS))
 }
 
 // mappedMount returns the new file system of an id-mapped mount that is not a bind, if the request is about one.
