@@ -147,3 +147,21 @@ func (p *Program) points(n name) bool {
 	}
 	return false
 }
+
+// quote returns a text as it is printed.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteString("\\" + string(rune(c)))
+		case c < ' ' || c >= 0x7f:
+			const hex = "0123456789abcdef"
+			b.WriteString(`\x` + string(hex[c>>4]) + string(hex[c&15]))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String() + `"`
+}

@@ -495,21 +495,3 @@ func (p *Program) ErrorTexts(text func(unix.Errno) string, errnos []unix.Errno, 
 func (p *Program) Report(before, behind string, table Arg) {
 	p.add(opReport, p.Str(before), Int(len(before)), p.Str(behind), Int(len(behind)), table)
 }
-
-// quote returns a text as it is printed.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b.WriteString("\\" + string(rune(c)))
-		case c < ' ' || c >= 0x7f:
-			const hex = "0123456789abcdef"
-			b.WriteString(`\x` + string(hex[c>>4]) + string(hex[c&15]))
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String() + `"`
-}
