@@ -6,10 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/handfast/handfast/internal/smallchild"
@@ -48,32 +46,6 @@ func TestSmallChildIsLikeAWholeGenerated(t *testing.T) {
 	if ran < most*3/4 {
 		t.Errorf("only %d of %d containers started", ran, most)
 	}
-}
-
-// bothChildren runs a container that says the facts twice, with a small child and with a whole one, and compares what
-// they say. The error output of the outcomes is that of a failure alone.
-func bothChildren(t *testing.T, r *runtime, change func(c map[string]any)) (small, whole outcome) {
-	t.Helper()
-	run := func(child string, flags ...string) outcome {
-		t.Helper()
-		bundle := shell(t, facts, change)
-		o := r.do(append(append([]string{"--debug", "run"}, flags...), "-b", bundle, testenv.ID(t))...)
-		if o.status == 7 {
-			contains(t, o.stderr, ": child "+child)
-		}
-		o.stdout = changing.ReplaceAllString(o.stdout, "*")
-		_, words, _ := strings.Cut(o.stderr, "level=error msg=")
-		o.stderr = changing.ReplaceAllString(words, "*")
-		return o
-	}
-	small, whole = run("small"), run("whole: ", "--trace", filepath.Join(testenv.Dir(t), "trace"))
-	if diff := cmp.Diff(strings.Split(whole.stdout, "\n"), strings.Split(small.stdout, "\n")); diff != "" {
-		t.Errorf("from a whole child to a small one\n%s", diff)
-	}
-	if small.status != whole.status || small.stderr != whole.stderr {
-		t.Errorf("with a small child %d %swith a whole one %d %s", small.status, small.stderr, whole.status, whole.stderr)
-	}
-	return small, whole
 }
 
 // merge puts the members of change into a configuration. A list is added to one that is there already.

@@ -151,30 +151,46 @@ func TestSmallChildIsLikeAWhole(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRuntime(t)
-			run := func(want string, flags ...string) string {
-				terminal, log := false, filepath.Join(testenv.Dir(t), "log")
-				bundle := shell(t, facts, func(c map[string]any) {
-					change(t, c)
-					terminal = process(c)["terminal"] == true
-				})
-				cmd := r.command(append(append([]string{"--debug", "--log", log, "run"}, flags...), "-b", bundle,
-					testenv.ID(t))...)
-				said, status := outputOf(t, cmd, terminal)
-				data, err := os.ReadFile(log)
-				if err != nil || status != 7 {
-					t.Errorf("status %d, want 7; %v\n%s", status, err, data)
-				}
-				contains(t, string(data), want)
-				return changing.ReplaceAllString(said, "*")
-			}
-			small := run(": child small")
-			whole := run(": child whole: ", "--trace", filepath.Join(testenv.Dir(t), "trace"))
-			if diff := cmp.Diff(strings.Split(whole, "\n"), strings.Split(small, "\n")); diff != "" {
-				t.Errorf("from a whole child to a small one\n%s", diff)
+			small, _ := bothChildren(t, newRuntime(t), func(c map[string]any) { change(t, c) })
+			if small.status != 7 {
+				t.Errorf("status %d, want 7: %s", small.status, small.stderr)
 			}
 		})
 	}
+}
+
+// bothChildren runs a container that says the facts twice, with a small child and with a whole one, and compares what
+// they say and their ends. The error output of the outcomes is the words of a failure alone.
+func bothChildren(t *testing.T, r *runtime, change func(c map[string]any)) (small, whole outcome) {
+	t.Helper()
+	run := func(child string, flags ...string) outcome {
+		t.Helper()
+		terminal, log := false, filepath.Join(testenv.Dir(t), "log")
+		bundle := shell(t, facts, func(c map[string]any) {
+			change(c)
+			terminal = process(c)["terminal"] == true
+		})
+		cmd := r.command(append(append([]string{"--debug", "--log", log, "run"}, flags...), "-b", bundle,
+			testenv.ID(t))...)
+		said, status := outputOf(t, cmd, terminal)
+		data, err := os.ReadFile(log)
+		if err != nil {
+			t.Error(err)
+		}
+		if status == 7 {
+			contains(t, string(data), ": child "+child)
+		}
+		_, words, _ := strings.Cut(string(data), "level=error msg=")
+		return outcome{changing.ReplaceAllString(said, "*"), changing.ReplaceAllString(words, "*"), status}
+	}
+	small, whole = run("small"), run("whole: ", "--trace", filepath.Join(testenv.Dir(t), "trace"))
+	if diff := cmp.Diff(strings.Split(whole.stdout, "\n"), strings.Split(small.stdout, "\n")); diff != "" {
+		t.Errorf("from a whole child to a small one\n%s", diff)
+	}
+	if small.status != whole.status || small.stderr != whole.stderr {
+		t.Errorf("with a small child %d %swith a whole one %d %s", small.status, small.stderr, whole.status, whole.stderr)
+	}
+	return small, whole
 }
 
 // onTTY gives a container a terminal, and makes its program say which.
