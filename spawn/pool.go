@@ -70,7 +70,8 @@ type Pool struct {
 	mu       sync.Mutex
 	idle     []*member // the oldest first
 	closed   bool
-	failures int   // members in a row that could not be made or ended by themselves
+	failures int   // members in a row that could not be made
+	endings  int   // members in a row that ended by themselves, or failed before they had begun
 	unmade   error // why the last attempt to make a member failed; nil if it did not
 	stats    PoolStats
 	changed  chan struct{} // closed, and replaced, when idle, closed or unmade change
@@ -100,8 +101,8 @@ type PoolStats struct {
 	Err     error  // why no member could be made, or how the last one to be lost ended; nil once one is made again
 }
 
-// NewPool returns a pool that fills itself in the background. It fails if no child can be made from the template. The
-// caller must close the pool.
+// NewPool returns a pool that fills itself in the background. It fails if the template is not valid; whether children
+// can be made of it, Fill says. The caller must close the pool.
 func NewPool(c PoolConfig) (*Pool, error) {
 	if c.Size < 1 {
 		return nil, fmt.Errorf("pool: size %d: want at least 1", c.Size)
@@ -128,6 +129,14 @@ func NewPool(c PoolConfig) (*Pool, error) {
 	}
 	s := &starter{cfg: &usual, compile: t.Compile, plan: plan}
 	s.chose(s.chooseChild())
+	if s.small != nil {
+		image, err := openImage(s.profile()) // the host may forbid it, for all members alike
+		if err != nil {
+			s.chose(nil, err)
+		} else {
+			_ = image.Close()
+		}
+	}
 	s.cleanup()
 	ctx, stop := context.WithCancel(context.Background())
 	p := &Pool{
@@ -166,7 +175,7 @@ func (p *Pool) Start(ctx context.Context, cfg Config) (*Process, error) {
 	defer p.mu.Unlock()
 	if process.warm {
 		p.stats.Warm++
-		p.failures = 0
+		p.endings = 0
 	} else {
 		p.stats.Cold++
 	}
@@ -210,7 +219,8 @@ func (p *Pool) Stats() PoolStats {
 	return s
 }
 
-// Close ends all members and waits until they are reaped. Processes that were started belong to their callers and stay.
+// Close ends all members and waits until they are reaped, but for one that a Start has taken and is about to use or to
+// end. Processes that were started belong to their callers and stay.
 // Further calls wait for the first one and return its error, which says what could not be ended.
 func (p *Pool) Close() error {
 	p.closing.Do(func() {
@@ -262,44 +272,67 @@ func (p *Pool) refill(ctx context.Context) {
 func (p *Pool) missing() (bool, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.closed && len(p.idle) < p.size, delay(p.failures)
+	return !p.closed && len(p.idle) < p.size, delay(max(p.failures, p.endings))
 }
 
 // add adds a member that was made, or notes why none could be made.
 func (p *Pool) add(m *member, err error) {
+	if err == nil {
+		err = p.insert(m, false)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err == nil {
-		err = p.insert(len(p.idle), m)
+	defer p.notify()
+	if p.closed {
+		if !errors.Is(err, context.Canceled) { // which only says that no more is made
+			p.closeErr = joinErrors(p.closeErr, err)
+		}
+		return
 	}
 	if p.unmade, p.stats.Err = err, err; err != nil {
 		p.failures++
+	} else {
+		p.failures = 0
 	}
-	p.notify()
 }
 
 // put returns a member that was taken and not used.
 func (p *Pool) put(m *member) {
+	err := p.insert(m, true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.insert(0, m); err != nil {
+	if err != nil {
 		p.stats.Err = err
 	}
 	p.notify()
 }
 
-// insert inserts a member into the list, or ends it if that is not possible. The caller holds mu.
-func (p *Pool) insert(i int, m *member) error {
-	err := errPoolClosed
-	if !p.closed {
-		err = p.watch(m)
+// insert makes a member wait, as the next one to be taken or as the last. If there is no room for it, or the pool is
+// closed, or it cannot be watched, it ends the member; the error says what went wrong.
+func (p *Pool) insert(m *member, next bool) error {
+	watched, err := p.tryInsert(m, next)
+	if watched {
+		return nil
 	}
-	if err != nil {
-		_, failed := m.end()
-		return joinErrors(err, failed)
+	_, failed := m.end() // without the lock: it may take a while
+	return joinErrors(err, failed)
+}
+
+func (p *Pool) tryInsert(m *member, next bool) (watched bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.idle) >= p.size { // another one has taken the place of a member that a start held
+		return false, nil
 	}
-	p.idle = slices.Insert(p.idle, i, m)
-	return nil
+	if err := p.watch(m); err != nil {
+		return false, err
+	}
+	at := len(p.idle)
+	if next {
+		at = 0
+	}
+	p.idle = slices.Insert(p.idle, at, m)
+	return true, nil
 }
 
 // take returns a member for a start, which owns it from now on; nil if there is none.
@@ -362,22 +395,19 @@ func (p *Pool) ended(m *member) {
 // bury gives up a member that has ended while it waited.
 func (p *Pool) bury(m *member) {
 	status, failed := m.end()
-	err := joinErrors(fmt.Errorf("pool: a waiting child ended: %s", describeEnd(status)), failed)
-	p.mu.Lock()
-	if time.Since(m.made) > mostDelay {
-		p.failures = 0 // it was well for long
-	}
-	p.mu.Unlock()
-	p.lost(err)
+	p.lost(m, joinErrors(fmt.Errorf("pool: a waiting child ended: %s", describeEnd(status)), failed))
 	p.wake()
 }
 
 // lost notes the loss of a member.
-func (p *Pool) lost(err error) {
+func (p *Pool) lost(m *member, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if time.Since(m.made) > mostDelay {
+		p.endings = 0 // it was well for long
+	}
 	p.stats.Lost++
-	p.failures++
+	p.endings++
 	p.stats.Err = err
 	p.notify()
 }

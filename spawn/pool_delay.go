@@ -8,7 +8,7 @@ const (
 )
 
 // delay returns how long a pool waits before it makes the next member, after this many members in a row could not be
-// made or ended by themselves.
+// made, or ended by themselves.
 func delay(failures int) time.Duration {
 	if failures <= 0 {
 		return 0

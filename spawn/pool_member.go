@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/transport"
 )
@@ -43,7 +44,10 @@ func (p *Pool) newMember(ctx context.Context) (*member, error) {
 	if err := s.waitForMaker(ctx); err != nil {
 		_ = conn.Close()
 		_, killed := s.process.kill()
-		return nil, joinErrors(joinErrors(err, killed), s.process.Release())
+		if failed := joinErrors(killed, s.process.Release()); failed != nil {
+			return nil, failed // it says more than that ctx is done
+		}
+		return nil, err
 	}
 	return &member{
 		process: s.process, conn: conn, small: s.small != nil, choice: s.choice, files: p.template.Files, mounts: p.mounts,
@@ -93,9 +97,14 @@ func (m *member) sees(c *Container) bool {
 			paths = append(paths, c.Mounts[i].Source)
 		}
 	}
-	root := m.root()
+	fd, err := unix.Open(m.root(), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	root := sys.NewRoot(fd, m.root())
+	defer root.Close()
 	for _, path := range paths {
-		if filepath.IsAbs(path) && !sameFile(path, root+path) {
+		if filepath.IsAbs(path) && !sameFile(path, root) {
 			return false
 		}
 	}
@@ -110,14 +119,20 @@ func (m *member) ended() bool {
 	return m.process.ended() || unix.Stat(m.root(), &st) == unix.ENOENT
 }
 
-// sameFile reports whether both paths lead to the same file, or fail in the same way.
-func sameFile(a, b string) bool {
-	var sa, sb unix.Stat_t
-	ea, eb := unix.Stat(a, &sa), unix.Stat(b, &sb)
-	if ea != nil || eb != nil {
-		return ea == eb
+// sameFile reports whether a path leads to the same file from this process's root and from the other one, links on the
+// way included, or fails in the same way.
+func sameFile(path string, root *sys.Root) bool {
+	var here, there unix.Stat_t
+	mine := unix.Stat(path, &here)
+	fd, theirs := root.Path(path)
+	if theirs == nil {
+		theirs = unix.Fstat(fd, &there)
+		sys.Close(fd)
 	}
-	return sa.Dev == sb.Dev && sa.Ino == sb.Ino
+	if mine != nil || theirs != nil {
+		return mine != nil && errors.Is(theirs, mine)
+	}
+	return here.Dev == there.Dev && here.Ino == there.Ino
 }
 
 // memberFailed reports whether err is the failure of a member before it had carried out anything. Then the start can

@@ -2,6 +2,8 @@ package spawn_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -78,7 +80,11 @@ func TestPoolMemberSeesOtherMounts(t *testing.T) {
 	mount(dir, unix.MS_BIND)
 	mount("", unix.MS_PRIVATE)
 	template := function()
-	template.Container.Root.Path = dir
+	template.Container.Root.Path = filepath.Join(testenv.Dir(t), "link")
+	// It leads to this process's mount of dir, if it is not followed from the member's root.
+	if err := os.Symlink(dir, template.Container.Root.Path); err != nil {
+		t.Fatal(err)
+	}
 	p := pool(t, template, 1)
 	fill(t, p)
 	mount(root, unix.MS_BIND)

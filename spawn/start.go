@@ -60,16 +60,24 @@ func attempt(ctx context.Context, cfg *Config, compile Compiler, pool *Pool) (p 
 	s := &starter{cfg: cfg, compile: compile, pool: pool}
 	defer s.cleanup()
 	if err := s.start(ctx); err != nil {
+		failed := s.memberFailed(err)
 		switch {
-		case s.memberFailed(err):
+		case failed:
 			again.cold = true
-			pool.lost(asStartError(err))
 		case s.served:
 			s.small.explain(err)
 		default:
 			again.whole = s.small.whyNot(err)
 		}
-		return nil, again, s.undo(err)
+		err = s.undo(err)
+		if asStartError(err).Cleanup != nil { // it would be in the way of another child, and must be told
+			s.small.explain(err)
+			again = retry{}
+		}
+		if failed {
+			pool.lost(s.member, err) // complete: others may read it from now on
+		}
+		return nil, again, err
 	}
 	s.process.child, s.process.warm = s.choice, s.member != nil
 	return s.process, retry{}, nil
@@ -127,17 +135,18 @@ func (s *starter) start(ctx context.Context) error {
 // child returns the parent's end of the handshake's socket, with the child at its other end: a member of the pool, or
 // else a new process.
 func (s *starter) child(ctx context.Context) (*transport.Conn, error) {
-	s.member = s.pool.take(s.cfg)
+	m := s.pool.take(s.cfg)
+	if s.member = m; m != nil && !m.small {
+		s.process, s.choice = m.process, m.choice
+		return m.conn, nil
+	}
 	s.chose(s.chooseChild())
-	switch m := s.member; {
+	switch {
 	case m == nil:
-	case m.small && s.small == nil:
+	case s.small == nil:
 		s.pool.put(m)
 		s.member = nil
 	default:
-		if !m.small {
-			s.small, s.choice = nil, m.choice
-		}
 		s.process = m.process
 		return m.conn, nil
 	}
