@@ -3,8 +3,10 @@ package cgroupfs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +22,9 @@ const (
 // limit.
 type budget struct{ runtime, period int64 }
 
+// budgetWait is how long a budget that should fit by what the files say is tried again.
+const budgetWait = time.Second
+
 // scaledTo returns the runtime that is the same share of another period, rounded up.
 func (b budget) scaledTo(period int64) int64 {
 	if b.runtime < 0 || b.period <= 0 {
@@ -30,8 +35,9 @@ func (b budget) scaledTo(period int64) int64 {
 
 // raiseBudget writes want to the group's runtime after it has raised the budgets above as needed, but only those of
 // groups that were created for this one or belong to this package. If a group of another owner has too little, the
-// error, which begins with refused, says what to do. Other processes may change budgets at the same time, so it tries
-// more than once.
+// error, which begins with refused, says what to do. Other processes may change budgets at the same time, and the
+// kernel counts the budget of a removed group until its last zombie is reaped and a grace period of RCU is over, though
+// no file shows it any more. So it tries for as long as budgetWait. See returnBudget.
 func (g *Group) raiseBudget(m *member, want string, refused error) error {
 	mount, err := openMount(m.h)
 	if err != nil {
@@ -42,26 +48,35 @@ func (g *Group) raiseBudget(m *member, want string, refused error) error {
 	if err != nil {
 		return refused
 	}
-	for range 5 {
-		if err = g.raiseOnce(mount, m, runtime, refused); err != nil {
+	for pause, waited := time.Millisecond, time.Duration(0); ; pause *= 2 {
+		raise, err := g.budgetsToRaise(mount, m, runtime, refused)
+		if err != nil {
 			return err
 		}
-		if err = m.dir.write(budgetFile, want); !errors.Is(err, unix.EINVAL) {
-			break
+		for i := len(raise) - 1; i >= 0 && err == nil; i-- {
+			err = mount.write(raise[i].File, raise[i].Value)
 		}
+		if err == nil {
+			err = m.dir.write(budgetFile, want)
+		}
+		if !errors.Is(err, unix.EINVAL) || waited > budgetWait {
+			return err
+		}
+		time.Sleep(pause)
+		waited += pause
 	}
-	return err
 }
 
-// raiseOnce walks up to the first group with enough budget, and raises those below it on the way back down.
-func (g *Group) raiseOnce(mount dir, m *member, runtime int64, refused error) error {
+// budgetsToRaise walks up to the first group with enough budget, and returns what those below it need, the lowest
+// first.
+func (g *Group) budgetsToRaise(mount dir, m *member, runtime int64, refused error) ([]Write, error) {
 	all := prefixes(g.path[1:])
 	period, err := readBudget(mount, all[len(all)-1])
 	if err != nil {
-		return errors.Join(refused, err)
+		return nil, errors.Join(refused, err)
 	}
 	needs := budget{runtime, period.period}
-	var raise []Write // by path and value, the lowest group first
+	var raise []Write
 	for i := len(all) - 2; ; i-- {
 		parent := ""
 		if i >= 0 {
@@ -69,25 +84,28 @@ func (g *Group) raiseOnce(mount dir, m *member, runtime int64, refused error) er
 		}
 		has, taken, err := budgets(mount, parent, all[i+1], needs)
 		if err != nil {
-			return errors.Join(refused, err)
+			return nil, errors.Join(refused, err)
 		}
 		if has.runtime < 0 || taken <= has.runtime {
-			break
+			return raise, nil
 		}
 		if i < 0 || len(all)-i > m.depth && all[i] != ownParent {
-			return fmt.Errorf("%w (the group above, %s, has a realtime budget of %d us in %d, and %d would be needed: "+
-				"write more to its %s, request less, or choose another path)",
+			return nil, fmt.Errorf("%w (the group above, %s, has a realtime budget of %d us in %d, and %d would be "+
+				"needed: write more to its %s, request less, or choose another path)",
 				refused, strings.TrimSuffix(mount.name+"/"+parent, "/"), has.runtime, has.period, taken, budgetFile)
 		}
 		needs = budget{taken, has.period}
 		raise = append(raise, Write{File: join(parent, budgetFile), Value: strconv.FormatInt(taken, 10)})
 	}
-	for i := len(raise) - 1; i >= 0; i-- {
-		if err := mount.write(raise[i].File, raise[i].Value); err != nil {
-			return err
-		}
+}
+
+// returnBudget takes the realtime budget from a group that is about to be removed, at a path relative to the group: the
+// kernel would count it until the group's last process is reaped, which may be long after, and not by this process. An
+// error means that there is no budget or that it is still in use.
+func (m *member) returnBudget(rel string) {
+	if !m.h.V2 && slices.Contains(m.h.Controllers, "cpu") {
+		_ = m.dir.write(rel+budgetFile, "0")
 	}
-	return nil
 }
 
 // budgets returns the budget of parent, and how much of it, in its own period, its children would use if child had what

@@ -38,6 +38,7 @@ func (g *Group) Delete(ctx context.Context) error {
 // rmdir removes the group at one of the path's prefixes, the last of which is m itself. It resolves ".." from the
 // group's own directory, so that a Group needs no descriptor of the mount.
 func (m *member) rmdir(all []string, i int) error {
+	m.returnBudget(strings.Repeat("../", len(all)-i-1))
 	return m.dir.rmdir(strings.Repeat("../", len(all)-i) + path.Base(all[i]))
 }
 
@@ -70,6 +71,7 @@ func inUse(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(err,
 
 func (m *member) remove(ctx context.Context) error {
 	self := "../" + path.Base(m.dir.name)
+	m.returnBudget("")
 	for {
 		err := m.dir.rmdir(self)
 		if err == nil || errors.Is(err, unix.ENOENT) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -175,4 +176,63 @@ func TestIdleAndShares(t *testing.T) {
 	g := create(t, "idle")
 	apply(t, g, cgroupfs.Resources{CPUIdle: p[int64](1), CPUShares: p[uint64](512)})
 	apply(t, g, cgroupfs.Resources{CPUIdle: p[int64](0), CPUShares: p[uint64](256)})
+}
+
+// TestBudgetOfARemovedGroup: the kernel counts the realtime budget of a removed group for as long as there is a zombie
+// of it. The budget is free for the next group at once, even if nobody reaps the zombie.
+func TestBudgetOfARemovedGroup(t *testing.T) {
+	testenv.Root(t)
+	const file, budget = "cpu.rt_runtime_us", "20000"
+	if _, err := os.Stat("/sys/fs/cgroup/cpu/" + file); err != nil {
+		t.Skipf("no realtime budgets: %v", err)
+	}
+	parent := testenv.CgroupParent() + "-budget"
+	dir := "/sys/fs/cgroup/cpu" + parent
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = os.WriteFile(filepath.Join(dir, file), []byte("0"), 0)
+		if err := os.Remove(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	// What the kernel counts of earlier tests' groups may be in the way of this one.
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := os.WriteFile(filepath.Join(dir, file), []byte(budget), 0)
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		l, err := cgroupfs.Host()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := cgroupfs.Create(l, parent+"/one")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := errors.Join(g.Kill(short(t)), g.Delete(short(t))); err != nil {
+				t.Error(err)
+			}
+			g.Close()
+		})
+		zombie := exec.Command("/bin/sleep", "1000")
+		if err := zombie.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = errors.Join(zombie.Process.Kill(), zombie.Wait()) })
+		if err := g.Add(zombie.Process.Pid); err != nil {
+			t.Error(err)
+		}
+		apply(t, g, cgroupfs.Resources{RTRuntime: p[int64](20000)})
+		if err := errors.Join(g.Kill(short(t)), g.Delete(short(t))); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
