@@ -60,7 +60,7 @@ var mutants = []mutant{
 	{"F8: end of file is success", verdictFile,
 		`if m.state == Committed && m.role == Parent {`, `if m.role == Parent {`, "success without EXEC"},
 	{"F11: the last reason replaces the first", endFile,
-		"if s.stage == live {\n\t\tat := s.m.Verdict()", "if true {\n\t\tat := s.m.Verdict()", "gives way to died"},
+		"if s.stage != live {\n\t\treturn\n\t}\n\tat := s.m.Verdict()", "at := s.m.Verdict()", "gives way to died"},
 	{"B8: a wait for the configuration is not bounded", verdictFile,
 		`return WaitConfig`, `return WaitSelf`, "deadlock"},
 	{"B8: a wait for the execution is not bounded", verdictFile, `return WaitEnd`, `return WaitSelf`, "deadlock"},

@@ -235,7 +235,7 @@ func (r *rules) tell(s *session.Session, in input) error {
 	case opExited:
 		s.Exited()
 	case opQuiet:
-		s.Quiet()
+		s.Quiet(false)
 	case opNarrow:
 		return s.Narrow(r.profile[s.Role()])
 	}

@@ -23,7 +23,7 @@
 //	s.ReadFailed()                    // reading is impossible for good
 //	s.Expired()                       // the deadline of the current Timer has passed
 //	s.Exited()                        // the peer's process has ended
-//	s.Quiet()                         // nothing is left to read now
+//	s.Quiet(torn)                     // nothing is left to read now; torn: a frame has begun
 //
 // and asks it what to do next:
 //

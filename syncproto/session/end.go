@@ -157,18 +157,25 @@ func (s *Session) EndOfFile(torn bool) {
 	if s.readDone = true; s.stage == telling || s.stage == over {
 		return
 	}
-	if s.stage == live {
-		at := s.m.Verdict()
-		if !torn && s.m.EndOfFile().Outcome == syncproto.Success {
-			s.verdict = s.m.Verdict()
-		} else {
-			s.setVerdict(at, syncproto.Died)
-		}
-	}
+	s.peerEnded(torn)
 	if s.verdict.Outcome == syncproto.Broken {
 		s.verdict.Outcome = syncproto.Died // a write failed before the end of file was read
 	}
 	s.end()
+}
+
+// peerEnded decides what it means for a live conversation that the peer has no copy of the socket any more: after EXEC
+// that is success, unless a frame was incomplete.
+func (s *Session) peerEnded(torn bool) {
+	if s.stage != live {
+		return
+	}
+	at := s.m.Verdict()
+	if !torn && s.m.EndOfFile().Outcome == syncproto.Success {
+		s.verdict = s.m.Verdict()
+	} else {
+		s.setVerdict(at, syncproto.Died)
+	}
 }
 
 // ReadFailed reports that reading is impossible although the end of file has not been reached. A last word is still
@@ -192,15 +199,15 @@ func (s *Session) Exited() {
 	}
 }
 
-// Quiet reports that nothing is left to read now. If the peer's process has ended, nothing more will arrive even if
-// another process keeps the socket open; nor will it if the peer has closed its end.
-func (s *Session) Quiet() {
+// Quiet reports that nothing is left to read now; torn means that a frame has begun. If the peer's process has ended,
+// nothing more will arrive even if another process keeps a copy of the socket open, and that is the end of file for
+// this Session: a process that this one is creating at the moment has such a copy until its own execution. Nothing will
+// arrive either if the peer has closed its end.
+func (s *Session) Quiet(torn bool) {
 	if !s.gone && !(s.closed && s.stage == listening) {
 		return
 	}
-	if s.stage == live {
-		s.setVerdict(s.m.Verdict(), syncproto.Died)
-	}
+	s.peerEnded(torn)
 	s.end()
 }
 

@@ -18,7 +18,8 @@ var (
 	cancels  = event{"cancels", func(e *testSide) { e.s.Cancel("enough"); e.sendDue() }}
 	expires  = event{"has waited too long", func(e *testSide) { e.s.Expired(); e.sendDue() }}
 	violates = event{"finds a violation", func(e *testSide) { e.s.Violate(violation); e.sendDue() }}
-	nothing  = event{"has nothing to read", func(e *testSide) { e.s.Quiet() }}
+	nothing  = event{"has nothing to read", func(e *testSide) { e.s.Quiet(false) }}
+	halfway  = event{"has nothing to read after a part of a frame", func(e *testSide) { e.s.Quiet(true) }}
 	ends     = event{"reads end of file", func(e *testSide) { e.s.EndOfFile(false) }}
 	torn     = event{"reads a frame cut short", func(e *testSide) { e.s.EndOfFile(true) }}
 	cannot   = event{"cannot read", func(e *testSide) { e.s.ReadFailed() }}
@@ -82,7 +83,9 @@ func TestCausesAreRanked(t *testing.T) {
 		{parent, []event{commits, cannot}, syncproto.Broken},
 		{parent, []event{commits, fails}, syncproto.PeerError},
 		{parent, []event{commits, gone, ends}, syncproto.Success},
-		{parent, []event{commits, gone, nothing}, syncproto.Died}, // somebody else has its socket
+		{parent, []event{commits, gone, nothing}, syncproto.Success}, // somebody else has a copy of its socket
+		{parent, []event{commits, gone, halfway}, syncproto.Died},
+		{parent, []event{commits, gone, fails}, syncproto.PeerError},
 
 		// Its own ERROR stands, whatever follows.
 		{parent, []event{aborts, fails}, syncproto.LocalError},
@@ -173,7 +176,7 @@ func checkFinished(t tester, s session.Session) {
 	s.Abort(syncproto.Report{})
 	s.Cancel("")
 	s.Expired()
-	s.Quiet()
+	s.Quiet(false)
 	s.Violate(violation)
 	last := frameBytes(syncproto.Header{Kind: syncproto.KindError, Seq: 99}, "{}")
 	if ev, _ := receive(&s, last); ev.Kind != session.Nothing {

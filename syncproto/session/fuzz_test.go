@@ -125,7 +125,8 @@ func (w *twins) play(in *script, seq *uint16) {
 	case 7:
 		w.both("Expired", func(s *session.Session) []any { s.Expired(); return nil })
 	case 8:
-		w.both("Quiet", func(s *session.Session) []any { s.Quiet(); return nil })
+		torn := in.byte()%2 == 0
+		w.both("Quiet", func(s *session.Session) []any { s.Quiet(torn); return nil })
 	case 9:
 		w.both("Exited", func(s *session.Session) []any { s.Exited(); return nil })
 	case 10:

@@ -277,6 +277,13 @@ func (c *Conn) readSome(p []byte) error {
 	return nil
 }
 
+// midFrame reports whether a frame has arrived only in part.
+func (c *Conn) midFrame() bool {
+	c.partial.Lock()
+	defer c.partial.Unlock()
+	return c.got > 0
+}
+
 func (c *Conn) matchFDs() error {
 	if len(c.fds) == int(c.header.NFDs) {
 		return nil

@@ -280,7 +280,7 @@ func (d *driver) read() (moved bool) {
 		return true
 	}
 	if err == unix.EAGAIN {
-		d.s.Quiet()
+		d.s.Quiet(d.conn.midFrame())
 		return d.s.Over()
 	}
 	d.readFailed(err)
