@@ -29,12 +29,12 @@ func (s consoleStep) compile(c *compiler) error {
 	if err := c.handOver(master, number); err != nil {
 		return err
 	}
-	c.Call("close", unix.SYS_CLOSE, smallchild.Val(master))
+	c.Call("close", unix.SYS_CLOSE, smallchild.Val(master)).Ignore()
 	for fd := range 3 {
 		c.Call("dup3", unix.SYS_DUP3, smallchild.Val(tty), smallchild.Int(fd), smallchild.Int(0))
 	}
 	c.Call("ioctl TIOCSCTTY", unix.SYS_IOCTL, smallchild.Int(0), smallchild.Int(unix.TIOCSCTTY), smallchild.Int(0))
-	c.Call("close", unix.SYS_CLOSE, smallchild.Val(tty))
+	c.Call("close", unix.SYS_CLOSE, smallchild.Val(tty)).Ignore()
 	return nil
 }
 

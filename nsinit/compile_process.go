@@ -331,9 +331,9 @@ func (c *compiler) capabilities(p *container.Process) {
 		if want.Ambient&(1<<n) == 0 {
 			continue
 		}
-		bit, half, not := uint64(1)<<(n%32), n/32, c.Label()
-		c.IfMem(held.At(4*half), bit, 0, not)
-		c.IfMem(set.At(12*half+8), bit, 0, not)
+		not := c.Label()
+		c.IfMem(held.At(0), 1<<n, 0, not)
+		c.IfMem(set.At(12*(n/32)+4), 1<<(32+n%32), 0, not) // a test looks at 64 bits: permitted, then inheritable
 		c.Call("prctl PR_CAP_AMBIENT_RAISE", unix.SYS_PRCTL, num(unix.PR_CAP_AMBIENT), num(unix.PR_CAP_AMBIENT_RAISE), num(n),
 			num(0), num(0))
 		c.says("prctl PR_CAP_AMBIENT_RAISE", strconv.Itoa(n))

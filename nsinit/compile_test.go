@@ -44,7 +44,7 @@ func TestCompileGolden(t *testing.T) {
 			{Destination: "/data", Source: "/srv/data", Bind: true}},
 		Devices: []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}},
 		Process: container.Process{Args: []string{"sh"}, Cwd: "/", Env: []string{"PATH=/bin", "HOME=/"}, Terminal: true,
-			Rows: 24, Columns: 80},
+			Rows: 24, Columns: 80, Capabilities: container.Capabilities{Ambient: 1<<0 | 1<<39}},
 		SetGroupsDenied: true,
 	}
 	for name, cfg := range map[string]container.Config{"usual": usual(), "mapped": mapped} {

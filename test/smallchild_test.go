@@ -49,7 +49,7 @@ func TestSmallChildIsLikeAWhole(t *testing.T) {
 		},
 		"rights": func(t *testing.T, c map[string]any) {
 			process(c)["noNewPrivileges"] = false
-			all := []string{"CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_NET_RAW", "CAP_SYSLOG"}
+			all := []string{"CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_NET_RAW", "CAP_SYSLOG"}
 			process(c)["capabilities"] = map[string]any{"bounding": all, "permitted": all[:3], "effective": all[:2],
 				"inheritable": all[:2], "ambient": all[:1]}
 			process(c)["rlimits"] = []map[string]any{{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200},

@@ -11,6 +11,8 @@ func (p *Program) verifyCall(n int, i *Instr, e *extents) {
 		e.write(a(1), sizeofStat)
 	case "stat":
 		e.write(a(2), sizeofStat)
+	case "fstatfs":
+		e.write(a(1), 120) // struct statfs
 	case "read", "pread64":
 		e.write(a(1), length(2))
 	case "write":
@@ -41,6 +43,12 @@ func (p *Program) verifyCall(n int, i *Instr, e *extents) {
 		}
 	case "ioctl TCGETS":
 		e.write(a(2), 36) // struct termios of the kernel
+	case "ioctl TIOCGPTN":
+		e.write(a(2), 4)
+	case "ioctl TIOCSPTLCK":
+		e.read(a(2), 4)
+	case "ioctl TIOCSWINSZ":
+		e.read(a(2), 8) // struct winsize
 	case "ioctl SIOCSIFFLAGS":
 		e.read(a(2), 40) // struct ifreq
 	}

@@ -85,10 +85,10 @@ func TestVerify(t *testing.T) {
 		"writes to data 0":             func(p *Program) { p.Or(p.Str("long"), Slot(Socket), Slot(Socket)) },
 		"5 bytes where there are 4":    func(p *Program) { p.Octal(p.Scratch(8).At(4), Slot(Socket)) },
 		"17 bytes where there are 10": func(p *Program) {
-			p.add(opRequest, p.Str("length 8"), Int(1), p.Str(""), Int(0), Int(0))
+			p.add(opRequest, p.place(make([]byte, 10), messageName), Int(1), p.Str(""), Int(0), Int(0))
 		},
 		"9 bytes where there are 2": func(p *Program) {
-			p.add(opRequest, p.Str(long), Int(1), p.Str("x"), Int(9), Int(0))
+			p.add(opRequest, p.Message(long).frame, Int(1), p.Str("x"), Int(9), Int(0))
 		},
 		"4001 bytes where there are 8": func(p *Program) {
 			p.Home(p.Str("x"), p.length(2), "0", p.Scratch(8).At(0))
@@ -129,8 +129,18 @@ func TestVerify(t *testing.T) {
 		"a table, at data 8: uses data 90":   func(p *Program) { p.Call("close", 3, p.Table("t", p.Str("x").At(90))) },
 		"reports more than 4080 bytes":       func(p *Program) { p.Report(long[:4000], long[:81], p.texts("")) },
 		"reports more than 4080 bytes ":      func(p *Program) { p.Report("", "", p.texts(long[:4081])) },
-		"16 bytes where there are 9":         func(p *Program) { p.Report("", "", p.Bytes(Words(1), "a table")) },
-		"48 bytes where there are 40":        func(p *Program) { p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5), "t")) },
+		"as a table of errors what is none": func(p *Program) {
+			p.Report("", "", p.Bytes(Words(0, 0), "a table"))
+		},
+		"as a table of errors what is none ": func(p *Program) { p.Report("", "", p.Scratch(64).At(0)) },
+		"as a greeting what is none": func(p *Program) {
+			p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5, 6), "t"))
+		},
+		"writes to a register": func(p *Program) {
+			p.Call("fstat", unix.SYS_FSTAT, Int(0), Slot(Socket))
+		},
+		"16 bytes where there are 9":  func(p *Program) { p.Report("", "", p.Bytes(Words(1), "a table")) },
+		"48 bytes where there are 40": func(p *Program) { p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5), "t")) },
 	} {
 		want = strings.TrimRight(want, " ") // two cases may have the same error
 		p := New()

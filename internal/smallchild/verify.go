@@ -15,7 +15,8 @@ func (d *defined) has(r Reg) bool { return d[r/64]&(1<<(r%64)) != 0 }
 
 // Verify refuses a program that the small child must not get: a jump that does not go forward or leads out of the
 // program, a register that may be used before it is set, an address outside the program's memory, and a buffer that
-// does not fit where it is, as far as extent and the instructions themselves say how long it is.
+// does not fit where it is, as far as verifyCall and the instructions themselves say how long it is. It holds a buffer
+// in the child's memory to all of that memory, not to the single Scratch.
 func (p *Program) Verify() error {
 	// For each instruction: the registers that are set on every path to it, and whether there is a path.
 	at := make([]place, len(p.instrs)+1)
@@ -154,7 +155,9 @@ func (p *Program) has(a Arg, size uint64, written bool) error {
 	case argMemory:
 		room = max(p.memory, at) - at
 	case argSlot, argReply:
-		room = 8
+		if room = 8; written { // most relies on it
+			return errors.New("writes to a register other than by its result")
+		}
 	default:
 		return errors.New("uses a number or a register as an address")
 	}
@@ -226,15 +229,16 @@ func (p *Program) verifyExtents(n int, i *Instr) error {
 	case opTest:
 		e.read(a[0], 8)
 	case opCombine:
-		e.write(a[0], 4)
+		if i.into == noReg {
+			e.write(a[0], 4)
+		}
 		e.read(a[1], 4)
 		e.read(a[2], 4)
 	case opOctal:
 		e.write(a[0], 5)
 		e.read(a[1], 4)
 	case opRequest:
-		// The child writes the header of the frame into the data.
-		e.read(a[0], 16+number(1))
+		e.write(a[0], 16+number(1)) // the child fills in the header of the frame
 		e.read(a[2], number(3))
 	case opGate:
 		p.verifyGreeting(a[1], &e)
@@ -265,8 +269,13 @@ func (p *Program) verifyGreeting(table Arg, e *extents) {
 	if e.err != nil {
 		return
 	}
-	for n := range uint32(3) {
-		text, size := p.entry(table.value+16*n), p.entry(table.value+16*n+8)
+	for n := 0; n < 3 && e.err == nil; n++ {
+		text, isText := p.entry(table.At(16 * n))
+		size, isSize := p.entry(table.At(16*n + 8))
+		if !isText || !isSize || size.kind != argNumber {
+			e.err = errors.New("uses as a greeting what is none")
+			return
+		}
 		e.read(text, uint64(size.value))
 	}
 }
@@ -277,8 +286,13 @@ func (p *Program) longestText(table Arg, e *extents) (most uint64) {
 		if e.read(at, 16); e.err != nil {
 			break
 		}
+		text, isText := p.entry(at.At(8))
+		if !isText {
+			e.err = errors.New("uses as a table of errors what is none")
+			break
+		}
 		head := binary.LittleEndian.Uint64(p.data[at.value:])
-		e.read(p.entry(at.value+8), head>>32)
+		e.read(text, head>>32)
 		most = max(most, head>>32)
 		if uint32(head) == 0 { // the entry for any other errno
 			break
@@ -287,14 +301,14 @@ func (p *Program) longestText(table Arg, e *extents) (most uint64) {
 	return most
 }
 
-// entry returns what a table holds at an offset in the data.
-func (p *Program) entry(at uint32) Arg {
+// entry returns what a table holds at an address; ok is false if it is not that of an entry.
+func (p *Program) entry(at Arg) (to Arg, ok bool) {
 	for _, f := range p.pointers {
-		if f.at == at {
-			return f.to
+		if at.kind == argData && f.at == at.value {
+			return f.to, true
 		}
 	}
-	return Arg{}
+	return Arg{}, false
 }
 
 // most returns the highest value that a length, an argument of instruction n, can have. A register has a bound if every
@@ -315,7 +329,11 @@ func (p *Program) most(n int, length Arg) (bound uint64) {
 		case i.op == opCall && (i.name == "read" || i.name == "pread64") && i.count > 2 && i.args[2].kind == argNumber:
 			bound = max(bound, uint64(i.args[2].value))
 		case i.op == opCombine && i.args[1].kind == argData && i.args[1] == i.args[2]: // Set
-			bound = max(bound, uint64(p.entry(i.args[1].value).value))
+			set, ok := p.entry(i.args[1])
+			if !ok || set.kind != argNumber {
+				return unknown
+			}
+			bound = max(bound, uint64(set.value))
 		default:
 			return unknown
 		}
