@@ -26,6 +26,7 @@ type unixLink struct {
 	gone    atomic.Bool  // the process of pid has ended
 	context atomic.Int64 // becomes readable when the context ends, borrowed; -1: none
 	closed  atomic.Bool  // the descriptors are closed
+	yields  atomic.Int32 // how many more waits may yield in vain, see poll
 	recvOOB [controlSize]byte
 }
 
@@ -47,6 +48,7 @@ func newUnixConn(fd int, packets bool) *Conn {
 	}{}
 	l := &c.unixLink
 	l.fd, l.packets, l.pid = fd, packets, -1
+	l.yields.Store(maxYields)
 	l.wake.Store(-1)
 	l.context.Store(-1)
 	c.link = l
@@ -277,7 +279,7 @@ func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 	for count > 1 && fds[count-1].Fd < 0 {
 		count--
 	}
-	n, errno := ppoll(fds[:count], d)
+	n, errno := l.poll(fds[:count], d)
 	if errno != 0 && errno != unix.EINTR {
 		return 0, os.NewSyscallError("ppoll", errno)
 	}
@@ -285,6 +287,26 @@ func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 		n = 0
 	}
 	return l.eventsOf(&fds, n, want), nil
+}
+
+// maxYields is the number of waits that may yield in vain before a link no longer tries it.
+const maxYields = 2
+
+// poll is ppoll, but lets other goroutines run first: if the peer is one of them, that is all it waits for, and both
+// sides take turns on one thread. If the peer turns out to be elsewhere, it stops trying.
+func (l *unixLink) poll(fds []unix.PollFd, d time.Duration) (int, unix.Errno) {
+	if d != 0 && l.yields.Load() > 0 && runtime.NumGoroutine() > 1 {
+		// Twice, because the first time may only start the thread that takes the peer from this one's queue.
+		for range 2 {
+			runtime.Gosched()
+			if n, errno := ppollRaw(fds, 0); n != 0 {
+				l.yields.Store(maxYields)
+				return n, errno
+			}
+		}
+		l.yields.Add(-1)
+	}
+	return ppoll(fds, d)
 }
 
 func (l *unixLink) eventsOf(fds *[4]unix.PollFd, n int, want Events) (is Events) {
