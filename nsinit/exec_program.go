@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/interpreter"
+	"github.com/handfast/handfast/internal/smallchild"
 	"github.com/handfast/handfast/internal/sys"
 	"github.com/handfast/handfast/syncproto/container"
 	"github.com/handfast/handfast/syncproto/transport"
@@ -151,8 +152,8 @@ func (c *child) gate() error {
 }
 
 // atGate limits how long the child waits for a process that connects to the gate and says nothing, before it accepts
-// the next one. The small child waits as long (internal/smallchild).
-const atGate = 5 * time.Second
+// the next one.
+const atGate = smallchild.GateSeconds * time.Second
 
 // opened conducts the conversation with the process that connected to the gate, up to CONFIG_OK.
 func (c *child) opened(ctx context.Context, fd int) (*transport.Child, error) {

@@ -103,12 +103,12 @@ fragment:
 	TESTQ AX, AX
 	JLT  die
 	MOVQ $const_header, DI
-	CMPB 3(DI), $3 // CONFIG
+	CMPB 3(DI), $const_kindConfig
 	JNE  die
 	TESTQ BX, BX
 	JNZ  noDescriptors
 	MOVBLZX 5(DI), CX
-	CMPL CX, $32
+	CMPL CX, $const_maxFDs
 	JHI  die
 	MOVQ $(const_control+16), SI
 	LEAQ (8*const_firstFD)(R12), DX
@@ -205,7 +205,7 @@ call:
 	CMPQ AX, $-4095
 	JCC  failed
 	MOVBLZX const_atInto(BX), CX
-	CMPL CX, $0xff
+	CMPL CX, $const_noReg
 	JEQ  next
 	MOVQ AX, (R12)(CX*8)
 	JMP  next
@@ -275,7 +275,7 @@ request: // frame and length of its payload, the reply's payload and its length,
 	MOVQ R8, R15
 	MOVQ SI, DX
 	MOVQ DI, SI
-	MOVL $5, R8 // REQUEST
+	MOVL $const_kindRequest, R8
 	XORL R9, R9
 	TESTQ R15, R15
 	JNZ  along
@@ -299,7 +299,7 @@ along:
 	MOVQ $1, 24(SI)
 	MOVQ R9, 32(SI)
 	MOVQ $24, 40(SI)
-	MOVQ (R12), DI
+	MOVQ SOCKET, DI
 	MOVL $0x4000, DX // MSG_NOSIGNAL
 	MOVL $46, AX // sendmsg
 	SYSCALL
@@ -311,9 +311,9 @@ sent:
 	TESTQ AX, AX
 	JLT  die
 	MOVQ $const_header, DI
-	CMPB 3(DI), $10 // CANCEL
+	CMPB 3(DI), $const_kindCancel
 	JEQ  cancelled
-	CMPB 3(DI), $6 // REPLY
+	CMPB 3(DI), $const_kindReply
 	JNE  die
 	MOVWLZX 8(DI), CX
 	ROLW $8, CX
@@ -358,7 +358,7 @@ parent: // whether it is there: it is not once its end of the socket is closed
 word: // EXEC
 	MOVQ $const_out, SI
 	XORL DX, DX
-	MOVL $9, R8
+	MOVL $const_kindExec, R8
 	XORL R9, R9
 	CALL send<>(SB)
 	TESTQ AX, AX
@@ -391,7 +391,7 @@ accept:
 	MOVL $1, SI // SOL_SOCKET
 	MOVL $20, DX // SO_RCVTIMEO
 	MOVQ $const_option, R10
-	MOVQ $5, (R10) // seconds, as atGate of package nsinit
+	MOVQ $const_GateSeconds, (R10)
 	MOVQ $0, 8(R10)
 	MOVL $16, R8
 	MOVL $54, AX // setsockopt
@@ -407,7 +407,7 @@ accept:
 	TESTQ AX, AX
 	JLT  again
 	MOVQ $const_header, DI
-	CMPB 3(DI), $3 // CONFIG
+	CMPB 3(DI), $const_kindConfig
 	JNE  again
 	TESTB $1, 4(DI) // MORE
 	JNZ  again
@@ -622,11 +622,11 @@ fail: // an ERROR that says which instruction failed, and its errno
 	MOVQ const_atFailedBehind(R15), SI
 	MOVQ (const_atFailedBehind+8)(R15), CX
 	REP; MOVSB
-last: // the ERROR at OUT, which ends at DI; by write(2), for a filter that has been loaded may allow nothing else
+last: // the ERROR at out, which ends at DI; by write(2), for a filter that has been loaded may allow nothing else
 	MOVQ $const_out, SI
 	MOVQ DI, DX
 	SUBQ $const_payloadOut, DX
-	MOVL $8, R8
+	MOVL $const_kindError, R8
 	XORL R9, R9
 	CALL header<>(SB)
 	MOVQ SOCKET, DI
@@ -700,7 +700,7 @@ TEXT send<>(SB), NOSPLIT|NOFRAME, $0
 	SYSCALL
 	RET
 
-// receive takes the next frame: its header at HEADER, its payload at SI, up to 64 KiB. AX is the payload's length,
+// receive takes the next frame: its header at const_header, its payload at SI, up to 64 KiB. AX is the payload's length,
 // negative for the end of the conversation and for what is no frame.
 TEXT receive<>(SB), NOSPLIT|NOFRAME, $0
 	MOVQ $const_vector, DI
@@ -826,7 +826,7 @@ hexDigit:
 	MOVQ $const_out, SI
 	MOVQ DI, DX
 	SUBQ $const_payloadOut, DX
-	MOVL $4, R8 // CONFIG_OK
+	MOVL $const_kindConfigOK, R8
 	MOVQ TAKEN, R9
 	CALL send<>(SB)
 	RET
@@ -839,7 +839,7 @@ TEXT greet<>(SB), NOSPLIT|NOFRAME, $0
 	TESTQ AX, AX
 	JLT  stranger
 	MOVQ $const_header, DI
-	CMPB 3(DI), $1 // HELLO
+	CMPB 3(DI), $const_kindHello
 	JNE  stranger
 	MOVQ $const_in, SI
 	MOVQ const_atExpected(R15), R8
@@ -871,7 +871,7 @@ same:
 	MOVQ $const_out, SI
 	MOVQ DI, DX
 	SUBQ $const_payloadOut, DX
-	MOVL $2, R8 // HELLO_ACK
+	MOVL $const_kindHelloAck, R8
 	MOVL $1, R9
 	CALL send<>(SB)
 	TESTQ AX, AX

@@ -101,11 +101,11 @@ fragment:
 	TBNZ $63, R0, die
 	MOVD $const_header, R1
 	MOVBU 3(R1), R2
-	CMP  $3, R2 // CONFIG
+	CMP  $const_kindConfig, R2
 	BNE  die
 	CBNZ R19, noDescriptors
 	MOVBU 5(R1), R2
-	CMP  $32, R2
+	CMP  $const_maxFDs, R2
 	BHI  die
 	MOVD $(const_control+16), R3
 	ADD  $(8*const_firstFD), R20, R4
@@ -198,7 +198,7 @@ call:
 	CMN  $4095, R0
 	BHS  failed
 	MOVBU const_atInto(R19), R9
-	CMP  $0xff, R9
+	CMP  $const_noReg, R9
 	BEQ  next
 	MOVD R0, (R20)(R9<<3)
 	B    next
@@ -272,7 +272,7 @@ octalDigit:
 request: // frame and length of its payload, the reply's payload and its length, a descriptor to send along or zero
 	MOVD R1, R2
 	MOVD R0, R1
-	MOVD $5, R9 // REQUEST
+	MOVD $const_kindRequest, R9
 	MOVD ZR, R10
 	CBNZ R4, along
 	BL   send<>(SB)
@@ -305,9 +305,9 @@ sent:
 	TBNZ $63, R0, die
 	MOVD $const_header, R1
 	MOVBU 3(R1), R9
-	CMP  $10, R9 // CANCEL
+	CMP  $const_kindCancel, R9
 	BEQ  cancelled
-	CMP  $6, R9 // REPLY
+	CMP  $const_kindReply, R9
 	BNE  die
 	MOVHU 8(R1), R9
 	REV16W R9, R9
@@ -356,7 +356,7 @@ parent: // whether it is there: it is not once its end of the socket is closed
 word: // EXEC
 	MOVD $const_out, R1
 	MOVD ZR, R2
-	MOVD $9, R9
+	MOVD $const_kindExec, R9
 	MOVD ZR, R10
 	BL   send<>(SB)
 	TBNZ $63, R0, die
@@ -387,7 +387,7 @@ accept:
 	MOVD $1, R1 // SOL_SOCKET
 	MOVD $20, R2 // SO_RCVTIMEO
 	MOVD $const_option, R3
-	MOVD $5, R9 // seconds, as atGate of package nsinit
+	MOVD $const_GateSeconds, R9
 	STP  (R9, ZR), (R3)
 	MOVD $16, R4
 	MOVD $208, R8 // setsockopt
@@ -400,7 +400,7 @@ accept:
 	TBNZ $63, R0, again
 	MOVD $const_header, R1
 	MOVBU 3(R1), R9
-	CMP  $3, R9 // CONFIG
+	CMP  $const_kindConfig, R9
 	BNE  again
 	MOVBU 4(R1), R9
 	TBNZ $0, R9, again // MORE
@@ -619,7 +619,7 @@ last: // the ERROR at out, which ends at R0; by write(2), for a filter that has 
 	MOVD $const_out, R1
 	MOVD $const_payloadOut, R2
 	SUB  R2, R0, R2
-	MOVD $8, R9
+	MOVD $const_kindError, R9
 	MOVD ZR, R10
 	BL   header<>(SB)
 	MOVD SOCKET, R0
@@ -831,7 +831,7 @@ hexDigit:
 	MOVD $const_out, R1
 	MOVD $const_payloadOut, R2
 	SUB  R2, R0, R2
-	MOVD $4, R9 // CONFIG_OK
+	MOVD $const_kindConfigOK, R9
 	MOVD TAKEN, R10
 	BL   send<>(SB)
 	MOVD R24, R30
@@ -846,7 +846,7 @@ TEXT greet<>(SB), NOSPLIT|NOFRAME, $0
 	TBNZ $63, R0, stranger
 	MOVD $const_header, R9
 	MOVBU 3(R9), R9
-	CMP  $1, R9 // HELLO
+	CMP  $const_kindHello, R9
 	BNE  stranger
 	MOVD $const_in, R1
 	LDP  const_atExpected(R23), (R2, R3)
@@ -878,7 +878,7 @@ same:
 	MOVD $const_out, R1
 	MOVD $const_payloadOut, R2
 	SUB  R2, R0, R2
-	MOVD $2, R9 // HELLO_ACK
+	MOVD $const_kindHelloAck, R9
 	MOVD $1, R10
 	BL   send<>(SB)
 	TBNZ $63, R0, stranger

@@ -2,6 +2,7 @@ package smallchild
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,24 @@ type fakeKernel struct {
 	frames  [][]byte // what the parent sends: whole frames, the first one next
 	calls   int
 	seq     byte // of the last frame that the child has sent
+	room    uint64
+	outside error // the first call with a buffer that is not in the program's memory
+}
+
+// buffer checks a buffer of a call that the program makes: it may be data of the program, registers, or the first room
+// bytes of the program's memory. What the kernel writes may only be the last.
+func (k *fakeKernel) buffer(call string, address, size uint64, written bool) {
+	in := func(from, length uint64) bool {
+		return address >= from && address+size <= from+length && address+size >= size
+	}
+	ok := in(scratch, k.room)
+	if !written {
+		ok = ok || in(configBase, maxConfig) || in(registers, 8*uint64(lastReg+1)) || in(replyFD, 8) ||
+			in(out, outSize) // an ERROR
+	}
+	if k.running && !ok && k.outside == nil {
+		k.outside = fmt.Errorf("%s of %d bytes at %#x", call, size, address)
+	}
 }
 
 func (k *fakeKernel) next() (b byte) {
@@ -57,6 +76,7 @@ func (k *fakeKernel) Call(nr uintptr, args ...uint64) (int64, bool) {
 			return -int64(choice), true
 		}
 		n := min(uint64(choice)*16, args[2])
+		k.buffer("read", args[1], args[2], true)
 		b := k.bytes(args[1], n)
 		for i := range b {
 			b[i] = k.next()
@@ -66,6 +86,14 @@ func (k *fakeKernel) Call(nr uintptr, args ...uint64) (int64, bool) {
 		binary.LittleEndian.PutUint32(k.bytes(args[3], 4), map[uint64]uint32{unix.SO_DOMAIN: unix.AF_UNIX,
 			unix.SO_TYPE: unix.SOCK_SEQPACKET}[args[2]])
 		return 0, true
+	case unix.SYS_ACCEPT4:
+		if len(k.frames) == 0 {
+			return 0, false // nobody comes any more
+		}
+	case unix.SYS_WRITE:
+		k.buffer("write", args[1], args[2], false)
+	case unix.SYS_FSTAT:
+		k.buffer("fstat", args[1], sizeofStat, true)
 	case unix.SYS_FCNTL, unix.SYS_SETSOCKOPT:
 		return 0, true
 	}
@@ -114,10 +142,10 @@ func configOf(program []byte) string {
 // The only request of generated programs, and its reply.
 const question, answer = "\x82\xa4name\xa5ready\xa3arg\xc0", "\x82\xa4name\xa3run\xa3arg\xc0"
 
-// fakeRun interprets a program of any bytes.
-func fakeRun(program, script []byte) (*fakeKernel, error) {
+// fakeRun interprets a program of any bytes that has room bytes of memory.
+func fakeRun(program []byte, room uint64, script []byte) (*fakeKernel, error) {
 	p := container.InitProfile()
-	k := &fakeKernel{memory: make([]byte, memorySize), script: script, frames: parentFrames(
+	k := &fakeKernel{memory: make([]byte, memorySize), room: room, script: script, frames: parentFrames(
 		frameOf(syncproto.KindHello, "{"+boot(p).expected+"}"),
 		frameOf(syncproto.KindConfig, configOf(program)),
 		frameOf(syncproto.KindReply, answer), frameOf(syncproto.KindReply, answer), frameOf(syncproto.KindReply, answer),

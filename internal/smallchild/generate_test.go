@@ -32,7 +32,7 @@ func anyProgram(t *rapid.T) *Program {
 		case 2:
 			return Val(anyReg.Draw(t, "register"))
 		case 3:
-			return Slot(anyReg.Draw(t, "slot"))
+			return slot(anyReg.Draw(t, "slot"))
 		case 4, 5, 6:
 			return memory.At(offset.Draw(t, "offset"))
 		}
@@ -115,7 +115,7 @@ func safeProgram(t *rapid.T) *Program {
 	}
 	s.Call("write", unix.SYS_WRITE, Int(1), s.memory.At(0), Int(safeMemory))
 	for _, r := range s.regs {
-		s.Call("write", unix.SYS_WRITE, Int(1), Slot(r), Int(8))
+		s.Call("write", unix.SYS_WRITE, Int(1), slot(r), Int(8))
 	}
 	s.end()
 	return s.Program
@@ -178,7 +178,7 @@ func (s *safe) add() {
 	case 9:
 		// 0 to 3 stay open.
 		r, not := s.reg(), s.label()
-		s.IfMem(Slot(r), ^uint64(3), 0, not)
+		s.IfMem(slot(r), ^uint64(3), 0, not)
 		s.errors(s.Call("close", unix.SYS_CLOSE, Val(r)))
 	case 10:
 		s.errors(s.Call("dup", unix.SYS_DUP, Val(s.reg())).Into(s.reg()))
@@ -187,11 +187,11 @@ func (s *safe) add() {
 	case 12:
 		at := s.word()
 		s.Set(s.reg(), Int(s.number("number", 70000)))
-		s.Octal(at, Slot(s.regs[0]))
+		s.Octal(at, slot(s.regs[0]))
 	case 13:
-		s.And(s.word(), s.word(), Slot(s.reg()))
+		s.And(s.word(), s.word(), slot(s.reg()))
 	case 14:
-		s.Or(s.word(), Slot(s.reg()), s.word())
+		s.Or(s.word(), slot(s.reg()), s.word())
 	case 15:
 		s.IfMem(s.stat.At(24), unix.S_IFMT, uint64(unix.S_IFIFO*s.number("kind", 2)), s.label())
 	case 16:

@@ -29,8 +29,8 @@ type Kernel interface {
 	Call(nr uintptr, args ...uint64) (result int64, returns bool)
 }
 
-// ErrEndless is the error for a program that executes more instructions than it has, or than any program can have.
-var ErrEndless = errors.New("the program has no end, or a jump that goes back")
+// errEndless is the error for a program that executes more instructions than it has, or than any program can have.
+var errEndless = errors.New("the program has no end, or a jump that goes back")
 
 // AccessError is the error for an instruction that uses memory which the small child does not have. The machine code
 // may be killed there by a signal.
@@ -129,7 +129,7 @@ func (m *machine) run() {
 	left := min(count, maxInstrs)
 	for next := uint64(0); next < count && !m.ended; left-- {
 		if left == 0 {
-			m.stop(ErrEndless)
+			m.stop(errEndless)
 			return
 		}
 		m.place = int(next)

@@ -143,14 +143,13 @@ func (m *machine) greet(g greeting) bool {
 
 // takeProgram takes CONFIG with its descriptors, and confirms it.
 func (m *machine) takeProgram() bool {
-	const most = 32 // descriptors
 	size := uint64(0)
 	for more := true; more; {
 		if size > 0xffff {
 			return false
 		}
 		f, ok := m.receive(configBase + size)
-		if !ok || f.kind != syncproto.KindConfig || size == 0 && f.fds > most {
+		if !ok || f.kind != syncproto.KindConfig || size == 0 && f.fds > int(maxFDs) {
 			return false
 		}
 		if size == 0 {
@@ -271,8 +270,7 @@ func (m *machine) gate(i *encoded) outcome {
 
 // admit greets who has connected to the gate. Whoever connects and then says nothing must not keep out the next one.
 func (m *machine) admit(table uint64) bool {
-	const patience = 5 // seconds
-	m.store64(option, patience)
+	m.store64(option, GateSeconds)
 	m.store64(option+8, 0)
 	if m.call(unix.SYS_SETSOCKOPT, m.reg(Socket), unix.SOL_SOCKET, unix.SO_RCVTIMEO, option, 16) != 0 {
 		return false

@@ -38,6 +38,24 @@ const (
 	MaxProgram = maxConfig - 3
 )
 
+// What the machine code knows of the protocol.
+const (
+	kindHello    = uint8(syncproto.KindHello)
+	kindHelloAck = uint8(syncproto.KindHelloAck)
+	kindConfig   = uint8(syncproto.KindConfig)
+	kindConfigOK = uint8(syncproto.KindConfigOK)
+	kindRequest  = uint8(syncproto.KindRequest)
+	kindReply    = uint8(syncproto.KindReply)
+	kindError    = uint8(syncproto.KindError)
+	kindExec     = uint8(syncproto.KindExec)
+	kindCancel   = uint8(syncproto.KindCancel)
+
+	maxFDs = lastFD - firstFD + 1 // that may come with CONFIG
+)
+
+// GateSeconds is how long whoever connects to the gate may be silent before the child accepts the next one.
+const GateSeconds = 5
+
 // The registers between Socket and firstFD are the small child's own.
 const (
 	regErrno Reg = iota + 1 // the errno of the last system call that failed

@@ -80,8 +80,8 @@ func words(n uint64) (low, high Arg) { return Arg{value: uint32(n)}, Arg{value: 
 // Val returns the content of a register as an argument.
 func Val(r Reg) Arg { return Arg{kind: argReg, value: uint32(r)} }
 
-// Slot returns the address of a register as an argument.
-func Slot(r Reg) Arg { return Arg{kind: argSlot, value: uint32(r)} }
+// slot returns the address of a register as an argument.
+func slot(r Reg) Arg { return Arg{kind: argSlot, value: uint32(r)} }
 
 // At returns the address of the byte at an offset.
 func (m Memory) At(offset int) Arg { return Arg{kind: argMemory, value: uint32(m) + uint32(offset)} }
@@ -377,7 +377,7 @@ func (i *Instr) value(n uint64) *Instr {
 
 // IfReg jumps if a register has a value.
 func (p *Program) IfReg(r Reg, value uint64, to Label) {
-	p.test(Slot(r), ^uint64(0)).value(value).to = to
+	p.test(slot(r), ^uint64(0)).value(value).to = to
 }
 
 // Jump continues at a label.
@@ -398,13 +398,13 @@ func (p *Program) CheckParent() { p.add(opParent) }
 // Set puts the address of data, or a number of 32 bits, into a register.
 func (p *Program) Set(r Reg, a Arg) {
 	from := p.Table("address", a)
-	i := p.add(opCombine, Slot(r), from, from)
+	i := p.add(opCombine, slot(r), from, from)
 	i.nr, i.into = 1, r
 }
 
 // IfIs jumps if a register holds the address of this data.
 func (p *Program) IfIs(r Reg, a Arg, to Label) {
-	i := p.test(Slot(r), ^uint64(0))
+	i := p.test(slot(r), ^uint64(0))
 	i.args[3], i.to = a, to
 }
 
@@ -447,7 +447,7 @@ func (p *Program) Request(payload, reply string) { p.Send(p.Message(payload), In
 // Received puts into a register the descriptor that came with the reply to the request just before.
 func (p *Program) Received(r Reg) {
 	from := Arg{kind: argReply}
-	i := p.add(opCombine, Slot(r), from, from)
+	i := p.add(opCombine, slot(r), from, from)
 	i.nr, i.into = 1, r
 }
 

@@ -75,15 +75,15 @@ func TestVerify(t *testing.T) {
 		"instruction 0: jumps nowhere":  func(p *Program) { p.IfReg(Socket, 0, noLabel) },
 		"instruction 0: jumps nowhere ": func(p *Program) { p.Call("dup", unix.SYS_DUP, Int(0)).On(noLabel, unix.EPERM) },
 		"jumps to label -2":             func(p *Program) { p.IfReg(Socket, 0, -2) },
-		"has 2 arguments, want 3":       func(p *Program) { p.add(opCombine, p.Scratch(8).At(0), Slot(Socket)) },
+		"has 2 arguments, want 3":       func(p *Program) { p.add(opCombine, p.Scratch(8).At(0), slot(Socket)) },
 		"argument 1 is no number": func(p *Program) {
 			p.add(opRequest, p.Str(long), Val(Socket), p.Str(""), Int(0), Int(0))
 		},
 		"a number or a register as an": func(p *Program) { p.IfMem(Int(5), 1, 1, p.ahead()) },
 		"8 bytes where there are 4":    func(p *Program) { p.IfMem(p.Scratch(8).At(4), 1, 1, p.ahead()) },
-		"4 bytes where there are 2":    func(p *Program) { p.Or(p.Scratch(8).At(6), Slot(Socket), Slot(Socket)) },
-		"writes to data 0":             func(p *Program) { p.Or(p.Str("long"), Slot(Socket), Slot(Socket)) },
-		"5 bytes where there are 4":    func(p *Program) { p.Octal(p.Scratch(8).At(4), Slot(Socket)) },
+		"4 bytes where there are 2":    func(p *Program) { p.Or(p.Scratch(8).At(6), slot(Socket), slot(Socket)) },
+		"writes to data 0":             func(p *Program) { p.Or(p.Str("long"), slot(Socket), slot(Socket)) },
+		"5 bytes where there are 4":    func(p *Program) { p.Octal(p.Scratch(8).At(4), slot(Socket)) },
 		"17 bytes where there are 10": func(p *Program) {
 			p.add(opRequest, p.place(make([]byte, 10), messageName), Int(1), p.Str(""), Int(0), Int(0))
 		},
@@ -137,7 +137,7 @@ func TestVerify(t *testing.T) {
 			p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5, 6), "t"))
 		},
 		"writes to a register": func(p *Program) {
-			p.Call("fstat", unix.SYS_FSTAT, Int(0), Slot(Socket))
+			p.Call("fstat", unix.SYS_FSTAT, Int(0), slot(Socket))
 		},
 		"16 bytes where there are 9":  func(p *Program) { p.Report("", "", p.Bytes(Words(1), "a table")) },
 		"48 bytes where there are 40": func(p *Program) { p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5), "t")) },

@@ -222,7 +222,7 @@ func (p *Program) verifyExtents(n int, i *Instr) error {
 		}
 		return uint64(a[n].value)
 	}
-	if i.into != noReg && i.op != opNames && (i.op != opCombine || a[0] != Slot(i.into)) {
+	if i.into != noReg && i.op != opNames && (i.op != opCombine || a[0] != slot(i.into)) {
 		return fmt.Errorf("puts into r%d what is no result", i.into)
 	}
 	switch i.op {
