@@ -65,6 +65,14 @@ type programInfo struct {
 	ifindex, gp uint32
 }
 
+// Sizes of the verifier's log, which is read only to explain why a program was refused.
+const (
+	verifierLog      = 4 << 20 // in bytes; of a longer log, kernels before 6.4 keep the beginning, later ones the end
+	verifierLogWords = 40      // of its end
+)
+
+// loadProgram loads a program into the kernel and returns its descriptor, which the caller closes. If the kernel
+// refuses the program, the error wraps the errno and has the last words of the verifier's log.
 func loadProgram(prog []insn) (int, error) {
 	license := []byte("Apache-2.0\x00")
 	attr := loadAttr{
@@ -77,25 +85,37 @@ func loadProgram(prog []insn) (int, error) {
 	defer pins.Unpin()
 	pins.Pin(&prog[0])
 	pins.Pin(&license[0])
-	var log []byte
+	fd, refused := attr.load()
+	if refused == nil {
+		return fd, nil
+	}
+	// Load it again to get the verifier's log. What this returns is of no account: it is ENOSPC if the log is longer.
+	log := make([]byte, verifierLog)
+	pins.Pin(&log[0])
+	attr.logLevel, attr.logSize, attr.logBuf = 1, uint32(len(log)), address(unsafe.Pointer(&log[0]))
+	if fd, err := attr.load(); err == nil {
+		return fd, nil
+	}
+	text, _, _ := bytes.Cut(log, []byte{0})
+	return -1, &os.SyscallError{Syscall: strings.TrimSpace("bpf BPF_PROG_LOAD of the device rules " +
+		lastWords(string(text), verifierLogWords)), Err: refused}
+}
+
+// load calls bpf(2), again if a signal interrupted the verifier.
+func (a *loadAttr) load() (int, error) {
 	for try := 0; ; try++ {
-		fd, err := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
-		switch {
-		case err == nil:
-			return fd, nil
-		case err == unix.EAGAIN && try < 8, err == unix.EINTR: // the verifier was interrupted by a signal
-			continue
-		case attr.logLevel == 0:
-			// Load it again to get the verifier's log.
-			log = make([]byte, 4096)
-			pins.Pin(&log[0])
-			attr.logLevel, attr.logSize, attr.logBuf = 1, uint32(len(log)), address(unsafe.Pointer(&log[0]))
+		fd, err := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(a), unsafe.Sizeof(*a))
+		if err == unix.EINTR || err == unix.EAGAIN && try < 8 {
 			continue
 		}
-		text, _, _ := strings.Cut(string(log), "\x00")
-		return -1, &os.SyscallError{Syscall: strings.TrimSpace("bpf BPF_PROG_LOAD of the device rules " +
-			strings.Join(strings.Fields(text), " ")), Err: err}
+		return fd, err
 	}
+}
+
+// lastWords returns the last n words of a text, with single spaces between them.
+func lastWords(text string, n int) string {
+	words := strings.Fields(text)
+	return strings.Join(words[max(0, len(words)-n):], " ")
 }
 
 // queryPrograms returns the ids of the device programs that are attached to the group itself.

@@ -86,8 +86,11 @@ func compile(rules []DeviceRule) ([]insn, error) {
 	return b.finish()
 }
 
-// maxDeviceRules bounds the time that compile takes, which is quadratic in the number of rules.
-const maxDeviceRules = 4096
+// maxDeviceRules bounds the time that compile takes, which is quadratic in the number of rules, and keeps the program
+// within what the verifier can follow: at most 8192 jumps whose other way it has yet to look at
+// (BPF_COMPLEXITY_LIMIT_JMP_SEQ in kernel/bpf/verifier.c). A rule with a major of its own takes two of them: Linux 6.18
+// loads 4095 such rules, and refuses 4096.
+const maxDeviceRules = 4000
 
 // decision is a list of rules for one type of node, of which the first match decides, and the kinds of access that it
 // decides.
@@ -203,7 +206,8 @@ func (b *deviceProgram) kind(number int32, list []decision) {
 }
 
 // matches appends the comparisons of rules that all decide alike, so that their order does not matter, and returns the
-// jumps that are taken for a match. What matches none goes on behind them.
+// jumps that are taken for a match. What matches none goes on behind them. A rule for all minors must be the only one
+// with its major, as decisive leaves it: behind another it would be compared as if it named one minor.
 func (b *deviceProgram) matches(rules []exception) (jumps []int) {
 	for i, first := range rules {
 		sameMajor := func(e exception) bool { return e.major == first.major }
@@ -215,7 +219,7 @@ func (b *deviceProgram) matches(rules []exception) (jumps []int) {
 			b.load(ctxMajor)
 			next = b.add(opNotEqual, 0, int32(uint32(first.major)))
 		}
-		if first.minor == allNumbers { // it covers the others with this major
+		if first.minor == allNumbers {
 			jumps = append(jumps, b.jump())
 		} else {
 			b.load(ctxMinor)

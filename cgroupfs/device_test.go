@@ -1,6 +1,7 @@
 package cgroupfs
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -142,25 +143,92 @@ func TestDeviceRulesRefused(t *testing.T) {
 	}
 }
 
-// TestManyDeviceRules: the verifier takes more rules than any configuration has, and its work does not explode.
+// TestManyDeviceRules: the verifier takes as many rules as compile does, and its work does not explode.
 func TestManyDeviceRules(t *testing.T) {
 	testenv.Root(t)
-	rules := []DeviceRule{{Type: "a", Access: "rwm"}}
+	mixed := []DeviceRule{{Type: "a", Access: "rwm"}}
 	for i := range int64(1500) {
-		rules = append(rules, DeviceRule{Allow: i%7 != 0, Type: "cba"[i%3 : i%3+1], Major: &i, Minor: &i,
+		mixed = append(mixed, DeviceRule{Allow: i%7 != 0, Type: "cba"[i%3 : i%3+1], Major: &i, Minor: &i,
 			Access: []string{"r", "w", "rw", "rwm"}[i%4]})
 	}
-	prog, err := compile(rules)
+	for name, rules := range map[string][]DeviceRule{
+		"mixed": mixed, "of one type": apart("c", maxDeviceRules), "of both": apart("a", maxDeviceRules),
+	} {
+		prog, err := compile(rules)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		fd, err := loadProgram(prog)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		_ = unix.Close(fd)
+	}
+	if _, err := compile(apart("c", maxDeviceRules+1)); !errors.Is(err, unix.E2BIG) {
+		t.Errorf("more rules than the verifier takes: %v", err)
+	}
+	if _, err := compile(slices.Repeat(mixed[1:], 2)); err != nil {
+		t.Errorf("rules that are there twice: %v", err)
+	}
+	each := apart("a", maxDeviceRules)
+	for i := range each {
+		each[i].Access = []string{"rw", "wm", "rm"}[i%3]
+	}
+	if _, err := compile(each); !errors.Is(err, unix.E2BIG) {
+		t.Errorf("a jump that is too far: %v", err)
+	}
+}
+
+// apart returns n rules that deny, each with a major of its own.
+func apart(kind string, n int64) (rules []DeviceRule) {
+	for i := range n {
+		rules = append(rules, DeviceRule{Type: kind, Major: &i, Minor: &i, Access: "rwm"})
+	}
+	return rules
+}
+
+// TestVerifierRefuses: the error has the errno of the refusal, and says what the verifier says of it, although that is
+// at the end of a long log.
+func TestVerifierRefuses(t *testing.T) {
+	testenv.Root(t)
+	rule := DeviceRule{Type: "c", Access: "rwm"}
+	all, err := rule.exceptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := make([]exception, 5000)
+	for i := range rules {
+		rules[i] = all[0]
+		rules[i].major, rules[i].minor = int64(i), int64(i)
+	}
+	b := &deviceProgram{}
+	b.kind(devChar, []decision{{accAll, rules}})
+	prog, err := b.finish()
 	if err != nil {
 		t.Fatal(err)
 	}
 	fd, err := loadProgram(prog)
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		_ = unix.Close(fd)
+		t.Fatal("the verifier takes 5000 rules: compile may, too")
 	}
-	_ = unix.Close(fd)
-	if _, err := compile(slices.Repeat(rules[1:], 10)); err == nil {
-		t.Error("a jump that is too far was compiled")
+	if errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "too complex") ||
+		len(strings.Fields(err.Error())) > 2*verifierLogWords {
+		t.Error(err)
+	}
+	_, err = loadProgram([]insn{{code: opExit}})
+	if !errors.Is(err, unix.EACCES) || !strings.Contains(err.Error(), "R0 !read_ok") {
+		t.Errorf("a program without a verdict: %v", err)
+	}
+}
+
+func TestLastWords(t *testing.T) {
+	for text, want := range map[string]string{"": "", "a\n b": "a b", "a b\nc\t d\n": "b c d"} {
+		if got := lastWords(text, 3); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }
 
