@@ -8,7 +8,7 @@ test/setup.sh demo
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/handfast-demo-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' HUP INT TERM PIPE # by a signal that is not caught, dash ends without the trap above
 
 # usable DIR: succeeds if this user can create files in DIR; creates DIR if it is missing.
 usable() {

@@ -2,15 +2,16 @@
 # Prepares a Debian machine for a target of the Makefile: installs missing packages with apt, or says which are missing
 # and how to install them. Usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|bench|dist|cross
 #
-# Only programs are installed, and no service is started on the host: the tests' redis-server is installed in a tree of its
-# own, and while the packages of "clients" are installed, policy-rc.d forbids to start theirs.
+# Only programs are installed, and no service is started on the host: while packages are installed, for whatever target, a
+# policy-rc.d forbids to start theirs, unless the host has one already; and the tests' redis-server is in a tree of its own.
 set -eu
 
+vm="ca-certificates busybox-static mmdebstrap kmod e2fsprogs qemu-system-x86"
 case "${1:-}" in
 demo)  wanted="ca-certificates" ;; # For go, to download modules.
 test)  wanted="ca-certificates busybox-static procps uidmap mmdebstrap redis-tools util-linux gcc libc6-dev libseccomp-dev python3 strace groff-base runc criu" ;;
-vm)    wanted="ca-certificates busybox-static mmdebstrap kmod e2fsprogs qemu-system-x86" ;;
-vm-arm64) wanted="ca-certificates mmdebstrap kmod e2fsprogs qemu-system-arm" ;; # For the boot arm64 alone.
+vm)    wanted="$vm" ;;
+vm-arm64) wanted="$vm qemu-system-arm" ;; # For the boot arm64, alone or among others.
 oci)   wanted="ca-certificates tar gzip" ;;
 clients) wanted="ca-certificates busybox-static procps runc containerd podman docker.io buildah umoci skopeo catatonit uidmap bsdutils" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
@@ -48,7 +49,7 @@ export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d # asked by the packages' scripts (invoke-rc.d(8)); 101 forbids the start
 if [ ! -e $policy ]; then
 	trap 'rm -f $policy' EXIT
-	trap 'exit 130' INT TERM
+	trap 'exit 130' HUP INT TERM PIPE # by a signal that is not caught, dash ends without the trap above
 	printf '#!/bin/sh\nexit 101\n' >$policy
 	chmod 755 $policy
 fi

@@ -111,8 +111,8 @@ func furnish(r runtime) error {
 	if err := overlay("/etc"); err != nil {
 		return err
 	}
-	for _, dir := range []string{"/var/lib", "/var/tmp", "/var/log", "/dev/shm", "/usr/local/bin", "/root", "/home",
-		"/tmp"} {
+	for _, dir := range []string{"/var/lib", "/var/cache", "/var/tmp", "/var/log", "/opt", "/dev/shm", "/usr/local/bin",
+		"/root", "/home", "/tmp"} {
 		mode := "mode=755"
 		switch dir {
 		case "/tmp", "/var/tmp", "/dev/shm":
