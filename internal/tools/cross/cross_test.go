@@ -103,6 +103,11 @@ func TestResults(t *testing.T) {
 `), &out); err == nil || !strings.Contains(out.String(), "no such type") {
 		t.Errorf("nothing was built: %v\n%s", err, out.String())
 	}
+	out.Reset()
+	pipe := strings.NewReader("no JSON\n" + strings.Repeat("x", 1<<20))
+	if err := r.read("three", pipe, &out); err == nil || pipe.Len() != 0 {
+		t.Errorf("no JSON: %v, and %d bytes are left for the pipe", err, pipe.Len())
+	}
 	if r.fail("one", nil); r.err() != nil {
 		t.Errorf("no failure: %v", r.err())
 	}

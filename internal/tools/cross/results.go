@@ -36,8 +36,8 @@ func (r *results) fail(pkg string, err error) {
 
 func (r *results) err() error { return errors.Join(r.failed...) }
 
-// read reads the output of one package, and writes what is of interest: the output of tests that failed, and a line for
-// the package. A package of which no test passed is an error: nothing was tried.
+// read reads the output of one package to its end, and writes what is of interest: the output of tests that failed, and
+// a line for the package. A package of which no test passed is an error: nothing was tried.
 func (r *results) read(pkg string, from io.Reader, to io.Writer) error {
 	r.passed = 0
 	said := map[string][]string{} // by test
@@ -47,6 +47,7 @@ func (r *results) read(pkg string, from io.Reader, to io.Writer) error {
 		if err := d.Decode(&e); err == io.EOF {
 			break
 		} else if err != nil {
+			_, _ = io.Copy(io.Discard, from) // or go test would wait for a reader, and Wait for go test
 			return fmt.Errorf("reading the output of go test -json: %w", err)
 		}
 		switch e.Action {
