@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 	extern char **environ;
 	char byte;
 	const char *terminal = NULL;
-	uid_t user = 0;
+	uid_t uid = 0;
 	for (; argc > 1 && argv[1][0] == '-'; argv++, argc--) {
 		if (strcmp(argv[1], "-t") == 0) {
 			int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -52,7 +52,7 @@ int main(int argc, char **argv)
 			}
 			terminal = strdup(terminal);
 		} else if (strcmp(argv[1], "-u") == 0 && argc > 2) {
-			user = atoi(argv[2]);
+			uid = atoi(argv[2]);
 			argv++, argc--;
 		}
 	}
@@ -68,12 +68,13 @@ int main(int argc, char **argv)
 		pid_t pid = vfork();
 		if (pid == 0) {
 			int in = null;
-			if (terminal != NULL && (setsid() < 0 || (in = open(terminal, O_RDWR)) < 0 || dup2(in, 2) < 0))
+			if (terminal != NULL && (setsid() < 0 || (in = open(terminal, O_RDWR | O_CLOEXEC)) < 0 ||
+						 dup2(in, 2) < 0))
 				_exit(126);
 			dup2(in, 0);
 			dup2(in, 1);
-			if (user != 0 && (setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 ||
-					  setresuid(user, user, user) != 0))
+			if (uid != 0 && (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 ||
+					 setresuid(uid, uid, uid) != 0))
 				_exit(126);
 			execve(argv[1], argv + 1, environ);
 			_exit(127);
