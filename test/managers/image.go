@@ -18,9 +18,6 @@ const (
 	archivePath = "/tmp/image.tar"
 )
 
-// imageUser is the user in the image who is not root.
-const imageUser = "web"
-
 // writeImage writes an archive with an image of busybox. It is both of the format that "docker load" reads and an OCI
 // layout, so every manager takes it.
 func writeImage(file string) error {
@@ -94,7 +91,7 @@ func rootfs(busybox []byte, applets []string) []entry {
 		{name: "proc/", dir: true, mode: 0o755}, {name: "run/", dir: true, mode: 0o755},
 		{name: "sys/", dir: true, mode: 0o755}, {name: "dev/", dir: true, mode: 0o755},
 		{name: "home/", dir: true, mode: 0o755}, {name: "home/web/", dir: true, mode: 0o755, uid: 1000},
-		{name: "etc/passwd", data: []byte("root:x:0:0::/root:/bin/sh\n" + imageUser + ":x:1000:1000::/home/web:/bin/sh\n")},
+		{name: "etc/passwd", data: []byte("root:x:0:0::/root:/bin/sh\nweb:x:1000:1000::/home/web:/bin/sh\n")},
 		{name: "etc/group", data: []byte("root:x:0:\ntty:x:5:\nweb:x:1000:\naudio:x:29:web\n")},
 		{name: "etc/not-executable", data: []byte("#!/bin/sh\n")},
 		{name: "etc/no-interpreter", data: []byte("#!/bin/none\n"), mode: 0o755},

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Std is the path under which the standard library and the runtime appear.
-const Std = "std"
+// stdlib is the path under which the standard library and the runtime appear.
+const stdlib = "std"
 
 // Program is what a bill of materials says about a program.
 type Program struct {
@@ -77,7 +77,7 @@ type (
 
 // CycloneDX returns the bill of materials in the JSON form of CycloneDX 1.5, with a newline at its end. It has one
 // component for each module and one for the standard library. The sum of a module that go.sum knows is the property
-// go.sum, because it is no checksum of a file. A module without a line in Licenses is an error.
+// go.sum, because it is no checksum of a file. A module without a line in licenses is an error.
 func CycloneDX(p Program) ([]byte, error) {
 	main := p.Build.Main.Path
 	self, err := module(main, "v"+p.Version, "application")
@@ -91,7 +91,7 @@ func CycloneDX(p Program) ([]byte, error) {
 		self.Properties = append(self.Properties, property{"go.build." + s.Key, s.Value})
 	}
 
-	std, err := module(Std, strings.TrimPrefix(p.Build.GoVersion, "go"), "library")
+	std, err := module(stdlib, strings.TrimPrefix(p.Build.GoVersion, "go"), "library")
 	if err != nil {
 		return nil, err
 	}
@@ -130,9 +130,9 @@ func CycloneDX(p Program) ([]byte, error) {
 
 // module returns the component of one module; its package URL names it everywhere in the document.
 func module(path, version, kind string) (component, error) {
-	id, known := Licenses()[path]
+	id, known := licenses()[path]
 	if !known {
-		return component{}, fmt.Errorf("the license of module %s is not known: add its SPDX identifier to Licenses in "+
+		return component{}, fmt.Errorf("the license of module %s is not known: add its SPDX identifier to licenses in "+
 			"internal/tools/sbom", path)
 	}
 	l := license{}
@@ -141,12 +141,12 @@ func module(path, version, kind string) (component, error) {
 	return component{Ref: url, Type: kind, Name: path, Version: version, Licenses: []license{l}, PURL: url}, nil
 }
 
-// Licenses are the SPDX identifiers of the licenses of what the program is linked from, by module. Somebody has read
+// licenses are the SPDX identifiers of the licenses of what the program is linked from, by module. Somebody has read
 // each of them.
-func Licenses() map[string]string {
+func licenses() map[string]string {
 	return map[string]string{
 		"github.com/handfast/handfast": "Apache-2.0",
-		Std:                            "BSD-3-Clause",
+		stdlib:                         "BSD-3-Clause",
 		"golang.org/x/sys":             "BSD-3-Clause",
 	}
 }

@@ -59,14 +59,14 @@ func TestEveryModuleHasALicense(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for path := range strings.FieldsSeq(string(out)) {
-		if Licenses()[path] == "" && !seen[path] {
-			t.Errorf("%s has no line in Licenses", path)
+		if licenses()[path] == "" && !seen[path] {
+			t.Errorf("%s has no line in licenses", path)
 		}
 		seen[path] = true
 	}
-	for path := range Licenses() {
+	for path := range licenses() {
 		if !seen[path] {
-			t.Errorf("Licenses has a line for %s, which the program does not use", path)
+			t.Errorf("licenses has a line for %s, which the program does not use", path)
 		}
 	}
 }
