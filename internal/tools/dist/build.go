@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -23,7 +24,7 @@ import (
 type build struct {
 	source string // the clone
 	out    string
-	env    []string // beside the environment of this process
+	env    []string // of every command
 	release
 	versionText string // what --version prints, which is the same for every architecture
 }
@@ -31,7 +32,12 @@ type build struct {
 // newBuild clones the commit into a new directory below dir. variables are set for all commands.
 func newBuild(ctx context.Context, dir, from, commit string, variables ...string) (*build, error) {
 	b := &build{source: filepath.Join(dir, "source"), out: filepath.Join(dir, "out")}
-	b.env = append(variables, "CGO_ENABLED=0", "GOCACHE="+filepath.Join(dir, "cache"))
+	fetch, err := userSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.env = append(buildEnv(os.Environ(), fetch), "GOCACHE="+filepath.Join(dir, "cache"))
+	b.env = append(b.env, variables...)
 	b.commit = commit
 	if err := os.MkdirAll(b.out, 0o755); err != nil {
 		return nil, err
@@ -55,11 +61,24 @@ func newBuild(ctx context.Context, dir, from, commit string, variables ...string
 	return b, nil
 }
 
+// userSettings returns the settings of the variables in fetching, from the environment or the user's file of them.
+func userSettings(ctx context.Context) (map[string]string, error) {
+	text, err := output(exec.CommandContext(ctx, "go", append([]string{"env", "-json"}, fetching()...)...))
+	if err != nil {
+		return nil, err
+	}
+	var settings map[string]string
+	if err := json.Unmarshal([]byte(text), &settings); err != nil {
+		return nil, fmt.Errorf("go env -json: %w", err)
+	}
+	return settings, nil
+}
+
 // run runs a command in a directory and returns what it printed on its standard output.
 func (b *build) run(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), b.env...)
+	cmd.Env = b.env
 	return output(cmd)
 }
 

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/testenv"
 )
@@ -90,6 +92,41 @@ func TestChoose(t *testing.T) {
 	}
 	if _, err := choose("amd64,vax"); err == nil || !strings.Contains(err.Error(), "-arch vax: want some of amd64,arm64") {
 		t.Errorf("vax: %v", err)
+	}
+}
+
+// TestBuildEnv: what changes a program does not reach its build; what finds the tools and the modules does.
+func TestBuildEnv(t *testing.T) {
+	environ := []string{"PATH=/bin", "HOME=/home/who", "HTTPS_PROXY=p", "VERSION=9", "VERSIONS=2", "COMMIT=c",
+		"MAKEFLAGS=s -- VERSION=9", "MAKEOVERRIDES=VERSION=9", "MFLAGS=-s", "MAKELEVEL=1", "GNUMAKEFLAGS=-n",
+		"GOFLAGS=-tags=x", "GOAMD64=v3", "GOARM=5", "GOARM64=v9.0", "GO386=softfloat", "GOPPC64=power10",
+		"GORISCV64=rva23u64", "GOEXPERIMENT=none", "GOFIPS140=latest", "GOTOOLCHAIN=go1.30.0", "GOENV=/file",
+		"GOPROXY=environment", "CGO_ENABLED=1", "CGO_CFLAGS=-g"}
+	given := slices.Clone(environ)
+	got := buildEnv(environ, map[string]string{"GOPROXY": "file", "GOSUMDB": "off", "GOPRIVATE": "", "GOFLAGS": "-tags=x"})
+	want := []string{"PATH=/bin", "HOME=/home/who", "HTTPS_PROXY=p", "VERSIONS=2", "GOPROXY=file", "GOSUMDB=off",
+		"GOENV=off", "GOTOOLCHAIN=local", "CGO_ENABLED=0"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if !slices.Equal(environ, given) {
+		t.Error("buildEnv changed its argument")
+	}
+}
+
+// TestUserSettings: the file of the user's settings counts, as it does for the go command.
+func TestUserSettings(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("GOPRIVATE=example.org/x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOENV", file)
+	t.Setenv("GOPRIVATE", "")
+	t.Setenv("GOPROXY", "https://proxy.example.org")
+	got, err := userSettings(t.Context())
+	if err != nil || got["GOPRIVATE"] != "example.org/x" || got["GOPROXY"] != "https://proxy.example.org" ||
+		got["GOMODCACHE"] == "" || len(got) != len(fetching()) {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
