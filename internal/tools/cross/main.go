@@ -21,6 +21,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/tools/flags"
 )
 
 func main() {
@@ -59,18 +61,7 @@ func runOutside(names string, packages []string) error {
 }
 
 func chooseMachines(names string) ([]machine, error) {
-	if names == "" {
-		return machines(), nil
-	}
-	var chosen []machine
-	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(machines(), func(m machine) bool { return m.arch == name })
-		if i < 0 {
-			return nil, fmt.Errorf("-arch %s: want some of s390x, arm64 and 386, with commas between them", name)
-		}
-		chosen = append(chosen, machines()[i])
-	}
-	return chosen, nil
+	return flags.Choose("-arch", names, machines(), func(m machine) string { return m.arch })
 }
 
 // choosePackages returns the suites of the packages, or all. "./x/..." means x and what is below it.

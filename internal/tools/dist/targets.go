@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/handfast/handfast/internal/tools/flags"
 
 // target is one architecture of a release.
 type target struct {
@@ -28,25 +25,5 @@ func targets() []target {
 
 // choose returns the targets with these names, which have commas between them, or all.
 func choose(names string) ([]target, error) {
-	all := targets()
-	if names == "" {
-		return all, nil
-	}
-	var chosen []target
-	for name := range strings.SplitSeq(names, ",") {
-		found := false
-		for _, t := range all {
-			if t.arch == name {
-				chosen, found = append(chosen, t), true
-			}
-		}
-		if !found {
-			var known []string
-			for _, t := range all {
-				known = append(known, t.arch)
-			}
-			return nil, fmt.Errorf("-arch %s: want some of %s, with commas between them", name, strings.Join(known, ","))
-		}
-	}
-	return chosen, nil
+	return flags.Choose("-arch", names, targets(), func(t target) string { return t.arch })
 }

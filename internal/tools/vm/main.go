@@ -20,6 +20,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/tools/flags"
 )
 
 func main() {
@@ -110,19 +112,10 @@ func makeGuest(dir string, a *arch, boots []boot, only string) (guest, error) {
 	return guest{m, image}, err
 }
 
-// choose returns the boots with the given names.
+// choose returns the boots with these names, which have commas between them, or those that run without one.
 func choose(names string) ([]boot, error) {
-	all := boots()
 	if names == "" {
-		return slices.DeleteFunc(all, func(b boot) bool { return b.byName }), nil
+		return slices.DeleteFunc(boots(), func(b boot) bool { return b.byName }), nil
 	}
-	var chosen []boot
-	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(all, func(b boot) bool { return b.name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("-boot %s: there is no such boot", name)
-		}
-		chosen = append(chosen, all[i])
-	}
-	return chosen, nil
+	return flags.Choose("-boot", names, boots(), func(b boot) string { return b.name })
 }

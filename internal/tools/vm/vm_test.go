@@ -50,7 +50,7 @@ func TestBoots(t *testing.T) {
 	if some, err := choose("v1,v2"); err != nil || len(some) != 2 || some[0].name != "v1" {
 		t.Errorf("v1,v2: %v %v", some, err)
 	}
-	if _, err := choose("v3"); err == nil || !strings.Contains(err.Error(), "-boot v3") {
+	if _, err := choose("v3"); err == nil || !strings.Contains(err.Error(), `-boot: there is no "v3"`) {
 		t.Errorf("v3: %v", err)
 	}
 }
