@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -121,8 +122,9 @@ func (m manager) chosen(word string) (lines []line) {
 	return lines
 }
 
-// prefixed returns the lines with a text before each command.
+// prefixed returns copies of the lines with a text before each command.
 func prefixed(text string, lines []line) []line {
+	lines = slices.Clone(lines)
 	for i := range lines {
 		lines[i].command = text + lines[i].command
 	}

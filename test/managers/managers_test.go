@@ -25,13 +25,17 @@ func TestExercises(t *testing.T) {
 	if len(managers()) < 5 {
 		t.Errorf("%d managers", len(managers()))
 	}
-	for _, m := range managers() {
+	for i, m := range managers() {
 		names := map[string]bool{}
 		for _, l := range m.lines {
 			if l.name == "" || l.command == "" || names[l.name] {
 				t.Errorf("%s: line %q has no name of its own, or no command", m.name, l.name)
 			}
 			names[l.name] = true
+		}
+		before := m.lines[0].command
+		if after := managers()[i].lines[0].command; after != before {
+			t.Errorf("%s: a second call of managers returns another command: %s", m.name, after)
 		}
 		if len(m.lines) < 60 {
 			t.Errorf("%s has %d lines, want 60", m.name, len(m.lines))
