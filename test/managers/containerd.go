@@ -152,7 +152,7 @@ var containerdLines = []line{
 		`s=$?; ctr task rm k; ctr c rm k; exit $s`, says: "attached", status: 5},
 	{name: "events", command: `ctr events >/tmp/events & until_says 'probe' sh -c ` +
 		`"{ ctr ns create probe; ctr ns rm probe; } >/dev/null 2>&1; cat /tmp/events"; temporary $IMAGE e true; ` +
-		`until_says tasks/delete cat /tmp/events; grep -v /namespaces/ /tmp/events | sed -n 's/.* default \(\/[a-z/]*\).*/\1/p'`,
+		`until_says containers/delete cat /tmp/events; grep -v /namespaces/ /tmp/events | sed -n 's/.* default \(\/[a-z/]*\).*/\1/p'`,
 		says: "/tasks/create"},
 	{name: "log file", command: `ctr run $R -d --log-uri file:///tmp/log $IMAGE l sh -c 'echo logged; echo bad >&2'; ` +
 		`until_says bad cat /tmp/log; ended l; ctr task rm l; ctr c rm l; sort /tmp/log`, says: "logged"},
