@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,9 @@ const largest = 64 << 10
 
 // ErrOld says that CRIU is too old.
 var ErrOld = errors.New("this version of CRIU is too old")
+
+// ErrEnded says that CRIU has ended, or has closed its socket, before it responded.
+var ErrEnded = errors.New("criu ended without a response")
 
 // MinMajor and MinMinor are the oldest version that is used: it knows every option here, as far as it is documented
 // with another version.
@@ -35,6 +39,8 @@ type Client struct {
 type StartOptions struct {
 	Files [3]*os.File // standard streams, which a restored process may inherit; nil: /dev/null. They stay the caller's
 	Extra []*os.File  // further descriptors, from FirstExtra on; they stay the caller's
+	// Apart keeps the signals of a terminal from CRIU, by a process group of its own: the caller is the one to give up.
+	Apart bool
 }
 
 // Start starts the program criu, which is looked for in $PATH. It runs in the namespaces of the calling thread. The
@@ -66,7 +72,7 @@ func Start(o StartOptions) (*Client, error) {
 		}
 	}
 	process, err := os.StartProcess(path, []string{"criu", "swrk", "3"},
-		&os.ProcAttr{Files: append(files, o.Extra...)})
+		&os.ProcAttr{Files: append(files, o.Extra...), Sys: &syscall.SysProcAttr{Setpgid: o.Apart}})
 	if err != nil {
 		_ = unix.Close(pair[0])
 		return nil, fmt.Errorf("criu: %w", err)
@@ -105,8 +111,19 @@ func (f *Failed) Unwrap() error {
 }
 
 // Check asks for CRIU's version, and whether it has these features on this kernel. The error wraps ErrOld, or names
-// the feature.
+// the feature. After an error, and when ctx ends, CRIU is killed: it has done nothing yet that this would leave half
+// done.
 func (c *Client) Check(ctx context.Context, want Features) (VersionNumber, error) {
+	stop := context.AfterFunc(ctx, c.Kill)
+	defer stop()
+	v, err := c.check(ctx, want)
+	if err != nil {
+		c.Kill()
+	}
+	return v, err
+}
+
+func (c *Client) check(ctx context.Context, want Features) (VersionNumber, error) {
 	resp, err := c.Do(ctx, &Request{Type: Version, KeepOpen: true}, nil)
 	if err == nil && resp.Version == nil {
 		err = fmt.Errorf("%w: a response without a version", ErrMessage)
@@ -149,30 +166,36 @@ func missing(v VersionNumber, want, have Features) error {
 
 // Do sends a request and returns the response. Meanwhile it calls notify for each notification, and passes the
 // descriptor that came with it, if any, which notify owns; CRIU waits for notify to return. After an error of notify
-// CRIU gives up, and Do returns that error. If ctx ends, CRIU gives up at the next notification at the latest.
+// CRIU gives up, and Do returns that error. If ctx ends, CRIU gives up at the next notification, and Do returns the
+// cause. If none follows, the response counts: what CRIU has done by then cannot be undone. A caller that cannot wait
+// for either calls Kill.
 func (c *Client) Do(ctx context.Context, r *Request, notify func(*Notification, *os.File) error) (*Response, error) {
-	stop := context.AfterFunc(ctx, func() { _ = unix.Shutdown(c.fd, unix.SHUT_RDWR) })
-	defer stop()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err := c.send(r); err != nil {
-		return nil, c.cause(ctx, err)
+		return nil, cause(ctx, err)
 	}
 	var refused error
 	for {
 		resp, file, err := c.receive()
 		if err != nil {
-			return nil, c.cause(ctx, errors.Join(refused, err))
+			return nil, cause(ctx, errors.Join(refused, err))
 		}
 		if resp.Type != Notify {
-			if file != nil {
-				_ = file.Close()
-			}
+			closeFile(file)
 			return resp, result(r, resp, refused)
+		}
+		if refused == nil && ctx.Err() != nil {
+			refused = context.Cause(ctx)
 		}
 		if refused == nil {
 			refused = tell(resp, file, notify)
+		} else {
+			closeFile(file)
 		}
 		if err := c.send(&Request{Type: Notify, NotifySuccess: refused == nil}); err != nil {
-			return nil, c.cause(ctx, errors.Join(refused, err))
+			return nil, cause(ctx, errors.Join(refused, err))
 		}
 	}
 }
@@ -182,10 +205,15 @@ func tell(resp *Response, file *os.File, notify func(*Notification, *os.File) er
 	if resp.Notification != nil && notify != nil {
 		return notify(resp.Notification, file)
 	}
-	if file != nil {
-		_ = file.Close()
-	}
+	closeFile(file)
 	return nil
+}
+
+// closeFile closes a descriptor that came with a message, if there is one.
+func closeFile(f *os.File) {
+	if f != nil {
+		_ = f.Close()
+	}
 }
 
 // result returns the error that a response means. refused is why this side told CRIU to give up.
@@ -194,15 +222,22 @@ func result(r *Request, resp *Response, refused error) error {
 	case refused != nil:
 		return refused
 	case !resp.Success:
-		return &Failed{Type: r.Type, Errno: unix.Errno(resp.Errno), Message: resp.Message}
+		failed := &Failed{Type: r.Type, Message: resp.Message}
+		if resp.Errno > 0 && resp.Errno <= maxErrno {
+			failed.Errno = unix.Errno(resp.Errno)
+		}
+		return failed
 	case resp.Type != r.Type:
 		return fmt.Errorf("%w: a response of type %v to a request of type %v", ErrMessage, resp.Type, r.Type)
 	}
 	return nil
 }
 
+// maxErrno is the largest errno that the kernel has, MAX_ERRNO in include/linux/err.h.
+const maxErrno = 4095
+
 // cause returns why the exchange ended: ctx, or err.
-func (c *Client) cause(ctx context.Context, err error) error {
+func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -243,14 +278,15 @@ func (c *Client) receive() (*Response, *os.File, error) {
 	if err == nil {
 		resp, err = DecodeResponse(buf[:n])
 	}
-	if err != nil && file != nil {
-		_ = file.Close()
+	if err != nil {
+		closeFile(file)
 		file = nil
 	}
 	return resp, file, err
 }
 
-// received returns the descriptor in the control messages.
+// received returns the descriptor in the control messages; nil: none. There may be more than one, because the kernel
+// aligns the room for control messages: then all of them are closed.
 func received(oob []byte) (*os.File, error) {
 	if len(oob) == 0 {
 		return nil, nil
@@ -259,32 +295,47 @@ func received(oob []byte) (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("recvmsg from criu", err)
 	}
+	var fds []int
 	for i := range all {
-		fds, err := unix.ParseUnixRights(&all[i])
-		if err == nil && len(fds) == 1 { // there is no room for a second one
-			return os.NewFile(uintptr(fds[0]), "from criu"), nil
+		if some, err := unix.ParseUnixRights(&all[i]); err == nil {
+			fds = append(fds, some...)
 		}
 	}
-	return nil, nil
+	switch len(fds) {
+	case 0:
+		return nil, nil
+	case 1:
+		return os.NewFile(uintptr(fds[0]), "from criu"), nil
+	}
+	for _, fd := range fds {
+		_ = unix.Close(fd)
+	}
+	return nil, fmt.Errorf("%w: %d descriptors; want one at most", ErrMessage, len(fds))
 }
 
-// gone is the error of a CRIU that ended before it responded.
+// gone is the error of a CRIU that ended before it responded. It closes the socket, so that a CRIU that has only
+// stopped to speak learns that it is alone, and waits for its end.
 func (c *Client) gone() error {
+	c.closeSocket()
 	state, err := c.process.Wait()
 	c.ended = true
 	if err != nil {
-		return fmt.Errorf("criu ended without a response: %w", err)
+		return fmt.Errorf("%w: %w", ErrEnded, err)
 	}
-	return fmt.Errorf("criu ended without a response: %s", state)
+	return fmt.Errorf("%w: %s", ErrEnded, state)
+}
+
+func (c *Client) closeSocket() {
+	if c.fd >= 0 {
+		_ = unix.Close(c.fd)
+		c.fd = -1
+	}
 }
 
 // Close closes the socket and waits for CRIU to end. CRIU ends by itself after a response to a request that was not
 // KeepOpen, and when the socket is closed between two requests.
 func (c *Client) Close() error {
-	if c.fd >= 0 {
-		_ = unix.Close(c.fd)
-		c.fd = -1
-	}
+	c.closeSocket()
 	if c.ended {
 		return nil
 	}
@@ -294,5 +345,5 @@ func (c *Client) Close() error {
 }
 
 // Kill ends CRIU at once, for a restore that is given up; Close is still due. A dump must not be ended in this way,
-// because CRIU would leave its code in the processes.
+// because CRIU would leave its code in the processes. Another goroutine than that of the Client may call it.
 func (c *Client) Kill() { _ = c.process.Kill() }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -44,6 +46,14 @@ func peer() {
 			os.Exit(33)
 		case how == "garbage":
 			_, _ = unix.Write(3, []byte{0xff})
+		case how == "mute": // nor does it end with the socket
+			for {
+				_ = unix.Pause()
+			}
+		case how == "empty":
+			_ = unix.Send(3, nil, 0)
+		case how == "two descriptors":
+			send(Response{Type: Version, Success: true, Version: &VersionNumber{Major: 4}}, 1, 2)
 		case how == "large":
 			_, _ = unix.Write(3, make([]byte, largest+1))
 		case r.Type == Version && how == "old":
@@ -54,6 +64,8 @@ func peer() {
 			send(Response{Type: FeatureCheck, Success: true, Features: &Features{MemTrack: true}})
 		case r.Type == Dump && how == "fails":
 			send(Response{Type: Dump, Errno: int32(unix.ENOENT), Message: "no such thing\n"})
+		case r.Type == Dump && how == "no errno":
+			send(Response{Type: Dump, Errno: -7})
 		case r.Type == Dump && how == "another type":
 			send(Response{Type: Restore, Success: true})
 		case r.Type == Dump && how == "silent":
@@ -131,6 +143,8 @@ func TestFailures(t *testing.T) {
 		"dies":         "criu ended without a response: exit status 33",
 		"garbage":      "malformed message of CRIU",
 		"large":        "malformed message of CRIU: more than",
+		"empty":        "criu ended without a response: exit status 0",
+		"no errno":     "criu failed: dump",
 		"old":          "this version of CRIU is too old: it is 3.15; want 3.16 or later",
 		"fails":        "criu failed: dump: no such file or directory: no such thing",
 		"another type": "a response of type restore to a request of type dump",
@@ -146,6 +160,9 @@ func TestFailures(t *testing.T) {
 			}
 			if (how == "old") != errors.Is(err, ErrOld) || (how == "fails") != errors.Is(err, unix.ENOENT) {
 				t.Errorf("errors.Is is wrong about %v", err)
+			}
+			if (how == "dies" || how == "empty") != errors.Is(err, ErrEnded) {
+				t.Errorf("errors.Is is wrong about %v and ErrEnded", err)
 			}
 		})
 	}
@@ -169,14 +186,91 @@ func TestRefusedNotification(t *testing.T) {
 	}
 }
 
-// TestCancelled: a request ends with its context even if CRIU says nothing.
+// TestCancelled: a request that is given up ends with the next notification, whose descriptor is closed.
 func TestCancelled(t *testing.T) {
-	c := startPeer(t, "silent", StartOptions{})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c := startPeer(t, "notifies", StartOptions{Extra: []*os.File{w}})
+	w.Close()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	mine := errors.New("enough")
-	cancel(mine)
-	if _, err := c.Do(ctx, &Request{Type: Dump}, nil); !errors.Is(err, mine) {
+	var got []string
+	_, err = c.Do(ctx, &Request{Type: Dump}, func(n *Notification, _ *os.File) error {
+		got = append(got, n.Script)
+		cancel(mine)
+		return nil
+	})
+	if err != mine || len(got) != 1 {
+		t.Errorf("%v after %q, want %v after the first", err, got, mine)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("the descriptor that nobody was told of is still open: %v", err)
+	}
+	if _, err := c.Do(ctx, &Request{Type: Dump}, nil); err != mine {
+		t.Errorf("after the end of the context: %v, want %v", err, mine)
+	}
+}
+
+// TestKilled: Kill ends a request about which CRIU says nothing.
+func TestKilled(t *testing.T) {
+	c := startPeer(t, "mute", StartOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer context.AfterFunc(ctx, c.Kill)()
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if _, err := c.Do(ctx, &Request{Type: Restore}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want %v", err, context.Canceled)
+	}
+}
+
+// TestCheckEnds: a CRIU that does not tell its version is not waited for, neither when the check ends nor afterwards.
+func TestCheckEnds(t *testing.T) {
+	c := startPeer(t, "mute", StartOptions{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	mine := errors.New("enough")
+	time.AfterFunc(10*time.Millisecond, func() { cancel(mine) })
+	if _, err := c.Check(ctx, Features{}); err != mine {
 		t.Errorf("%v, want %v", err, mine)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTwoDescriptors: what comes with a message that may have one descriptor is closed if there are two.
+func TestTwoDescriptors(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c := startPeer(t, "two descriptors", StartOptions{Files: [3]*os.File{nil, w, w}})
+	w.Close()
+	if _, err := c.Check(t.Context(), Features{}); !errors.Is(err, ErrMessage) ||
+		!strings.Contains(err.Error(), "2 descriptors; want one at most") {
+		t.Error(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("the descriptors are still open: %v", err)
+	}
+}
+
+// TestApart: CRIU has a process group of its own if it is to have one.
+func TestApart(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		c := startPeer(t, "capable", StartOptions{Apart: apart})
+		group, err := unix.Getpgid(c.PID())
+		if err != nil || (group == c.PID()) != apart {
+			t.Errorf("apart %t: group %d of process %d, %v", apart, group, c.PID(), err)
+		}
 	}
 }
 
