@@ -3,6 +3,7 @@ package spawn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"time"
@@ -42,11 +43,23 @@ func newProcess(pid, pidfd int) *Process {
 }
 
 // Adopt returns a child of this process that Start has not made, such as one that another program has made for it with
-// CLONE_PARENT. The caller must know that the process has not been reaped.
+// CLONE_PARENT. The error wraps ECHILD if the process is no child of this one, or was reaped; ESRCH if there is none,
+// and EINVAL if there can be none with this number. That number must not have become another child's meanwhile.
 func Adopt(pid int) (*Process, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		return nil, os.NewSyscallError("pidfd_open", err)
+		return nil, fmt.Errorf("pidfd_open %d: %w", pid, err)
+	}
+	for {
+		// WNOWAIT: if it has ended already, it is still to be reaped.
+		err = unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("process %d is no child of this one: waitid: %w", pid, err)
 	}
 	return newProcess(pid, fd), nil
 }
