@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -22,6 +23,7 @@ type mountPoints struct {
 	covered []string     // destinations of file systems whose content is in the image, mount points included
 	mounted []string     // what was mounted meanwhile
 	binds   []plan.Bind
+	parts   []plan.Bind // of binds
 }
 
 // mountPoints makes the mount points that are missing in the root file system, as a create does, and returns the
@@ -55,7 +57,12 @@ func (c *restoration) mountPoints(rootPath string) (_ []plan.Bind, err error) {
 			return nil, fmt.Errorf("mount point %s: %w", m.Destination, err)
 		}
 	}
-	return append(w.binds, plan.Parts(c.plan.Spawn.Container.Readonly, w.binds)...), nil
+	for _, p := range c.plan.Spawn.Container.Readonly {
+		if err := w.addPart(p); err != nil {
+			return nil, fmt.Errorf("read-only path %s: %w", p, err)
+		}
+	}
+	return append(w.binds, w.parts...), nil
 }
 
 // ownCgroups reports whether the container gets a cgroup namespace.
@@ -117,20 +124,74 @@ func (w *mountPoints) bind(m *container.Mount) (at string, err error) {
 		return "", err
 	}
 	defer sys.Close(fd)
-	link := "/proc/self/fd/" + strconv.Itoa(fd)
-	place, err := os.Readlink(link)
+	if at, err = w.inRoot(fd); err != nil {
+		return "", err
+	}
+	if at == "" {
+		return "", fmt.Errorf("it is the root itself: %w", unix.EINVAL)
+	}
+	if err := unix.Mount(m.Source, procfsLink(fd), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return "", &os.PathError{Op: "mount MS_BIND", Path: m.Source, Err: err}
+	}
+	w.mounted = append(w.mounted, w.path+at)
+	return at, nil
+}
+
+// inRoot returns the path of an open file below the root; empty: it is the root.
+func (w *mountPoints) inRoot(fd int) (string, error) {
+	real, err := os.Readlink(procfsLink(fd))
 	if err != nil {
 		return "", err
 	}
-	at, below := strings.CutPrefix(place, w.path)
-	if !below || at == "" {
-		return "", fmt.Errorf("it is %s, which is not below the root: %w", place, unix.EXDEV)
+	at, below := strings.CutPrefix(real, w.path)
+	if !below || at != "" && at[0] != '/' {
+		return "", fmt.Errorf("it is %s, which is not below the root: %w", real, unix.EXDEV)
 	}
-	if err := unix.Mount(m.Source, link, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return "", &os.PathError{Op: "mount MS_BIND", Path: m.Source, Err: err}
-	}
-	w.mounted = append(w.mounted, place)
 	return at, nil
+}
+
+func procfsLink(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+
+// addPart adds the bind of a read-only path, if it is in a bind of the host: it is a mount of its own. Others write to
+// that place, so links there are followed below it alone. A path that is missing is not made read-only by a create.
+func (w *mountPoints) addPart(p string) error {
+	if !plan.Below(p, w.covered) {
+		fd, err := w.root.Path(p)
+		if errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer sys.Close(fd)
+		if p, err = w.inRoot(fd); err != nil {
+			return err
+		}
+	}
+	source, rest, found := plan.Part(p, w.binds)
+	if !found {
+		return nil
+	}
+	dir, err := unix.Open(source, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: source, Err: err}
+	}
+	root := sys.NewRoot(dir, source)
+	defer root.Close()
+	fd, err := root.Path(rest)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer sys.Close(fd)
+	real, err := os.Readlink(procfsLink(fd))
+	if err != nil {
+		return err
+	}
+	w.parts = append(w.parts, plan.Bind{Destination: p, Source: real})
+	return nil
 }
 
 // unmount removes what bind has mounted, the last first.

@@ -97,18 +97,15 @@ func Submounts(source, destination string, host []Mount) []Bind {
 	return all
 }
 
-// Parts returns the binds of read-only paths in what is bound already: they are mounts of their own.
-func Parts(paths []string, binds []Bind) []Bind {
-	var all []Bind
-	for _, p := range paths {
-		for _, b := range slices.Backward(binds) {
-			if rest, found := inside(path.Clean(p), b.Destination); found && b.Destination != path.Clean(p) {
-				all = append(all, Bind{path.Clean(p), path.Join(b.Source, rest)})
-				break
-			}
+// Part finds a read-only path in what is bound already: the source of the bind, and the rest of the path below that. The
+// last bind counts. found is false if no bind has the path, or if it is a bind itself.
+func Part(p string, binds []Bind) (source, rest string, found bool) {
+	for _, b := range slices.Backward(binds) {
+		if rest, found := inside(path.Clean(p), path.Clean(b.Destination)); found {
+			return b.Source, rest, rest != ""
 		}
 	}
-	return all
+	return "", "", false
 }
 
 // CgroupRoots returns the groups of a process from the text of its proc_pid_cgroup(5), for CRIU to restore the groups
