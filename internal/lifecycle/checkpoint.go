@@ -2,11 +2,9 @@ package lifecycle
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -29,7 +27,8 @@ type CheckpointOptions struct {
 }
 
 // Checkpoint saves a running or paused container's processes in files, with CRIU. Then the container has ended and is
-// deleted, except with LeaveRunning and PreDump. After an error it goes on.
+// deleted, except with LeaveRunning and PreDump. After an error it goes on. If ctx ends, CRIU gives up as soon as that is
+// safe for the processes, unless it is done by then.
 func (r *Runtime) Checkpoint(ctx context.Context, o CheckpointOptions) error {
 	if err := o.Check(); err != nil {
 		return err
@@ -72,6 +71,7 @@ func checkStatusFD(fd int) error {
 	if flags&unix.O_ACCMODE == unix.O_RDONLY {
 		return fmt.Errorf("--status-fd %d: not writable: %w", fd, unix.EBADF)
 	}
+	unix.CloseOnExec(fd) // else CRIU, which inherits it, delays the end of file
 	return nil
 }
 
@@ -100,10 +100,12 @@ func (r *Runtime) dump(ctx context.Context, o *CheckpointOptions, s *state.State
 	request := &criu.Request{Type: criu.Dump, Options: options}
 	if o.PreDump {
 		request.Type = criu.PreDump
-	} else if err := writeStreams(im.dir.Name(), c.StreamNames()); err != nil {
+	} else if err := im.writeStreams(c.StreamNames()); err != nil {
 		return err
 	}
-	client, err := criu.Start(criu.StartOptions{})
+	// An interrupt at the terminal must not end CRIU, which would leave its code in the processes. But a page server,
+	// which waits for somebody to fetch the pages, ends in no other way.
+	client, err := criu.Start(criu.StartOptions{Apart: !o.LazyPages})
 	if err != nil {
 		return err
 	}
@@ -242,32 +244,6 @@ func mountsOf(process string) ([]plan.Mount, error) {
 func isFile(path string) bool {
 	var st unix.Stat_t
 	return unix.Stat(path, &st) == nil
-}
-
-// writeStreams stores the names of the standard streams in the image, in the form of runc.
-func writeStreams(dir string, names []string) error {
-	if names == nil {
-		names = []string{} // a list in any case
-	}
-	data, err := json.Marshal(names)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, plan.Streams), data, 0o600)
-	}
-	return err
-}
-
-// readStreams is the inverse of writeStreams.
-func readStreams(dir string) ([]string, error) {
-	path := filepath.Join(dir, plan.Streams)
-	data, err := smallfile.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	if err := json.Unmarshal(data, &names); err != nil {
-		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return names, nil
 }
 
 // streamNames returns the names of this process's standard streams, which a container inherits.

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -54,11 +55,32 @@ func openImages(f *plan.Flags, logName string, create bool) (_ *images, err erro
 			return nil, err
 		}
 	}
-	if err := im.checkParent(f.ParentPath); err != nil {
+	err = im.checkParent(f.ParentPath)
+	if err == nil {
+		err = im.removeLog()
+	}
+	if err != nil {
 		im.close()
 		return nil, err
 	}
 	return im, nil
+}
+
+// forLog returns the directory of the log.
+func (im *images) forLog() *os.File {
+	if im.work != nil {
+		return im.work
+	}
+	return im.dir
+}
+
+// removeLog removes the log of an earlier run, so that its errors are not taken for those of this one.
+func (im *images) removeLog() error {
+	err := unix.Unlinkat(int(im.forLog().Fd()), filepath.Base(im.log), 0)
+	if err == nil || err == unix.ENOENT {
+		return nil
+	}
+	return &os.PathError{Op: "remove", Path: im.log, Err: err}
 }
 
 func openDir(option, path string, create bool) (*os.File, error) {
@@ -108,13 +130,14 @@ func (im *images) checkParent(parent string) error {
 	if parent == "" {
 		return nil
 	}
-	path := filepath.Join(im.dir.Name(), parent)
-	st, err := os.Stat(path)
-	if err == nil && !st.IsDir() {
-		err = &os.PathError{Op: "stat", Path: path, Err: unix.ENOTDIR}
+	// From the directory itself, as CRIU does: ".." leads elsewhere if --image-path is a link.
+	var st unix.Stat_t
+	err := unix.Fstatat(int(im.dir.Fd()), parent, &st, 0)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		err = unix.ENOTDIR
 	}
 	if err != nil {
-		return fmt.Errorf("--parent-path %s: %w", parent, err)
+		return fmt.Errorf("--parent-path %s: not a directory from %s on: %w", parent, im.dir.Name(), err)
 	}
 	return nil
 }
@@ -152,23 +175,96 @@ func (im *images) give(o *criu.Options) {
 	}
 }
 
-// shownErrors is how many errors of CRIU's log are part of an error here.
-const shownErrors = 3
+// largestStreams is the size in bytes of the largest file with the names of the standard streams that is read: each name
+// is a path, which JSON may escape.
+const largestStreams = 256 << 10
+
+// writeStreams stores the names of the standard streams in the image, in the form of runc. What has that name is
+// replaced, and not written to: it may be a link.
+func (im *images) writeStreams(names []string) error {
+	if names == nil {
+		names = []string{} // a list in any case
+	}
+	data, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(im.dir.Name(), plan.Streams)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return Join(err, f.Close())
+}
+
+// readStreams is the inverse of writeStreams.
+func (im *images) readStreams() ([]string, error) {
+	data, err := readEnd(im.dir, plan.Streams, largestStreams+1)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(im.dir.Name(), plan.Streams)
+	if len(data) > largestStreams {
+		return nil, fmt.Errorf("%s: more than %d bytes: %w", path, largestStreams, unix.EFBIG)
+	}
+	var names []string
+	if err := json.Unmarshal(data, &names); err != nil {
+		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return names, nil
+}
+
+// readEnd reads a file in a directory, at most its last limit bytes. The file must be a regular one, for which nobody
+// has to wait.
+func readEnd(dir *os.File, name string, limit int64) ([]byte, error) {
+	path := filepath.Join(dir.Name(), name)
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, &os.PathError{Op: "fstat", Path: path, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, fmt.Errorf("%s: not a regular file: %w", path, unix.EINVAL)
+	}
+	if _, err := unix.Seek(fd, max(0, st.Size-limit), unix.SEEK_SET); err != nil {
+		return nil, &os.PathError{Op: "lseek", Path: path, Err: err}
+	}
+	return smallfile.ReadFD(fd, path, int(limit))
+}
+
+// shownErrors is how many errors of CRIU's log are part of an error here, and loggedEnd the size in bytes of the log's
+// end in which they are looked for: with thousands of processes there are many megabytes before.
+const (
+	shownErrors = 3
+	loggedEnd   = 256 << 10
+)
 
 // explain adds to an error of CRIU the last errors in its log, and where that is.
 func (im *images) explain(err error) error {
 	var failed *criu.Failed
-	if !errors.As(err, &failed) {
+	if !errors.As(err, &failed) && !errors.Is(err, criu.ErrEnded) {
 		return err
 	}
-	text, readErr := smallfile.Read(im.log)
+	text, readErr := readEnd(im.forLog(), filepath.Base(im.log), loggedEnd)
 	if readErr != nil {
 		return fmt.Errorf("%w (there is no log %s)", err, im.log)
 	}
-	if last := criu.LastErrors(string(text), shownErrors); len(last) > 0 {
+	last := criu.LastErrors(string(text), shownErrors)
+	if len(last) == 0 {
+		return fmt.Errorf("%w (CRIU's log is %s)", err, im.log)
+	}
+	if failed != nil {
 		short := *failed
 		short.Message = "" // the log has it, too
-		return fmt.Errorf("%w: %s (more is in CRIU's log %s)", &short, strings.Join(last, "; "), im.log)
+		err = &short
 	}
-	return fmt.Errorf("%w (CRIU's log is %s)", err, im.log)
+	return fmt.Errorf("%w: %s (more is in CRIU's log %s)", err, strings.Join(last, "; "), im.log)
 }

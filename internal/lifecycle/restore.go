@@ -105,7 +105,7 @@ func (c *restoration) restorable() error {
 
 // restore runs CRIU from its start to its end.
 func (c *restoration) restore(ctx context.Context) error {
-	streams, err := readStreams(c.images.dir.Name())
+	streams, err := c.images.readStreams()
 	if err != nil {
 		return fmt.Errorf("--image-path: %w (is it that of a complete checkpoint?)", err)
 	}

@@ -32,6 +32,9 @@ const ConfigAnnotation = "org.criu.config"
 // ConfigFiles are where such a file is expected if the annotation is missing. The first that exists counts.
 var ConfigFiles = [...]string{"/etc/criu/handfast.conf", "/etc/criu/runc.conf"}
 
+// standardStreams is how many names there are in Streams at most: the next descriptors are not the container's.
+const standardStreams = 3
+
 // logEverything is CRIU's highest level, as runc sets it: an error alone does not say what it is about.
 const logEverything = 4
 
@@ -129,16 +132,22 @@ func pageServer(text string) (*criu.PageServer, error) {
 }
 
 // configFile decides which file with options CRIU reads. exists tells whether there is a file.
-func configFile(annotations map[string]string, exists func(string) bool) string {
+func configFile(annotations map[string]string, exists func(string) bool) (string, error) {
 	if file, found := annotations[ConfigAnnotation]; found {
-		return file
+		switch {
+		case file != "" && !filepath.IsAbs(file):
+			return "", fmt.Errorf("annotations.%s: %q: want an absolute path, or nothing for no file", ConfigAnnotation, file)
+		case file != "" && !exists(file):
+			return "", fmt.Errorf("annotations.%s: %s: %w", ConfigAnnotation, file, unix.ENOENT)
+		}
+		return file, nil
 	}
 	for _, file := range ConfigFiles {
 		if exists(file) {
-			return file
+			return file, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // namespaceWord returns the word that CRIU has for the specification's kind of namespace. It is no map, which every
@@ -231,7 +240,9 @@ func Checkpoint(f *Flags, c *Container) (*criu.Options, error) {
 	o.LogFile, o.Root, o.PID = DumpLog, c.Rootfs, int32(c.PID)
 	o.LeaveRunning, o.TCPSkipInFly, o.LinkRemap = f.LeaveRunning, f.TCPSkipInFlight, f.LinkRemap
 	o.FreezeCgroup = c.Freeze
-	o.ConfigFile = configFile(c.Annotations, c.HasConfig)
+	if o.ConfigFile, err = configFile(c.Annotations, c.HasConfig); err != nil {
+		return nil, err
+	}
 	o.ParentImage = f.ParentPath
 	o.TrackMemory = f.PreDump || f.ParentPath != ""
 	for _, j := range c.Joined {
@@ -284,7 +295,13 @@ func Restore(f *Flags, b *Bundle) (*criu.Options, error) {
 	o.LogFile, o.Root = RestoreLog, b.Root
 	o.EvasiveDevices, o.RestoreSibling = true, true
 	o.TCPClose, o.LSMProfile, o.LSMMount = f.TCPClose, f.LSMProfile, f.LSMContext
-	o.ConfigFile = configFile(b.Annotations, b.HasConfig)
+	if o.ConfigFile, err = configFile(b.Annotations, b.HasConfig); err != nil {
+		return nil, err
+	}
+	if len(b.Streams) > standardStreams {
+		return nil, fmt.Errorf("%s: %d names; want those of the %d standard streams at most", Streams, len(b.Streams),
+			standardStreams)
+	}
 	o.CgroupRoots = b.Cgroups
 	for _, j := range b.Joins {
 		switch {

@@ -1,12 +1,14 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/criu"
 	"github.com/handfast/handfast/internal/golden"
@@ -85,7 +87,7 @@ func TestCheckpoint(t *testing.T) {
 		}},
 		"shared-groups": {change: func(c *Container) { c.Cgroup, c.Freeze = false, "" }},
 		"config": {change: func(c *Container) {
-			c.Annotations = map[string]string{ConfigAnnotation: "/etc/criu/web.conf"}
+			c.Annotations = config("/etc/criu/web.conf")
 			c.HasConfig = func(string) bool { return true }
 		}},
 	} {
@@ -117,7 +119,7 @@ func TestRestore(t *testing.T) {
 			LSMContext: "system_u:object_r:container_file_t:s0", LazyPages: true, AutoDedup: true, TCPEstablished: true,
 			TCPClose: true, ExtUnixSk: true, ShellJob: true, FileLocks: true},
 			bundle: Bundle{Root: "/r", HasConfig: func(file string) bool { return file == "/etc/criu/runc.conf" }}},
-		"joined": {bundle: Bundle{Root: "/r", Annotations: map[string]string{ConfigAnnotation: ""},
+		"joined": {bundle: Bundle{Root: "/r", Annotations: config(""),
 			HasConfig: func(string) bool { return true },
 			Joins: []Join{{"network", "/run/netns/a", 4}, {"ipc", "/proc/7/ns/ipc", 0}, {"pid", "/proc/7/ns/pid", 5},
 				{"uts", "/proc/7/ns/uts", 0}}}},
@@ -132,6 +134,8 @@ func TestRestore(t *testing.T) {
 		golden.Compare(t, filepath.Join("testdata", "restore", name+".txt"), o.String())
 	}
 }
+
+func config(file string) map[string]string { return map[string]string{ConfigAnnotation: file} }
 
 func TestWrongFlags(t *testing.T) {
 	for want, f := range map[string]Flags{
@@ -157,6 +161,21 @@ func TestWrongFlags(t *testing.T) {
 	}
 	if ps, err := pageServer(f.PageServer); err != nil || *ps != (criu.PageServer{Address: "::1", Port: 27277}) {
 		t.Errorf("%+v, %v", ps, err)
+	}
+	for want, b := range map[string]Bundle{
+		`annotations.org.criu.config: "my.conf": want an absolute path`:         {Annotations: config("my.conf")},
+		"annotations.org.criu.config: /my.conf: no such file":                   {Annotations: config("/my.conf")},
+		"descriptors.json: 4 names; want those of the 3 standard streams at mo": {Streams: make([]string, 4)},
+	} {
+		b.HasConfig = func(string) bool { return false }
+		if _, err := Restore(&Flags{}, &b); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %s", b, err, want)
+		}
+	}
+	c := container(t)
+	c.Annotations = config("/my.conf")
+	if _, err := Checkpoint(&Flags{}, c); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("a checkpoint with a file of options that is missing: %v", err)
 	}
 	joined := Bundle{Joins: []Join{{Kind: "cgroup", Path: "/x"}}, HasConfig: func(string) bool { return false }}
 	if _, err := Restore(&Flags{}, &joined); err == nil || !strings.Contains(err.Error(), "cgroup namespace") {
