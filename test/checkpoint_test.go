@@ -243,6 +243,8 @@ func TestCheckpointConnection(t *testing.T) {
 		until { i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done 2>/dev/null | nc 127.0.0.1 5000; }; do sleep 0.1; done`
 	volume := testenv.Dir(t)
 	must(t, os.WriteFile(filepath.Join(volume, "file"), []byte("kept"), 0o644))
+	must(t, os.Mkdir(filepath.Join(volume, "part"), 0o755))
+	must(t, os.Symlink("part", filepath.Join(volume, "link")))
 	said := filepath.Join(testenv.Dir(t), "hooks")
 	hook := func(text string) []any {
 		return []any{map[string]any{"path": "/bin/sh", "args": []any{"sh", "-c", text}}}
@@ -253,7 +255,7 @@ func TestCheckpointConnection(t *testing.T) {
 			map[string]any{"destination": "/mnt/volume", "source": volume, "options": []any{"rbind", "rprivate"}},
 			map[string]any{"destination": "/mnt/volume/file", "source": volume + "/file",
 				"options": []any{"bind", "ro", "private"}})
-		linux(c)["readonlyPaths"] = []any{"/proc/sys", "/etc"}
+		linux(c)["readonlyPaths"] = []any{"/proc/sys", "/etc", "/mnt/volume/link"}
 		c["hooks"] = map[string]any{
 			"createRuntime": hook("echo createRuntime >>" + said), "poststart": hook("echo poststart >>" + said),
 			"poststop": hook("echo poststop >>" + said),
@@ -286,8 +288,8 @@ func TestCheckpointConnection(t *testing.T) {
 	s.restore("--tcp-established")
 	s.counts(s.count())
 	o := s.do("exec", s.id, "sh", "-c", "cat /mnt/volume/file /proc/keys; cat /sys/fs/cgroup/cgroup.procs | wc -l; "+
-		"touch /etc/new; ip link show lo | grep -c UP")
-	if !strings.HasPrefix(o.stdout, "kept") || strings.Count(o.stderr, "Read-only") < 1 ||
+		"touch /etc/new; touch /mnt/volume/part/new; ip link show lo | grep -c UP")
+	if !strings.HasPrefix(o.stdout, "kept") || strings.Count(o.stderr, "Read-only") != 2 ||
 		!strings.HasSuffix(o.stdout, "1\n") {
 		t.Errorf("in the restored container: %+v", o)
 	}

@@ -12,6 +12,7 @@ func roles() {
 	inheriting()
 	work()
 	supervising()
+	impostor()
 }
 
 func TestMain(m *testing.M) { testenv.Main(m, testenv.Options{First: roles}) }

@@ -257,8 +257,35 @@ func (c *Client) send(r *Request) error {
 	}
 }
 
+// await waits for a message, or for the end of CRIU. That is not always the end of file: processes that CRIU has made may
+// have the socket too.
+func (c *Client) await() error {
+	var err error
+	set := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Events: unix.POLLIN}}
+	if e := c.process.WithHandle(func(pidfd uintptr) {
+		set[1].Fd = int32(pidfd)
+		for {
+			if _, err = unix.Poll(set, -1); err != unix.EINTR {
+				return
+			}
+		}
+	}); e != nil {
+		return e
+	}
+	if err != nil {
+		return os.NewSyscallError("poll", err)
+	}
+	if set[0].Revents == 0 {
+		return c.gone()
+	}
+	return nil
+}
+
 // receive returns the next message, and the descriptor that came with it; nil: none. The caller owns it.
 func (c *Client) receive() (*Response, *os.File, error) {
+	if err := c.await(); err != nil {
+		return nil, nil, err
+	}
 	buf, oob := make([]byte, largest), make([]byte, unix.CmsgSpace(4))
 	n, oobn, flags, _, err := unix.Recvmsg(c.fd, buf, oob, unix.MSG_CMSG_CLOEXEC)
 	for err == unix.EINTR {

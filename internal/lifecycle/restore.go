@@ -125,6 +125,10 @@ func (c *restoration) restore(ctx context.Context) error {
 	if err := c.start(b, files); err != nil {
 		return err
 	}
+	if c.place != cgroupdriver.Stays { // as in end
+		stop := context.AfterFunc(ctx, c.client.Kill)
+		defer stop()
+	}
 	c.r.enter(phaseRestore)
 	version, err := c.client.Check(ctx, c.flags.Features())
 	if err != nil {
@@ -146,7 +150,7 @@ func (c *restoration) restore(ctx context.Context) error {
 	}); err != nil {
 		return c.images.explain(err)
 	}
-	if c.process == nil {
+	if c.state.Creating {
 		return fmt.Errorf("%w: a restore without the notification post-restore", criu.ErrMessage)
 	}
 	err = c.client.Close()
@@ -294,6 +298,9 @@ func (c *restoration) notified(ctx context.Context, n *criu.Notification, f *os.
 // namespacesMade stores the first process, which exists with its namespaces by now and has no children yet, and runs
 // the hooks that want these. The network namespace is empty, and lo is all that a create would set up there.
 func (c *restoration) namespacesMade(ctx context.Context, pid int) (err error) {
+	if c.process != nil {
+		return fmt.Errorf("%w: setup-namespaces twice", criu.ErrMessage)
+	}
 	if c.process, err = spawn.Adopt(pid); err != nil {
 		return err
 	}
@@ -343,6 +350,11 @@ func loopbackUp(pid int) error {
 func (c *restoration) terminalMade(ctx context.Context, master *os.File) error {
 	if master == nil {
 		return fmt.Errorf("%w: orphan-pts-master without a descriptor", criu.ErrMessage)
+	}
+	if c.terminal.proxy != nil {
+		_ = master.Close()
+		return fmt.Errorf("the image has a second terminal, and only one is shown here; restore it with --detach and "+
+			"--console-socket: %w", unix.EOPNOTSUPP)
 	}
 	if !c.state.Console {
 		_ = master.Close()
