@@ -20,7 +20,7 @@ type mountPoints struct {
 	root    *sys.Root
 	path    string       // of the root
 	host    []plan.Mount // of this mount namespace
-	covered []string     // destinations of file systems whose content is in the image, mount points included
+	covered []plan.Bind  // file systems whose content is in the image, mount points included: as configured, and where
 	mounted []string     // what was mounted meanwhile
 	binds   []plan.Bind
 	parts   []plan.Bind // of binds
@@ -82,21 +82,34 @@ func (w *mountPoints) addCgroups(m *container.Mount) {
 }
 
 func (w *mountPoints) addFileSystem(m *container.Mount) error {
-	if plan.Below(m.Destination, w.covered) {
+	if _, covered := w.cover(m.Destination); covered {
 		return nil
 	}
 	fd, err := w.root.MkdirAll(m.Destination, 0o755)
 	if err != nil {
 		return err
 	}
-	sys.Close(fd)
-	w.covered = append(w.covered, m.Destination)
+	defer sys.Close(fd)
+	at, err := w.inRoot(fd)
+	if err != nil {
+		return err
+	}
+	w.covered = append(w.covered, plan.Bind{Destination: at, Source: at})
+	if written := path.Clean(m.Destination); written != at {
+		w.covered = append(w.covered, plan.Bind{Destination: written, Source: at})
+	}
 	return nil
 }
 
+// cover returns where a path is that a covered file system hides in the root. Links in its content are not known.
+func (w *mountPoints) cover(p string) (at string, covered bool) {
+	in, rest, covered := plan.Part(p, w.covered)
+	return path.Join(in, rest), covered
+}
+
 func (w *mountPoints) addBind(m *container.Mount) error {
-	at := path.Clean(m.Destination)
-	if !plan.Below(at, w.covered) {
+	at, covered := w.cover(m.Destination)
+	if !covered {
 		var err error
 		if at, err = w.bind(m); err != nil {
 			return err
@@ -127,7 +140,7 @@ func (w *mountPoints) bind(m *container.Mount) (at string, err error) {
 	if at, err = w.inRoot(fd); err != nil {
 		return "", err
 	}
-	if at == "" {
+	if at == "/" {
 		return "", fmt.Errorf("it is the root itself: %w", unix.EINVAL)
 	}
 	if err := unix.Mount(m.Source, procfsLink(fd), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
@@ -137,7 +150,7 @@ func (w *mountPoints) bind(m *container.Mount) (at string, err error) {
 	return at, nil
 }
 
-// inRoot returns the path of an open file below the root; empty: it is the root.
+// inRoot returns the path of an open file below the root, with "/" for the root.
 func (w *mountPoints) inRoot(fd int) (string, error) {
 	real, err := os.Readlink(procfsLink(fd))
 	if err != nil {
@@ -147,7 +160,7 @@ func (w *mountPoints) inRoot(fd int) (string, error) {
 	if !below || at != "" && at[0] != '/' {
 		return "", fmt.Errorf("it is %s, which is not below the root: %w", real, unix.EXDEV)
 	}
-	return at, nil
+	return path.Join("/", at), nil
 }
 
 func procfsLink(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
@@ -155,7 +168,9 @@ func procfsLink(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 // addPart adds the bind of a read-only path, if it is in a bind of the host: it is a mount of its own. Others write to
 // that place, so links there are followed below it alone. A path that is missing is not made read-only by a create.
 func (w *mountPoints) addPart(p string) error {
-	if !plan.Below(p, w.covered) {
+	if at, covered := w.cover(p); covered {
+		p = at
+	} else {
 		fd, err := w.root.Path(p)
 		if errors.Is(err, unix.ENOENT) {
 			return nil

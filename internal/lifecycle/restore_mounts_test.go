@@ -26,7 +26,7 @@ func TestMountPointsStayBelow(t *testing.T) {
 	}
 	for link, to := range map[string]string{
 		root + "/mnt": outside, root + "/up": "../../outside", volume + "/y": "/etc", volume + "/z": "../outside/etc",
-		volume + "/again": "part",
+		volume + "/again": "part", root + "/link": "target",
 	} {
 		check(t, os.Symlink(to, link))
 	}
@@ -36,9 +36,13 @@ func TestMountPointsStayBelow(t *testing.T) {
 		{Destination: "/up/file", Source: "/dev/null", Bind: true},
 		{Destination: "/run", Type: "tmpfs", Source: "tmpfs"},
 		{Destination: "/run/volume", Source: volume, Bind: true},
+		{Destination: "/link", Type: "tmpfs", Source: "tmpfs"},
+		{Destination: "/link/volume", Source: volume, Bind: true},
+		{Destination: "/target/other", Source: volume, Bind: true},
 	}
 	c.plan.Spawn.Container.Readonly = []string{"/", "/mnt/volume", "/mnt/volume/part", "/mnt/volume/again", "/missing",
-		"/mnt/volume/y", "/mnt/volume/z", "/run/volume/part", "/run/volume/y", "/run/volume/z", "/run/volume/missing"}
+		"/mnt/volume/y", "/mnt/volume/z", "/run/volume/part", "/run/volume/y", "/run/volume/z", "/run/volume/missing",
+		"/link/volume/part"}
 
 	var got []plan.Bind
 	check(t, sys.OnThread(func() (err error) {
@@ -64,10 +68,12 @@ func TestMountPointsStayBelow(t *testing.T) {
 	real, part := outside+"/volume", outside+"/volume/part"
 	want := []plan.Bind{
 		{Destination: real, Source: volume}, {Destination: "/outside/file", Source: "/dev/null"},
-		{Destination: "/run/volume", Source: volume},
+		{Destination: "/run/volume", Source: volume}, {Destination: "/target/volume", Source: volume},
+		{Destination: "/target/other", Source: volume},
 		{Destination: part, Source: volume + "/part"}, {Destination: part, Source: volume + "/part"},
 		{Destination: "/run/volume/part", Source: volume + "/part"},
 		{Destination: "/run/volume/y", Source: volume + "/etc"},
+		{Destination: "/target/volume/part", Source: volume + "/part"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

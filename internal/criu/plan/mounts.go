@@ -75,16 +75,6 @@ func inside(p, dir string) (rest string, found bool) {
 	return strings.TrimPrefix(rest, "/"), true
 }
 
-// Below reports whether p is below one of the directories.
-func Below(p string, dirs []string) bool {
-	for _, dir := range dirs {
-		if rest, found := inside(path.Clean(p), path.Clean(dir)); found && rest != "" {
-			return true
-		}
-	}
-	return false
-}
-
 // Submounts returns the mounts that a recursive bind of source takes along to destination: those of the host below
 // source.
 func Submounts(source, destination string, host []Mount) []Bind {
