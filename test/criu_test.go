@@ -142,8 +142,8 @@ func newImpostor(t *testing.T, how string) (s *saver, marks string) {
 	return s, dir
 }
 
-// interrupted runs a command, sends it SIGINT when a file is there, and returns its error. With everyone the signal goes
-// to all of its process group, as from a terminal.
+// interrupted runs a command, sends it SIGINT when a file is there, and returns its error. With everyone the signal
+// goes to all of its process group, as from a terminal.
 func (s *saver) interrupted(file string, everyone bool, args ...string) error {
 	s.t.Helper()
 	cmd := s.command(args...)

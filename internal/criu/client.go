@@ -257,8 +257,8 @@ func (c *Client) send(r *Request) error {
 	}
 }
 
-// await waits for a message, or for the end of CRIU. That is not always the end of file: processes that CRIU has made may
-// have the socket too.
+// await waits for a message, or for the end of CRIU. That is not always the end of file: processes that CRIU has made
+// may have the socket too.
 func (c *Client) await() error {
 	var err error
 	set := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Events: unix.POLLIN}}

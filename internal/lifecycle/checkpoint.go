@@ -27,8 +27,8 @@ type CheckpointOptions struct {
 }
 
 // Checkpoint saves a running or paused container's processes in files, with CRIU. Then the container has ended and is
-// deleted, except with LeaveRunning and PreDump. After an error it goes on. If ctx ends, CRIU gives up as soon as that is
-// safe for the processes, unless it is done by then.
+// deleted, except with LeaveRunning and PreDump. After an error it goes on. If ctx ends, CRIU gives up as soon as that
+// is safe for the processes, unless it is done by then.
 func (r *Runtime) Checkpoint(ctx context.Context, o CheckpointOptions) error {
 	if err := o.Check(); err != nil {
 		return err

@@ -175,8 +175,8 @@ func (im *images) give(o *criu.Options) {
 	}
 }
 
-// largestStreams is the size in bytes of the largest file with the names of the standard streams that is read: each name
-// is a path, which JSON may escape.
+// largestStreams is the size in bytes of the largest file with the names of the standard streams that is read: each
+// name is a path, which JSON may escape.
 const largestStreams = 256 << 10
 
 // writeStreams stores the names of the standard streams in the image, in the form of runc. What has that name is

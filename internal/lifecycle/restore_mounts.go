@@ -172,7 +172,7 @@ func (w *mountPoints) addPart(p string) error {
 		p = at
 	} else {
 		fd, err := w.root.Path(p)
-		if errors.Is(err, unix.ENOENT) {
+		if missing(err) {
 			return nil
 		}
 		if err != nil {
@@ -194,7 +194,7 @@ func (w *mountPoints) addPart(p string) error {
 	root := sys.NewRoot(dir, source)
 	defer root.Close()
 	fd, err := root.Path(rest)
-	if errors.Is(err, unix.ENOENT) {
+	if missing(err) {
 		return nil
 	}
 	if err != nil {
@@ -208,6 +208,9 @@ func (w *mountPoints) addPart(p string) error {
 	w.parts = append(w.parts, plan.Bind{Destination: p, Source: real})
 	return nil
 }
+
+// missing reports whether an error says that there is no such path.
+func missing(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) }
 
 // unmount removes what bind has mounted, the last first.
 func (w *mountPoints) unmount() error {

@@ -42,7 +42,7 @@ func TestMountPointsStayBelow(t *testing.T) {
 	}
 	c.plan.Spawn.Container.Readonly = []string{"/", "/mnt/volume", "/mnt/volume/part", "/mnt/volume/again", "/missing",
 		"/mnt/volume/y", "/mnt/volume/z", "/run/volume/part", "/run/volume/y", "/run/volume/z", "/run/volume/missing",
-		"/link/volume/part"}
+		"/link/volume/part", "/outside/file/below"}
 
 	var got []plan.Bind
 	check(t, sys.OnThread(func() (err error) {

@@ -87,8 +87,8 @@ func Submounts(source, destination string, host []Mount) []Bind {
 	return all
 }
 
-// Part finds a read-only path in what is bound already: the source of the bind, and the rest of the path below that. The
-// last bind counts. found is false if no bind has the path, or if it is a bind itself.
+// Part finds the bind that a path is in, the last one if there are several: its source, and the rest of the path below
+// its destination. found is false if there is none, or if the path is the destination itself.
 func Part(p string, binds []Bind) (source, rest string, found bool) {
 	for _, b := range slices.Backward(binds) {
 		if rest, found := inside(path.Clean(p), path.Clean(b.Destination)); found {
