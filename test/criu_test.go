@@ -207,7 +207,8 @@ func TestCheckpointBrokenCRIU(t *testing.T) {
 	}
 }
 
-// TestRestoreBrokenCRIU: whatever CRIU does, and whatever is in the images, a restore that fails leaves nothing.
+// TestRestoreBrokenCRIU: whatever CRIU does, and whatever is in the images, a restore that fails leaves nothing. That
+// nothing is mounted and no process is left, testenv.Main checks.
 func TestRestoreBrokenCRIU(t *testing.T) {
 	stranger := exec.Command("sleep", "inf")
 	start(t, stranger)
@@ -228,7 +229,6 @@ func TestRestoreBrokenCRIU(t *testing.T) {
 				streams = `["","","","pipe:[1]"]`
 			}
 			must(t, os.WriteFile(filepath.Join(s.images, "descriptors.json"), []byte(streams), 0o600))
-			mounts := read(t, "/proc/self/mountinfo")
 			var err error
 			args := []string{"restore", "--detach", "-b", s.bundle, "--image-path", s.images, s.id}
 			if how == "never responds" {
@@ -241,9 +241,6 @@ func TestRestoreBrokenCRIU(t *testing.T) {
 			}
 			s.gone()
 			s.noGroup()
-			if now := read(t, "/proc/self/mountinfo"); now != mounts {
-				t.Errorf("mounts before\n%s\nand after\n%s", mounts, now)
-			}
 			if stat := read(t, fmt.Sprintf("/proc/%d/stat", stranger.Process.Pid)); strings.Contains(stat, ") Z ") {
 				t.Error("the stranger was ended")
 			}

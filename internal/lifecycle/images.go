@@ -80,7 +80,8 @@ func (im *images) removeLog() error {
 	if err == nil || err == unix.ENOENT {
 		return nil
 	}
-	return &os.PathError{Op: "remove", Path: im.log, Err: err}
+	return fmt.Errorf("CRIU's log, which --work-path puts elsewhere: %w",
+		&os.PathError{Op: "remove", Path: im.log, Err: err})
 }
 
 func openDir(option, path string, create bool) (*os.File, error) {
