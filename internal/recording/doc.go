@@ -13,7 +13,7 @@
 // joined in the order of the lines it is that conversation's transcript, which leaves out environments and arguments.
 //
 // A file is readable whatever happened to its writers: a line that is cut off, by a full disk or because the command
-// was killed, costs that line.
+// was killed, costs that line. Of a file of more than 64 MiB the rest is not read.
 package recording
 
 import (
@@ -26,7 +26,7 @@ import (
 
 const (
 	maxLine  = 16 << 20 // enough for the longest record of a transcript, 8 MiB, as base64
-	maxTotal = 256 << 20
+	maxTotal = 64 << 20 // some thousands of commands; what is made of a hostile file takes thirty times as much memory
 
 	opening = `{"run":"` // how a file begins
 )

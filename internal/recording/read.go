@@ -19,7 +19,7 @@ import (
 // transcript alone (package transcript), as a command without a name. If lines or transcripts of the file are damaged
 // or cut off, Read returns everything else, and an ErrDamaged that says which.
 func Read(in io.Reader) ([]*Command, error) {
-	r := bufio.NewReader(io.LimitReader(in, maxTotal))
+	r := bufio.NewReader(&capped{in, maxTotal})
 	first, err := r.Peek(len(opening))
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -58,17 +58,21 @@ type part struct {
 
 func readLines(in *bufio.Reader) ([]*Command, error) {
 	r := reader{byID: map[string]*part{}}
-	var damage []error
+	var found damage
 	for number := 1; ; number++ {
 		text, err := readLine(in)
 		if err == io.EOF {
 			break
 		}
+		failed := err != nil && err != errTooLong && err != errCut
 		if err == nil && len(text) > 0 {
 			err = r.take(text)
 		}
 		if err != nil {
-			damage = append(damage, fmt.Errorf("line %d %w", number, err))
+			found.add("line %d %w", number, err)
+		}
+		if failed {
+			break // the next attempt to read may fail in the same way, for ever
 		}
 	}
 	var commands []*Command
@@ -76,7 +80,7 @@ func readLines(in *bufio.Reader) ([]*Command, error) {
 		for i, data := range p.data {
 			t, err := transcript.Read(bytes.NewReader(data))
 			if err != nil {
-				damage = append(damage, fmt.Errorf("conversation %d of %s: %w", i+1, p.title(), err))
+				found.add("conversation %d of %s: %w", i+1, p.title(), err)
 			}
 			if t == nil {
 				t = &transcript.Transcript{}
@@ -86,24 +90,55 @@ func readLines(in *bufio.Reader) ([]*Command, error) {
 		commands = append(commands, &p.Command)
 	}
 	Sort(commands)
-	return commands, describe(damage)
+	return commands, found.err()
 }
 
-// describe makes one error of all, which names the first.
-func describe(damage []error) error {
-	if len(damage) == 0 {
-		return nil
+// damage is what is wrong with a file: the first thing, and how many follow. A file may have one in each of a hundred
+// million lines.
+type damage struct {
+	first error
+	more  int
+}
+
+func (d *damage) add(format string, args ...any) {
+	if d.first != nil {
+		d.more++
+		return
 	}
-	err := fmt.Errorf("%w: %w", ErrDamaged, damage[0])
-	if more := len(damage) - 1; more > 0 {
-		err = fmt.Errorf("%w, and %d more like it", err, more)
+	d.first = fmt.Errorf("%w: %w", ErrDamaged, fmt.Errorf(format, args...))
+}
+
+// err makes one error of all.
+func (d *damage) err() error {
+	if d.more == 0 {
+		return d.first
 	}
-	return err
+	return fmt.Errorf("%w, and %d more like it", d.first, d.more)
+}
+
+// capped reads at most n bytes, and fails if there are more.
+type capped struct {
+	in io.Reader
+	n  int64
+}
+
+func (c *capped) Read(b []byte) (int, error) {
+	if c.n > 0 {
+		n, err := c.in.Read(b[:min(int64(len(b)), c.n)])
+		c.n -= int64(n)
+		return n, err
+	}
+	n, err := c.in.Read(b[:min(len(b), 1)])
+	if n > 0 {
+		err = errTooLarge
+	}
+	return 0, err
 }
 
 var (
 	errCut      = errors.New("is cut off")
 	errTooLong  = errors.New("is longer than 16 MiB")
+	errTooLarge = errors.New("is where 64 MiB end, and more is not read (split the file between two lines)")
 	errMeaning  = errors.New("says nothing that this version knows")
 	errSequence = errors.New("belongs to a conversation whose begin is lost")
 )
@@ -120,8 +155,10 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 		switch {
 		case err == bufio.ErrBufferFull:
 			continue
-		case err != nil && err != io.EOF:
+		case errors.Is(err, errTooLarge):
 			return nil, err
+		case err != nil && err != io.EOF:
+			return nil, fmt.Errorf("cannot be read: %w", err)
 		case long:
 			return nil, errTooLong
 		case err == io.EOF && len(text) == 0:

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 
 	"golang.org/x/sys/unix"
 
@@ -210,8 +213,61 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestHostileFiles: a file that has no end, or cannot be read further, ends with an error that names the line, and
+// costs little more memory than its longest line, however many lines are damaged.
+func TestHostileFiles(t *testing.T) {
+	const begin = `{"run":"a","ns":0,"command":"x"}` + "\n"
+	broken := errors.New("broken disk")
+	for name, c := range map[string]struct {
+		rest io.Reader
+		want string
+	}{
+		"one endless line": {endless("x"), "line 2 is where 64 MiB end"},
+		"endless lines": {endless(strings.Repeat("x", 99) + "\n"),
+			"line 2 is no line of a recording: invalid character 'x' looking for beginning of value, and 6"},
+		"an error in a line": {io.MultiReader(strings.NewReader("{"), iotest.ErrReader(broken)),
+			"line 2 cannot be read: broken disk"},
+		"an error between lines": {iotest.ErrReader(broken), "line 2 cannot be read: broken disk"},
+		"deep": {strings.NewReader(strings.Repeat("[", 1<<20) + "\n"),
+			"line 2 is no line of a recording: invalid character '[' exceeded max depth"},
+		"a time beyond the clock": {strings.NewReader(`{"run":"a","ns":9223372036854775808,"phase":"x"}` + "\n"),
+			"line 2 is no line"},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		all, err := Read(io.MultiReader(strings.NewReader(begin), c.rest))
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), c.want) || len(all) != 1 {
+			t.Errorf("%s: %v, %q", name, err, shapes(all))
+		}
+		if n := int64(after.HeapSys) - int64(before.HeapSys); n > 256<<20 {
+			t.Errorf("%s: the heap grew by %d bytes", name, n)
+		}
+	}
+}
+
+// endless is text again and again.
+type endless string
+
+func (e endless) Read(b []byte) (n int, err error) {
+	for len(b)-n >= len(e) {
+		n += copy(b[n:], e)
+	}
+	if n == 0 { // no room for a whole one
+		n = copy(b, "\n")
+	}
+	return n, nil
+}
+
 func TestErrors(t *testing.T) {
 	dir := testenv.Dir(t)
+	pipe := filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(pipe, "run", "web"); err == nil || !strings.Contains(err.Error(), pipe+": it is a pipe") {
+		t.Errorf("a pipe without a reader: %v", err)
+	}
 	other := filepath.Join(dir, "other")
 	const text = "{}\n"
 	if err := os.WriteFile(other, []byte(text), 0o644); err != nil {

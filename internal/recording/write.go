@@ -2,6 +2,7 @@ package recording
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +26,8 @@ type Recorder struct {
 
 // Open begins to record a command in the file at path, which is created with mode 0600 if it does not exist: a
 // recording leaves out arguments and environments, but contains paths of the host. A file that has other contents
-// than recordings is refused, because it was probably named by mistake.
+// than recordings is refused, because it was probably named by mistake, and so is a pipe, where a command would have to
+// wait for a reader.
 func Open(path, command, container string) (*Recorder, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
@@ -48,8 +50,13 @@ func Open(path, command, container string) (*Recorder, error) {
 // check looks at the contents that a file has already. whole says that its last line is not cut off.
 func check(f *os.File) (whole bool, err error) {
 	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return true, err
+	switch {
+	case err != nil:
+		return false, err
+	case info.Mode()&os.ModeNamedPipe != 0:
+		return false, errors.New("it is a pipe: want a file to append to")
+	case info.Size() == 0:
+		return true, nil
 	}
 	first, last := make([]byte, len(opening)), make([]byte, 1)
 	if _, err := f.ReadAt(first, 0); err != nil && err != io.EOF {
