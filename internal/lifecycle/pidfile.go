@@ -12,8 +12,14 @@ func writePIDFile(path string, pid int) error {
 	return replaceFile("--pid-file", path, strconv.Itoa(pid))
 }
 
-// replaceFile writes the file that an option names atomically: a reader that sees it sees all of the text.
+// replaceFile writes the file that an option names atomically: a reader that sees it sees all of the text. What is
+// there already must be a regular file. A file in place of /dev/null would break the host, and one in place of the link
+// /dev/stdout too; and to follow a link would be to write where its owner wants.
 func replaceFile(option, path, text string) error {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s %s: want a new or a regular file, which is replaced; this is a %s", option, path,
+			fileKind(info))
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return fmt.Errorf("%s: %w", option, err)
@@ -33,4 +39,19 @@ func replaceFile(option, path, text string) error {
 		return fmt.Errorf("%s: %w", option, err)
 	}
 	return nil
+}
+
+// fileKind names the kind of a file that is not a regular one.
+func fileKind(info os.FileInfo) string {
+	switch m := info.Mode(); {
+	case m.IsDir():
+		return "directory"
+	case m&os.ModeSymlink != 0:
+		return "link"
+	case m&os.ModeNamedPipe != 0:
+		return "pipe"
+	case m&os.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
 }
