@@ -110,6 +110,8 @@ func TestTable(t *testing.T) {
 			Owner: "root"},
 		{ID: "a-rather-long-id-of-a-container", PID: 0, Status: state.Stopped, Bundle: "/a/long/path/to/a/bundle",
 			Created: time.Unix(0, 0).UTC(), Owner: "#1000"},
+		{ID: "hostile", PID: 1, Status: state.Running, Bundle: "/größer\x1b[2J\nid   7   running",
+			Created: time.Unix(0, 0).UTC(), Owner: "root"},
 	}
 	text := Table(nil) + Table(all) + JSON(nil) + JSON(all) + StateJSON(all[0]) + IDs(all)
 	golden.Compare(t, filepath.Join("testdata", "list.txt"), text)

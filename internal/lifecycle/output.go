@@ -5,8 +5,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/internal/oneline"
 )
 
 // StateJSON returns a container's state in the form that the command state prints.
@@ -33,17 +35,18 @@ func IDs(all []state.OCI) string {
 	return b.String()
 }
 
-// Table returns a table for people: columns are at least 12 wide and 3 apart, as in runc.
+// Table returns a table for people: columns are at least 12 wide and 3 apart, as in runc. A bundle's path may contain
+// anything, and is escaped.
 func Table(all []state.OCI) string {
 	rows := [][]string{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}}
 	for _, s := range all {
-		rows = append(rows, []string{s.ID, strconv.Itoa(s.PID), s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano),
-			s.Owner})
+		rows = append(rows, []string{s.ID, strconv.Itoa(s.PID), s.Status, oneline.Of(s.Bundle),
+			s.Created.Format(time.RFC3339Nano), oneline.Of(s.Owner)})
 	}
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], 12, len(cell)+3)
+			widths[i] = max(widths[i], 12, utf8.RuneCountInString(cell)+3)
 		}
 	}
 	var b strings.Builder
@@ -53,7 +56,7 @@ func Table(all []state.OCI) string {
 				b.WriteString(cell + "\n")
 				break
 			}
-			b.WriteString(cell + strings.Repeat(" ", widths[i]-len(cell)))
+			b.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)))
 		}
 	}
 	return b.String()

@@ -41,11 +41,11 @@ func TestServices(t *testing.T) {
 		l := &Logger{daemon: d}
 		l.About("run", "c\n1")
 		l.Warnf("two\nlines%.0v", unix.EPERM)
-		want := "PRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=web\nHANDFAST_COMMAND=run\nHANDFAST_CONTAINER=c 1\n" +
-			"ERRNO=1\nMESSAGE=two lines\n"
+		want := "PRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=web\nHANDFAST_COMMAND=run\nHANDFAST_CONTAINER=c; 1\n" +
+			"ERRNO=1\nMESSAGE=two; lines\n"
 		got := read()
 		if !journal {
-			want = "]: two lines"
+			want = "]: two; lines"
 			if !strings.HasPrefix(got, "<28>") || !strings.Contains(got, " web[") {
 				t.Errorf("got %q", got)
 			}

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/oneline"
 )
 
 // Level is the level of a line, in the words that container managers look for.
@@ -276,12 +278,6 @@ func word(s string) string {
 	return s
 }
 
-// oneLine replaces control characters, which a peer or a file may have put into a message, so that it stays one line.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.TrimRight(s, "\n"))
-}
+// oneLine returns a message without decoration: what a peer or a file may have put into it stays on one line, and no
+// terminal obeys it.
+func oneLine(s string) string { return oneline.Of(strings.TrimRight(s, "\n")) }

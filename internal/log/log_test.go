@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func TestAnyMessageIsOneLine(t *testing.T) {
 				t.Fatalf("%q came back as %q", msg, back.Msg)
 			}
 		}
-		if strings.ContainsAny(oneLine(msg), "\n\r\x00\x1b") {
+		if strings.ContainsFunc(oneLine(msg), func(r rune) bool { return !strconv.IsGraphic(r) }) {
 			t.Fatalf("%q", oneLine(msg))
 		}
 	})

@@ -216,7 +216,7 @@ func (p *picture) event(r *row) {
 	fmt.Fprintf(&p.b, `<path d="M%d %dL%d %dL%d %d"/>`+"\n", to+tip, y-1, to, y+3, to+tip, y+7)
 }
 
-// escape escapes a text for XML; remote.OneLine has already removed characters that XML cannot hold.
+// escape escapes a text for XML; oneline.Of has already removed characters that XML cannot hold.
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
 }

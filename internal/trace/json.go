@@ -3,11 +3,16 @@ package trace
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
+	"github.com/handfast/handfast/internal/oneline"
 	"github.com/handfast/handfast/internal/recording"
 	"github.com/handfast/handfast/syncproto"
-	"github.com/handfast/handfast/syncproto/remote"
 	"github.com/handfast/handfast/syncproto/transcript"
 )
 
@@ -80,7 +85,24 @@ func JSONLines(all []*recording.Command) (string, error) {
 			}
 		}
 	}
-	return b.String(), nil
+	return visible(b.String()), nil
+}
+
+// visible escapes what package json leaves in strings although a terminal obeys it or hides it: DEL, C1, marks of
+// direction. Outside strings nothing but line feeds is invisible.
+func visible(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n' || strconv.IsGraphic(r):
+			b.WriteRune(r)
+		default:
+			for _, unit := range utf16.AppendRune(nil, r) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
+		}
+	}
+	return b.String()
 }
 
 func jsonLines(c *recording.Command) (lines []any) {
@@ -117,9 +139,10 @@ func direction(fromParent bool) string {
 	return "child>parent"
 }
 
-// jsonBody returns the recorded body, or nil if there is none or it is not JSON: a file may contain anything.
+// jsonBody returns the recorded body, or nil if there is none or it is not JSON: a file may contain anything. Valid
+// does not look whether strings are UTF-8.
 func jsonBody(e transcript.Event) json.RawMessage {
-	if e.Body == "" || !json.Valid([]byte(e.Body)) {
+	if e.Body == "" || !json.Valid([]byte(e.Body)) || !utf8.ValidString(e.Body) {
 		return nil
 	}
 	return json.RawMessage(e.Body)
@@ -156,7 +179,7 @@ func Chrome(all []*recording.Command) (string, error) {
 		d.command(c, i+1, micro(c.Began.Sub(all[0].Began)))
 	}
 	text, err := json.MarshalIndent(map[string]any{"traceEvents": d.events, "displayTimeUnit": "ms"}, "", " ")
-	return string(text) + "\n", err
+	return visible(string(text)) + "\n", err
 }
 
 // chrome collects events. Flows are numbered through all commands.
@@ -225,7 +248,7 @@ func (d *chrome) conversation(t *transcript.Transcript, pid int, base float64) {
 // phaseOrState returns the profile's phase, or the state before the first phase.
 func phaseOrState(e transcript.Event) string {
 	if e.Phase != "" {
-		return remote.OneLine(e.Phase)
+		return oneline.Of(e.Phase)
 	}
 	return e.State.String()
 }

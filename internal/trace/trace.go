@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/handfast/handfast/internal/oneline"
 	"github.com/handfast/handfast/internal/recording"
 	"github.com/handfast/handfast/syncproto"
-	"github.com/handfast/handfast/syncproto/remote"
 	"github.com/handfast/handfast/syncproto/transcript"
 )
 
@@ -53,7 +53,7 @@ type row struct {
 // rowsOf returns what happened during a command, in the order of time.
 func rowsOf(c *recording.Command) (rows []row) {
 	for _, p := range c.Phases {
-		rows = append(rows, row{at: p.Began, phase: remote.OneLine(p.Name)})
+		rows = append(rows, row{at: p.Began, phase: oneline.Of(p.Name)})
 	}
 	for i, talk := range c.Conversations {
 		for _, e := range talk.Events {
@@ -69,7 +69,7 @@ func (r *row) isFrame() bool { return r.phase == "" && r.End == syncproto.Undeci
 // title names a command: "create web".
 func title(c *recording.Command) string {
 	name := cmp.Or(c.Name, "a command")
-	return remote.OneLine(strings.TrimSpace(name + " " + c.Container))
+	return oneline.Of(strings.TrimSpace(name + " " + c.Container))
 }
 
 // alone reports whether c is a conversation without a command around it.
@@ -91,7 +91,7 @@ func ended(c *recording.Command) string {
 	}
 	text := "status " + strconv.Itoa(c.Status) + " after " + milliseconds(c.End) + " ms"
 	if c.Error != "" {
-		text += ": " + remote.OneLine(c.Error)
+		text += ": " + oneline.Of(c.Error)
 	}
 	return text
 }
@@ -115,9 +115,9 @@ func label(e transcript.Event) string {
 		if e.Error == "" {
 			return e.End.String()
 		}
-		return e.End.String() + ": " + remote.OneLine(e.Error)
+		return e.End.String() + ": " + oneline.Of(e.Error)
 	}
-	return strings.TrimSpace(e.Header.Kind.String() + " " + remote.OneLine(e.Name))
+	return strings.TrimSpace(e.Header.Kind.String() + " " + oneline.Of(e.Name))
 }
 
 func frameSize(e transcript.Event) int { return syncproto.HeaderSize + int(e.Header.Length) }
@@ -127,7 +127,7 @@ func milliseconds(d time.Duration) string {
 }
 
 // Timeline returns a table of at most 80 columns for each command, with one line for each phase and frame and how the
-// command ended. Only the texts of errors may be wider.
+// command ended. Only the texts of errors and long ids may be wider.
 func Timeline(all []*recording.Command) string {
 	var b strings.Builder
 	for i, c := range all {
@@ -172,7 +172,7 @@ func timeline(b *strings.Builder, c *recording.Command) {
 			direction = "parent -> child"
 		}
 		line(at, since, direction, shorten(label(r.Event), 20), strconv.Itoa(frameSize(r.Event)),
-			strconv.Itoa(int(r.Header.NFDs)), shorten(remote.OneLine(r.Phase), 11))
+			strconv.Itoa(int(r.Header.NFDs)), shorten(oneline.Of(r.Phase), 11))
 		frames, bytes, fds = frames+1, bytes+frameSize(r.Event), fds+int(r.Header.NFDs)
 	}
 	b.WriteString("\n")

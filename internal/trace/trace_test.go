@@ -8,9 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/handfast/handfast/internal/golden"
 	"github.com/handfast/handfast/internal/recording"
@@ -161,8 +163,11 @@ func TestDrawRefuses(t *testing.T) {
 	}
 }
 
-// FuzzDraw: whatever a file says, it is drawn in every format without a panic, without a control character that a
-// terminal obeys, and the picture is XML.
+// hidden reports whether a character is one that a terminal may obey, or that nobody sees.
+func hidden(r rune) bool { return r != '\n' && !strconv.IsGraphic(r) }
+
+// FuzzDraw: whatever a file says, it is drawn in every format without a panic, in UTF-8, without a character that a
+// terminal obeys, and the picture is XML, and the JSON is JSON.
 func FuzzDraw(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "trace")
 	r, err := recording.Open(path, "create", "web")
@@ -174,6 +179,10 @@ func FuzzDraw(f *testing.F) {
 	event(transport.Event{Sent: true, Header: syncproto.Header{Kind: syncproto.KindHello, Seq: 1}})
 	event(transport.Event{Header: syncproto.Header{Kind: syncproto.KindRequest, Seq: 1}, Name: "ready",
 		Phase: "set\x1bup"})
+	event(transport.Event{Header: syncproto.Header{Kind: syncproto.KindRequest, Seq: 2}, Name: "a\u009b2J\U000e0001",
+		Phase: "\xfe</svg><script>"})
+	event(transport.Event{Header: syncproto.Header{Kind: syncproto.KindNote, Seq: 3}, Codec: "json",
+		Payload: []byte("{\"text\":\"\u009b\x7f\u202e\"}")})
 	event(transport.Event{End: syncproto.Died, Err: errors.New("x\x00")})
 	if err := r.End(1, errors.New("<y>\x1b[2J")); err != nil {
 		f.Fatal(err)
@@ -196,8 +205,17 @@ func FuzzDraw(f *testing.F) {
 			if err != nil {
 				continue // nothing was in the file
 			}
-			if strings.ContainsAny(text, "\x1b\x00\r\b") {
+			if !utf8.ValidString(text) || strings.ContainsFunc(text, hidden) {
 				t.Errorf("%s: %q", format, text)
+			}
+			if format == "json" || format == "chrome" {
+				for d := json.NewDecoder(strings.NewReader(text)); ; {
+					if err := d.Decode(new(any)); err == io.EOF {
+						break
+					} else if err != nil {
+						t.Fatalf("%v in %s", err, text)
+					}
+				}
 			}
 			if format != "svg" {
 				continue
