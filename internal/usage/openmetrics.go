@@ -8,6 +8,7 @@ import (
 
 	"github.com/handfast/handfast/cgroupfs"
 	"github.com/handfast/handfast/internal/oci/state"
+	"github.com/handfast/handfast/internal/oneline"
 )
 
 // Container is what the metrics of one container are made of.
@@ -43,9 +44,12 @@ type family struct {
 type metric struct {
 	family
 	lines []string
+	seen  map[string]bool
 }
 
-// add adds a sample. labels are names and values in turn.
+// add adds a sample. labels are names and values in turn. Of several with the same labels only the first is taken,
+// because a collector refuses the whole text for a second one, with the metrics of everything else on the host: a
+// container may give two interfaces names that differ only in bytes that a label cannot hold.
 func (m *metric) add(value string, labels ...string) {
 	name := m.name
 	if m.kind == "counter" {
@@ -59,8 +63,15 @@ func (m *metric) add(value string, labels ...string) {
 		}
 		b.WriteString(labels[i] + `="` + escapeLabel(labels[i+1]) + `"`)
 	}
-	b.WriteString("} " + value)
-	m.lines = append(m.lines, b.String())
+	b.WriteString("}")
+	if m.seen[b.String()] {
+		return
+	}
+	if m.seen == nil {
+		m.seen = map[string]bool{}
+	}
+	m.seen[b.String()] = true
+	m.lines = append(m.lines, b.String()+" "+value)
 }
 
 func (m *metric) writeTo(b *strings.Builder) {
@@ -77,9 +88,9 @@ func (m *metric) writeTo(b *strings.Builder) {
 	}
 }
 
-// escapeLabel escapes a value between quotes.
+// escapeLabel escapes a value between quotes; oneline.Of has already removed line feeds.
 func escapeLabel(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(s, "\ufffd"))
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(oneline.Of(s))
 }
 
 func whole(v uint64) string { return strconv.FormatUint(v, 10) }

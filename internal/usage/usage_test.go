@@ -183,9 +183,19 @@ func TestOpenMetricsOfAnything(t *testing.T) {
 		s.Memory.Usage.Limit, s.Memory.Swap.Usage = rapid.Uint64().Draw(t, "limit"), rapid.Uint64().Draw(t, "swap")
 		c := Container{ID: name.Draw(t, "id"), Status: name.Draw(t, "status"), Stats: s,
 			Created:    time.Unix(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "created"), 0),
-			Interfaces: []cgroupfs.NetworkInterface{{Name: name.Draw(t, "interface")}}}
+			Interfaces: []cgroupfs.NetworkInterface{{Name: name.Draw(t, "interface")}, {Name: name.Draw(t, "another")}}}
 		if _, err := metricstest.Check(OpenMetrics([]Container{c})); err != nil {
 			t.Fatalf("%v\n%+v", err, c)
 		}
 	})
+	// Names that the kernel allows, and that no label or no terminal should have. The first two become the same.
+	text := OpenMetrics([]Container{{ID: "c", Interfaces: []cgroupfs.NetworkInterface{{Name: "a\xff", RxBytes: 1},
+		{Name: "a\xfe", RxBytes: 2}, {Name: "\"}\x1b[2J", RxBytes: 3}}}})
+	samples, err := metricstest.Check(text)
+	for name, want := range map[string]float64{"a\ufffd": 1, `\"}\\x1b[2J`: 3} {
+		series := `handfast_container_network_bytes_total{container="c",interface="` + name + `",direction="receive"}`
+		if err != nil || samples[series] != want {
+			t.Errorf("%s: %v, %v", series, samples[series], err)
+		}
+	}
 }
