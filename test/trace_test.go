@@ -98,6 +98,13 @@ func TestTraceOfALifecycle(t *testing.T) {
 	if o.status != 1 {
 		t.Errorf("%+v", o)
 	}
+	for _, c := range []struct{ words, args []string }{
+		{[]string{"--output", cut, "to be shown"}, []string{"--output", cut, trace, cut}},
+		{[]string{"--output", "is a directory"}, []string{"--output", filepath.Dir(cut), trace}},
+		{[]string{"--conversation", "transcript"}, []string{"--conversation", "1", trace}},
+	} {
+		r.fails(c.words, append([]string{"trace"}, c.args...)...)
+	}
 	// A file that was named by mistake stays as it is.
 	r.fails([]string{"--trace", "config.json", "other contents"}, "--trace", filepath.Join(bundle, "config.json"), "list")
 }

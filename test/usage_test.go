@@ -75,6 +75,7 @@ func TestUsageTable(t *testing.T) {
 		{[]string{"too few arguments", "events ID"}, nil},
 		{[]string{"too many arguments", "events ID"}, []string{busy, quiet}},
 		{[]string{"--pressure", "json"}, []string{"--format", "table", "--pressure", "cpu=100ms/2s"}},
+		{[]string{"--pressure", "--stats"}, []string{"--stats", "--pressure", "cpu=100ms/2s", busy}},
 		{[]string{"--output", "openmetrics"}, []string{"--output", "x", busy}},
 		{[]string{"--interval", "once"}, []string{"--format", "openmetrics", "--interval", "1s"}},
 		{[]string{"--output", "no such file"}, []string{"--format", "openmetrics", "--output", "/nonexistent/m"}},

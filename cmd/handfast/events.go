@@ -56,6 +56,9 @@ func (in *invocation) events() (int, error) {
 func (in *invocation) checkEvents() error {
 	switch in.format {
 	case "", "json":
+		if in.once && in.pressure != "" {
+			return errors.New("--pressure: with --stats nobody waits for it; leave one of them out")
+		}
 	case "table", "openmetrics":
 		if in.pressure != "" {
 			return fmt.Errorf("--pressure belongs to --format json, and not to %s", in.format)

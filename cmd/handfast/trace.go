@@ -13,6 +13,9 @@ import (
 
 // showTrace draws the commands of files that --trace has written, and of a damaged file what can be read.
 func (in *invocation) showTrace() (int, error) {
+	if err := in.checkTrace(); err != nil {
+		return failed, fmt.Errorf("trace: %w", err)
+	}
 	var all []*recording.Command
 	var damage []error
 	for _, name := range in.args {
@@ -31,7 +34,9 @@ func (in *invocation) showTrace() (int, error) {
 		return failed, lifecycle.Join(append(damage, fmt.Errorf("trace: %s: %w", in.args[0], err))...)
 	}
 	if in.output != "" {
-		err = os.WriteFile(in.output, []byte(text), 0o644)
+		if err = os.WriteFile(in.output, []byte(text), 0o644); err != nil {
+			err = fmt.Errorf("trace: --output: %w", err)
+		}
 	} else {
 		_, err = os.Stdout.WriteString(text)
 	}
@@ -42,6 +47,26 @@ func (in *invocation) showTrace() (int, error) {
 		return failed, fmt.Errorf("%w; the rest is shown", err)
 	}
 	return 0, nil
+}
+
+// checkTrace refuses options that do not belong together, and a drawing in place of what is drawn.
+func (in *invocation) checkTrace() error {
+	if in.conversation != 0 && in.format != "transcript" {
+		return errors.New("--conversation belongs to --format transcript")
+	}
+	if in.output == "" {
+		return nil
+	}
+	output, err := os.Stat(in.output)
+	if err != nil {
+		return nil // it is new; another error comes when it is written
+	}
+	for _, name := range in.args {
+		if file, err := os.Stat(name); err == nil && file.Mode().IsRegular() && os.SameFile(file, output) {
+			return fmt.Errorf("--output %s: it is the file %s that is to be shown", in.output, name)
+		}
+	}
+	return nil
 }
 
 func (in *invocation) draw(all []*recording.Command) (string, error) {

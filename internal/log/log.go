@@ -119,9 +119,9 @@ func leastOf(o Options) (rank, error) {
 	return r, nil
 }
 
-// Open makes a Logger. A missing file is created with mode 0644. It is written with O_SYNC, because callers read it as
-// soon as the runtime has ended. After an error the Logger is still usable, to log that error: it writes to standard
-// error.
+// Open makes a Logger. A missing file is created with mode 0644, and a pipe must have a reader. It is written with
+// O_SYNC, because callers read it as soon as the runtime has ended. After an error the Logger is still usable, to log
+// that error: it writes to standard error.
 func Open(o Options) (*Logger, error) {
 	l := &Logger{}
 	var err error
@@ -145,7 +145,11 @@ func Open(o Options) (*Logger, error) {
 		return l, nil
 	}
 	path := strings.TrimPrefix(o.Path, "file:")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|os.O_SYNC, 0o644)
+	// O_NONBLOCK is about pipes: without it, opening one waits until somebody reads it.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|os.O_SYNC|unix.O_NONBLOCK, 0o644)
+	if errors.Is(err, unix.ENXIO) {
+		return l, fmt.Errorf("--log: %w (a pipe that nobody reads, or a socket)", err)
+	}
 	if err != nil {
 		return l, fmt.Errorf("--log: %w", err)
 	}

@@ -120,6 +120,14 @@ func TestOpenErrors(t *testing.T) {
 	if err == nil || l == nil || !strings.Contains(err.Error(), "xml") {
 		t.Errorf("%v", err)
 	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err = Open(Options{Path: pipe})
+	if !errors.Is(err, unix.ENXIO) || l == nil || !strings.Contains(err.Error(), pipe) {
+		t.Errorf("a pipe without a reader: %v", err)
+	}
 	l, err = Open(Options{Path: "/nonexistent/dir/log"})
 	if !errors.Is(err, fs.ErrNotExist) || l == nil {
 		t.Errorf("%v", err)
