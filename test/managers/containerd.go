@@ -13,8 +13,12 @@ func containerd() manager {
 	}
 }
 
-// configTOML is what docs/integrations.md shows for CRI. The daemon reads it; ctr names the runtime at each call.
+// configTOML is what docs/integrations.md shows for CRI; ctr names the runtime at each call. A table of runtimes
+// replaces containerd's own, so the default must be one of them.
 const configTOML = `version = 2
+
+[plugins."io.containerd.grpc.v1.cri".containerd]
+default_runtime_name = "handfast"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.handfast]
 runtime_type = "io.containerd.runc.v2"

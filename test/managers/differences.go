@@ -45,7 +45,7 @@ func parseDifferences(data []byte) ([]difference, error) {
 }
 
 func (d *difference) compile() error {
-	all := managers()
+	all := append(managers(), onSystemd()...)
 	at := slices.IndexFunc(all, func(m manager) bool { return m.name == d.Manager })
 	if at < 0 {
 		return fmt.Errorf("no such manager")

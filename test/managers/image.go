@@ -16,11 +16,15 @@ import (
 const (
 	imageName   = "docker.io/library/exercise:latest"
 	archivePath = "/tmp/image.tar"
+
+	// An image whose program does nothing for long, for the first container of a pod.
+	pauseName = "docker.io/library/pause:latest"
+	pausePath = "/tmp/pause.tar"
 )
 
-// writeImage writes an archive with an image of busybox. It is both of the format that "docker load" reads and an OCI
-// layout, so every manager takes it.
-func writeImage(file string) error {
+// writeImages writes two archives, each with an image of busybox. They are both of the format that "docker load" reads
+// and an OCI layout, so every manager takes them.
+func writeImages() error {
 	program, err := exec.LookPath("busybox")
 	if err != nil {
 		return err
@@ -33,11 +37,23 @@ func writeImage(file string) error {
 	if err != nil {
 		return fmt.Errorf("busybox --list: %w", err)
 	}
-	archive, err := image(busybox, strings.Fields(string(applets)))
+	layer, err := archive(rootfs(busybox, strings.Fields(string(applets))))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, archive, 0o644)
+	for _, i := range []struct {
+		name, file string
+		program    []string
+	}{{imageName, archivePath, []string{"/bin/sh"}}, {pauseName, pausePath, []string{"/bin/sleep", "100000"}}} {
+		archive, err := image(i.name, i.program, layer)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(i.file, archive, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // An entry is one file of a tar archive.
@@ -49,16 +65,13 @@ type entry struct {
 	uid        int
 }
 
-// image returns the archive. Its bytes depend on the arguments alone.
-func image(busybox []byte, applets []string) ([]byte, error) {
-	layer, err := archive(rootfs(busybox, applets))
-	if err != nil {
-		return nil, err
-	}
+// image returns the archive of an image with one layer, which runs the program. Its bytes depend on the arguments
+// alone.
+func image(name string, program []string, layer []byte) ([]byte, error) {
 	config := marshal(map[string]any{
 		"architecture": goruntime.GOARCH, "os": "linux", "created": "2000-01-01T00:00:00Z",
 		"config": map[string]any{
-			"Env": []string{"PATH=/bin:/sbin", "FROM_IMAGE=yes"}, "Cmd": []string{"/bin/sh"},
+			"Env": []string{"PATH=/bin:/sbin", "FROM_IMAGE=yes"}, "Cmd": program,
 			"Labels": map[string]string{"of": "image"},
 		},
 		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{digest(layer)}},
@@ -71,13 +84,13 @@ func image(busybox []byte, applets []string) ([]byte, error) {
 	})
 	top := descriptor("application/vnd.oci.image.manifest.v1+json", manifest)
 	top["annotations"] = map[string]string{
-		"org.opencontainers.image.ref.name": "latest", "io.containerd.image.name": imageName,
+		"org.opencontainers.image.ref.name": "latest", "io.containerd.image.name": name,
 	}
 	return archive([]entry{
 		{name: "oci-layout", data: []byte(`{"imageLayoutVersion":"1.0.0"}`)},
 		{name: "index.json", data: marshal(map[string]any{"schemaVersion": 2, "manifests": []any{top}})},
 		{name: "manifest.json", data: marshal([]any{map[string]any{
-			"Config": blob(config), "RepoTags": []string{imageName}, "Layers": []string{blob(layer)},
+			"Config": blob(config), "RepoTags": []string{name}, "Layers": []string{blob(layer)},
 		}})},
 		{name: blob(config), data: config}, {name: blob(manifest), data: manifest}, {name: blob(layer), data: layer},
 	})

@@ -82,11 +82,14 @@ func carryOut(m manager, r runtime, lines []line) (done record, err error) {
 		}
 	}
 	if m.daemon != "" {
-		daemon := shell(context.Background(), r, m.daemon)
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		daemon := shell(ctx, r, m.daemon)
 		daemon.Stdout, daemon.Stderr = os.Stderr, os.Stderr
-		if err := daemon.Start(); err != nil { // it ends with the room
+		if err := daemon.Start(); err != nil {
 			return done, err
 		}
+		defer func() { stop(); _ = daemon.Wait() }()
 	}
 	if o := runLine(r, line{name: "prepare", command: "set -e\n" + m.prepare}); o.Status != 0 {
 		return done, fmt.Errorf("preparing: status %d: %s", o.Status, o.Text)
@@ -101,8 +104,12 @@ func carryOut(m manager, r runtime, lines []line) (done record, err error) {
 	return done, nil
 }
 
+// emptied are the directories of the host in place of which the room gets empty ones.
+var emptied = []string{"/var/lib", "/var/cache", "/var/tmp", "/var/log", "/opt", "/dev/shm", "/usr/local/bin", "/root",
+	"/home", "/tmp"}
+
 // furnish gives the room directories of its own in place of the host's that managers write to, an interface lo that is
-// up, the runtime, and the image.
+// up, the runtime, and the images.
 func furnish(r runtime) error {
 	binary, err := os.ReadFile(r.file)
 	if err != nil {
@@ -111,8 +118,7 @@ func furnish(r runtime) error {
 	if err := overlay("/etc"); err != nil {
 		return err
 	}
-	for _, dir := range []string{"/var/lib", "/var/cache", "/var/tmp", "/var/log", "/opt", "/dev/shm", "/usr/local/bin",
-		"/root", "/home", "/tmp"} {
+	for _, dir := range emptied {
 		mode := "mode=755"
 		switch dir {
 		case "/tmp", "/var/tmp", "/dev/shm":
@@ -142,7 +148,7 @@ func furnish(r runtime) error {
 	if err := loopback(); err != nil {
 		return err
 	}
-	return writeImage(archivePath)
+	return writeImages()
 }
 
 // overlay makes a directory writable without a change of what is below.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"os"
 	"slices"
 	"strings"
 )
@@ -77,8 +78,12 @@ func (r runtime) adapt(text string) string {
 
 // environment returns the variables of the exercise's commands.
 func (r runtime) environment() []string {
+	path := "PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
+	if dir := os.Getenv("HANDFAST_TEST_BIN"); dir != "" { // in the virtual machine
+		path += ":" + dir
+	}
 	return []string{
-		"PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin", "HOME=/root", "LC_ALL=C.UTF-8", "TZ=UTC",
+		path, "HOME=/root", "LC_ALL=C.UTF-8", "TZ=UTC",
 		"TERM=xterm", "RUNTIME=" + r.path, "NAME=" + r.name, "IMAGE=" + imageName, "ARCHIVE=" + archivePath,
 	}
 }
@@ -144,16 +149,22 @@ wait; echo outside $(cat /tmp/n); umount /tmp/shared/v/o; rmdir /tmp/shared/v/*`
 }
 
 // plainUser makes a user of the room with subordinate ids, and a program that runs a command of sh(1) as that user.
-const plainUser = `
-echo plain:x:2000:2000::/home/plain:/bin/sh >>/etc/passwd
-echo plain:x:2000: >>/etc/group
-echo plain:200000:65536 | tee /etc/subuid >/etc/subgid
-mkdir -p /home/plain /run/user/2000
-chown 2000:2000 /home/plain /run/user/2000
+const plainUser = addPlain + `
+mkdir -p /run/user/2000
+chown 2000:2000 /run/user/2000
 cat >/usr/local/bin/plain <<'end'
 #!/bin/sh
 exec setpriv --reuid 2000 --regid 2000 --clear-groups --reset-env env XDG_RUNTIME_DIR=/run/user/2000 PATH=$PATH \
 	LC_ALL=C.UTF-8 IMAGE=$IMAGE ARCHIVE=$ARCHIVE RUNTIME=$RUNTIME sh -c "cd; $*"
 end
 chmod 755 /usr/local/bin/plain
+`
+
+// addPlain makes the user plain with subordinate ids.
+const addPlain = `
+grep -q ^plain: /etc/passwd || echo plain:x:2000:2000::/home/plain:/bin/sh >>/etc/passwd
+grep -q ^plain: /etc/group || echo plain:x:2000: >>/etc/group
+echo plain:200000:65536 | tee /etc/subuid >/etc/subgid
+mkdir -p /home/plain
+chown 2000:2000 /home/plain
 `

@@ -215,7 +215,11 @@ func TestParseDifferences(t *testing.T) {
 
 // TestImage: each blob has the digest that names it, and each file that the archive's manifests name is there.
 func TestImage(t *testing.T) {
-	data, err := image([]byte("program"), []string{"sh", "busybox"})
+	layer, err := archive(rootfs([]byte("program"), []string{"sh", "busybox"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := image(imageName, []string{"/bin/sh"}, layer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,6 +278,12 @@ func TestDocument(t *testing.T) {
 		}
 	} else if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Errorf("%s (-want +got), -update rewrites it:\n%s", document, diff)
+	}
+	for _, m := range onSystemd() {
+		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| `%s`: .* \\| %d \\| ", m.name, len(m.lines)))
+		if !row.MatchString(want) {
+			t.Errorf("%s does not say that %s has %d lines", document, m.name, len(m.lines))
+		}
 	}
 	for _, m := range managers() {
 		row := regexp.MustCompile(fmt.Sprintf(`(?im)^\| \[%s\b.* \| %d \| `, m.name, len(m.lines)))

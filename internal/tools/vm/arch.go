@@ -1,6 +1,9 @@
 package main
 
-import "runtime"
+import (
+	"runtime"
+	"slices"
+)
 
 // An arch is what differs between the architectures of a guest.
 type arch struct {
@@ -10,6 +13,7 @@ type arch struct {
 	console  string   // the device of the kernel's messages: the machine's first serial line
 	jobs     string   // the device of what the guest itself says
 	line     []string // the emulator's options for that device, whose other end is the chardev jobs
+	further  []string // packages besides those that every guest has
 }
 
 var amd64 = &arch{
@@ -17,6 +21,13 @@ var amd64 = &arch{
 	machine: []string{"-machine", "q35", "-cpu", "max,la57=off"},
 	console: "ttyS0", jobs: "ttyS1", line: []string{"-serial", "chardev:jobs"},
 }
+
+// amd64Managers is a guest with container managers.
+var amd64Managers = func() *arch {
+	a := *amd64
+	a.further = []string{"podman", "conmon", "runc", "containerd", "bsdutils", "catatonit"}
+	return &a
+}()
 
 // The machine virt has one serial line. The pointer authentication of the processor's own kind would cost an emulator
 // half of its time.
@@ -35,7 +46,7 @@ func (a *arch) kernelPackage() string { return "linux-image-cloud-" + a.name }
 // packages are the packages of the guest's own tree.
 func (a *arch) packages() []string {
 	if a.native() {
-		return systemPackages
+		return slices.Concat(systemPackages, a.further)
 	}
 	return unpackedPackages
 }

@@ -16,6 +16,7 @@ type boot struct {
 	init    string // process 1
 	cgroups string // what process 1 mounts: "v1", "v2", or nothing because it is systemd
 	suites  []suite
+	tools   []string      // programs of other modules that the tests use, as "go install" takes them
 	limit   time.Duration // after which the boot is considered to hang
 	byName  bool          // it runs only if it is requested by name
 }
@@ -54,6 +55,13 @@ func boots() []boot {
 			name: "systemd", about: "systemd as process 1", arch: amd64, init: "/lib/systemd/systemd",
 			limit:  20 * time.Minute,
 			suites: []suite{{pkg: "cgroupfs/systemd"}, {pkg: "test", run: "Cgroup|Systemd"}},
+		},
+		{
+			name: "managers", about: "container managers with systemd and cgroup v2", arch: amd64Managers,
+			init: "/lib/systemd/systemd", limit: 45 * time.Minute,
+			byName: true,
+			suites: []suite{{pkg: "test/managers", run: "OnSystemd"}},
+			tools:  []string{"sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0"},
 		},
 		{
 			name: "386", about: "32-bit programs, for hosts that run none", arch: amd64, init: job.Guest,

@@ -25,8 +25,8 @@ import (
 )
 
 func main() {
-	names := flag.String("boot", "", "only these boots, with commas between them: v2, v1, systemd; or 386 or arm64, "+
-		"which are in no other run")
+	names := flag.String("boot", "", "only these boots, with commas between them: v2, v1, systemd; or 386, arm64 "+
+		"or managers, which are in no other run")
 	only := flag.String("run", "", "only the tests that match, in every package of the boot that has some")
 	shell := flag.Bool("shell", false, "no tests: a shell in the guest (of the boot v2, or of -boot); leave it with exit")
 	flag.Parse()
@@ -106,8 +106,8 @@ func makeGuest(dir string, a *arch, boots []boot, only string) (guest, error) {
 	if err != nil {
 		return guest{}, err
 	}
-	dir = filepath.Join(dir, a.name)
 	boots = slices.DeleteFunc(slices.Clone(boots), func(b boot) bool { return b.arch != a })
+	dir = filepath.Join(dir, boots[0].name)
 	image, err := payload(a, dir, boots, only)
 	return guest{m, image}, err
 }

@@ -44,6 +44,11 @@ func payload(a *arch, dir string, chosen []boot, only string) (image string, err
 		for _, s := range b.suites {
 			tests[testName(&s)] = s
 		}
+		for _, tool := range b.tools {
+			if err := command("", "env", "GOBIN="+under(job.Bin), "CGO_ENABLED=0", "go", "install", tool); err != nil {
+				return "", err
+			}
+		}
 		data, err := json.Marshal(b.jobs(only))
 		if err != nil {
 			return "", err

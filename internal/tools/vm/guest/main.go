@@ -94,7 +94,8 @@ func runJobs(console *os.File, boot string) error {
 
 func environment() []string {
 	return []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=linux",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + job.Bin,
+		"HOME=/root", "LANG=C.UTF-8", "TERM=linux",
 		"HANDFAST_TEST_BIN=" + job.Bin, "HANDFAST_TEST_VM=1",
 	}
 }
