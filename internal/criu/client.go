@@ -266,8 +266,12 @@ func (c *Client) await() error {
 		set[1].Fd = int32(pidfd)
 		for {
 			if _, err = unix.Poll(set, -1); err != unix.EINTR {
-				return
+				break
 			}
+		}
+		if err == nil && set[0].Revents == 0 {
+			// poll(2) looks at one after the other: CRIU may have spoken and ended in between.
+			_, err = unix.Poll(set[:1], 0)
 		}
 	}); e != nil {
 		return e
