@@ -1,6 +1,5 @@
 // Package oneline makes text that a peer, a file or a container has chosen fit for people: for a line of a log or of a
-// table, a terminal, a picture, a label. It is what remote.OneLine is for errors, and imports nothing of the protocol,
-// so that every package may use it.
+// table, a terminal, a picture, a label.
 package oneline
 
 import (

@@ -4,9 +4,9 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 
+	"github.com/handfast/handfast/internal/oneline"
 	"github.com/handfast/handfast/syncproto"
 )
 
@@ -192,27 +192,6 @@ type step struct {
 // Location returns the step that failed in the other process; see Locator.
 func (s *step) Location() (stage, op, path string) { return s.stage, s.op, s.path }
 
-// OneLine makes s fit for a line of a log or a terminal: line breaks become "; ", and characters that are neither
-// visible nor a space are escaped as in Go.
-func OneLine(s string) string {
-	clean := true
-	for _, r := range s {
-		clean = clean && strconv.IsGraphic(r)
-	}
-	if clean {
-		return s
-	}
-	b := make([]byte, 0, len(s)+16)
-	for _, r := range s {
-		switch {
-		case r == '\n':
-			b = append(b, "; "...)
-		case strconv.IsGraphic(r):
-			b = append(b, string(r)...)
-		default:
-			q := strconv.QuoteRuneToASCII(r)
-			b = append(b, q[1:len(q)-1]...)
-		}
-	}
-	return string(b)
-}
+// OneLine makes s fit for a line of a log or a terminal: line breaks become "; ", characters that are neither visible
+// nor a space are escaped as in Go, and bytes that are not UTF-8 become U+FFFD.
+func OneLine(s string) string { return oneline.Of(s) }
