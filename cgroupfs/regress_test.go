@@ -183,8 +183,15 @@ func TestIdleAndShares(t *testing.T) {
 func TestBudgetOfARemovedGroup(t *testing.T) {
 	testenv.Root(t)
 	const file, budget = "cpu.rt_runtime_us", "20000"
-	if _, err := os.Stat("/sys/fs/cgroup/cpu/" + file); err != nil {
-		t.Skipf("no realtime budgets: %v", err)
+	if _, err := os.Stat("/sys/fs/cgroup/cpu/" + file); err != nil { // no such budgets: the error says so
+		writes, err := cgroupfs.Plan(host(t), &cgroupfs.Resources{RTRuntime: p[int64](20000)})
+		if err == nil {
+			err = create(t, "budget").Apply(writes)
+		}
+		if err == nil || !strings.Contains(err.Error(), file) && !strings.Contains(err.Error(), "real-time cpu") {
+			t.Errorf("without realtime budgets: %v", err)
+		}
+		return
 	}
 	parent := testenv.CgroupParent() + "-budget"
 	dir := "/sys/fs/cgroup/cpu" + parent
@@ -208,11 +215,7 @@ func TestBudgetOfARemovedGroup(t *testing.T) {
 		}
 	}
 	for range 3 {
-		l, err := cgroupfs.Host()
-		if err != nil {
-			t.Fatal(err)
-		}
-		g, err := cgroupfs.Create(l, parent+"/one")
+		g, err := cgroupfs.Create(host(t), parent+"/one")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,4 +238,13 @@ func TestBudgetOfARemovedGroup(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func host(t *testing.T) *cgroupfs.Layout {
+	t.Helper()
+	l, err := cgroupfs.Host()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
