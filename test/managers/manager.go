@@ -78,13 +78,13 @@ func (r runtime) adapt(text string) string {
 
 // environment returns the variables of the exercise's commands.
 func (r runtime) environment() []string {
-	path := "PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
-	if dir := os.Getenv("HANDFAST_TEST_BIN"); dir != "" { // in the virtual machine
-		path += ":" + dir
+	path, built := "PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin", os.Getenv("HANDFAST_TEST_BIN")
+	if built != "" { // in the virtual machine: what its packages do not have
+		path += ":" + built
 	}
 	return []string{
-		path, "HOME=/root", "LC_ALL=C.UTF-8", "TZ=UTC",
-		"TERM=xterm", "RUNTIME=" + r.path, "NAME=" + r.name, "IMAGE=" + imageName, "ARCHIVE=" + archivePath,
+		path, "HOME=/root", "LC_ALL=C.UTF-8", "TZ=UTC", "TERM=xterm",
+		"RUNTIME=" + r.path, "NAME=" + r.name, "IMAGE=" + imageName, "ARCHIVE=" + archivePath, "BUILT=" + built,
 	}
 }
 

@@ -22,22 +22,50 @@ func onSystemd() []manager {
 			prepare:  "until_ok ctr version; ctr image import $ARCHIVE",
 			lines:    prefixed(containerdPrelude+systemdPrelude, containerdOnSystemd),
 		},
-		{
-			name:     "cri-systemd",
-			programs: []string{"containerd", "containerd-shim-runc-v2", "ctr", "crictl", "systemctl"},
-			version:  "containerd --version; crictl --version",
-			files: map[string]string{
-				"/etc/containerd/config.toml": configTOML + sandboxTOML,
-				"/etc/crictl.yaml":            "runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 60\n",
-				"/tmp/pod.json":               podJSON,
-				"/tmp/c.json":                 containerJSON,
-			},
-			daemon:  "exec containerd --log-level warn",
-			prepare: "until_ok ctr version; ctr -n k8s.io image import $ARCHIVE; ctr -n k8s.io image import " + pausePath,
-			lines:   prefixed(criPrelude+systemdPrelude, criOnSystemd),
-		},
+		cri("cri-systemd", "", configTOML+sandboxTOML),
+		cri("cri-2-systemd", builtPrelude, configTOML3),
+		kubelet(),
 	}
 }
+
+// builtPrelude prefers what was built of modules to what is of Debian's packages.
+const builtPrelude = "PATH=$BUILT:$PATH\n"
+
+// cri is the exercise of CRI. Its prelude chooses which containerd it is.
+func cri(name, prelude, config string) manager {
+	return manager{
+		name:     name,
+		programs: []string{"containerd", "containerd-shim-runc-v2", "ctr", "crictl", "systemctl"},
+		version:  prelude + "containerd --version; crictl --version",
+		files: map[string]string{
+			"/etc/containerd/config.toml": config,
+			"/etc/crictl.yaml":            "runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 60\n",
+			"/tmp/pod.json":               podJSON,
+			"/tmp/c.json":                 containerJSON,
+		},
+		daemon: prelude + "exec containerd --log-level warn",
+		prepare: prelude + "until_ok ctr version; ctr -n k8s.io image import $ARCHIVE; ctr -n k8s.io image import " +
+			pausePath,
+		lines: prefixed(prelude+criPrelude+systemdPrelude, criOnSystemd),
+	}
+}
+
+// configTOML3 is configTOML and sandboxTOML for containerd 2.
+const configTOML3 = `version = 3
+
+[plugins."io.containerd.cri.v1.runtime".containerd]
+default_runtime_name = "handfast"
+
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.handfast]
+runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.handfast.options]
+BinaryName = "/usr/local/bin/handfast"
+SystemdCgroup = true
+
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "` + pauseName + `"
+`
 
 // sandboxTOML is for a host without a network, from which images could come.
 const sandboxTOML = `
@@ -157,6 +185,8 @@ var podmanOnSystemd = []line{
 		says: "read", status: anyStatus},
 	{name: "device rules after a reload", command: `podman exec c sh -c 'exec 2>&1; : </dev/zero && echo read; mknod /tmp/f c 10 229; : </tmp/f'`,
 		says: "read", status: anyStatus},
+	{name: "AppArmor", command: `podman exec c cat /proc/self/attr/current; temporary $IMAGE cat /proc/self/attr/current`,
+		says: "containers-default-"},
 	{name: "remove", command: `podman rm -f -t 0 c >/dev/null; gone libpod-$(cat /tmp/id).scope`, says: "inactive", status: 3},
 	{name: "memory exceeded", command: `temporary --memory 32m --memory-swap 32m $IMAGE dd if=/dev/zero of=/dev/null bs=128M count=1`,
 		status: 137},

@@ -16,7 +16,7 @@ type boot struct {
 	init    string // process 1
 	cgroups string // what process 1 mounts: "v1", "v2", or nothing because it is systemd
 	suites  []suite
-	tools   []string      // programs of other modules that the tests use, as "go install" takes them
+	tools   []tool
 	limit   time.Duration // after which the boot is considered to hang
 	byName  bool          // it runs only if it is requested by name
 }
@@ -61,7 +61,13 @@ func boots() []boot {
 			init: "/lib/systemd/systemd", limit: 45 * time.Minute,
 			byName: true,
 			suites: []suite{{pkg: "test/managers", run: "OnSystemd"}},
-			tools:  []string{"sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0"},
+			tools: []tool{
+				{"sigs.k8s.io/cri-tools", "v1.34.0", "cmd/crictl", ""},
+				{"github.com/containerd/containerd/v2", "v2.4.2", "cmd/containerd", ""},
+				{"github.com/containerd/containerd/v2", "v2.4.2", "cmd/containerd-shim-runc-v2", ""},
+				{"github.com/containerd/containerd/v2", "v2.4.2", "cmd/ctr", ""},
+				{"k8s.io/kubernetes", "v1.34.4", "cmd/kubelet", "v0.34.4"},
+			},
 		},
 		{
 			name: "386", about: "32-bit programs, for hosts that run none", arch: amd64, init: job.Guest,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ func payload(a *arch, dir string, chosen []boot, only string) (image string, err
 			tests[testName(&s)] = s
 		}
 		for _, tool := range b.tools {
-			if err := command("", "env", "GOBIN="+under(job.Bin), "CGO_ENABLED=0", "go", "install", tool); err != nil {
+			if err := tool.build(filepath.Join(dir, "tools", path.Base(tool.program)), under(job.Bin)); err != nil {
 				return "", err
 			}
 		}
