@@ -99,13 +99,20 @@ func (g *Group) budgetsToRaise(mount dir, m *member, runtime int64, refused erro
 	}
 }
 
-// returnBudget takes the realtime budget from a group that is about to be removed, at a path relative to the group: the
-// kernel would count it until the group's last process is reaped, which may be long after, and not by this process. An
-// error means that there is no budget or that it is still in use.
+// returnBudget takes the realtime budget from a group that is about to be removed; rel is "", or leads from m's group
+// up to one above it. The kernel would count it until the group's last process is reaped, which may be long after, and
+// not by this process. An error means that there is no budget, or that it is still in use.
 func (m *member) returnBudget(rel string) {
-	if !m.h.V2 && slices.Contains(m.h.Controllers, "cpu") {
-		_ = m.dir.write(rel+budgetFile, "0")
+	if m.h.V2 || !slices.Contains(m.h.Controllers, "cpu") {
+		return
 	}
+	// Not by the methods of dir, which never lead out of the group.
+	fd, err := unix.Openat(m.dir.fd, rel+budgetFile, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	_, _ = unix.Write(fd, []byte("0"))
+	_ = unix.Close(fd)
 }
 
 // budgets returns the budget of parent, and how much of it, in its own period, its children would use if child had what

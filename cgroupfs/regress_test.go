@@ -215,7 +215,7 @@ func TestBudgetOfARemovedGroup(t *testing.T) {
 		}
 	}
 	for range 3 {
-		g, err := cgroupfs.Create(host(t), parent+"/one")
+		g, err := cgroupfs.Create(host(t), parent+"/made/one")
 		if err != nil {
 			t.Fatal(err)
 		}
