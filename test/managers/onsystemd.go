@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // onSystemd returns the exercises for a host where systemd is process 1 and control groups are version 2 alone. They
 // are about what is different there: each container is in a scope of systemd's, and a plain user's in one of the user's
 // own systemd. There is CRIU, too. They have no room of their own, for systemd starts processes outside of it.
@@ -50,19 +52,10 @@ func cri(name, prelude, config string) manager {
 	}
 }
 
-// configTOML3 is configTOML and sandboxTOML for containerd 2.
-const configTOML3 = `version = 3
-
-[plugins."io.containerd.cri.v1.runtime".containerd]
-default_runtime_name = "handfast"
-
-[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.handfast]
-runtime_type = "io.containerd.runc.v2"
-
-[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.handfast.options]
-BinaryName = "/usr/local/bin/handfast"
-SystemdCgroup = true
-
+// configTOML3 is configTOML and sandboxTOML for containerd 2, where CRI has a plug-in for containers and one for
+// images.
+var configTOML3 = strings.NewReplacer("version = 2", "version = 3",
+	"io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime").Replace(configTOML) + `
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "` + pauseName + `"
 `
