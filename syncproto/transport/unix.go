@@ -253,7 +253,7 @@ func (l *unixLink) Send(p []byte, fds []int) (int, error) {
 	}
 }
 
-// Wait is one ppoll(2).
+// Wait is one ppoll(2), after others had their turn; see poll.
 func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 	if !l.enter() {
 		return 0, os.ErrClosed
