@@ -124,3 +124,24 @@ func TestCommits(t *testing.T) {
 		t.Errorf("after a tag: %s, %q", v, text)
 	}
 }
+
+// TestIsBuilt: object code is told from text, and from a file shorter than either's first bytes.
+func TestIsBuilt(t *testing.T) {
+	dir := t.TempDir()
+	for content, want := range map[string]bool{
+		"\x7fELF\x02\x01\x01\x00 and so on": true, "!<arch>\n": true, "\x7fEL": false, "": false, "package main\n": false,
+	} {
+		path := filepath.Join(dir, "file")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := isBuilt(path); got != want || err != nil {
+			t.Errorf("%q: %v, %v; want %v", content, got, err, want)
+		}
+	}
+	if self, err := os.Executable(); err != nil {
+		t.Error(err)
+	} else if got, err := isBuilt(self); !got || err != nil {
+		t.Errorf("this test's program: %v, %v", got, err)
+	}
+}

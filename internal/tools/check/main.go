@@ -1,7 +1,7 @@
-// Command check runs every check that needs no container: formatting, width of lines, vet, staticcheck, the allowed
-// imports, module tidiness, generated files, the form of commit messages, and known vulnerabilities. It always runs
-// all of them, prints one line for each, and exits with status 1 if one of them failed. Run it from the module's
-// root.
+// Command check runs every check that needs no container: formatting, width of lines, built files, vet, staticcheck,
+// the allowed imports, module tidiness, generated files, the form of commit messages, and known vulnerabilities. It
+// always runs all of them, prints one line for each, and exits with status 1 if one of them failed. Run it from the
+// module's root.
 package main
 
 import (
@@ -35,6 +35,7 @@ func checks() []check {
 	return []check{
 		{"gofmt", silent("gofmt", "-l", ".")},
 		{"lines", lines},
+		{"built files", built},
 		{"go vet", command("go", "vet", "./...")},
 		{"go vet, 386", vetFor("386")}, // 32 bits
 		{"go vet, arm64", vetFor("arm64")},
