@@ -15,10 +15,11 @@ func contenders() []contender {
 		for _, c := range []codec.Codec{codec.MessagePack(), codec.JSON()} {
 			floorName := "floor " + c.Name() + " " + s.name
 			all = append(all,
-				contender{name: floorName, socket: s.socket, copies: c},
+				contender{name: floorName, socket: s.socket, copies: c, pinned: true},
 				contender{name: "handfast " + c.Name() + " " + s.name, socket: s.socket, floor: floorName,
 					talker: handfast{codec: c}})
 		}
+		all = append(all, contender{name: "unpinned floor " + s.name, socket: s.socket, copies: codec.MessagePack()})
 	}
 	for _, c := range []codec.Codec{codec.MessagePack(), codec.JSON()} {
 		all = append(all, contender{name: "handfast " + c.Name() + " memory", socket: transport.SeqPacket, memory: true,

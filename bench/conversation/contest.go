@@ -22,6 +22,7 @@ type contender struct {
 	floor  string         // the contender that only moves the same bytes
 	talker talker
 	copies codec.Codec // a floor instead of a talker: the codec of the conversation that it copies
+	pinned bool        // a floor: both sides stay on one CPU, which no other contender does
 	lacks  string      // work of the others that this one does not do, for the report
 }
 

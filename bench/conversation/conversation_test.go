@@ -160,7 +160,7 @@ func TestFloorNotices(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, frames := range [][]frame{{{false, 1 << 21, 0}}, nil} {
-		f, err := newFloor(program, processes, transport.SeqPacket, frames)
+		f, err := newFloor(program, processes, transport.SeqPacket, true, frames)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -66,14 +66,18 @@ type floor struct {
 	out *bufio.Reader
 }
 
-// newFloor starts the program for the frames. between is whether its sides are threads, like goroutines, or processes.
-func newFloor(program string, between setting, socket transport.Type, frames []frame) (*floor, error) {
-	args := []string{"processes", "seqpacket", "one"}
+// newFloor starts the program for the frames. between is whether its sides are threads, like goroutines, or processes;
+// pinned, whether both stay on one CPU.
+func newFloor(program string, between setting, socket transport.Type, pinned bool, frames []frame) (*floor, error) {
+	args := []string{"processes", "seqpacket", "any"}
 	if between == goroutines {
 		args[0] = "threads"
 	}
 	if socket == transport.Stream {
 		args[1] = "stream"
+	}
+	if pinned {
+		args[2] = "one"
 	}
 	for _, f := range frames {
 		who := "p"

@@ -124,7 +124,7 @@ func newTables(all []contender, w *work, dir string) (tables []*table, err error
 			case c.copies != nil:
 				var frames []frame
 				if frames, err = record(w, c.copies); err == nil {
-					t.native, err = newFloor(program, s, c.socket, frames)
+					t.native, err = newFloor(program, s, c.socket, c.pinned, frames)
 				}
 			case s == goroutines:
 				t.partner = newNeighbour(c.talker, *w)

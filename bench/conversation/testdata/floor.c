@@ -1,14 +1,13 @@
-/* floor only moves the bytes and the descriptors of a conversation, in as many messages: two pinned
- * processes or threads, blocking sockets, one system call for each message on each side, and no scheduler but the
- * kernel's.
+/* floor only moves the bytes and the descriptors of a conversation, in as many messages: two processes or threads,
+ * blocking sockets, one system call for each message on each side, and no scheduler but the kernel's.
  *
- *     floor processes|threads seqpacket|stream one|two p:SIZE:FDS c:SIZE:FDS ...
+ *     floor processes|threads seqpacket|stream one|any p:SIZE:FDS c:SIZE:FDS ...
  *
- * "one" pins both sides to one CPU, "two" each to its own. A frame is the parent's (p) or the child's (c), of so many
- * bytes and descriptors. A line "N" on standard input requests N conversations, and the mean of their microseconds is
- * written to standard output; "check" runs one in which all bytes are compared. The time of a conversation is from when
- * both sides have their ends until the parent has read the child's end of file and closed its own. Built by the program
- * beside it: cc -O2 -pthread. */
+ * "one" pins both sides to one CPU, "any" leaves their place to the kernel. A frame is the parent's (p) or the
+ * child's (c), of so many bytes and descriptors. A line "N" on standard input requests N conversations, and the mean
+ * of their microseconds is written to standard output; "check" runs one in which all bytes are compared. The time of
+ * a conversation is from when both sides have their ends until the parent has read the child's end of file and
+ * closed its own. Built by the program beside it: cc -O2 -pthread. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -24,15 +23,16 @@
 
 struct frame { int child, size, fds; };
 static struct frame frames[64];
-static int count, control[2], terminal, cpus[2];
+static int count, control[2], terminal, cpu = -1;
 
 static _Noreturn void die(const char *what) {
     fprintf(stderr, "floor: %s: %s\n", what, errno ? strerror(errno) : "not as it should be");
     exit(1);
 }
 
-static void pin(int cpu) {
+static void pin(void) {
     cpu_set_t set;
+    if (cpu < 0) return;
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
     if (sched_setaffinity(0, sizeof set, &set) < 0) die("sched_setaffinity");
@@ -84,9 +84,9 @@ static void walk(int sock, int child, int closely, char *buf) {
     }
 }
 
-static void *child(void *cpu) {
+static void *child(void *unused) {
     char *buf = malloc(1 << 20), word;
-    pin(*(int *)cpu);
+    pin();
     for (;;) {
         struct iovec iov = {&word, 1};
         union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int))]; } c;
@@ -122,7 +122,6 @@ static double talk(int type, int closely, char *buf) {
 int main(int argc, char **argv) {
     char *buf = malloc(1 << 20), line[64];
     cpu_set_t allowed;
-    int found = 0;
     if (argc < 5 || argc > 4 + 64) return fputs("floor: see the comment at its top\n", stderr), 2;
     int threads = !strcmp(argv[1], "threads"), type = strcmp(argv[2], "stream") ? SOCK_SEQPACKET : SOCK_STREAM;
     for (int i = 4; i < argc; i++, count++) {
@@ -131,16 +130,15 @@ int main(int argc, char **argv) {
         f->child = argv[i][0] == 'c';
     }
     if (sched_getaffinity(0, sizeof allowed, &allowed) < 0) die("sched_getaffinity");
-    for (int i = 0; i < CPU_SETSIZE && found < 2; i++)
-        if (CPU_ISSET(i, &allowed)) cpus[found++] = i;
-    if (found < 2 || !strcmp(argv[3], "one")) cpus[1] = cpus[0];
+    for (int i = CPU_SETSIZE - 1; i >= 0 && !strcmp(argv[3], "one"); i--)
+        if (CPU_ISSET(i, &allowed)) cpu = i;
     if ((terminal = memfd_create("terminal", MFD_CLOEXEC)) < 0) die("memfd_create");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, control) < 0) die("socketpair");
     pthread_t thread;
     pid_t pid = 0;
-    if (threads ? (errno = pthread_create(&thread, NULL, child, &cpus[1])) != 0 : (pid = fork()) < 0) die("the child");
-    if (!threads && pid == 0) return close(control[0]), child(&cpus[1]), 0;
-    pin(cpus[0]);
+    if (threads ? (errno = pthread_create(&thread, NULL, child, NULL)) != 0 : (pid = fork()) < 0) die("the child");
+    if (!threads && pid == 0) return close(control[0]), child(NULL), 0;
+    pin();
     while (fgets(line, sizeof line, stdin)) {
         int closely = !strncmp(line, "check", 5), n = closely ? 1 : atoi(line);
         double all = 0;
