@@ -6,7 +6,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/handfast/handfast/internal/smallfile"
@@ -164,7 +163,7 @@ func parseMount(line string) (h Hierarchy, ok bool, err error) {
 	if len(fields) < 6 || len(after) < 1 {
 		return h, false, fmt.Errorf("too few fields in %q", line)
 	}
-	h = Hierarchy{Root: unescape(fields[3]), Mountpoint: unescape(fields[4])}
+	h = Hierarchy{Root: smallfile.Unescape(fields[3]), Mountpoint: smallfile.Unescape(fields[4])}
 	if !path.IsAbs(h.Mountpoint) {
 		return h, false, fmt.Errorf("mount point %q is not absolute", h.Mountpoint)
 	}
@@ -220,23 +219,4 @@ func parseOwn(text string) (map[string]string, error) {
 		groups[parts[1]] = parts[2]
 	}
 	return groups, nil
-}
-
-// unescape undoes the octal escapes of mountinfo.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	goruntime "runtime"
 	"runtime/debug"
@@ -448,33 +447,7 @@ func TestSeccompTight(t *testing.T) {
 
 // TestSeccompOfAPlainUser: a user without privileges, in a user namespace of its own.
 func TestSeccompOfAPlainUser(t *testing.T) {
-	testenv.Root(t)
-	if data, err := os.ReadFile("/proc/sys/kernel/unprivileged_userns_clone"); err == nil &&
-		strings.TrimSpace(string(data)) == "0" {
-		t.Skip("plain users may not make user namespaces here: kernel.unprivileged_userns_clone is 0")
-	}
-	binary, dir := testenv.Binary(t), testenv.Dir(t)
-	if err := os.Rename(testenv.Busybox(t), filepath.Join(dir, "rootfs")); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{dir, filepath.Join(dir, "run")} {
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chown(path, hostIDs, hostIDs); err != nil {
-			t.Fatal(err)
-		}
-	}
-	asUser := func(args ...string) *exec.Cmd {
-		cmd := exec.Command(binary, args...)
-		cmd.Dir = dir
-		cmd.Env = []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run")}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: hostIDs, Gid: hostIDs}}
-		return cmd
-	}
-	if o := finish(t, asUser("spec", "--rootless")); o != (outcome{}) {
-		t.Fatalf("spec: %+v", o)
-	}
+	dir, asUser := plainUserBundle(t)
 	for _, privs := range []bool{true, false} {
 		edit(t, dir, func(c map[string]any) {
 			process(c)["terminal"], process(c)["noNewPrivileges"] = false, privs

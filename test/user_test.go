@@ -114,14 +114,16 @@ func TestUserNamespaceReachesItsSources(t *testing.T) {
 	}
 }
 
-// TestPlainUser runs a container as a user without any privilege, from the configuration that spec --rootless writes.
-func TestPlainUser(t *testing.T) {
+// plainUserBundle makes a bundle that belongs to a user without any privilege, with the configuration that spec
+// --rootless writes. asUser is a command of handfast as that user, in the bundle.
+func plainUserBundle(t *testing.T) (dir string, asUser func(args ...string) *exec.Cmd) {
 	testenv.Root(t)
 	if data, err := os.ReadFile("/proc/sys/kernel/unprivileged_userns_clone"); err == nil &&
 		strings.TrimSpace(string(data)) == "0" {
 		t.Skip("plain users may not make user namespaces here: kernel.unprivileged_userns_clone is 0")
 	}
-	binary, dir := testenv.Binary(t), testenv.Dir(t)
+	binary := testenv.Binary(t)
+	dir = testenv.Dir(t)
 	if err := os.Rename(testenv.Busybox(t), filepath.Join(dir, "rootfs")); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +135,7 @@ func TestPlainUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	asUser := func(args ...string) *exec.Cmd {
+	asUser = func(args ...string) *exec.Cmd {
 		cmd := exec.Command(binary, args...)
 		cmd.Dir = dir
 		cmd.Env = []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run")}
@@ -143,6 +145,12 @@ func TestPlainUser(t *testing.T) {
 	if o := finish(t, asUser("spec", "--rootless")); o != (outcome{}) {
 		t.Fatalf("spec: %+v", o)
 	}
+	return dir, asUser
+}
+
+// TestPlainUser runs a container as a user without any privilege, from the configuration that spec --rootless writes.
+func TestPlainUser(t *testing.T) {
+	dir, asUser := plainUserBundle(t)
 	edit(t, dir, func(c map[string]any) {
 		process(c)["terminal"] = false
 		testenv.SetArgs(c, "sh", "-c", "id -u; echo $$; hostname; mount -t tmpfs x /tmp 2>&1; exit 9")

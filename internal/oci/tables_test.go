@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/handfast/handfast/internal/jsonread"
+	"github.com/handfast/handfast/internal/testenv/anyvalue"
 )
 
 // checkTables compares the tables with encoding/json: if the tables accept a document, encoding/json must accept
@@ -69,7 +69,7 @@ func TestTablesTakeClients(t *testing.T) {
 func TestTables(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want Spec
-		fillAny(t, reflect.ValueOf(&want).Elem(), "")
+		anyvalue.Fill(t, &want, `null`, `{"a":[1,{"b":"c"}],"d":-1.5e3}`, `[]`, `"x"`)
 		want.ProcessText = nil
 		data, err := json.Marshal(&want)
 		if err != nil {
@@ -79,46 +79,6 @@ func TestTables(t *testing.T) {
 			t.Fatalf("left to encoding/json: %s", data)
 		}
 	})
-}
-
-// fillAny fills a value, mostly with non-zero values.
-func fillAny(t *rapid.T, v reflect.Value, name string) {
-	if v.Type() == reflect.TypeFor[json.RawMessage]() {
-		v.SetBytes([]byte(rapid.SampledFrom([]string{"null", `{"a":[1,{"b":"c"}],"d":-1.5e3}`, `[]`, `"x"`}).Draw(t, name)))
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			fillAny(t, v.Field(i), v.Type().Field(i).Name)
-		}
-	case reflect.Pointer:
-		if rapid.IntRange(0, 9).Draw(t, name) > 0 {
-			v.Set(reflect.New(v.Type().Elem()))
-			fillAny(t, v.Elem(), name)
-		}
-	case reflect.Slice:
-		n := rapid.IntRange(0, 2).Draw(t, name)
-		v.Set(reflect.MakeSlice(v.Type(), n, n))
-		for i := range n {
-			fillAny(t, v.Index(i), name)
-		}
-	case reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-		for range rapid.IntRange(0, 2).Draw(t, name) {
-			one := reflect.New(v.Type().Elem()).Elem()
-			fillAny(t, one, name)
-			v.SetMapIndex(reflect.ValueOf(rapid.StringMatching(`[a-z./\n"]{0,4}`).Draw(t, name)), one)
-		}
-	case reflect.String:
-		v.SetString(rapid.StringMatching(`[a-zäK"\\\n\t/<&]{0,6}`).Draw(t, name))
-	case reflect.Bool:
-		v.SetBool(rapid.Bool().Draw(t, name))
-	case reflect.Int, reflect.Int64:
-		v.SetInt(rapid.Int64().Draw(t, name))
-	default:
-		v.SetUint(rapid.Uint64().Draw(t, name) >> (64 - v.Type().Bits()))
-	}
 }
 
 // TestTablesGiveUp checks that the tables leave input to encoding/json if it handles it in a special way or

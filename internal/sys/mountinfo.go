@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast/handfast/internal/smallfile"
 )
 
 // MountEntry is one mount of a mount namespace, with the fields of proc_pid_mountinfo(5) that are needed here.
@@ -72,7 +74,7 @@ func ParseMounts(text string) ([]MountEntry, error) {
 		if err := errors.Join(err, err2); err != nil {
 			return nil, fail("parse", "mountinfo", err)
 		}
-		m := MountEntry{ID: id, Parent: parent, Device: f[2], Root: unescape(f[3]), Point: unescape(f[4])}
+		m := MountEntry{ID: id, Parent: parent, Device: f[2], Root: smallfile.Unescape(f[3]), Point: smallfile.Unescape(f[4])}
 		m.Type, _, _ = strings.Cut(after, " ")
 		for _, option := range f[6:] {
 			m.Shared = m.Shared || strings.HasPrefix(option, "shared:")
@@ -80,25 +82,6 @@ func ParseMounts(text string) ([]MountEntry, error) {
 		all = append(all, m)
 	}
 	return all, nil
-}
-
-// unescape replaces the kernel's escapes for a space, tab, newline and backslash: a backslash and three octal digits.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // MountOf returns the id of the mount that fd is on, and whether fd is the root of that mount (statx(2), Linux 5.8).
