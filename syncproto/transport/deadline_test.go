@@ -1,10 +1,13 @@
 package transport_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/syncproto"
 	"github.com/handfast/handfast/syncproto/container"
@@ -206,5 +209,29 @@ func TestTheCallersTimeIsNotThePeers(t *testing.T) {
 				t.Errorf("the child: %v", err)
 			}
 		})
+	}
+}
+
+// Deadlines.Grace obeys the same rule as the others: negative is no limit.
+func TestGraceWithoutALimit(t *testing.T) {
+	for _, l := range eachLink {
+		d := patient()
+		d.Grace = -1
+		p, c := parties(t, l, d)
+		told, cancel := context.WithCancel(t.Context())
+		cancel()
+		cancelled := make(chan error, 1)
+		go func() { _, err := p.Next(told); cancelled <- err }()
+		_, _, err := c.Call(t.Context(), "ready", syncproto.Value{})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", l.name, err)
+		}
+		time.Sleep(short) // more than any grace that a negative one could be taken for
+		if err := c.Fail(t.Context(), unix.EDQUOT); err != nil {
+			t.Errorf("%s: Fail: %v", l.name, err)
+		}
+		if err := <-cancelled; ended(err) != syncproto.PeerError || !errors.Is(err, unix.EDQUOT) {
+			t.Errorf("%s: the error that came late: %v", l.name, err)
+		}
 	}
 }

@@ -94,7 +94,7 @@ func (d Deadlines) forWait(w syncproto.Wait) time.Duration {
 	case syncproto.WaitTold:
 		return lastWordTimeout
 	case syncproto.WaitGrace:
-		return max(d.Grace, time.Millisecond)
+		return d.Grace
 	}
 	return -1
 }
