@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -372,5 +373,21 @@ func TestAdoptRefuses(t *testing.T) {
 		if _, left := os.LookupEnv(name); left {
 			t.Errorf("%q is still in the environment", value)
 		}
+	}
+	for _, listening := range []bool{false, true} {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if listening {
+			if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{}), unix.Listen(fd, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Setenv(name, strconv.Itoa(fd))
+		if c, ok, err := transport.Adopt(name); !ok || c != nil || !errors.Is(err, unix.ENOTCONN) {
+			t.Errorf("a socket without a peer, listening %v: %v %v", listening, ok, err)
+		}
+		_ = unix.Close(fd)
 	}
 }

@@ -81,5 +81,8 @@ func inspect(fd int) (packet bool, err error) {
 		return false, errors.New("socket of domain " + strconv.Itoa(domain) + " and type " + strconv.Itoa(t) +
 			", want AF_UNIX and SOCK_SEQPACKET or SOCK_STREAM")
 	}
+	if _, err := unix.Getpeername(fd); err != nil { // ENOTCONN; it says so of a listening socket, too
+		return false, os.NewSyscallError("getpeername", err)
+	}
 	return t == unix.SOCK_SEQPACKET, nil
 }
