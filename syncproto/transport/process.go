@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,8 +23,9 @@ type Process struct {
 	// Cmd is the started command. Only Wait and Close of this type may call its Wait, or Wait and Release of its Process.
 	Cmd *exec.Cmd
 
-	pidfd *os.File
-	reap  func() error
+	pidfd  *os.File
+	failed atomic.Bool // nobody wants the rest of its output any more
+	reap   func() error
 }
 
 // StartCommand starts cmd as the child of a conversation and returns the parent's side of it. The child finds the
@@ -61,6 +63,9 @@ func StartCommand(cmd *exec.Cmd, socket string, p *syncproto.Profile, o Options)
 	c := &Process{Parent: parent, Cmd: cmd, pidfd: pidfd}
 	c.reap = sync.OnceValue(func() error {
 		defer pidfd.Close()
+		if c.failed.Load() && cmd.WaitDelay == 0 {
+			cmd.WaitDelay = max(c.o.Deadlines.Grace, 0)
+		}
 		return cmd.Wait()
 	})
 	if err := conn.watchProcess(pidfd); err != nil {
@@ -105,7 +110,15 @@ func openPidfd(p *os.Process) (*os.File, error) {
 // Wait ends the conversation and waits for the end of the process. It returns what exec.Cmd.Wait returns: nil for exit
 // status 0. After a success the process may run as long as it wants, until ctx ends and it is killed; the error then
 // includes that of ctx. After any other outcome it is ended as by Close.
+//
+// If the command's output is copied (its Stdout or Stderr is not an *os.File) and the process has left a copy of the
+// pipe to another one, exec.Cmd.Wait waits for that one, too, unless Cmd.WaitDelay is set. A process that was killed or
+// whose conversation failed is not waited for in this way: its output is copied for at most Deadlines.Grace after its
+// end, and the error then is exec.ErrWaitDelay, or that of the exit status.
 func (p *Process) Wait(ctx context.Context) error {
+	if p.Parent == nil {
+		return errZero
+	}
 	if p.Verdict().Outcome != syncproto.Success {
 		_ = p.Close()
 		return p.reap()
@@ -119,12 +132,13 @@ func (p *Process) Wait(ctx context.Context) error {
 		_ = p.Cmd.Process.Kill()
 		close(killed)
 	})
-	err := p.reap()
-	if !stop() {
-		<-killed
-		err = errors.Join(context.Cause(ctx), err)
+	p.awaitEnd(-1)
+	if stop() {
+		return p.reap()
 	}
-	return err
+	<-killed
+	p.failed.Store(true)
+	return errors.Join(context.Cause(ctx), p.reap())
 }
 
 // Close ends the conversation without sending anything, if it has not ended yet, and releases the process. After a
@@ -135,6 +149,9 @@ func (p *Process) Wait(ctx context.Context) error {
 //
 // The only error is os.ErrClosed: the Process was already closed.
 func (p *Process) Close() error {
+	if p.Parent == nil {
+		return errZero
+	}
 	outcome := p.Verdict().Outcome
 	err := p.Parent.Close()
 	switch outcome {
@@ -144,6 +161,7 @@ func (p *Process) Close() error {
 		p.awaitEnd(p.o.Deadlines.Grace)
 	}
 	_ = p.Cmd.Process.Kill()
+	p.failed.Store(true)
 	_ = p.reap()
 	return err
 }

@@ -56,6 +56,26 @@ func init() {
 			return err
 		})
 	}
+	helpers["leak output"] = func() { // dies, and leaves standard output to a process that lives as long as its input
+		runChild(func(context.Context, *transport.Child) error {
+			if err := leakOutput(); err != nil {
+				return err
+			}
+			os.Exit(5)
+			return nil
+		})
+	}
+	helpers["leak output and execute"] = func() {
+		runChild(func(ctx context.Context, c *transport.Child) error {
+			if _, _, err := c.Call(ctx, "ready", syncproto.Value{}); err != nil {
+				return err
+			}
+			if err := errors.Join(leakOutput(), c.Exec(ctx)); err != nil {
+				return err
+			}
+			return unix.Exec("/bin/sleep", []string{"sleep", "1000"}, os.Environ())
+		})
+	}
 	helpers["leak"] = func() { // dies, and leaves its socket to a process that lives as long as standard input
 		dup, err := unix.Dup(3) // without FD_CLOEXEC
 		if err != nil {
@@ -71,6 +91,12 @@ func init() {
 			return nil
 		})
 	}
+}
+
+func leakOutput() error {
+	cmd := exec.Command("/bin/cat")
+	cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
+	return cmd.Start()
 }
 
 // command is this test binary as another program, to be started by StartCommand.
@@ -228,6 +254,42 @@ func TestCloseEndsTheProcessOfAFailure(t *testing.T) {
 			t.Errorf("%s: %v, want status %d", tt.name, err, tt.status)
 		}
 		_ = in.Close()
+	}
+}
+
+// A process that has left its standard output to another one does not keep Close or Wait from returning: neither after
+// a failure, nor when it was killed after a success. The other one lives until the test closes its standard input.
+func TestOutputThatIsLeftOpen(t *testing.T) {
+	for _, success := range []bool{false, true} {
+		in, hold, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, want := "leak output", syncproto.Died
+		if success {
+			name, want = "leak output and execute", syncproto.Success
+		}
+		cmd := command(t, name)
+		var out strings.Builder
+		cmd.Stdin, cmd.Stdout = in, &out
+		d := patient()
+		d.Grace = 20 * time.Millisecond
+		p, err := transport.StartCommand(cmd, "HANDFAST_SOCKET", container.InitProfile(), transport.Options{Deadlines: d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = in.Close()
+		if err := converse(t, p); p.Verdict().Outcome != want {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		err = p.Wait(ctx)
+		cancel()
+		if success && (status(t, err) != -1 || !errors.Is(err, context.DeadlineExceeded)) || !success && status(t, err) != 5 {
+			t.Errorf("success %v: %v", success, err)
+		}
+		_ = p.Close()
+		_ = hold.Close()
 	}
 }
 
