@@ -145,6 +145,9 @@ func (c *Child) Done(ctx context.Context) error {
 func (c *Child) Fail(ctx context.Context, err error) error {
 	ctx, end := c.beginCall(ctx)
 	defer c.endCall()
+	if end == errZero {
+		return end
+	}
 	if end == nil {
 		end = c.abort(context.WithoutCancel(ctx), err)
 	}
@@ -178,8 +181,12 @@ func (c *Child) Gasp() error {
 }
 
 // Tail makes the child use only read(2) and write(2) from now on, for the time after a seccomp filter is loaded; see
-// Conn.Tail. Deadlines and contexts no longer end a wait; end of file does, when the parent dies.
+// Conn.Tail. Deadlines and contexts no longer end a wait; end of file does, when the parent dies. Close and Verdict
+// wait for a call in progress.
 func (c *Child) Tail() error {
+	if c.driver == nil {
+		return errZero
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.conn.Tail()

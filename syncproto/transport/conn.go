@@ -40,7 +40,12 @@ type Conn struct {
 const smallFrame = 512
 
 // New makes a Conn that uses l, and owns l.
-func New(l Link) *Conn { return &Conn{link: l} }
+func New(l Link) *Conn {
+	if isNil(l) {
+		l = nil // the methods say so
+	}
+	return &Conn{link: l}
+}
 
 // Link returns the Link of c, which c still owns.
 func (c *Conn) Link() Link { return c.link }
@@ -81,7 +86,7 @@ type admitFunc func(syncproto.Header) error
 func (f admitFunc) Admit(h syncproto.Header) error { return f(h) }
 
 // ReadFrame waits for one frame. admit gets the header, on a stream before the payload is read and in a packet before
-// it is looked at; if admit returns an error, ReadFrame does too.
+// it is looked at; if admit returns an error, ReadFrame does too. If admit is nil, every frame is accepted.
 //
 // The payload is valid until the next ReadFrame. The descriptors belong to the caller; on an error all that arrived are
 // closed. io.EOF means that the peer closed between two frames, io.ErrUnexpectedEOF that it closed within one.
@@ -89,6 +94,12 @@ func (f admitFunc) Admit(h syncproto.Header) error { return f(h) }
 // (SOCK_STREAM), so reading goes on until end of file. os.ErrDeadlineExceeded means that the deadline passed. A
 // *syncproto.ProtocolError is the peer's fault, unix.EMFILE this process's own.
 func (c *Conn) ReadFrame(admit func(syncproto.Header) error) (syncproto.Header, []byte, []int, error) {
+	if c.link == nil {
+		return syncproto.Header{}, nil, nil, errZero
+	}
+	if admit == nil {
+		admit = func(syncproto.Header) error { return nil }
+	}
 	for {
 		h, payload, fds, err := c.tryRead(admitFunc(admit))
 		if err != unix.EAGAIN {
@@ -304,6 +315,9 @@ var errTorn = errors.New("a frame before this one was sent in part only")
 // header comes from Machine.Send, so it has been checked already. EPIPE and ECONNRESET mean that the peer is gone; what
 // it sent before can still be read, and should be.
 func (c *Conn) WriteFrame(h syncproto.Header, payload []byte, fds []int) error {
+	if c.link == nil {
+		return errZero
+	}
 	if c.torn {
 		return errTorn
 	}
@@ -348,7 +362,12 @@ func (c *Conn) tryWrite(b []byte, fds []int) (int, error) {
 
 // CloseWrite shuts down sending (SHUT_WR): the peer reads what was sent, then end of file. Receiving goes on. The
 // protocol never needs it.
-func (c *Conn) CloseWrite() error { return c.link.CloseWrite() }
+func (c *Conn) CloseWrite() error {
+	if c.link == nil {
+		return errZero
+	}
+	return c.link.CloseWrite()
+}
 
 // SetReadDeadline bounds ReadFrame, including one that is waiting; the zero time means no bound.
 func (c *Conn) SetReadDeadline(t time.Time) error { c.reading.set(t); return nil }
@@ -359,6 +378,9 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { c.writing.set(t); return ni
 // Close closes the link and ends a waiting read or write. It closes the descriptors of a frame that has arrived only in
 // part.
 func (c *Conn) Close() error {
+	if c.link == nil {
+		return errZero
+	}
 	err := c.link.Close()
 	c.partial.Lock()
 	defer c.partial.Unlock()

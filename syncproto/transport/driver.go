@@ -98,6 +98,9 @@ func isNil(v any) bool {
 
 // beginCall begins every call of a method and takes the locks; endCall releases them.
 func (d *driver) beginCall(ctx context.Context) (context.Context, error) {
+	if d == nil {
+		return ctx, errZero
+	}
 	d.op.Lock()
 	d.mu.Lock()
 	if ctx == nil {
@@ -119,6 +122,9 @@ func (d *driver) beginCall(ctx context.Context) (context.Context, error) {
 }
 
 func (d *driver) endCall() {
+	if d == nil {
+		return
+	}
 	d.idleSince = time.Now()
 	d.mu.Unlock()
 	d.op.Unlock()
@@ -198,7 +204,7 @@ func (d *driver) moveOrWait(ctx context.Context, read bool) error {
 		d.s.Exited()
 	}
 	if err := ctx.Err(); err != nil && d.s.Live() {
-		why := context.Cause(ctx)
+		why := printable(context.Cause(ctx))
 		d.addCause(syncproto.Cancelled, why)
 		d.s.Cancel(why.Error())
 	}
@@ -413,6 +419,9 @@ func (d *driver) timeLeft(ctx context.Context, blocked bool) (left time.Duration
 
 // Verdict returns how the conversation stands, or how it ended.
 func (d *driver) Verdict() syncproto.Verdict {
+	if d == nil {
+		return syncproto.Verdict{}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.s.Verdict()
@@ -421,6 +430,9 @@ func (d *driver) Verdict() syncproto.Verdict {
 // Narrow puts a stricter form of the profile in force (syncproto.Profile.Require, Forbid). It must be called before the
 // configuration is confirmed. Both sides derive the stricter form from the same configuration.
 func (d *driver) Narrow(p *syncproto.Profile) error {
+	if d == nil {
+		return errZero
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.s.Narrow(p)
@@ -429,6 +441,9 @@ func (d *driver) Narrow(p *syncproto.Profile) error {
 // Close ends the conversation in any state without sending anything, and closes the socket and all received descriptors
 // that no call has returned. A waiting call returns os.ErrClosed.
 func (d *driver) Close() error {
+	if d == nil {
+		return errZero
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"io"
 	"time"
 
@@ -23,8 +24,23 @@ type lateness struct {
 // addCause records one reason for the end; the Session's verdict decides later which one counts.
 func (d *driver) addCause(o syncproto.Outcome, err error) {
 	if err != nil {
-		d.causes = append(d.causes, cause{o, err})
+		d.causes = append(d.causes, cause{o, printable(err)})
 	}
+}
+
+// errPanics stands for an error that cannot be used.
+var errPanics = errors.New("an error whose text cannot be had: its Error method panics")
+
+// printable returns err, or errPanics if its method Error panics: a typed nil is an error too, and so may be what a
+// caller passes to Abort, what ended a context, and what a Link returns.
+func printable(err error) (usable error) {
+	defer func() {
+		if recover() != nil {
+			usable = errPanics
+		}
+	}()
+	_ = err.Error()
+	return err
 }
 
 // endError returns the error that the conversation ended with: io.EOF or a *Failure. It is determined once.

@@ -87,10 +87,27 @@ func (f *Failure) Unwrap() []error {
 	return all
 }
 
+// errZero is the error of every method of a value that was not made by the function for it.
+var errZero error = zeroError{}
+
+type zeroError struct{}
+
+func (zeroError) Error() string {
+	return "transport: a zero value has no connection: NewParent, NewChild, StartCommand, New, Take and Adopt make one"
+}
+
+// Unwrap returns os.ErrInvalid.
+func (zeroError) Unwrap() error { return os.ErrInvalid }
+
 // Refused is the refusal of one request: the other side replied with an error. The conversation goes on.
 type Refused struct{ Err error }
 
-func (e *Refused) Error() string { return e.Err.Error() }
+func (e *Refused) Error() string {
+	if e.Err == nil {
+		return "the request was refused"
+	}
+	return e.Err.Error()
+}
 
 // Unwrap returns the error of the other side.
 func (e *Refused) Unwrap() error { return e.Err }

@@ -21,6 +21,15 @@ func syscallError(call string, err error) error {
 	return err
 }
 
+// linkError returns err in a form that can be compared and printed.
+func linkError(err error) error {
+	switch err.(type) {
+	case nil, unix.Errno:
+		return err
+	}
+	return printable(err)
+}
+
 // interruptions is how many times in a row a link may return unix.EINTR.
 const interruptions = 10000
 
@@ -30,6 +39,7 @@ var errInterrupted = errors.New("the link was interrupted again and again, and d
 func (c *Conn) checkedRecv(p []byte) (n int, lost Lost, err error) {
 	had := len(c.fds)
 	n, got, lost, err := c.link.Recv(p, c.fds)
+	err = linkError(err)
 	if len(got) < had {
 		return 0, lost, fmt.Errorf("the link was given %d descriptors to append to, and returned %d", had, len(got))
 	}
@@ -51,6 +61,7 @@ func (c *Conn) checkedRecv(p []byte) (n int, lost Lost, err error) {
 // checkedSend is Link.Send with checks.
 func (c *Conn) checkedSend(b []byte, fds []int) (int, error) {
 	n, err := c.link.Send(b, fds)
+	err = linkError(err)
 	switch {
 	case err != nil && n != 0:
 		return 0, fmt.Errorf("the link sent %d bytes and failed in the same call: %w", n, err)
@@ -108,6 +119,7 @@ func (idleError) Error() string {
 // wait is Link.Wait with the check for idle waits.
 func (c *Conn) wait(want Events, d time.Duration) (Events, error) {
 	is, err := c.link.Wait(want, d)
+	err = linkError(err)
 	if err == nil && c.idle.tooMany() {
 		return 0, errIdle
 	}

@@ -114,7 +114,8 @@ func (p *Parent) configure(ctx context.Context, b []byte, fds []int) error {
 }
 
 // Abort ends the conversation in any state: it reports err to the child and reads what the child still sends. It
-// returns the *Failure that the conversation ended with.
+// returns the *Failure that the conversation ended with. It waits for a call in progress, as every call does; to end
+// that one, end its context or Close.
 func (p *Parent) Abort(ctx context.Context, err error) error {
 	ctx, end := p.beginCall(ctx)
 	defer p.endCall()
@@ -139,6 +140,9 @@ func (d *driver) abort(ctx context.Context, err error) error {
 // if another process holds a copy of its socket open, so that end of file will never arrive. With Options.Process this
 // happens automatically.
 func (p *Parent) Exited() {
+	if p.driver == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.exited = true
