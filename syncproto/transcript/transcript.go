@@ -10,6 +10,7 @@
 // to be shown.
 //
 // # The file
+//
 // A file consists of the five bytes "HFTR\x01", a byte for the role of the recording side (0 the parent, 1 the child),
 // and records. A record is its length as an unsigned varint (encoding/binary), then as many bytes:
 //

@@ -3,6 +3,7 @@
 // verdict. It is the only part of the protocol that does I/O.
 //
 // # What it is for
+//
 // It is for setting up a child in a bounded conversation: a privileged parent configures a child, the child requests
 // what it may not do itself, and finally it executes another program (Exec) or finishes (Done). Whatever the child does
 // meanwhile (die, hang, lie, flood, leak its socket), the parent's calls return in bounded time and say what happened
@@ -136,6 +137,7 @@
 //	}
 //
 // # The two sides
+//
 // A Parent calls Open, then Next until it returns io.EOF, which means success, or a *Failure, which is every other end.
 // The parent replies to each request with Reply, or refuses it with Decline: the child's Call then returns a *Refused,
 // and the conversation goes on. Abort ends the conversation. A Child calls Accept and Confirm, then Call as often as
@@ -152,23 +154,28 @@
 // by any goroutine. Calls run one at a time, and Close ends the one that waits.
 //
 // # Starting a child
+//
 // StartCommand starts an exec.Cmd with its end of a new socket pair, watches the process by its pidfd, and kills it
 // unless the conversation succeeds. A child that is started in another way inherits its end of a SocketPair and finds
 // its number in an environment variable, which Adopt reads. The Parent learns of the end of its process from
 // Options.Process, or from a call of Exited.
 //
 // # Descriptors
+//
 // Descriptors that are sent still belong to the sender: the kernel duplicates them. The documentation of each method
 // names the owner of the descriptors that it receives; on an error they are closed before the method returns. They are
 // plain numbers. TakeFiles turns them into files, which own them from then on; BorrowFDs lends the descriptors of files
 // for a message.
 //
 // # Other carriers
+//
 // Frames travel over a Conn, which uses a Link: a Unix socket of type SOCK_SEQPACKET or SOCK_STREAM (SocketPair, Take,
 // Adopt), or an implementation of the caller's, passed to New. Package transporttest tests any Link against the
 // contract. It also has an in-memory Link and one that injects faults. If a Link breaks its contract, the call returns
 // an error.
+//
 // # Driving a Session directly
+//
 // All decisions (which frame is legal, what a frame means, how the conversation ended) are made in package session,
 // which does no I/O. This package adds bytes, descriptors and time. A program with its own event loop, or one that
 // cannot wait in the Go scheduler, can drive a session.Session in the same way; its documentation lists what a driver
