@@ -71,14 +71,17 @@ func Arg[A, R any](ctx context.Context, p Peer, r *Request, x syncproto.Exchange
 	return arg, nil
 }
 
-// Reply replies to the pending request, which must be that of the exchange; it is Peer.Reply with types. The
-// descriptors still belong to the caller.
+// Reply replies to the pending request, which must be that of the exchange, or nothing is sent; it is Peer.Reply with
+// types. The descriptors still belong to the caller.
 func Reply[A, R any](ctx context.Context, p Peer, x syncproto.Exchange[A, R], reply R, fds ...int) error {
 	d := p.side()
 	ctx, err := d.beginCall(ctx)
 	defer d.endCall()
 	if err != nil {
 		return err
+	}
+	if pending := d.s.Pending(); pending != "" && pending != x.Request {
+		return fmt.Errorf("transport: the request %q waits for its reply, and this one is for %q", pending, x.Request)
 	}
 	name := d.s.ReplyName()
 	frame, err := encodeCall(d, syncproto.KindReply, name, &reply, len(fds))

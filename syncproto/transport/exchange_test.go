@@ -129,7 +129,7 @@ func TestExchangeRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// An empty struct is sent as null, and an empty map counts as null; anything else is refused.
+// An empty struct is sent as null, and nothing else is accepted in its place, not even an empty map.
 func TestExchangeWithoutArguments(t *testing.T) {
 	for _, tt := range []struct {
 		arg  syncproto.Value
@@ -162,6 +162,27 @@ func TestExchangeWithoutArguments(t *testing.T) {
 	}
 	if v, err := blank.ArgValue(struct{}{}); err != nil || !v.IsNull() {
 		t.Errorf("nothing to say travels as %v, %v", v, err)
+	}
+}
+
+// Replying to a request with the reply of another one is a bug in the caller: nothing is sent, and the request is still
+// pending.
+func TestReplyToAnotherRequest(t *testing.T) {
+	parentErr, childErr := summing(t, func(c *transport.Child) error {
+		_, _, err := transport.Call(t.Context(), c, blank, struct{}{})
+		if err == nil {
+			err = c.Exec(t.Context())
+		}
+		return err
+	}, func(p *transport.Parent, _ *transport.Request) error {
+		err := transport.Reply(t.Context(), p, sum, sumReply{42})
+		if err == nil || !strings.Contains(err.Error(), `"blank" waits for its reply, and this one is for "sum"`) {
+			t.Error(err)
+		}
+		return transport.Reply(t.Context(), p, blank, struct{}{})
+	})
+	if parentErr != io.EOF || childErr != nil {
+		t.Error(parentErr, childErr)
 	}
 }
 
