@@ -283,6 +283,9 @@ func (l *unixLink) Wait(want Events, d time.Duration) (Events, error) {
 	if errno != 0 && errno != unix.EINTR {
 		return 0, os.NewSyscallError("ppoll", errno)
 	}
+	if l.isClosing() {
+		return 0, os.ErrClosed
+	}
 	if errno == unix.EINTR {
 		n = 0
 	}

@@ -185,6 +185,9 @@ func (m *memory) Wake() {
 func (m *memory) CloseWrite() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.own().closed {
+		return os.ErrClosed
+	}
 	m.other().ended = true
 	m.cond.Broadcast()
 	return nil

@@ -21,7 +21,7 @@ type Link struct {
 	Make        func(t testing.TB) (a, b *transport.Conn) // both are closed by the test that asked for them
 	Descriptors bool                                      // both ends carry descriptors; otherwise b carries none
 	Deadlines   bool                                      // b's waits can be bounded
-	Interrupts  bool                                      // Close from another goroutine ends b's wait
+	Interrupts  bool                                      // Wake and Close from another goroutine end b's wait
 }
 
 // Run runs the suite on a link.
@@ -41,6 +41,11 @@ func Run(t *testing.T, l Link) {
 		{"both write much at once", false, testBothDirections},
 		{"a wait ends with its deadline", !l.Deadlines, testDeadlines},
 		{"a wait ends with the connection", !l.Interrupts, testInterrupted},
+		{"a wait of the other end does", !l.Interrupts, swapped(testInterrupted)},
+		{"a wait is woken", !l.Interrupts, testWake},
+		{"a Link is closed once", !l.Interrupts, testClosed},
+		{"so is that of the other end", !l.Interrupts, swapped(testClosed)},
+		{"a packet that is too long is cut", false, testCut},
 	} {
 		if test.skip {
 			continue
@@ -266,17 +271,124 @@ func testDeadlines(t *testing.T, a, b *transport.Conn) {
 	}
 }
 
-func testInterrupted(t *testing.T, a, b *transport.Conn) {
-	for _, c := range []*transport.Conn{a, b} {
-		done := make(chan error, 1)
-		go func() {
-			_, _, _, err := c.ReadFrame(admitAll)
-			done <- err
-		}()
-		time.Sleep(5 * time.Millisecond)
-		_ = c.Close()
-		if err := <-done; !errors.Is(err, os.ErrClosed) && err != io.EOF {
-			t.Errorf("%v", err)
+// swapped returns the same test with the ends swapped.
+func swapped(f func(t *testing.T, a, b *transport.Conn)) func(t *testing.T, a, b *transport.Conn) {
+	return func(t *testing.T, a, b *transport.Conn) { f(t, b, a) }
+}
+
+func testInterrupted(t *testing.T, a, _ *transport.Conn) {
+	done := make(chan error, 1)
+	go func() {
+		_, _, _, err := a.ReadFrame(admitAll)
+		done <- err
+	}()
+	time.Sleep(5 * time.Millisecond)
+	_ = a.Close()
+	if err := <-done; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+}
+
+// testWake checks that Wake ends the Wait that runs, or the next one, although nothing is received or sent.
+func testWake(t *testing.T, a, b *transport.Conn) {
+	for _, l := range []transport.Link{a.Link(), b.Link()} {
+		if err := l.Wakeable(); err != nil {
+			t.Fatal(err)
+		}
+		for _, early := range []bool{true, false} {
+			if early {
+				l.Wake()
+			} else {
+				go func() {
+					time.Sleep(5 * time.Millisecond)
+					l.Wake()
+				}()
+			}
+			is, err := l.Wait(transport.Readable, patience)
+			if err != nil || is != transport.Woken {
+				t.Errorf("events %#x, %v, woken before the Wait: %v", is, err, early)
+			}
+			if is, err = l.Wait(transport.Readable, 0); err != nil || is != 0 {
+				t.Errorf("events %#x, %v: a Wake ends one Wait", is, err)
+			}
+		}
+	}
+}
+
+// patience bounds the waits of a Link that is not correct.
+const patience = 10 * time.Second
+
+// testClosed checks that Close ends a Wait, and that each later call says that the Link is closed.
+func testClosed(t *testing.T, a, _ *transport.Conn) {
+	l := a.Link()
+	waited := make(chan error, 1)
+	go func() {
+		_, err := l.Wait(transport.Readable, patience)
+		waited <- err
+	}()
+	time.Sleep(5 * time.Millisecond)
+	if err := l.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if err := <-waited; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the Wait that ran: %v", err)
+	}
+	l.Wake()
+	for name, call := range map[string]func() error{
+		"Recv":       func() error { _, _, _, err := l.Recv(make([]byte, 16), nil); return err },
+		"Send":       func() error { _, err := l.Send(make([]byte, 16), nil); return err },
+		"Wait":       func() error { _, err := l.Wait(transport.Readable, patience); return err },
+		"CloseWrite": l.CloseWrite,
+		"Close":      l.Close,
+	} {
+		if err := again(call); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s of a closed Link: %v", name, err)
+		}
+	}
+}
+
+// testCut checks that Recv of the first end reports bytes of a packet for which there was no room, and loses nothing of
+// a stream.
+func testCut(t *testing.T, a, b *transport.Conn) {
+	const room, whole = 10, 100
+	from, to := b.Link(), a.Link()
+	sent, got := make([]byte, whole), 0
+	for i := range sent {
+		sent[i] = byte(i)
+	}
+	for off := 0; off < whole; {
+		err := again(func() error {
+			n, err := from.Send(sent[off:], nil)
+			off += n
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for p := make([]byte, room); got < whole; {
+		var n int
+		var lost transport.Lost
+		err := again(func() (err error) {
+			if _, err = to.Wait(transport.Readable, patience); err == nil {
+				n, _, lost, err = to.Recv(p, nil)
+			}
+			return err
+		})
+		if err != nil || n < 1 || n > room || !bytes.Equal(p[:n], sent[got:got+n]) || lost.Data != to.Packets() {
+			t.Fatalf("%d bytes at %d, lost %+v: %v", n, got, lost, err)
+		}
+		if got += n; to.Packets() {
+			return
+		}
+	}
+}
+
+// again repeats a call that was interrupted.
+func again(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
 		}
 	}
 }
