@@ -14,12 +14,6 @@ type Exchange[Arg, Reply any] struct {
 	Row
 }
 
-// ArgValue returns the request's argument as a Value.
-func (x Exchange[Arg, Reply]) ArgValue(arg Arg) (Value, error) { return ToValue(arg) }
-
-// ReplyValue returns the reply's argument as a Value.
-func (x Exchange[Arg, Reply]) ReplyValue(reply Reply) (Value, error) { return ToValue(reply) }
-
 // BindArg converts the argument of a received request. An error is a *ProtocolError with the code "decode" that blames
 // sender and names the request and the field.
 func (x Exchange[Arg, Reply]) BindArg(v Value, sender Role) (Arg, error) {

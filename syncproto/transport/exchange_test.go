@@ -160,7 +160,7 @@ func TestExchangeWithoutArguments(t *testing.T) {
 			t.Errorf("%v: %v", tt.arg, parentErr)
 		}
 	}
-	if v, err := blank.ArgValue(struct{}{}); err != nil || !v.IsNull() {
+	if v, err := syncproto.ToValue(struct{}{}); err != nil || !v.IsNull() {
 		t.Errorf("nothing to say travels as %v, %v", v, err)
 	}
 }

@@ -20,7 +20,7 @@ func values(depth int) *rapid.Generator[syncproto.Value] {
 		rapid.Map(rapid.Int64(), syncproto.IntValue),
 		rapid.Map(rapid.Uint64(), syncproto.UintValue),
 		rapid.Map(rapid.SampledFrom(edges()), func(n int64) syncproto.Value { return syncproto.IntValue(n) }),
-		rapid.Map(Texts(), syncproto.StringValue),
+		rapid.Map(texts(), syncproto.StringValue),
 		rapid.Map(rapid.SliceOf(rapid.Byte()), syncproto.BytesValue),
 	}
 	if depth > 0 {
@@ -38,7 +38,7 @@ func lists(depth int) *rapid.Generator[syncproto.Value] {
 
 func maps(depth int) *rapid.Generator[syncproto.Value] {
 	return rapid.Custom(func(t *rapid.T) syncproto.Value {
-		names := rapid.SliceOfNDistinct(Texts().Filter(isName), 0, 8, rapid.ID[string]).Draw(t, "names")
+		names := rapid.SliceOfNDistinct(texts().Filter(isName), 0, 8, rapid.ID[string]).Draw(t, "names")
 		fields := make([]syncproto.Field, len(names))
 		for i, name := range names {
 			fields[i] = syncproto.Field{Name: name, Value: values(depth-1).Draw(t, name)}
@@ -49,8 +49,8 @@ func maps(depth int) *rapid.Generator[syncproto.Value] {
 
 func isName(s string) bool { return s == "" || s[0] != '$' }
 
-// Texts generates valid UTF-8: any runes, and those that encodings have to escape.
-func Texts() *rapid.Generator[string] {
+// texts generates valid UTF-8: any runes, and those that encodings have to escape.
+func texts() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.String(),
 		rapid.SampledFrom([]string{"", "\x00", "\"\\/", "\b\f\n\r\t\x1b\x7f", "\u2028\u2029", "\ufffd", "\U0001f91d",
