@@ -23,6 +23,9 @@ type StartError struct {
 
 // Error is one line, in words that need no knowledge of the protocol.
 func (e *StartError) Error() string {
+	if e.Err == nil {
+		return "the start failed in the stage " + strconv.Quote(e.Stage)
+	}
 	s := e.Err.Error()
 	died := errors.Is(e.Err, errNeverExecuted)
 	var f *transport.Failure
@@ -42,11 +45,13 @@ func (e *StartError) Error() string {
 }
 
 // Unwrap returns the cause and what could not be undone.
-func (e *StartError) Unwrap() []error {
-	if e.Cleanup == nil {
-		return []error{e.Err}
+func (e *StartError) Unwrap() (all []error) {
+	for _, err := range []error{e.Err, e.Cleanup} {
+		if err != nil {
+			all = append(all, err)
+		}
 	}
-	return []error{e.Err, e.Cleanup}
+	return all
 }
 
 // joinErrors joins two errors in one line; either may be nil.

@@ -78,6 +78,9 @@ type Gate struct {
 // process then ends, and it is up to the caller to wait for it. ENOENT and ECONNREFUSED mean that no process waits at
 // the gate.
 func OpenGate(ctx context.Context, g Gate) error {
+	if g.Path == "" {
+		return &StartError{Stage: "gate", Err: fmt.Errorf("Gate.Path is empty: %w", os.ErrInvalid)}
+	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return &StartError{Stage: "gate", Err: os.NewSyscallError("socket", err)}

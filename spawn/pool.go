@@ -156,8 +156,11 @@ func NewPool(c PoolConfig) (*Pool, error) {
 // A configuration that does not fit the template is a *StartError of the stage "plan" that names the field. After Close
 // the error is os.ErrClosed.
 func (p *Pool) Start(ctx context.Context, cfg Config) (*Process, error) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	p.mu.Lock()
-	closed := p.closed
+	closed := p.closed || p.stop == nil
 	p.mu.Unlock()
 	if closed {
 		return nil, &StartError{Stage: "plan", Err: errPoolClosed}
@@ -190,9 +193,12 @@ func (p *Pool) Child() string { return p.choice }
 // Fill waits until the pool is full. It returns an error as soon as a member cannot be made, although the pool tries
 // again, when ctx is done, and os.ErrClosed when the pool is closed.
 func (p *Pool) Fill(ctx context.Context) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	for {
 		p.mu.Lock()
-		full, closed, err, changed := len(p.idle) == p.size, p.closed, p.unmade, p.changed
+		full, closed, err, changed := len(p.idle) == p.size, p.closed || p.stop == nil, p.unmade, p.changed
 		p.mu.Unlock()
 		switch {
 		case closed:
@@ -223,6 +229,9 @@ func (p *Pool) Stats() PoolStats {
 // end. Processes that were started belong to their callers and stay.
 // Further calls wait for the first one and return its error, which says what could not be ended.
 func (p *Pool) Close() error {
+	if p.stop == nil {
+		return errPoolClosed
+	}
 	p.closing.Do(func() {
 		p.mu.Lock()
 		p.closed = true

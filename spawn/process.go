@@ -79,6 +79,12 @@ func (p *Process) Signal(sig unix.Signal) error {
 // Wait waits until the process has ended and reaps it. It must be called only once. ECHILD means that the process was
 // reaped elsewhere.
 func (p *Process) Wait(ctx context.Context) (status syscall.WaitStatus, err error) {
+	if p.pid <= 0 {
+		return 0, os.ErrInvalid // wait4(2) would reap any child of this process's group
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	ended, err := p.reap(&status)
 	if ended || err != nil {
 		return status, err

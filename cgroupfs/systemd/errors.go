@@ -27,6 +27,9 @@ func (e *CallError) Error() string {
 		}
 		return s + " (" + e.Name + ")"
 	}
+	if e.Err == nil {
+		return s + " failed"
+	}
 	return s + ": " + e.Err.Error()
 }
 

@@ -2,6 +2,7 @@ package transcript
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"strconv"
 	"time"
@@ -29,10 +30,16 @@ type Recorder struct {
 	err    error
 }
 
+var errNoWriter = errors.New("transcript: a Recorder without a writer")
+
 // NewRecorder begins a transcript of a conversation, recorded by the side with role r. The writer still belongs to the
 // caller. The first error of writing ends the recording but not the conversation; Err returns it.
 func NewRecorder(w io.Writer, r syncproto.Role, o Options) *Recorder {
 	rec := &Recorder{w: w, o: o, last: time.Now()}
+	if w == nil {
+		rec.err = errNoWriter
+		return rec
+	}
 	_, rec.err = w.Write(append([]byte(magic), byte(r)))
 	return rec
 }
@@ -42,6 +49,9 @@ func (r *Recorder) Err() error { return r.err }
 
 // Event records e.
 func (r *Recorder) Event(e transport.Event) {
+	if r.w == nil && r.err == nil {
+		r.err = errNoWriter
+	}
 	if r.err != nil {
 		return
 	}

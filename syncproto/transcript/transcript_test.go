@@ -260,3 +260,13 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// A Recorder without a writer records nothing, and says so.
+func TestARecorderWithoutAWriter(t *testing.T) {
+	for _, r := range []*transcript.Recorder{{}, transcript.NewRecorder(nil, syncproto.Child, transcript.Options{})} {
+		r.Event(transport.Event{})
+		if r.Err() == nil {
+			t.Error("it records")
+		}
+	}
+}
