@@ -69,11 +69,30 @@ func prefixPath(err error, step string) error {
 
 func prefixIndex(err error, i int) error { return prefixPath(err, "["+strconv.Itoa(i)+"]") }
 
-func prefixKey(err error, key string) error {
+func prefixKey(err error, key string) error { return prefixPath(err, quoteKey(key)) }
+
+// quoteKey returns a name of a map as a step of a path.
+func quoteKey(key string) string {
 	if len(key) > 40 {
 		key = cutText(key, 40) + "..."
 	}
-	return prefixPath(err, "["+strconv.QuoteToASCII(key)+"]")
+	return "[" + strconv.QuoteToASCII(key) + "]"
+}
+
+// foreignName returns the name of a field that the peer has chosen as a step of a path: as it is if it looks like a
+// name, and otherwise quoted, because errors are shown on terminals and in logs.
+func foreignName(name string) string {
+	for _, c := range []byte(name) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			return quoteKey(name)
+		}
+	}
+	if name == "" || len(name) > 40 {
+		return quoteKey(name)
+	}
+	return name
 }
 
 // bound is a field of a struct that is encoded.

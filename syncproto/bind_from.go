@@ -153,7 +153,7 @@ func fromMap(v Value, r reflect.Value, lenient bool) error {
 	if known != len(v.Fields()) && !lenient {
 		for _, f := range v.Fields() {
 			if !slices.ContainsFunc(l.fields, func(b bound) bool { return b.name == f.Name }) {
-				return &BindError{f.Name, "unknown field"}
+				return &BindError{foreignName(f.Name), "unknown field"}
 			}
 		}
 	}

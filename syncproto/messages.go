@@ -71,8 +71,8 @@ func (h Hello) Acknowledge(p *Profile, codecs []string, l Limits, pid int) (Hell
 	}
 	if h.Profile != p.Name || h.Hash != p.fingerprint() {
 		return HelloAck{}, &ProtocolError{Code: CodeProfile, Sender: Parent, Kind: KindHello,
-			Text: "profile " + strconv.Quote(h.Profile) + " " + h.Hash + " is not " + strconv.Quote(p.Name) + " " +
-				p.fingerprint() + ": parent and child are of different versions"}
+			Text: "profile " + quote32(h.Profile) + " " + quote32(h.Hash) + " is not " + quote32(p.Name) + " " +
+				quote32(p.fingerprint()) + ": parent and child are of different versions"}
 	}
 	for _, want := range h.Codecs {
 		for _, have := range codecs {
@@ -94,7 +94,7 @@ func (h Hello) Check(a HelloAck) error {
 	}
 	if a.Version < h.MinVersion || a.Version > h.MaxVersion || !offered || a.Limits.Meet(h.Limits) != a.Limits {
 		return &ProtocolError{Code: CodeVersion, Sender: Child, Kind: KindHelloAck,
-			Text: "version " + strconv.Itoa(a.Version) + ", codec " + strconv.Quote(a.Codec) +
+			Text: "version " + strconv.Itoa(a.Version) + ", codec " + quote32(a.Codec) +
 				" and its limits do not follow from the greeting"}
 	}
 	return nil
@@ -119,7 +119,10 @@ func quoteAll(names []string) string {
 			s += "..."
 			break
 		}
-		s += strconv.Quote(cutText(n, 32))
+		s += quote32(n)
 	}
 	return s + "]"
 }
+
+// quote32 quotes the beginning of text that the peer has chosen.
+func quote32(s string) string { return strconv.Quote(cutText(s, 32)) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/handfast/handfast/syncproto"
+	"github.com/handfast/handfast/syncproto/remote"
 )
 
 // Failure is any end of a conversation other than success. It holds the machine's verdict, what was waited for and how
@@ -116,7 +117,10 @@ func (e *Refused) Unwrap() error { return e.Err }
 // and end.
 type CancelledError struct{ Reason string }
 
-func (e *CancelledError) Error() string { return "cancelled by the parent: " + e.Reason }
+// Error is one line, whatever the reason holds.
+func (e *CancelledError) Error() string {
+	return "cancelled by the parent: " + remote.OneLine(e.Reason)
+}
 
 // SyncCode returns CodeCancelled.
 func (e *CancelledError) SyncCode() syncproto.Code { return syncproto.CodeCancelled }

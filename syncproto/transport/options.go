@@ -26,7 +26,8 @@ type Options struct {
 	// Trace is called for every frame and for the end, in order and one at a time, during the call that moved the frame.
 	// It must not call methods of the Parent or Child other than Close. Nil costs nothing.
 	Trace func(Event)
-	// Note is called for every NOTE in the same way; if nil, they are dropped.
+	// Note is called for every NOTE in the same way; if nil, they are dropped. Its text is as the child sent it:
+	// remote.OneLine makes it fit for a terminal or a line of a log.
 	Note func(syncproto.Note)
 }
 
