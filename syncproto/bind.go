@@ -162,7 +162,7 @@ func isByte(t reflect.Type) bool { return t.Kind() == reflect.Uint8 }
 func isUnit(t reflect.Type) bool { return t.NumField() == 0 }
 
 func mismatch(want string, got Value) error {
-	text := string(got.appendText(nil, 64))
+	text := string(got.appendText(nil, 64, maxNesting))
 	if len(text) > 40 {
 		text = cutText(text, 40) + "..."
 	}

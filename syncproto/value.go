@@ -173,28 +173,37 @@ func (v Value) Get(name string) (f Value, ok bool) {
 	return Value{}, false
 }
 
-// Equal reports whether v and w are the same value; the order of a Map's fields does not matter.
-func (v Value) Equal(w Value) bool {
+// Equal reports whether v and w are the same value; the order of a Map's fields does not matter. Values nested deeper
+// than any limit permits, which no codec encodes, are equal only if they share their lists.
+func (v Value) Equal(w Value) bool { return v.equal(w, maxNesting) }
+
+func (v Value) equal(w Value, depth int) bool {
 	if v.kind != w.kind || v.neg != w.neg || v.num != w.num || v.text() != w.text() {
 		return false
 	}
+	if v.data == w.data {
+		return true
+	}
 	list, other := v.List(), w.List()
 	for i := range list {
-		if !list[i].Equal(other[i]) {
+		if depth == 0 || !list[i].equal(other[i], depth-1) {
 			return false
 		}
 	}
-	return equalFields(v.Fields(), w.Fields())
+	return equalFields(v.Fields(), w.Fields(), depth)
 }
 
 // equalFields compares two maps of the same length. The order is usually the same, and no search is needed. If it is
 // not, and the maps are large, an index is built: otherwise a peer could make this take quadratic time.
-func equalFields(a, b []Field) bool {
+func equalFields(a, b []Field, depth int) bool {
+	if len(a) > 0 && depth == 0 {
+		return false
+	}
 	const few = 16
 	var index map[string]Value
 	for i := range a {
 		if a[i].Name == b[i].Name {
-			if !a[i].Value.Equal(b[i].Value) {
+			if !a[i].Value.equal(b[i].Value, depth-1) {
 				return false
 			}
 			continue
@@ -209,19 +218,30 @@ func equalFields(a, b []Field) bool {
 		if index == nil {
 			g, ok = MapValue(b...).Get(a[i].Name)
 		}
-		if !ok || !a[i].Value.Equal(g) {
+		if !ok || !a[i].Value.equal(g, depth-1) {
 			return false
 		}
 	}
 	return true
 }
 
-// String formats the value in one line, close to JSON, for errors and test output; it is not an encoding.
-func (v Value) String() string { return string(v.appendText(nil, math.MaxInt)) }
+// String formats the value in one line, close to JSON, for errors and test output; it is not an encoding. What is
+// nested deeper than any limit permits is shown as "...", and so is what follows the first 4 MiB.
+func (v Value) String() string {
+	const most = 4 << 20
+	b := v.appendText(nil, most, maxNesting)
+	if len(b) > most {
+		b = append(b, "..."...)
+	}
+	return string(b)
+}
 
 // appendText appends what String returns. If that is longer than most bytes, it appends only a beginning of at least
 // most bytes, and does no more work than that takes.
-func (v Value) appendText(b []byte, most int) []byte {
+func (v Value) appendText(b []byte, most, depth int) []byte {
+	if depth < 0 {
+		return append(b, "..."...)
+	}
 	switch v.kind {
 	case Bool:
 		return strconv.AppendBool(b, v.num != 0)
@@ -243,7 +263,7 @@ func (v Value) appendText(b []byte, most int) []byte {
 			if i > 0 {
 				b = append(b, ' ')
 			}
-			b = e.appendText(b, most)
+			b = e.appendText(b, most, depth-1)
 		}
 		return append(b, ']')
 	case Map:
@@ -256,7 +276,7 @@ func (v Value) appendText(b []byte, most int) []byte {
 				b = append(b, ' ')
 			}
 			b = append(append(b, prefix(f.Name, most)...), ':')
-			b = f.Value.appendText(b, most)
+			b = f.Value.appendText(b, most, depth-1)
 		}
 		return append(b, '}')
 	}

@@ -123,3 +123,30 @@ func TestQuotesOnlyTheStartOfWhatDoesNotFit(t *testing.T) {
 		}
 	}
 }
+
+// A list that is changed after a Value was made of it can hold itself. Nothing follows it for ever: a stack that
+// overflows ends the process, and no caller can recover from that.
+func TestAValueThatHoldsItself(t *testing.T) {
+	circle := func(n int) syncproto.Value {
+		list := make([]syncproto.Value, n)
+		v := syncproto.ListValue(list...)
+		for i := range list {
+			list[i] = v
+		}
+		return v
+	}
+	fields := make([]syncproto.Field, 1)
+	inMap := syncproto.MapValue(fields...)
+	fields[0].Value = inMap
+	for _, v := range []syncproto.Value{circle(1), circle(2), inMap} {
+		if s := v.String(); !strings.Contains(s, "...") {
+			t.Errorf("%d bytes of text", len(s))
+		}
+		if !v.Equal(v) {
+			t.Error("it is not equal to itself")
+		}
+	}
+	if circle(1).Equal(circle(1)) || inMap.Equal(syncproto.MapValue(syncproto.Field{})) {
+		t.Error("two values that end nowhere are equal")
+	}
+}
