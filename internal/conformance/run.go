@@ -147,10 +147,18 @@ func (c oneCase) run(ctx context.Context, o Options) (verdict, err error) {
 	if err != nil {
 		return nil, err
 	}
-	verdict = Play(&c.v, fds[0], o.Timeout)
+	if n := uint64(c.v.NoFile); n > 0 {
+		// The child waits for HELLO. The hard limit, too, for a Go program raises the soft one.
+		err = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}, nil)
+	}
+	if err == nil {
+		verdict = Play(&c.v, fds[0], o.Timeout)
+	} else {
+		err = os.NewSyscallError("prlimit", err)
+	}
 	// End the child, whether it still waits or has executed its program.
 	_ = unix.Shutdown(fds[0], unix.SHUT_RDWR)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	return verdict, nil
+	return verdict, err
 }

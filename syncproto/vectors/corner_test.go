@@ -17,7 +17,19 @@ func corners(t testing.TB) (all []Vector) {
 	all = append(all, refusedRequests(t)...)
 	all = append(all, cancelsWithoutReason(t)...)
 	all = append(all, absentFields(t)...)
+	all = append(all, ownLimit(t))
 	return append(all, reports()...)
+}
+
+// ownLimit has the child's own limit of descriptors drop some that the parent has sent correctly.
+func ownLimit(t testing.TB) Vector {
+	about := "The child's own limit of open descriptors drops some of CONFIG: its own failure, and no violation."
+	s := newScript(t, KindChild, "descriptors/own-limit", "json", "10", about)
+	s.v.NoFile = 24
+	s.greet()
+	s.send(syncproto.KindConfig, 0, encode(t, s.codec, harmless("/bin/true")), func(f *frame) { f.h.NFDs, f.fds = 32, 32 })
+	s.expect("ERROR", "code=limit", "re=0")
+	return s.done("refuse limit")
 }
 
 // finish adds the rest of a successful conversation, from "ready" on.

@@ -134,6 +134,9 @@ func sockets(t *testing.T, v vectors.Vector, f func(t *testing.T, c *transport.C
 func TestChildren(t *testing.T) {
 	of(t, vectors.KindChild, func(t *testing.T, v vectors.Vector) {
 		sockets(t, v, func(t *testing.T, c *transport.Conn, fd int) {
+			if v.NoFile > 0 {
+				defer limitFiles(t, v.NoFile)()
+			}
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
@@ -146,6 +149,24 @@ func TestChildren(t *testing.T) {
 			<-done
 		})
 	})
+}
+
+// limitFiles lowers the limit of open descriptors of this process, which is the player's, too, until the function that
+// it returns is called.
+func limitFiles(t *testing.T, n int) (restore func()) {
+	t.Helper()
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(n), Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // child is a child of the profile init that sets nothing up, and only pretends to execute its program.

@@ -44,6 +44,7 @@ type Vector struct {
 	Codec   string // of a value, or of the conversation's CONFIG and what follows it
 	Socket  string // "stream", "seqpacket" or "both"; empty where there is none
 	Profile string
+	NoFile  int    // the RLIMIT_NOFILE of the side under test; zero: as it is
 	About   string // one sentence
 	Section string // of docs/protocol.md
 	Value   string // of an accepted value: the same in the codec json
@@ -65,6 +66,8 @@ const (
 	magic   = "handfast vector 1"
 	endHead = "--\n"
 	maxSize = 1 << 20
+
+	maxNoFile = 1024
 )
 
 var errFormat = errors.New("not a vector")
@@ -110,6 +113,12 @@ func (v *Vector) line(key, arg string, left *[]byte) error {
 		v.Socket = arg
 	case "profile":
 		v.Profile = arg
+	case "nofile":
+		n, err := strconv.Atoi(arg)
+		if err != nil || n < 1 || n > maxNoFile {
+			return fmt.Errorf("nofile %.40q: want a number from 1 to %d", arg, maxNoFile)
+		}
+		v.NoFile = n
 	case "about":
 		v.About = arg
 	case "section":
@@ -171,8 +180,12 @@ func parseStep(do, arg string, left *[]byte) (Step, error) {
 func (v *Vector) Format() []byte {
 	var b strings.Builder
 	b.WriteString(magic + "\n")
+	noFile := ""
+	if v.NoFile > 0 {
+		noFile = strconv.Itoa(v.NoFile)
+	}
 	for _, f := range [...][2]string{{"name", v.Name}, {"kind", string(v.Kind)}, {"codec", v.Codec}, {"socket", v.Socket},
-		{"profile", v.Profile},
+		{"profile", v.Profile}, {"nofile", noFile},
 		{"about", v.About}, {"section", v.Section}, {"value", v.Value}, {"words", v.Words}} {
 		if f[1] != "" {
 			fmt.Fprintf(&b, "%s: %s\n", f[0], f[1])
