@@ -151,7 +151,9 @@
 // it: after SocketPair the parent closes the child's end once the child has started, as StartCommand does. Every call
 // takes a context. When the context ends, so does the conversation, and the other side is notified. Deadlines bound the
 // time that the peer may take: each for one kind of wait, and Total for the whole conversation. Methods may be called
-// by any goroutine. Calls run one at a time, and Close ends the one that waits.
+// by any goroutine. Calls run one at a time: another call, even Abort, waits until the one before it has returned, and
+// its own context counts only from then on. Close does not wait, and ends the call that does; so does the end of the
+// waiting call's context.
 //
 // # Starting a child
 //
