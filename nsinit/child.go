@@ -92,9 +92,9 @@ func request(c *child, x syncproto.Exchange[struct{}, struct{}]) error {
 var errNoParent = errors.New("the parent has ended")
 
 // parentIsThere returns an error if the parent has ended or has closed its end of the socket. It is called before
-// every step, and between the files of a long step: if, for example, the command is killed, the child must not
-// continue work that nobody waits for. The kernel's own mechanism, PR_SET_PDEATHSIG, is tied to the thread that
-// made the child, and that thread ends before the parent does.
+// every step that may take long (mayLast), and between the files of one: if, for example, the command is killed, the
+// child must not continue work that nobody waits for. The kernel's own mechanism, PR_SET_PDEATHSIG, is tied to the
+// thread that made the child, and that thread ends before the parent does.
 func (c *child) parentIsThere() error {
 	if c.parent <= 0 || c.filter != nil && c.filter.loaded { // a loaded filter may forbid ppoll(2)
 		return nil

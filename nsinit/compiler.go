@@ -42,7 +42,9 @@ func compile(profile string, cfg *container.Config) (*smallchild.Program, error)
 		c.step = s
 		c.Step(func() string { return describe(s) },
 			func(call string, e unix.Errno) error { return located(s, callError(cfg, s, call, e)) })
-		c.CheckParent()
+		if mayLast(s) {
+			c.CheckParent()
+		}
 		switch s.(type) {
 		case deviceStep, linkStep:
 		default:

@@ -95,8 +95,10 @@ func (c *child) run() (err error) {
 		return err
 	}
 	for _, s := range steps {
-		if err := c.parentIsThere(); err != nil {
-			return located(s, err)
+		if mayLast(s) {
+			if err := c.parentIsThere(); err != nil {
+				return located(s, err)
+			}
 		}
 		if err := s.do(c); err != nil {
 			return located(s, err)

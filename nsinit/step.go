@@ -14,6 +14,17 @@ type step interface {
 	do(c *child) error
 }
 
+// mayLast reports whether a step may take long: it reaches file systems that may have to wait for a server, or runs
+// another program. Before such a step the child makes sure that it still has a parent. All others together take less
+// than some milliseconds, and end with a request or with EXEC, which cannot be sent without a parent.
+func mayLast(s step) bool {
+	switch s.(type) {
+	case rootfsStep, mountStep, createHookStep, startHookStep:
+		return true
+	}
+	return false
+}
+
 // describe returns a step as one line.
 func describe(s step) string {
 	if d := s.detail(); d != "" {

@@ -14,6 +14,24 @@ import (
 	"github.com/handfast/handfast/syncproto/container"
 )
 
+// forkShared makes the child in the memory of this process, until it executes its program.
+func (s *starter) forkShared(files []int, cgroup int) error {
+	prog, err := s.plan.sharedProgram(files)
+	if err != nil {
+		return err
+	}
+	pid, pidfd, err := rawfork.Run(prog, rawfork.Options{Flags: s.plan.Cloneflags, Cgroup: cgroup})
+	var failed *rawfork.Error
+	switch {
+	case errors.As(err, &failed):
+		return explainCall(err, s.plan)
+	case err != nil:
+		return explainClone(err, s.plan.Cloneflags)
+	}
+	s.process = newProcess(pid, pidfd)
+	return nil
+}
+
 // forkBare makes the child by a bare fork that runs the plan's program, and writes its id mappings on the way. It runs
 // on the thread that has carried out the plan's steps.
 func (s *starter) forkBare(ctx context.Context, files []int, exe *os.File, cgroup int) error {
@@ -172,7 +190,7 @@ func explainCall(err error, p *plan) error {
 	switch {
 	case call.Call == "clone":
 		return cloneError(call.Errno, call.Errno, p.Cloneflags&^p.firstFlags())
-	case call.Call == "execveat":
+	case call.Call == "execveat", call.Call == "execve":
 		hint = " (this program executes itself as the child)"
 	case call.Errno == unix.EBADF && strings.HasPrefix(call.Call, "dup3"):
 		hint = " (the number is above RLIMIT_NOFILE)"

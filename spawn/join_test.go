@@ -176,6 +176,10 @@ func TestErrorsOfTheBeginning(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	execution := "execveat"
+	if rawfork.CanShare {
+		execution = "execve"
+	}
 	for name, c := range map[string]struct {
 		change func(cfg *spawn.Config)
 		errno  syscall.Errno
@@ -187,9 +191,9 @@ func TestErrorsOfTheBeginning(t *testing.T) {
 		"the mapping's end overflows": {func(cfg *spawn.Config) { maps(cfg, spawn.IDMap{HostID: 4294967290, Size: 10}) },
 			unix.EINVAL, `uid_map of the new user namespace`},
 		"not executable": {func(cfg *spawn.Config) { cfg.Init = []string{plain} }, unix.EACCES,
-			"execveat: permission denied"},
+			execution + ": permission denied"},
 		"no program": {func(cfg *spawn.Config) { cfg.Init = []string{garbage} }, unix.ENOEXEC,
-			"execveat: exec format error"},
+			execution + ": exec format error"},
 	} {
 		cfg := config("ok", "true")
 		c.change(&cfg)

@@ -3,9 +3,8 @@ package spawn
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
-	"strings"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -183,13 +182,19 @@ type sources struct {
 	root  int   // where the plan has Chroot
 }
 
+// sharedProgram returns the list of what a child does until it executes its program if it needs no process of its own
+// before: it puts files in place, of which the last is the program.
+func (p *plan) sharedProgram(files []int) (*rawfork.Program, error) {
+	prog := &rawfork.Program{}
+	prog.Call("chdir /", unix.SYS_CHDIR, rawfork.Keep(prog, &[2]byte{'/'}))
+	prog.Files(files)
+	return prog, prog.ExecutePath("/proc/self/fd/"+strconv.Itoa(len(files)-1), p.Argv, p.Env)
+}
+
 // program returns the list of what the child does until it executes its program.
 func (p *plan) program(s sources) (*rawfork.Program, error) {
 	n := p.numbers(len(s.files))
 	prog := &rawfork.Program{}
-	// The child must not keep the caller's signal mask, signal(7).
-	none := rawfork.Keep(prog, &[2]uint64{})
-	prog.Call("unblock all signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, none, 0, signalSetSize())
 	for i, fd := range s.files {
 		prog.Dup2(fd, i, false)
 	}
@@ -236,14 +241,6 @@ func (p *plan) program(s sources) (*rawfork.Program, error) {
 		p.hide(prog)
 	}
 	return prog, prog.Execute(n.exe, p.Argv, p.Env)
-}
-
-// signalSetSize is the size of the kernel's sigset_t in bytes.
-func signalSetSize() uintptr {
-	if strings.HasPrefix(runtime.GOARCH, "mips") {
-		return 16
-	}
-	return 8
 }
 
 func notDumpable(prog *rawfork.Program) {

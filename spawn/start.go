@@ -241,16 +241,20 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 	for _, step := range s.plan.Thread {
 		steps = append(steps, step.run)
 	}
-	kept := make([]int, 0, len(files))
-	for _, fd := range files[:len(files)-1] {
-		kept = append(kept, int(fd))
+	numbers := make([]int, 0, len(files))
+	for _, fd := range files {
+		numbers = append(numbers, int(fd))
 	}
-	bare := func() error { return onThread(steps, func() error { return s.forkBare(ctx, kept, exe, cgroup) }) }
-	if s.plan.needsBareFork() && rawfork.Available {
-		return bare()
+	bare := func() error {
+		return onThread(steps, func() error { return s.forkBare(ctx, numbers[:len(numbers)-1], exe, cgroup) })
 	}
-	if s.plan.needsBareFork() {
+	switch {
+	case s.plan.needsBareFork() && !rawfork.Available:
 		steps = append(steps, s.withoutFork)
+	case s.plan.needsBareFork(), rawfork.CanShare && s.plan.hasUser():
+		return bare()
+	case rawfork.CanShare:
+		return onThread(steps, func() error { return s.forkShared(numbers, cgroup) })
 	}
 	made, err := s.forkBySyscall(steps, files, cgroup)
 	if err != nil && made && rawfork.Available && ctx.Err() == nil {
@@ -261,8 +265,8 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 	return err
 }
 
-// forkBySyscall makes the child with package syscall, which neither copies page tables nor needs an exchange between
-// the two processes. made reports whether all steps before were carried out, so that it got to the fork.
+// forkBySyscall makes the child with package syscall, in builds without rawfork.Run. made reports whether all steps
+// before were carried out, so that it got to the fork.
 func (s *starter) forkBySyscall(steps []func() error, files []uintptr, cgroup int) (made bool, err error) {
 	pidfd, pid := -1, 0
 	attr := &syscall.ProcAttr{Dir: "/", Env: s.plan.Env, Files: files, Sys: s.plan.sysProcAttr(&pidfd, cgroup)}

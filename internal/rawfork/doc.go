@@ -8,6 +8,9 @@
 // the list without allocating memory, growing its stack or calling code that could. It reports the first call that
 // fails, by its place in the list and its errno.
 //
+// A child that needs no process of its own for that shares the caller's memory (Run), as with vfork(2): then no page is
+// copied. Either way the child executes its program with every signal at its default, and none blocked.
+//
 // A process that enters a pid namespace is not a member of it, but its next child is. Fork creates that second child as
 // a sibling, with CLONE_PARENT of clone(2), and the first child ends. The caller gets one process either way.
 package rawfork

@@ -21,8 +21,12 @@ const Available = true
 //   - It takes no lock and uses no channel: the threads that could release them do not exist here.
 //   - It decides nothing that is not in the list. The parent has created every pointer in the list, and keeps it alive
 //     until the clone has returned.
-//   - No signal handler runs: the runtime has blocked all signals before, and resets all handlers before it unblocks
-//     them.
+//   - No signal handler runs: the runtime has blocked all signals before, and they are unblocked when there are no
+//     handlers any more. Either the kernel has removed them, or the runtime does (afterForkInChild), which also
+//     restores the mask.
+//   - The stack frames that the parent will return from stay as they are, because the child may share the stack. So the
+//     child does everything below the frame of cloneRaw, and never returns from it, and in the parent that function
+//     returns at once.
 //
 // They are the rules of forkAndExecInChild1 in package syscall. The runtime exports the three functions for this use,
 // and has promised to keep them (go.dev/issue/67401).
@@ -36,19 +40,26 @@ func afterFork()
 //go:linkname afterForkInChild syscall.runtime_AfterForkInChild
 func afterForkInChild()
 
-// clone creates the child and returns its pid; in the child it does not return.
-//
+// clone creates the child and returns its pid; in the child it does not return. cleared says that the system call
+// resets the signal handlers.
+func clone(trap uintptr, args [3]uintptr, cleared bool, calls []call, r *report) (pid uintptr, errno syscall.Errno) {
+	pid, e := cloneRaw(trap, args, cleared, calls, r)
+	afterFork()
+	return pid, syscall.Errno(e)
+}
+
 //go:noinline
 //go:norace
 //go:nocheckptr
-func clone(trap uintptr, args [3]uintptr, calls []call, r *report) (pid uintptr, errno syscall.Errno) {
-	beforeFork()
-	pid, _, errno = syscall.RawSyscall(trap, args[0], args[1], args[2])
+func cloneRaw(trap uintptr, args [3]uintptr, cleared bool, calls []call, r *report) (pid, errno uintptr) {
+	beforeFork() // from here on the stack must not grow
+	pid, errno = vfork(trap, args[0], args[1], args[2])
 	if errno != 0 || pid != 0 {
-		afterFork()
 		return pid, errno
 	}
-	afterForkInChild()
+	if !cleared {
+		afterForkInChild()
+	}
 	step(calls, r)
 	return 0, 0
 }

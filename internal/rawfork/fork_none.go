@@ -12,6 +12,9 @@ import (
 // function must not run in the child.
 const Available = false
 
-func clone(uintptr, [3]uintptr, []call, *report) (uintptr, syscall.Errno) {
+// CanShare reports whether this build has Run.
+const CanShare = false
+
+func clone(uintptr, [3]uintptr, bool, []call, *report) (uintptr, syscall.Errno) {
 	return 0, unix.ENOSYS
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -106,6 +107,26 @@ func (p *Program) Dup2(from, to int, cloexec bool) {
 	p.Call(fmt.Sprintf("dup3 to %d", to), unix.SYS_DUP3, uintptr(from), uintptr(to), flags)
 }
 
+// Files adds what gives the child the descriptors fds as its numbers 0, 1, 2 and so on, without FD_CLOEXEC. The child
+// may have others that are open.
+func (p *Program) Files(fds []int) {
+	fds = slices.Clone(fds)
+	above := max(len(fds), slices.Max(fds)+1)
+	for i, fd := range fds {
+		if fd < i { // its number is another one's by the time that it is copied
+			p.Dup2(fd, above, true)
+			fds[i], above = above, above+1
+		}
+	}
+	for i, fd := range fds {
+		if fd == i {
+			p.Call(fmt.Sprintf("fcntl F_SETFD of %d", i), unix.SYS_FCNTL, uintptr(i), unix.F_SETFD, 0)
+		} else {
+			p.Dup2(fd, i, false)
+		}
+	}
+}
+
 // CloseFrom adds close_range(2) of every descriptor from first on.
 func (p *Program) CloseFrom(first int) {
 	p.Call(fmt.Sprintf("close_range from %d", first), unix.SYS_CLOSE_RANGE, uintptr(first), math.MaxUint32, 0)
@@ -137,19 +158,34 @@ func (p *Program) Await(fd int) {
 
 // Execute adds execveat(2) of the file open at fd (O_PATH will do). It is the last call.
 func (p *Program) Execute(fd int, argv, env []string) error {
+	a, e, err := p.strings(argv, env)
+	p.put(execute, "execveat", unix.SYS_EXECVEAT, []uintptr{uintptr(fd), Keep(p, new([1]byte)), a, e, unix.AT_EMPTY_PATH})
+	return err
+}
+
+// ExecutePath adds execve(2) of the file at a path. It is the last call.
+func (p *Program) ExecutePath(path string, argv, env []string) error {
+	name, err := syscall.BytePtrFromString(path)
+	if err != nil {
+		return fmt.Errorf("path of the child's program: %w", err)
+	}
+	a, e, err := p.strings(argv, env)
+	p.put(execute, "execve", unix.SYS_EXECVE, []uintptr{Keep(p, name), a, e})
+	return err
+}
+
+// strings returns the addresses of the lists of arguments and of variables for an execution.
+func (p *Program) strings(argv, env []string) (args, vars uintptr, err error) {
 	a, err := syscall.SlicePtrFromStrings(argv)
 	if err != nil {
-		return fmt.Errorf("arguments of the child: %w", err)
+		return 0, 0, fmt.Errorf("arguments of the child: %w", err)
 	}
 	e, err := syscall.SlicePtrFromStrings(env)
 	if err != nil {
-		return fmt.Errorf("environment of the child: %w", err)
+		return 0, 0, fmt.Errorf("environment of the child: %w", err)
 	}
 	p.keep = append(p.keep, a, e)
-	empty := Keep(p, new([1]byte))
-	p.put(execute, "execveat", unix.SYS_EXECVEAT, []uintptr{uintptr(fd), empty, uintptr(unsafe.Pointer(&a[0])),
-		uintptr(unsafe.Pointer(&e[0])), unix.AT_EMPTY_PATH})
-	return nil
+	return uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&e[0])), nil
 }
 
 // String prints one call per line.

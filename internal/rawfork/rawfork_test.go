@@ -5,8 +5,11 @@ package rawfork
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -247,6 +250,128 @@ func TestKilledFirstChild(t *testing.T) {
 	}
 }
 
+// ways runs a test with each way to make a process.
+func ways(t *testing.T, f func(t *testing.T)) {
+	defer known.Store(known.Load())
+	for w := clearing; w <= byClone; w++ {
+		t.Run(fmt.Sprint("way ", w), func(t *testing.T) {
+			known.Store(int32(w))
+			f(t)
+			if got := way(known.Load()); got != w {
+				t.Errorf("%v did not work, %v did", w, got)
+			}
+		})
+	}
+}
+
+// TestSignals: whatever signals this process catches, ignores or blocks, the child has the defaults.
+func TestSignals(t *testing.T) {
+	signal.Ignore(unix.SIGUSR1, unix.SIGTSTP, unix.SIGPIPE, unix.Signal(40))
+	defer signal.Reset(unix.SIGUSR1, unix.SIGTSTP, unix.SIGPIPE, unix.Signal(40))
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var blocked, old unix.Sigset_t
+	blocked.Val[0] = 1<<(unix.SIGINT-1) | 1<<(unix.SIGTERM-1)
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &blocked, &old); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil) }()
+	script := []string{"sh", "-c", "grep -c -E '^Sig(Blk|Ign):.0*$' /proc/self/status"}
+	ways(t, func(t *testing.T) {
+		out := outFile(t)
+		c, err := Start(job(t, "/bin/sh", out, nil, nil, script...), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := finish(t, c); s != 0 || said(t, out) != "2\n" {
+			t.Errorf("started: status %d, %q", s, said(t, out))
+		}
+		if out = outFile(t); !CanShare {
+			return
+		}
+		if s, err := shared(t, []int{high(t, out), high(t, out)}, script); s != 0 || err != nil || said(t, out) != "2\n" {
+			t.Errorf("run: status %d, %v, %q", s, err, said(t, out))
+		}
+	})
+}
+
+// shared runs a program of the shell with these descriptors, and waits for its end.
+func shared(t testing.TB, fds []int, argv []string) (status int, err error) {
+	t.Helper()
+	p := &Program{}
+	p.Files(fds)
+	if err := p.ExecutePath("/bin/sh", argv, []string{"A=b"}); err != nil {
+		t.Fatal(err)
+	}
+	pid, pidfd, err := Run(p, Options{Cgroup: -1})
+	if err != nil {
+		return 0, err
+	}
+	unix.Close(pidfd)
+	return wait(pid).ExitStatus(), nil
+}
+
+// TestFiles: descriptors arrive in their order, and stay open, whatever numbers they have had.
+func TestFiles(t *testing.T) {
+	for _, fds := range [][]int{
+		{0, 1, 2, 18, 19}, {3, 2, 1, 0}, {1, 0}, {7, 7, 0, 1, 7}, {5, 0, 1, 2, 3}, {0, 0, 0}, {1, 2},
+	} {
+		p := &Program{}
+		p.Files(fds)
+		type file struct {
+			was     int
+			cloexec bool
+		}
+		open := map[int]file{}
+		for _, fd := range fds {
+			open[fd] = file{fd, true}
+		}
+		for _, c := range p.calls {
+			from, ok := open[int(c.args[0])]
+			if !ok {
+				t.Errorf("%v: %s: %d is not open", fds, c.text, c.args[0])
+			}
+			switch c.trap {
+			case unix.SYS_DUP3:
+				open[int(c.args[1])] = file{from.was, c.args[2] == unix.O_CLOEXEC}
+			case unix.SYS_FCNTL:
+				open[int(c.args[0])] = file{from.was, c.args[2] == unix.FD_CLOEXEC}
+			}
+		}
+		for i, fd := range fds {
+			if open[i] != (file{fd, false}) {
+				t.Errorf("%v: %d is %+v", fds, i, open[i])
+			}
+		}
+	}
+}
+
+// TestRunNamesTheCall: the error of a child in its parent's memory has the call that failed, and no child is left.
+func TestRunNamesTheCall(t *testing.T) {
+	if !CanShare {
+		t.Skip("this architecture cannot run a child in its parent's memory")
+	}
+	p := &Program{}
+	p.Close(99)
+	if err := p.ExecutePath("/bin/true", []string{"true"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := Run(p, Options{Cgroup: -1})
+	if !errors.Is(err, unix.EBADF) || err.Error() != "close 99: bad file descriptor" {
+		t.Error(err)
+	}
+	p = &Program{}
+	if err := p.ExecutePath("/no/such", []string{"true"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Run(p, Options{Cgroup: -1}); !errors.Is(err, unix.ENOENT) {
+		t.Error(err)
+	}
+	if _, _, err := Run(p, Options{Cgroup: -1, Flags: unix.CLONE_THREAD}); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("a clone that cannot be: %v", err)
+	}
+}
+
 // TestTenThousand forks while the heap is busy, goroutines come and go, and the collector runs, so that the child is a
 // copy of any moment.
 func TestTenThousand(t *testing.T) {
@@ -285,11 +410,22 @@ func TestTenThousand(t *testing.T) {
 		p.Dup2(out, outFD, false)
 		p.Dup2(exe, exeFD, true)
 		p.CloseFrom(restFD)
-		if i%2 == 1 {
+		if i%3 == 1 {
 			p.Fork(0)
 		}
 		if err := p.Execute(exeFD, []string{"true"}, nil); err != nil {
 			t.Fatal(err)
+		}
+		if i%3 == 2 && CanShare {
+			pid, pidfd, err := Run(p, Options{Cgroup: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			unix.Close(pidfd)
+			if s := wait(pid).ExitStatus(); s != 0 {
+				t.Fatalf("round %d: status %d", i, s)
+			}
+			continue
 		}
 		c, err := Start(p, options)
 		if err != nil {

@@ -74,7 +74,7 @@ func (c *Child) start(o Options) (err error) {
 		return os.NewSyscallError("mmap", err)
 	}
 	c.report = (*report)(unsafe.Pointer(&c.page[0]))
-	head := &Program{}
+	head := signalDefaults()
 	theirs, err := c.pipes(head, o)
 	defer func() {
 		for _, f := range theirs {
@@ -84,7 +84,28 @@ func (c *Child) start(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.clone(append(head.calls, shifted(c.p.calls, len(head.calls))...), o)
+	c.p.Keep(head.keep...)
+	return c.clone(append(head.calls, shifted(c.p.calls, len(head.calls))...), o, 0)
+}
+
+// Run creates a child that shares the memory of the caller, as with vfork(2), and returns when it has executed its
+// program. The program neither forks nor waits. Run costs less than Start and Wait: no memory is copied, and no pipe
+// is needed to tell that the child has executed. The caller must reap the process, and close pidfd. After an error
+// there is no child left. Alive and Word of the options have no meaning.
+//
+// The calling thread waits in the kernel, without a limit, until the child has executed or ended.
+func Run(p *Program, o Options) (pid, pidfd int, err error) {
+	c := &Child{p: p, pidfd: -1, report: new(report)}
+	head := signalDefaults()
+	p.Keep(head.keep...)
+	if err := c.clone(append(head.calls, p.calls...), o, unix.CLONE_VM|unix.CLONE_VFORK); err != nil {
+		return 0, -1, err
+	}
+	if err := c.failed(); err != nil {
+		c.Kill()
+		return 0, -1, err
+	}
+	return c.pid, int(c.pidfd), nil
 }
 
 // pipes creates the pipes on which the parent waits for the child and sends it the word. It adds calls to head that put
@@ -147,45 +168,68 @@ func raw(f *os.File) int {
 	return fd
 }
 
-func (c *Child) clone(list []call, o Options) error {
-	three := clone3()
-	c.first = cloneArgs{flags: uint64(o.Flags) | unix.CLONE_PIDFD, pidfd: uint64(uintptr(unsafe.Pointer(&c.pidfd))),
-		exitSignal: uint64(unix.SIGCHLD)}
-	if o.Cgroup >= 0 {
-		if !three {
-			return fmt.Errorf("a child that begins in a cgroup: %w", os.NewSyscallError("clone3", unix.ENOSYS))
+// way is a system call that makes a process.
+type way int32
+
+// The ways, in the order in which they are tried.
+const (
+	clearing way = iota // clone3(2), and the kernel resets the signal handlers: since Linux 5.5
+	byClone3            // clone3(2), since Linux 5.3; seccomp filters often make it fail
+	byClone             // clone(2), which cannot put the process into a cgroup
+)
+
+// known is the way that was successful, so that the others are not tried again.
+var known atomic.Int32
+
+// clone creates the child. shared is CLONE_VM and CLONE_VFORK for one that runs in the memory of its parent, or zero.
+func (c *Child) clone(list []call, o Options, shared uint64) error {
+	errno := syscall.ENOSYS
+	for w := way(known.Load()); w <= byClone; w++ {
+		if w == byClone && o.Cgroup >= 0 {
+			c.pidfd = -1
+			return fmt.Errorf("a child that begins in a cgroup: %w", os.NewSyscallError("clone3", errno))
 		}
+		if errno = c.cloneBy(w, list, o, shared); errno == 0 {
+			known.Store(int32(w))
+			return nil
+		}
+		// These are what a kernel or a filter says that does not have the call, or the flag. They may mean something else;
+		// then the next way has the same error.
+		if errno != unix.ENOSYS && errno != unix.EINVAL && errno != unix.EPERM {
+			break
+		}
+	}
+	c.pidfd = -1
+	return os.NewSyscallError("clone", errno)
+}
+
+func (c *Child) cloneBy(w way, list []call, o Options, shared uint64) syscall.Errno {
+	c.first = cloneArgs{flags: uint64(o.Flags) | shared | unix.CLONE_PIDFD,
+		pidfd: uint64(uintptr(unsafe.Pointer(&c.pidfd))), exitSignal: uint64(unix.SIGCHLD)}
+	if w == clearing {
+		c.first.flags |= unix.CLONE_CLEAR_SIGHAND
+	}
+	if o.Cgroup >= 0 {
 		c.first.flags, c.first.cgroup = c.first.flags|unix.CLONE_INTO_CGROUP, uint64(o.Cgroup)
 	}
-	trap, args := c.first.call(three)
+	trap, args := c.first.call(w != byClone)
 	c.p.calls = list
 	for i := range list {
 		if list[i].kind == fork {
 			c.p.second.parentTID = uint64(uintptr(unsafe.Pointer(&c.report.second)))
 			var a [3]uintptr
-			list[i].trap, a = c.p.second.call(three)
+			list[i].trap, a = c.p.second.call(w != byClone)
 			copy(list[i].args[:], a[:])
 		}
 	}
 	// The lock of package syscall, so that no descriptor is inherited that another goroutine is about to mark
 	// FD_CLOEXEC.
 	syscall.ForkLock.Lock()
-	pid, errno := clone(trap, args, list, c.report)
+	pid, errno := clone(trap, args, w == clearing, list, c.report)
 	syscall.ForkLock.Unlock()
 	runtime.KeepAlive(c.p)
-	if errno != 0 {
-		c.pidfd = -1
-		return os.NewSyscallError("clone", errno)
-	}
 	c.pid = int(pid)
-	return nil
-}
-
-// clone3 reports whether clone3(2) works: Linux before 5.3 does not have it, and seccomp filters often make it fail as
-// if it did not exist.
-func clone3() bool {
-	_, _, errno := syscall.RawSyscall(unix.SYS_CLONE3, 0, 0, 0)
-	return errno == unix.EINVAL
+	return errno
 }
 
 // PID returns the pid of the first child.

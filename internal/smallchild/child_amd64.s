@@ -1,4 +1,4 @@
-//go:build linux && !race && !msan && !asan
+//go:build linux && !race && !msan && !asan && !handfast_nofork
 
 #include "go_asm.h"
 #include "textflag.h"
@@ -68,22 +68,6 @@ adopt:
 	MOVL $0xffffffff, SI
 	XORL DX, DX
 	MOVL $436, AX // close_range
-	SYSCALL
-	MOVL $64, BX
-signal:
-	MOVQ BX, DI
-	MOVQ $const_zeros, SI // SIG_DFL
-	XORL DX, DX
-	MOVL $8, R10
-	MOVL $13, AX // rt_sigaction
-	SYSCALL
-	DECQ BX
-	JNZ  signal
-	MOVL $2, DI // SIG_SETMASK
-	MOVQ $const_zeros, SI
-	XORL DX, DX
-	MOVL $8, R10
-	MOVL $14, AX // rt_sigprocmask
 	SYSCALL
 
 	// The greeting.

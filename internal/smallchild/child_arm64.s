@@ -1,4 +1,4 @@
-//go:build linux && !race && !msan && !asan
+//go:build linux && !race && !msan && !asan && !handfast_nofork
 
 #include "go_asm.h"
 #include "textflag.h"
@@ -66,22 +66,6 @@ adopt:
 	MOVD $0xffffffff, R1
 	MOVD ZR, R2
 	MOVD $436, R8 // close_range
-	SVC
-	MOVD $64, R19
-signal:
-	MOVD R19, R0
-	MOVD $const_zeros, R1 // SIG_DFL
-	MOVD ZR, R2
-	MOVD $8, R3
-	MOVD $134, R8 // rt_sigaction
-	SVC
-	SUB  $1, R19
-	CBNZ R19, signal
-	MOVD $2, R0 // SIG_SETMASK
-	MOVD $const_zeros, R1
-	MOVD ZR, R2
-	MOVD $8, R3
-	MOVD $135, R8 // rt_sigprocmask
 	SVC
 
 	// The greeting.

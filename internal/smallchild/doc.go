@@ -12,7 +12,8 @@
 // on the form of its configuration by the name of the codec (CodecName): CONFIG is one value of bytes, the program.
 // Everything else is MessagePack. It is no child for other parents: it decodes no other configuration, ends at a
 // frame that it does not expect, even a SKIPPABLE one, and waits for its parent without a deadline, until that has
-// ended. Only a process that connects to the start gate has to speak within seconds.
+// ended. Only a process that connects to the start gate has to speak within seconds. It leaves signals as they are: who
+// makes it must not let it inherit any that is ignored or blocked (package rawfork).
 //
 // A program is a value: its methods build it (Program), it prints one instruction per line, and it is verified
 // before it leaves the parent (Verify): registers are set before they are used, jumps only go forward, all addresses

@@ -15,8 +15,7 @@ import (
 
 const closeOnExec = 1 // FD_CLOEXEC
 
-// adopt takes the socket, closes all descriptors behind it, and resets what the process has inherited of signals.
-// It reports whether there is a socket.
+// adopt takes the socket and closes all descriptors behind it. It reports whether there is a socket.
 func (m *machine) adopt() bool {
 	socket := m.reg(Socket)
 	if m.call(unix.SYS_FCNTL, socket, unix.F_SETFD, closeOnExec) != 0 ||
@@ -24,11 +23,6 @@ func (m *machine) adopt() bool {
 		return false
 	}
 	m.call(unix.SYS_CLOSE_RANGE, socket+1, 1<<32-1, 0)
-	const signals, setSize = 64, 8
-	for n := uint64(signals); n > 0; n-- {
-		m.call(unix.SYS_RT_SIGACTION, n, zeros, 0, setSize)
-	}
-	m.call(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, zeros, 0, setSize)
 	return !m.ended
 }
 

@@ -21,7 +21,6 @@ const (
 	controlSize   = 160
 	replyFD       = control + 16       // the first descriptor of the last frame that had any
 	header        = memoryBase + 0xa00 // of that frame
-	zeros         = memoryBase + 0xb00 // never written
 	option        = memoryBase + 0xb80
 	out           = memoryBase + 0x1000 // the frame that is sent
 	payloadOut    = out + syncproto.HeaderSize
