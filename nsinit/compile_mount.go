@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -34,6 +35,7 @@ func (s rootfsStep) compile(c *compiler) error {
 	if c.has(container.NSUser) {
 		c.elsewhere(i, target)
 	}
+	c.unshareMount(target, s.path)
 	if err := c.source(s.path, true, c.root); err != nil {
 		return err
 	}
@@ -52,6 +54,34 @@ func (c *compiler) elsewhere(i *smallchild.Instr, target smallchild.Reg) {
 	c.openHost("/", justDir).Into(target)
 	c.setFlag(c.onSlash)
 	c.Place(opened)
+}
+
+// unshareMount compiles unshareMount, for a propagation that has made every mount a shared one. The mount's root is at
+// most as far up as the path has components, unless they are links: then it gives up.
+func (c *compiler) unshareMount(target smallchild.Reg, p string) {
+	if !sharesAll(c.cfg.Root.Propagation) {
+		return
+	}
+	above, own, found, done := c.Reg(), c.Label(), c.Label(), c.Label()
+	st := c.Scratch(int(unsafe.Sizeof(unix.Statx_t{})))
+	ifRoot := func(fd smallchild.Reg, to smallchild.Label) {
+		c.Call("statx", unix.SYS_STATX, smallchild.Val(fd), c.Str(""), smallchild.Int(unix.AT_EMPTY_PATH),
+			smallchild.Int(unix.STATX_MNT_ID), st.At(0))
+		c.IfMem(st.At(statxAttributes), unix.STATX_ATTR_MOUNT_ROOT, unix.STATX_ATTR_MOUNT_ROOT, to)
+	}
+	ifRoot(target, own)
+	for at, n := target, strings.Count(path.Clean(p), "/"); n > 0 && c.Err() == nil; at, n = above, n-1 {
+		c.Call("openat", unix.SYS_OPENAT, smallchild.Val(at), c.Str(".."), smallchild.Int(justDir|unix.O_CLOEXEC),
+			smallchild.Int(0)).Into(above)
+		ifRoot(above, found)
+	}
+	c.GiveUp()
+	c.Place(own)
+	c.setAttr(smallchild.Val(target), "", false, 0, 0, unix.MS_PRIVATE)
+	c.Jump(done)
+	c.Place(found)
+	c.setAttr(smallchild.Val(above), "", false, 0, 0, unix.MS_PRIVATE)
+	c.Place(done)
 }
 
 // openHost opens a path in the file system of the runtime.

@@ -71,8 +71,8 @@ func needsWhole(cfg *container.Config) error {
 	switch {
 	case cfg.MountLabel != "":
 		return fmt.Errorf("label of mounts: %w", ErrWhole)
-	case mayShare(cfg.Root.Propagation):
-		return fmt.Errorf("propagation %#x of the root: %w", cfg.Root.Propagation, ErrWhole)
+	case mayShare(cfg.Root.Propagation) && !sharesAll(cfg.Root.Propagation):
+		return fmt.Errorf("propagation %#x of the root alone: %w", cfg.Root.Propagation, ErrWhole)
 	}
 	return nil
 }
@@ -153,8 +153,10 @@ type compiler struct {
 	requested bool
 }
 
-// Offsets in struct stat, which differ between architectures.
+// Offsets in struct stat, which differ between architectures, and in struct statx.
 const (
+	statxAttributes = int(unsafe.Offsetof(unix.Statx_t{}.Attributes))
+
 	statMode = int(unsafe.Offsetof(unix.Stat_t{}.Mode))
 	statUID  = int(unsafe.Offsetof(unix.Stat_t{}.Uid))
 	statRdev = int(unsafe.Offsetof(unix.Stat_t{}.Rdev))

@@ -24,6 +24,9 @@ func mayShare(root uint64) bool {
 	return !recursive || propagation == unix.MS_SHARED
 }
 
+// sharesAll reports whether every mount of the host is shared after hostPropagation, whatever it was before.
+func sharesAll(root uint64) bool { return root == unix.MS_SHARED|unix.MS_REC }
+
 // rootPropagation returns the propagation that the container's root gets when everything is mounted. It is for the
 // root alone: the mounts below it have the propagation of their own options. Zero means that the root stays as it
 // is, because slave and private were decided by the change of the host's mount.

@@ -124,7 +124,7 @@ func generated(t *rapid.T, dir string) map[string]any {
 		linux["namespaces"] = []any{map[string]any{"type": "cgroup"}}
 	}
 	if d.yes("propagation") {
-		linux["rootfsPropagation"] = rapid.SampledFrom([]string{"rprivate", "rslave"}).Draw(t, "kind")
+		linux["rootfsPropagation"] = rapid.SampledFrom([]string{"rprivate", "rslave", "rshared"}).Draw(t, "kind")
 	}
 	return map[string]any{
 		"hostname":   rapid.StringMatching(`[a-z]([a-z0-9-]{0,20}[a-z])?`).Draw(t, "hostname"),

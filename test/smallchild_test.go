@@ -82,6 +82,12 @@ func TestSmallChildIsLikeAWhole(t *testing.T) {
 			linux(c)["devices"] = []map[string]any{{"path": "/dev/own", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640,
 				"uid": 3, "gid": 4}, {"path": "/dev/fifo", "type": "p"}}
 		},
+		"shared root": func(_ *testing.T, c map[string]any) { linux(c)["rootfsPropagation"] = "rshared" },
+		"shared root, in a user namespace that cannot reach it": func(t *testing.T, c map[string]any) {
+			linux(c)["rootfsPropagation"] = "rshared"
+			testenv.MapIDs(c, hostIDs, 65536)
+			closeRoot(t, c)
+		},
 		"user namespace": func(_ *testing.T, c map[string]any) { testenv.MapIDs(c, hostIDs, 65536) },
 		"user namespace, several mappings": func(_ *testing.T, c map[string]any) {
 			mapIDs(c)

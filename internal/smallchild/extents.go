@@ -11,6 +11,8 @@ func (p *Program) verifyCall(n int, i *Instr, e *extents) {
 		e.write(a(1), sizeofStat)
 	case "stat":
 		e.write(a(2), sizeofStat)
+	case "statx":
+		e.write(a(4), 256) // struct statx
 	case "fstatfs":
 		e.write(a(1), 120) // struct statfs
 	case "read", "pread64":
