@@ -82,6 +82,13 @@ func TestSmallChildIsLikeAWhole(t *testing.T) {
 			linux(c)["devices"] = []map[string]any{{"path": "/dev/own", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640,
 				"uid": 3, "gid": 4}, {"path": "/dev/fifo", "type": "p"}}
 		},
+		"long environment": func(_ *testing.T, c map[string]any) { // a program of several fragments
+			env := []string{"PATH=/bin"}
+			for i := range 2000 {
+				env = append(env, fmt.Sprintf("SERVICE_%d=tcp://10.0.%d.%d:443/some/path", i, i/250, i%250))
+			}
+			process(c)["env"] = env
+		},
 		"shared root": func(_ *testing.T, c map[string]any) { linux(c)["rootfsPropagation"] = "rshared" },
 		"shared root, in a user namespace that cannot reach it": func(t *testing.T, c map[string]any) {
 			linux(c)["rootfsPropagation"] = "rshared"

@@ -115,8 +115,13 @@ noDescriptors:
 	TESTQ AX, AX
 	JLT  die
 
-	// A text of bytes, in its form of 16 bits: the program.
-	MOVQ $const_textBase, R13
+	// A value of bytes: the program.
+	MOVQ $const_configBase, R13
+	CMPB (R13), $const_longMark
+	JNE  short
+	ADDQ $(const_longHead-const_shortHead), R13
+short:
+	ADDQ $const_shortHead, R13
 	MOVQ $0x314d4152474f5250, AX // PROGRAM1
 	CMPQ (R13), AX
 	JNE  refuse
@@ -776,6 +781,14 @@ digested:
 	JCS  size8
 	CMPL DX, $256
 	JCS  size16
+	CMPL DX, $65536
+	JCS  size24
+	MOVB $0xce, (DI)
+	BSWAPL DX
+	MOVL DX, 1(DI)
+	ADDQ $5, DI
+	JMP  sized
+size24:
 	MOVB $0xcd, (DI)
 	ROLW $8, DX
 	MOVW DX, 1(DI)

@@ -108,8 +108,14 @@ noDescriptors:
 	BL   confirm<>(SB)
 	TBNZ $63, R0, die
 
-	// A text of bytes, in its form of 16 bits: the program.
-	MOVD $const_textBase, R21
+	// A value of bytes: the program.
+	MOVD $const_configBase, R21
+	MOVBU (R21), R0
+	CMP  $const_longMark, R0
+	BNE  short
+	ADD  $(const_longHead-const_shortHead), R21
+short:
+	ADD  $const_shortHead, R21
 	MOVD $0x314d4152474f5250, R0 // PROGRAM1
 	MOVD (R21), R1
 	CMP  R0, R1
@@ -787,6 +793,15 @@ digested:
 	BLO  size8
 	CMP  $256, R2
 	BLO  size16
+	MOVD $65536, R11
+	CMP  R11, R2
+	BLO  size24
+	MOVD $0xce, R11
+	MOVB.P R11, 1(R0)
+	REVW R2, R2
+	MOVW.P R2, 4(R0)
+	B    sized
+size24:
 	MOVD $0xcd, R11
 	MOVB.P R11, 1(R0)
 	REV16W R2, R2

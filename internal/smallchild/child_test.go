@@ -141,7 +141,7 @@ func encode(t *testing.T, p *Program) []byte {
 }
 
 func TestExecutes(t *testing.T) {
-	for _, size := range []int{0, 10, 40_000} { // one fragment, and two
+	for _, size := range []int{0, 10, 40_000, 70_000, 250_000} { // one fragment, two, several
 		p := New()
 		p.Str(strings.Repeat("x", size))
 		executes(p, `echo $A $HANDFAST_SOCKET; ls /proc/self/fd | wc -l`)

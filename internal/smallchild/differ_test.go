@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -183,8 +184,11 @@ func converseWith(fd int, frames [][]byte, descriptors []int) (packets []string)
 		}
 	}
 	send(0)
-	send(1)
-	requests := 2
+	requests := 1
+	for more := true; more; requests++ {
+		send(requests)
+		more = len(frames) > requests && frames[requests][4] == 1 // MORE
+	}
 	for buffer := make([]byte, 1<<17); ; {
 		n, err := unix.Read(fd, buffer)
 		if err == unix.EINTR {
@@ -211,10 +215,8 @@ func converseWith(fd int, frames [][]byte, descriptors []int) (packets []string)
 // conversation returns what a parent sends to a child: a program, and what comes back for its request.
 func conversation(program []byte, replies ...[]byte) [][]byte {
 	p := container.InitProfile()
-	return parentFrames(append([][]byte{
-		frameOf(syncproto.KindHello, "{"+boot(p).expected+"}"),
-		frameOf(syncproto.KindConfig, configOf(program)),
-	}, replies...)...)
+	hello := frameOf(syncproto.KindHello, "{"+boot(p).expected+"}")
+	return parentFrames(slices.Concat([][]byte{hello}, configOf(program), replies)...)
 }
 
 // replyTo returns a reply to the frame of the child that has the number re.
@@ -249,6 +251,7 @@ func TestMachineCodeIsLikeInterpreter(t *testing.T) {
 	ends := map[syscall.WaitStatus]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		p := safeProgram(t)
+		p.Str(strings.Repeat("x", rapid.SampledFrom([]int{0, 0, 0, 0, 40_000, 70_000, 250_000}).Draw(t, "more")))
 		b, err := p.Encode()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, p)

@@ -25,7 +25,7 @@ func (p *Program) Encode() ([]byte, error) {
 	if err := p.Verify(); err != nil {
 		return nil, err
 	}
-	size := headSize + instrSize*len(p.instrs) + len(p.data)
+	size := p.size()
 	if size > MaxProgram {
 		return nil, fmt.Errorf("%d bytes: %w", size, ErrTooLong)
 	}
@@ -43,6 +43,9 @@ func (p *Program) Encode() ([]byte, error) {
 	}
 	return b[:max(len(b), 256)], nil
 }
+
+// size returns the length of the encoded program.
+func (p *Program) size() int { return headSize + instrSize*len(p.instrs) + len(p.data) }
 
 // encodeInstr appends one instruction. One byte each: operation, register of the result, which arguments are
 // registers, whether errors are ignored. Two bytes each: number of the system call, four errors, target. Four bytes
@@ -80,7 +83,7 @@ func (p *Program) encodeArg(a Arg) (value uint64, isReg bool) {
 	case argReg:
 		return uint64(a.value), true
 	case argData:
-		return textBase + headSize + instrSize*uint64(len(p.instrs)) + uint64(a.value), false
+		return programAt(p.size()) + headSize + instrSize*uint64(len(p.instrs)) + uint64(a.value), false
 	case argMemory:
 		return scratch + uint64(a.value), false
 	case argSlot:

@@ -134,9 +134,19 @@ func frameOf(kind syncproto.Kind, payload string) []byte {
 	return append(b, payload...)
 }
 
-// configOf returns a program as it stands in CONFIG: a value of bytes in MessagePack.
-func configOf(program []byte) string {
-	return "\xc5" + string(binary.BigEndian.AppendUint16(nil, uint16(len(program)))) + string(program)
+// configOf returns the frames of CONFIG for a program: a value of bytes in MessagePack, in fragments.
+func configOf(program []byte) (frames [][]byte) {
+	config := binary.BigEndian.AppendUint16([]byte{0xc5}, uint16(len(program)))
+	if len(program) > 1<<16-1 {
+		config = binary.BigEndian.AppendUint32([]byte{longMark}, uint32(len(program)))
+	}
+	for part := range slices.Chunk(append(config, program...), 32<<10) {
+		f := frameOf(syncproto.KindConfig, string(part))
+		f[4] = 1 // MORE
+		frames = append(frames, f)
+	}
+	frames[len(frames)-1][4] = 0
+	return frames
 }
 
 // The only request of generated programs, and its reply.
@@ -145,11 +155,8 @@ const question, answer = "\x82\xa4name\xa5ready\xa3arg\xc0", "\x82\xa4name\xa3ru
 // fakeRun interprets a program of any bytes that has room bytes of memory.
 func fakeRun(program []byte, room uint64, script []byte) (*fakeKernel, error) {
 	p := container.InitProfile()
-	k := &fakeKernel{memory: make([]byte, memorySize), room: room, script: script, frames: parentFrames(
-		frameOf(syncproto.KindHello, "{"+boot(p).expected+"}"),
-		frameOf(syncproto.KindConfig, configOf(program)),
+	k := &fakeKernel{memory: make([]byte, memorySize), room: room, script: script, frames: conversation(program,
 		frameOf(syncproto.KindReply, answer), frameOf(syncproto.KindReply, answer), frameOf(syncproto.KindReply, answer),
-		frameOf(syncproto.KindCancel, ""),
-	)}
+		frameOf(syncproto.KindCancel, ""))}
 	return k, Interpret(k, k.memory, 3, p)
 }

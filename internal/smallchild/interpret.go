@@ -118,7 +118,10 @@ func (m *machine) put(a uint64, text []byte) {
 
 // run carries out the program.
 func (m *machine) run() {
-	const base = textBase
+	base := uint64(configBase + shortHead)
+	if m.at(configBase, 1)[0] == longMark {
+		base = configBase + longHead
+	}
 	if string(m.at(base, 8)) != magic {
 		m.place = 0
 		m.fail()

@@ -139,7 +139,7 @@ func (m *machine) greet(g greeting) bool {
 func (m *machine) takeProgram() bool {
 	size := uint64(0)
 	for more := true; more; {
-		if size > 0xffff {
+		if size > maxConfig {
 			return false
 		}
 		f, ok := m.receive(configBase + size)
@@ -166,8 +166,10 @@ func (m *machine) confirm(config, size uint64) bool {
 		number = []byte{byte(size)}
 	case size < 256:
 		number = []byte{0xcc, byte(size)}
-	default:
+	case size < 1<<16:
 		number = binary.BigEndian.AppendUint16([]byte{0xcd}, uint16(size))
+	default:
+		number = binary.BigEndian.AppendUint32([]byte{0xce}, size)
 	}
 	n := m.compose([]byte("\x82\xa4size"), number, fmt.Appendf([]byte("\xa6digest\xb0"), "%016x", d))
 	return m.send(out, n, syncproto.KindConfigOK, m.reg(regTaken))

@@ -26,16 +26,30 @@ const (
 	payloadOut    = out + syncproto.HeaderSize
 	in            = memoryBase + 0x2000  // the payload of the last frame that was received
 	configBase    = memoryBase + 0x20000 // CONFIG
-	textBase      = configBase + 3       // behind the header of a value of bytes in MessagePack (with 16 bits of length)
-	scratch       = memoryBase + 0x60000 // the program's
+	scratch       = memoryBase + 0x70000 // the program's
 
-	frameSize = 0x10000  // the longest payload of one frame
-	outSize   = in - out // room for a frame that is sent
-	maxConfig = 0xffff
+	frameSize = 0x10000                          // the longest payload of one frame
+	outSize   = in - out                         // room for a frame that is sent
+	maxConfig = scratch - frameSize - configBase // after as many bytes a fragment of CONFIG still fits
 
 	// MaxProgram is the maximum length of a program in bytes.
-	MaxProgram = maxConfig - 3
+	MaxProgram = maxConfig - longHead
 )
+
+// CONFIG is a value of bytes in MessagePack: a head, with a mark and a length of 16 or 32 bits, and the program.
+const (
+	shortHead = 3
+	longHead  = 5
+	longMark  = 0xc6 // of the head with 32 bits
+)
+
+// programAt returns the address of a program of this size.
+func programAt(size int) uint64 {
+	if size > 0xffff {
+		return configBase + longHead
+	}
+	return configBase + shortHead
+}
 
 // What the machine code knows of the protocol.
 const (
