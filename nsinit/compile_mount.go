@@ -98,8 +98,8 @@ func (s mountStep) compile(c *compiler) error {
 	if err := checkProcPath(m, dest); err != nil {
 		return err
 	}
-	if m.Remount || m.IDs != nil && !m.Bind || m.CopyUp || dest == "/proc" && m.Bind {
-		return fmt.Errorf("remount, copyUp, a bind on /proc or ids of a new file system: %w", ErrWhole)
+	if m.Remount || m.IDs != nil && !m.Bind || m.CopyUp && m.Type != "tmpfs" || dest == "/proc" && m.Bind {
+		return fmt.Errorf("remount, a bind on /proc or ids of a new file system: %w", ErrWhole)
 	}
 	mark := c.Mark()
 	defer c.Release(mark)
@@ -153,6 +153,9 @@ func (c *compiler) fileSystem(m *container.Mount, dest string) error {
 		c.setAttr(smallchild.Val(tree), "", true, m.Set, 0, 0)
 	}
 	c.Place(made)
+	if m.CopyUp {
+		c.copyUp(tree, dest, m.Data)
+	}
 	c.mkdirAll(dest, target)
 	c.attach(tree, target)
 	c.finish(tree, m)

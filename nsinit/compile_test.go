@@ -22,7 +22,6 @@ func usual() container.Config {
 	c.Hooks, c.Process.Terminal, c.Process.Landlock, c.Process.Scheduler = container.Hooks{}, false, nil, nil
 	c.Process.MemoryPolicy, c.Process.Personality, c.Process.IOPriority = nil, nil, 0
 	c.Process.Processors, c.Process.ParentDeathSignal = nil, 0
-	c.Mounts[4].CopyUp = false
 	c.Process.Env = []string{"PATH=/usr/bin:/bin", "TERM=xterm"}
 	c.Process.Args, c.Process.Keyring = []string{"sh", "-c", "true"}, "_ses.c"
 	c.Process.NoNewPrivs, c.Process.Capabilities.Bounding = true, 1<<5|1<<8
@@ -39,7 +38,7 @@ func TestCompileGolden(t *testing.T) {
 	mapped := container.Config{
 		Namespaces: []container.Namespace{{Kind: container.NSUser, How: container.NSCreated},
 			{Kind: container.NSMount, How: container.NSCreated}},
-		Root: container.Root{Path: "/bundle/rootfs"},
+		Root: container.Root{Path: "/bundle/rootfs", Propagation: unix.MS_SHARED | unix.MS_REC},
 		Mounts: []container.Mount{{Destination: "/sys", Type: "sysfs", Source: "sysfs"},
 			{Destination: "/data", Source: "/srv/data", Bind: true}},
 		Devices: []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666}},

@@ -158,6 +158,7 @@ const (
 	statxAttributes = int(unsafe.Offsetof(unix.Statx_t{}.Attributes))
 
 	statMode = int(unsafe.Offsetof(unix.Stat_t{}.Mode))
+	statGID  = int(unsafe.Offsetof(unix.Stat_t{}.Gid))
 	statUID  = int(unsafe.Offsetof(unix.Stat_t{}.Uid))
 	statRdev = int(unsafe.Offsetof(unix.Stat_t{}.Rdev))
 	statSize = int(unsafe.Sizeof(unix.Stat_t{}))

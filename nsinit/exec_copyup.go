@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,13 +32,11 @@ func (c *child) copyUp(tree int, dest string, options []string) error {
 		return op("fstat", dest, err)
 	}
 	uid, gid := int(st.Uid), int(st.Gid)
-	for _, o := range options {
-		if strings.HasPrefix(o, "uid=") {
-			uid = -1
-		}
-		if strings.HasPrefix(o, "gid=") {
-			gid = -1
-		}
+	if hasOption(options, "uid=") {
+		uid = -1
+	}
+	if hasOption(options, "gid=") {
+		gid = -1
 	}
 	// EINVAL: the owner has no ID in this user namespace. Then root of this namespace may own the tmpfs.
 	if err := unix.Fchownat(tree, "", uid, gid, unix.AT_EMPTY_PATH); err != nil && err != unix.EINVAL {
@@ -46,6 +45,11 @@ func (c *child) copyUp(tree int, dest string, options []string) error {
 	err = c.copyDir(from, tree, dest, maxCopyDepth)
 	// copyXattrs changes the working directory.
 	return errors.Join(err, op("chdir", "/", unix.Chdir("/")))
+}
+
+// hasOption reports whether an option with this beginning is among the options of a file system.
+func hasOption(options []string, beginning string) bool {
+	return slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, beginning) })
 }
 
 // copyDir copies the entries of from into to. It copies every kind of entry with its mode, owner and extended

@@ -242,7 +242,7 @@ func (c *child) mappedFS(m *container.Mount, dest string) (int, error) {
 	if err != nil || m.Type != "tmpfs" {
 		return tree, err
 	}
-	if mode, found := c.coveredMode(dest); found && !namesMode(m.Data) {
+	if mode, found := c.coveredMode(dest); found && !hasOption(m.Data, "mode=") {
 		_ = unix.Fchmodat(tree, ".", mode, 0)
 	}
 	if m.CopyUp {
@@ -253,15 +253,6 @@ func (c *child) mappedFS(m *container.Mount, dest string) (int, error) {
 		return -1, err
 	}
 	return tree, nil
-}
-
-func namesMode(data []string) bool {
-	for _, d := range data {
-		if strings.HasPrefix(d, "mode=") {
-			return true
-		}
-	}
-	return false
 }
 
 // place opens the mount point, and makes it if it is missing.

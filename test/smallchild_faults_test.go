@@ -70,6 +70,8 @@ func TestSmallChildFailsLikeAWholeAtEachCall(t *testing.T) {
 			linux(config)["maskedPaths"] = []string{"/proc/kcore", "/sys/firmware", "/proc/scsi"}
 			linux(config)["readonlyPaths"] = []string{"/proc/sys", "/proc/bus"}
 			config["root"].(map[string]any)["readonly"] = true
+			linux(config)["rootfsPropagation"] = "rshared"
+			addMount(config, "/etc", "tmpfs", "tmpfs", "tmpcopyup")
 		}},
 		{"create and start", "handfast create FLAGS -b BUNDLE ID && handfast start ID", func(config map[string]any) {
 			process(config)["noNewPrivileges"] = false

@@ -193,6 +193,9 @@ func (d drawing) mounts(dir string) []any {
 		switch d.number("mount", 3) {
 		case 0:
 			m = map[string]any{"destination": at, "source": "tmpfs", "type": "tmpfs", "options": options("size=1m", propagation)}
+			if d.yes("copied up") {
+				m["options"] = append(m["options"].([]any), "tmpcopyup")
+			}
 		case 1:
 			m["source"], m["destination"] = filepath.Join(from, "file"), fmt.Sprintf("/new/file%d", len(all))
 		}

@@ -82,6 +82,23 @@ func TestSmallChildIsLikeAWhole(t *testing.T) {
 			linux(c)["devices"] = []map[string]any{{"path": "/dev/own", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640,
 				"uid": 3, "gid": 4}, {"path": "/dev/fifo", "type": "p"}}
 		},
+		"copied up": copyUp(`mkdir -p a/b/c many; echo content >a/file; cp a/file a/b/suid; : >a/b/c/empty
+			head -c 300000 /dev/zero >a/b/c/large
+			ln -s /etc/passwd link; ln -s ` + strings.Repeat("x", 4000) + ` long; ln -s y short
+			mkfifo fifo; mknod dev c 1 3
+			for n in $(seq 300); do echo $n >many/a-name-that-fills-the-buffer-of-names-$n; done
+			: >...; : >..a; : >.b; chown -R 7:8 .; chown -h 5:6 link
+			chmod 6755 a/b/suid; chmod 2750 a; chmod 1777 a/b; chmod 604 fifo; chmod 640 dev`),
+		"copied up, with options": func(t *testing.T, c map[string]any) {
+			copyUp("echo content >file; chown 7:8 . file")(t, c)
+			addMount(c, "/tmp", "tmpfs", "tmpfs", "tmpcopyup", "ro", "mode=700", "uid=3", "size=1m")
+			addMount(c, "/no/such", "tmpfs", "tmpfs", "tmpcopyup")
+		},
+		"copied up, in a user namespace": func(t *testing.T, c map[string]any) {
+			testenv.MapIDs(c, hostIDs, 65536)
+			copyUp(`mkdir -p a/b; echo content >a/file; ln -s x a/link; mkfifo a/b/fifo
+				chown -hR $((`+fmt.Sprint(hostIDs)+`+7)):`+fmt.Sprint(hostIDs)+` .; chmod 640 a/file; chown 1:2 a/b`)(t, c)
+		},
 		"long environment": func(_ *testing.T, c map[string]any) { // a program of several fragments
 			env := []string{"PATH=/bin"}
 			for i := range 2000 {
@@ -169,6 +186,56 @@ func TestSmallChildIsLikeAWhole(t *testing.T) {
 				t.Errorf("status %d, want 7: %s", small.status, small.stderr)
 			}
 		})
+	}
+}
+
+// copyUp gives a container a tmpfs on /run with what a script makes in the image's directory, and a socket, and makes
+// the container list that.
+func copyUp(script string) func(t *testing.T, c map[string]any) {
+	return func(t *testing.T, c map[string]any) {
+		t.Helper()
+		dir := filepath.Join(c["root"].(map[string]any)["path"].(string), "run")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mknod(filepath.Join(dir, "sock"), unix.S_IFSOCK|0o642, 0); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("sh", "-ec", "umask 0; cd "+dir+"; "+script).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		addMount(c, "/run", "tmpfs", "tmpfs", "tmpcopyup", "nosuid")
+		process(c)["args"] = []string{"sh", "-c", `cd /run; find . | sort | xargs stat -c '%n %F %a %u:%g %t:%T %N'
+			find . -type f | sort | xargs md5sum; cd /;` + facts}
+	}
+}
+
+// TestSmallChildCannotCopyUp: what is rare in a directory that is copied takes a whole child.
+func TestSmallChildCannotCopyUp(t *testing.T) {
+	if !smallchild.Available {
+		t.Skip("this architecture, or this build, has no small child")
+	}
+	r := newRuntime(t)
+	const whole = "whole: the small one could not continue at mount tmpfs"
+	for _, c := range []struct {
+		script, attribute, child string
+	}{
+		{"mkdir -p 1/2/3; : >1/2/3/file", "", "small"},
+		{"mkdir -p 1/2/3/4", "", whole},
+		{": >file", "trusted.a", whole},
+	} {
+		bundle := shell(t, "", func(config map[string]any) { copyUp(c.script)(t, config) })
+		if c.attribute != "" {
+			file := filepath.Join(rootOf(t, bundle), "run", "file")
+			if err := unix.Setxattr(file, c.attribute, []byte("value"), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := r.do("--debug", "run", "-b", bundle, testenv.ID(t))
+		contains(t, o.stderr, ": child "+c.child)
+		if o.status != 7 {
+			t.Errorf("%s: status %d: %s", c.script, o.status, o.stderr)
+		}
 	}
 }
 

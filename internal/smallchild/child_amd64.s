@@ -186,6 +186,10 @@ value:
 	JEQ  parent
 	CMPL AX, $const_opNames
 	JEQ  names
+	CMPL AX, $const_opEntry
+	JEQ  entry
+	CMPL AX, $const_opCut
+	JEQ  cut
 	JMP  fail
 
 call:
@@ -568,6 +572,46 @@ lettersEnd:
 named:
 	MOVBLZX const_atInto(BX), CX
 	MOVQ AX, (R12)(CX*8)
+	JMP  next
+
+entry: // a directory, and the depth, by which its names are kept
+	SHLQ $12, SI // entriesSize
+	MOVQ $const_entries, R15
+	ADDQ SI, R15
+	MOVQ DI, R9
+nextEntry:
+	MOVQ (R15), AX
+	CMPQ AX, 8(R15)
+	JCS  entryKept
+	MOVQ R9, DI
+	LEAQ const_entriesHead(R15), SI
+	MOVL $const_entriesRoom, DX
+	MOVL $217, AX // getdents64
+	SYSCALL
+	TESTQ AX, AX
+	JLT  failed
+	MOVQ $0, (R15)
+	MOVQ AX, 8(R15)
+	JEQ  jump
+	JMP  nextEntry
+entryKept: // struct linux_dirent64
+	LEAQ const_entriesHead(R15)(AX*1), SI
+	MOVWLZX 16(SI), CX
+	ADDQ AX, CX
+	MOVQ CX, (R15)
+	ADDQ $19, SI
+	MOVL (SI), AX
+	CMPW AX, $0x2e // "."
+	JEQ  nextEntry
+	ANDL $0xffffff, AX
+	CMPL AX, $0x2e2e // ".."
+	JEQ  nextEntry
+	MOVBLZX const_atInto(BX), CX
+	MOVQ SI, (R12)(CX*8)
+	JMP  next
+
+cut: // an address, and the length of the text there
+	MOVB $0, (DI)(SI*1)
 	JMP  next
 
 report: // what stands before the errno and its length, what stands behind, and the texts of errors

@@ -180,6 +180,10 @@ value:
 	BEQ  parent
 	CMP  $const_opNames, R9
 	BEQ  names
+	CMP  $const_opEntry, R9
+	BEQ  entry
+	CMP  $const_opCut, R9
+	BEQ  cut
 	B    fail
 
 call:
@@ -566,6 +570,49 @@ lettersEnd:
 named:
 	MOVBU const_atInto(R19), R9
 	MOVD R6, (R20)(R9<<3)
+	B    next
+
+entry: // a directory, and the depth, by which its names are kept
+	LSL  $12, R1 // entriesSize
+	MOVD $const_entries, R11
+	ADD  R1, R11
+	MOVD R0, R12
+nextEntry:
+	LDP  (R11), (R9, R10)
+	CMP  R10, R9
+	BLO  entryKept
+	MOVD R12, R0
+	ADD  $const_entriesHead, R11, R1
+	MOVD $const_entriesRoom, R2
+	MOVD $61, R8 // getdents64
+	SVC
+	TBNZ $63, R0, failed
+	STP  (ZR, R0), (R11)
+	CBZ  R0, jump
+	B    nextEntry
+entryKept: // struct linux_dirent64
+	ADD  $const_entriesHead, R11, R1
+	ADD  R9, R1
+	MOVHU 16(R1), R10
+	ADD  R9, R10
+	MOVD R10, (R11)
+	ADD  $19, R1
+	MOVBU (R1), R9
+	CMP  $0x2e, R9 // "." or ".."
+	BNE  entryFound
+	MOVBU 1(R1), R9
+	CBZ  R9, nextEntry
+	CMP  $0x2e, R9
+	BNE  entryFound
+	MOVBU 2(R1), R9
+	CBZ  R9, nextEntry
+entryFound:
+	MOVBU const_atInto(R19), R9
+	MOVD R1, (R20)(R9<<3)
+	B    next
+
+cut: // an address, and the length of the text there
+	MOVB ZR, (R0)(R1)
 	B    next
 
 report: // what stands before the errno and its length, what stands behind, and the texts of errors

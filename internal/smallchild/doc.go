@@ -16,9 +16,9 @@
 // makes it must not let it inherit any that is ignored or blocked (package rawfork).
 //
 // A program is a value: its methods build it (Program), it prints one instruction per line, and it is verified
-// before it leaves the parent (Verify): registers are set before they are used, jumps only go forward, all addresses
-// belong to the program, and what an instruction or a system call reads or writes there fits. The small child checks
-// the frames that it receives and the length of the program, and trusts the rest.
+// before it leaves the parent (Verify): registers are set before they are used, jumps go forward, or back to the next
+// name in a directory, all addresses belong to the program, and what an instruction or a system call reads or writes
+// there fits. The small child checks the frames that it receives and the length of the program, and trusts the rest.
 //
 // Interpret says in Go what each instruction does. Tests run the same programs in machine code and in Interpret, and
 // compare what they send, their output, their end and the files that they leave.

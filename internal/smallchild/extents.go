@@ -13,6 +13,10 @@ func (p *Program) verifyCall(n int, i *Instr, e *extents) {
 		e.write(a(2), sizeofStat)
 	case "statx":
 		e.write(a(4), 256) // struct statx
+	case "fstatat":
+		e.write(a(2), sizeofStat)
+	case "readlinkat":
+		e.write(a(2), length(3))
 	case "fstatfs":
 		e.write(a(1), 120) // struct statfs
 	case "read", "pread64":

@@ -82,6 +82,17 @@ func (k *fakeKernel) Call(nr uintptr, args ...uint64) (int64, bool) {
 			b[i] = k.next()
 		}
 		return int64(n), true
+	case unix.SYS_GETDENTS64:
+		if choice > 250 {
+			return -int64(choice), true
+		}
+		const size = 24
+		b := k.bytes(args[1], size*uint64(choice%4))
+		clear(b)
+		for at := 0; at < len(b); at += size {
+			b[at+16], b[at+19] = size, ".aB"[k.next()%3]
+		}
+		return int64(len(b)), true
 	case unix.SYS_GETSOCKOPT:
 		binary.LittleEndian.PutUint32(k.bytes(args[3], 4), map[uint64]uint32{unix.SO_DOMAIN: unix.AF_UNIX,
 			unix.SO_TYPE: unix.SOCK_SEQPACKET}[args[2]])

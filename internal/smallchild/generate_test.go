@@ -40,7 +40,8 @@ func anyProgram(t *rapid.T) *Program {
 	})
 	for range rapid.IntRange(1, 12).Draw(t, "instructions") {
 		op := rapid.SampledFrom([]opcode{opCall, opCall, opCall, opTest, opJump, opCombine, opOctal, opRequest, opWord,
-			opGate, opHome, opReport, opParent, opNames, opGiveUp}).Draw(t, "op")
+			opGate, opHome, opReport, opParent, opNames, opEntry, opCut,
+			opGiveUp}).Draw(t, "op")
 		count := 0
 		if int(op) < len(operands) {
 			count = int(operands[op])
@@ -56,10 +57,10 @@ func anyProgram(t *rapid.T) *Program {
 			i.nr = map[string]uint16{"read": unix.SYS_READ, "write": unix.SYS_WRITE, "fstat": unix.SYS_FSTAT,
 				"close": unix.SYS_CLOSE}[call]
 		}
-		if op == opCall || op == opNames {
+		if op == opCall || op == opNames || op == opEntry {
 			i.into = rapid.SampledFrom(append(regs, noReg)).Draw(t, "into")
 		}
-		if len(labels) > 0 && (op == opTest || op == opJump || op == opCall && rapid.Bool().Draw(t, "on")) {
+		if len(labels) > 0 && (op == opTest || op == opJump || op == opEntry || op == opCall && rapid.Bool().Draw(t, "on")) {
 			i.On(rapid.SampledFrom(labels).Draw(t, "to"), unix.Errno(rapid.IntRange(0, 4).Draw(t, "errno")))
 		}
 		for _, l := range labels {
@@ -158,7 +159,7 @@ func (s *safe) add() {
 	dir := Int(uint32(cwd))
 	flags := []int{unix.O_RDONLY, unix.O_RDWR | unix.O_CREAT, unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL,
 		unix.O_PATH | unix.O_DIRECTORY, unix.O_RDWR | unix.O_TRUNC}
-	switch s.number("instruction", 19) {
+	switch s.number("instruction", 21) {
 	case 0, 1, 2:
 		s.errors(s.Call("openat", unix.SYS_OPENAT, dir, s.name(), Int(flags[s.number("flags", 4)]|unix.O_CLOEXEC),
 			Int(0o640)).Into(s.reg()))
@@ -211,6 +212,23 @@ func (s *safe) add() {
 			s.asked = true
 			s.Request(question, answer)
 		}
+	case 20:
+		// A directory, in which each name is looked for in another one.
+		dir, name, again, done, not := s.Reg(), s.Reg(), s.Label(), s.Label(), s.Label()
+		s.Call("openat", unix.SYS_OPENAT, Int(uint32(cwd)), s.name(), Int(unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC),
+			Int(0)).Into(dir).On(not)
+		s.Place(again)
+		s.Entry(dir, s.number("depth", maxDepth-1), name, done)
+		s.Call("fchmodat", unix.SYS_FCHMODAT, Int(uint32(cwd)), Val(name), Int(0o700+s.number("mode", 7))).Ignore()
+		s.Jump(again)
+		s.Place(done)
+		s.Call("close", unix.SYS_CLOSE, Val(dir))
+		s.Place(not)
+	case 21:
+		r := s.reg()
+		s.Call("readlinkat", unix.SYS_READLINKAT, Int(uint32(cwd)), s.name(), s.memory.At(0), Int(40)).Into(r).On(s.label())
+		s.Cut(s.memory.At(0), r)
+		s.Load(s.reg(), s.word(), s.word())
 	case 19:
 		r, to := s.reg(), s.Str("text")
 		if s.number("is", 1) == 1 {

@@ -29,7 +29,8 @@ type Kernel interface {
 	Call(nr uintptr, args ...uint64) (result int64, returns bool)
 }
 
-// errEndless is the error for a program that executes more instructions than it has, or than any program can have.
+// errEndless is the error for a program that executes more instructions than any program can have, after it has found
+// the last name in a directory, or that finds more of these than any test has.
 var errEndless = errors.New("the program has no end, or a jump that goes back")
 
 // AccessError is the error for an instruction that uses memory which the small child does not have. The machine code
@@ -68,9 +69,11 @@ func Interpret(k Kernel, memory []byte, socket int, p *syncproto.Profile) error 
 type machine struct {
 	kernel Kernel
 	memory []byte
-	place  int   // the present instruction
-	ended  bool  // by a system call, or because of err
-	err    error // why it cannot continue, if no system call has ended it
+	place  int    // the present instruction
+	left   uint64 // how many instructions may follow before the next name of a directory
+	found  int    // names in directories
+	ended  bool   // by a system call, or because of err
+	err    error  // why it cannot continue, if no system call has ended it
 }
 
 // call makes a system call.
@@ -129,9 +132,9 @@ func (m *machine) run() {
 	}
 	count := uint64(m.load32(base + 8))
 	m.setReg(regCount, count)
-	left := min(count, maxInstrs)
-	for next := uint64(0); next < count && !m.ended; left-- {
-		if left == 0 {
+	m.left = min(count, maxInstrs)
+	for next := uint64(0); next < count && !m.ended; m.left-- {
+		if m.left == 0 {
 			m.stop(errEndless)
 			return
 		}
@@ -227,7 +230,11 @@ func (m *machine) execute(i *encoded) outcome {
 	case opParent:
 		return m.checkParent()
 	case opNames:
-		return m.names(a[0], a[1], a[2], i.into)
+		return m.named(a[0], a[1], a[2], i.into)
+	case opEntry:
+		return m.entry(i)
+	case opCut:
+		m.at(a[0]+a[1], 1)[0] = 0
 	default:
 		return giveUp
 	}
@@ -312,8 +319,8 @@ func index(b []byte, c byte) int {
 	return len(b)
 }
 
-// names is Program.Names.
-func (m *machine) names(from, length, to uint64, r Reg) outcome {
+// named is Program.Names.
+func (m *machine) named(from, length, to uint64, r Reg) outcome {
 	head := m.at(from, length)
 	if m.ended {
 		return end
@@ -372,6 +379,44 @@ func namedIn(head []byte) (kind int, name []byte, ok bool) {
 		return NamesScript, line[:n], true
 	}
 	return NamesNone, nil, true
+}
+
+// maxFound is how many names of directories Interpret finds. There is no such bound in machine code.
+const maxFound = 1 << 16
+
+// entry is Program.Entry.
+func (m *machine) entry(i *encoded) outcome {
+	at := entries + i.args[1]*entriesSize
+	for !m.ended {
+		next, end := m.load64(at), m.load64(at+8)
+		if next >= end {
+			n := m.call(unix.SYS_GETDENTS64, i.args[0], at+entriesHead, entriesRoom)
+			if n < 0 {
+				return m.result(i, n)
+			}
+			m.store64(at, 0)
+			m.store64(at+8, uint64(n))
+			if n == 0 {
+				return jump
+			}
+			continue
+		}
+		e := at + entriesHead + next // struct linux_dirent64
+		size := uint64(binary.LittleEndian.Uint16(m.at(e+16, 2)))
+		m.store64(at, next+size)
+		name := m.at(e+19, 3)
+		if name[0] == '.' && (name[1] == 0 || name[1] == '.' && name[2] == 0) && size > 0 {
+			continue
+		}
+		if m.found++; m.found > maxFound {
+			m.stop(errEndless)
+			break
+		}
+		m.left = maxInstrs
+		m.setReg(i.into, e+19)
+		return goOn
+	}
+	return end
 }
 
 // digest is that of CONFIG_OK, over b, whose length is a multiple of eight, for a configuration of n bytes.

@@ -25,6 +25,8 @@ const (
 	out           = memoryBase + 0x1000 // the frame that is sent
 	payloadOut    = out + syncproto.HeaderSize
 	in            = memoryBase + 0x2000  // the payload of the last frame that was received
+	entries       = memoryBase + 0x12000 // directories that are being read, see entriesSize
+	entriesEnd    = memoryBase + 0x1a000
 	configBase    = memoryBase + 0x20000 // CONFIG
 	scratch       = memoryBase + 0x70000 // the program's
 
@@ -34,6 +36,14 @@ const (
 
 	// MaxProgram is the maximum length of a program in bytes.
 	MaxProgram = maxConfig - longHead
+)
+
+// A directory that is being read takes this much memory: where the next name is, and where the last one ends, both
+// counted from the names; then the names as getdents64(2) returns them.
+const (
+	entriesHead = 16
+	entriesRoom = 0x1000 - entriesHead
+	entriesSize = entriesHead + entriesRoom
 )
 
 // CONFIG is a value of bytes in MessagePack: a head, with a mark and a length of 16 or 32 bits, and the program.

@@ -39,7 +39,7 @@ func (p *Program) Describe(n int) string {
 var opcodes = [...]string{opTest: "if", opJump: "go on", opCombine: "combine", opOctal: "octal", opRequest: "request",
 	opWord: "send EXEC", opGate: "wait at the gate", opHome: "find home in passwd", opReport: "report",
 	opGiveUp: "give up", opParent: "check the parent",
-	opNames: "find interpreter or loader"}
+	opNames: "find interpreter or loader", opEntry: "next name in", opCut: "end text"}
 
 func (p *Program) describe(i *Instr) string {
 	args := make([]string, i.count)

@@ -27,6 +27,8 @@ const (
 	opGiveUp                // send the ERROR of a child that cannot continue, and end
 	opParent                // end if the parent has ended
 	opNames                 // find the interpreter or the loader of a program
+	opEntry                 // find the next name in a directory
+	opCut                   // end a text
 )
 
 // Reg is a register. It holds the result of a system call, in most cases a descriptor.
@@ -380,8 +382,25 @@ func (p *Program) IfReg(r Reg, value uint64, to Label) {
 	p.test(slot(r), ^uint64(0)).value(value).to = to
 }
 
-// Jump continues at a label.
+// Jump continues at a label, which is ahead, or is that of an Entry.
 func (p *Program) Jump(to Label) { p.add(opJump).to = to }
+
+// maxDepth is how many directories can be read at the same time.
+const maxDepth = (entriesEnd - entries) / entriesSize
+
+// Entry puts into r the address of the next name in a directory, other than "." and "..". After the last one it
+// continues at done. Entries of the same depth read one directory after the other, each up to its end. An Entry is the
+// only place to which a program may jump back, so that every round takes a name.
+func (p *Program) Entry(dir Reg, depth int, r Reg, done Label) {
+	i := p.add(opEntry, Val(dir), Int(depth))
+	i.into, i.to = r, done
+}
+
+// Cut puts a zero byte behind the length bytes at an address.
+func (p *Program) Cut(at Arg, length Reg) { p.add(opCut, at, Val(length)) }
+
+// Load puts into a register 32 bits of memory, under a mask that is in memory, too.
+func (p *Program) Load(r Reg, from, mask Arg) { p.add(opCombine, slot(r), from, mask).into = r }
 
 // And writes to to the 32 bits at a, masked by those at b.
 func (p *Program) And(to, a, b Arg) { p.add(opCombine, to, a, b) }

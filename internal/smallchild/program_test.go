@@ -136,6 +136,47 @@ func TestVerify(t *testing.T) {
 		"as a greeting what is none": func(p *Program) {
 			p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5, 6), "t"))
 		},
+		"which is not ahead": func(p *Program) { // back to what is no Entry
+			l := p.Label()
+			p.Place(l)
+			p.Word()
+			p.Jump(l)
+		},
+		"which is not ahead ": func(p *Program) { // back to an Entry, but not by a Jump
+			again, done := p.Label(), p.Label()
+			p.Place(again)
+			p.Entry(Socket, 0, p.Reg(), done)
+			p.IfReg(Socket, 3, again)
+			p.Place(done)
+		},
+		"without a register that is set there": func(p *Program) {
+			again, done, over, r := p.Label(), p.Label(), p.Label(), p.Reg()
+			p.IfReg(Socket, 3, over)
+			p.Set(r, Int(1))
+			p.Place(again)
+			p.Entry(Socket, 0, p.Reg(), done)
+			p.Place(over)
+			p.Jump(again)
+			p.Place(done)
+		},
+		"at depth 8 of 8":             func(p *Program) { p.Entry(Socket, maxDepth, p.Reg(), p.ahead()) },
+		"no register for its result ": func(p *Program) { p.Entry(Socket, 0, noReg, p.ahead()) },
+		"jumps nowhere":               func(p *Program) { p.Entry(Socket, 0, p.Reg(), noLabel) },
+		"9 bytes where there are 8 ": func(p *Program) {
+			r, m := p.Reg(), p.Scratch(8)
+			p.Call("readlinkat", unix.SYS_READLINKAT, Int(0), p.Str("x"), m.At(0), Int(8)).Into(r)
+			p.Cut(m.At(0), r)
+		},
+		"whose length has no bound  ": func(p *Program) { // in the second round it is what dup returns
+			again, done, r, m := p.Label(), p.Label(), p.Reg(), p.Scratch(64)
+			p.Call("read", unix.SYS_READ, Int(0), m.At(0), Int(8)).Into(r)
+			p.Place(again)
+			p.Entry(Socket, 0, p.Reg(), done)
+			p.Cut(m.At(0), r)
+			p.Call("dup", unix.SYS_DUP, Int(0)).Into(r)
+			p.Jump(again)
+			p.Place(done)
+		},
 		"writes to a register": func(p *Program) {
 			p.Call("fstat", unix.SYS_FSTAT, Int(0), slot(Socket))
 		},

@@ -13,6 +13,16 @@ type defined [128 / 64]uint64
 func (d *defined) add(r Reg)      { d[r/64] |= 1 << (r % 64) }
 func (d *defined) has(r Reg) bool { return d[r/64]&(1<<(r%64)) != 0 }
 
+// covers reports whether all registers of other are in the set.
+func (d defined) covers(other defined) bool {
+	for w := range d {
+		if other[w]&^d[w] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Verify refuses a program that the small child must not get: a jump that does not go forward or leads out of the
 // program, a register that may be used before it is set, an address outside the program's memory, and a buffer that
 // does not fit where it is, as far as verifyCall and the instructions themselves say how long it is. It holds a buffer
@@ -40,8 +50,10 @@ func (p *Program) Verify() error {
 		if err := p.verifyInstr(n, i, at[n].defined); err != nil {
 			return fmt.Errorf("instruction %d: %w", n, err)
 		}
-		if i.to != noLabel {
-			at[p.labels[i.to]].meet(at[n].defined)
+		if to := p.target(i); to > n {
+			at[to].meet(at[n].defined)
+		} else if to >= 0 && !at[n].defined.covers(at[to].defined) {
+			return fmt.Errorf("instruction %d: jumps back to %d, without a register that is set there", n, to)
 		}
 		if i.op == opJump || i.op == opReport || i.op == opGiveUp {
 			continue
@@ -57,6 +69,14 @@ func (p *Program) Verify() error {
 		return errors.New("the program ends without an execution or an error's report")
 	}
 	return nil
+}
+
+// target returns the instruction to which one jumps; -1: it does not jump.
+func (p *Program) target(i *Instr) int {
+	if i.to < 0 || int(i.to) >= len(p.labels) {
+		return -1
+	}
+	return int(p.labels[i.to])
 }
 
 // place is the set of registers that are set at one place of a program, and whether a path leads there.
@@ -100,18 +120,23 @@ func (p *Program) verifyInstr(n int, i *Instr, d defined) error {
 	return p.verifyExtents(n, i)
 }
 
-// verifyTarget checks that an instruction that jumps has a target, and that it is ahead.
+// verifyTarget checks that an instruction that jumps has a target, and that it is ahead, or an Entry: a program ends,
+// because every round begins with another name.
 func (p *Program) verifyTarget(n int, i *Instr) error {
 	if i.to == noLabel {
-		if i.op == opTest || i.op == opJump || i.errnos != [4]uint16{} {
+		if i.op == opTest || i.op == opJump || i.op == opEntry || i.errnos != [4]uint16{} {
 			return errors.New("jumps nowhere")
 		}
 		return nil
 	}
-	if i.to < 0 || int(i.to) >= len(p.labels) || int(p.labels[i.to]) <= n || int(p.labels[i.to]) >= len(p.instrs) {
-		return fmt.Errorf("jumps to label %d, which is not ahead", i.to)
+	to := p.target(i)
+	switch {
+	case to > n && to < len(p.instrs):
+		return nil
+	case i.op == opJump && to >= 0 && to < n && p.instrs[to].op == opEntry:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("jumps to label %d, which is not ahead", i.to)
 }
 
 func (p *Program) verifyArg(a Arg, d defined) error {
@@ -200,7 +225,7 @@ func (e *extents) write(a Arg, size uint64) {
 
 // operands is the number of arguments of each instruction but system calls.
 var operands = [...]uint8{opTest: 5, opCombine: 3, opOctal: 2, opRequest: 5, opGate: 2, opHome: 5, opReport: 5,
-	opNames: 3}
+	opNames: 3, opEntry: 2, opCut: 2}
 
 // verifyExtents checks that an instruction stays within its operands.
 func (p *Program) verifyExtents(n int, i *Instr) error {
@@ -222,7 +247,7 @@ func (p *Program) verifyExtents(n int, i *Instr) error {
 		}
 		return uint64(a[n].value)
 	}
-	if i.into != noReg && i.op != opNames && (i.op != opCombine || a[0] != slot(i.into)) {
+	if i.into != noReg && i.op != opNames && i.op != opEntry && (i.op != opCombine || a[0] != slot(i.into)) {
 		return fmt.Errorf("puts into r%d what is no result", i.into)
 	}
 	switch i.op {
@@ -252,6 +277,16 @@ func (p *Program) verifyExtents(n int, i *Instr) error {
 		}
 		e.read(a[0], number(1))
 		e.read(a[2], number(3))
+	case opEntry:
+		if depth := number(1); depth >= maxDepth && e.err == nil {
+			e.err = fmt.Errorf("reads a directory at depth %d of %d", depth, maxDepth)
+		}
+		if i.into == noReg {
+			return errors.New("has no register for its result")
+		}
+	case opCut:
+		length := p.most(n, a[1])
+		e.write(a[0], min(length, unknown-1)+1)
 	case opNames:
 		if i.into == noReg {
 			return errors.New("has no register for its result")
@@ -322,12 +357,17 @@ func (p *Program) most(n int, length Arg) (bound uint64) {
 	}
 	for m := n - 1; m >= 0; m-- {
 		i := &p.instrs[m]
+		if i.op == opEntry && p.setAgain(m, n, Reg(length.value)) {
+			return unknown
+		}
 		if i.into != Reg(length.value) {
 			continue
 		}
 		switch {
 		case i.op == opCall && (i.name == "read" || i.name == "pread64") && i.count > 2 && i.args[2].kind == argNumber:
 			bound = max(bound, uint64(i.args[2].value))
+		case i.op == opCall && i.name == "readlinkat" && i.count > 3 && i.args[3].kind == argNumber:
+			bound = max(bound, uint64(i.args[3].value))
 		case i.op == opCombine && i.args[1].kind == argData && i.args[1] == i.args[2]: // Set
 			set, ok := p.entry(i.args[1])
 			if !ok || set.kind != argNumber {
@@ -342,6 +382,19 @@ func (p *Program) most(n int, length Arg) (bound uint64) {
 		}
 	}
 	return unknown
+}
+
+// setAgain reports whether a register may have been set after instruction n, in a round before that began with the
+// Entry m.
+func (p *Program) setAgain(m, n int, r Reg) bool {
+	set := false
+	for k := n; k < len(p.instrs); k++ {
+		set = set || p.instrs[k].into == r
+		if set && p.target(&p.instrs[k]) == m {
+			return true
+		}
+	}
+	return false
 }
 
 // jumpsOver reports whether a path leads to instruction n past instruction m, which is before it.
