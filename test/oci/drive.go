@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/handfast/handfast/internal/testenv/room"
+	"github.com/handfast/handfast/internal/testenv/tap"
 )
 
 // result is the result of one program of the suite.
 type result struct {
 	program    string
-	assertions []assertion
+	assertions []tap.Assertion
 	took       time.Duration
 }
 
@@ -35,7 +36,7 @@ func runOne(ctx context.Context, s *suite, program string, o options) result {
 	defer cancel()
 	temporary := filepath.Join(s.dir, "tmp")
 	if err := os.Mkdir(temporary, 0o755); err != nil {
-		return result{program: program, assertions: []assertion{{text: err.Error()}}}
+		return result{program: program, assertions: []tap.Assertion{{Text: err.Error()}}}
 	}
 	defer os.RemoveAll(temporary)
 	begin := time.Now()
@@ -43,17 +44,17 @@ func runOne(ctx context.Context, s *suite, program string, o options) result {
 		Name: program, Args: []string{"./" + program}, Dir: s.dir,
 		Env: []string{"RUNTIME=" + s.runtime, "TMPDIR=" + temporary},
 	}.Run(ctx)
-	r := result{program: program, assertions: parseTAP(string(stdout)), took: time.Since(begin)}
+	r := result{program: program, assertions: tap.Parse(string(stdout)), took: time.Since(begin)}
 	// Some programs only report by their status.
 	if err != nil {
-		r.assertions = append(r.assertions, assertion{text: "ended: " + err.Error(), details: indent(string(stderr))})
+		r.assertions = append(r.assertions, tap.Assertion{Text: "ended: " + err.Error(), Details: indent(string(stderr))})
 	} else if len(r.assertions) == 0 {
-		r.assertions = []assertion{{text: "ended: exit status 0", ok: true}}
+		r.assertions = []tap.Assertion{{Text: "ended: exit status 0", OK: true}}
 	}
 	if o.output != "" {
 		text := fmt.Sprintf("%s\n--- standard error\n%s\n--- %v\n", stdout, stderr, err)
 		if err := os.WriteFile(filepath.Join(o.output, program+".tap"), []byte(text), 0o644); err != nil {
-			r.assertions = append(r.assertions, assertion{text: err.Error()})
+			r.assertions = append(r.assertions, tap.Assertion{Text: err.Error()})
 		}
 	}
 	return r

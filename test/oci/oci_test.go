@@ -5,34 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-func TestParseTAP(t *testing.T) {
-	for name, c := range map[string]struct {
-		output string
-		want   []assertion // details aside
-	}{
-		"nothing": {"", nil},
-		"all kinds": {"TAP version 13\nok 1 - a thing\n" +
-			"  ---\n  {}\n  ...\nnot ok 2 - another # or so\nok 3 # SKIP no\n# said\n1..3\n",
-			[]assertion{{text: "a thing", ok: true}, {text: "another"}, {ok: true, skipped: true}}},
-		"two documents": {"TAP version 13\nok 1 - a\n1..1\nTAP version 13\n1..0\n", []assertion{{text: "a", ok: true}}},
-		"no plan":       {"TAP version 13\nok 1 - a\n", []assertion{{text: "a", ok: true}, {text: "the plan is missing"}}},
-		"too few": {"TAP version 13\n1..2\nok 1 - a\n",
-			[]assertion{{text: "a", ok: true}, {text: "the plan is not fulfilled"}}},
-		"bail out":  {"TAP version 13\n1..1\nBail out! no idea\n", []assertion{{text: "bail out: no idea"}}},
-		"no header": {"ok 1 - a\n1..1\n", []assertion{{text: "a", ok: true}}},
-		"not TAP":   {"panic: x\n", []assertion{{text: "the plan is missing"}}},
-	} {
-		got := parseTAP(c.output)
-		for i := range got {
-			got[i].details = ""
-		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%s: got %+v\nwant %+v", name, got, c.want)
-		}
-	}
-}
+	"github.com/handfast/handfast/internal/testenv/tap"
+)
 
 const table = `
 ### Assertions that do not hold
@@ -74,9 +49,9 @@ func TestJudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := judge([]result{
-		{program: "start", assertions: []assertion{{text: "a b `c`"}, {text: "ended: exit status 1"},
-			{text: "fine", ok: true}}},
-		{program: "kill", assertions: []assertion{{text: "late"}, {text: "late"}, {text: "late"}, {ok: true, skipped: true}}},
+		{program: "start", assertions: []tap.Assertion{{Text: "a b `c`"}, {Text: "ended: exit status 1"},
+			{Text: "fine", OK: true}}},
+		{program: "kill", assertions: []tap.Assertion{{Text: "late"}, {Text: "late"}, {Text: "late"}, {OK: true, Skipped: true}}},
 	}, rows)
 	if v.clean != 0 || v.held != 1 || v.bad != 5 || v.skipped != 1 || v.suite != 1 || v.host != 1 || v.chance != 2 {
 		t.Errorf("%+v", v)

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+
+	"github.com/handfast/handfast/internal/testenv/tap"
 )
 
 // A verdict is the comparison of the results with the rows of docs/runtime.md.
@@ -25,9 +27,9 @@ func judge(results []result, rows []row) *verdict {
 		bad := v.bad
 		for _, a := range r.assertions {
 			switch {
-			case a.skipped:
+			case a.Skipped:
 				v.skipped++
-			case a.ok:
+			case a.OK:
 				v.held++
 			default:
 				v.bad++
@@ -47,9 +49,9 @@ func judge(results []result, rows []row) *verdict {
 }
 
 // place finds the row of a failed assertion.
-func (v *verdict) place(program string, a assertion, rows []row, used []int) {
+func (v *verdict) place(program string, a tap.Assertion, rows []row, used []int) {
 	for i, row := range rows {
-		if row.program != program || row.assertion != plain(a.text) || used[i] == row.times {
+		if row.program != program || row.assertion != plain(a.Text) || used[i] == row.times {
 			continue
 		}
 		used[i]++
@@ -63,7 +65,7 @@ func (v *verdict) place(program string, a assertion, rows []row, used []int) {
 		}
 		return
 	}
-	v.surprises = append(v.surprises, fmt.Sprintf("%s: not ok: %s\n%s", program, a.text, a.details))
+	v.surprises = append(v.surprises, fmt.Sprintf("%s: not ok: %s\n%s", program, a.Text, a.Details))
 }
 
 // print writes a line for each program, the differences from the table, and the sums.
@@ -71,14 +73,14 @@ func (v *verdict) print(w io.Writer, o options) {
 	for _, r := range v.results {
 		bad := 0
 		for _, a := range r.assertions {
-			if !a.ok && !a.skipped {
+			if !a.OK && !a.Skipped {
 				bad++
 			}
 		}
 		fmt.Fprintf(w, "%-34s %4d assertions, %2d do not hold %6.1fs\n", r.program, len(r.assertions), bad, r.took.Seconds())
 		for _, a := range r.assertions {
-			if o.verbose && !a.ok && !a.skipped {
-				fmt.Fprintf(w, "    not ok: %s\n%s", a.text, a.details)
+			if o.verbose && !a.OK && !a.Skipped {
+				fmt.Fprintf(w, "    not ok: %s\n%s", a.Text, a.Details)
 			}
 		}
 	}

@@ -1,4 +1,5 @@
-package main
+// Package tap reads the Test Anything Protocol (https://testanything.org), in which the suites of others report.
+package tap
 
 import (
 	"fmt"
@@ -7,12 +8,12 @@ import (
 	"strings"
 )
 
-// An assertion is one line of the Test Anything Protocol.
-type assertion struct {
-	text    string
-	ok      bool
-	skipped bool
-	details string // the YAML block after it, or nothing
+// An Assertion is one line of the protocol, the result of one test.
+type Assertion struct {
+	Text    string
+	OK      bool // true for a skipped one, too
+	Skipped bool
+	Details string // the YAML block or the comments after it, indented, or nothing
 }
 
 var (
@@ -20,10 +21,10 @@ var (
 	planLine = regexp.MustCompile(`^1\.\.(\d+)`)
 )
 
-// parseTAP reads the output of one program, which may contain several documents. A missing or incomplete plan, and a
+// Parse reads the output of one program, which may contain several documents. A missing or incomplete plan, and a
 // "Bail out!", count as failed assertions.
-func parseTAP(output string) []assertion {
-	var all []assertion
+func Parse(output string) []Assertion {
+	var all []Assertion
 	first := true
 	for document := range strings.SplitSeq(output, "TAP version 13\n") {
 		if !first || strings.TrimSpace(document) != "" {
@@ -34,8 +35,8 @@ func parseTAP(output string) []assertion {
 	return all
 }
 
-func parseDocument(text string) []assertion {
-	var all []assertion
+func parseDocument(text string) []Assertion {
+	var all []Assertion
 	planned := -1
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
@@ -44,25 +45,25 @@ func parseDocument(text string) []assertion {
 			continue
 		}
 		if reason, bailed := strings.CutPrefix(line, "Bail out!"); bailed {
-			all = append(all, assertion{text: "bail out:" + reason})
+			all = append(all, Assertion{Text: "bail out:" + reason})
 			continue
 		}
 		if m := testLine.FindStringSubmatch(line); m != nil {
 			directive := strings.ToUpper(strings.TrimLeft(m[4], "# "))
-			all = append(all, assertion{
-				text: strings.TrimSpace(m[3]), ok: m[1] == "", skipped: strings.HasPrefix(directive, "SKIP"),
+			all = append(all, Assertion{
+				Text: strings.TrimSpace(m[3]), OK: m[1] == "", Skipped: strings.HasPrefix(directive, "SKIP"),
 			})
 			continue
 		}
 		if n := len(all); n > 0 && (strings.HasPrefix(line, "  ") || strings.HasPrefix(line, "#")) {
-			all[n-1].details += "    " + line + "\n"
+			all[n-1].Details += "    " + line + "\n"
 		}
 	}
 	switch made := len(all); {
 	case planned < 0:
-		all = append(all, assertion{text: "the plan is missing"})
+		all = append(all, Assertion{Text: "the plan is missing"})
 	case planned != made:
-		all = append(all, assertion{text: "the plan is not fulfilled", details: fmt.Sprintf("    %d planned, %d made\n",
+		all = append(all, Assertion{Text: "the plan is not fulfilled", Details: fmt.Sprintf("    %d planned, %d made\n",
 			planned, made)})
 	}
 	return all
