@@ -4,7 +4,9 @@ package nsinit
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -71,9 +73,43 @@ func (gateStep) compile(c *compiler) error {
 	gate := smallchild.Int(3 + c.cfg.KeepFDs + 1) // see release
 	i := c.Call("listen", unix.SYS_LISTEN, gate, smallchild.Int(1))
 	c.reported(i, stageGate, func(e unix.Errno) error { return op("listen", "the gate", e) })
+	signals := c.endingSignals()
 	c.Word()
-	c.reported(c.Gate(gate), stageGate, func(e unix.Errno) error { return op("accept", "the gate", e) })
+	c.reported(c.Gate(gate, smallchild.Val(signals)), stageGate, func(e unix.Errno) error {
+		return op("accept", "the gate", e)
+	})
+	i = c.Call("rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, smallchild.Int(unix.SIG_SETMASK), c.signalSet(),
+		smallchild.Int(0), smallchild.Int(signalSetSize))
+	c.reported(i, stageGate, func(e unix.Errno) error { return op("rt_sigprocmask", "", e) })
 	return nil
+}
+
+// signalSetSize is the size of a set of signals in the kernel.
+const signalSetSize = 8
+
+// endingSignals arranges that the child can be ended at its gate by the signals that end a whole child there, of which
+// Go's runtime has handlers: the kernel ignores those of the first process of a pid namespace that have none
+// (pid_namespaces(7)), but keeps those that are blocked. The register holds the number of no open descriptor if
+// RLIMIT_NOFILE leaves none for that.
+func (c *compiler) endingSignals() smallchild.Reg {
+	set := c.signalSet(unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
+	r, done := c.Reg(), c.Label()
+	c.Set(r, smallchild.Int(math.MaxInt32))
+	c.Call("rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, smallchild.Int(unix.SIG_BLOCK), set, smallchild.Int(0),
+		smallchild.Int(signalSetSize)).On(done)
+	c.Call("signalfd4", unix.SYS_SIGNALFD4, smallchild.Int(-1), set, smallchild.Int(signalSetSize),
+		smallchild.Int(unix.SFD_CLOEXEC)).On(done).Into(r)
+	c.Place(done)
+	return r
+}
+
+// signalSet returns a set of signals as the kernel has it.
+func (c *compiler) signalSet(signals ...syscall.Signal) smallchild.Arg {
+	var bits uint64
+	for _, s := range signals {
+		bits |= 1 << (s - 1)
+	}
+	return c.Bytes(smallchild.Words(bits), "signals")
 }
 
 func (s seccompStep) compile(c *compiler) error {

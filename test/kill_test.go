@@ -58,6 +58,39 @@ func TestWhatTheFirstProcessLeaves(t *testing.T) {
 	}
 }
 
+// TestKillBeforeStart: the signals that end a program by default end the first process of a container that has not been
+// started, even in a pid namespace of its own, where the kernel ignores those without a handler.
+func TestKillBeforeStart(t *testing.T) {
+	for _, signal := range []string{"HUP", "INT", "TERM"} {
+		for child, change := range map[string]func(map[string]any){
+			"small": func(map[string]any) {},
+			"whole": func(c map[string]any) { setHook(c, "startContainer", 0, "/bin/true", "true") },
+		} {
+			t.Run(child+" "+signal, func(t *testing.T) {
+				r, id := newRuntime(t), testenv.ID(t)
+				r.ok("create", "-b", shell(t, "sleep 1000", change), id)
+				r.ok("kill", id, signal)
+				r.awaitStatus(id, "stopped")
+				r.ok("delete", id)
+			})
+		}
+	}
+
+	// Once it is started its program decides again.
+	r, id := newRuntime(t), testenv.ID(t)
+	bundle := shell(t, "trap 'echo got >>/got' TERM; echo >>/ready; while :; do sleep 0.1; done", nil)
+	r.ok("create", "-b", bundle, id)
+	r.ok("start", id)
+	read := func(name string) string {
+		data, _ := os.ReadFile(filepath.Join(rootOf(t, bundle), name))
+		return string(data)
+	}
+	eventually(t, "it has its trap", func() bool { return read("ready") == "\n" })
+	r.ok("kill", id, "TERM")
+	eventually(t, "it gets the signal", func() bool { return read("got") == "got\n" })
+	r.ok("delete", "--force", id)
+}
+
 // TestKillAll: with --all every process of a container gets the signal, otherwise only the first one.
 func TestKillAll(t *testing.T) {
 	r, id := newRuntime(t), testenv.ID(t)

@@ -18,6 +18,7 @@
 #define COUNT  (8*const_regCount)(R12)
 #define GATE   (8*const_regGate)(R12)
 #define END    (8*const_regEnd)(R12)
+#define SIGNALS (8*const_regSignals)(R12)
 
 TEXT child<>(SB), NOSPLIT|NOFRAME, $0
 	MOVQ (SP), AX
@@ -358,12 +359,42 @@ word: // EXEC
 	JLT  die
 	JMP  next
 
-gate: // the listener, constants of the greeting
+gate: // the listener, constants of the greeting, the signals that end the child here
 	MOVQ DI, GATE
+	MOVQ DX, SIGNALS
 	MOVQ SOCKET, DI
 	MOVL $3, AX // close
 	SYSCALL
 accept:
+	MOVQ $const_option, DI // two of struct pollfd, for POLLIN
+	MOVQ GATE, AX
+	MOVL AX, (DI)
+	MOVL $1, 4(DI)
+	MOVQ SIGNALS, AX
+	MOVL AX, 8(DI)
+	MOVL $1, 12(DI)
+	MOVL $2, SI
+	MOVQ $-1, DX
+	MOVL $7, AX // poll
+	SYSCALL
+	CMPQ AX, $-4 // EINTR
+	JEQ  accept
+	TESTQ AX, AX
+	JLT  take
+	CMPW 14(DI), $0
+	JEQ  take
+	MOVQ SIGNALS, DI
+	MOVQ $const_in, SI
+	MOVL $128, DX // struct signalfd_siginfo
+	XORL AX, AX // read
+	SYSCALL
+	CMPQ AX, $128
+	JNE  take
+	MOVL (SI), DI
+	ADDL $128, DI
+	MOVL $231, AX // exit_group
+	SYSCALL
+take:
 	MOVQ GATE, DI
 	XORL SI, SI
 	XORL DX, DX

@@ -16,6 +16,7 @@
 #define TAKEN  (8*const_regTaken)(R20)
 #define COUNT  (8*const_regCount)(R20)
 #define GATE   (8*const_regGate)(R20)
+#define SIGNALS (8*const_regSignals)(R20)
 
 TEXT child<>(SB), NOSPLIT|NOFRAME, $0
 	MOVD (RSP), R0
@@ -356,13 +357,46 @@ word: // EXEC
 	TBNZ $63, R0, die
 	B    next
 
-gate: // the listener, constants of the greeting
+gate: // the listener, constants of the greeting, the signals that end the child here
 	MOVD R0, GATE
 	MOVD R1, R23
+	MOVD R2, SIGNALS
 	MOVD SOCKET, R0
 	MOVD $57, R8 // close
 	SVC
 accept:
+	MOVD $const_option, R0 // two of struct pollfd, for POLLIN
+	MOVD GATE, R9
+	MOVD $1, R10
+	MOVW R9, (R0)
+	MOVW R10, 4(R0)
+	MOVD SIGNALS, R9
+	MOVW R9, 8(R0)
+	MOVW R10, 12(R0)
+	MOVD $2, R1
+	MOVD ZR, R2
+	MOVD ZR, R3
+	MOVD ZR, R4
+	MOVD $73, R8 // ppoll
+	SVC
+	CMN  $4, R0 // EINTR
+	BEQ  accept
+	TBNZ $63, R0, take
+	MOVD $const_option, R0
+	MOVHU 14(R0), R9
+	CBZ  R9, take
+	MOVD SIGNALS, R0
+	MOVD $const_in, R1
+	MOVD $128, R2 // struct signalfd_siginfo
+	MOVD $63, R8 // read
+	SVC
+	CMP  $128, R0
+	BNE  take
+	MOVWU (R1), R0
+	ADD  $128, R0
+	MOVD $94, R8 // exit_group
+	SVC
+take:
 	MOVD GATE, R0
 	MOVD ZR, R1
 	MOVD ZR, R2

@@ -278,7 +278,7 @@ func TestGateIsLikeInterpreter(t *testing.T) {
 	p := New()
 	failed := p.Label()
 	p.Word()
-	p.Gate(Val(Config(2))).On(failed)
+	p.Gate(Val(Config(2)), Int(-1)).On(failed)
 	p.Call("chdir", unix.SYS_CHDIR, p.Str("/no/such")).On(failed)
 	p.GiveUp()
 	p.Place(failed)
@@ -332,6 +332,48 @@ func TestGateIsLikeInterpreter(t *testing.T) {
 	}
 	if diff := cmp.Diff(all[0], all[1]); diff != "" || !strings.Contains(strings.Join(all[1], ""), "[other]") {
 		t.Errorf("from the interpreter to the machine code, of which the last is to report an error:\n%s\n%q", diff, all[1])
+	}
+}
+
+// TestGateEndsWithASignal: a signal that is blocked, and arrives at the descriptor, ends both children at the gate with
+// the same status.
+func TestGateEndsWithASignal(t *testing.T) {
+	if !Available {
+		t.Skip("this architecture, or this build, has no small child")
+	}
+	for _, signal := range []syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM} {
+		p := New()
+		set, self, signals := p.Bytes(Words(1<<(signal-1)), "signals"), p.Reg(), p.Reg()
+		p.Call("rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, Int(unix.SIG_BLOCK), set, Int(0), Int(8))
+		p.Call("signalfd4", unix.SYS_SIGNALFD4, Int(-1), set, Int(8), Int(unix.SFD_CLOEXEC)).Into(signals)
+		p.Call("gettid", unix.SYS_GETTID).Into(self)
+		p.Call("tkill", unix.SYS_TKILL, Val(self), Int(uint(signal)))
+		p.Word()
+		p.Gate(Val(Config(1)), Val(signals))
+		p.GiveUp()
+		b, err := p.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: filepath.Join(testenv.Dir(t), "gate")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		file, err := listener.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		frames := conversation(b)
+		frames[1][5] = 1 // descriptors
+		for _, machineCode := range []bool{false, true} {
+			exe, env := childFile(t, machineCode)
+			defer exe.Close()
+			if s := watch(t, exe, env, frames, int(file.Fd())); s.Status.ExitStatus() != 128+int(signal) {
+				t.Errorf("%v, in machine code %v: %v", signal, machineCode, s.Status)
+			}
+		}
 	}
 }
 

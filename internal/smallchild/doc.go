@@ -5,7 +5,7 @@
 // A Go program that is about to be replaced by another one costs some 500 page faults, several threads and their
 // end. But once its work is planned, what a child does for a container is a list of system calls with a few
 // branches, and no Go program is needed to carry it out. So the parent makes the list, from the same plan that a
-// whole child follows (package nsinit), and the small child is an interpreter for it: some 3 KiB of machine code,
+// whole child follows (package nsinit), and the small child is an interpreter for it: some 4 KiB of machine code,
 // without a decoder, an allocator, or any of the host's memory.
 //
 // The small child speaks as much of the protocol of docs/protocol.md as its parent uses with it. The greeting agrees

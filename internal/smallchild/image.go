@@ -28,7 +28,7 @@ func machineCode() []byte {
 func Image(p *syncproto.Profile) []byte {
 	const entry = constants + constantsSize
 	code := machineCode()
-	b := make([]byte, constants-imageBase, 4096)
+	b := make([]byte, constants-imageBase, 5<<10)
 	g := boot(p)
 	texts := []string{g.expected, g.before, g.behind, failedBefore, failedBehind, cancelledText}
 	at := uint64(entry + len(code))

@@ -240,11 +240,15 @@ func (m *machine) checkParent() outcome {
 	return goOn
 }
 
-// gate waits at the gate for a parent that speaks as it should.
+// gate waits at the gate for a parent that speaks as it should, or for a signal.
 func (m *machine) gate(i *encoded) outcome {
 	m.setReg(regGate, i.args[0])
+	m.setReg(regSignals, i.args[2])
 	m.call(unix.SYS_CLOSE, m.reg(Socket))
 	for !m.ended {
+		if m.signalled() {
+			return end
+		}
 		fd := m.call(unix.SYS_ACCEPT4, m.reg(regGate), 0, 0, unix.SOCK_CLOEXEC)
 		switch {
 		case fd == -int64(unix.EINTR) || fd == -int64(unix.ECONNABORTED):
@@ -262,6 +266,24 @@ func (m *machine) gate(i *encoded) outcome {
 		m.call(unix.SYS_CLOSE, m.reg(Socket))
 	}
 	return end
+}
+
+// signalled waits until somebody connects to the gate, or until a signal has arrived, with which it ends the child as
+// if the signal had ended it: its status is 128 and the number of the signal.
+func (m *machine) signalled() bool {
+	const in32 = unix.POLLIN << 32 // the events of a struct pollfd
+	ready := -int64(unix.EINTR)
+	for ready == -int64(unix.EINTR) && !m.ended {
+		m.store64(option, m.reg(regGate)&0xffffffff|in32)
+		m.store64(option+8, m.reg(regSignals)&0xffffffff|in32)
+		ready = m.wait(option, 2)
+	}
+	const size = 128 // of struct signalfd_siginfo, which begins with the number
+	if ready < 0 || m.load32(option+12)>>16 == 0 || m.call(unix.SYS_READ, m.reg(regSignals), in, size) != size {
+		return m.ended
+	}
+	m.call(unix.SYS_EXIT_GROUP, uint64(128+m.load32(in)))
+	return true
 }
 
 // admit greets who has connected to the gate. Whoever connects and then says nothing must not keep out the next one.

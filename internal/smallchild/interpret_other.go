@@ -11,3 +11,6 @@ func (m *machine) poll(at uint64) int64 {
 	m.store64(time+8, 0)
 	return m.call(unix.SYS_PPOLL, at, 1, time, 0, 0)
 }
+
+// wait waits until something happens to one of n descriptors in an array of struct pollfd at an address.
+func (m *machine) wait(at, n uint64) int64 { return m.call(unix.SYS_PPOLL, at, n, 0, 0, 0) }

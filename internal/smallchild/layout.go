@@ -81,13 +81,14 @@ const GateSeconds = 5
 
 // The registers between Socket and firstFD are the small child's own.
 const (
-	regErrno Reg = iota + 1 // the errno of the last system call that failed
-	regPlace                // the instruction that failed
-	regSent                 // number of frames sent
-	regTaken                // number of frames received
-	regCount                // number of instructions
-	regGate                 // the listener
-	regEnd                  // the end of a home directory's name
+	regErrno   Reg = iota + 1 // the errno of the last system call that failed
+	regPlace                  // the instruction that failed
+	regSent                   // number of frames sent
+	regTaken                  // number of frames received
+	regCount                  // number of instructions
+	regGate                   // the listener
+	regEnd                    // the end of a home directory's name
+	regSignals                // a signalfd(2): a signal there ends the child at its gate
 )
 
 // Offsets in an encoded instruction, see encodeInstr.

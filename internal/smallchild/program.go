@@ -488,11 +488,12 @@ func (p *Program) Names(head Arg, length Reg, to Arg, r Reg) {
 func (p *Program) Word() { p.add(opWord) }
 
 // Gate waits at a gate, which is a listening socket, for a parent with the profile "start". It first closes the
-// socket of the previous parent, and at the end the listening socket.
-func (p *Program) Gate(listener Arg) *Instr {
+// socket of the previous parent, and at the end the listening socket. A signal that arrives at signals, a
+// signalfd(2), ends the child, with 128 and its number as the status; a number that is no open descriptor means none.
+func (p *Program) Gate(listener, signals Arg) *Instr {
 	g := atGate()
 	return p.add(opGate, listener, p.Table("greeting", p.Str(g.expected), Int(len(g.expected)), p.Str(g.before),
-		Int(len(g.before)), p.Str(g.behind), Int(len(g.behind))))
+		Int(len(g.before)), p.Str(g.behind), Int(len(g.behind))), signals)
 }
 
 // ErrorTexts returns the table of the texts that Report sends for each errno, and for every other errno. An entry

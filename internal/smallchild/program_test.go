@@ -134,7 +134,7 @@ func TestVerify(t *testing.T) {
 		},
 		"as a table of errors what is none ": func(p *Program) { p.Report("", "", p.Scratch(64).At(0)) },
 		"as a greeting what is none": func(p *Program) {
-			p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5, 6), "t"))
+			p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5, 6), "t"), Int(-1))
 		},
 		"which is not ahead": func(p *Program) { // back to what is no Entry
 			l := p.Label()
@@ -181,7 +181,7 @@ func TestVerify(t *testing.T) {
 			p.Call("fstat", unix.SYS_FSTAT, Int(0), slot(Socket))
 		},
 		"16 bytes where there are 9":  func(p *Program) { p.Report("", "", p.Bytes(Words(1), "a table")) },
-		"48 bytes where there are 40": func(p *Program) { p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5), "t")) },
+		"48 bytes where there are 40": func(p *Program) { p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5), "t"), Int(-1)) },
 	} {
 		want = strings.TrimRight(want, " ") // two cases may have the same error
 		p := New()

@@ -224,7 +224,7 @@ func (e *extents) write(a Arg, size uint64) {
 }
 
 // operands is the number of arguments of each instruction but system calls.
-var operands = [...]uint8{opTest: 5, opCombine: 3, opOctal: 2, opRequest: 5, opGate: 2, opHome: 5, opReport: 5,
+var operands = [...]uint8{opTest: 5, opCombine: 3, opOctal: 2, opRequest: 5, opGate: 3, opHome: 5, opReport: 5,
 	opNames: 3, opEntry: 2, opCut: 2}
 
 // verifyExtents checks that an instruction stays within its operands.
