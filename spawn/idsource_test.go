@@ -13,6 +13,11 @@ func TestHostSource(t *testing.T) {
 	bind := func(destination, source string) container.Mount {
 		return container.Mount{Destination: destination, Source: source, Bind: true}
 	}
+	recursive := func(destination, source string) container.Mount {
+		m := bind(destination, source)
+		m.Recursive = true
+		return m
+	}
 	for _, c := range []struct {
 		root   string
 		mounts []container.Mount // the last one is asked about
@@ -28,6 +33,12 @@ func TestHostSource(t *testing.T) {
 		{"/r", []container.Mount{bind("/a", "/srv/a"), bind("/b", "/r/a"), bind("/c", "/r/b/x")}, "/srv/a/x"},
 		{"/r", []container.Mount{bind("/c", "/r/a"), bind("/a", "/srv/a")}, "/srv/a"},
 		{"/r", []container.Mount{{Destination: "/t", Type: "tmpfs"}, bind("/b", "/r/t/x")}, ""},
+		{"/r", []container.Mount{bind("/a", "/srv/a"), bind("/a/b", "/srv/b"), bind("/c", "/r/a")}, "/srv/a"},
+		{"/r", []container.Mount{bind("/a", "/srv/a"), bind("/a/b", "/srv/b"), recursive("/c", "/r/a")}, ""},
+		{"/r", []container.Mount{bind("/a", "/srv/a"), bind("/a/b", "/srv/b"), recursive("/c", "/r/a/b")}, "/srv/b"},
+		{"/r", []container.Mount{bind("/a", "/srv/a"), bind("/ab", "/srv/b"), recursive("/c", "/r/a")}, "/srv/a"},
+		{"/r", []container.Mount{bind("/a", "/srv/a"), recursive("/c", "/srv/a")}, "/srv/a"},
+		{"/r", []container.Mount{bind("/a", "/srv/a"), recursive("/c", "/r/")}, ""},
 		{"/", []container.Mount{bind("/a", "/srv/a"), bind("/b", "/a/x")}, "/srv/a/x"},
 		{"/r", []container.Mount{bind("/", "/srv/a"), bind("/b", "/r/x")}, "/srv/a/x"},
 	} {
