@@ -95,7 +95,8 @@ func schedulerHint(err error, s *container.Scheduler) string {
 		return " (a realtime policy needs CAP_SYS_NICE on the host, " +
 			"and in a v1 cpu group a budget, cpu.rt_runtime_us)"
 	case errors.Is(err, unix.EPERM) && s.Runtime > 0:
-		return " (SCHED_DEADLINE needs CAP_SYS_NICE on the host, and a cpuset of all its processors)"
+		return " (SCHED_DEADLINE needs CAP_SYS_NICE on the host; and a process scheduler can't be used together with " +
+			"AllowedCPUs or cpu.cpus, which allow it only some of the host's processors)"
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return " (a nice value below the present one needs CAP_SYS_NICE on the host, or RLIMIT_NICE)"
 	case errors.Is(err, unix.EBUSY):

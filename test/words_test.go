@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,6 +74,14 @@ func startWords() []wordCase {
 			linux(c)["seccomp"] = profile("SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_PROCESS", -1, "mkdir", "mkdirat"))
 			setHook(c, "startContainer", 0, "/bin/mkdir", "mkdir", "/tmp/x")
 		}, []string{"error running startContainer hook #0", "bad system call"}},
+		{"a deadline in a cpuset of one processor", func(t *testing.T, c map[string]any) {
+			if goruntime.NumCPU() < 2 {
+				t.Skip("needs two processors")
+			}
+			linux(c)["resources"] = map[string]any{"cpu": map[string]any{"cpus": "0"}}
+			process(c)["scheduler"] = map[string]any{"policy": "SCHED_DEADLINE", "runtime": 42000, "deadline": 1000000,
+				"period": 1000000}
+		}, []string{"process scheduler can't be used together with AllowedCPUs"}},
 		{"proc on a link", func(t *testing.T, c map[string]any) {
 			root := c["root"].(map[string]any)["path"].(string)
 			if err := os.RemoveAll(filepath.Join(root, "proc")); err != nil {
