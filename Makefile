@@ -10,7 +10,7 @@ FAULTS   ?= 1
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = build
-.PHONY: build demo test test-faults test-vm test-oci test-cross test-clients check fuzz bench bench-against install dist clean
+.PHONY: build demo test test-faults test-vm test-oci test-cross test-clients test-bats check fuzz bench bench-against install dist clean
 
 # The copy starts faster: the linker writes through a memory map, page by page (docs/performance.md, "An installed program").
 build:   ; go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/linked ./cmd/handfast && install -m 0755 bin/linked bin/handfast && rm bin/linked
@@ -22,6 +22,7 @@ test-vm: ; test/setup.sh $(if $(findstring arm64,$(VM)),vm-arm64,vm) && go run -
 test-oci: ; test/setup.sh oci && cd test/oci && go vet -buildvcs=false . && go test -buildvcs=false . && go run -buildvcs=false .
 test-cross: ; test/setup.sh cross && go run -buildvcs=false ./internal/tools/cross $(CROSS)
 test-clients: build ; test/setup.sh clients && go run -buildvcs=false ./test/managers $(CLIENTS)
+test-bats: build ; test/setup.sh bats && go run -buildvcs=false ./test/bats $(BATS)
 check:   ; go run -buildvcs=false ./internal/tools/check
 fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)
 bench:   ; test/setup.sh bench && go run -buildvcs=false ./bench -rounds $(ROUNDS) && cd bench/conversation && go run -buildvcs=false .

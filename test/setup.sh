@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prepares a Debian machine for a target of the Makefile: installs missing packages with apt, or says which are missing
-# and how to install them. Usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|bench|dist|cross
+# and how to install them. Usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|bats|bench|dist|cross
 #
 # Only programs are installed, and no service is started on the host: while packages are installed, for whatever target, a
 # policy-rc.d forbids to start theirs, unless the host has one already; and the tests' redis-server is in a tree of its own.
@@ -14,10 +14,11 @@ vm)    wanted="$vm" ;;
 vm-arm64) wanted="$vm qemu-system-arm" ;; # For the boot arm64, alone or among others.
 oci)   wanted="ca-certificates tar gzip" ;;
 clients) wanted="ca-certificates busybox-static procps runc containerd podman docker.io buildah umoci skopeo catatonit uidmap bsdutils" ;;
+bats)  wanted="ca-certificates bats jq gawk iproute2 busybox-static mmdebstrap procps uidmap util-linux gcc libc6-dev libseccomp-dev pkg-config criu" ;;
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
 dist)  wanted="ca-certificates git make dpkg lintian mmdebstrap qemu-user-static" ;;
 cross) wanted="ca-certificates qemu-user-static" ;;
-*)     echo "usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|bench|dist|cross" >&2; exit 2 ;;
+*)     echo "usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|bats|bench|dist|cross" >&2; exit 2 ;;
 esac
 
 if ! command -v go >/dev/null; then
