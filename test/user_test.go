@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -205,6 +206,19 @@ func TestPlainUser(t *testing.T) {
 	if o := finish(t, asUser("delete", id)); o != (outcome{}) {
 		t.Errorf("delete: %+v", o)
 	}
+	// Without a pid namespace of its own, nothing holds its processes together, and that is a warning.
+	var before []any
+	edit(t, dir, func(c map[string]any) {
+		before = linux(c)["namespaces"].([]any)
+		removeNamespace(c, "pid")
+		c["mounts"] = slices.DeleteFunc(c["mounts"].([]any), func(m any) bool { return m.(map[string]any)["type"] == "proc" })
+		testenv.SetArgs(c, "true")
+	})
+	if o := finish(t, asUser("run", id)); o.status != 0 || strings.Count(o.stderr, "level=warning") != 1 ||
+		!strings.Contains(o.stderr, "Such configuration is strongly discouraged") {
+		t.Errorf("no group and no pid namespace: %+v", o)
+	}
+	edit(t, dir, func(c map[string]any) { linux(c)["namespaces"] = before })
 	// A group in the configuration is an error, and not silently ignored.
 	edit(t, dir, func(c map[string]any) { linux(c)["cgroupsPath"] = "/named/here" })
 	const refused = "linux.cgroupsPath: unable to apply cgroup configuration: the group /named/here may not be made"

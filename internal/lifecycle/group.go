@@ -62,6 +62,10 @@ func (c *creation) makeGroup() (err error) {
 	}
 	if c.place == cgroupdriver.Stays {
 		setRecord(&c.state, cgroupdriver.Record{})
+		if c.state.SharedPID {
+			c.r.Log.Warnf("a container with no cgroup and no private pid namespace. Such configuration is strongly " +
+				"discouraged (as it is impossible to properly kill all container's processes)")
+		}
 		layout, err := c.r.host()
 		if err != nil {
 			return err
