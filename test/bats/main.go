@@ -90,7 +90,7 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	v := &verdict{rows: rows}
+	v := &verdict{rows: rows, asUser: o.user}
 	for _, file := range suite.files {
 		control, candidate := runBoth(ctx, suite, file, o)
 		if ctx.Err() != nil {
