@@ -180,8 +180,10 @@ func TestVerify(t *testing.T) {
 		"writes to a register": func(p *Program) {
 			p.Call("fstat", unix.SYS_FSTAT, Int(0), slot(Socket))
 		},
-		"16 bytes where there are 9":  func(p *Program) { p.Report("", "", p.Bytes(Words(1), "a table")) },
-		"48 bytes where there are 40": func(p *Program) { p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5), "t"), Int(-1)) },
+		"16 bytes where there are 9": func(p *Program) { p.Report("", "", p.Bytes(Words(1), "a table")) },
+		"48 bytes where there are 40": func(p *Program) {
+			p.add(opGate, Int(3), p.Bytes(Words(1, 2, 3, 4, 5), "t"), Int(-1))
+		},
 	} {
 		want = strings.TrimRight(want, " ") // two cases may have the same error
 		p := New()

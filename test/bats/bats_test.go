@@ -70,12 +70,12 @@ func TestJudge(t *testing.T) {
 		says               string
 	}{
 		"the same":         {file: "a", control: append(ok("x"), bad("y")), candidate: append(ok("x"), bad("y"))},
-		"a difference":     {"a", ok("x"), []tap.Assertion{bad("x")}, verdict{surprises: 1}, "not with handfast: x\n    # why"},
+		"a difference":     {"a", ok("x"), []tap.Assertion{bad("x")}, verdict{surprises: 1}, "handfast: x\n    # why"},
 		"skipped":          {"a", ok("x"), []tap.Assertion{skip("x")}, verdict{surprises: 1}, "not with handfast: x"},
 		"not run":          {"a", ok("x", "y"), ok("x"), verdict{surprises: 1}, "did not run with handfast: y"},
 		"explained":        {"version", ok("runc version"), []tap.Assertion{bad("runc version")}, verdict{explained: 1}, ""},
 		"of another file":  {"a", ok("runc version"), []tap.Assertion{bad("runc version")}, verdict{surprises: 1}, "version"},
-		"listed, passes":   {"mounts", ok("runc run [order]"), ok("runc run [order]"), verdict{stale: 1}, "and passes: runc run"},
+		"listed, passes":   {"mounts", ok("runc run [order]"), ok("runc run [order]"), verdict{stale: 1}, "and passes: runc"},
 		"by chance":        {file: "kill", control: ok("late"), candidate: ok("late")},
 		"better":           {"a", []tap.Assertion{bad("x"), skip("y")}, ok("x", "y"), verdict{better: 2}, ""},
 		"neither of both":  {file: "a", control: []tap.Assertion{skip("x")}, candidate: []tap.Assertion{bad("x")}},
@@ -95,8 +95,8 @@ func TestJudge(t *testing.T) {
 	v, out := verdict{}, &bytes.Buffer{}
 	v.add(out, "a", append(ok("x", "y"), skip("z")), append(ok("x"), bad("y"), skip("z")))
 	_ = v.end(out)
-	if want := "3 tests: runc   2 passed,  0 failed,  1 skipped; handfast   1 passed,  1 failed,  1 skipped\n"; !strings.Contains(
-		out.String(), want) {
+	want := "3 tests: runc   2 passed,  0 failed,  1 skipped; handfast   1 passed,  1 failed,  1 skipped\n"
+	if !strings.Contains(out.String(), want) {
 		t.Errorf("%s\nwant %s", out, want)
 	}
 }
@@ -104,7 +104,8 @@ func TestJudge(t *testing.T) {
 // TestAgain: what differs is run again, by its name, and counts by its second result.
 func TestAgain(t *testing.T) {
 	mine := []tap.Assertion{{Text: "a [b] (c)"}, {Text: "a"}, {Text: "x", OK: true}, {Text: "y"}}
-	other := []tap.Assertion{{Text: "a [b] (c)", OK: true}, {Text: "a", OK: true}, {Text: "x"}, {Text: "y", OK: true, Skipped: true}}
+	other := []tap.Assertion{{Text: "a [b] (c)", OK: true}, {Text: "a", OK: true}, {Text: "x"},
+		{Text: "y", OK: true, Skipped: true}}
 	filter := differing(mine, other)
 	if want := `^(a \[b\] \(c\)|a) *$`; filter != want || differing(mine, mine) != "" {
 		t.Errorf("%q, want %q", filter, want)

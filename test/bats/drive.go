@@ -93,17 +93,19 @@ func runFile(ctx context.Context, s *suite, file, name, runtime string, o option
 	return all
 }
 
-// realtime is the realtime budget, in microseconds of a second, that the room's group needs for the test of it. The
-// kernel gives a new group none.
-const realtime = "600000"
+// realtime is the realtime budget, in microseconds of a second, that the room's group needs for update.bats. The kernel
+// gives a new group none.
+const realtime = "900000"
 
 // inside is the program in the room. It runs bats with a terminal, on which some tests show a container's.
 func inside(args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("%d arguments", len(args))
 	}
-	// Without the budget the one test fails with every runtime.
-	_ = os.WriteFile("/sys/fs/cgroup/cpu/cpu.rt_runtime_us", []byte(realtime), 0)
+	if filepath.Base(args[0]) == "update.bats" {
+		// Without the budget, which not every host has, its test of that fails with both runtimes.
+		_ = os.WriteFile("/sys/fs/cgroup/cpu/cpu.rt_runtime_us", []byte(realtime), 0)
+	}
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("bringing lo up: %w: %s", err, out)
 	}

@@ -67,7 +67,8 @@ var files = map[string]string{
 
 // busybox makes the tree of the busybox image: every applet is a hard link in /bin, as in the original.
 func busybox(ctx context.Context, tree string) error {
-	for _, dir := range []string{"bin", "dev", "etc", "home", "lib", "root", "tmp", "usr/bin", "usr/sbin", "var/spool/mail"} {
+	for _, dir := range []string{"bin", "dev", "etc", "home", "lib", "root", "tmp", "usr/bin", "usr/sbin",
+		"var/spool/mail"} {
 		if err := os.MkdirAll(filepath.Join(tree, dir), 0o755); err != nil {
 			return err
 		}

@@ -97,8 +97,8 @@ func (v *verdict) row(file, name string) (row, bool) {
 
 // end prints the sums. The error says what is not as docs/runtime.md lists it.
 func (v *verdict) end(w io.Writer) error {
-	fmt.Fprintf(w, "%d tests: runc %v; handfast %v\n", v.candidate.passed+v.candidate.failed+v.candidate.skipped, v.control,
-		v.candidate)
+	c := v.candidate
+	fmt.Fprintf(w, "%d tests: runc %v; handfast %v\n", c.passed+c.failed+c.skipped, v.control, c)
 	fmt.Fprintf(w, "%d that runc passes and handfast does not, as docs/runtime.md explains; %d the other way round\n",
 		v.explained, v.better)
 	if v.surprises+v.stale > 0 {

@@ -1,6 +1,6 @@
-// Command bats runs runc's own integration tests, tests/integration of github.com/opencontainers/runc, twice: with runc,
-// built from the same version, and with handfast. Every test that runc passes on this host must pass with handfast,
-// except for those in docs/runtime.md, which says for each why not.
+// Command bats runs runc's own integration tests, tests/integration of github.com/opencontainers/runc, twice: with
+// runc, built from the same version, and with handfast. Every test that runc passes on this host must pass with
+// handfast, except for those in docs/runtime.md, which says for each why not.
 //
 // The run fails if another test differs, and also if one of the table passes. Tests that runc itself does not pass,
 // because the host lacks something, are counted and not judged.

@@ -37,7 +37,7 @@ func build(ctx context.Context, dir string, o options) (*suite, error) {
 	if s.files, err = testFiles(s.dir, o.run); err != nil {
 		return nil, err
 	}
-	s.runc = filepath.Join(s.dir, "runc")
+	s.runc = filepath.Join(dir, "bin", "runc") // alone there: runc makes an overlay of the directory
 	stamp := "-X main.gitCommit=" + o.version + " -X main.version=" + strings.TrimPrefix(o.version, "v")
 	if err := compile(ctx, s.dir, s.runc, ".", "-ldflags", stamp); err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func download(ctx context.Context, dir, version string) (string, error) {
 	return answer.Dir, nil
 }
 
-// copyModule copies the module, because the cache is read-only. A module has no executable files, but the tests' scripts
-// must be.
+// copyModule copies the module, because the cache is read-only. A module has no executable files, but the tests'
+// scripts must be.
 func copyModule(to, source string) error {
 	if err := os.CopyFS(to, os.DirFS(source)); err != nil {
 		return err

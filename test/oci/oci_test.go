@@ -51,7 +51,8 @@ func TestJudge(t *testing.T) {
 	v := judge([]result{
 		{program: "start", assertions: []tap.Assertion{{Text: "a b `c`"}, {Text: "ended: exit status 1"},
 			{Text: "fine", OK: true}}},
-		{program: "kill", assertions: []tap.Assertion{{Text: "late"}, {Text: "late"}, {Text: "late"}, {OK: true, Skipped: true}}},
+		{program: "kill", assertions: []tap.Assertion{{Text: "late"}, {Text: "late"}, {Text: "late"},
+			{OK: true, Skipped: true}}},
 	}, rows)
 	if v.clean != 0 || v.held != 1 || v.bad != 5 || v.skipped != 1 || v.suite != 1 || v.host != 1 || v.chance != 2 {
 		t.Errorf("%+v", v)
