@@ -33,6 +33,7 @@ type plan struct {
 	UIDMap     []syscall.SysProcIDMap
 	GIDMap     []syscall.SysProcIDMap
 	SetGroups  bool                  // setgroups(2) stays allowed in the new user namespace
+	KeepGroups bool                  // there the child still has the parent's groups
 	Namespaces []container.Namespace // as in CONFIG
 	Loopback   bool
 }
@@ -157,6 +158,7 @@ func (p *plan) planMappings(cfg *Config, privileged bool) error {
 	// denied setgroups(2) for good.
 	p.Helpers = !privileged && (needsHelper(cfg.UIDMappings) || needsHelper(cfg.GIDMappings))
 	p.SetGroups = privileged || p.Helpers
+	p.KeepGroups = cfg.Container.Process.KeepGroups
 	if gids := cfg.Container.Process.AdditionalGIDs; !p.SetGroups && len(gids) > 0 {
 		return fmt.Errorf("process: AdditionalGIDs %v cannot be set: a plain user's own mapping denies setgroups(2)", gids)
 	}
@@ -198,7 +200,7 @@ func (p *plan) sysProcAttr(pidfd *int, cgroup int) *syscall.SysProcAttr {
 	}
 	if len(p.UIDMap) > 0 {
 		// Become root of the new namespace before the execution, so that the capabilities survive it.
-		a.Credential = &syscall.Credential{NoSetGroups: !p.SetGroups}
+		a.Credential = &syscall.Credential{NoSetGroups: !p.SetGroups || p.KeepGroups}
 	}
 	return a
 }

@@ -250,7 +250,7 @@ func notDumpable(prog *rawfork.Program) {
 // await waits until the mappings are written, and becomes root of the user namespace.
 func (p *plan) await(prog *rawfork.Program, n numbers) {
 	prog.Await(n.word)
-	if p.SetGroups {
+	if p.SetGroups && !p.KeepGroups {
 		prog.Call("setgroups to none", unix.SYS_SETGROUPS, 0, 0)
 	}
 	prog.Call("setresgid 0", unix.SYS_SETRESGID, 0, 0, 0)

@@ -128,6 +128,12 @@ func TestSysProcAttr(t *testing.T) {
 	if a.Cloneflags != syscall.CLONE_NEWUSER|syscall.CLONE_NEWPID {
 		t.Errorf("clone flags %#x", a.Cloneflags)
 	}
+	for _, keep := range []bool{false, true} {
+		cfg.Container.Process.KeepGroups = keep
+		if p, err = planOf(&cfg, true); err != nil || p.sysProcAttr(&pidfd, -1).Credential.NoSetGroups != keep {
+			t.Errorf("KeepGroups %t: %v, %+v", keep, err, p)
+		}
+	}
 	if a := (&plan{}).sysProcAttr(&pidfd, -1); a.UseCgroupFD || a.Credential != nil {
 		t.Errorf("%+v", a)
 	}

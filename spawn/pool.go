@@ -27,8 +27,9 @@ import (
 // When a member is made, the template decides its namespaces and their mappings, its control group and processors, its
 // descriptors and the program that it executes. A start must have the same Namespaces, UIDMappings, GIDMappings,
 // TimeOffsets, PreserveFDs, Cgroup, Affinity and Init, and with Init also the same Files; otherwise it fails with an
-// error that names the field. Everything else of a Config belongs to the start: all of Container, the standard streams,
-// the gate, devices, hooks, deadlines, and the Handler. Started of the Handler runs at the start, and may for example
+// error that names the field. In a new user namespace only a template with KeepGroups has members that can keep them.
+// Everything else of a Config belongs to the start: all of Container, the standard streams, the gate, devices, hooks,
+// deadlines, and the Handler. Started of the Handler runs at the start, and may for example
 // move the process to a group of its own.
 //
 // What a child inherits from its caller without being told is of the moment when the member was made, not of the start:

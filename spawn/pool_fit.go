@@ -26,6 +26,9 @@ func fit(template, cfg *Config) error {
 		{"Cgroup", sameGroup(cfg.Cgroup, template.Cgroup)},
 		{"Affinity", slices.Equal(cfg.Affinity, template.Affinity)},
 		{"Init", slices.Equal(cfg.Init, template.Init)},
+		// In a new user namespace a member has given up the groups, unless the template keeps them.
+		{"Container.Process.KeepGroups", !cfg.Container.Process.KeepGroups || template.Container.Process.KeepGroups ||
+			len(template.UIDMappings) == 0},
 	} {
 		if !f.same {
 			return fmt.Errorf("pool: Config.%s is not that of the pool's template, from which the waiting children are made: "+

@@ -101,6 +101,26 @@ func TestFitOfAnotherProgram(t *testing.T) {
 	}
 }
 
+// In a new user namespace a member has no groups any more, unless the template keeps them.
+func TestFitOfKeptGroups(t *testing.T) {
+	keeping := func(keep, users bool) *Config {
+		c := new(Config)
+		if c.Container.Process.KeepGroups = keep; users {
+			c.UIDMappings, c.GIDMappings = []IDMap{{Size: 1}}, []IDMap{{Size: 1}}
+		}
+		return c
+	}
+	for _, c := range []struct{ template, start, users, fits bool }{
+		{false, true, true, false}, {true, false, true, true}, {true, true, true, true}, {false, true, false, true},
+	} {
+		err := fit(keeping(c.template, c.users), keeping(c.start, c.users))
+		if fits := err == nil; fits != c.fits ||
+			!fits && !strings.Contains(err.Error(), "Config.Container.Process.KeepGroups ") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 func TestFitOfGroups(t *testing.T) {
 	one := &group{"a"}
 	for _, c := range []struct {

@@ -42,12 +42,12 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 	// Binds over files need existing files; a host without subordinate ids may lack two of them, so the test binds its
 	// files over a copy of the directory.
 	view := `for f in passwd group subuid subgid; do test -e /etc/$f || : >/etc/$f; mount --bind ` + etc +
-		`/$f /etc/$f; done; cd ` + dir + `; exec setpriv --reuid 300000 --regid 300000 --clear-groups "$@"`
-	asUser := func(args ...string) *exec.Cmd {
-		cmd := exec.Command("unshare", append([]string{"-m", "--propagation", "private", "sh", "-c", view, "sh", binary,
-			"--root", filepath.Join(dir, "run")}, args...)...)
-		return cmd
+		`/$f /etc/$f; done; cd ` + dir + `; exec setpriv --reuid 300000 --regid 300000 "$@"`
+	asMember := func(groups string, args ...string) *exec.Cmd {
+		return exec.Command("unshare", append([]string{"-m", "--propagation", "private", "sh", "-c", view, "sh", groups,
+			binary, "--root", filepath.Join(dir, "run")}, args...)...)
 	}
+	asUser := func(args ...string) *exec.Cmd { return asMember("--clear-groups", args...) }
 	if o := finish(t, asUser("spec", "--rootless")); o != (outcome{}) {
 		t.Fatalf("spec: %+v", o)
 	}
@@ -119,6 +119,20 @@ func TestPlainUserWithSubordinateIDs(t *testing.T) {
 	const denied = "scheduler SCHED_BATCH, nice -4: sched_setattr: operation not permitted"
 	if o := finish(t, asUser("run", id)); o.status != 1 || !strings.Contains(o.stderr, denied) {
 		t.Errorf("a nice value that takes CAP_SYS_NICE: %+v", o)
+	}
+	// The user's own groups, if they are to stay, are the process's from its first moment on: nothing drops them.
+	edit(t, dir, func(c map[string]any) {
+		delete(process(c), "scheduler")
+		process(c)["user"] = map[string]any{"uid": 0, "gid": 0}
+		c["annotations"] = map[string]any{"run.oci.keep_original_groups": "1"}
+		testenv.SetArgs(c, "grep", "Groups", "/proc/self/status")
+	})
+	if o := finish(t, asMember("--groups=299923", "run", id)); o != (outcome{"Groups:\t65534 \n", "", 0}) {
+		t.Errorf("the user's own groups: %+v", o)
+	}
+	edit(t, dir, func(c map[string]any) { delete(c, "annotations") })
+	if o := finish(t, asMember("--groups=299923", "run", id)); o != (outcome{"Groups:\t \n", "", 0}) {
+		t.Errorf("without the annotation: %+v", o)
 	}
 	// newuidmap refuses more than /etc/subuid allows, and its message is in the error; nothing is left.
 	edit(t, dir, func(c map[string]any) {

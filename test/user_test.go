@@ -58,6 +58,85 @@ func TestUserNamespace(t *testing.T) {
 	r.ok("delete", "--force", id)
 }
 
+// TestKeepGroups: with the annotation a container's processes keep the caller's supplementary groups, also those of
+// exec, as the container's root or a user of it, and in a user namespace, where the groups are not mapped and give the
+// same access to files as on the host.
+func TestKeepGroups(t *testing.T) {
+	const group = hostIDs - 77 // not one of the mapped ids
+	secret := filepath.Join(testenv.Dir(t), "secret")
+	if err := os.WriteFile(secret, []byte("for the group\n"), 0o040); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(secret, hostIDs+1, group); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name       string
+		value      string // of the annotation
+		users      bool   // in a user namespace of its own
+		additional []any
+		want       string
+	}{
+		{"without", "", true, nil, ""},
+		{"zero", "0", false, []any{5}, "5"},
+		{"kept", "1", false, nil, "299923"},
+		{"kept in a user namespace", "1", true, nil, "65534"},
+		{"in place of additionalGids", "1", false, []any{5}, "299923"},
+	} {
+		for _, trace := range []bool{false, true} { // a trace makes the child a whole one
+			r, id := newRuntime(t), testenv.ID(t)
+			r.wrap = func(cmd *exec.Cmd) *exec.Cmd {
+				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Groups: []uint32{group}}}
+				return cmd
+			}
+			global := []string{}
+			if trace {
+				global = append(global, "--trace", filepath.Join(testenv.Dir(t), "trace"))
+			}
+			const show = "sed -n 's/^Groups:[[:space:]]*//p' /proc/self/status | tr -d ' '; " +
+				"cat /secret 2>/dev/null || echo refused"
+			bundle := shell(t, "exec sleep 1000", func(config map[string]any) {
+				user := map[string]any{"uid": 7, "gid": 8}
+				if c.additional != nil {
+					user["additionalGids"] = c.additional
+				}
+				process(config)["user"] = user
+				delete(process(config), "capabilities")
+				addMount(config, "/secret", "bind", secret, "bind")
+				if c.value != "" {
+					config["annotations"] = map[string]any{"run.oci.keep_original_groups": c.value}
+				}
+				if c.users {
+					testenv.MapIDs(config, hostIDs, 65536)
+				}
+			})
+			if err := os.WriteFile(filepath.Join(rootOf(t, bundle), "secret"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			want, warnings := c.want+"\nrefused\n", 0
+			if c.value == "1" {
+				want = c.want + "\nfor the group\n"
+				warnings = len(c.additional)
+			}
+			check := func(o outcome) {
+				t.Helper()
+				if o.status != 0 || o.stdout != want || strings.Count(o.stderr, "\n") != warnings ||
+					warnings > 0 && !strings.Contains(o.stderr, "process.user.additionalGids: without effect") {
+					t.Errorf("%s, trace %v: %+v, want %q and %d warnings", c.name, trace, o, want, warnings)
+				}
+			}
+			edit(t, bundle, func(config map[string]any) { testenv.SetArgs(config, "/bin/sh", "-c", show) })
+			check(r.do(append(global, "run", "-b", bundle, id)...))
+			edit(t, bundle, func(config map[string]any) { testenv.SetArgs(config, "/bin/sleep", "1000") })
+			if o := r.do(append(global, "run", "--detach", "-b", bundle, id)...); o.status != 0 {
+				t.Fatalf("%s: %+v", c.name, o)
+			}
+			check(r.do(append(global, "exec", id, "/bin/sh", "-c", show)...))
+			r.ok("delete", "--force", id)
+		}
+	}
+}
+
 // TestPtmxAmongDevices: managers list /dev/ptmx in linux.devices, as c 5:2. With and without a user namespace it is the
 // link to the container's own devpts.
 func TestPtmxAmongDevices(t *testing.T) {

@@ -97,8 +97,8 @@ var namespaceFiles = [...]struct{ kind, file string }{
 // number.
 func (e *execution) facts() (*spawn.Target, oci.Running, error) {
 	t := &spawn.Target{PIDFD: e.init.pidfd}
-	running := oci.Running{ID: e.o.ID, PreserveFDs: e.o.PreserveFDs, Host: oci.Host{UID: uint32(os.Geteuid()),
-		GID: uint32(os.Getegid())}}
+	running := oci.Running{ID: e.o.ID, Annotations: e.state.Annotations, PreserveFDs: e.o.PreserveFDs,
+		Host: oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}}
 	proc := "/proc/" + strconv.Itoa(e.state.PID)
 	err := e.readFacts(proc, t, &running)
 	switch {

@@ -26,7 +26,8 @@ func Features(version, commit string) *oci.Features {
 		KnownFlags: seccomp.FlagNames(), SupportedFlags: supportedFlags(),
 	}
 	f.Annotations = map[string]string{annotationVersion: version, annotationCommit: commit, annotationCheckpoint: "true"}
-	f.Unsafe = []string{systemd.AnnotationPrefix, systemd.SubAnnotation, oci.HookStdout, oci.HookStderr}
+	f.Unsafe = []string{systemd.AnnotationPrefix, systemd.SubAnnotation, oci.HookStdout, oci.HookStderr,
+		oci.AnnotationKeepGroups}
 	return f
 }
 

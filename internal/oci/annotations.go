@@ -17,6 +17,9 @@ const (
 	// AnnotationParentDeath is the signal that the first process receives when its parent ends, as a name or a
 	// number.
 	AnnotationParentDeath = "io.github.handfast.parent-death-signal"
+	// AnnotationKeepGroups is "1" for a container whose processes keep the supplementary groups of the caller, in
+	// place of those of the configuration, as with crun: podman --group-add keep-groups.
+	AnnotationKeepGroups = "run.oci.keep_original_groups"
 )
 
 // extensions converts the annotations that represent properties.
@@ -28,6 +31,11 @@ func (c *planner) extensions() error {
 		c.out.CoreScheduling = true
 	default:
 		return wrong("annotations."+AnnotationCoreScheduling, "%q; want true or false", v)
+	}
+	switch v := a[AnnotationKeepGroups]; v {
+	case "", "0", "1":
+	default:
+		return wrong("annotations."+AnnotationKeepGroups, "%q; want 1 or 0", v)
 	}
 	if v := a[AnnotationParentDeath]; v != "" {
 		sig := signalNumber(v)

@@ -53,6 +53,14 @@ func TestAnnotations(t *testing.T) {
 	if out.Spawn.Container.Process.ParentDeathSignal != 9 || out.CoreScheduling {
 		t.Errorf("%+v", out)
 	}
+	out = planOf(t, Options{}, annotation(AnnotationKeepGroups, "1"), `{"process": {"user": {"additionalGids": [5]}}}`)
+	if p := out.Spawn.Container.Process; !p.KeepGroups || p.AdditionalGIDs != nil || len(out.Warnings) != 1 {
+		t.Errorf("%+v", out)
+	}
+	out = planOf(t, Options{}, annotation(AnnotationKeepGroups, "0"), `{"process": {"user": {"additionalGids": [5]}}}`)
+	if p := out.Spawn.Container.Process; p.KeepGroups || len(p.AdditionalGIDs) != 1 || out.Warnings != nil {
+		t.Errorf("%+v", out)
+	}
 	const landlock = "annotations.io.github.handfast.landlock"
 	const fs = "execute, write_file, read_file, read_dir, remove_dir, remove_file, make_char, make_dir, make_reg, " +
 		"make_sock, make_fifo, make_block, make_sym, refer, truncate, ioctl_dev"
@@ -62,6 +70,7 @@ func TestAnnotations(t *testing.T) {
 		want        string
 	}{
 		{AnnotationCoreScheduling, "1", 7, `annotations.io.github.handfast.core-scheduling: "1"; want true or false`},
+		{AnnotationKeepGroups, "yes", 7, `annotations.run.oci.keep_original_groups: "yes"; want 1 or 0`},
 		{AnnotationParentDeath, "NONE", 7,
 			`annotations.io.github.handfast.parent-death-signal: "NONE"; want a signal such as KILL, SIGTERM or 15`},
 		{AnnotationParentDeath, "65", 7,

@@ -13,7 +13,8 @@ type Running struct {
 	ID          string
 	UIDMappings []IDMapping // of its user namespace, in the caller's ids; both are nil if it is the caller's
 	GIDMappings []IDMapping
-	SetGroups   bool // setgroups(2) is allowed in it
+	SetGroups   bool              // setgroups(2) is allowed in it
+	Annotations map[string]string // of the container
 	PreserveFDs int
 	Host        Host
 }
@@ -22,7 +23,8 @@ type Running struct {
 // returns the same errors.
 func PlanProcess(p *Process, r Running) (spawn.Config, []string, error) {
 	c := &planner{
-		spec: &Spec{Process: p}, linux: &Linux{}, opt: Options{PreserveFDs: r.PreserveFDs, Host: r.Host},
+		spec: &Spec{Process: p, Annotations: r.Annotations}, linux: &Linux{},
+		opt:       Options{PreserveFDs: r.PreserveFDs, Host: r.Host},
 		setGroups: r.SetGroups, joins: true, out: &Planned{},
 	}
 	if r.UIDMappings != nil {

@@ -86,6 +86,14 @@ func (c *planner) user(p *Process) error {
 	if m := p.User.Umask; m != nil && *m > 0o777 {
 		return wrong("process.user.umask", "%d; want 0 to 511 (octal 777)", *m)
 	}
+	if c.spec.Annotations[AnnotationKeepGroups] == "1" {
+		out.KeepGroups = true
+		if len(p.User.AdditionalGIDs) > 0 { // managers add those of the image's user by themselves
+			c.warn("process.user.additionalGids: without effect, for annotations." + AnnotationKeepGroups +
+				" keeps the caller's groups")
+		}
+		return nil
+	}
 	out.KeepGroups = !c.setGroups
 	for i, g := range p.User.AdditionalGIDs {
 		at := fmt.Sprintf("process.user.additionalGids[%d]", i)

@@ -150,7 +150,8 @@ type Process struct {
 	GID  uint32   `sync:"gid,omitempty"`
 	// the supplementary groups; empty: none, the parent's own are dropped
 	AdditionalGIDs []uint32 `sync:"additionalGids,omitempty"`
-	// keeps the supplementary groups of the parent, for use where setgroups(2) is denied; not together with AdditionalGIDs
+	// keeps the supplementary groups of the parent, as must be where setgroups(2) is denied; not together with
+	// AdditionalGIDs
 	KeepGroups   bool         `sync:"keepGroups,omitempty"`
 	Umask        *uint32      `sync:"umask,omitempty"` // 0 to 0777; nil: 0022, never the parent's own
 	Capabilities Capabilities `sync:"capabilities"`
