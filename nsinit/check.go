@@ -74,6 +74,10 @@ func checkGroups(cfg *container.Config) error {
 // its own that could have options.
 func checkMount(m *container.Mount) error {
 	switch {
+	case m.Link != "" && (m.Type != "" || m.Source != "" || m.Bind || m.Cgroup != nil || m.Remount || m.IDs != nil):
+		return errors.New("a link is in place of a mount, so it has no type, source, bind, cgroup, remount or ids")
+	case m.Link != "":
+		return nil
 	case m.Remount && (m.Bind || m.Cgroup != nil || m.CopyUp || m.IDs != nil):
 		return errors.New("bind, cgroup, copyUp and ids are of a mount that is made, and remount changes one")
 	case m.Remount:

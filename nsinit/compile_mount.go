@@ -107,12 +107,23 @@ func (s mountStep) compile(c *compiler) error {
 		c.plainDirectory(dest)
 	}
 	switch {
+	case m.Link != "":
+		c.newLink(m.Link, dest)
+		return nil
 	case m.Cgroup != nil:
 		return c.cgroup(m, dest)
 	case m.Bind:
 		return c.bind(m, dest)
 	}
 	return c.fileSystem(m, dest)
+}
+
+// newLink makes a link, and gives up if there is something in its place. A later mount may cover the directory, so it
+// is not the one that c.directory keeps.
+func (c *compiler) newLink(text, dest string) {
+	dir := c.Reg()
+	c.mkdirAll(path.Dir(dest), dir)
+	c.Call("symlinkat", unix.SYS_SYMLINKAT, c.Str(text), smallchild.Val(dir), c.Str(path.Base(dest)))
 }
 
 // plainDirectory gives up if there is a link in place of a directory.

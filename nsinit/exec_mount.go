@@ -38,6 +38,8 @@ func (c *child) mount(m *container.Mount) error {
 		return err
 	}
 	switch {
+	case m.Link != "":
+		return c.root.Symlink(m.Link, dest)
 	case m.Cgroup != nil:
 		return c.mountCgroup(m, dest)
 	case m.Bind:

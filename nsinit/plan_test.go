@@ -64,6 +64,7 @@ func full() container.Config {
 		{Destination: "/data", Source: "/srv/data", Bind: true, Recursive: true, RecSet: unix.MOUNT_ATTR_RDONLY,
 			Propagation: unix.MS_SLAVE | unix.MS_REC},
 		{Destination: "/tmp", Type: "tmpfs", Set: unix.MOUNT_ATTR_RDONLY, CopyUp: true},
+		{Destination: "/etc/localtime", Link: "../usr/share/zoneinfo/UTC"},
 	}
 	c.Devices = []container.Device{{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, Mode: 0o666},
 		{Path: "/dev/pipe", Type: "p", Mode: 0o600}}
@@ -210,6 +211,9 @@ func TestPlanRefuses(t *testing.T) {
 		},
 		"mounts[0]: recursive is of a bind mount": func(c *container.Config) {
 			c.Mounts = []container.Mount{{Destination: "/x", Type: "tmpfs", Recursive: true}}
+		},
+		"mounts[0]: a link is in place of a mount": func(c *container.Config) {
+			c.Mounts = []container.Mount{{Destination: "/a", Link: "b", Bind: true, Source: "/b"}}
 		},
 		"mounts[0]: neither a file system's type": func(c *container.Config) {
 			c.Mounts = []container.Mount{{Destination: "/x"}}

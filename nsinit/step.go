@@ -42,8 +42,11 @@ func describeMount(m *container.Mount) []string {
 		}
 	}
 	parts := []string{kind, m.Source, "on", m.Destination}
-	if m.Remount {
+	switch {
+	case m.Remount:
 		parts = []string{"remount", m.Destination}
+	case m.Link != "":
+		parts = []string{"link", m.Destination, "to", m.Link}
 	}
 	for _, v := range [...]struct {
 		name string

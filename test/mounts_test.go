@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,74 @@ import (
 
 	"github.com/handfast/handfast/internal/testenv"
 )
+
+// TestCopiedLink: with the option copy-symlink a source that is a link arrives as a link, whatever it leads to, also
+// where the same link is already; any other source is bound. What is in a link's place and is not the same link is an
+// error.
+func TestCopiedLink(t *testing.T) {
+	for _, users := range []bool{false, true} {
+		r, dir := newRuntime(t), testenv.Dir(t)
+		if err := os.WriteFile(filepath.Join(dir, "file"), []byte("bound\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for link, text := range map[string]string{"dangling": "../no/where", "link": "file", "chain": "link"} {
+			if err := os.Symlink(text, filepath.Join(dir, link)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const script = "for l in /new/deep/dangling /tmp/link /tmp/chain; do readlink $l; done; cat /tmp/file"
+		bundle := shell(t, script, func(c map[string]any) {
+			addMount(c, "/new", "tmpfs", "tmpfs")
+			addMount(c, "/tmp", "tmpfs", "tmpfs")
+			for name, at := range map[string]string{"dangling": "/new/deep/dangling", "link": "/tmp/link",
+				"chain": "/tmp/chain", "file": "/tmp/file"} {
+				addMount(c, at, "bind", filepath.Join(dir, name), "rbind", "ro", "copy-symlink")
+			}
+			if users {
+				testenv.MapIDs(c, hostIDs, 65536)
+			}
+		})
+		if err := os.Mkdir(filepath.Join(rootOf(t, bundle), "new"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		want := outcome{"../no/where\nfile\nlink\nbound\n", "", 0}
+		if o := r.do("run", "-b", bundle, testenv.ID(t)); o != want {
+			t.Errorf("user namespace %t: %+v", users, o)
+		}
+		if users {
+			continue // the container's root may not write to the image
+		}
+		edit(t, bundle, func(c map[string]any) {
+			testenv.SetArgs(c, "sh", "-c", "readlink /etc/there; readlink /a/b")
+			c["mounts"] = c["mounts"].([]any)[:len(c["mounts"].([]any))-6]
+			addMount(c, "/etc/there", "bind", filepath.Join(dir, "dangling"), "rbind", "copy-symlink")
+			addMount(c, "/a/b", "bind", filepath.Join(dir, "dangling"), "rbind", "copy-symlink")
+		})
+		want.stdout = "../no/where\n../no/where\n"
+		for range 2 { // the second time both are there
+			if o := r.do("run", "-b", bundle, testenv.ID(t)); o != want {
+				t.Errorf("in the image: %+v", o)
+			}
+		}
+		at := filepath.Join(rootOf(t, bundle), "etc/there")
+		for _, text := range []string{"../no/wher", "../no/where/", ""} {
+			if err := os.Remove(at); err != nil {
+				t.Fatal(err)
+			}
+			err := os.WriteFile(at, []byte("kept"), 0o644)
+			if text != "" {
+				err = errors.Join(os.Remove(at), os.Symlink(text, at))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.fails([]string{"symlink /etc/there: file exists"}, "run", "-b", bundle, testenv.ID(t))
+			if was, _ := os.Readlink(at); was != text {
+				t.Errorf("it has become %q, was %q", was, text)
+			}
+		}
+	}
+}
 
 // TestBindOnDanglingLink: images have /etc/resolv.conf -> ../run/systemd/resolve/stub-resolv.conf with an empty /run,
 // and every manager binds that file. The target of the link is created in the image, and the bind covers it.

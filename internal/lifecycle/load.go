@@ -25,7 +25,7 @@ func (c *creation) load() error {
 	account.End("configuration read")
 	c.r.enter(phaseDecide)
 	c.file = oci.ConfigFile(bundle, c.o.Config)
-	host, err := c.hostFacts(spec)
+	host, err := c.hostFacts(spec, bundle)
 	if err != nil {
 		return err
 	}
@@ -96,9 +96,28 @@ func ownPIDNamespace(all []spawn.Namespace) bool {
 	return slices.ContainsFunc(all, func(n spawn.Namespace) bool { return n.Kind == container.NSPid && n.Path == "" })
 }
 
+// links returns the text of the symbolic links that are to be copied, by their paths. A source that cannot be read is
+// left to its bind mount, which reports why.
+func links(mounts []oci.Mount, bundle string) map[string]string {
+	var all map[string]string
+	for i := range mounts {
+		source, copies := mounts[i].CopiedLink(bundle)
+		if !copies {
+			continue
+		}
+		if text, err := os.Readlink(source); err == nil {
+			if all == nil {
+				all = make(map[string]string)
+			}
+			all[source] = text
+		}
+	}
+	return all
+}
+
 // hostFacts returns what the conversion needs to know about this process and the host.
-func (c *creation) hostFacts(spec *oci.Spec) (oci.Host, error) {
-	host := oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+func (c *creation) hostFacts(spec *oci.Spec, bundle string) (oci.Host, error) {
+	host := oci.Host{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), Links: links(spec.Mounts, bundle)}
 	// user_namespaces(7): every namespace below inherits "deny" from here. The file is missing only before Linux
 	// 3.19.
 	if data, err := smallfile.Read("/proc/self/setgroups"); err == nil {

@@ -44,6 +44,10 @@ func (c *restoration) mountPoints(rootPath string) (_ []plan.Bind, err error) {
 		m := &c.plan.Spawn.Container.Mounts[i]
 		switch {
 		case m.Remount:
+		case m.Link != "":
+			if _, covered := w.cover(m.Destination); !covered {
+				err = w.root.Symlink(m.Link, m.Destination)
+			}
 		case m.Cgroup != nil: // its mount point is in the image, or comes with that of /sys
 			if !c.ownCgroups() {
 				w.addCgroups(m)

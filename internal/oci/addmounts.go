@@ -44,6 +44,9 @@ func PlanMounts(list []Mount, bundle string, userns bool) (out []container.Mount
 	c.cfg = &c.out.Spawn.Container
 	for i := range list {
 		at := fmt.Sprintf("mounts[%d]", i)
+		if _, copies := list[i].CopiedLink(bundle); copies {
+			return nil, nil, wrong(at+".options", "%s may make a link, and a running container is only given mounts", copyLink)
+		}
 		m, err := c.mount(at, &list[i])
 		if err == nil {
 			err = checkAdded(at, &m, userns)

@@ -99,9 +99,8 @@ func KnownFeatures() *Features {
 	return f
 }
 
-// otherOptions are the mount options that are in no table, but only in planner.option and in Plan's handling of
-// idmap.
-var otherOptions = []string{"bind", "rbind", "defaults", "remount", "tmpcopyup", "idmap", "ridmap"}
+// otherOptions are the mount options that are in no table, but only in planner.mount and planner.option.
+var otherOptions = []string{"bind", "rbind", "defaults", "remount", "tmpcopyup", "idmap", "ridmap", copyLink}
 
 func knownMountOptions() []string {
 	var all []string

@@ -91,14 +91,26 @@ func (c *planner) mount(at string, in *Mount) (container.Mount, error) {
 	if m.Destination == "/" && !m.Remount && path.Join("/", in.Destination) == c.out.Rootfs {
 		return m, wrong(at+".destination", "%q is the root file system itself; want a path below it", in.Destination)
 	}
-	mapped := ""
+	mapped, copies := "", false
 	for i, o := range in.Options {
-		if o == "idmap" || o == "ridmap" {
+		switch o {
+		case "idmap", "ridmap":
 			mapped = o
+			continue
+		case copyLink:
+			copies = true
 			continue
 		}
 		if err := c.option(&m, indexed(at+".options", i), o); err != nil {
 			return m, err
+		}
+	}
+	if copies {
+		if m.Remount || !m.Bind {
+			return m, wrong(at+".options", "%s is for a bind mount", copyLink)
+		}
+		if text, is := c.opt.Host.Links[c.fromBundle(m.Source)]; is {
+			return container.Mount{Destination: m.Destination, Link: text}, nil
 		}
 	}
 	if m.Remount {
@@ -125,6 +137,19 @@ func (c *planner) mount(at string, in *Mount) (container.Mount, error) {
 		return m, cgroupOptions(at, &m)
 	}
 	return m, c.mountIDs(at, m.Data)
+}
+
+// copyLink is an option of a bind mount, as with crun: if the source is a symbolic link, the container gets a link with
+// the same text, in place of what the link leads to on the host.
+const copyLink = "copy-symlink"
+
+// CopiedLink returns the absolute path of the mount's source if the mount copies it in case it is a link. What the link
+// says is a fact of the host, for Host.Links.
+func (m *Mount) CopiedLink(bundle string) (source string, copies bool) {
+	if m.Source == "" || !slices.Contains(m.Options, copyLink) {
+		return "", false
+	}
+	return (&planner{opt: Options{Bundle: bundle}}).fromBundle(m.Source), true
 }
 
 func (c *planner) option(m *container.Mount, at, o string) error {

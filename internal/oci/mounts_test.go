@@ -51,6 +51,51 @@ func TestMountOptions(t *testing.T) {
 	}
 }
 
+// TestCopiedLink checks that a source that is a link becomes a link, that any other is bound, and that what makes no
+// link is an error.
+func TestCopiedLink(t *testing.T) {
+	links := Host{Links: map[string]string{"/b/link": "../there", "/abs": "/else"}}
+	for _, c := range []struct {
+		source string
+		want   container.Mount
+	}{
+		{"link", container.Mount{Destination: "/a", Link: "../there"}},
+		{"/abs", container.Mount{Destination: "/a", Link: "/else"}},
+		{"/file", container.Mount{Destination: "/a", Source: "/file", Bind: true, Recursive: true,
+			Set: unix.MOUNT_ATTR_RDONLY}},
+	} {
+		s := spec(t)
+		s.Mounts = []Mount{{Destination: "/a", Source: c.source, Options: []string{"rbind", "ro", "copy-symlink"}}}
+		out, err := Plan(s, Options{Bundle: "/b", ID: "x", Host: links})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, out.Spawn.Container.Mounts[0]); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", c.source, diff)
+		}
+		source, copies := s.Mounts[0].CopiedLink("/b")
+		if !copies || source != "/file" && links.Links[source] != c.want.Link {
+			t.Errorf("%s: %q, %t", c.source, source, copies)
+		}
+	}
+	for options, want := range map[string]string{
+		`"copy-symlink"`:                    "mounts[0].options: copy-symlink is for a bind mount",
+		`"remount", "copy-symlink"`:         "mounts[0].options: copy-symlink is for a bind mount",
+		`"bind", "remount", "copy-symlink"`: "mounts[0].options: copy-symlink is for a bind mount",
+	} {
+		s := spec(t, mountWith(options, `"type": "tmpfs", "source": "/abs"`))
+		if _, err := Plan(s, Options{Bundle: "/b", ID: "x", Host: links}); text(err) != want {
+			t.Errorf("%s: %v, want %s", options, err, want)
+		}
+	}
+	list := []Mount{{Destination: "/a", Source: "link", Options: []string{"bind", "copy-symlink"}}}
+	_, _, err := PlanMounts(list, "/b", false)
+	const want = "mounts[0].options: copy-symlink may make a link, and a running container is only given mounts"
+	if text(err) != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 // TestCgroupOptions checks that on cgroup v2 a mount of type cgroup accepts the options of cgroup2, and no others.
 func TestCgroupOptions(t *testing.T) {
 	v2 := Host{Cgroup: CgroupHost{Version: 2, Hierarchies: []CgroupHierarchy{{Mountpoint: "/sys/fs/cgroup", V2: true}}}}

@@ -31,7 +31,8 @@ type Host struct {
 	LandlockABI     int               // version of Landlock, landlock_create_ruleset(2); 0: not enabled
 	Capabilities    *HostCapabilities // of the caller; nil: unknown, so none is left out
 	Cgroup          CgroupHost
-	Systemd         *Systemd // what creates the cgroup; nil: the runtime itself
+	Systemd         *Systemd          // what creates the cgroup; nil: the runtime itself
+	Links           map[string]string // text of the symbolic links among the sources that are copied (Mount.CopiedLink)
 }
 
 // Systemd describes the systemd instance that creates the container's cgroup.

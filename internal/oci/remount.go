@@ -54,7 +54,7 @@ func (c *planner) made(destination string) *container.Mount {
 	for i := range slices.Backward(c.cfg.Mounts) {
 		m := &c.cfg.Mounts[i]
 		switch {
-		case m.Destination != destination || m.Remount:
+		case m.Destination != destination || m.Remount || m.Link != "":
 		case m.Bind || m.Type == "cgroup":
 			return nil
 		default:

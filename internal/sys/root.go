@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -83,6 +84,27 @@ func (r *Root) CreateFile(p string) (int, error) {
 		return fd, err
 	}
 	return r.create(p, 0o755, false)
+}
+
+// Symlink makes the link p with this text below the root, together with its directory, by the rules of MkdirAll. A link
+// with the same text that is there already is kept; anything else in its place is EEXIST.
+func (r *Root) Symlink(text, p string) error {
+	dir, err := r.MkdirAll(path.Dir(p), 0o755)
+	if err != nil {
+		return err
+	}
+	defer Close(dir)
+	err = unix.Symlinkat(text, dir, path.Base(p))
+	if err == unix.EEXIST {
+		buf := make([]byte, len(text)+1) // one more than a link with the same text
+		if n, e := unix.Readlinkat(dir, path.Base(p), buf); e == nil && string(buf[:n]) == text {
+			return nil
+		}
+	}
+	if err != nil {
+		return fail("symlink", p, err)
+	}
+	return nil
 }
 
 // is reports whether err is an *Error with errno.

@@ -103,6 +103,8 @@ type Mount struct {
 	Remount bool `sync:"remount,omitempty"`
 
 	IDs *MountIDs `sync:"ids,omitempty"` // maps the owners of files; the parent makes such a mount
+	// a symbolic link with this text at Destination in place of a mount; nothing else is set
+	Link string `sync:"link,omitempty"`
 }
 
 // Cgroup is what a mount of type cgroup shows: the whole hierarchy if the container has a cgroup namespace, otherwise
