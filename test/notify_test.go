@@ -107,11 +107,11 @@ func TestNotifyDetached(t *testing.T) {
 				default:
 				}
 				release()
-				want := "READY=1\nMAINPID=" + strconv.Itoa(int(r.stateOf(id)["pid"].(float64))) + "\n"
+				want := "READY=1\nMAINPID=" + strconv.Itoa(int(r.stateOf(id)["pid"].(float64)))
 				if got := m.nextNotification(); got != want {
 					t.Errorf("told %q, want %q", got, want)
 				}
-				if got := m.nextNotification(); got != "BARRIER=1\n" {
+				if got := m.nextNotification(); got != "BARRIER=1" {
 					t.Errorf("told %q", got)
 				}
 				must(t, <-ended)
@@ -147,7 +147,7 @@ func TestNotifyInTheForeground(t *testing.T) {
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path)
 	start(t, cmd)
 	release()
-	if got := m.nextNotification(); got != "READY=1\n" {
+	if got := m.nextNotification(); got != "READY=1" {
 		t.Errorf("told %q", got)
 	}
 	_ = m.nextNotification()

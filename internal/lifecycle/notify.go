@@ -157,9 +157,9 @@ func (w *readiness) handOn(pid int) error {
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: w.manager}); err != nil {
 		return failed("connect", err)
 	}
-	text := "READY=1\n"
+	text := "READY=1"
 	if pid > 0 {
-		text += "MAINPID=" + strconv.Itoa(pid) + "\n"
+		text += "\nMAINPID=" + strconv.Itoa(pid)
 	}
 	if _, err := unix.SendmsgN(fd, []byte(text), nil, nil, unix.MSG_NOSIGNAL); err != nil {
 		return failed("sendmsg", err)
@@ -170,7 +170,7 @@ func (w *readiness) handOn(pid int) error {
 		return err
 	}
 	defer mine.Close()
-	_, err = unix.SendmsgN(fd, []byte("BARRIER=1\n"), unix.UnixRights(int(theirs.Fd())), nil, unix.MSG_NOSIGNAL)
+	_, err = unix.SendmsgN(fd, []byte("BARRIER=1"), unix.UnixRights(int(theirs.Fd())), nil, unix.MSG_NOSIGNAL)
 	_ = theirs.Close()
 	if err != nil {
 		return failed("sendmsg", err)
