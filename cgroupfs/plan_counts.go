@@ -3,13 +3,17 @@ package cgroupfs
 import "strings"
 
 // pids writes the limit of tasks, which is the same file in both versions. With a limit of 0, existing tasks continue
-// (kernel/cgroup/pids.c).
+// (kernel/cgroup/pids.c). Without the controller nothing limits tasks, so there no limit needs no write.
 func (p *planner) pids() error {
-	if n := p.r.Pids; n != nil {
-		if *n < noLimit {
-			return invalid("pids", "%d; want tasks, or -1 for no limit", *n)
-		}
+	n := p.r.Pids
+	switch {
+	case n == nil:
+	case *n < noLimit:
+		return invalid("pids", "%d; want tasks, or -1 for no limit", *n)
+	case *n > noLimit:
 		p.add("pids", "pids.max", maxOr(*n))
+	case p.place("pids", "pids") != nil:
+		p.addOr(Write{Controller: "pids", File: "pids.max", Value: maxOr(*n)}, Write{})
 	}
 	return nil
 }

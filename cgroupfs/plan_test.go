@@ -177,6 +177,18 @@ func TestPlanGolden(t *testing.T) {
 	}
 }
 
+// TestNoLimitOfTasks: what a host without the controller has anyway is no error there, and needs no write.
+func TestNoLimitOfTasks(t *testing.T) {
+	without := &cgroupfs.Layout{Hierarchies: []cgroupfs.Hierarchy{{Name: "memory", Controllers: []string{"memory"}}}}
+	if writes, err := cgroupfs.Plan(without, &cgroupfs.Resources{Pids: p[int64](-1)}); err != nil || len(writes) > 0 {
+		t.Errorf("no limit: %v, %v", writes, err)
+	}
+	_, err := cgroupfs.Plan(without, &cgroupfs.Resources{Pids: p[int64](5)})
+	if _, is := errors.AsType[*cgroupfs.UnsupportedError](err); !is {
+		t.Errorf("a limit: %v", err)
+	}
+}
+
 // TestPlanRefuses: values that no kernel takes are EINVAL before anything is written, on every kind of host.
 func TestPlanRefuses(t *testing.T) {
 	for want, r := range map[string]cgroupfs.Resources{
