@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -259,6 +260,17 @@ func TestSpec(t *testing.T) {
 		t.Errorf("%v in %s", err, data)
 	}
 	r.fails([]string{"config.json", "exists"}, "spec", "-b", dir)
+	// --file, as of crun: from the bundle, unless it is absolute.
+	for _, file := range []string{"other.json", filepath.Join(testenv.Dir(t), "absolute.json")} {
+		r.ok("spec", "-b", dir, "-f", file)
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(dir, file)
+		}
+		if other, err := os.ReadFile(file); err != nil || !bytes.Equal(other, data) {
+			t.Errorf("%s: %v, %s", file, err, other)
+		}
+		r.fails([]string{file, "exists"}, "spec", "-b", dir, "--file", file)
+	}
 }
 
 // TestSpecRuns starts a container from what the command spec writes, with the terminal turned off.

@@ -49,6 +49,7 @@ func TestCommandLinesOfClients(t *testing.T) {
 		{"list -f json -q", "list", nil, settings{format: "json", quiet: true}},
 		{"-root=/r -debug=false run -preserve-fds 3 -d C", "run", []string{"C"},
 			settings{root: "/r", preserveFDs: 3, detach: true}},
+		{"create --no-subreaper -f x C", "create", []string{"C"}, settings{noSubreaper: true, config: "x"}},
 		{"--rootless=true spec --rootless", "spec", nil, settings{rootless: "true", rootlessSpec: true}},
 		{"--version", "", nil, settings{version: true}},
 		{"-v", "", nil, settings{version: true}},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 
@@ -8,7 +9,7 @@ import (
 	"github.com/handfast/handfast/internal/oci"
 )
 
-// spec writes a config.json to start from. It never overwrites an existing one.
+// spec writes a config.json to start from. It never overwrites an existing file.
 func (in *invocation) spec() (int, error) {
 	layout, err := cgroupfs.Host()
 	if err != nil {
@@ -23,7 +24,11 @@ func (in *invocation) spec() (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	f, err := os.OpenFile(filepath.Join(in.bundle, "config.json"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	path := cmp.Or(in.config, "config.json")
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(in.bundle, path)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return failed, err
 	}

@@ -55,7 +55,7 @@ func createOptions() []option {
 	return []option{
 		{"bundle", "b", "DIR", "the bundle: the directory that holds config.json (default: the working directory)",
 			func(s *settings) any { return &s.bundle }},
-		{"config", "", "FILE", "take the configuration from FILE, in place of the bundle's config.json",
+		{"config", "f", "FILE", "take the configuration from FILE, in place of the bundle's config.json",
 			func(s *settings) any { return &s.config }},
 		{"pid-file", "", "FILE", "write the process id of the container to FILE, atomically and before this command ends",
 			func(s *settings) any { return &s.pidFile }},
@@ -157,7 +157,10 @@ func commandTable() []command {
 		{name: "create", args: "ID", min: 1, max: 1, summary: "create a container",
 			details: "Sets up everything that the bundle's config.json says, and stops before the process is executed: " +
 				"start does that.",
-			build: createOptions, makesProcess: true, run: (*invocation).create},
+			build: func() []option {
+				// crun has the option for create too, without an effect.
+				return append(createOptions(), option{name: "no-subreaper", into: func(s *settings) any { return &s.noSubreaper }})
+			}, makesProcess: true, run: (*invocation).create},
 		{name: "start", args: "ID", min: 1, max: 1, summary: "execute the process of a created container",
 			details: "Returns once the process has been executed; an error of the execution itself is reported here.",
 			build:   func() []option { return []option{traceOption()} }, run: (*invocation).start},
@@ -246,6 +249,8 @@ func commandTable() []command {
 				return []option{
 					{"bundle", "b", "DIR", "where to write it (default: the working directory)",
 						func(s *settings) any { return &s.bundle }},
+					{"file", "f", "FILE", "the file to write; a relative path starts there (default: config.json)",
+						func(s *settings) any { return &s.config }},
 					{"rootless", "", "", "write one for a plain user, with a user namespace",
 						func(s *settings) any { return &s.rootlessSpec }},
 				}
