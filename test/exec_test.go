@@ -161,7 +161,7 @@ func TestExecCannotStart(t *testing.T) {
 		{[]string{"--preserve-fds -1: want a number"}, []string{"--preserve-fds", "-1", id, "true"}},
 		{[]string{"--cgroup", `".." is not the name of a group`}, []string{"--cgroup", "../other", id, "true"}},
 		{[]string{"--cgroup", "no such file or directory"}, []string{"--cgroup", "nothing", id, "true"}},
-		{[]string{"nobody stays to show it: give --console-socket"}, []string{"--tty", "--detach", id, "true"}},
+		{[]string{"nobody stays to show it: use --console-socket"}, []string{"--tty", "--detach", id, "true"}},
 		{[]string{"--console-socket", "connect " + dir + "/none.sock: no such file or directory"},
 			[]string{"--tty", "--detach", "--console-socket", dir + "/none.sock", id, "true"}},
 		{[]string{"--pidfd-socket: connect " + dir + "/none.sock: no such file or directory"},

@@ -16,7 +16,7 @@ import (
 func checkTerminal(terminal, detached bool, socket string) error {
 	switch {
 	case terminal && detached && socket == "":
-		return errors.New("process.terminal is true and nobody stays to show it: give --console-socket, or use run in the " +
+		return errors.New("process.terminal is true and nobody stays to show it: use --console-socket, or use run in the " +
 			"foreground")
 	case !terminal && socket != "":
 		return fmt.Errorf("--console-socket %s: process.terminal is false, so there is no terminal to send", socket)
