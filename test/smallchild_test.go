@@ -69,8 +69,14 @@ func TestSmallChildIsLikeAWhole(t *testing.T) {
 			if err := os.WriteFile(file, []byte("x"), 0o640); err != nil {
 				t.Fatal(err)
 			}
+			link := filepath.Join(dir, "link")
+			if err := os.Symlink("/no/such", link); err != nil {
+				t.Fatal(err)
+			}
 			c["root"].(map[string]any)["readonly"] = true
 			c["mounts"] = append(c["mounts"].([]any),
+				map[string]any{"destination": "/dev/new/copied", "source": link, "type": "bind",
+					"options": []string{"rbind", "copy-symlink"}},
 				map[string]any{"destination": "/new/deep/dir", "source": dir, "type": "bind",
 					"options": []string{"rbind", "ro", "rprivate"}},
 				map[string]any{"destination": "/new/file", "source": file, "type": "bind", "options": []string{"bind", "nosuid"}},
