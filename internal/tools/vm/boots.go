@@ -5,6 +5,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/handfast/handfast/internal/testenv/module"
 	"github.com/handfast/handfast/internal/tools/vm/job"
 )
 
@@ -16,7 +17,7 @@ type boot struct {
 	init    string // process 1
 	cgroups string // what process 1 mounts: "v1", "v2", or nothing because it is systemd
 	suites  []suite
-	tools   []tool
+	tools   []module.Program
 	limit   time.Duration // after which the boot is considered to hang
 	byName  bool          // it runs only if it is requested by name
 }
@@ -61,12 +62,12 @@ func boots() []boot {
 			init: "/lib/systemd/systemd", limit: 45 * time.Minute,
 			byName: true,
 			suites: []suite{{pkg: "test/managers", run: "OnSystemd"}},
-			tools: []tool{
-				{"sigs.k8s.io/cri-tools", "v1.34.0", "cmd/crictl", ""},
-				{"github.com/containerd/containerd/v2", "v2.4.2", "cmd/containerd", ""},
-				{"github.com/containerd/containerd/v2", "v2.4.2", "cmd/containerd-shim-runc-v2", ""},
-				{"github.com/containerd/containerd/v2", "v2.4.2", "cmd/ctr", ""},
-				{"k8s.io/kubernetes", "v1.34.4", "cmd/kubelet", "v0.34.4"},
+			tools: []module.Program{
+				{Module: "sigs.k8s.io/cri-tools", Version: "v1.34.0", Package: "cmd/crictl"},
+				{Module: "github.com/containerd/containerd/v2", Version: "v2.4.2", Package: "cmd/containerd"},
+				{Module: "github.com/containerd/containerd/v2", Version: "v2.4.2", Package: "cmd/containerd-shim-runc-v2"},
+				{Module: "github.com/containerd/containerd/v2", Version: "v2.4.2", Package: "cmd/ctr"},
+				{Module: "k8s.io/kubernetes", Version: "v1.34.4", Package: "cmd/kubelet", Parts: "v0.34.4"},
 			},
 		},
 		{

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,7 +45,7 @@ func payload(a *arch, dir string, chosen []boot, only string) (image string, err
 			tests[testName(&s)] = s
 		}
 		for _, tool := range b.tools {
-			if err := tool.build(filepath.Join(dir, "tools", path.Base(tool.program)), under(job.Bin)); err != nil {
+			if err := tool.Build(filepath.Join(dir, "tools", tool.Name()), under(job.Bin)); err != nil {
 				return "", err
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -155,20 +154,5 @@ func TestTail(t *testing.T) {
 	}
 	if got := tail(path, 9); got != "one\ntwo\nthree" {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestToolModule(t *testing.T) {
-	its := "module k8s.io/kubernetes\n\nreplace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n" +
-		"\tgithub.com/a/b => github.com/c/b v1.2.3\n)\n\nreplace k8s.io/kubelet => ./staging/src/k8s.io/kubelet\n"
-	head := "module build\n\ngo " + strings.TrimPrefix(runtime.Version(), "go") + "\n\n"
-	for parts, want := range map[string]string{
-		"": "require k8s.io/kubernetes v1.34.4\n",
-		"v0.34.4": "require k8s.io/kubernetes v1.34.4\nreplace k8s.io/api => k8s.io/api v0.34.4\n" +
-			"replace k8s.io/kubelet => k8s.io/kubelet v0.34.4\n",
-	} {
-		if got := (tool{"k8s.io/kubernetes", "v1.34.4", "cmd/kubelet", parts}).goMod(its); got != head+want {
-			t.Errorf("%q:\n%s\nwant\n%s", parts, got, head+want)
-		}
 	}
 }
