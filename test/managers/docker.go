@@ -199,6 +199,9 @@ var dockerLines = []line{
 		`grep -E '^#[0-9]+ [0-9.]+ ' | cut -d' ' -f3-; temporary kit`, says: "built"},
 	{name: "BuildKit that fails", command: `DOCKER_BUILDKIT=1 docker build --progress plain --network none -f /tmp/b/f /tmp/b 2>&1 | ` +
 		`tail -1`, says: "exit code: 9"},
+	{name: "BuildKit, not found", command: `printf 'FROM %s\nRUN ["none"]\n' $IMAGE >/tmp/b/f; ` +
+		`DOCKER_BUILDKIT=1 docker build --progress plain --network none -f /tmp/b/f /tmp/b 2>&1 | grep -o '[a-z]* run failed:.*\|[a-z]*: program: .*' | sort -u`,
+		says: "not found in $PATH"},
 
 	{name: "nothing is left", command: `docker ps -a --format '{{.Names}}'; ls -A /run/docker/runtime-*/moby /run/containerd/runc/moby 2>/dev/null; ` +
 		`find /sys/fs/cgroup -path '*/docker/*' -type d; grep -c /merged /proc/mounts`, says: "0", status: 1},

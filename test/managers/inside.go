@@ -22,11 +22,12 @@ const insideArg = "inside"
 // patience is the longest time for one line of an exercise.
 const patience = 2 * time.Minute
 
-// exercise runs the exercise of a manager with a runtime, in a room.
-func exercise(ctx context.Context, m manager, r runtime, o options) (record, error) {
+// exercise runs the exercise of a manager with a runtime, in a room. built is the directory of what was built for it.
+func exercise(ctx context.Context, m manager, r runtime, built string, o options) (record, error) {
 	stdout, stderr, err := room.Room{
 		Name: m.name + "-" + r.name, Network: true,
 		Args: []string{"/proc/self/exe", insideArg, m.name, r.name, r.file, o.line},
+		Env:  []string{builtEnv + "=" + built},
 	}.Run(ctx)
 	if o.output != "" {
 		file := filepath.Join(o.output, m.name+"-"+r.name)
@@ -51,6 +52,9 @@ func inside(args []string) error {
 		return fmt.Errorf("%d arguments", len(args))
 	}
 	r := runtimeOf(args[1], args[2])
+	if err := bringIn(); err != nil {
+		return err
+	}
 	for _, m := range managers() {
 		if m.name != args[0] {
 			continue

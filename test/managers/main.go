@@ -83,8 +83,12 @@ func run(o options) error {
 		if !strings.Contains(m.name, o.run) {
 			continue
 		}
+		built, err := build(m.built)
+		if err != nil {
+			return err
+		}
 		begin := time.Now()
-		control, candidate, err := both(ctx, m, o)
+		control, candidate, err := both(ctx, m, built, o)
 		if err != nil {
 			return err
 		}
@@ -99,7 +103,7 @@ func run(o options) error {
 }
 
 // both runs the exercise with both runtimes at once, each in its own room.
-func both(ctx context.Context, m manager, o options) (control, candidate record, err error) {
+func both(ctx context.Context, m manager, built string, o options) (control, candidate record, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
 	type result struct {
@@ -108,10 +112,10 @@ func both(ctx context.Context, m manager, o options) (control, candidate record,
 	}
 	done := make(chan result)
 	go func() {
-		r, err := exercise(ctx, m, runtimeOf(controlName, o.control), o)
+		r, err := exercise(ctx, m, runtimeOf(controlName, o.control), built, o)
 		done <- result{r, err}
 	}()
-	candidate, err = exercise(ctx, m, runtimeOf(handfastName, o.handfast), o)
+	candidate, err = exercise(ctx, m, runtimeOf(handfastName, o.handfast), built, o)
 	c := <-done
 	return c.record, candidate, errors.Join(c.error, err)
 }

@@ -5,12 +5,15 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/handfast/handfast/internal/testenv/module"
 )
 
 // A manager is what the exercise of one container manager consists of: values alone, which inside.go carries out.
 type manager struct {
 	name     string
 	programs []string          // what must be installed
+	built    []module.Program  // what is built of modules, because no package has it
 	version  string            // command that prints its version
 	files    map[string]string // its configuration, by path: for the runtime that handfastName names
 	daemon   string            // command that runs in the background; empty: none
@@ -37,7 +40,7 @@ const anyStatus = -1
 
 // managers returns every manager, in the order in which they run.
 func managers() []manager {
-	return []manager{containerd(), podman(), docker(), buildah(), umoci()}
+	return []manager{containerd(), podman(), docker(), buildah(), buildkit(), umoci()}
 }
 
 // A record is what an exercise printed.
@@ -78,8 +81,8 @@ func (r runtime) adapt(text string) string {
 
 // environment returns the variables of the exercise's commands.
 func (r runtime) environment() []string {
-	path, built := "PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin", os.Getenv("HANDFAST_TEST_BIN")
-	if built != "" { // in the virtual machine: what its packages do not have
+	path, built := "PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin", os.Getenv(builtEnv)
+	if built != "" {
 		path += ":" + built
 	}
 	return []string{
