@@ -29,6 +29,12 @@ temporary() { docker run --network none --rm "$@"; }
 privileged() { temporary --cap-add SYS_ADMIN --security-opt seccomp=unconfined "$@"; }
 detached() { docker run --network none -d "$@" >/tmp/id; }
 volume() { echo "-v $1:$2:rw,$3"; }
+# settled N COMMAND: prints what the command prints once that has N lines, for a health check may be among processes.
+settled() {
+	want=$1; shift; n=0
+	until "$@" >/tmp/settled; [ $(wc -l </tmp/settled) = $want ]; do n=$((n+1)); [ $n -lt 200 ] || break; sleep 0.05; done
+	cat /tmp/settled
+}
 `
 
 var dockerLines = []line{
@@ -144,9 +150,9 @@ var dockerLines = []line{
 	{name: "exec not executable", command: `docker exec long /etc/not-executable`, says: "permission denied", status: 126},
 	{name: "exec where no directory is", command: `docker exec -w /none long pwd`, status: anyStatus},
 	{name: "exec detached", command: `docker exec -d long sleep 55; until_says "sleep 55" docker exec long ps; ` +
-		`docker exec long ps -o args | sort`, says: "sleep 55"},
-	{name: "top", command: `docker top long -eo pid,args | sort -k2`, says: "sleep N", alike: []normalizer{numbers, spacing}},
-	{name: "top of the host", command: `docker top long | wc -l`, says: "4"},
+		`settled 5 docker exec long ps -o args | sort`, says: "sleep 55"},
+	{name: "top", command: `settled 4 docker top long -eo pid,args | sort -k2`, says: "sleep N", alike: []normalizer{numbers, spacing}},
+	{name: "top of the host", command: `settled 4 docker top long | wc -l`, says: "4"},
 	{name: "statistics", command: `docker stats --no-stream --format '{{.Name}} {{.PIDs}} {{.MemUsage}}' long`, says: "long",
 		alike: []normalizer{numbers, units}},
 	{name: "health", command: `until_says unhealthy docker inspect long --format '{{.State.Health.Status}}'; ` +
