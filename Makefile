@@ -21,7 +21,7 @@ test-faults: ; test/setup.sh test && go test -buildvcs=false -count=1 -timeout 3
 test-vm: ; test/setup.sh $(if $(findstring arm64,$(VM)),vm-arm64,vm) && go run -buildvcs=false ./internal/tools/vm $(VM)
 test-oci: ; test/setup.sh oci && cd test/oci && go vet -buildvcs=false . && go test -buildvcs=false . && go run -buildvcs=false .
 test-cross: ; test/setup.sh cross && go run -buildvcs=false ./internal/tools/cross $(CROSS)
-test-clients: build ; test/setup.sh clients && go run -buildvcs=false ./test/managers $(CLIENTS)
+test-clients: build ; test/setup.sh $(if $(findstring docker-29,$(CLIENTS)),clients-29,clients) && go run -buildvcs=false ./test/managers $(CLIENTS)
 test-bats: build ; test/setup.sh bats && go run -buildvcs=false ./test/bats $(BATS)
 check:   ; go run -buildvcs=false ./internal/tools/check
 fuzz:    ; go run -buildvcs=false ./internal/tools/fuzz $(FUZZTIME)

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Prepares a Debian machine for a target of the Makefile: installs missing packages with apt, or says which are missing
-# and how to install them. Usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|bats|bench|dist|cross
+# and how to install them. Usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|clients-29|bats|bench|dist|cross
 #
 # Only programs are installed, and no service is started on the host: while packages are installed, for whatever target, a
 # policy-rc.d forbids to start theirs, unless the host has one already; and the tests' redis-server is in a tree of its own.
 set -eu
 
+clients="ca-certificates busybox-static procps runc containerd podman docker.io buildah umoci skopeo catatonit uidmap bsdutils openssl"
 vm="ca-certificates busybox-static mmdebstrap kmod e2fsprogs qemu-system-x86"
 case "${1:-}" in
 demo)  wanted="ca-certificates" ;; # For go, to download modules.
@@ -14,11 +15,12 @@ vm)    wanted="$vm" ;;
 vm-arm64) wanted="$vm qemu-system-arm" ;; # For the boot arm64, alone or among others.
 oci)   wanted="ca-certificates tar gzip" ;;
 bats)  wanted="ca-certificates bats jq gawk iproute2 busybox-static mmdebstrap procps uidmap util-linux gcc libc6-dev libseccomp-dev pkg-config criu" ;;
-clients) wanted="ca-certificates busybox-static procps runc containerd podman docker.io buildah umoci skopeo catatonit uidmap bsdutils openssl" ;;
+clients) wanted="$clients" ;;
+clients-29) wanted="$clients gcc libc6-dev libseccomp-dev" ;; # For the runc that docker-29 is compared with.
 bench) wanted="ca-certificates busybox-static runc crun bubblewrap util-linux gcc libc6-dev" ;;
 dist)  wanted="ca-certificates git make dpkg lintian mmdebstrap qemu-user-static" ;;
 cross) wanted="ca-certificates qemu-user-static" ;;
-*)     echo "usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|bats|bench|dist|cross" >&2; exit 2 ;;
+*)     echo "usage: test/setup.sh demo|test|vm|vm-arm64|oci|clients|clients-29|bats|bench|dist|cross" >&2; exit 2 ;;
 esac
 
 if ! command -v go >/dev/null; then

@@ -39,7 +39,7 @@ func main() {
 		exit(inside(os.Args[2:]))
 	}
 	o := options{}
-	flag.StringVar(&o.run, "run", "", "run only the managers whose name contains this")
+	flag.StringVar(&o.run, "run", "", "run only the managers whose name contains this; some need the whole name")
 	flag.StringVar(&o.line, "line", "", "run only the lines whose name contains this, and those that always run")
 	flag.StringVar(&o.handfast, "handfast", "bin/handfast", "the binary to test")
 	flag.StringVar(&o.control, "control", "/usr/sbin/runc", "the runtime to compare with")
@@ -80,7 +80,7 @@ func run(o options) error {
 	defer stop()
 	total := &verdict{used: map[use]bool{}}
 	for _, m := range managers() {
-		if !strings.Contains(m.name, o.run) {
+		if !m.wanted(o.run) {
 			continue
 		}
 		built, err := build(m.built)
@@ -112,7 +112,11 @@ func both(ctx context.Context, m manager, built string, o options) (control, can
 	}
 	done := make(chan result)
 	go func() {
-		r, err := exercise(ctx, m, runtimeOf(controlName, o.control), built, o)
+		file := o.control
+		if m.control != "" {
+			file = filepath.Join(built, m.control)
+		}
+		r, err := exercise(ctx, m, runtimeOf(controlName, file), built, o)
 		done <- result{r, err}
 	}()
 	candidate, err = exercise(ctx, m, runtimeOf(handfastName, o.handfast), built, o)

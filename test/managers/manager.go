@@ -14,11 +14,13 @@ type manager struct {
 	name     string
 	programs []string          // what must be installed
 	built    []module.Program  // what is built of modules, because no package has it
+	control  string            // name of what is built to compare with, in place of that of the command line
 	version  string            // command that prints its version
 	files    map[string]string // its configuration, by path: for the runtime that handfastName names
 	daemon   string            // command that runs in the background; empty: none
 	prepare  string            // command after the start of the daemon: waits for it, and loads the image
 	lines    []line
+	byName   bool // it runs only if it is requested by its whole name
 }
 
 // A line of an exercise is one command of sh(1), with prelude before it and the variables of environment.
@@ -38,9 +40,14 @@ type line struct {
 // anyStatus is the status of a line whose status is only compared.
 const anyStatus = -1
 
+// wanted says whether the manager runs with this value of the option -run.
+func (m manager) wanted(run string) bool {
+	return run == m.name || !m.byName && strings.Contains(m.name, run)
+}
+
 // managers returns every manager, in the order in which they run.
 func managers() []manager {
-	return []manager{containerd(), podman(), docker(), buildah(), buildkit(), umoci()}
+	return []manager{containerd(), podman(), docker(), buildah(), buildkit(), umoci(), docker29()}
 }
 
 // A record is what an exercise printed.

@@ -56,6 +56,20 @@ func TestChosen(t *testing.T) {
 	}
 }
 
+func TestWanted(t *testing.T) {
+	for run, want := range map[string]string{"": "a-1 b", "a": "a-1", "a-2": "a-2", "x": ""} {
+		var names []string
+		for _, m := range []manager{{name: "a-1"}, {name: "b"}, {name: "a-2", byName: true}} {
+			if m.wanted(run) {
+				names = append(names, m.name)
+			}
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%q: %s, want %s", run, got, want)
+		}
+	}
+}
+
 func TestAdapt(t *testing.T) {
 	r := runtimeOf(controlName, "/usr/sbin/runc")
 	if got, want := r.adapt(`handfast = ["/usr/local/bin/handfast"]`),
@@ -286,7 +300,7 @@ func TestDocument(t *testing.T) {
 		}
 	}
 	for _, m := range managers() {
-		row := regexp.MustCompile(fmt.Sprintf(`(?im)^\| \[%s\b.* \| %d \| `, m.name, len(m.lines)))
+		row := regexp.MustCompile(fmt.Sprintf("(?im)^\\| (\\[%[1]s\\b|`%[1]s`).* \\| %[2]d \\| ", m.name, len(m.lines)))
 		if !row.MatchString(want) {
 			t.Errorf("%s does not say that %s has %d lines", document, m.name, len(m.lines))
 		}

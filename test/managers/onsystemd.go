@@ -30,8 +30,8 @@ func onSystemd() []manager {
 	}
 }
 
-// builtPrelude prefers what was built of modules to what is of Debian's packages.
-const builtPrelude = "PATH=$BUILT:$PATH\n"
+// builtPrelude prefers what was built of modules to what is of Debian's packages, though not to what was furnished.
+const builtPrelude = "PATH=/usr/local/bin:$BUILT:$PATH\n"
 
 // cri is the exercise of CRI. Its prelude chooses which containerd it is.
 func cri(name, prelude, config string) manager {
