@@ -3,13 +3,16 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/cgroupfs"
+	"github.com/handfast/handfast/internal/bound"
 	"github.com/handfast/handfast/internal/oci/state"
 )
 
@@ -21,9 +24,9 @@ var ErrNotRunning = errors.New("container not running")
 // the first process has left behind when it ended: the kernel does that in a pid namespace of the container's own,
 // and elsewhere Kill uses the group. With all, every process of the group gets the signal, and it is no error if
 // there is none. SIGKILL also thaws a paused container; any other signal stays pending there until the container is
-// resumed.
+// resumed. A container that another command is making gets the signal once it has a process.
 func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
-	s, err := r.load(id)
+	s, err := r.loadWithProcess(id)
 	if err != nil {
 		return err
 	}
@@ -58,6 +61,32 @@ func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
 		return r.unfreeze(s)
 	}
 	return nil
+}
+
+// loadWithProcess reads a container's state, and waits for one that another command is making until it has a process.
+// Otherwise a manager that gives up at that moment would be told that nothing runs, and kill the other command when it
+// no longer ends the container's process (BuildKit does so).
+func (r *Runtime) loadWithProcess(id string) (*state.State, error) {
+	ctx, cancel := bound.Within(context.Background(), createPatience)
+	defer cancel()
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		s, err := r.load(id)
+		if err != nil || !s.Creating || s.PID != 0 {
+			return s, err
+		}
+		facts, err := r.store().Observe(s)
+		if err != nil {
+			return nil, fmt.Errorf("container %s: %w", id, err)
+		}
+		if !facts.Locked { // the other command has ended, perhaps since the state was read
+			return r.load(id)
+		}
+		select {
+		case <-ctx.Done():
+			return s, nil
+		case <-time.After(pause):
+		}
+	}
 }
 
 // signalGroup sends a signal to every process of the container's group. found says whether there was one. After
