@@ -303,7 +303,7 @@ func TestTreatmentThatIsRefused(t *testing.T) {
 		r.fails(words, "run", "-b", shell(t, "true", edit), testenv.ID(t))
 	}
 	refused([]string{"scheduler SCHED_DEADLINE, runtime 2000000 of 4000000 ns: sched_setattr: operation not permitted",
-		"a cpuset of all its processors"}, func(c map[string]any) {
+		"allow it only some of the host's processors"}, func(c map[string]any) {
 		process(c)["scheduler"] = map[string]any{
 			"policy": "SCHED_DEADLINE", "runtime": 2000000, "deadline": 3000000, "period": 4000000,
 		}
