@@ -254,7 +254,12 @@ func (s *starter) fork(ctx context.Context, socket, exe *os.File) error {
 	case s.plan.needsBareFork(), rawfork.CanShare && s.plan.hasUser():
 		return bare()
 	case rawfork.CanShare:
-		return onThread(steps, func() error { return s.forkShared(numbers, cgroup) })
+		err := onThread(steps, func() error { return s.forkShared(numbers, cgroup) })
+		if errors.Is(err, unix.EINVAL) && ctx.Err() == nil {
+			// Linux 6.1 lets no process share the memory of one in another time namespace, not even until it executes.
+			return bare()
+		}
+		return err
 	}
 	made, err := s.forkBySyscall(steps, files, cgroup)
 	if err != nil && made && rawfork.Available && ctx.Err() == nil {
