@@ -108,8 +108,9 @@ var umociLines = []line{
 	{name: "namespaces", command: `run '"ls", "/proc/self/ns"'; grep -c '"type": "' /tmp/config.json`, says: "cgroup"},
 	{name: "specification", command: `mkdir -p /tmp/s; rt spec -b /tmp/s; rt spec -b /tmp/s`,
 		says: "exist", status: 1},
+	// In one stream, because runc copies two, and may swap what they say.
 	{name: "run of the specification", command: `cp -r /tmp/bundle/rootfs /tmp/s/; cd /tmp/s; sed -i 's/"terminal": true/"terminal": false/' ` +
-		`config.json; sed -i '/"args": \[/,/\]/c"args": ["sh", "-c", "id -u; hostname; touch /x"],' config.json; rt run c`, says: "Read-only",
+		`config.json; sed -i '/"args": \[/,/\]/c"args": ["sh", "-c", "exec 2>&1; id -u; hostname; touch /x"],' config.json; rt run c`, says: "Read-only",
 		status: 1},
 	{name: "rootless specification", command: `cp -r /tmp/bundle/rootfs /home/plain/; chown -R 2000:2000 /home/plain; ` +
 		`plain '$RUNTIME spec --rootless; sed -i "s/\"terminal\": true/\"terminal\": false/; s/\"sh\"/\"id\"/" config.json; ` +
