@@ -287,14 +287,15 @@ func (p *Pool) missing() (bool, time.Duration) {
 
 // add adds a member that was made, or notes why none could be made.
 func (p *Pool) add(m *member, err error) {
-	if err == nil {
+	made := err == nil
+	if made {
 		err = p.insert(m, false)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.notify()
 	if p.closed {
-		if !errors.Is(err, context.Canceled) { // which only says that no more is made
+		if made { // otherwise nothing is left of it
 			p.closeErr = joinErrors(p.closeErr, err)
 		}
 		return
