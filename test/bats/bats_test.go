@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/handfast/handfast/internal/testenv/table"
 	"github.com/handfast/handfast/internal/testenv/tap"
 )
 
-const table = heading + `
+const document = heading + `
 
 | file | test | why | reason |
 | --- | --- | --- | --- |
@@ -24,23 +25,34 @@ const table = heading + `
 `
 
 func TestParseRows(t *testing.T) {
-	got, err := parseRows(table)
+	got, err := parsed(document)
 	want := []row{{"version", "runc version", aboutRunc}, {"mounts", "runc run [order]", onPurpose},
 		{"kill", "late", byChance}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v", got, err)
 	}
-	for text, words := range map[string]string{
-		"":                                  "no heading",
-		heading + "\n| a | b | ours | c |":  `"ours"; want`,
-		heading + "\n| a | b | runc |  |":   "no reason",
-		heading + "\n| a | b | runc | c |":  "",
-		heading + "\n| a | b c | 1 | d | e": "",
+	for row, words := range map[string]string{
+		"| a | b | ours | c |":  `"ours"; want`,
+		"| a | b | runc |  |":   "no reason",
+		"| a | b | runc | c |":  "",
+		"| a | b c | 1 | d | e": "5 cells in a row",
 	} {
-		if _, err := parseRows(text); (err == nil) != (words == "") || err != nil && !strings.Contains(err.Error(), words) {
-			t.Errorf("%q: %v; want %q", text, err, words)
+		_, err := parsed(heading + "\n| file | test | why | reason |\n| - | - | - | - |\n" + row)
+		if (err == nil) != (words == "") || err != nil && !strings.Contains(err.Error(), words) {
+			t.Errorf("%q: %v; want %q", row, err, words)
 		}
 	}
+	if _, err := parsed(heading + "\n| a | b |\n| - | - |\n| c | d |\n"); err == nil {
+		t.Error("a table of two columns passes")
+	}
+}
+
+func parsed(text string) ([]row, error) {
+	cells, err := table.Parse(text, heading)
+	if err != nil {
+		return nil, err
+	}
+	return rowsOf(cells)
 }
 
 // TestRowsOfTheDocument: the table that a run is judged by can be read.
@@ -51,7 +63,7 @@ func TestRowsOfTheDocument(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	rows, err := parseRows(table)
+	rows, err := parsed(document)
 	if err != nil {
 		t.Fatal(err)
 	}

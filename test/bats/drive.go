@@ -16,6 +16,7 @@ import (
 
 	"github.com/handfast/handfast/internal/testenv/pty"
 	"github.com/handfast/handfast/internal/testenv/room"
+	"github.com/handfast/handfast/internal/testenv/table"
 	"github.com/handfast/handfast/internal/testenv/tap"
 )
 
@@ -41,7 +42,7 @@ func runBoth(ctx context.Context, s *suite, file string, o options) (control, ca
 func differing(mine, other []tap.Assertion) string {
 	var names []string
 	for _, t := range mine {
-		if !t.OK && passed(other, plain(t.Text)) {
+		if !t.OK && passed(other, table.Plain(t.Text)) {
 			names = append(names, regexp.QuoteMeta(t.Text))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/handfast/handfast/internal/testenv/table"
 	"github.com/handfast/handfast/internal/testenv/tap"
 )
 
@@ -37,7 +38,7 @@ func counted(all []tap.Assertion) count {
 
 // passed reports how a test ended: whether it is there, was not skipped, and holds.
 func passed(all []tap.Assertion, name string) bool {
-	i := slices.IndexFunc(all, func(a tap.Assertion) bool { return plain(a.Text) == name })
+	i := slices.IndexFunc(all, func(a tap.Assertion) bool { return table.Plain(a.Text) == name })
 	return i >= 0 && all[i].OK && !all[i].Skipped
 }
 
@@ -59,7 +60,7 @@ func (v *verdict) add(w io.Writer, file string, control, candidate []tap.Asserti
 	v.control.add(a)
 	v.candidate.add(b)
 	for _, t := range candidate {
-		name := plain(t.Text)
+		name := table.Plain(t.Text)
 		ok, control := passed(candidate, name), passed(control, name)
 		r, listed := v.row(file, name)
 		switch {
@@ -77,8 +78,8 @@ func (v *verdict) add(w io.Writer, file string, control, candidate []tap.Asserti
 		}
 	}
 	for _, t := range control {
-		if name := plain(t.Text); passed(control, name) &&
-			!slices.ContainsFunc(candidate, func(c tap.Assertion) bool { return plain(c.Text) == name }) {
+		if name := table.Plain(t.Text); passed(control, name) &&
+			!slices.ContainsFunc(candidate, func(c tap.Assertion) bool { return table.Plain(c.Text) == name }) {
 			v.surprises++
 			fmt.Fprintf(w, "    passes with runc, did not run with handfast: %s\n", name)
 		}

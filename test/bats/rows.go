@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"strings"
+
+	"github.com/handfast/handfast/internal/testenv/table"
 )
 
 // A row of docs/runtime.md is a test that runc passes and handfast does not.
@@ -19,39 +19,18 @@ const (
 // heading is the heading above the table.
 const heading = "### Tests that differ"
 
-func readRows(path string) ([]row, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := parseRows(string(data))
-	if err != nil {
-		err = fmt.Errorf("%s: %w", path, err)
-	}
-	return rows, err
-}
-
-// parseRows reads the table: file, test, why, reason. It may be empty.
-func parseRows(text string) ([]row, error) {
-	_, text, found := strings.Cut(text, heading+"\n")
-	if !found {
-		return nil, fmt.Errorf("no heading %q", heading)
-	}
-	text, _, _ = strings.Cut(text, "\n#")
+// rowsOf reads the rows of the table: file, test, why, reason. There may be none.
+func rowsOf(cells [][]string) ([]row, error) {
 	var rows []row
-	for line := range strings.Lines(text) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if len(cells) != 4 {
-			continue
+	for _, c := range cells {
+		if len(c) != 4 {
+			return nil, fmt.Errorf("%d columns; want file, test, why, reason", len(c))
 		}
-		r := row{file: plain(cells[0]), test: plain(cells[1]), why: plain(cells[2])}
-		if r.file == "file" || strings.HasPrefix(r.file, "---") {
-			continue
-		}
+		r := row{file: c[0], test: c[1], why: c[2]}
 		if r.why != aboutRunc && r.why != onPurpose && r.why != byChance {
 			return nil, fmt.Errorf("%s, %s: %q; want %s, %s or %s", r.file, r.test, r.why, aboutRunc, onPurpose, byChance)
 		}
-		if strings.TrimSpace(cells[3]) == "" {
+		if c[3] == "" {
 			return nil, fmt.Errorf("%s, %s: no reason", r.file, r.test)
 		}
 		rows = append(rows, r)
@@ -59,5 +38,10 @@ func parseRows(text string) ([]row, error) {
 	return rows, nil
 }
 
-// plain removes the markup of Markdown.
-func plain(text string) string { return strings.TrimSpace(strings.ReplaceAll(text, "`", "")) }
+func readRows(path string) ([]row, error) {
+	cells, err := table.Read(path, heading)
+	if err != nil {
+		return nil, err
+	}
+	return rowsOf(cells)
+}

@@ -2,17 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/handfast/handfast/internal/testenv/module"
 )
 
-const module = "github.com/opencontainers/runc"
+const runcModule = "github.com/opencontainers/runc"
 
 // A suite is a copy of runc's source with everything that its tests need.
 type suite struct {
@@ -27,11 +27,11 @@ var helpers = []string{"recvtty", "sd-helper", "seccompagent", "fs-idmap", "pidf
 // build copies the module into dir, and compiles runc, the helpers and the images there.
 func build(ctx context.Context, dir string, o options) (*suite, error) {
 	s := &suite{dir: filepath.Join(dir, "runc")}
-	source, err := download(ctx, dir, o.version)
+	source, err := module.Download(ctx, runcModule, o.version)
 	if err != nil {
 		return nil, err
 	}
-	if err := copyModule(s.dir, source); err != nil {
+	if err := copyModule(s.dir, source.Dir); err != nil {
 		return nil, err
 	}
 	if s.files, err = testFiles(s.dir, o.run); err != nil {
@@ -48,21 +48,6 @@ func build(ctx context.Context, dir string, o options) (*suite, error) {
 		}
 	}
 	return s, writeImages(ctx, filepath.Join(s.dir, "tests/integration/testdata"))
-}
-
-// download returns the directory of the module in the module cache.
-func download(ctx context.Context, dir, version string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module+"@"+version)
-	cmd.Dir = dir // outside of any module
-	out, err := cmd.Output()
-	var answer struct{ Dir, Error string }
-	if json.Unmarshal(out, &answer) == nil && answer.Error != "" {
-		return "", errors.New(answer.Error)
-	}
-	if err != nil {
-		return "", fmt.Errorf("go mod download: %w", err)
-	}
-	return answer.Dir, nil
 }
 
 // copyModule copies the module, because the cache is read-only. A module has no executable files, but the tests'

@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/handfast/handfast/internal/testenv/table"
 	"github.com/handfast/handfast/internal/testenv/tap"
 )
 
-const table = `
+const document = `
 ### Assertions that do not hold
 
 | program | assertion | times | fault | proof |
@@ -24,27 +25,39 @@ const table = `
 `
 
 func TestParseRows(t *testing.T) {
-	got, err := parseRows(table)
+	got, err := parsed(document)
 	want := []row{{"start", "a b c", 1, bySuite}, {"start", "ended: exit status 1", 1, byHost},
 		{"kill", "late", 2, byChance}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v", got, err)
 	}
-	for text, words := range map[string]string{
-		"":                                       "no heading",
-		heading + "\n":                           "no rows",
-		heading + "\n| a | b | 1 | ours | c |":   `fault "ours"`,
-		heading + "\n| a | b | 1 | suite |  |":   "no proof",
-		heading + "\n| a | b | no | suite | c |": `"no" times`,
+	for row, words := range map[string]string{
+		"":                           "no rows",
+		"| a | b | 1 | ours | c |":   `fault "ours"`,
+		"| a | b | 1 | suite |  |":   "no proof",
+		"| a | b | no | suite | c |": `"no" times`,
+		"| a | b | 1 | suite |":      "4 cells in a row",
 	} {
-		if _, err := parseRows(text); err == nil || !strings.Contains(err.Error(), words) {
-			t.Errorf("%q: %v; want %q", text, err, words)
+		_, err := parsed(heading + "\n| program | assertion | times | fault | proof |\n| - | - | - | - | - |\n" + row)
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%q: %v; want %q", row, err, words)
 		}
+	}
+	if _, err := parsed(heading + "\n| a | b |\n| - | - |\n| c | d |\n"); err == nil {
+		t.Error("a table of two columns passes")
 	}
 }
 
+func parsed(text string) ([]row, error) {
+	cells, err := table.Parse(text, heading)
+	if err != nil {
+		return nil, err
+	}
+	return rowsOf(cells)
+}
+
 func TestJudge(t *testing.T) {
-	rows, err := parseRows(table)
+	rows, err := parsed(document)
 	if err != nil {
 		t.Fatal(err)
 	}

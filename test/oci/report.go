@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/handfast/handfast/internal/testenv/table"
 	"github.com/handfast/handfast/internal/testenv/tap"
 )
 
@@ -51,7 +52,7 @@ func judge(results []result, rows []row) *verdict {
 // place finds the row of a failed assertion.
 func (v *verdict) place(program string, a tap.Assertion, rows []row, used []int) {
 	for i, row := range rows {
-		if row.program != program || row.assertion != plain(a.Text) || used[i] == row.times {
+		if row.program != program || row.assertion != table.Plain(a.Text) || used[i] == row.times {
 			continue
 		}
 		used[i]++

@@ -3,6 +3,7 @@
 package module
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -26,6 +27,27 @@ type Program struct {
 // Name is the name of the program's file.
 func (p Program) Name() string { return path.Base(path.Join(p.Module, p.Package)) }
 
+// Source is where the module cache has a module: its directory, which is read-only, and its go.mod.
+type Source struct{ Dir, GoMod string }
+
+// Download brings a module into the module cache. The error has what the go command said.
+func Download(ctx context.Context, module, version string) (Source, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module+"@"+version)
+	cmd.Dir = os.TempDir() // outside of any module, whose go.mod would be checked
+	out, err := cmd.Output()
+	var downloaded struct {
+		Source
+		Error string
+	}
+	if jsonErr := json.Unmarshal(out, &downloaded); jsonErr == nil && downloaded.Error != "" {
+		return Source{}, fmt.Errorf("%s %s: %s", module, version, downloaded.Error)
+	}
+	if err != nil {
+		return Source{}, fmt.Errorf("downloading %s %s: %w", module, version, err)
+	}
+	return downloaded.Source, nil
+}
+
 // Build makes the program in the directory to. scratch is for a module in which it is built.
 // The go command downloads what it needs. The error has what it said.
 func (p Program) Build(scratch, to string) error {
@@ -36,15 +58,11 @@ func (p Program) Build(scratch, to string) error {
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	out, err := exec.Command("go", "mod", "download", "-json", p.Module+"@"+p.Version).Output()
-	var downloaded struct{ GoMod, Error string }
-	if jsonErr := json.Unmarshal(out, &downloaded); jsonErr == nil && downloaded.Error != "" {
-		return fmt.Errorf("%s %s: %s", p.Module, p.Version, downloaded.Error)
-	}
+	source, err := Download(context.Background(), p.Module, p.Version)
 	if err != nil {
-		return fmt.Errorf("downloading %s %s: %w", p.Module, p.Version, err)
+		return err
 	}
-	data, err := os.ReadFile(downloaded.GoMod)
+	data, err := os.ReadFile(source.GoMod)
 	if err != nil {
 		return err
 	}
