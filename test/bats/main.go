@@ -11,15 +11,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/testenv/room"
 )
@@ -39,7 +35,7 @@ type options struct {
 func main() {
 	room.Init()
 	if len(os.Args) > 1 && os.Args[1] == insideArg {
-		exit(inside(os.Args[2:]))
+		room.Exit("bats", inside(os.Args[2:]))
 	}
 	o := options{}
 	flag.StringVar(&o.version, "version", "v1.6.0-rc.1", "version of runc and of its tests")
@@ -51,21 +47,10 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", 10*time.Minute, "longest time for one file with one runtime")
 	flag.StringVar(&o.repo, "repo", ".", "root of handfast's module")
 	flag.Parse()
-	exit(run(o))
+	room.Main("bats", func(ctx context.Context) error { return run(ctx, o) })
 }
 
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bats:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-func run(o options) error {
-	if os.Geteuid() != 0 {
-		return errors.New("the tests make namespaces, devices and control groups: run it as root")
-	}
+func run(ctx context.Context, o options) error {
 	rows, err := readRows(filepath.Join(o.repo, "docs", "runtime.md"))
 	if err != nil {
 		return err
@@ -76,8 +61,6 @@ func run(o options) error {
 	if _, err := os.Stat(o.handfast); err != nil {
 		return fmt.Errorf("no binary to test (make build): %w", err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
 	dir, err := os.MkdirTemp("", "handfast-bats-")
 	if err != nil {
 		return err

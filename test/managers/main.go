@@ -12,12 +12,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/testenv/room"
 )
@@ -36,7 +33,7 @@ type options struct {
 func main() {
 	room.Init()
 	if len(os.Args) > 1 && os.Args[1] == insideArg {
-		exit(inside(os.Args[2:]))
+		room.Exit("managers", inside(os.Args[2:]))
 	}
 	o := options{}
 	flag.StringVar(&o.run, "run", "", "run only the managers whose name contains this; some need the whole name")
@@ -47,21 +44,10 @@ func main() {
 	flag.StringVar(&o.output, "o", "", "write what each exercise printed into this directory")
 	flag.BoolVar(&o.verbose, "v", false, "print the differences that are explained, too")
 	flag.Parse()
-	exit(run(o))
+	room.Main("managers", func(ctx context.Context) error { return run(ctx, o) })
 }
 
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "managers:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-func run(o options) error {
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("managers make namespaces, mounts and control groups: run it as root")
-	}
+func run(ctx context.Context, o options) error {
 	for _, path := range []*string{&o.handfast, &o.control} {
 		absolute, err := filepath.Abs(*path)
 		if err == nil {
@@ -76,8 +62,6 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
 	total := &verdict{used: map[use]bool{}}
 	for _, m := range managers() {
 		if !m.wanted(o.run) {

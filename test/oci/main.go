@@ -14,11 +14,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/handfast/handfast/internal/testenv/room"
 )
@@ -43,23 +40,10 @@ func main() {
 	flag.BoolVar(&o.verbose, "v", false, "print every assertion that does not hold, listed ones too")
 	flag.StringVar(&o.repo, "repo", filepath.Join("..", ".."), "root of handfast's module")
 	flag.Parse()
-	exit(run(o))
+	room.Main("oci", func(ctx context.Context) error { return run(ctx, o) })
 }
 
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "oci:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-func run(o options) error {
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("the suite makes namespaces, devices and control groups: run it as root")
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
+func run(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp("", "handfast-oci-")
 	if err != nil {
 		return err
