@@ -23,10 +23,10 @@ func (d defined) covers(other defined) bool {
 	return true
 }
 
-// Verify refuses a program that the small child must not get: a jump that does not go forward or leads out of the
-// program, a register that may be used before it is set, an address outside the program's memory, and a buffer that
-// does not fit where it is, as far as verifyCall and the instructions themselves say how long it is. It holds a buffer
-// in the child's memory to all of that memory, not to the single Scratch.
+// Verify refuses a program that the small child must not get: a jump that goes neither forward nor to an Entry, or
+// leads out of the program, a register that may be used before it is set, an address outside the program's memory,
+// and a buffer that does not fit where it is, as far as verifyCall and the instructions themselves say how long it
+// is. It holds a buffer in the child's memory to all of that memory, not to the single Scratch.
 func (p *Program) Verify() error {
 	// For each instruction: the registers that are set on every path to it, and whether there is a path.
 	at := make([]place, len(p.instrs)+1)
